@@ -1,0 +1,90 @@
+# make help lists the targets.
+#
+# Variables of make up (on the command line or in the environment):
+#   DETACH=1             return when all is ready, instead of waiting for Ctrl-C
+#   WORKERS=1 BRIDGES=1  number of ingest pools and of MQTT bridges; again make up changes the set
+#   SIMULATE=1           0 starts no simulated fleet
+#   MQTT_PORT=1883 MQTT_WS_PORT=9001 WEB_PORT=8000 FLOWER_PORT=5555
+#   POSTGRES_PORT=5433 REDIS_PORT=6380
+#   DATABASE_URL, REDIS_URL, MQTT_HOST (with MQTT_PORT and the MQTT users and passwords)
+#                        servers that run already; they are used and none is started
+#   DEBIAN_MIRROR        where the servers' packages come from
+#   and every setting of .env.example
+
+.DEFAULT_GOAL := help
+.ONESHELL:
+MAKEFLAGS += --no-print-directory
+SHELL := /bin/sh
+.SHELLFLAGS := -euc
+
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+STACK := exec $(PYTHON) -m compose.local
+
+.PHONY: help
+help: ## List the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' Makefile | while IFS="$$(printf '\t')" read -r name words; do
+	    printf '  make %-12s %s\n' "$$name" "$$words"
+	done
+	@echo 'Variables stand at the top of the Makefile.'
+
+.PHONY: up
+up: ## Install what is missing and start everything; Ctrl-C stops it (DETACH=1 returns)
+	@compose/local/install base
+	$(STACK) up
+
+.PHONY: down
+down: installed ## Stop everything; data is kept
+	@$(STACK) down
+
+.PHONY: status
+status: installed ## Show every process and server, and the queues
+	@$(STACK) status
+
+.PHONY: logs
+logs: installed ## Follow all logs, or one: make logs P=bridge-1
+	@$(STACK) logs
+
+.PHONY: clean
+clean: installed ## Stop everything and delete its data (asks; YES=1 answers)
+	@$(STACK) clean
+
+.PHONY: distclean
+distclean: ## Delete what was installed as well
+	@if [ -x $(PYTHON) ] && [ -d .local ]; then $(PYTHON) -m compose.local distclean; fi
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+.PHONY: test
+test: ## Install what tests need, check style and types, run every test (T= narrows pytest)
+	@compose/local/install dev
+	if [ "$$(id -u)" = 0 ]; then $(PYTHON) -m compose.local rootfs; fi
+	$(MAKE) lint
+	exec $(PYTHON) -m pytest $(T)
+
+.PHONY: lint
+lint: ## Check style, types and missing migrations
+	@$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy .
+	DJANGO_SETTINGS_MODULE=tests.settings $(PYTHON) manage.py makemigrations --check --dry-run
+
+.PHONY: format
+format: ## Format the code
+	@$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+
+.PHONY: env-example
+env-example: ## Write .env.example from config/options.py
+	@$(PYTHON) -m config.example > .env.example
+
+.PHONY: lock
+lock: ## Compile requirements/*.in to locks with hashes
+	@compose/local/install dev
+	for name in base dev; do
+	    $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	        --no-header --output-file requirements/$$name.txt requirements/$$name.in
+	done
+
+.PHONY: installed
+installed:
+	@if [ ! -x $(PYTHON) ]; then echo 'Nothing is installed here. make up installs and starts.'; exit 2; fi
