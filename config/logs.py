@@ -1,0 +1,59 @@
+"""Structured logs: one event a line, ASCII-safe, the same form in every process."""
+
+import logging
+import logging.config
+import sys
+
+import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+from config.options import LogOptions
+
+
+def configure_logging(options: LogOptions) -> None:
+    """Send structlog and the standard library's loggers to stderr in one form."""
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    formatter = structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=[structlog.stdlib.ExtraAdder(), *shared],
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            *_renderers(options.format),
+        ],
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(formatter)
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(options.level.upper())
+    # A line per task or request would be a line per batch: count them, do not log them.
+    for noisy in ("celery.app.trace", "celery.worker.strategy", "kombu", "amqp", "django.server"):
+        logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))
+
+
+def _renderers(form: str) -> list[Processor]:
+    if form == "json":
+        return [
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(ensure_ascii=True),
+        ]
+    return [structlog.dev.ConsoleRenderer(colors=False), _escape_non_ascii]
+
+
+def _escape_non_ascii(_: WrappedLogger, __: str, line: EventDict) -> str:
+    """Emoji in logs crash terminals of other encodings (origin.md, lesson 3)."""
+    return str(line).encode("ascii", "backslashreplace").decode("ascii")

@@ -1,0 +1,70 @@
+"""Connect to Redis and build the Celery app, with the same options in every process.
+
+Imports no Django, so that the bridge stays small.
+"""
+
+from celery import Celery
+from kombu import Exchange, Queue
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from config.options import QueueOptions, RedisOptions
+
+
+def connect_redis(options: RedisOptions) -> Redis:
+    """A client that gives up after the socket timeout and never retries by itself.
+
+    Callers retry: they know whether repeating is safe and whether to go on waiting.
+    """
+    return Redis.from_url(
+        options.url,
+        socket_timeout=options.socket_timeout_s,
+        socket_connect_timeout=options.socket_timeout_s,
+        socket_keepalive=True,
+        health_check_interval=15,
+        retry=Retry(NoBackoff(), 0),
+    )
+
+
+def build_celery_app(options: QueueOptions) -> Celery:
+    """The Celery app. JSON only; tasks are acknowledged when they end; no results are kept."""
+    app = Celery("tds_telemetry", broker=options.redis.url, set_as_current=False)
+    app.conf.update(
+        accept_content=["json"],
+        task_serializer="json",
+        task_ignore_result=True,
+        result_expires=None,
+        task_store_errors_even_if_ignored=False,
+        task_acks_late=True,
+        task_acks_on_failure_or_timeout=True,
+        task_reject_on_worker_lost=True,
+        task_create_missing_queues=False,
+        task_default_queue="maintenance",
+        task_queues=[
+            Queue(name, Exchange(name, type="direct"), routing_key=name)
+            for name in ("ingest", "maintenance")
+        ],
+        worker_prefetch_multiplier=1,
+        worker_send_task_events=True,
+        worker_hijack_root_logger=False,
+        worker_redirect_stdouts=False,
+        worker_cancel_long_running_tasks_on_connection_loss=False,
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        broker_transport_options={
+            "visibility_timeout": options.visibility_timeout_s,
+            "socket_timeout": options.redis.socket_timeout_s,
+            "socket_connect_timeout": options.redis.socket_timeout_s,
+            "socket_keepalive": True,
+            "health_check_interval": 15,
+            "max_retries": 1,
+            "interval_start": 0,
+        },
+        timezone="UTC",
+        enable_utc=True,
+        imports=["workers.ingest", "workers.maintenance"],
+        beat_scheduler="workers.beat:LockedScheduler",
+        beat_max_loop_interval=5,
+    )
+    return app

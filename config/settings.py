@@ -1,0 +1,121 @@
+"""Django's settings, from `config.options`."""
+
+import sys
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from config.env import SettingError, read_options
+from config.logs import configure_logging
+from config.options import WebOptions
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+try:
+    OPTIONS = read_options(WebOptions)
+except SettingError as error:
+    # One line, no traceback: whoever starts this must see what to set.
+    print(f"error: {error}", file=sys.stderr)
+    raise SystemExit(2) from error
+
+SECRET_KEY = OPTIONS.secret_key
+DEBUG = OPTIONS.debug
+ALLOWED_HOSTS = list(OPTIONS.allowed_hosts)
+CSRF_TRUSTED_ORIGINS = list(OPTIONS.trusted_origins)
+
+INSTALLED_APPS = [
+    "unfold",
+    "unfold.contrib.filters",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django_celery_beat",
+    "telemetry",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+_database = urlsplit(OPTIONS.database.url)
+DATABASES = {
+    "default": {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": unquote(_database.path.lstrip("/")),
+        "USER": unquote(_database.username or ""),
+        "PASSWORD": unquote(_database.password or ""),
+        "HOST": _database.hostname or "",
+        "PORT": _database.port or "",
+        "CONN_MAX_AGE": 60,
+        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": {"application_name": "tds-web", "connect_timeout": 5},
+    }
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+AUTH_USER_MODEL = "telemetry.User"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English"), ("pt-br", "Português (Brasil)")]
+TIME_ZONE = "UTC"
+USE_TZ = True
+DJANGO_CELERY_BEAT_TZ_AWARE = True
+
+STATIC_URL = "/static/"
+STATIC_ROOT = BASE_DIR / ".local" / "static"
+# Static files are found in the packages that hold them: no collecting, no generated folder.
+WHITENOISE_USE_FINDERS = True
+
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = OPTIONS.is_https
+SESSION_COOKIE_HTTPONLY = True
+SECURE_HSTS_SECONDS = 31_536_000 if OPTIONS.is_https else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = OPTIONS.is_https
+SECURE_REDIRECT_EXEMPT = [r"^health$"]
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if OPTIONS.is_https else None
+X_FRAME_OPTIONS = "DENY"
+
+LOGGING_CONFIG = None
+configure_logging(OPTIONS.log)
+
+UNFOLD = {
+    "SITE_TITLE": "TDS Telemetry",
+    "SITE_HEADER": "TDS Telemetry",
+    "SHOW_HISTORY": True,
+    "SHOW_VIEW_ON_SITE": False,
+}
