@@ -1,0 +1,5 @@
+"""The admin. Importing the modules registers them."""
+
+from telemetry.admin import accounts, dead_letters, fleet, ledger, readings, schedule
+
+__all__ = ["accounts", "dead_letters", "fleet", "ledger", "readings", "schedule"]

@@ -1,0 +1,224 @@
+"""Dead letters: look, send again, discard, take back."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import F, Func, IntegerField, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+from kombu.exceptions import OperationalError
+from redis import RedisError
+from unfold.admin import ModelAdmin
+from unfold.contrib.filters.admin import (
+    AutocompleteSelectFilter,
+    ChoicesDropdownFilter,
+    RangeDateTimeFilter,
+)
+from unfold.decorators import action, display
+
+from telemetry.admin.payload import show_payload
+from telemetry.admin.settling import discard_dead_letters, return_to_pending
+from telemetry.models import DeadLetter
+from telemetry.replay import replay_dead_letters
+
+SHOWN_DETAIL = 80
+
+
+@admin.register(DeadLetter)
+class DeadLetterAdmin(ModelAdmin):  # type: ignore[misc]
+    """Nothing here is edited or deleted: the books count every dead letter. Only the actions
+    change a state, and they need the permission to change."""
+
+    list_display = [
+        "reason", "state_label", "mac", "device_code", "account", "occurrences", "last_seen",
+        "payload_bytes", "short_detail",
+    ]  # fmt: skip
+    list_filter = [
+        ["reason", ChoicesDropdownFilter], ["state", ChoicesDropdownFilter],
+        ["account", AutocompleteSelectFilter], ["last_seen", RangeDateTimeFilter],
+    ]  # fmt: skip
+    list_filter_submit = True
+    search_fields = ["=mac", "=device_code", "topic", "detail"]
+    search_help_text = _("MAC or device code (whole), or a part of topic or detail")
+    actions = ["replay", "discard", "take_back"]
+    actions_submit_line = ["replay_one", "discard_one", "take_back_one"]
+    fields = [
+        "reason", "detail", "state_label", "topic", "mac", "device_code", "gateway", "account",
+        "occurrences", "first_seen", "last_seen", "handled_by", "handled_at", "payload_bytes",
+        "payload_view", "payload_download",
+    ]  # fmt: skip
+    readonly_fields = fields
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[DeadLetter]:
+        """Without the payloads, which only the page of one dead letter shows."""
+        rows: QuerySet[DeadLetter] = super().get_queryset(request)
+        size = Func(F("payload"), function="octet_length", output_field=IntegerField())
+        related = rows.select_related("account", "gateway", "handled_by")
+        return related.defer("payload").annotate(size_bytes=size)
+
+    def get_urls(self) -> list[URLPattern]:
+        """The download beside the usual pages."""
+        download = path(
+            "<int:dead_letter_id>/payload",
+            self.admin_site.admin_view(self.download_payload),
+            name="telemetry_deadletter_payload",
+        )
+        return [download, *super().get_urls()]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        """Without the buttons that save: every field is read only."""
+        context.update(show_save=False, show_save_and_continue=False)
+        response: HttpResponse = super().render_change_form(request, context, *args, **kwargs)
+        return response
+
+    def save_model(self, request: HttpRequest, obj: DeadLetter, form: Any, change: Any) -> None:
+        """Run the pressed button. Saving the row would set back what a worker counts meanwhile."""
+        for button in self.get_actions_submit_line(request, obj.pk):
+            if button.action_name in request.POST:
+                button.method(request, obj)
+
+    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any:
+        """No entry for a form without fields; the row itself says who and when."""
+        return None
+
+    def response_change(self, request: HttpRequest, obj: Any) -> HttpResponse:
+        """Back to the list; the button's own message says what happened."""
+        response: HttpResponse = self.response_post_save_change(request, obj)
+        return response
+
+    @display(
+        description=_("state"),
+        ordering="state",
+        label={"pending": "warning", "replayed": "success", "discarded": "info"},
+    )
+    def state_label(self, row: DeadLetter) -> str:
+        """Pending, replayed or discarded."""
+        return row.state
+
+    @display(description=_("bytes"))
+    def payload_bytes(self, row: DeadLetter) -> int:
+        """Size of the payload."""
+        return int(getattr(row, "size_bytes", 0))
+
+    @display(description=_("detail"))
+    def short_detail(self, row: DeadLetter) -> str:
+        """The start of the detail."""
+        return row.detail if len(row.detail) <= SHOWN_DETAIL else f"{row.detail[:SHOWN_DETAIL]}..."
+
+    @display(description=_("payload"))
+    def payload_view(self, row: DeadLetter) -> SafeString:
+        """The payload in readable form, escaped."""
+        shown = show_payload(bytes(row.payload))
+        cut = _("Only the beginning is shown.") if shown.is_cut else ""
+        return format_html(
+            '<pre class="font-mono text-xs whitespace-pre-wrap break-all overflow-auto '
+            'max-h-96" data-form="{}">{}</pre><p>{}</p>',
+            shown.form,
+            shown.text,
+            cut,
+        )
+
+    @display(description=_("raw payload"))
+    def payload_download(self, row: DeadLetter) -> SafeString:
+        """A link to the bytes as they came."""
+        address = reverse("admin:telemetry_deadletter_payload", args=[row.pk])
+        return format_html('<a class="text-primary-600" href="{}">{}</a>', address, _("Download"))
+
+    def download_payload(self, request: HttpRequest, dead_letter_id: int) -> HttpResponse:
+        """The bytes as they came, as a file and never as a page."""
+        row = DeadLetter.objects.filter(pk=dead_letter_id).first()
+        if row is None or not self.has_view_permission(request, row):
+            raise Http404
+        return HttpResponse(
+            bytes(row.payload),
+            content_type="application/octet-stream",
+            headers={
+                "Content-Disposition": f'attachment; filename="dead-letter-{row.pk}.bin"',
+                "X-Content-Type-Options": "nosniff",
+            },
+        )
+
+    @action(description=_("Replay selected dead letters"), permissions=["change"])
+    def replay(self, request: HttpRequest, rows: QuerySet[DeadLetter]) -> None:
+        """Send the pending ones of the selection again."""
+        ids = list(rows.values_list("pk", flat=True))
+        self._replay(request, ids)
+
+    @action(description=_("Discard selected dead letters"), permissions=["change"])
+    def discard(self, request: HttpRequest, rows: QuerySet[DeadLetter]) -> HttpResponse | None:
+        """Ask first, then discard the pending ones of the selection."""
+        if "confirmed" in request.POST:
+            count = discard_dead_letters(rows, user=request.user)
+            self._tell(request, count, "discarded", skipped=len(rows) - count)
+            return None
+        context = {
+            **self.admin_site.each_context(request),
+            "title": _("Discard dead letters"),
+            "opts": self.opts,
+            "rows": rows[:20],
+            "count": rows.count(),
+            "ids": rows.values_list("pk", flat=True),
+        }
+        return TemplateResponse(request, "telemetry/confirm_discard.html", context)
+
+    @action(description=_("Return selected dead letters to pending"), permissions=["change"])
+    def take_back(self, request: HttpRequest, rows: QuerySet[DeadLetter]) -> None:
+        """Undo a discard, or a replay."""
+        total = rows.count()
+        count = return_to_pending(rows, user=request.user)
+        self._tell(request, count, "pending again", skipped=total - count)
+
+    @action(description=_("Replay"), permissions=["change"])
+    def replay_one(self, request: HttpRequest, row: DeadLetter) -> None:
+        """Send this one again."""
+        self._replay(request, [row.pk])
+
+    @action(
+        description=_("Discard"),
+        permissions=["change"],
+        attrs={"onclick": "return confirm('Discard this dead letter?')"},
+    )
+    def discard_one(self, request: HttpRequest, row: DeadLetter) -> None:
+        """Discard this one."""
+        count = discard_dead_letters(DeadLetter.objects.filter(pk=row.pk), user=request.user)
+        self._tell(request, count, "discarded", skipped=1 - count)
+
+    @action(description=_("Return to pending"), permissions=["change"])
+    def take_back_one(self, request: HttpRequest, row: DeadLetter) -> None:
+        """Undo."""
+        count = return_to_pending(DeadLetter.objects.filter(pk=row.pk), user=request.user)
+        self._tell(request, count, "pending again", skipped=1 - count)
+
+    def _replay(self, request: HttpRequest, ids: list[int]) -> None:
+        rows = DeadLetter.objects.filter(pk__in=ids)
+        user: Any = request.user
+        try:
+            count = replay_dead_letters(rows, user=user)
+        except (RedisError, OperationalError):
+            self.message_user(
+                request,
+                _("Redis does not answer: what was not sent is still pending. Try again later."),
+                messages.ERROR,
+            )
+            return
+        self._tell(request, count, "sent again", skipped=len(ids) - count)
+
+    def _tell(self, request: HttpRequest, count: int, done: str, *, skipped: int) -> None:
+        text = ngettext("%(n)d dead letter %(done)s.", "%(n)d dead letters %(done)s.", count)
+        said = text % {"n": count, "done": done}
+        if skipped:
+            said += " " + _("%(n)d left alone: their state did not allow it.") % {"n": skipped}
+        self.message_user(request, said, messages.SUCCESS if count else messages.WARNING)

@@ -1,0 +1,159 @@
+"""Gateways with their devices, presence and last readings."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+from unfold.admin import ModelAdmin, TabularInline
+from unfold.contrib.filters.admin import AutocompleteSelectFilter, RangeDateTimeFilter
+from unfold.decorators import display
+
+from telemetry.admin.readonly import CappedPaginator, ReadOnlyAdmin
+from telemetry.models import Device, Gateway, GatewayEvent, Reading
+
+SHOWN = 10
+
+
+def list_devices_with_readings(devices: Iterable[Device]) -> list[Device]:
+    """Those of the devices that must be kept."""
+    return [device for device in devices if Reading.objects.filter(device_id=device.pk).exists()]
+
+
+class DeviceInline(TabularInline):  # type: ignore[misc]
+    """The devices behind a gateway. One with readings is deactivated, not deleted."""
+
+    model = Device
+    fields = ["code", "name", "kind", "measurement", "unit", "is_active"]
+    extra = 0
+    can_delete = False
+    show_change_link = True
+    tab = True
+
+
+@admin.register(Gateway)
+class GatewayAdmin(ModelAdmin):  # type: ignore[misc]
+    """Gateways: register, deactivate, see whether they are online."""
+
+    list_display = [
+        "code", "mac", "name", "account", "online", "last_seen", "is_active", "firmware_version",
+    ]  # fmt: skip
+    list_filter = ["is_online", "is_active", ["account", AutocompleteSelectFilter]]
+    list_filter_submit = True
+    list_select_related = ["account"]
+    search_fields = ["code", "mac", "name", "location", "account__name"]
+    autocomplete_fields = ["account"]
+    readonly_fields = ["online", "last_seen", "last_events", "last_readings"]
+    inlines = [DeviceInline]
+    fieldsets = [
+        (None, {"fields": ["account", "code", "mac", "name", "location", "is_active"]}),
+        (_("Limits"), {"fields": ["max_devices", "offline_after_s", "firmware_version"]}),
+        (_("Presence"), {"fields": ["online", "last_seen", "last_events", "last_readings"]}),
+    ]
+
+    @display(
+        description=_("state"),
+        ordering="is_online",
+        label={"online": "success", "offline": "danger", "never seen": "warning"},
+    )
+    def online(self, gateway: Gateway) -> str:
+        """Online, offline, or never heard of."""
+        if gateway.last_seen is None:
+            return "never seen"
+        return "online" if gateway.is_online else "offline"
+
+    @display(description=_("last events"))
+    def last_events(self, gateway: Gateway) -> SafeString:
+        """Its newest changes of state."""
+        events = gateway.events.order_by("-at")[:SHOWN]
+        rows = ((f"{event.at:%Y-%m-%d %H:%M:%S} UTC", event.get_kind_display()) for event in events)
+        return format_html_join("", "<div>{} {}</div>", rows) or SafeString("-")
+
+    @display(description=_("last readings"))
+    def last_readings(self, gateway: Gateway) -> SafeString:
+        """The newest reading of each of its devices."""
+        newest = [
+            (device, Reading.objects.filter(device_id=device.pk).order_by("-time").first())
+            for device in gateway.devices.all()[:SHOWN]
+        ]
+        rows = (
+            (device.code, f"{reading.time:%Y-%m-%d %H:%M:%S} UTC", reading.value, reading.unit)
+            for device, reading in newest
+            if reading is not None
+        )
+        found = format_html_join("", "<div>{}: {} {} {}</div>", rows)
+        return format_html(
+            '{}<a class="text-primary-600" href="{}?gateway__id__exact={}">{}</a>',
+            found,
+            reverse("admin:telemetry_readinglisting_changelist"),
+            gateway.pk or 0,
+            _("All readings"),
+        )
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """A gateway with devices stays; the page says so."""
+        return super().get_deleted_objects(objs, request)
+
+
+@admin.register(Device)
+class DeviceAdmin(ModelAdmin):  # type: ignore[misc]
+    """Devices: what is measured, in which unit, with which limits."""
+
+    list_display = [
+        "code",
+        "name",
+        "gateway",
+        "account",
+        "kind",
+        "measurement",
+        "unit",
+        "is_active",
+    ]
+    list_filter = [
+        "kind", "measurement", "is_active", "unit",
+        ["account", AutocompleteSelectFilter], ["gateway", AutocompleteSelectFilter],
+    ]  # fmt: skip
+    list_filter_submit = True
+    list_select_related = ["gateway", "account"]
+    search_fields = ["code", "name", "gateway__code", "gateway__mac", "account__name"]
+    autocomplete_fields = ["gateway"]
+    readonly_fields = ["account"]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        """A device stays at its gateway: its readings name both."""
+        return ["account"] if obj is None else ["gateway", "account"]
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """Name the devices that have readings, so that the page refuses."""
+        deleted, counts, perms_needed, protected = super().get_deleted_objects(objs, request)
+        kept = [
+            _("%(device)s has readings: deactivate it instead") % {"device": device}
+            for device in list_devices_with_readings(objs)
+        ]
+        return deleted, counts, perms_needed, [*protected, *kept]
+
+
+@admin.register(GatewayEvent)
+class GatewayEventAdmin(ReadOnlyAdmin):
+    """When gateways came and went."""
+
+    list_display = ["at", "gateway", "kind_label", "last_seen"]
+    list_filter = ["kind", ["gateway", AutocompleteSelectFilter], ["at", RangeDateTimeFilter]]
+    list_filter_submit = True
+    list_select_related = ["gateway"]
+    search_fields = ["gateway__code", "gateway__mac"]
+    paginator = CappedPaginator
+
+    @display(description=_("kind"), label={"online": "success", "offline": "danger"})
+    def kind_label(self, event: GatewayEvent) -> str:
+        """Online or offline."""
+        return event.kind
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[GatewayEvent]:
+        events: QuerySet[GatewayEvent] = super().get_queryset(request)
+        return events.select_related("gateway")

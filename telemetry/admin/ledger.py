@@ -1,0 +1,75 @@
+"""The books: batches, their daily sums, and how the scheduled tasks ran."""
+
+from django.contrib import admin
+from django.utils.translation import gettext_lazy as _
+from unfold.contrib.filters.admin import RangeDateFilter, RangeDateTimeFilter
+from unfold.decorators import display
+
+from telemetry.admin.readonly import CappedPaginator, ReadOnlyAdmin
+from telemetry.models import Batch, BatchDay, DirtyHour, TaskRun
+
+
+@admin.register(Batch)
+class BatchAdmin(ReadOnlyAdmin):
+    """What became of every batch."""
+
+    list_display = [
+        "id", "source", "stored_at", "messages", "messages_stored", "messages_duplicate",
+        "messages_rejected", "readings_stored", "dead_letters",
+    ]  # fmt: skip
+    list_filter = [["stored_at", RangeDateTimeFilter]]
+    list_filter_submit = True
+    search_fields = ["=id", "=source"]
+    search_help_text = _("The whole id of a batch, or the whole name of its source")
+    paginator = CappedPaginator
+
+
+@admin.register(BatchDay)
+class BatchDayAdmin(ReadOnlyAdmin):
+    """Days whose batches were folded into sums."""
+
+    list_display = [
+        "day", "batches", "messages", "messages_stored", "messages_duplicate",
+        "messages_rejected", "readings_stored", "dead_letters",
+    ]  # fmt: skip
+    list_filter = [["day", RangeDateFilter]]
+    list_filter_submit = True
+    search_fields = ["day"]
+
+
+@admin.register(DirtyHour)
+class DirtyHourAdmin(ReadOnlyAdmin):
+    """Hours whose aggregates will be computed again."""
+
+    list_display = ["hour", "devices_count"]
+    list_filter = [["hour", RangeDateTimeFilter]]
+    list_filter_submit = True
+    paginator = CappedPaginator
+
+    @display(description=_("devices"))
+    def devices_count(self, note: DirtyHour) -> int:
+        """How many devices the note names."""
+        return len(note.device_ids)
+
+
+@admin.register(TaskRun)
+class TaskRunAdmin(ReadOnlyAdmin):
+    """The last run of each scheduled task."""
+
+    list_display = [
+        "name",
+        "state",
+        "started_at",
+        "success_at",
+        "error_at",
+        "duration_ms",
+        "result",
+    ]
+    search_fields = ["name", "error"]
+
+    @display(description=_("state"), label={"ok": "success", "failing": "danger"})
+    def state(self, run: TaskRun) -> str:
+        """Whether the newest end was a success."""
+        if run.error_at is None or (run.success_at is not None and run.success_at > run.error_at):
+            return "ok"
+        return "failing"

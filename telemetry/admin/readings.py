@@ -1,0 +1,141 @@
+"""Readings and hourly aggregates: newest first, through the indexes, whatever the size."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from unfold.contrib.filters.admin import AutocompleteSelectFilter
+
+from telemetry.admin.readonly import CappedPaginator, ReadOnlyAdmin
+from telemetry.models import Device, HourlyListing, ReadingListing
+from telemetry.store.recent import find_recent_since
+
+RECENT_ROWS = 500
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+NARROWING = ("device__id__exact", "gateway__id__exact", "account__id__exact")
+PERIODS = (
+    ("hour", _("last hour"), timedelta(hours=1)),
+    ("week", _("last 7 days"), timedelta(days=7)),
+    ("month", _("last 31 days"), timedelta(days=31)),
+    ("year", _("last 400 days"), timedelta(days=400)),
+)
+DEFAULT_PERIOD = timedelta(days=1)
+
+
+def parse_key(key: str) -> tuple[int, datetime] | None:
+    """Device id and instant of a listing's key; None when it is none."""
+    device_id, _separator, microseconds = key.partition(".")
+    try:
+        return int(device_id), EPOCH + timedelta(microseconds=int(microseconds))
+    except (ValueError, OverflowError):
+        return None
+
+
+class PeriodFilter(admin.SimpleListFilter):
+    """How far back the list goes: a bound on time keeps old chunks out of it."""
+
+    title = _("period")
+    parameter_name = "period"
+    time_field = "time"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [(key, label) for key, label, _span in PERIODS]
+
+    def choices(self, changelist: Any) -> Any:
+        """The first choice is the default, not everything."""
+        for number, choice in enumerate(super().choices(changelist)):
+            yield {**choice, "display": _("last day")} if number == 0 else choice
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        spans = {key: span for key, _label, span in PERIODS}
+        since = timezone.now() - spans.get(self.value() or "", DEFAULT_PERIOD)
+        return queryset.filter(**{f"{self.time_field}__gte": since})
+
+
+class HourPeriodFilter(PeriodFilter):
+    """The same for hours."""
+
+    time_field = "hour"
+
+
+class _ListingAdmin(ReadOnlyAdmin):
+    """A list of a view with a text key, ordered by time alone."""
+
+    time_field = "time"
+    list_filter_submit = True
+    paginator = CappedPaginator
+    list_per_page = 50
+
+    def get_ordering(self, request: HttpRequest) -> list[str]:
+        return [f"-{self.time_field}"]
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> Any:
+        """A list that does not add the computed key to the order, which no index serves."""
+        base = super().get_changelist(request, **kwargs)
+
+        class ListingChangeList(base):  # type: ignore[misc, valid-type]
+            def _get_deterministic_ordering(self, ordering: list[Any]) -> list[Any]:
+                return ordering
+
+        return ListingChangeList
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: Any = None) -> Any:
+        """Find by device and instant, which the key's text hides from the index."""
+        key = parse_key(object_id)
+        if key is None:
+            return None
+        rows = self.get_queryset(request).filter(device_id=key[0])
+        return rows.filter(**{self.time_field: key[1]}).first()
+
+
+def narrow_gateway(request: HttpRequest, rows: QuerySet[Any]) -> QuerySet[Any]:
+    """Name the devices of the chosen gateway: readings have an index by device, not by gateway."""
+    gateway_id = request.GET.get("gateway__id__exact", "")
+    if not gateway_id.isdecimal():
+        return rows
+    devices = Device.objects.filter(gateway_id=gateway_id).values_list("pk", flat=True)
+    return rows.filter(device_id__in=list(devices))
+
+
+@admin.register(ReadingListing)
+class ReadingAdmin(_ListingAdmin):
+    """Readings. Without a filter, the newest ones of the whole system."""
+
+    list_display = ["time", "device", "gateway", "account", "value", "unit", "received_at"]
+    list_filter = [
+        PeriodFilter, ["device", AutocompleteSelectFilter], ["gateway", AutocompleteSelectFilter],
+        ["account", AutocompleteSelectFilter],
+    ]  # fmt: skip
+    list_select_related = ["device", "gateway", "account"]
+    sortable_by = ()
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ReadingListing]:
+        rows: QuerySet[ReadingListing] = narrow_gateway(request, super().get_queryset(request))
+        is_list = request.resolver_match is not None and str(
+            request.resolver_match.url_name
+        ).endswith("changelist")
+        if not is_list or any(request.GET.get(name) for name in NARROWING):
+            return rows
+        accounts, since = find_recent_since(rows=RECENT_ROWS)
+        return rows.filter(account_id__in=accounts, time__gte=since) if since else rows.none()
+
+
+@admin.register(HourlyListing)
+class HourlyAdmin(_ListingAdmin):
+    """Hourly aggregates."""
+
+    time_field = "hour"
+    list_display = [
+        "hour", "device", "account", "total", "mean", "minimum", "maximum", "first", "last",
+        "readings_count",
+    ]  # fmt: skip
+    list_filter = [
+        HourPeriodFilter, ["device", AutocompleteSelectFilter],
+        ["account", AutocompleteSelectFilter],
+    ]  # fmt: skip
+    list_select_related = ["device", "account"]
+    sortable_by = ()

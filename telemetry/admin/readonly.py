@@ -1,0 +1,36 @@
+"""Lists of what only the workers write, cheap however many rows there are."""
+
+from typing import Any
+
+from django.core.paginator import Paginator
+from django.http import HttpRequest
+from django.utils.functional import cached_property
+from unfold.admin import ModelAdmin
+
+COUNTED_ROWS = 5_000
+
+
+class CappedPaginator(Paginator):  # type: ignore[type-arg]
+    """Counts no further than `COUNTED_ROWS`: a full count of a large table takes minutes."""
+
+    @cached_property
+    def count(self) -> int:
+        """Rows, or `COUNTED_ROWS` when there are as many or more."""
+        rows: Any = self.object_list
+        return int(rows.order_by()[:COUNTED_ROWS].count())
+
+
+class ReadOnlyAdmin(ModelAdmin):  # type: ignore[misc]
+    """Look, search and filter; nothing else, whatever the user's permissions."""
+
+    actions: list[str] | None = None
+    show_full_result_count = False
+
+    def has_add_permission(self, request: HttpRequest, *_: Any) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False

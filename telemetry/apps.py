@@ -1,0 +1,15 @@
+"""The Django app."""
+
+from django.apps import AppConfig
+
+
+class TelemetryConfig(AppConfig):
+    """Accounts, gateways, devices, readings, dead letters, ledger."""
+
+    name = "telemetry"
+    verbose_name = "Telemetry"
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Connect the signals."""
+        from telemetry import signals  # noqa: F401, PLC0415 - models must be loaded first

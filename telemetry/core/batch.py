@@ -1,0 +1,84 @@
+"""The one place that knows the batch format: fields, version, keys, queue and task names.
+
+A batch body is msgpack `[version, [[topic, payload], ...]]` in the order of arrival. Everything
+else about a batch (source, time of receipt, counts) lies beside the body in Redis.
+"""
+
+import re
+
+import msgspec
+from msgspec import Struct
+
+BATCH_VERSION = 1
+
+INGEST_QUEUE = "ingest"
+MAINTENANCE_QUEUE = "maintenance"
+STORE_BATCH_TASK = "telemetry.store_batch"
+REPLAY_WAITING_TASK = "telemetry.replay_waiting"
+
+BATCH_KEY = "ingest:batch:"  # + id: hash of body, source, received_us, messages, seq, attempts
+PENDING_KEY = "ingest:pending"  # sorted set: id, time of receipt in seconds
+COUNTERS_KEY = "ingest:counters"  # hash: received_messages, received_batches, pending_messages
+LAST_KEY = "ingest:last:"  # + source: id of its newest batch, so that a retry counts once
+BRIDGE_KEY = "ingest:bridge:"  # + client id: lease and state of a running bridge
+SESSIONS_KEY = "ingest:sessions"  # set: client ids that may hold a broker session
+BEAT_KEY = "ingest:beat:"  # + active or waiting: who beats, with an expiry
+
+REPLAY_SOURCE = "replay"
+
+_ID = re.compile(r"[0-9a-f]{12}-[0-9a-f]{12}(?:\.[01]+)?")
+
+
+class RawMessage(Struct, array_like=True, frozen=True, gc=False):
+    """One MQTT message as it came: nothing decoded, nothing judged."""
+
+    topic: str
+    payload: bytes
+
+
+class _Body(Struct, array_like=True, frozen=True):
+    version: int
+    messages: list[RawMessage]
+
+
+class BatchFormatError(ValueError):
+    """A batch body that this version cannot read."""
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(_Body)
+
+
+def new_batch_id(*, now_us: int, entropy: int) -> str:
+    """An id that sorts by time (milliseconds) and is unique through 48 random bits."""
+    return f"{now_us // 1000:012x}-{entropy & 0xFFFFFFFFFFFF:012x}"
+
+
+def is_batch_id(text: str) -> bool:
+    """Whether `text` has the form of a batch id, a half of a split one included."""
+    return _ID.fullmatch(text) is not None
+
+
+def half_ids(batch_id: str) -> tuple[str, str]:
+    """The ids of the two halves of a split batch; always the same for the same batch."""
+    stem = batch_id if "." in batch_id else f"{batch_id}."
+    return f"{stem}0", f"{stem}1"
+
+
+def encode_messages(messages: list[RawMessage]) -> bytes:
+    """The body of a batch, not yet compressed."""
+    return _encoder.encode(_Body(BATCH_VERSION, messages))
+
+
+def decode_messages(body: bytes) -> list[RawMessage]:
+    """The messages of a body, in the order of arrival. Raises `BatchFormatError`."""
+    try:
+        decoded = _decoder.decode(body)
+    except msgspec.MsgspecError as error:
+        raise BatchFormatError(f"batch body cannot be read: {error}") from error
+    if decoded.version != BATCH_VERSION:
+        raise BatchFormatError(
+            f"batch body has version {decoded.version}: expected {BATCH_VERSION}; "
+            "deploy workers before bridges when the format changes"
+        )
+    return decoded.messages

@@ -1,0 +1,40 @@
+"""Why a message or a reading is refused: the reasons of the message contract, in its order."""
+
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """Reason codes of dead letters. Checks run in this order; the first that fails is named."""
+
+    BAD_TOPIC = "bad_topic"
+    TOO_LARGE = "too_large"
+    BAD_JSON = "bad_json"
+    BAD_SCHEMA = "bad_schema"
+    MAC_MISMATCH = "mac_mismatch"
+    UNKNOWN_GATEWAY = "unknown_gateway"
+    INACTIVE_GATEWAY = "inactive_gateway"
+    BAD_TIMESTAMP = "bad_timestamp"
+    TIMESTAMP_OUT_OF_RANGE = "timestamp_out_of_range"
+    UNKNOWN_DEVICE = "unknown_device"
+    INACTIVE_DEVICE = "inactive_device"
+    BAD_VALUE = "bad_value"
+    NEGATIVE_VALUE = "negative_value"
+    UNIT_MISMATCH = "unit_mismatch"
+    CONFLICTING_READING = "conflicting_reading"
+    RATE_LIMITED = "rate_limited"
+    PROCESSING_ERROR = "processing_error"
+
+
+class RejectedError(Exception):
+    """The message's own fault. The tree of errors, and what each leads to:
+
+    - `RejectedError`: dead letter with `reason`; nothing is retried.
+    - `telemetry.store.faults.is_transient(error)`: retried with backoff, for ever.
+    - anything else: unknown; the batch is split until the culprit stands alone, which then
+      becomes a dead letter `processing_error` with the traceback.
+    """
+
+    def __init__(self, reason: Reason, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        self.detail = detail

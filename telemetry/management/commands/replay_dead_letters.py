@@ -1,0 +1,70 @@
+"""`manage.py replay_dead_letters`: send refused messages again."""
+
+from argparse import ArgumentParser
+from datetime import datetime
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from redis import RedisError
+from rich.progress import Progress
+
+from telemetry.core.reasons import Reason
+from telemetry.models import DeadLetter
+from telemetry.replay import replay_dead_letters
+
+
+def read_instant(text: str) -> datetime:
+    """An ISO 8601 instant with an offset. Raises `ValueError`."""
+    instant = datetime.fromisoformat(text)
+    if instant.tzinfo is None:
+        raise ValueError(f"{text!r} has no offset")
+    return instant
+
+
+class Command(BaseCommand):
+    """Replay pending dead letters."""
+
+    help = "Send pending dead letters again, on the same way as live messages."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Options of the command."""
+        parser.add_argument("--reason", choices=[str(reason) for reason in Reason])
+        parser.add_argument("--gateway", metavar="MAC", help="only of the gateway with this MAC")
+        parser.add_argument("--since", type=read_instant, metavar="ISO", help="last seen since")
+        parser.add_argument("--until", type=read_instant, metavar="ISO", help="last seen until")
+        parser.add_argument("--limit", type=int, metavar="N", help="at most so many")
+        parser.add_argument("--all", action="store_true", help="without any other choice")
+        parser.add_argument("--dry-run", action="store_true", help="count them, send nothing")
+
+    def handle(self, *_: Any, **options: Any) -> None:
+        """Choose, count, send."""
+        chosen = {
+            "reason": options["reason"],
+            "mac": options["gateway"] and options["gateway"].lower(),
+            "last_seen__gte": options["since"],
+            "last_seen__lte": options["until"],
+        }
+        lookups = {name: value for name, value in chosen.items() if value}
+        if not lookups and not options["all"]:
+            raise CommandError(
+                "nothing is chosen: give --reason, --gateway, --since or --until, or --all",
+                returncode=2,
+            )
+        letters = DeadLetter.objects.filter(state=DeadLetter.State.PENDING, **lookups)
+        count = letters.count()
+        if options["limit"] is not None:
+            count = min(count, options["limit"])
+        if options["dry_run"]:
+            self.stdout.write(f"{count} dead letters would be sent again")
+            return
+        try:
+            with Progress() as progress:
+                task = progress.add_task("Replaying", total=count)
+                sent = replay_dead_letters(
+                    letters,
+                    limit=options["limit"],
+                    progress=lambda done: progress.advance(task, done),
+                )
+        except RedisError as error:
+            raise CommandError(f"REDIS_URL: Redis does not answer: {error}") from error
+        self.stdout.write(f"{sent} dead letters sent again")

@@ -1,0 +1,30 @@
+"""The domain's nouns. Tables under `telemetry/sql` that the ORM does not manage are read only."""
+
+from telemetry.models.accounts import Account, Membership, User
+from telemetry.models.dead_letters import DeadLetter
+from telemetry.models.fleet import Device, Gateway, GatewayEvent
+from telemetry.models.ledger import Batch, BatchDay, DirtyHour, TaskRun
+from telemetry.models.readings import (
+    HourlyAggregate,
+    HourlyListing,
+    Reading,
+    ReadingListing,
+)
+
+__all__ = [
+    "Account",
+    "Batch",
+    "BatchDay",
+    "DeadLetter",
+    "Device",
+    "DirtyHour",
+    "Gateway",
+    "GatewayEvent",
+    "HourlyAggregate",
+    "HourlyListing",
+    "Membership",
+    "Reading",
+    "ReadingListing",
+    "TaskRun",
+    "User",
+]

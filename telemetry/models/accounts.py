@@ -1,0 +1,89 @@
+"""Who owns gateways, and who may look."""
+
+from functools import cache
+from zoneinfo import available_timezones
+
+from django.contrib.auth.models import AbstractUser
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
+
+
+@cache
+def _time_zones() -> frozenset[str]:
+    return frozenset(available_timezones())
+
+
+def validate_time_zone(name: str) -> None:
+    """Raise `ValidationError` unless `name` is an IANA time zone."""
+    if name not in _time_zones():
+        raise ValidationError(
+            _("%(name)r is no time zone: expected an IANA name such as America/Sao_Paulo"),
+            params={"name": name},
+            code="time_zone",
+        )
+
+
+class User(AbstractUser):
+    """A person who logs in."""
+
+    class Meta(AbstractUser.Meta):
+        db_table = "telemetry_user"
+
+
+class Account(models.Model):
+    """A tenant. Messages of a deactivated account's gateways become dead letters."""
+
+    name = models.CharField(_("name"), max_length=100, unique=True)
+    time_zone = models.CharField(
+        _("time zone"),
+        max_length=64,
+        default="UTC",
+        validators=[validate_time_zone],
+        help_text=_("IANA name, for example America/Sao_Paulo. Days and months are cut in it."),
+    )
+    is_active = models.BooleanField(_("active"), default=True)
+    created_at = models.DateTimeField(_("created at"), db_default=Now(), editable=False)
+
+    class Meta:
+        db_table = "account"
+        ordering = ["name"]
+        verbose_name = _("account")
+        verbose_name_plural = _("accounts")
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Membership(models.Model):
+    """What a user may do in an account."""
+
+    class Role(models.TextChoices):
+        OWNER = "owner", _("owner")
+        ADMIN = "admin", _("admin")
+        VIEWER = "viewer", _("viewer")
+
+    user = models.ForeignKey(
+        User, on_delete=models.CASCADE, related_name="memberships", verbose_name=_("user")
+    )
+    account = models.ForeignKey(
+        Account, on_delete=models.CASCADE, related_name="memberships", verbose_name=_("account")
+    )
+    role = models.CharField(_("role"), max_length=10, choices=Role, default=Role.VIEWER)
+
+    class Meta:
+        db_table = "membership"
+        ordering = ["account", "user"]
+        verbose_name = _("membership")
+        verbose_name_plural = _("memberships")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["user", "account"],
+                name="membership_user_account",
+                violation_error_message=_("This user is a member of this account already."),
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} - {self.account} ({self.role})"

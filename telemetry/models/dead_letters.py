@@ -1,0 +1,85 @@
+"""What was refused, kept so that it can be sent again."""
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from telemetry.core.reasons import Reason
+from telemetry.models.accounts import Account, User
+from telemetry.models.fleet import Gateway
+
+
+class DeadLetter(models.Model):
+    """A refused message, or the message reduced to one refused reading. Written by the workers.
+
+    The same one again raises `occurrences`. Gateway and account carry no constraint, so that
+    neither the hot path nor a deletion in the fleet waits for this table.
+    """
+
+    class State(models.TextChoices):
+        PENDING = "pending", _("pending")
+        REPLAYED = "replayed", _("replayed")
+        DISCARDED = "discarded", _("discarded")
+
+    fingerprint = models.BinaryField(_("fingerprint"), max_length=32, unique=True)
+    topic = models.TextField(_("topic"))
+    payload = models.BinaryField(_("payload"))
+    reason = models.CharField(
+        _("reason"),
+        max_length=30,
+        choices=[(str(reason), str(reason)) for reason in Reason],
+    )
+    detail = models.TextField(_("detail"), blank=True)
+    mac = models.CharField(_("MAC"), max_length=17, blank=True, db_default="")
+    device_code = models.CharField(_("device code"), max_length=20, blank=True, db_default="")
+    gateway = models.ForeignKey(
+        Gateway,
+        null=True,
+        on_delete=models.DO_NOTHING,
+        db_constraint=False,
+        db_index=False,
+        related_name="dead_letters",
+        verbose_name=_("gateway"),
+    )
+    account = models.ForeignKey(
+        Account,
+        null=True,
+        on_delete=models.DO_NOTHING,
+        db_constraint=False,
+        related_name="dead_letters",
+        verbose_name=_("account"),
+    )
+    first_seen = models.DateTimeField(_("first seen"))
+    last_seen = models.DateTimeField(_("last seen"))
+    occurrences = models.BigIntegerField(_("occurrences"), db_default=1)
+    state = models.CharField(
+        _("state"), max_length=10, choices=State, default=State.PENDING, db_default=State.PENDING
+    )
+    handled_by = models.ForeignKey(
+        User,
+        null=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        verbose_name=_("handled by"),
+    )
+    handled_at = models.DateTimeField(_("handled at"), null=True)
+
+    class Meta:
+        db_table = "dead_letter"
+        ordering = ["-last_seen", "-id"]
+        verbose_name = _("dead letter")
+        verbose_name_plural = _("dead letters")
+        indexes = [
+            models.Index(
+                models.F("last_seen").desc(), models.F("id").desc(), name="dead_letter_last_seen"
+            ),
+            models.Index(fields=["state", "last_seen"], name="dead_letter_state"),
+            models.Index(fields=["reason", "state"], name="dead_letter_reason"),
+            models.Index(
+                fields=["mac", "state"],
+                name="dead_letter_mac_pending",
+                condition=models.Q(state="pending"),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.reason} {self.mac or self.topic[:40]}"

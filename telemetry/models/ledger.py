@@ -1,0 +1,119 @@
+"""The books: what became of every batch, and how the scheduled tasks ran. Written by workers."""
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
+
+_MESSAGES_ADD_UP = Q(
+    messages=F("messages_stored") + F("messages_duplicate") + F("messages_rejected")
+)
+_READINGS_ADD_UP = Q(
+    readings=F("readings_stored") + F("readings_duplicate") + F("readings_rejected")
+)
+
+
+class Batch(models.Model):
+    """A stored batch. A message counts as stored if one reading was, else as duplicate if one
+    was, else as rejected. `source` is the bridge's client id, or `replay`."""
+
+    id = models.TextField(_("id"), primary_key=True)
+    source = models.TextField(_("source"))
+    seq = models.BigIntegerField(_("number"))
+    received_at = models.DateTimeField(_("received at"))
+    stored_at = models.DateTimeField(_("stored at"))
+    messages = models.IntegerField(_("messages"))
+    messages_stored = models.IntegerField(_("messages stored"))
+    messages_duplicate = models.IntegerField(_("messages duplicate"))
+    messages_rejected = models.IntegerField(_("messages rejected"))
+    readings = models.IntegerField(_("readings"))
+    readings_stored = models.IntegerField(_("readings stored"))
+    readings_duplicate = models.IntegerField(_("readings duplicate"))
+    readings_rejected = models.IntegerField(_("readings rejected"))
+    dead_letters = models.IntegerField(_("dead letters"))
+
+    class Meta:
+        db_table = "batch"
+        ordering = ["-stored_at"]
+        verbose_name = _("batch")
+        verbose_name_plural = _("batches")
+        constraints = [
+            models.CheckConstraint(condition=_MESSAGES_ADD_UP, name="batch_messages_add_up"),
+            models.CheckConstraint(condition=_READINGS_ADD_UP, name="batch_readings_add_up"),
+        ]
+        indexes = [
+            models.Index(fields=["stored_at"], name="batch_stored_at"),
+            models.Index(fields=["seq"], name="batch_seq"),
+        ]
+
+    def __str__(self) -> str:
+        return self.id
+
+
+class BatchDay(models.Model):
+    """Batches of one UTC day, folded by `purge_ledger`."""
+
+    day = models.DateField(_("day"), primary_key=True)
+    batches = models.BigIntegerField(_("batches"))
+    max_seq = models.BigIntegerField(_("highest number"))
+    messages = models.BigIntegerField(_("messages"))
+    messages_stored = models.BigIntegerField(_("messages stored"))
+    messages_duplicate = models.BigIntegerField(_("messages duplicate"))
+    messages_rejected = models.BigIntegerField(_("messages rejected"))
+    readings = models.BigIntegerField(_("readings"))
+    readings_stored = models.BigIntegerField(_("readings stored"))
+    readings_duplicate = models.BigIntegerField(_("readings duplicate"))
+    readings_rejected = models.BigIntegerField(_("readings rejected"))
+    dead_letters = models.BigIntegerField(_("dead letters"))
+
+    class Meta:
+        db_table = "batch_day"
+        ordering = ["-day"]
+        verbose_name = _("day of batches")
+        verbose_name_plural = _("days of batches")
+        constraints = [
+            models.CheckConstraint(condition=_MESSAGES_ADD_UP, name="batch_day_messages_add_up"),
+            models.CheckConstraint(condition=_READINGS_ADD_UP, name="batch_day_readings_add_up"),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.day)
+
+
+class DirtyHour(models.Model):
+    """A note that readings of an hour must be aggregated again. Only ever added and removed."""
+
+    id = models.BigAutoField(primary_key=True)
+    hour = models.DateTimeField(_("hour"))
+    device_ids = ArrayField(models.BigIntegerField(), verbose_name=_("devices"))
+
+    class Meta:
+        db_table = "dirty_hour"
+        ordering = ["hour", "id"]
+        verbose_name = _("hour to refresh")
+        verbose_name_plural = _("hours to refresh")
+        indexes = [models.Index(fields=["hour", "id"], name="dirty_hour_hour")]
+
+    def __str__(self) -> str:
+        return f"{self.hour:%Y-%m-%d %H:%M}"
+
+
+class TaskRun(models.Model):
+    """The last run of each scheduled task."""
+
+    name = models.CharField(_("task"), max_length=200, primary_key=True)
+    started_at = models.DateTimeField(_("started at"))
+    success_at = models.DateTimeField(_("last success"), null=True)
+    error_at = models.DateTimeField(_("last error at"), null=True)
+    error = models.TextField(_("last error"), blank=True, default="")
+    duration_ms = models.IntegerField(_("duration (ms)"), default=0)
+    result = models.JSONField(_("result"), default=dict)
+
+    class Meta:
+        db_table = "task_run"
+        ordering = ["name"]
+        verbose_name = _("task run")
+        verbose_name_plural = _("task runs")
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,0 +1,222 @@
+"""The batches in Redis: claim check, pending index, counters, and the task that carries the id.
+
+Used by the bridge, the workers and replay alike; imports no Django. Redis must run with
+`appendfsync always` and `noeviction`: then a batch that was put is on disk.
+"""
+
+import secrets
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from celery import Celery
+from msgspec import Struct
+from redis import Redis
+
+from telemetry.core.batch import (
+    BATCH_KEY,
+    COUNTERS_KEY,
+    INGEST_QUEUE,
+    LAST_KEY,
+    PENDING_KEY,
+    STORE_BATCH_TASK,
+    BatchFormatError,
+    RawMessage,
+    decode_messages,
+    encode_messages,
+    half_ids,
+    new_batch_id,
+)
+
+if sys.version_info >= (3, 14):  # pragma: no cover - the locks cover 3.11 to 3.14
+    from compression import zstd
+else:
+    from backports import zstd
+
+_LUA = Path(__file__).parent / "lua"
+_ZSTD_LEVEL = 1
+
+
+class ClaimedBatch(Struct, frozen=True):
+    """A batch that a worker has started on. `attempts` counts this start."""
+
+    id: str
+    source: str
+    received_us: int
+    messages_count: int
+    seq: int
+    attempts: int
+    body: bytes
+
+    def read_messages(self) -> list[RawMessage]:
+        """Unpack the body. Raises `BatchFormatError`."""
+        try:
+            body = zstd.decompress(self.body)
+        except zstd.ZstdError as error:
+            raise BatchFormatError(f"batch body cannot be decompressed: {error}") from error
+        return decode_messages(body)
+
+
+class PendingBatch(Struct, frozen=True):
+    """A line of the pending index."""
+
+    id: str
+    received_at: float
+    messages_count: int
+    attempts: int
+    claimed_at: float | None
+
+
+class Snapshot(Struct, frozen=True):
+    """The queue's books at one instant."""
+
+    received_messages: int
+    received_batches: int
+    pending_messages: int
+    pending: list[PendingBatch]
+
+
+class BatchQueue:
+    """Puts, claims, finishes and splits batches.
+
+    Every call may raise `redis.RedisError`; every call may be repeated.
+    """
+
+    def __init__(self, redis: Redis, app: Celery | None = None) -> None:
+        self.redis = redis
+        self._app = app
+        self._scripts = {
+            path.stem: redis.register_script(path.read_text(encoding="utf-8"))
+            for path in _LUA.glob("*.lua")
+        }
+
+    def put(self, messages: Sequence[RawMessage], *, source: str) -> str:
+        """Store a batch and send its task; the id. For callers that do not retry."""
+        batch_id = self.prepare(messages, source=source)
+        self.send_task(batch_id, count=len(messages), source=source)
+        return batch_id
+
+    def prepare(self, messages: Sequence[RawMessage], *, source: str) -> str:
+        """Store a batch without its task; the id. What comes of it is safe from here on: without
+        `send_task` the batch is sent when it is stale."""
+        batch_id = new_id()
+        self.write(
+            batch_id,
+            pack_messages(list(messages)),
+            count=len(messages),
+            source=source,
+            producer=f"{source}:{batch_id}",
+            received_us=time.time_ns() // 1000,
+        )
+        return batch_id
+
+    def write(
+        self,
+        batch_id: str,
+        body: bytes,
+        *,
+        count: int,
+        source: str,
+        producer: str,
+        received_us: int,
+    ) -> bool:
+        """Write the batch atomically. A producer that repeats its newest id changes nothing."""
+        seq = self._scripts["put"](
+            keys=[BATCH_KEY + batch_id, PENDING_KEY, COUNTERS_KEY, LAST_KEY + producer],
+            args=[batch_id, source, received_us, count, body],
+        )
+        return bool(seq)
+
+    def send_task(self, batch_id: str, *, count: int, source: str) -> None:
+        """Send the task that carries the id. Raises `kombu.exceptions.OperationalError`."""
+        if self._app is None:
+            raise RuntimeError("this BatchQueue was made without a Celery app")
+        self._app.send_task(
+            STORE_BATCH_TASK,
+            args=(batch_id,),
+            task_id=batch_id,
+            queue=INGEST_QUEUE,
+            argsrepr=f"({batch_id}: {count} messages from {source})",
+            kwargsrepr="",
+            ignore_result=True,
+            retry=False,
+        )
+
+    def claim(self, batch_id: str) -> ClaimedBatch | None:
+        """Start on a batch; None when it is no longer pending."""
+        fields: list[Any] = self._scripts["claim"](keys=[BATCH_KEY + batch_id], args=[time.time()])
+        if not fields:
+            return None
+        source, received_us, count, seq, attempts, body = fields
+        return ClaimedBatch(
+            batch_id, source.decode(), int(received_us), int(count), int(seq), int(attempts), body
+        )
+
+    def is_pending(self, batch_ids: Sequence[str]) -> bool:
+        """Whether any of these batches is pending."""
+        return any(score is not None for score in self.redis.zmscore(PENDING_KEY, list(batch_ids)))
+
+    def touch(self, batch_id: str) -> None:
+        """Say that a claimed batch is still worked on, so that it is not sent again."""
+        self.redis.hset(BATCH_KEY + batch_id, "claimed_at", str(time.time()))
+
+    def finish(self, batch_id: str) -> None:
+        """Forget a batch that the database holds."""
+        self._scripts["finish"](
+            keys=[BATCH_KEY + batch_id, PENDING_KEY, COUNTERS_KEY], args=[batch_id]
+        )
+
+    def release(self, batch_id: str) -> None:
+        """Give a claimed batch back without counting the attempt."""
+        self._scripts["release"](keys=[BATCH_KEY + batch_id])
+
+    def split(self, batch: ClaimedBatch, messages: list[RawMessage]) -> None:
+        """Put two halves in the place of a batch of two or more messages, and send both."""
+        middle = len(messages) // 2
+        halves = (messages[:middle], messages[middle:])
+        ids = half_ids(batch.id)
+        args: list[Any] = [batch.id]
+        for half_id, half in zip(ids, halves, strict=True):
+            args += [half_id, len(half), pack_messages(half)]
+        self._scripts["split"](
+            keys=[BATCH_KEY + batch.id, PENDING_KEY, *(BATCH_KEY + half_id for half_id in ids)],
+            args=args,
+        )
+        for half_id, half in zip(ids, halves, strict=True):
+            self.send_task(half_id, count=len(half), source=batch.source)
+
+    def oldest_pending_at(self) -> float | None:
+        """When the oldest pending batch was received, in Unix seconds."""
+        first: Any = self.redis.zrange(PENDING_KEY, 0, 0, withscores=True)
+        return first[0][1] if first else None
+
+    def snapshot(self) -> Snapshot:
+        """Counters and pending index, read in one step."""
+        counters, rows = self._scripts["snapshot"](
+            keys=[PENDING_KEY, COUNTERS_KEY], args=[BATCH_KEY]
+        )
+        messages, batches, pending = (int(counter or 0) for counter in counters)
+        return Snapshot(messages, batches, pending, [_read_pending(row) for row in rows])
+
+
+def _read_pending(row: list[Any]) -> PendingBatch:
+    batch_id, score, count, attempts, claimed_at = row
+    return PendingBatch(
+        batch_id.decode(),
+        float(score),
+        int(count or 0),
+        int(attempts or 0),
+        float(claimed_at) if claimed_at else None,
+    )
+
+
+def new_id() -> str:
+    """A fresh batch id."""
+    return new_batch_id(now_us=time.time_ns() // 1000, entropy=secrets.randbits(48))
+
+
+def pack_messages(messages: list[RawMessage]) -> bytes:
+    """The compressed body of a batch."""
+    return zstd.compress(encode_messages(messages), _ZSTD_LEVEL)

@@ -1,0 +1,15 @@
+-- Write a batch, its pending entry and the received counters in one step.
+-- Repeating it with the newest id of the same source changes nothing and counts nothing, even if
+-- a worker has stored and removed the batch meanwhile.
+-- KEYS: batch, pending, counters, last     ARGV: id, source, received_us, count, body
+if redis.call('GET', KEYS[4]) == ARGV[1] then
+  return 0
+end
+local seq = redis.call('HINCRBY', KEYS[3], 'received_batches', 1)
+redis.call('HINCRBY', KEYS[3], 'received_messages', ARGV[4])
+redis.call('HINCRBY', KEYS[3], 'pending_messages', ARGV[4])
+redis.call('HSET', KEYS[1], 'source', ARGV[2], 'received_us', ARGV[3], 'messages', ARGV[4],
+  'seq', seq, 'attempts', 0, 'body', ARGV[5])
+redis.call('ZADD', KEYS[2], ARGV[3] / 1000000, ARGV[1])
+redis.call('SET', KEYS[4], ARGV[1], 'EX', 604800)
+return seq

@@ -1,0 +1,62 @@
+"""Send dead letters again, on the same way as live data."""
+
+from collections.abc import Callable
+
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.utils import timezone
+
+from config.celery import app
+from config.env import read_options
+from config.options import RedisOptions
+from config.queue import connect_redis
+from telemetry.core.batch import REPLAY_SOURCE, RawMessage
+from telemetry.core.reasons import Reason
+from telemetry.models import DeadLetter, Device, Gateway, User
+from telemetry.queue.batches import BatchQueue
+
+BATCH_SIZE = 500
+
+
+def replay_dead_letters(
+    dead_letters: "QuerySet[DeadLetter]",
+    *,
+    user: User | None = None,
+    limit: int | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> int:
+    """Send pending dead letters again; how many. `progress` is told the number of each batch.
+
+    First the queue has them, then they are marked: an end between the two sends them twice, which
+    storing makes harmless; the other way round would lose them. Raises `redis.RedisError`.
+    """
+    queue = BatchQueue(connect_redis(read_options(RedisOptions)), app)
+    pending = dead_letters.filter(state=DeadLetter.State.PENDING)
+    ids = list(pending.order_by("id").values_list("id", flat=True)[:limit])
+    sent = 0
+    for start in range(0, len(ids), BATCH_SIZE):
+        rows = DeadLetter.objects.filter(id__in=ids[start : start + BATCH_SIZE]).order_by("id")
+        messages = [RawMessage(row.topic, bytes(row.payload)) for row in rows]
+        # Marked before the worker can have judged it again, or its verdict would be overwritten.
+        batch_id = queue.prepare(messages, source=REPLAY_SOURCE)
+        marked = DeadLetter.objects.filter(
+            id__in=[row.id for row in rows], state=DeadLetter.State.PENDING
+        ).update(state=DeadLetter.State.REPLAYED, handled_by=user, handled_at=timezone.now())
+        queue.send_task(batch_id, count=len(messages), source=REPLAY_SOURCE)
+        sent += marked
+        if progress is not None:
+            progress(len(messages))
+    return sent
+
+
+def find_waiting_dead_letters() -> "QuerySet[DeadLetter]":
+    """Pending dead letters whose gateway or device is registered and active by now."""
+    gateways = Gateway.objects.filter(mac=OuterRef("mac"), is_active=True, account__is_active=True)
+    devices = Device.objects.filter(
+        gateway__mac=OuterRef("mac"), code=OuterRef("device_code"), is_active=True
+    )
+    for_gateway = Q(reason__in=[Reason.UNKNOWN_GATEWAY, Reason.INACTIVE_GATEWAY])
+    for_device = Q(reason__in=[Reason.UNKNOWN_DEVICE, Reason.INACTIVE_DEVICE])
+    return DeadLetter.objects.filter(
+        (for_gateway & Exists(gateways)) | (for_device & Exists(devices)),
+        state=DeadLetter.State.PENDING,
+    )

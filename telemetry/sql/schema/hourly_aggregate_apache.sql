@@ -1,0 +1,15 @@
+-- Apache edition: a table, of which refresh_hourly.sql computes the touched hours again.
+CREATE TABLE hourly_aggregate (
+    device_id bigint NOT NULL,
+    account_id bigint NOT NULL,
+    hour timestamptz NOT NULL,
+    total numeric NOT NULL,
+    mean numeric NOT NULL,
+    minimum numeric(15, 4) NOT NULL,
+    maximum numeric(15, 4) NOT NULL,
+    first numeric(15, 4) NOT NULL,
+    last numeric(15, 4) NOT NULL,
+    readings_count bigint NOT NULL,
+    PRIMARY KEY (device_id, hour)
+);
+CREATE INDEX hourly_aggregate_account_hour ON hourly_aggregate (account_id, hour);

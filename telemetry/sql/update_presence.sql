@@ -1,0 +1,18 @@
+-- last_seen never goes back; is_online flips on with an event. Rows that another worker holds
+-- are skipped: it is writing the same news. In key order, against deadlocks.
+WITH seen AS (
+    SELECT * FROM unnest(%(gateway_ids)s::bigint[], %(seen_ats)s::timestamptz[])
+        AS s (gateway_id, seen_at)
+), held AS (
+    SELECT g.id, g.is_online, s.seen_at
+    FROM gateway g JOIN seen s ON s.gateway_id = g.id
+    WHERE NOT g.is_online OR g.last_seen IS NULL OR g.last_seen < s.seen_at
+    ORDER BY g.id FOR UPDATE OF g SKIP LOCKED
+), updated AS (
+    UPDATE gateway g
+    SET last_seen = greatest(g.last_seen, h.seen_at), is_online = true
+    FROM held h WHERE g.id = h.id
+    RETURNING g.id
+)
+INSERT INTO gateway_event (gateway_id, kind, at, last_seen)
+SELECT h.id, 'online', now(), h.seen_at FROM held h WHERE NOT h.is_online

@@ -1,0 +1,27 @@
+"""The database connection of one worker process, kept over tasks (pitfall C5)."""
+
+from typing import TypeAlias
+
+import psycopg
+from psycopg.types.json import set_json_dumps
+
+Connection: TypeAlias = psycopg.Connection[tuple[object, ...]]
+
+
+def open_connection(url: str, *, name: str, statement_timeout_s: int) -> Connection:
+    """Connect in autocommit mode, so that transactions are explicit. Raises `psycopg.Error`."""
+    connection = psycopg.connect(
+        url,
+        autocommit=True,
+        application_name=name,
+        connect_timeout=5,
+        keepalives_idle=15,
+        keepalives_interval=5,
+        keepalives_count=3,
+        tcp_user_timeout=30_000,
+        options=f"-c statement_timeout={statement_timeout_s}s -c lock_timeout=30s "
+        "-c idle_in_transaction_session_timeout=120s -c timezone=UTC",
+    )
+    # Values for jsonb columns are JSON texts already.
+    set_json_dumps(str, connection)
+    return connection

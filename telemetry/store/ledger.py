@@ -1,0 +1,57 @@
+"""The ledger: one row for each batch that is stored, and what the aggregates must recompute."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from msgspec import structs
+
+from telemetry.core.outcome import Counts
+from telemetry.queue.batches import ClaimedBatch
+from telemetry.store.connection import Connection
+from telemetry.store.queries import query
+from telemetry.store.readings import Key
+
+
+class AlreadyStoredError(Exception):
+    """The ledger holds this batch: everything of it was stored before."""
+
+
+def insert_batch(
+    connection: Connection, batch: ClaimedBatch, *, received_at: datetime, counts: Counts
+) -> None:
+    """Enter a batch inside the caller's transaction. Raises `AlreadyStoredError`."""
+    inserted = connection.execute(
+        query("insert_batch"),
+        {
+            "id": batch.id,
+            "source": batch.source,
+            "seq": batch.seq,
+            "received_at": received_at,
+            **structs.asdict(counts),
+        },
+    ).fetchone()
+    if inserted is None:
+        raise AlreadyStoredError(batch.id)
+
+
+def is_batch_stored(connection: Connection, batch_id: str) -> bool:
+    """Whether the ledger holds the batch, whole or as halves."""
+    row: Any = connection.execute(
+        "SELECT EXISTS (SELECT FROM batch WHERE id = %(id)s OR id LIKE %(halves)s)",
+        {"id": batch_id, "halves": batch_id + ("%" if "." in batch_id else ".%")},
+    ).fetchone()
+    return bool(row[0])
+
+
+def insert_dirty_hours(connection: Connection, keys: Iterable[Key]) -> None:
+    """Note the hours that stored readings touch: one row an hour, never shared with others."""
+    devices_by_hour: defaultdict[datetime, set[int]] = defaultdict(set)
+    for device_id, time in keys:
+        devices_by_hour[time.replace(minute=0, second=0, microsecond=0)].add(device_id)
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "INSERT INTO dirty_hour (hour, device_ids) VALUES (%s, %s)",
+            [(hour, sorted(devices)) for hour, devices in sorted(devices_by_hour.items())],
+        )

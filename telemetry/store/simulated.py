@@ -1,0 +1,26 @@
+"""Count what a simulated run left in the database."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from telemetry.store.connection import Connection
+from telemetry.store.queries import query
+
+
+def count_rows(
+    connection: Connection, device_ids: Iterable[int], *, first: datetime, last: datetime
+) -> dict[int, int]:
+    """Readings by device with timestamps from `first` to `last`."""
+    rows: list[Any] = connection.execute(
+        query("simulated_rows"), {"device_ids": sorted(device_ids), "first": first, "last": last}
+    ).fetchall()
+    return dict(rows)
+
+
+def count_dead_letters(connection: Connection, *, mark: bytes, since: datetime) -> dict[str, int]:
+    """Dead letters by reason whose payload holds `mark`, seen since then."""
+    rows: list[Any] = connection.execute(
+        query("simulated_dead_letters"), {"mark": mark, "since": since}
+    ).fetchall()
+    return dict(rows)

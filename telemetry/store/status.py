@@ -1,0 +1,122 @@
+"""How the pipeline is: bridges, pools, beat, queues, and what is wrong in words."""
+
+import json
+import time
+from typing import Any
+
+from celery import Celery
+from msgspec import Struct, field
+
+from telemetry.core.batch import BEAT_KEY, INGEST_QUEUE, MAINTENANCE_QUEUE
+from telemetry.queue.batches import BatchQueue
+from telemetry.queue.bridges import BridgeState, read_bridges
+from telemetry.queue.tasks import count_unacked, count_waiting
+
+OLDEST_PENDING_S = 120.0
+PING_TIMEOUT_S = 1.0
+
+
+class QueueDepth(Struct):
+    """Tasks in a queue: waiting for a worker, and held by one."""
+
+    waiting: int
+    unacked: int
+
+
+class Bridge(Struct):
+    """A running bridge."""
+
+    client_id: str
+    state: str
+    age_s: float
+
+
+class Pool(Struct):
+    """A worker process that answered, with its queues."""
+
+    name: str
+    ok: bool
+
+
+class Beat(Struct):
+    """The beat that holds the lock. `age_s` is None when there is none."""
+
+    ok: bool
+    age_s: float | None
+
+
+class PipelineStatus(Struct):
+    """What `manage.py pipeline_status` prints."""
+
+    bridges: list[Bridge]
+    pools: list[Pool]
+    beat: Beat
+    queues: dict[str, QueueDepth]
+    pending_batches: int
+    oldest_pending_s: float
+    healthy: bool = True
+    problems: list[str] = field(default_factory=list)
+
+
+def read_status(
+    queue: BatchQueue, app: Celery, *, bridges_wanted: int = 1, pools_wanted: int = 2
+) -> PipelineStatus:
+    """Ask Redis and the workers. Takes about a second. Raises `redis.RedisError`."""
+    now = time.time()
+    redis = queue.redis
+    unacked = count_unacked(redis)
+    oldest = queue.oldest_pending_at()
+    status = PipelineStatus(
+        bridges=[_bridge(state, now) for state in read_bridges(redis)],
+        pools=_ping_pools(app, wanted=pools_wanted),
+        beat=_beat(redis.get(BEAT_KEY + "active"), now),
+        queues={
+            name: QueueDepth(count_waiting(redis, name), unacked.get(name, 0))
+            for name in (INGEST_QUEUE, MAINTENANCE_QUEUE)
+        },
+        pending_batches=int(redis.zcard("ingest:pending")),
+        oldest_pending_s=round(now - oldest, 1) if oldest else 0.0,
+    )
+    status.problems = find_problems(
+        status, bridges_wanted=bridges_wanted, pools_wanted=pools_wanted
+    )
+    status.healthy = not status.problems
+    return status
+
+
+def find_problems(status: PipelineStatus, *, bridges_wanted: int, pools_wanted: int) -> list[str]:
+    """What is wrong, in words."""
+    problems = [
+        f"bridge {bridge.client_id}: {bridge.state}"
+        for bridge in status.bridges
+        if bridge.state not in ("ready", "retiring")
+    ]
+    ready = sum(bridge.state == "ready" for bridge in status.bridges)
+    if ready < bridges_wanted:
+        problems.append(f"{ready} of {bridges_wanted} bridges ready")
+    if len(status.pools) < pools_wanted:
+        names = ", ".join(pool.name for pool in status.pools) or "none"
+        problems.append(f"{len(status.pools)} of {pools_wanted} worker pools answer ({names})")
+    if not status.beat.ok:
+        problems.append("no beat holds the lock: nothing is requeued, swept or refreshed")
+    if status.oldest_pending_s > OLDEST_PENDING_S:
+        problems.append(f"the oldest batch is pending for {status.oldest_pending_s:.0f} s")
+    return problems
+
+
+def _bridge(state: BridgeState, now: float) -> Bridge:
+    return Bridge(state.client_id, state.state, round(now - state.at, 1))
+
+
+def _beat(sign: Any, now: float) -> Beat:
+    if sign is None:
+        return Beat(ok=False, age_s=None)
+    return Beat(ok=True, age_s=round(now - float(json.loads(sign)["at"]), 1))
+
+
+def _ping_pools(app: Celery, *, wanted: int) -> list[Pool]:
+    replies: Any = app.control.ping(timeout=PING_TIMEOUT_S, limit=wanted or None)
+    return sorted(
+        (Pool(name, "ok" in answer) for reply in replies for name, answer in reply.items()),
+        key=lambda pool: pool.name,
+    )

@@ -1,0 +1,30 @@
+"""What the scheduled tasks do in the database."""
+
+from datetime import datetime
+from typing import Any
+
+from telemetry.store.connection import Connection
+from telemetry.store.queries import query
+
+
+def mark_offline(connection: Connection, *, at: datetime, offline_after_s: int) -> int:
+    """Set gateways offline that were silent at `at` (UTC), with an event each; how many."""
+    row: Any = connection.execute(
+        query("mark_offline"), {"at": at, "offline_after_s": offline_after_s}
+    ).fetchone()
+    return int(row[0])
+
+
+def fold_ledger(connection: Connection, *, before: datetime, pending: list[str]) -> int:
+    """Fold ledger rows stored before `before` into daily sums; how many batches."""
+    row: Any = connection.execute(
+        query("fold_ledger"), {"before": before, "pending": pending}
+    ).fetchone()
+    return int(row[0])
+
+
+def purge_registry_changes(connection: Connection) -> int:
+    """Drop notes of changes that every worker has seen or will not need; how many."""
+    return connection.execute(
+        "DELETE FROM registry_change WHERE changed_at < now() - interval '1 day'"
+    ).rowcount
