@@ -1,0 +1,94 @@
+"""Collect messages into batches: when to flush, and what must be acknowledged afterwards.
+
+Policy only: no socket, no clock. The rule is a leading-edge linger: after a quiet spell the first
+message goes at once; while messages keep coming they are collected for `linger_s`, or until the
+batch is full. So an idle system waits for nothing and a loaded one sends large batches.
+"""
+
+from msgspec import Struct
+
+from telemetry.core.batch import RawMessage
+
+
+class FlushPolicy(Struct, frozen=True):
+    """When a batch is complete."""
+
+    messages: int
+    payload_bytes: int
+    linger_s: float
+
+
+class Collected(Struct):
+    """A complete batch: messages in order of arrival, with the packet ids to acknowledge."""
+
+    messages: list[RawMessage]
+    packet_ids: list[int]
+    generation: int
+
+
+class Collector:
+    """The batch that is being filled. Packet ids belong to one connection, its generation."""
+
+    def __init__(self, policy: FlushPolicy) -> None:
+        self._policy = policy
+        self._messages: list[RawMessage] = []
+        self._packet_ids: list[int] = []
+        self._generation = 0
+        self._first_at = 0.0
+        self._flushed_at = float("-inf")
+        self.payload_bytes = 0
+
+    def __len__(self) -> int:
+        return len(self._messages)
+
+    def add(self, message: RawMessage, *, packet_id: int, now_s: float) -> None:
+        """Take a message in. `packet_id` is 0 for QoS 0, which needs no acknowledgement."""
+        if not self._messages:
+            self._first_at = now_s
+        self._messages.append(message)
+        self.payload_bytes += len(message.payload)
+        if packet_id:
+            self._packet_ids.append(packet_id)
+
+    def is_full(self) -> bool:
+        """Whether the batch has reached its size and must be flushed before more is read."""
+        return (
+            len(self._messages) >= self._policy.messages
+            or self.payload_bytes >= self._policy.payload_bytes
+        )
+
+    def wait_s(self, *, now_s: float) -> float | None:
+        """Seconds until the batch is due, 0 when it is; None when there is nothing to flush."""
+        if not self._messages:
+            return None
+        if self.is_full():
+            return 0.0
+        linger_s = self._policy.linger_s
+        if self._first_at - self._flushed_at >= linger_s:
+            return 0.0
+        return max(0.0, self._first_at + linger_s - now_s)
+
+    def take(self, *, now_s: float) -> Collected:
+        """Hand the batch out and start a new one."""
+        collected = Collected(self._messages, self._packet_ids, self._generation)
+        self._clear()
+        self._flushed_at = now_s
+        return collected
+
+    def start_generation(self) -> int:
+        """A new connection: what was not flushed will come again, its packet ids are void.
+
+        Returns how many messages were let go.
+        """
+        dropped = len(self._messages)
+        self._clear()
+        self._generation += 1
+        return dropped
+
+    @property
+    def generation(self) -> int:
+        """The number of the connection that packet ids belong to now."""
+        return self._generation
+
+    def _clear(self) -> None:
+        self._messages, self._packet_ids, self.payload_bytes = [], [], 0

@@ -1,0 +1,119 @@
+"""One bridge for each client id: a lease in Redis that a running bridge keeps renewing.
+
+Two clients with one id throw each other out of the broker for ever (pitfall M6). The lease lets
+the second one end with one clear error instead. It also tells operators what each bridge does.
+"""
+
+import json
+import os
+import secrets
+import socket
+import time
+from typing import Any
+
+import psutil
+from redis import Redis
+
+from ingest_bridge.errors import BridgeError
+from telemetry.core.batch import BRIDGE_KEY, SESSIONS_KEY
+
+LEASE_S = 15
+RENEW_S = 3.0
+
+_RENEW = """
+local held = redis.call('GET', KEYS[1])
+if held and cjson.decode(held).token ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3])
+redis.call('SADD', KEYS[2], ARGV[4])
+return 1
+"""
+_RELEASE = """
+local held = redis.call('GET', KEYS[1])
+if held and cjson.decode(held).token == ARGV[1] then redis.call('DEL', KEYS[1]) end
+if ARGV[2] == 'retired' then redis.call('SREM', KEYS[2], ARGV[3]) end
+return 1
+"""
+
+
+class Lease:
+    """The right to use a client id. All calls may raise `redis.RedisError`."""
+
+    def __init__(self, redis: Redis, *, client_id: str) -> None:
+        self._redis = redis
+        self._client_id = client_id
+        self._token = secrets.token_hex(8)
+        self._key = BRIDGE_KEY + client_id
+        self._renewed_at = float("-inf")
+        self._renew = redis.register_script(_RENEW)
+        self._release = redis.register_script(_RELEASE)
+
+    def acquire(self, *, longest_wait_s: float = LEASE_S + 2) -> None:
+        """Take the lease; waits for that of a bridge which died to run out.
+
+        Raises `BridgeError` when a living bridge holds it.
+        """
+        give_up_at = time.monotonic() + longest_wait_s
+        while not self._set({"state": "starting"}):
+            holder = read_holder(self._redis, client_id=self._client_id)
+            if holder is not None and _is_dead(holder):
+                self._redis.delete(self._key)
+            elif time.monotonic() >= give_up_at:
+                where = f"host {holder['host']}, pid {holder['pid']}" if holder else "elsewhere"
+                raise BridgeError(
+                    f"BRIDGE_CLIENT_ID={self._client_id!r}: a bridge with this id is running "
+                    f"({where}); give every bridge an id of its own, or stop that one first"
+                )
+            else:
+                time.sleep(0.5)
+
+    def renew(self, state: dict[str, Any], *, now_s: float, is_urgent: bool = False) -> None:
+        """Keep the lease, every few seconds, and say what the bridge does.
+
+        Raises `BridgeError` when another bridge holds it meanwhile.
+        """
+        if not is_urgent and now_s - self._renewed_at < RENEW_S:
+            return
+        self._renewed_at = now_s
+        if not self._set(state):
+            raise BridgeError(
+                f"BRIDGE_CLIENT_ID={self._client_id!r}: another bridge took this id; "
+                "give every bridge an id of its own"
+            )
+
+    def release(self, *, is_retired: bool) -> None:
+        """Give the id free. `is_retired`: its broker session is ended, too."""
+        self._release(
+            keys=[self._key, SESSIONS_KEY],
+            args=[self._token, "retired" if is_retired else "", self._client_id],
+        )
+
+    def _set(self, state: dict[str, Any]) -> bool:
+        value = {
+            "token": self._token,
+            "host": socket.gethostname(),
+            "pid": os.getpid(),
+            "at": time.time(),
+            **state,
+        }
+        return bool(
+            self._renew(
+                keys=[self._key, SESSIONS_KEY],
+                args=[self._token, json.dumps(value), LEASE_S, self._client_id],
+            )
+        )
+
+
+def read_holder(redis: Redis, *, client_id: str) -> dict[str, Any] | None:
+    """What the holder of a lease said last: host, pid, at, state and its figures."""
+    held = redis.get(BRIDGE_KEY + client_id)
+    return json.loads(held) if held else None
+
+
+def list_sessions(redis: Redis) -> list[str]:
+    """Client ids that may hold a session at the broker, running or not."""
+    members: Any = redis.smembers(SESSIONS_KEY)
+    return sorted(member.decode() for member in members)
+
+
+def _is_dead(holder: dict[str, Any]) -> bool:
+    return holder["host"] == socket.gethostname() and not psutil.pid_exists(holder["pid"])

@@ -1,0 +1,92 @@
+"""The Redis side: write a batch and send its task, again and again until both are done."""
+
+import random
+import time
+
+import structlog
+from kombu.exceptions import OperationalError
+from redis import RedisError
+
+from ingest_bridge.collector import Collected
+from telemetry.core.retry import backoff_delay_s
+from telemetry.queue.batches import BatchQueue, new_id, pack_messages
+
+LONGEST_DELAY_S = 2.0
+
+log = structlog.get_logger("ingest_bridge")
+
+
+class Outgoing:
+    """A batch on its way to Redis. It keeps its id over retries, so that it counts once."""
+
+    def __init__(self, collected: Collected) -> None:
+        self.collected = collected
+        self.count = len(collected.messages)
+        self.body = pack_messages(collected.messages)
+        self.received_us = time.time_ns() // 1000
+        self.id = new_id()
+        self.is_written = False
+        self.failures = 0
+        self.due_at = 0.0
+        collected.messages = []  # the body has them
+
+
+class Sender:
+    """Sends one batch after the other; never two at once, or retries could not be told apart."""
+
+    def __init__(self, queue: BatchQueue, *, client_id: str) -> None:
+        self._queue = queue
+        self._client_id = client_id
+        self.outgoing: Outgoing | None = None
+        self.sent_messages = 0
+        self.sent_batches = 0
+
+    def start(self, collected: Collected) -> None:
+        """Take a batch. Only when `outgoing` is None."""
+        assert self.outgoing is None
+        self.outgoing = Outgoing(collected)
+
+    def step(self, *, now_s: float) -> Collected | None:
+        """Try to finish the outgoing batch; what may be acknowledged then, else None.
+
+        Blocks no longer than Redis's socket timeout; after a failure the next try waits.
+        """
+        outgoing = self.outgoing
+        if outgoing is None or now_s < outgoing.due_at:
+            return None
+        try:
+            self._send(outgoing)
+        except (RedisError, OperationalError, OSError) as error:
+            outgoing.failures += 1
+            delay_s = backoff_delay_s(
+                outgoing.failures, chance=random.random(), longest_s=LONGEST_DELAY_S
+            )
+            outgoing.due_at = time.monotonic() + delay_s
+            log.warning(
+                "redis_unavailable",
+                batch_id=outgoing.id,
+                messages=outgoing.count,
+                failures=outgoing.failures,
+                delay_s=round(delay_s, 2),
+                error=str(error),
+            )
+            return None
+        if outgoing.failures:
+            log.info("redis_back", batch_id=outgoing.id, failures=outgoing.failures)
+        self.outgoing = None
+        self.sent_messages += outgoing.count
+        self.sent_batches += 1
+        return outgoing.collected
+
+    def _send(self, outgoing: Outgoing) -> None:
+        if not outgoing.is_written:
+            self._queue.write(
+                outgoing.id,
+                outgoing.body,
+                count=outgoing.count,
+                source=self._client_id,
+                producer=self._client_id,
+                received_us=outgoing.received_us,
+            )
+            outgoing.is_written = True
+        self._queue.send_task(outgoing.id, count=outgoing.count, source=self._client_id)

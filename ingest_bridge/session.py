@@ -1,0 +1,196 @@
+"""The MQTT side: a persistent session, read in the caller's thread, acknowledged by the caller.
+
+No network thread: an exception in a callback would kill it while the client looks connected
+(pitfall P1). The caller selects on the socket and calls `read`, `write` and `keep_alive`.
+"""
+
+import select
+from collections.abc import Callable
+
+import structlog
+from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+
+from config.options import BridgeOptions
+from ingest_bridge.errors import EXIT_TAKEN_OVER, BridgeError
+from telemetry.core.batch import RawMessage
+from telemetry.core.topic import subscription
+
+NEVER_EXPIRES = 0xFFFFFFFF
+SESSION_TAKEN_OVER = 0x8E
+CREDENTIALS_REFUSED = (0x86, 0x87)
+
+log = structlog.get_logger("ingest_bridge")
+
+
+class Session:
+    """One client's session with the broker. Reconnecting is the caller's: `connect` again."""
+
+    def __init__(
+        self, options: BridgeOptions, *, on_message: Callable[[RawMessage, int], None]
+    ) -> None:
+        self._options = options
+        self._deliver = on_message
+        self._fault: BridgeError | None = None
+        self.topic = subscription(options.topic.prefix, share_group=options.share_group)
+        self.is_ready = False  # connected and subscribed (or unsubscribed, when retiring)
+        self.is_retiring = False
+        self.was_present = False
+        self._client = self._make_client()
+
+    def _make_client(self) -> Client:
+        client = Client(
+            CallbackAPIVersion.VERSION2,
+            client_id=self._options.client_id,
+            protocol=MQTTProtocolVersion.MQTTv5,
+            manual_ack=True,
+        )
+        client.username_pw_set(self._options.user, self._options.password)
+        client.on_connect = self._on_connect
+        client.on_disconnect = self._on_disconnect
+        client.on_subscribe = self._on_subscribe
+        client.on_unsubscribe = self._on_unsubscribe
+        client.on_message = self._on_message
+        # With this set, paho queues acknowledgements and `write` sends them.
+        client.on_socket_register_write = lambda *_: None
+        return client
+
+    def connect(self) -> None:
+        """Open the connection and send CONNECT; `is_ready` tells when the session serves.
+
+        Blocks up to 5 s. Raises `OSError`.
+        """
+        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+        properties.SessionExpiryInterval = NEVER_EXPIRES
+        properties.ReceiveMaximum = self._options.receive_maximum
+        self._client.connect(
+            self._options.broker.host,
+            self._options.broker.port,
+            keepalive=self._options.broker.keepalive_s,
+            clean_start=False,
+            properties=properties,
+        )
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a socket, connected or about to be."""
+        return self._client.socket() is not None
+
+    def wait(self, timeout_s: float) -> tuple[bool, bool]:
+        """Wait for the socket; whether it can be read, and whether it can be written."""
+        socket = self._client.socket()
+        if socket is None:
+            return False, False
+        writers = [socket] if self._client.want_write() else []
+        readable, writable, _ = select.select([socket], writers, [], max(0.0, timeout_s))
+        return bool(readable), bool(writable)
+
+    def read(self) -> None:
+        """Read one packet, if one has arrived. Raises `BridgeError` for a fault that is final."""
+        self._client.loop_read()
+        self._raise_fault()
+
+    def write(self) -> None:
+        """Send what is queued, as far as the socket takes it."""
+        self._client.loop_write()
+
+    def keep_alive(self) -> None:
+        """Ping the broker when it is time; close a connection that is silent."""
+        self._client.loop_misc()
+        self._raise_fault()
+
+    def acknowledge(self, packet_ids: list[int]) -> None:
+        """Queue the PUBACKs, in order, and send them."""
+        for packet_id in packet_ids:
+            self._client.ack(packet_id, 1)
+        self._client.loop_write()
+
+    def close(self, *, for_good: bool) -> None:
+        """Disconnect. The session goes on at the broker, unless it is closed for good."""
+        properties = Properties(PacketTypes.DISCONNECT)  # type: ignore[no-untyped-call]
+        if for_good:
+            properties.SessionExpiryInterval = 0
+        self._client.disconnect(properties=properties)
+        self._client.loop_write()
+
+    def abandon(self) -> None:
+        """Drop the connection at once, without a word; the broker keeps what is unacknowledged."""
+        socket = self._client.socket()
+        if socket is not None:
+            socket.close()
+            self._client.loop_read()
+        self.is_ready = False
+
+    def _raise_fault(self) -> None:
+        if self._fault is not None:
+            raise self._fault
+
+    def _on_connect(
+        self,
+        client: Client,
+        _userdata: object,
+        flags: ConnectFlags,
+        reason: ReasonCode,
+        _properties: Properties | None,
+    ) -> None:
+        if reason.value in CREDENTIALS_REFUSED:
+            self._fault = BridgeError(
+                f"MQTT_BRIDGE_USER={self._options.user!r}: the broker at "
+                f"{self._options.broker.host}:{self._options.broker.port} answered "
+                f"{str(reason)!r}; check MQTT_BRIDGE_USER and MQTT_BRIDGE_PASSWORD"
+            )
+            return
+        if reason.is_failure:
+            log.warning("broker_refused", reason=str(reason))
+            return
+        self.was_present = flags.session_present
+        if self.is_retiring:
+            client.unsubscribe(self.topic)
+        else:
+            client.subscribe(self.topic, qos=1)
+
+    def _on_disconnect(
+        self,
+        _client: Client,
+        _userdata: object,
+        _flags: DisconnectFlags,
+        reason: ReasonCode,
+        _properties: Properties | None,
+    ) -> None:
+        self.is_ready = False
+        if reason.value == SESSION_TAKEN_OVER:
+            self._fault = BridgeError(
+                f"BRIDGE_CLIENT_ID={self._options.client_id!r}: another client with this id has "
+                "connected to the broker; give every bridge an id of its own",
+                exit_code=EXIT_TAKEN_OVER,
+            )
+
+    def _on_subscribe(
+        self,
+        _client: Client,
+        _userdata: object,
+        _packet_id: int,
+        reasons: list[ReasonCode],
+        _properties: Properties | None,
+    ) -> None:
+        refused = [str(reason) for reason in reasons if reason.is_failure]
+        if refused:
+            self._fault = BridgeError(
+                f"MQTT_BRIDGE_USER={self._options.user!r}: the broker refused the subscription "
+                f"{self.topic!r} ({', '.join(refused)}); check the broker's ACL"
+            )
+            return
+        self.is_ready = True
+
+    def _on_unsubscribe(self, *_: object) -> None:
+        self.is_ready = True
+
+    def _on_message(self, _client: Client, _userdata: object, message: MQTTMessage) -> None:
+        try:
+            topic = message.topic
+        except UnicodeDecodeError:  # the broker checks topics, but a topic must never stop us
+            topic = "(topic is not UTF-8)"
+        self._deliver(RawMessage(topic, bytes(message.payload)), message.mid if message.qos else 0)
