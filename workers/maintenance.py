@@ -1,0 +1,103 @@
+"""The pool "maintenance": what beat sends, and replays."""
+
+import time
+from datetime import UTC, datetime, timedelta
+from functools import cache
+
+from config.celery import app
+from config.env import read_options
+from config.options import DatabaseOptions, MaintenanceOptions
+from config.queue import connect_redis
+from telemetry.core.batch import REPLAY_WAITING_TASK
+from telemetry.core.liveness import BridgeSign, choose_sweep_instant
+from telemetry.queue.batches import BatchQueue
+from telemetry.queue.bridges import read_bridges
+from telemetry.queue.tasks import choose_stale, list_held_ids, list_waiting_ids
+from telemetry.replay import find_waiting_dead_letters, replay_dead_letters
+from telemetry.store.aggregates import RefreshBusyError, refresh_hourly
+from telemetry.store.connection import Connection, open_connection
+from telemetry.store.upkeep import fold_ledger, mark_offline, purge_registry_changes
+from workers.recording import Result, recorded_task
+
+REQUEUE_LIMIT = 5_000
+
+
+@cache
+def _options() -> MaintenanceOptions:
+    return read_options(MaintenanceOptions)
+
+
+def _queue() -> BatchQueue:
+    return BatchQueue(connect_redis(_options().queue.redis), app)
+
+
+def _connect() -> Connection:
+    return open_connection(
+        read_options(DatabaseOptions).url, name="tds-maintenance", statement_timeout_s=600
+    )
+
+
+@recorded_task("telemetry.requeue_stale_batches")
+def requeue_stale_batches() -> Result:
+    """Send again every pending batch that has no task any more (pitfall C1)."""
+    queue, now = _queue(), time.time()
+    stale_after_s = _options().stale_after_s
+    # The index first: what is sent after it was read is not judged.
+    pending = queue.snapshot().pending
+    if not choose_stale(pending, set(), now=now, stale_after_s=stale_after_s):
+        return {"pending": len(pending), "requeued": 0}
+    # A task that a worker took longer ago counts as lost: sending it twice is harmless.
+    held = list_held_ids(queue.redis, since=now - stale_after_s)
+    with_task = list_waiting_ids(queue.redis) | held
+    stale = choose_stale(pending, with_task, now=now, stale_after_s=stale_after_s)
+    for batch in stale[:REQUEUE_LIMIT]:
+        queue.send_task(batch.id, count=batch.messages_count, source="requeue")
+    return {"pending": len(pending), "requeued": len(stale[:REQUEUE_LIMIT])}
+
+
+@recorded_task("telemetry.mark_offline_gateways")
+def mark_offline_gateways() -> Result:
+    """Set silent gateways offline, but never for a delay of our own."""
+    queue, now = _queue(), time.time()
+    bridges = [
+        BridgeSign(is_ready=bridge.state == "ready", heard_at=bridge.at)
+        for bridge in read_bridges(queue.redis)
+    ]
+    oldest = queue.oldest_pending_at()
+    instant = choose_sweep_instant(now=now, bridges=bridges, oldest_pending_at=oldest)
+    if instant is None:
+        return {"offline": 0, "skipped": 1}
+    with _connect() as connection:
+        offline = mark_offline(
+            connection,
+            at=datetime.fromtimestamp(instant, UTC),
+            offline_after_s=_options().offline_after_s,
+        )
+    return {"offline": offline}
+
+
+@recorded_task("telemetry.refresh_aggregates")
+def refresh_aggregates() -> Result:
+    """Bring the hourly aggregates up to date."""
+    with _connect() as connection:
+        try:
+            refreshed = refresh_hourly(connection)
+        except RefreshBusyError:
+            return {"busy": 1}
+    return {"notes": refreshed.notes, "hours": refreshed.hours}
+
+
+@recorded_task("telemetry.purge_ledger")
+def purge_ledger() -> Result:
+    """Fold old ledger rows into daily sums, and forget old notes of the fleet's changes."""
+    before = datetime.now(UTC) - timedelta(days=_options().ledger_days)
+    pending = [batch.id for batch in _queue().snapshot().pending]
+    with _connect() as connection:
+        folded = fold_ledger(connection, before=before, pending=pending)
+        return {"folded": folded, "changes": purge_registry_changes(connection)}
+
+
+@recorded_task(REPLAY_WAITING_TASK)
+def replay_waiting() -> Result:
+    """Send again the dead letters whose gateway or device is registered and active by now."""
+    return {"replayed": replay_dead_letters(find_waiting_dead_letters())}

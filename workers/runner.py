@@ -1,0 +1,168 @@
+"""Run one batch: claim, store, finish; wait out what passes, split what does not."""
+
+import random
+import time
+import traceback
+from datetime import timedelta
+
+import structlog
+from kombu.exceptions import OperationalError as QueueError
+from redis import RedisError
+
+from config.celery import app
+from config.options import IngestOptions
+from config.queue import connect_redis
+from telemetry.core.batch import BatchFormatError, RawMessage, half_ids, is_batch_id
+from telemetry.core.judge import Contract
+from telemetry.core.retry import backoff_delay_s
+from telemetry.core.topic import compile_topic
+from telemetry.queue.batches import BatchQueue, ClaimedBatch
+from telemetry.store.batches import store_messages, store_refused_message
+from telemetry.store.connection import Connection, open_connection
+from telemetry.store.faults import is_transient
+from telemetry.store.ledger import AlreadyStoredError, is_batch_stored
+from telemetry.store.presence import Presence
+from telemetry.store.registry import Registry
+from workers.stopping import wait_unless_stopping
+
+log = structlog.get_logger("workers.ingest")
+
+
+class BatchRunner:
+    """What one worker process keeps between batches: connections, the fleet, presence."""
+
+    def __init__(self, options: IngestOptions) -> None:
+        self._options = options
+        self._queue = BatchQueue(connect_redis(options.queue.redis), app)
+        self._connection: Connection | None = None
+        self._registry = Registry(refresh_s=options.registry_refresh_s)
+        self._presence = Presence(interval_s=options.presence_interval_s)
+        self._contract = Contract(
+            topic_pattern=compile_topic(options.topic.prefix),
+            payload_bytes=options.contract.payload_bytes,
+            ahead=timedelta(seconds=options.contract.ahead_s),
+            behind=timedelta(days=options.contract.behind_days),
+            keep_raw=options.keep_raw,
+        )
+
+    def run(self, batch_id: str) -> None:
+        """Bring a batch to its end, or leave it pending for `requeue_stale_batches`.
+
+        Never raises for a fault of the database or of Redis: an exception would be an ack
+        (pitfall C3), and the pending index, not the task, is what keeps the batch.
+        """
+        if not is_batch_id(batch_id):
+            log.error("bad_batch_id", batch_id=str(batch_id)[:80])
+            return
+        try:
+            batch = self._queue.claim(batch_id)
+            if batch is None:
+                self._check_gone(batch_id)
+            else:
+                self._run_claimed(batch)
+        except (RedisError, QueueError) as error:
+            log.warning("batch_left_pending", batch_id=batch_id, error=str(error))
+
+    def close(self) -> None:
+        """Close the connections."""
+        if self._connection is not None:
+            self._connection.close()
+        self._queue.redis.close()
+
+    def _run_claimed(self, batch: ClaimedBatch) -> None:
+        try:
+            messages = batch.read_messages()
+        except BatchFormatError as error:
+            # Never a dead letter: a newer bridge may have written it for newer workers.
+            log.error("batch_unreadable", batch_id=batch.id, error=str(error))
+            self._queue.release(batch.id)
+            return
+        if batch.attempts > self._options.attempts:
+            self._isolate(batch, messages, f"no end after {batch.attempts - 1} starts")
+            return
+        attempt = 0
+        while True:
+            attempt += 1
+            try:
+                self._store(batch, messages)
+            except AlreadyStoredError:
+                log.info("batch_already_stored", batch_id=batch.id)
+            except Exception as error:  # judged below: transient, or unknown and isolated
+                if not is_transient(error):
+                    self._isolate(batch, messages, traceback.format_exc())
+                elif self._wait(batch, attempt, error):
+                    continue
+                return
+            self._queue.finish(batch.id)
+            return
+
+    def _store(self, batch: ClaimedBatch, messages: list[RawMessage]) -> None:
+        connection = self._connect()
+        stored = store_messages(
+            connection, batch, messages, registry=self._registry, contract=self._contract
+        )
+        try:
+            self._presence.update(connection, stored.seen, now_s=time.monotonic())
+        except Exception as error:
+            if not is_transient(error):
+                raise
+            log.warning("presence_skipped", batch_id=batch.id, error=str(error))
+
+    def _connect(self) -> Connection:
+        if self._connection is not None and not self._connection.closed:
+            return self._connection
+        self._connection = open_connection(
+            self._options.database.url,
+            name="tds-ingest",
+            statement_timeout_s=self._options.statement_timeout_s,
+        )
+        return self._connection
+
+    def _wait(self, batch: ClaimedBatch, attempt: int, error: Exception) -> bool:
+        """Wait out a fault that passes. False: the worker stops, the batch stays pending."""
+        delay_s = backoff_delay_s(attempt, chance=random.random())
+        log.warning(
+            "batch_waits",
+            batch_id=batch.id,
+            attempt=attempt,
+            delay_s=round(delay_s, 2),
+            error=str(error).strip().splitlines()[0] if str(error).strip() else repr(error),
+        )
+        if not wait_unless_stopping(delay_s):
+            self._queue.release(batch.id)
+            return False
+        self._queue.touch(batch.id)
+        return True
+
+    def _isolate(self, batch: ClaimedBatch, messages: list[RawMessage], detail: str) -> None:
+        """Split a batch that cannot be stored, until the culprit stands alone."""
+        if len(messages) > 1:
+            log.error("batch_split", batch_id=batch.id, messages=len(messages), detail=detail)
+            self._queue.split(batch, messages)
+            return
+        log.error("message_isolated", batch_id=batch.id, detail=detail)
+        try:
+            store_refused_message(self._connect(), batch, messages[0], detail=detail)
+        except AlreadyStoredError:
+            pass
+        except Exception as error:
+            if not is_transient(error):
+                raise
+            log.warning("batch_left_pending", batch_id=batch.id, error=str(error))
+            self._queue.release(batch.id)
+            return
+        self._queue.finish(batch.id)
+
+    def _check_gone(self, batch_id: str) -> None:
+        """A task whose batch is gone: it was stored, or something is wrong."""
+        if self._queue.is_pending(half_ids(batch_id)):
+            return
+        try:
+            if is_batch_stored(self._connect(), batch_id):
+                return
+        except Exception as error:
+            if not is_transient(error):
+                raise
+            log.warning("batch_not_checked", batch_id=batch_id, error=str(error))
+            return
+        log.error("batch_missing", batch_id=batch_id)
