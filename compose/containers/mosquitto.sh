@@ -1,0 +1,45 @@
+#!/bin/sh
+# Start the broker in a container: the shared settings, and what only this place knows. Passwords come
+# from the environment; the file with their hashes lies in memory and is made anew at each start.
+set -eu
+umask 077
+
+run=/tmp/mosquitto
+mkdir -p "$run"
+
+# MQTT topics may hold characters that mean something to sed.
+prefix=$(printf '%s' "$MQTT_TOPIC_PREFIX" | sed 's/[\\&|]/\\&/g')
+sed -e '/^#/d' -e "s|{prefix}|$prefix|g" \
+    -e 's|{admin}|admin|; s|{bridge}|bridge|; s|{dashboard}|dashboard|; s|{gateway}|gateway|' \
+    /etc/tds/mosquitto.acl >"$run/acl"
+
+{
+    printf 'admin:%s\n' "$MQTT_ADMIN_PASSWORD"
+    printf 'bridge:%s\n' "$MQTT_BRIDGE_PASSWORD"
+    printf 'dashboard:%s\n' "$MQTT_DASHBOARD_PASSWORD"
+    printf 'gateway:%s\n' "$MQTT_GATEWAY_PASSWORD"
+} >"$run/passwords"
+mosquitto_passwd -U "$run/passwords"
+if grep -q -F -e "$MQTT_ADMIN_PASSWORD" "$run/passwords"; then
+    echo 'error: mosquitto_passwd left the passwords as they were: expected hashes' >&2
+    exit 1
+fi
+
+{
+    cat /etc/tds/mosquitto.conf
+    echo
+    echo 'listener 1883'
+    echo 'protocol mqtt'
+    echo 'listener 9001'
+    echo 'protocol websockets'
+    echo 'persistence_location /mosquitto/data/'
+    echo "password_file $run/passwords"
+    echo "acl_file $run/acl"
+} >"$run/mosquitto.conf"
+
+# The health check's client reads its options here: no password on a command line.
+mkdir -p "$run/check"
+printf -- '-u admin\n-P %s\n' "$MQTT_ADMIN_PASSWORD" >"$run/check/mosquitto_sub"
+
+unset MQTT_ADMIN_PASSWORD MQTT_BRIDGE_PASSWORD MQTT_DASHBOARD_PASSWORD MQTT_GATEWAY_PASSWORD
+exec mosquitto -c "$run/mosquitto.conf"

@@ -1,0 +1,93 @@
+"""Whether the parts of a running stack serve."""
+
+import json
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from compose.local.layout import PYTHON, REPOSITORY
+from compose.local.probes import probe_http, probe_mqtt, probe_postgres, probe_redis
+from compose.local.programs import list_bridges
+from compose.local.request import Request
+
+
+@dataclass(frozen=True)
+class Health:
+    """`problem` is empty when the part serves."""
+
+    problem: str
+
+    @property
+    def is_ok(self) -> bool:
+        return not self.problem
+
+
+def probe_server(name: str, values: Mapping[str, str]) -> None:
+    """Ask a server of the stack, its own or a given one. Raises `OSError`."""
+    if name == "postgres":
+        probe_postgres(values["DATABASE_URL"])
+    elif name == "redis":
+        probe_redis(values["REDIS_URL"])
+    else:
+        user = "ADMIN" if "MQTT_ADMIN_USER" in values else "BRIDGE"
+        probe_mqtt(
+            values["MQTT_HOST"],
+            int(values["MQTT_PORT"]),
+            user=values[f"MQTT_{user}_USER"],
+            password=values[f"MQTT_{user}_PASSWORD"],
+        )
+
+
+def probe_part(name: str, values: Mapping[str, str]) -> None:
+    """Ask a server, web or Flower. Raises `OSError`."""
+    if name == "web":
+        probe_http(values["WEB_URL"], "/health")
+    elif name == "flower":
+        probe_http(values["FLOWER_URL"], "/healthcheck")
+    else:
+        probe_server(name, values)
+
+
+def check_part(name: str, values: Mapping[str, str]) -> Health:
+    """The same as a value."""
+    try:
+        probe_part(name, values)
+    except OSError as error:
+        return Health(str(error) or type(error).__name__)
+    return Health("")
+
+
+def describe_address(name: str, values: Mapping[str, str]) -> str:
+    """Host and port of a server, without credentials."""
+    if name == "mosquitto":
+        return f"{values['MQTT_HOST']}:{values['MQTT_PORT']}"
+    parts = urlsplit(values["DATABASE_URL" if name == "postgres" else "REDIS_URL"])
+    return f"{parts.hostname}:{parts.port or ''}"
+
+
+def read_pipeline(
+    request: Request, environ: Mapping[str, str], *, wait_s: float = 0.0
+) -> dict[str, Any]:
+    """What `manage.py pipeline_status` says; an error is a problem like another."""
+    argv = [str(PYTHON), "manage.py", "pipeline_status", "--json", "--wait", str(wait_s)]
+    argv += ["--bridges", str(len(list_bridges(request))), "--pools", str(request.workers + 1)]
+    try:
+        done = subprocess.run(
+            argv,
+            cwd=REPOSITORY,
+            env=dict(environ),
+            capture_output=True,
+            text=True,
+            timeout=wait_s + 30,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return {"healthy": False, "problems": ["pipeline_status did not answer in time"]}
+    try:
+        status: dict[str, Any] = json.loads(done.stdout)
+    except ValueError:
+        words = (done.stderr.strip() or done.stdout.strip() or "no answer").splitlines()[-1]
+        return {"healthy": False, "problems": [words]}
+    return status

@@ -1,0 +1,56 @@
+"""Where everything of the local stack lies: one ignored folder beside the code."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+SERVER_FILES = REPOSITORY / "compose" / "servers"
+START_SCRIPTS = REPOSITORY / "compose" / "start"
+PYTHON = REPOSITORY / ".venv" / "bin" / "python"
+
+LOCAL = REPOSITORY / ".local"
+ROOTFS_FOLDER = LOCAL / "rootfs"
+
+
+class StackError(Exception):
+    """The stack cannot do what was asked. The text is for the operator and says what to do."""
+
+    exit_code = 1
+
+
+class UsageError(StackError):
+    """A variable, the machine or a running stack forbids it; nothing was changed."""
+
+    exit_code = 2
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The files of one running stack. `folder` also marks its processes."""
+
+    folder: Path = LOCAL
+
+    @property
+    def logs(self) -> Path:
+        return self.folder / "log"
+
+    @property
+    def run(self) -> Path:
+        return self.folder / "run"
+
+    @property
+    def stack_env(self) -> Path:
+        return self.folder / "stack.env"
+
+    @property
+    def state(self) -> Path:
+        return self.run / "stack.json"
+
+    @property
+    def lock(self) -> Path:
+        return self.run / "up.lock"
+
+    def create(self) -> None:
+        """Make the folders, private to the user that starts the stack."""
+        for folder in (self.folder, self.logs, self.run):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)

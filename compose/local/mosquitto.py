@@ -1,0 +1,93 @@
+"""Mosquitto: the MQTT broker, with a password and rights for each role."""
+
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from compose.local.layout import SERVER_FILES, StackError
+from compose.local.ports import HOST
+from compose.local.probes import probe_mqtt
+from compose.local.server import SERVER_ENVIRONMENT, Place
+
+ROLES = ("admin", "bridge", "dashboard", "gateway")
+
+
+@dataclass(frozen=True)
+class Mosquitto:
+    """A broker on loopback: MQTT and MQTT over WebSocket."""
+
+    place: Place
+    port: int
+    websocket_port: int
+    passwords: Mapping[str, str]
+    prefix: str = "tds_new"
+    name: str = "mosquitto"
+    stop_signal: str = "TERM"
+
+    @property
+    def argv(self) -> list[str]:
+        program = ["/usr/sbin/mosquitto", "-c", self.place.inside("mosquitto", "mosquitto.conf")]
+        return self.place.rootfs.command("mosquitto", program)
+
+    def prepare(self) -> None:
+        """Write settings, rights and passwords; the store of sessions is left alone."""
+        self.place.make_folder("mosquitto", user="mosquitto")
+        shared = (SERVER_FILES / "mosquitto.conf").read_text(encoding="utf-8")
+        local = (
+            f"listener {self.port} {HOST}\n"
+            "protocol mqtt\n"
+            f"listener {self.websocket_port} {HOST}\n"
+            "protocol websockets\n"
+            f"persistence_location {self.place.inside('mosquitto')}/\n"
+            f"password_file {self.place.inside('mosquitto', 'passwords')}\n"
+            f"acl_file {self.place.inside('mosquitto', 'acl')}\n"
+        )
+        self.place.write_private("mosquitto/mosquitto.conf", f"{shared}\n{local}", user="mosquitto")
+        self.place.write_private("mosquitto/acl", render_acl(prefix=self.prefix), user="mosquitto")
+        self._write_passwords()
+
+    def probe(self) -> None:
+        probe_mqtt(HOST, self.port, user="admin", password=self.passwords["admin"])
+
+    def environ(self) -> dict[str, str]:
+        values = {
+            "MQTT_HOST": HOST,
+            "MQTT_PORT": str(self.port),
+            "MQTT_WS_PORT": str(self.websocket_port),
+        }
+        for role in ROLES:
+            values[f"MQTT_{role.upper()}_USER"] = role
+            values[f"MQTT_{role.upper()}_PASSWORD"] = self.passwords[role]
+        return values
+
+    def _write_passwords(self) -> None:
+        """Let mosquitto_passwd hash a file of clear passwords: none is on a command line."""
+        text = "".join(f"{role}:{self.passwords[role]}\n" for role in ROLES)
+        self.place.write_private("mosquitto/passwords.clear", text, user="mosquitto")
+        argv = [
+            "/usr/bin/mosquitto_passwd",
+            "-U",
+            self.place.inside("mosquitto", "passwords.clear"),
+        ]
+        done = subprocess.run(
+            self.place.rootfs.command("mosquitto", argv),
+            env=SERVER_ENVIRONMENT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        clear = self.place.folder / "mosquitto/passwords.clear"
+        if done.returncode != 0 or self.passwords["admin"] in clear.read_text(encoding="utf-8"):
+            clear.unlink()
+            raise StackError(f"mosquitto_passwd failed: {done.stderr.strip() or done.returncode}")
+        clear.replace(self.place.folder / "mosquitto/passwords")
+
+
+def render_acl(*, prefix: str) -> str:
+    """The rights by role, with the topics' prefix and the users of the roles."""
+    text = (SERVER_FILES / "mosquitto.acl").read_text(encoding="utf-8")
+    lines = [line for line in text.splitlines() if not line.startswith("#")]
+    rights = "\n".join(lines).replace("{prefix}", prefix)
+    for role in ROLES:
+        rights = rights.replace(f"{{{role}}}", role)
+    return rights.strip() + "\n"

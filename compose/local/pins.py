@@ -1,0 +1,69 @@
+"""Which packages the private root filesystem has, and whether what is installed agrees."""
+
+import hashlib
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from compose.local.layout import SERVER_FILES, StackError
+
+PINS_FILE = SERVER_FILES / "pins.toml"
+
+
+@dataclass(frozen=True)
+class Pins:
+    """What `pins.toml` says. `key` names the root filesystem that fits it."""
+
+    suite: str
+    mirror: str
+    versions: Mapping[str, str]
+    key: str
+
+
+def read_pins(path: Path = PINS_FILE) -> Pins:
+    """Read the pins; `DEBIAN_MIRROR` moves the mirror and does not ask for a new build."""
+    data = tomllib.loads(path.read_text(encoding="utf-8"))
+    versions: dict[str, str] = data["versions"]
+    text = data["suite"] + "".join(f"\n{name}={versions[name]}" for name in sorted(versions))
+    return Pins(
+        suite=data["suite"],
+        mirror=os.environ.get("DEBIAN_MIRROR") or data["mirror"],
+        versions=versions,
+        key=hashlib.sha256(text.encode()).hexdigest()[:10],
+    )
+
+
+def read_installed(root: Path) -> dict[str, str]:
+    """The versions in a root filesystem's dpkg database."""
+    installed: dict[str, str] = {}
+    name = ""
+    status = (root / "var/lib/dpkg/status").read_text(encoding="utf-8", errors="replace")
+    for line in status.splitlines():
+        if line.startswith("Package: "):
+            name = line[9:]
+        elif line.startswith("Version: "):
+            installed[name] = line[9:]
+    return installed
+
+
+def check_versions(pins: Pins, installed: Mapping[str, str]) -> None:
+    """Raise `StackError` for the first package that is missing or of another version."""
+    for name, wanted in pins.versions.items():
+        found = installed.get(name)
+        if found is None:
+            raise StackError(
+                f"package {name} was not installed: expected {wanted or 'any version'}"
+            )
+        upstream = found.split(":", 1)[-1]
+        if wanted and not is_version(upstream, wanted=wanted):
+            raise StackError(
+                f"package {name} is {found}: expected {wanted}; if the new version is meant, "
+                f"change it in compose/servers/pins.toml"
+            )
+
+
+def is_version(found: str, *, wanted: str) -> bool:
+    """Whether a version begins with the wanted one, by components: 17.12 does with 17, 170 not."""
+    return found == wanted or found.startswith((f"{wanted}.", f"{wanted}-", f"{wanted}+"))

@@ -1,0 +1,113 @@
+"""PostgreSQL 17 with TimescaleDB."""
+
+import shutil
+import subprocess
+from dataclasses import dataclass
+
+from compose.local.layout import SERVER_FILES, StackError
+from compose.local.ports import HOST
+from compose.local.probes import probe_postgres
+from compose.local.rootfs import POSTGRES_BIN, TEMPLATE
+from compose.local.server import SERVER_ENVIRONMENT, Place
+
+# Connections come over TCP with a password; the server keeps no socket file.
+HBA = """\
+host all all 127.0.0.1/32 scram-sha-256
+"""
+
+
+@dataclass(frozen=True)
+class Postgres:
+    """A cluster with one database, `tds`, and the role that owns it.
+
+    The role is no superuser. It may create databases (tests) and the extension, which is trusted.
+    """
+
+    place: Place
+    port: int
+    password: str
+    user: str = "tds"
+    database: str = "tds"
+    name: str = "postgres"
+    stop_signal: str = "INT"
+
+    @property
+    def url(self) -> str:
+        return f"postgres://{self.user}:{self.password}@{HOST}:{self.port}/{self.database}"
+
+    @property
+    def argv(self) -> list[str]:
+        program = [f"{POSTGRES_BIN}/postgres", "-D", self.place.inside("postgres")]
+        return self.place.rootfs.command("postgres", program)
+
+    def prepare(self) -> None:
+        """Copy the cluster template on the first start; write the settings each time."""
+        folder = self.place.folder / "postgres"
+        if folder.exists():
+            self.place.make_folder("postgres", user="postgres")
+            self._check_format()
+        else:
+            self._create_cluster()
+        self._write_settings()
+
+    def probe(self) -> None:
+        probe_postgres(self.url)
+
+    def environ(self) -> dict[str, str]:
+        return {"DATABASE_URL": self.url}
+
+    def _check_format(self) -> None:
+        found = (self.place.folder / "postgres/PG_VERSION").read_text(encoding="ascii").strip()
+        if found != "17":
+            raise StackError(
+                f"{self.place.folder}/postgres was made by PostgreSQL {found}: expected 17; dump "
+                "it with the old version and load it, or delete it with make clean"
+            )
+
+    def _create_cluster(self) -> None:
+        """Made under another name and renamed, so that half a copy is never taken for data."""
+        self.place.folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+        fresh = self.place.folder / "postgres.new"
+        shutil.rmtree(fresh, ignore_errors=True)
+        template = self.place.rootfs.path / TEMPLATE
+        subprocess.run(["cp", "-a", "--reflink=auto", template, fresh], check=True)
+        self._create_owner(self.place.inside("postgres.new"))
+        fresh.rename(self.place.folder / "postgres")
+
+    def _create_owner(self, folder: str) -> None:
+        """Create role and database in single-user mode, where nobody else can connect."""
+        statements = (
+            f"CREATE ROLE {self.user} LOGIN CREATEDB PASSWORD '{self.password}'",
+            f"CREATE DATABASE {self.database} OWNER {self.user}",
+        )
+        argv = [f"{POSTGRES_BIN}/postgres", "--single", "-j", "-D", folder]
+        argv += [
+            "-c",
+            "password_encryption=scram-sha-256",
+            "-c",
+            "log_min_messages=error",
+            "postgres",
+        ]
+        done = subprocess.run(
+            self.place.rootfs.command("postgres", argv),
+            input="".join(f"{statement};\n\n" for statement in statements),
+            env=SERVER_ENVIRONMENT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode != 0 or "ERROR" in done.stderr or "FATAL" in done.stderr:
+            hidden = done.stderr.replace(self.password, "(hidden)").strip()
+            raise StackError(f"the database {self.database} could not be created:\n{hidden}")
+
+    def _write_settings(self) -> None:
+        shared = (SERVER_FILES / "postgresql.conf").read_text(encoding="utf-8")
+        local = (
+            f"listen_addresses = '{HOST}'\n"
+            f"port = {self.port}\n"
+            "unix_socket_directories = ''\n"
+            "# There is no shared memory file system in the private root.\n"
+            "dynamic_shared_memory_type = mmap\n"
+        )
+        self.place.write_private("postgres/postgresql.conf", f"{shared}\n{local}", user="postgres")
+        self.place.write_private("postgres/pg_hba.conf", HBA, user="postgres")

@@ -1,0 +1,59 @@
+"""What the operator sees: short lines, and a bar for the one long step."""
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+OUT = Console(highlight=False, soft_wrap=True)
+ERR = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def say(text: str) -> None:
+    """One line, also when the output is a file."""
+    OUT.print(escape(text))
+
+
+def say_error(text: str) -> None:
+    """One line on the error stream."""
+    ERR.print(f"[red]error:[/red] {escape(text)}")
+
+
+@contextmanager
+def step(name: str) -> Iterator[None]:
+    """Print what is done and how long it took."""
+    started = time.monotonic()
+    yield
+    OUT.print(f"  [green]ok[/green] {escape(name)} [dim]{time.monotonic() - started:.1f} s[/dim]")
+
+
+@contextmanager
+def bar(title: str, *, total: int) -> Iterator[Progress]:
+    """A progress bar on a terminal; in a log only what the caller prints."""
+    columns = (
+        TextColumn("  {task.description:<30}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f}%"),
+        TimeElapsedColumn(),
+    )
+    progress = Progress(*columns, console=OUT, transient=True, disable=not sys.stdout.isatty())
+    with progress:
+        progress.add_task(title, total=total)
+        yield progress
+
+
+def read_tail(path: Path, *, lines: int = 15) -> str:
+    """The last lines of a log, for an error message."""
+    try:
+        with path.open("rb") as file:
+            file.seek(0, 2)
+            file.seek(max(0, file.tell() - 16384))
+            text = file.read().decode("utf-8", "replace")
+    except OSError:
+        return "(no log)"
+    return "\n".join("    " + line for line in text.splitlines()[-lines:])

@@ -1,0 +1,47 @@
+"""Redis 8: the Celery queues and the batches that wait."""
+
+from dataclasses import dataclass
+
+from compose.local.layout import SERVER_FILES
+from compose.local.ports import HOST
+from compose.local.probes import probe_redis
+from compose.local.server import Place
+
+
+@dataclass(frozen=True)
+class Redis:
+    """A Redis that writes every change to disk before it answers."""
+
+    place: Place
+    port: int
+    password: str
+    memory: str = "1gb"
+    name: str = "redis"
+    stop_signal: str = "TERM"
+
+    @property
+    def url(self) -> str:
+        return f"redis://:{self.password}@{HOST}:{self.port}/0"
+
+    @property
+    def argv(self) -> list[str]:
+        program = ["/usr/bin/redis-server", self.place.inside("redis", "redis.conf")]
+        return self.place.rootfs.command("redis", program)
+
+    def prepare(self) -> None:
+        self.place.make_folder("redis", user="redis")
+        shared = (SERVER_FILES / "redis.conf").read_text(encoding="utf-8")
+        local = (
+            f"bind {HOST}\n"
+            f"port {self.port}\n"
+            f"requirepass {self.password}\n"
+            f"maxmemory {self.memory}\n"
+            f"dir {self.place.inside('redis')}\n"
+        )
+        self.place.write_private("redis/redis.conf", f"{shared}\n{local}", user="redis")
+
+    def probe(self) -> None:
+        probe_redis(self.url)
+
+    def environ(self) -> dict[str, str]:
+        return {"REDIS_URL": self.url}

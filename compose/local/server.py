@@ -1,0 +1,97 @@
+"""One server in the private root filesystem: its files, its command line, its probe."""
+
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from compose.local.rootfs import Rootfs
+
+# What a server's process gets as environment, beside the marker.
+SERVER_ENVIRONMENT = {
+    "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+    "LC_ALL": "C.UTF-8",
+    "TZ": "UTC",
+    "HOME": "/",
+}
+
+
+class Server(Protocol):
+    """What `make up` and the tests need to know of a server."""
+
+    @property
+    def name(self) -> str:
+        """Its name in messages and as a supervised program."""
+
+    @property
+    def port(self) -> int:
+        """The port that its probe asks."""
+
+    @property
+    def stop_signal(self) -> str:
+        """The signal for a clean stop that does not wait for clients."""
+
+    @property
+    def argv(self) -> list[str]:
+        """The command that becomes the server; it stays in the foreground."""
+
+    def prepare(self) -> None:
+        """Write settings and create data where there is none. Repeatable."""
+
+    def probe(self) -> None:
+        """Raise `OSError` unless the server serves."""
+
+    def environ(self) -> dict[str, str]:
+        """Address and credentials, as the product's settings name them."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where one stack's servers keep their data: `data/<stack>` in the root filesystem."""
+
+    rootfs: Rootfs
+    stack: str
+
+    @property
+    def folder(self) -> Path:
+        return self.rootfs.data / self.stack
+
+    def inside(self, *parts: str) -> str:
+        """A path as the server sees it."""
+        return "/".join(("", "data", self.stack, *parts))
+
+    def make_folder(self, name: str, *, user: str) -> Path:
+        """A private folder of a server. Owners are set again after a new root filesystem."""
+        uid, gid = self.rootfs.find_user(user)
+        self.folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+        folder = self.folder / name
+        if not folder.exists():
+            folder.mkdir(mode=0o700)
+            os.chown(folder, uid, gid)
+        if folder.stat().st_uid != uid:
+            for path in (folder, *folder.rglob("*")):
+                os.chown(path, uid, gid, follow_symlinks=False)
+        return folder
+
+    def write_private(self, name: str, text: str, *, user: str) -> None:
+        """A file that only the server's user can read, replaced in one step."""
+        uid, gid = self.rootfs.find_user(user)
+        path = self.folder / name
+        fresh = path.with_name(path.name + ".new")
+        fresh.unlink(missing_ok=True)
+        handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            os.fchown(handle, uid, gid)
+            file.write(text)
+        fresh.replace(path)
+
+    def remove(self) -> None:
+        """Delete the data."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def build_environment(marker: Path, extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The environment of a server's process."""
+    return {**SERVER_ENVIRONMENT, "TDS_STACK": str(marker), **(extra or {})}

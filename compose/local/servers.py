@@ -1,0 +1,155 @@
+"""The three servers for a test run: free ports, own data, always cleaned up.
+
+with ServerSet() as servers:
+    os.environ.update(servers.environ)
+    servers.redis.kill()
+    servers.redis.start()
+"""
+
+import atexit
+import os
+import secrets
+import shutil
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from compose.local.layout import LOCAL, StackError
+from compose.local.mosquitto import ROLES, Mosquitto
+from compose.local.ports import find_free_ports
+from compose.local.postgres import Postgres
+from compose.local.processes import end_stack_processes
+from compose.local.redis import Redis
+from compose.local.rootfs import Rootfs, ensure_rootfs
+from compose.local.running import RunningServer
+from compose.local.server import Place, Server
+
+# Servers that run already, by what the tests call them. All or none.
+GIVEN = (
+    "TEST_DATABASE_URL",
+    "TEST_REDIS_URL",
+    "TEST_MQTT_HOST",
+    "TEST_MQTT_PORT",
+    "TEST_MQTT_BRIDGE_USER",
+    "TEST_MQTT_BRIDGE_PASSWORD",
+    "TEST_MQTT_GATEWAY_USER",
+    "TEST_MQTT_GATEWAY_PASSWORD",
+)
+
+
+class ServerSet:
+    """PostgreSQL with TimescaleDB, Redis and Mosquitto for one test run.
+
+    When the environment names test servers (`TEST_DATABASE_URL` and the others), those are used
+    and `postgres`, `redis` and `mosquitto` cannot be controlled: reading them raises `StackError`.
+    """
+
+    def __init__(self, *, prefix: str = "tds_new") -> None:
+        self.environ: dict[str, str] = {}
+        self._prefix = prefix
+        self._servers: dict[str, RunningServer] = {}
+        self._place: Place | None = None
+        self._marker = LOCAL / "test" / str(os.getpid())
+
+    @property
+    def postgres(self) -> RunningServer:
+        return self._find("postgres")
+
+    @property
+    def redis(self) -> RunningServer:
+        return self._find("redis")
+
+    @property
+    def mosquitto(self) -> RunningServer:
+        return self._find("mosquitto")
+
+    def start(self) -> None:
+        """Start all three and wait until they serve."""
+        given = read_given()
+        if given:
+            self.environ = given
+            return
+        rootfs = ensure_rootfs()
+        remove_left_overs(rootfs)
+        self._place = Place(rootfs, f"test-{os.getpid()}")
+        self._marker.mkdir(parents=True, exist_ok=True)
+        atexit.register(self.stop)
+        try:
+            self._start_servers(self._place)
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """End the servers and delete their data. Repeatable."""
+        for server in self._servers.values():
+            server.kill()
+        self._servers = {}
+        if self._place is not None:
+            end_stack_processes(self._marker, data=self._place.folder)
+            self._place.remove()
+            self._place = None
+            shutil.rmtree(self._marker, ignore_errors=True)
+        atexit.unregister(self.stop)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def _find(self, name: str) -> RunningServer:
+        if name not in self._servers:
+            raise StackError(f"{name} is not under the control of this test run")
+        return self._servers[name]
+
+    def _start_servers(self, place: Place) -> None:
+        ports = find_free_ports(4)
+        servers: tuple[Server, ...] = (
+            Postgres(place, ports[0], secrets.token_hex(16)),
+            Redis(place, ports[1], secrets.token_hex(16), memory="512mb"),
+            Mosquitto(
+                place,
+                ports[2],
+                ports[3],
+                {role: secrets.token_hex(16) for role in ROLES},
+                prefix=self._prefix,
+            ),
+        )
+        for server in reversed(servers):
+            server.prepare()
+            log = self._marker / f"{server.name}.log"
+            self._servers[server.name] = RunningServer(server, log=log, marker=self._marker)
+            self._servers[server.name].launch()
+            self.environ.update(server.environ())
+        for running in self._servers.values():
+            running.wait_until_ready()
+
+
+def read_given() -> dict[str, str]:
+    """The test servers that the environment names, under the names of the settings."""
+    given = {name: os.environ[name] for name in GIVEN if os.environ.get(name)}
+    missing = [name for name in GIVEN if name not in given]
+    if given and missing:
+        raise StackError(
+            f"{', '.join(given)} given, but {', '.join(missing)} is missing: "
+            "set all of them to use servers that run already, or none"
+        )
+    return {name.removeprefix("TEST_"): value for name, value in given.items()}
+
+
+def remove_left_overs(rootfs: Rootfs) -> None:
+    """End and delete what test runs left behind that were killed."""
+    for folder in rootfs.data.glob("test-*"):
+        owner = folder.name.removeprefix("test-")
+        if owner.isdigit() and not Path(f"/proc/{owner}").exists():
+            marker = LOCAL / "test" / owner
+            end_stack_processes(marker, data=folder)
+            shutil.rmtree(folder, ignore_errors=True)
+            shutil.rmtree(marker, ignore_errors=True)

@@ -1,0 +1,121 @@
+"""`make status`: every process and server, its port and health, and the queues."""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from rich.table import Table
+
+from compose.local.health import Health, check_part, describe_address, read_pipeline
+from compose.local.layout import Layout
+from compose.local.ports import DEFAULT_PORTS
+from compose.local.programs import build_process_environment
+from compose.local.progress import OUT, say
+from compose.local.request import SERVER_PORTS, Request
+from compose.local.stack import load_request
+from compose.local.stack_env import read_stack_env
+from compose.local.supervision import ProgramState, Supervision
+
+PROBED = (*SERVER_PORTS, "web", "flower")
+PORTS = {"web": ("WEB_PORT",), "flower": ("FLOWER_PORT",), **SERVER_PORTS}
+
+
+def show_status(layout: Layout) -> bool:
+    """Print the table; returns whether everything is healthy."""
+    supervision = Supervision(layout)
+    request = load_request(layout)
+    values = read_stack_env(layout.stack_env)
+    if request is None or not values or not supervision.is_running():
+        say("The stack does not run. make up starts it.")
+        return False
+    environ = build_process_environment(values, layout=layout)
+    with ThreadPoolExecutor(8) as pool:
+        pipeline = pool.submit(read_pipeline, request, environ)
+        parts = {name: pool.submit(check_part, name, values) for name in PROBED}
+        states = supervision.list_states()
+        starts = supervision.count_starts()
+        health = {name: part.result() for name, part in parts.items()}
+        status = pipeline.result()
+    for name, state in states.items():
+        health[name] = judge_program(state, health.get(name), status)
+    OUT.print(build_table(request, values, states=states, starts=starts, health=health))
+    show_queues(status)
+    problems = [*status["problems"]]
+    problems += [f"{name}: {part.problem}" for name, part in health.items() if not part.is_ok]
+    for problem in problems:
+        OUT.print("[red]problem:[/red]", problem, markup=True)
+    is_healthy = not problems and bool(status["healthy"])
+    say("All healthy." if is_healthy else "Not healthy.")
+    return is_healthy
+
+
+def judge_program(state: ProgramState, probed: Health | None, status: dict[str, Any]) -> Health:
+    """A program must run, answer its probe, and be seen by the pipeline if it is part of it."""
+    if not state.is_running:
+        return Health(f"{state.state.lower()} (exit code {state.exit_status})")
+    if probed is not None:
+        return probed
+    name = state.name
+    for bridge in status.get("bridges", ()):
+        if bridge["client_id"] == name and bridge["state"] != "ready":
+            return Health(f"{bridge['state']}, seen {bridge['age_s']} s ago")
+    for pool in status.get("pools", ()):
+        if pool["name"].split("@")[0] == name.removeprefix("worker-") and not pool["ok"]:
+            return Health("does not answer")
+    return Health("")
+
+
+def build_table(
+    request: Request,
+    values: dict[str, str],
+    *,
+    states: dict[str, ProgramState],
+    starts: dict[str, int],
+    health: dict[str, Health],
+) -> Table:
+    """One row for each server and process."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in ("name", "state", "pid", "port", "health", "up", "restarts"):
+        table.add_column(title, justify="right" if title in ("pid", "restarts") else "left")
+    for name in SERVER_PORTS:
+        if name not in states:
+            port = describe_address(name, values)
+            table.add_row(name, "given", "", port, show_health(health[name]), "", "")
+    for name, state in states.items():
+        numbers = [request.ports.get(port, DEFAULT_PORTS[port]) for port in PORTS.get(name, ())]
+        uptime = show_duration(time.time() - state.started_at) if state.is_running else ""
+        table.add_row(
+            name,
+            state.state.lower(),
+            str(state.pid or ""),
+            " ".join(map(str, numbers)),
+            show_health(health[name]),
+            uptime,
+            str(max(0, starts.get(name, 1) - 1)),
+        )
+    return table
+
+
+def show_health(health: Health) -> str:
+    """`ok`, or the start of the problem."""
+    return "[green]ok[/green]" if health.is_ok else f"[red]{health.problem[:60]}[/red]"
+
+
+def show_duration(seconds: float) -> str:
+    """Two units are enough."""
+    minutes, second = divmod(max(0, int(seconds)), 60)
+    hours, minute = divmod(minutes, 60)
+    days, hour = divmod(hours, 24)
+    if days:
+        return f"{days} d {hour} h"
+    if hours:
+        return f"{hour} h {minute} min"
+    return f"{minute} min {second} s" if minute else f"{second} s"
+
+
+def show_queues(status: dict[str, Any]) -> None:
+    """Depth of each queue and the batches that are not stored yet."""
+    for name, depth in status.get("queues", {}).items():
+        say(f"queue {name}: {depth['waiting']} waiting, {depth['unacked']} held by workers")
+    if "pending_batches" in status:
+        say(f"pending batches: {status['pending_batches']}")

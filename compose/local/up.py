@@ -1,0 +1,242 @@
+"""`make up`: bring the stack to what was asked for, step by step, each when the last is healthy."""
+
+import os
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+
+from compose.local.down import bring_down
+from compose.local.health import describe_address, probe_part, read_pipeline
+from compose.local.layout import PYTHON, REPOSITORY, START_SCRIPTS, Layout, StackError, UsageError
+from compose.local.ports import require_free
+from compose.local.processes import end_stack_processes
+from compose.local.programs import build_process_environment, list_bridges
+from compose.local.progress import read_tail, say, say_error, step
+from compose.local.request import SERVER_PORTS, Request, read_request
+from compose.local.stack import Stack, find_place, load_request, plan_stack, save_request
+from compose.local.stack_env import read_stack_env, write_stack_env
+from compose.local.supervision import Supervision
+
+SERVERS = tuple(SERVER_PORTS)
+
+
+def bring_up(layout: Layout) -> Stack:
+    """Start or change the stack. Raises `StackError` that names the step that failed."""
+    environ = dict(os.environ)
+    supervision = Supervision(layout)
+    is_running = supervision.is_running()
+    last = load_request(layout)
+    current = last if is_running else None
+    given = last.given if last else {}
+    own = {n: v for n, v in read_stack_env(layout.stack_env).items() if n not in given}
+    ports = current.ports if current else None
+    request = read_request(environ, own=own, running_ports=ports)
+    if is_running:
+        check_change(current, request)
+    else:
+        end_orphans(layout)
+        check_ports(request)
+    check_given(request)
+    stack = plan_stack(request, layout=layout, environ=environ)
+    write_stack_env(layout.stack_env, stack.values)
+    for server in [] if is_running else stack.servers:
+        server.prepare()
+    supervision.write_config(stack.programs)
+    if is_running:
+        with step("took over the new set"):
+            supervision.reload()
+    else:
+        supervision.start()
+    save_request(request, layout)
+    try:
+        start_in_order(stack, supervision, layout=layout)
+    except StackError as error:
+        if not is_running:
+            say_error(str(error))
+            bring_down(layout, interrupt=False)
+            raise StackError("the stack did not start; see above") from error
+        raise
+    return stack
+
+
+def start_in_order(stack: Stack, supervision: Supervision, *, layout: Layout) -> None:
+    """Servers, preparation, processes, pipeline, simulated fleet."""
+    runner = Runner(supervision, layout)
+    own = [server.name for server in stack.servers]
+    for name in own:
+        supervision.start_program(name)
+    for name in own:
+        with step(name):
+            runner.wait_healthy(name, partial(probe_part, name, stack.values))
+    environ = build_process_environment(stack.values, layout=layout)
+    with step("schema, demo fleet, administrator"):
+        run_script("prepare", environ, layout=layout)
+    processes = [program for program in stack.programs if program.name not in own]
+    simulators = [program.name for program in processes if program.name == "simulator"]
+    for program in processes:
+        if program.name not in simulators:
+            supervision.start_program(program.name)
+    for name in ("web", "flower"):
+        with step(name):
+            runner.wait_healthy(name, partial(probe_part, name, stack.values))
+    names = [program.name for program in processes if program.name not in simulators]
+    with step("bridges, pools and beat"):
+        runner.wait_pipeline(stack.request, environ, names=names)
+    retire_bridges(stack.request, environ)
+    for name in simulators:
+        with step(name):
+            supervision.start_program(name)
+            runner.wait_running([name])
+
+
+class Runner:
+    """Waits for programs, and tells why one does not come."""
+
+    def __init__(self, supervision: Supervision, layout: Layout) -> None:
+        self._supervision = supervision
+        self._layout = layout
+
+    def wait_healthy(
+        self, name: str, probe: Callable[[], None], *, timeout_s: float = 60.0
+    ) -> None:
+        """Return when the probe passes. A program that ends at its start fails at once."""
+        deadline = time.monotonic() + timeout_s
+        while True:
+            self._require_started(name)
+            try:
+                return probe()
+            except OSError as error:
+                if time.monotonic() > deadline:
+                    raise self._failure(
+                        name, f"is not healthy after {timeout_s:.0f} s: {error}"
+                    ) from error
+            time.sleep(0.1)
+
+    def wait_running(self, names: Sequence[str], *, timeout_s: float = 30.0) -> None:
+        """Return when every program has run for a second."""
+        deadline = time.monotonic() + timeout_s
+        for name in names:
+            while not self._require_started(name):
+                if time.monotonic() > deadline:
+                    raise self._failure(name, f"does not run after {timeout_s:.0f} s")
+                time.sleep(0.1)
+
+    def wait_pipeline(
+        self, request: Request, environ: Mapping[str, str], *, names: Sequence[str]
+    ) -> None:
+        """Return when bridges, pools and beat show that they work."""
+        self.wait_running(names)
+        status = read_pipeline(request, environ, wait_s=60.0)
+        self.wait_running(names)
+        if not status["healthy"]:
+            problems = "; ".join(status["problems"])
+            raise StackError(f"the pipeline is not healthy: {problems}. Logs: {self._layout.logs}")
+
+    def _require_started(self, name: str) -> bool:
+        """Whether it runs by now. Raises `StackError` when it ended."""
+        state = self._supervision.list_states()[name]
+        if state.state in ("BACKOFF", "FATAL", "EXITED"):
+            raise self._failure(name, f"ended at its start (exit code {state.exit_status})")
+        return state.is_running
+
+    def _failure(self, name: str, words: str) -> StackError:
+        log = self._layout.logs / f"{name}.log"
+        return StackError(f"{name} {words}. Log: {log}\n{read_tail(log)}")
+
+
+def run_script(name: str, environ: Mapping[str, str], *, layout: Layout) -> None:
+    """Run a start script to its end; its output goes to a log."""
+    log = layout.logs / f"{name}.log"
+    with log.open("wb") as out:
+        code = subprocess.run(
+            [str(START_SCRIPTS / name)],
+            cwd=REPOSITORY,
+            env=dict(environ),
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            check=False,
+        ).returncode
+    if code != 0:
+        raise StackError(f"{name} failed with exit code {code}. Log: {log}\n{read_tail(log)}")
+
+
+def retire_bridges(request: Request, environ: Mapping[str, str]) -> None:
+    """End the broker sessions of bridges that are no longer wanted: messages would wait there."""
+    bridge = [str(PYTHON), "-m", "ingest_bridge"]
+    listed = run_bridge([*bridge, "--list-sessions"], environ, timeout_s=30)
+    for client_id in listed.split():
+        if client_id not in list_bridges(request):
+            with step(f"retired {client_id}, its session ended at the broker"):
+                argv = [*bridge, "--retire", "--client-id", client_id]
+                run_bridge(argv, environ, timeout_s=300)
+
+
+def run_bridge(argv: Sequence[str], environ: Mapping[str, str], *, timeout_s: float) -> str:
+    """Run a command of the bridge; returns what it printed."""
+    try:
+        done = subprocess.run(
+            argv,
+            cwd=REPOSITORY,
+            env=dict(environ),
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise StackError(f"{' '.join(argv[1:])} did not end within {timeout_s:.0f} s") from error
+    if done.returncode != 0:
+        words = done.stderr.strip() or f"exit code {done.returncode}"
+        raise StackError(f"{' '.join(argv[1:])} failed:\n{words}")
+    return done.stdout
+
+
+def check_change(current: Request | None, request: Request) -> None:
+    """A running stack keeps its ports and its servers."""
+    if current is None:
+        return
+    if dict(current.given) != dict(request.given):
+        raise UsageError(
+            "the running stack uses other servers than DATABASE_URL, REDIS_URL and MQTT_HOST "
+            "name; run make down first"
+        )
+    for name, port in request.ports.items():
+        if name in os.environ and current.ports.get(name, port) != port:
+            raise UsageError(
+                f"{name}={port}: the running stack uses {current.ports[name]}; run make down first"
+            )
+
+
+def check_ports(request: Request) -> None:
+    """Every port that this stack will listen on must be free."""
+    unused = {
+        name for server in SERVERS if request.is_given(server) for name in SERVER_PORTS[server]
+    }
+    for name, port in request.ports.items():
+        if name not in unused:
+            require_free(name, port)
+
+
+def check_given(request: Request) -> None:
+    """Servers that the environment names must serve now."""
+    for name in SERVERS:
+        if request.is_given(name):
+            address = describe_address(name, request.given)
+            try:
+                probe_part(name, request.given)
+            except OSError as error:
+                raise UsageError(
+                    f"{name} at {address}, named by the environment, does not serve: {error}; "
+                    "start it, or unset its variables to let make up start one"
+                ) from error
+            say(f"  using {name} at {address}, named by the environment")
+
+
+def end_orphans(layout: Layout) -> None:
+    """End what a stack left behind whose supervisor was killed."""
+    place = find_place()
+    names = end_stack_processes(layout.folder, data=place.folder if place else None)
+    if names:
+        say(f"  ended what the last run left behind: {', '.join(names)}")
