@@ -1,0 +1,167 @@
+"""The whole system: real broker, bridge, workers, beat, as separate processes."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from paho.mqtt.client import Client
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+
+from telemetry.queue.batches import BatchQueue
+from telemetry.queue.bridges import read_bridges
+from telemetry.store.connection import Connection
+from telemetry.store.report import DeliveryReport, read_report
+from tests.acceptance.processes import Process, wait_until
+
+
+@dataclass
+class Pipeline:
+    """The running processes, and what the tests ask of them."""
+
+    environ: dict[str, str]
+    connection: Connection
+    queue: BatchQueue
+    logs: Path
+    processes: dict[str, Process]
+
+    def add(self, name: str, *arguments: str, **environ: str) -> Process:
+        """Start another process."""
+        process = Process(
+            name, list(arguments), {**self.environ, **environ}, self.logs / f"{name}.log"
+        )
+        self.processes[name] = process
+        process.start()
+        return process
+
+    def add_bridge(self, client_id: str = "bridge-1", **environ: str) -> Process:
+        """Start a bridge and wait until it is subscribed."""
+        process = self.add(client_id, "-m", "ingest_bridge", "--client-id", client_id, **environ)
+        wait_until(
+            lambda: self.is_bridge_ready(client_id),
+            timeout_s=30,
+            what=f"{client_id} is subscribed\n{process.read_log()}",
+        )
+        return process
+
+    def add_worker(self, pool: str, *, concurrency: int = 1) -> Process:
+        """Start a worker pool and wait until it consumes."""
+        process = self.add(
+            pool,
+            *("-m", "celery", "-A", "config", "worker", "-Q", pool, "-n", f"{pool}@test"),
+            *("--concurrency", str(concurrency), "--without-mingle", "--without-gossip"),
+        )
+        wait_until(
+            lambda: f"{pool}@test ready" in process.read_log(),
+            timeout_s=30,
+            what=f"{pool} consumes\n{process.read_log()}",
+        )
+        return process
+
+    def is_bridge_ready(self, client_id: str) -> bool:
+        """Whether a bridge says that it is subscribed."""
+        return any(
+            bridge.client_id == client_id and bridge.state == "ready"
+            for bridge in read_bridges(self.queue.redis)
+        )
+
+    def report(self) -> DeliveryReport:
+        """The books, with the rows counted."""
+        return read_report(self.connection, self.queue, count_rows=True)
+
+    def wait_for_received(self, count: int, *, timeout_s: float = 60) -> DeliveryReport:
+        """Wait until at least `count` messages were received and all were stored."""
+        wait_until(
+            lambda: self.queue.snapshot().received_messages >= count,
+            timeout_s=timeout_s,
+            what=f"{count} messages received, {self.queue.snapshot().received_messages} so far",
+        )
+        wait_until(
+            lambda: not self.queue.snapshot().pending,
+            timeout_s=timeout_s,
+            what=f"nothing pending: {self.queue.snapshot().pending[:3]}",
+        )
+        return self.report()
+
+    def stop(self) -> None:
+        """End every process."""
+        for process in self.processes.values():
+            process.stop()
+
+
+@pytest.fixture
+def empty_pipeline(
+    stack_environ: dict[str, str],
+    environ: dict[str, str],
+    connection: Connection,
+    queue: BatchQueue,
+    fleet: None,
+    tmp_path: Path,
+) -> Iterator[Pipeline]:
+    """Servers and an empty system; the test starts the processes."""
+    pipeline = Pipeline(dict(stack_environ), connection, queue, tmp_path, {})
+    yield pipeline
+    pipeline.stop()
+    retire(pipeline)
+
+
+def retire(pipeline: Pipeline) -> None:
+    """End the broker sessions that a test's bridges left, or they would queue for the next."""
+    for member in pipeline.queue.redis.smembers("ingest:sessions"):
+        process = pipeline.add(
+            f"retire-{member.decode()}",
+            *("-m", "ingest_bridge", "--retire", "--client-id", member.decode()),
+        )
+        assert process.wait(timeout_s=30) == 0, process.read_log()
+
+
+@pytest.fixture
+def pipeline(empty_pipeline: Pipeline) -> Pipeline:
+    """One bridge and both pools, ready."""
+    empty_pipeline.add_bridge()
+    empty_pipeline.add_worker("ingest", concurrency=2)
+    empty_pipeline.add_worker("maintenance")
+    return empty_pipeline
+
+
+class Gateways:
+    """A real MQTT publisher with the gateways' credentials."""
+
+    def __init__(self, environ: dict[str, str]) -> None:
+        self._client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
+        self._client.username_pw_set(environ["MQTT_GATEWAY_USER"], environ["MQTT_GATEWAY_PASSWORD"])
+        self._client.max_queued_messages_set(0)
+        self._client.max_inflight_messages_set(500)
+        self._client.connect(environ["MQTT_HOST"], int(environ["MQTT_PORT"]))
+        self._client.loop_start()
+
+    def publish(self, topic: str, payload: bytes, *, qos: int = 1) -> Any:
+        """Publish and return at once."""
+        return self._client.publish(topic, payload, qos=qos)
+
+    def publish_and_wait(self, topic: str, payload: bytes, *, qos: int = 1) -> None:
+        """Publish and wait for the broker's acknowledgement."""
+        self.publish(topic, payload, qos=qos).wait_for_publish(10)
+
+    def close(self) -> None:
+        """Disconnect."""
+        self._client.disconnect()
+        self._client.loop_stop()
+
+
+@pytest.fixture
+def gateways(stack_environ: dict[str, str], servers: Any) -> Iterator[Gateways]:
+    """Gateways that publish."""
+    publisher = Gateways(stack_environ)
+    yield publisher
+    publisher.close()
+
+
+def fetch(connection: Connection, statement: str) -> list[tuple[Any, ...]]:
+    """All rows of a query."""
+    try:
+        return connection.execute(statement).fetchall()  # type: ignore[arg-type]
+    except psycopg.Error as error:
+        raise AssertionError(f"{statement}: {error}") from error

@@ -1,0 +1,112 @@
+"""All cases of the message contract, in order, through the real way."""
+
+import base64
+import json
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from telemetry.core.batch import RawMessage
+from tests.acceptance.conftest import Gateways, Pipeline, fetch
+from tests.conftest import CONTRACT
+
+pytestmark = pytest.mark.acceptance
+
+CASES = [
+    json.loads(line)
+    for line in (CONTRACT / "messages.jsonl").read_text(encoding="utf-8").splitlines()
+]
+SHARED = Path(__file__).parents[3] / "shared" / "contract"
+
+
+def test_it_keeps_the_cases_as_they_were_handed_over() -> None:
+    assert len(CASES) == 42
+    if SHARED.is_dir():
+        for name in ("messages.jsonl", "fleet.json"):
+            assert (CONTRACT / name).read_bytes() == (SHARED / name).read_bytes()
+
+
+def fill_in(case: dict[str, Any], start: datetime) -> bytes:
+    """The payload of a case, its `<now...>` marks replaced."""
+
+    def stamp(match: re.Match[str]) -> str:
+        instant = start + timedelta(seconds=int(match[1] or 0))
+        if not match[2]:
+            return instant.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        hours, minutes = int(match[2][:3]), int(match[2][0] + match[2][4:])
+        zone = timezone(timedelta(hours=hours, minutes=minutes))
+        return instant.astimezone(zone).isoformat(timespec="microseconds")
+
+    if "payload_base64" in case:
+        return base64.b64decode(case["payload_base64"])
+    text = re.sub(r"<now([+-]\d+)?(?:@([+-]\d\d:\d\d))?>", stamp, case["payload"])
+    return text.encode()
+
+
+def count_outcomes(pipeline: Pipeline) -> tuple[int, int, dict[str, int]]:
+    report = pipeline.report()
+    assert report.is_balanced, report
+    return report.readings.stored, report.readings.duplicate, report.dead_letters_by_reason
+
+
+def run_case(
+    case: dict[str, Any], pipeline: Pipeline, gateways: Gateways, start: datetime
+) -> dict[str, Any]:
+    """Send one case and say what became of it."""
+    stored, duplicate, rejected = count_outcomes(pipeline)
+    received = pipeline.queue.snapshot().received_messages
+    payload = fill_in(case, start)
+    if case["topic"].count("/") == 3:
+        gateways.publish_and_wait(case["topic"], payload)
+    else:  # a topic that the bridge is not subscribed to
+        pipeline.queue.put([RawMessage(case["topic"], payload)], source="test")
+    pipeline.wait_for_received(received + 1, timeout_s=20)
+    after = count_outcomes(pipeline)
+    return {
+        "stored": after[0] - stored,
+        "duplicate": after[1] - duplicate,
+        "rejected": sorted(
+            reason
+            for reason, count in after[2].items()
+            for _ in range(count - rejected.get(reason, 0))
+        ),
+    }
+
+
+def test_it_does_with_every_case_what_the_contract_says(
+    pipeline: Pipeline, gateways: Gateways, subtests: Iterator[Any]
+) -> None:
+    start = datetime.now(UTC)
+    for case in CASES:
+        with subtests.test(case["name"]):  # type: ignore[attr-defined]
+            expected = {**case["expect"], "rejected": sorted(case["expect"]["rejected"])}
+            assert run_case(case, pipeline, gateways, start) == expected
+    assert fetch(pipeline.connection, "SELECT value::text FROM reading ORDER BY time DESC")
+
+
+def test_it_shows_the_gateway_online_and_exact_values_within_a_second(
+    pipeline: Pipeline, gateways: Gateways
+) -> None:
+    start = datetime.now(UTC)
+    gateways.publish_and_wait(CASES[0]["topic"], fill_in(CASES[0], start))
+    pipeline.wait_for_received(1, timeout_s=5)
+    rows = fetch(
+        pipeline.connection,
+        "SELECT d.code, r.value::text, r.unit, stored_at - b.received_at < '1 second'"
+        " FROM reading r JOIN device d ON d.id = r.device_id CROSS JOIN batch b ORDER BY 1",
+    )
+    assert rows == [
+        ("D01", "123.4500", "kWh", True),
+        ("D02", "67.8900", "m³", True),
+        ("D03", "22.5000", "°C", True),
+    ]
+    [(is_online, last_seen)] = fetch(
+        pipeline.connection,
+        "SELECT is_online, last_seen FROM gateway WHERE mac = 'aa:bb:cc:dd:ee:ff'",
+    )
+    assert is_online
+    assert last_seen >= start - timedelta(seconds=1)

@@ -1,0 +1,129 @@
+"""Fixtures: real servers for the run, a clean database and queue for each test."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from redis import Redis
+
+from telemetry.store.connection import Connection, open_connection
+
+CONTRACT = Path(__file__).parent / "contract"
+KEPT_TABLES = ("django_migrations", "django_content_type", "auth_permission", "spatial_ref_sys")
+
+
+@pytest.fixture(scope="session")
+def servers() -> Iterator[Any]:
+    """PostgreSQL with TimescaleDB, Redis and Mosquitto, on free ports, for this run only."""
+    from compose.local.servers import ServerSet
+    from config.celery import app
+
+    with ServerSet() as running:
+        app.conf.broker_url = running.environ["REDIS_URL"]
+        yield running
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(
+    servers: Any, django_test_environment: None, django_db_blocker: Any
+) -> Iterator[None]:
+    """A migrated test database on the server of this run."""
+    from django.db import connections
+    from django.test.utils import setup_databases, teardown_databases
+
+    address = urlsplit(servers.environ["DATABASE_URL"])
+    connections["default"].settings_dict.update(
+        NAME=address.path.lstrip("/"),
+        USER=address.username,
+        PASSWORD=address.password,
+        HOST=address.hostname,
+        PORT=address.port,
+    )
+    with django_db_blocker.unblock():
+        made = setup_databases(verbosity=0, interactive=False)
+        yield
+        connections.close_all()
+        teardown_databases(made, verbosity=0)
+
+
+@pytest.fixture(scope="session")
+def database_url(servers: Any, django_db_setup: None) -> str:
+    """The migrated test database, for connections of one's own and for other processes."""
+    from django.db import connections
+
+    address = urlsplit(servers.environ["DATABASE_URL"])
+    name = connections["default"].settings_dict["NAME"]
+    return address._replace(path=f"/{name}").geturl()
+
+
+@pytest.fixture(scope="session")
+def stack_environ(servers: Any, database_url: str) -> dict[str, str]:
+    """The environment of every process of the product in this run."""
+    return {
+        **{name: value for name, value in os.environ.items() if not name.startswith("DJANGO_")},
+        **servers.environ,
+        "DATABASE_URL": database_url,
+        "SECRET_KEY": os.environ["SECRET_KEY"],
+        "WEB_HTTPS": "false",
+        "DJANGO_SETTINGS_MODULE": "config.settings",
+        "LOG_FORMAT": "console",
+    }
+
+
+@pytest.fixture
+def environ(stack_environ: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """The same for code under test in this process."""
+    for name, value in stack_environ.items():
+        if name != "DJANGO_SETTINGS_MODULE":
+            monkeypatch.setenv(name, value)
+    return stack_environ
+
+
+@pytest.fixture
+def connection(database_url: str, django_db_blocker: Any) -> Iterator[Connection]:
+    """A connection to an empty database; Django's own may be used beside it."""
+    from django.db import connections
+
+    with (
+        django_db_blocker.unblock(),
+        open_connection(database_url, name="test", statement_timeout_s=60) as opened,
+    ):
+        tables = [
+            name
+            for (name,) in opened.execute(
+                "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
+            ).fetchall()
+            if name not in KEPT_TABLES
+        ]
+        opened.execute(f"TRUNCATE {', '.join(tables)} RESTART IDENTITY CASCADE")  # type: ignore[arg-type]
+        # A test before this one may have ended the server: Django connects anew.
+        connections.close_all()
+        yield opened
+
+
+@pytest.fixture
+def fleet(connection: Connection) -> None:
+    """The fleet that the contract's cases assume."""
+    from django.core.management import call_command
+
+    call_command("load_fleet", str(CONTRACT / "fleet.json"), verbosity=0)
+
+
+@pytest.fixture
+def queue(environ: dict[str, str]) -> Iterator[Any]:
+    """The batch queue on an empty Redis."""
+    from config.env import read_options
+    from config.options import QueueOptions
+    from config.queue import build_celery_app, connect_redis
+    from telemetry.queue.batches import BatchQueue
+
+    options = read_options(QueueOptions, environ)
+    redis: Redis[bytes] = connect_redis(options.redis)
+    redis.flushdb()
+    app = build_celery_app(options)
+    yield BatchQueue(redis, app)
+    app.close()
+    redis.close()

@@ -1,0 +1,220 @@
+"""The servers as `make up` and the tests start them: rights by role, and what outlives a crash."""
+
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import paho.mqtt.client as mqtt
+import psycopg
+import pytest
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from redis import Redis
+
+pytestmark = pytest.mark.integration
+
+TELEMETRY = "tds_new/devices/aa:bb:cc:dd:ee:ff/telemetry"
+WAIT_S = 10.0
+
+
+class RoleClient:
+    """An MQTT 5 client of one role, that tells what the broker answered."""
+
+    def __init__(self, environ: dict[str, str], role: str, *, client_id: str = "") -> None:
+        self.topics: list[str] = []
+        self._arrived = threading.Condition()
+        self._client = mqtt.Client(
+            mqtt.CallbackAPIVersion.VERSION2, client_id=client_id, protocol=mqtt.MQTTv5
+        )
+        self._client.username_pw_set(
+            environ[f"MQTT_{role.upper()}_USER"], environ[f"MQTT_{role.upper()}_PASSWORD"]
+        )
+        self._client.on_message = self._on_message
+        self._environ = environ
+        self._subscribed = threading.Event()
+        self._client.on_subscribe = lambda *_: self._subscribed.set()
+        self._published: dict[int, str] = {}
+        self._client.on_publish = self._on_publish
+
+    def connect(self, *, expiry_s: int = 0) -> None:
+        connected = threading.Event()
+        self._client.on_connect = lambda *_: connected.set()
+        properties = Properties(PacketTypes.CONNECT)
+        properties.SessionExpiryInterval = expiry_s
+        self._client.connect(
+            self._environ["MQTT_HOST"],
+            int(self._environ["MQTT_PORT"]),
+            clean_start=not expiry_s,
+            properties=properties,
+        )
+        self._client.loop_start()
+        assert connected.wait(WAIT_S), "the broker did not answer"
+
+    def subscribe(self, topic: str) -> None:
+        self._subscribed.clear()
+        self._client.subscribe(topic, qos=1)
+        assert self._subscribed.wait(WAIT_S), f"no answer to the subscription to {topic}"
+
+    def publish(self, topic: str, payload: bytes = b"x") -> str:
+        """Returns the broker's reason: `Success`, `Not authorized`, ..."""
+        message_id = self._client.publish(topic, payload, qos=1).mid
+        with self._arrived:
+            assert self._arrived.wait_for(lambda: message_id in self._published, WAIT_S)
+        return self._published[message_id]
+
+    def wait_for(self, count: int) -> None:
+        with self._arrived:
+            assert self._arrived.wait_for(lambda: len(self.topics) >= count, WAIT_S), (
+                f"{len(self.topics)} of {count} messages arrived: {self.topics}"
+            )
+
+    def close(self) -> None:
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def _on_message(self, _client: Any, _data: Any, message: mqtt.MQTTMessage) -> None:
+        with self._arrived:
+            self.topics.append(message.topic)
+            self._arrived.notify_all()
+
+    def _on_publish(self, _client: Any, _data: Any, mid: int, reason: Any, _props: Any) -> None:
+        with self._arrived:
+            self._published[mid] = str(reason)
+            self._arrived.notify_all()
+
+
+@pytest.fixture
+def connect(servers: Any) -> Iterator[Any]:
+    clients = []
+
+    def make(role: str, *, client_id: str = "", expiry_s: int = 0) -> RoleClient:
+        client = RoleClient(servers.environ, role, client_id=client_id)
+        client.connect(expiry_s=expiry_s)
+        clients.append(client)
+        return client
+
+    yield make
+    for client in clients:
+        client.close()
+
+
+@pytest.mark.parametrize(
+    ("role", "topic", "answer"),
+    [
+        ("gateway", TELEMETRY, "Success"),
+        ("gateway", "tds_new/devices/aa:bb:cc:dd:ee:ff/command", "Not authorized"),
+        ("gateway", "other/devices/aa:bb:cc:dd:ee:ff/telemetry", "Not authorized"),
+        ("bridge", TELEMETRY, "Not authorized"),
+        ("dashboard", TELEMETRY, "Not authorized"),
+        ("admin", "anything/at/all", "Success"),
+    ],
+)
+def test_it_lets_a_role_publish_only_what_is_its_own_when_connected(connect, role, topic, answer):
+    client = connect(role)
+    watcher = connect("admin")
+    watcher.subscribe("#")
+
+    # An unread topic is answered with "No matching subscribers"; the watcher keeps that away.
+    assert client.publish(topic) == answer
+
+
+@pytest.mark.parametrize("topic", ["#", "tds_new/#", "$share/any/tds_new/devices/+/telemetry"])
+def test_it_delivers_nothing_to_a_gateway_when_it_subscribes(connect, topic):
+    gateway, dashboard = connect("gateway"), connect("dashboard")
+    gateway.subscribe(topic)
+    dashboard.subscribe("tds_new/#")
+
+    for _ in range(10):
+        connect("gateway").publish(TELEMETRY)
+    dashboard.wait_for(10)
+
+    assert gateway.topics == []
+
+
+def test_it_gives_a_bridge_every_message_when_a_gateway_guesses_another_share_group(connect):
+    bridge, gateway = connect("bridge"), connect("gateway")
+    bridge.subscribe("$share/known-to-bridges/tds_new/devices/+/telemetry")
+    gateway.subscribe("$share/ingest/tds_new/devices/+/telemetry")
+
+    for _ in range(20):
+        gateway.publish(TELEMETRY)
+
+    bridge.wait_for(20)
+
+
+def test_it_keeps_a_sessions_queue_when_the_broker_is_restarted(connect, servers):
+    bridge = connect("bridge", client_id="restart-test", expiry_s=600)
+    bridge.subscribe("tds_new/devices/+/telemetry")
+    bridge.close()
+    gateway = connect("gateway")
+    for _ in range(50):
+        gateway.publish(TELEMETRY)
+    gateway.close()
+
+    servers.mosquitto.restart()
+
+    again = connect("bridge", client_id="restart-test", expiry_s=600)
+    again.wait_for(50)
+    again.close()
+    connect("bridge", client_id="restart-test")  # a clean start ends the session
+
+
+def test_it_keeps_every_answered_write_when_redis_is_killed(servers):
+    address = servers.environ["REDIS_URL"]
+    with Redis.from_url(address) as redis:
+        for number in range(200):
+            redis.rpush("killed", number)
+
+    servers.redis.kill()
+    servers.redis.start()
+
+    with Redis.from_url(address) as redis:
+        assert redis.llen("killed") == 200
+        redis.delete("killed")
+
+
+def test_it_keeps_every_commit_when_postgres_is_killed(servers):
+    url = servers.environ["DATABASE_URL"]
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("create table killed (n int)")
+        connection.execute("insert into killed select generate_series(1, 200)")
+
+    servers.postgres.kill()
+    servers.postgres.start()
+
+    with psycopg.connect(url, autocommit=True) as connection:
+        assert connection.execute("select count(*) from killed").fetchone() == (200,)
+        connection.execute("drop table killed")
+
+
+def test_it_gives_the_owner_the_extension_and_no_more_when_it_logs_in(servers):
+    with psycopg.connect(servers.environ["DATABASE_URL"], autocommit=True) as connection:
+        connection.execute("create extension if not exists timescaledb")
+        row = connection.execute(
+            "select rolsuper, rolcreatedb from pg_roles where rolname = current_user"
+        ).fetchone()
+
+    assert row == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("fsync", "on"),
+        ("synchronous_commit", "on"),
+        ("full_page_writes", "on"),
+        ("TimeZone", "UTC"),
+    ],
+)
+def test_it_runs_postgres_with_durable_settings_when_started(servers, name, value):
+    with psycopg.connect(servers.environ["DATABASE_URL"]) as connection:
+        assert connection.execute("select current_setting(%s)", [name]).fetchone() == (value,)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("appendonly", "yes"), ("appendfsync", "always"), ("maxmemory-policy", "noeviction")],
+)
+def test_it_runs_redis_with_durable_settings_when_started(servers, name, value):
+    with Redis.from_url(servers.environ["REDIS_URL"], decode_responses=True) as redis:
+        assert redis.config_get(name) == {name: value}

@@ -1,0 +1,98 @@
+"""Batches in a real Redis: one step, counted once, split and finished."""
+
+import pytest
+
+from telemetry.core.batch import INGEST_QUEUE, RawMessage
+from telemetry.queue.batches import BatchQueue, new_id, pack_messages
+from telemetry.queue.tasks import count_unacked, list_held_ids, list_waiting_ids
+
+pytestmark = pytest.mark.integration
+
+MESSAGES = [RawMessage("t", b"%d" % number) for number in range(5)]
+
+
+def write(queue: BatchQueue, batch_id: str) -> bool:
+    return queue.write(
+        batch_id,
+        pack_messages(MESSAGES),
+        count=len(MESSAGES),
+        source="bridge-1",
+        producer="bridge-1",
+        received_us=1_000_000,
+    )
+
+
+def test_it_counts_a_batch_once_when_its_write_is_repeated(queue: BatchQueue) -> None:
+    batch_id = new_id()
+    assert write(queue, batch_id) is True
+    assert write(queue, batch_id) is False
+    snapshot = queue.snapshot()
+    assert (snapshot.received_messages, snapshot.pending_messages) == (5, 5)
+
+
+def test_it_counts_a_batch_once_when_it_was_stored_before_the_reply_came(
+    queue: BatchQueue,
+) -> None:
+    batch_id = new_id()
+    write(queue, batch_id)
+    queue.finish(batch_id)
+    assert write(queue, batch_id) is False
+    snapshot = queue.snapshot()
+    assert (snapshot.received_messages, snapshot.pending_messages) == (5, 0)
+
+
+def test_it_finishes_a_batch_once(queue: BatchQueue) -> None:
+    batch_id = queue.put(MESSAGES, source="bridge-1")
+    queue.finish(batch_id)
+    queue.finish(batch_id)
+    assert queue.snapshot().pending_messages == 0
+    assert queue.claim(batch_id) is None
+
+
+def test_it_hands_out_what_was_put_and_counts_starts(queue: BatchQueue) -> None:
+    batch_id = queue.put(MESSAGES, source="bridge-1")
+    first, second = queue.claim(batch_id), queue.claim(batch_id)
+    assert first is not None
+    assert second is not None
+    assert first.read_messages() == MESSAGES
+    assert (first.attempts, second.attempts) == (1, 2)
+    queue.release(batch_id)
+    third = queue.claim(batch_id)
+    assert third is not None
+    assert third.attempts == 2
+
+
+def test_it_keeps_every_message_and_count_when_a_batch_is_split(queue: BatchQueue) -> None:
+    batch_id = queue.put(MESSAGES, source="bridge-1")
+    batch = queue.claim(batch_id)
+    assert batch is not None
+    queue.split(batch, batch.read_messages())
+    queue.split(batch, batch.read_messages())  # repeated: nothing changes
+    snapshot = queue.snapshot()
+    assert [pending.messages_count for pending in snapshot.pending] == [2, 3]
+    assert (snapshot.received_messages, snapshot.pending_messages) == (5, 5)
+    halves = [queue.claim(pending.id) for pending in snapshot.pending]
+    assert [m for half in halves if half for m in half.read_messages()] == MESSAGES
+
+
+def test_it_finds_the_tasks_that_wait(queue: BatchQueue) -> None:
+    ids = {queue.put(MESSAGES, source="bridge-1") for _ in range(3)}
+    assert list_waiting_ids(queue.redis) == ids
+    queue.redis.lpop(INGEST_QUEUE, 3)
+    assert list_waiting_ids(queue.redis) == set()
+
+
+def test_it_shows_who_sent_how_many_messages_in_the_task(queue: BatchQueue) -> None:
+    batch_id = queue.put(MESSAGES, source="bridge-1")
+    [text] = queue.redis.lrange(INGEST_QUEUE, 0, -1)
+    assert f"({batch_id}: 5 messages from bridge-1)".encode() in text
+
+
+def test_it_finds_the_tasks_that_a_worker_holds(queue: BatchQueue) -> None:
+    batch_id = queue.put(MESSAGES, source="bridge-1")
+    text = queue.redis.lpop(INGEST_QUEUE)
+    queue.redis.hset("unacked", "tag", b'[%b, "", "ingest"]' % text)
+    queue.redis.zadd("unacked_index", {"tag": 100.0})
+    assert list_held_ids(queue.redis, since=50) == {batch_id}
+    assert list_held_ids(queue.redis, since=150) == set()
+    assert count_unacked(queue.redis) == {"ingest": 1}

@@ -1,0 +1,296 @@
+"""Batches into the database: each once, with every outcome of the contract."""
+
+import threading
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import psycopg
+import pytest
+
+from telemetry.core.batch import RawMessage
+from telemetry.core.judge import Contract
+from telemetry.core.topic import compile_topic
+from telemetry.queue.batches import ClaimedBatch, new_id
+from telemetry.store.batches import store_messages
+from telemetry.store.connection import Connection, open_connection
+from telemetry.store.ledger import AlreadyStoredError, is_batch_stored
+from telemetry.store.presence import Presence
+from telemetry.store.registry import Registry
+from telemetry.store.upkeep import fold_ledger, mark_offline
+from tests.messages import MAC, TOPIC, make_message, make_payload
+
+pytestmark = pytest.mark.integration
+
+CONTRACT = Contract(compile_topic("tds_new"), 65536, timedelta(seconds=300), timedelta(days=400))
+
+
+def claimed(batch_id: str = "", *, received_at: datetime | None = None) -> ClaimedBatch:
+    received_at = received_at or datetime(2026, 11, 2, 12, tzinfo=UTC)  # the cases never grow old
+    return ClaimedBatch(
+        batch_id or new_id(), "test", int(received_at.timestamp() * 1e6), 0, 1, 1, b""
+    )
+
+
+def store(connection: Connection, *messages: RawMessage, batch: ClaimedBatch | None = None) -> Any:
+    return store_messages(
+        connection,
+        batch or claimed(),
+        list(messages),
+        registry=Registry(refresh_s=2),
+        contract=CONTRACT,
+    ).counts
+
+
+def rows(connection: Connection, statement: str) -> list[tuple[Any, ...]]:
+    return connection.execute(statement).fetchall()  # type: ignore[arg-type]
+
+
+def test_it_stores_exact_decimals_in_utc(connection: Connection, fleet: None) -> None:
+    counts = store(connection, make_message(valor="123.45", at="2026-11-01T09:00:00.5-03:00"))
+    assert counts.readings_stored == 1
+    assert rows(connection, "SELECT time, value, unit FROM reading") == [
+        (datetime(2026, 11, 1, 12, 0, 0, 500_000, UTC), Decimal("123.4500"), "kWh")
+    ]
+
+
+def test_it_is_a_no_op_when_the_batch_is_stored_already(
+    connection: Connection, fleet: None
+) -> None:
+    batch = claimed()
+    store(connection, make_message(valor=1), RawMessage("bad", b"x"), batch=batch)
+    with pytest.raises(AlreadyStoredError):
+        store(connection, make_message(valor=1), RawMessage("bad", b"x"), batch=batch)
+    assert rows(connection, "SELECT count(*) FROM reading") == [(1,)]
+    assert rows(connection, "SELECT occurrences FROM dead_letter") == [(1,)]
+    assert is_batch_stored(connection, batch.id)
+
+
+def test_it_knows_a_batch_as_stored_when_one_of_its_halves_is(
+    connection: Connection, fleet: None
+) -> None:
+    whole = new_id()
+    store(connection, make_message(), batch=claimed(f"{whole}.01"))
+    assert is_batch_stored(connection, whole)
+    assert is_batch_stored(connection, f"{whole}.0")
+    assert not is_batch_stored(connection, f"{whole}.1")
+    assert not is_batch_stored(connection, new_id())
+
+
+def test_it_settles_keys_that_meet_inside_a_batch_against_what_stands(
+    connection: Connection, fleet: None
+) -> None:
+    at = "2026-11-01T00:00:00Z"
+    store(connection, make_message(valor=5, at=at))
+    counts = store(connection, make_message(valor=6, at=at), make_message(valor=5, at=at))
+    assert (counts.readings_duplicate, counts.readings_rejected) == (1, 1)
+    fresh = "2026-11-02T00:00:00Z"
+    counts = store(
+        connection,
+        make_message(valor=6, at=fresh),
+        make_message(valor=5, at=fresh),
+        make_message(valor=6, at=fresh),
+    )
+    assert (counts.readings_stored, counts.readings_duplicate, counts.readings_rejected) == (
+        1,
+        1,
+        1,
+    )
+    assert rows(connection, "SELECT reason, occurrences FROM dead_letter ORDER BY id") == [
+        ("conflicting_reading", 1),
+        ("conflicting_reading", 1),
+    ]
+
+
+def test_it_stores_the_new_rows_when_others_of_the_batch_stand_already(
+    connection: Connection, fleet: None
+) -> None:
+    messages = [make_message(at=f"2026-11-01T00:00:{second:02}Z") for second in range(30)]
+    store(connection, *messages[10:20])
+    counts = store(connection, *messages)
+    assert (counts.readings_stored, counts.readings_duplicate) == (20, 10)
+    assert rows(connection, "SELECT count(*) FROM reading") == [(30,)]
+
+
+def test_it_counts_the_same_bad_message_in_one_row(connection: Connection, fleet: None) -> None:
+    bad = RawMessage("tds_new/devices/not-a-mac/telemetry", b"\x00\xff")
+    store(connection, bad, bad)
+    store(connection, bad)
+    assert rows(connection, "SELECT reason, payload, occurrences, state FROM dead_letter") == [
+        ("bad_topic", b"\x00\xff", 3, "pending")
+    ]
+
+
+@pytest.mark.parametrize(("state", "after"), [("replayed", "pending"), ("discarded", "discarded")])
+def test_it_reopens_a_replayed_dead_letter_and_leaves_a_discarded_one(
+    connection: Connection, fleet: None, state: str, after: str
+) -> None:
+    bad = RawMessage("x", b"y")
+    store(connection, bad)
+    connection.execute("UPDATE dead_letter SET state = %s", [state])
+    store(connection, bad)
+    assert rows(connection, "SELECT state, occurrences FROM dead_letter") == [(after, 2)]
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        pytest.param('"note":"a\\u0000b"', id="a NUL"),
+        pytest.param('"note":1e999', id="a number past jsonb"),
+        pytest.param('"n\\u0000ote":1', id="a NUL in a key"),
+        pytest.param('"note":' + "[" * 90 + "]" * 90, id="nested"),
+        pytest.param('"note":"\U0001f600 \u00b3"', id="emoji"),
+    ],
+)
+def test_it_stores_the_reading_when_its_further_keys_are_strange(
+    connection: Connection, fleet: None, extra: str
+) -> None:
+    payload = make_payload().replace(b'"unidade"', extra.encode() + b',"unidade"')
+    counts = store(connection, RawMessage(TOPIC, payload))
+    assert counts.readings_stored == 1
+    assert rows(connection, "SELECT raw IS NOT NULL FROM reading") == [(True,)]
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        '{"dispositivo_codigo":"D\\u0000","valor":1,"unidade":"kWh"}',
+        '{"dispositivo_codigo":"\U0001f600","valor":1,"unidade":"kWh"}',
+        '{"dispositivo_codigo":"D01","valor":1,"unidade":"k\\u0000"}',
+        '{"dispositivo_codigo":"D01","valor":"\\u0000","unidade":"kWh"}',
+    ],
+)
+def test_it_keeps_a_dead_letter_when_a_refused_reading_holds_nul_or_emoji(
+    connection: Connection, fleet: None, item: str
+) -> None:
+    payload = make_payload(items=[]).replace(b"[]", f"[{item}]".encode())
+    assert store(connection, RawMessage(TOPIC, payload)).dead_letters == 1
+
+
+def test_it_sees_a_change_of_the_fleet_without_a_restart(
+    connection: Connection, fleet: None
+) -> None:
+    registry = Registry(refresh_s=0.0)
+
+    def reason(at: str) -> Any:
+        store_messages(
+            connection,
+            claimed(),
+            [make_message(at=at)],
+            registry=registry,
+            contract=CONTRACT,
+        )
+        found = rows(connection, "SELECT reason FROM dead_letter ORDER BY id DESC LIMIT 1")
+        return found[0][0] if found else None
+
+    assert reason("2026-11-01T00:00:01Z") is None
+    connection.execute("UPDATE device SET is_active = false WHERE code = 'D01'")
+    assert reason("2026-11-01T00:00:02Z") == "inactive_device"
+    connection.execute("UPDATE device SET is_active = true WHERE code = 'D01'")
+    connection.execute("UPDATE account SET is_active = false")
+    assert reason("2026-11-01T00:00:03Z") == "inactive_gateway"
+    connection.execute("UPDATE account SET is_active = true")
+    connection.execute("UPDATE gateway SET mac = '00:00:00:00:00:99' WHERE mac = %s", [MAC])
+    assert reason("2026-11-01T00:00:04Z") == "unknown_gateway"
+
+
+def test_it_knows_a_device_at_once_when_it_was_registered_a_moment_ago(
+    connection: Connection, fleet: None
+) -> None:
+    registry = Registry(refresh_s=3600)
+    common = {"registry": registry, "contract": CONTRACT}
+    store_messages(connection, claimed(), [make_message()], **common)  # type: ignore[arg-type]
+    connection.execute(
+        "INSERT INTO device (gateway_id, account_id, code, name, kind, measurement, unit,"
+        " is_active)"
+        " SELECT id, account_id, 'D77', '', 'meter', 'delta', 'kWh', true FROM gateway"
+        " WHERE mac = %s",
+        [MAC],
+    )
+    stored = store_messages(
+        connection,
+        claimed(),
+        [make_message(code="D77")],
+        **common,  # type: ignore[arg-type]
+    )
+    assert stored.counts.readings_stored == 1
+
+
+def test_it_never_asks_the_database_for_a_gateway_that_it_knows(
+    connection: Connection, fleet: None
+) -> None:
+    registry = Registry(refresh_s=3600)
+    registry.prepare(connection, [MAC], now_s=1.0)
+    entry = registry.gateways[MAC]
+    # Without a connection, any question to the database would raise.
+    registry.prepare(None, [MAC], now_s=2.0)  # type: ignore[arg-type]
+    assert registry.gateways[MAC] is entry
+
+
+def test_it_moves_last_seen_forward_only_and_notes_one_event(
+    connection: Connection, fleet: None
+) -> None:
+    [(gateway_id,)] = rows(connection, f"SELECT id FROM gateway WHERE mac = '{MAC}'")
+    presence = Presence(interval_s=0)
+    late = datetime(2026, 11, 1, 12, tzinfo=UTC)
+    presence.update(connection, {gateway_id: late}, now_s=1.0)
+    presence.update(connection, {gateway_id: late - timedelta(hours=1)}, now_s=2.0)
+    assert rows(
+        connection, f"SELECT is_online, last_seen FROM gateway WHERE id = {gateway_id}"
+    ) == [(True, late)]
+    assert rows(connection, "SELECT kind FROM gateway_event") == [("online",)]
+
+
+def test_it_sets_a_gateway_offline_after_its_own_interval(
+    connection: Connection, fleet: None
+) -> None:
+    heard_at = datetime(2026, 11, 1, 12, tzinfo=UTC)
+    connection.execute(
+        "UPDATE gateway SET is_online = true, last_seen = %s, offline_after_s = 60 WHERE mac = %s",
+        [heard_at, MAC],
+    )
+    common = {"offline_after_s": 300}
+    assert mark_offline(connection, at=heard_at + timedelta(seconds=60), **common) == 0
+    assert mark_offline(connection, at=heard_at + timedelta(seconds=61), **common) == 1
+    assert mark_offline(connection, at=heard_at + timedelta(seconds=62), **common) == 0
+    assert rows(connection, "SELECT kind, last_seen FROM gateway_event") == [("offline", heard_at)]
+
+
+def test_it_keeps_the_sums_when_the_ledger_is_folded(connection: Connection, fleet: None) -> None:
+    kept = claimed()
+    store(connection, make_message(at="2026-11-01T00:00:00Z"), RawMessage("x", b""))
+    store(connection, make_message(at="2026-11-01T00:00:01Z"), batch=kept)
+    later = datetime.now(UTC) + timedelta(minutes=1)
+    assert fold_ledger(connection, before=later, pending=[kept.id]) == 1
+    assert fold_ledger(connection, before=later, pending=[]) == 1
+    assert rows(connection, "SELECT count(*) FROM batch") == [(0,)]
+    assert rows(
+        connection, "SELECT sum(batches), sum(messages), sum(dead_letters) FROM batch_day"
+    ) == [(2, 3, 1)]
+
+
+def test_it_stores_each_reading_once_when_workers_race_for_the_same_keys(
+    connection: Connection, fleet: None, database_url: str
+) -> None:
+    messages = [make_message(at=f"2026-11-01T00:{n // 60:02}:{n % 60:02}Z") for n in range(600)]
+    totals: list[Any] = []
+    faults: list[BaseException] = []
+
+    def work(order: int) -> None:
+        with open_connection(database_url, name="race", statement_timeout_s=30) as own:
+            for start in range(0, 600, 100):
+                part = messages[start : start + 100][::order]
+                try:
+                    totals.append(store(own, *part))
+                except psycopg.Error as error:
+                    faults.append(error)
+
+    threads = [threading.Thread(target=work, args=(order,)) for order in (1, -1, 1, -1)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert faults == []
+    assert sum(counts.readings_stored for counts in totals) == 600
+    assert sum(counts.readings_duplicate for counts in totals) == 1800
+    assert rows(connection, "SELECT count(*) FROM reading") == [(600,)]

@@ -1,0 +1,82 @@
+"""A batch on its way to Redis: tried until it is there, counted once."""
+
+from typing import Any
+
+import pytest
+from kombu.exceptions import OperationalError
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from ingest_bridge.collector import Collected
+from ingest_bridge.sender import Sender
+from telemetry.core.batch import RawMessage
+
+
+class FakeQueue:
+    """A queue whose writes and sends fail as often as told."""
+
+    def __init__(self) -> None:
+        self.failing_writes = 0
+        self.failing_sends = 0
+        self.written: list[str] = []
+        self.sent: list[str] = []
+
+    def write(self, batch_id: str, body: bytes, **_: Any) -> bool:
+        if self.failing_writes:
+            self.failing_writes -= 1
+            raise RedisConnectionError("away")
+        self.written.append(batch_id)
+        return True
+
+    def send_task(self, batch_id: str, **_: Any) -> None:
+        if self.failing_sends:
+            self.failing_sends -= 1
+            raise OperationalError("away")
+        self.sent.append(batch_id)
+
+
+@pytest.fixture
+def queue() -> FakeQueue:
+    return FakeQueue()
+
+
+@pytest.fixture
+def sender(queue: FakeQueue) -> Sender:
+    sender = Sender(queue, client_id="b1")  # type: ignore[arg-type]
+    sender.start(Collected([RawMessage("t", b"p")], [4], generation=1))
+    return sender
+
+
+def test_it_hands_out_the_acknowledgements_when_redis_has_the_batch(
+    sender: Sender, queue: FakeQueue
+) -> None:
+    collected = sender.step(now_s=0.0)
+    assert collected is not None
+    assert collected.packet_ids == [4]
+    assert queue.written == queue.sent
+    assert sender.outgoing is None
+
+
+def test_it_acknowledges_nothing_when_the_write_fails(sender: Sender, queue: FakeQueue) -> None:
+    queue.failing_writes = 1
+    assert sender.step(now_s=0.0) is None
+    assert sender.outgoing is not None
+
+
+def test_it_waits_before_it_tries_again(sender: Sender, queue: FakeQueue) -> None:
+    queue.failing_writes = 1
+    sender.step(now_s=0.0)
+    assert sender.outgoing is not None
+    due_at = sender.outgoing.due_at
+    assert sender.step(now_s=due_at - 0.001) is None
+    assert queue.written == []
+    assert sender.step(now_s=due_at) is not None
+
+
+def test_it_keeps_the_id_and_writes_once_when_only_the_task_fails(
+    sender: Sender, queue: FakeQueue
+) -> None:
+    queue.failing_sends = 2
+    while sender.outgoing is not None:
+        sender.step(now_s=sender.outgoing.due_at)
+    assert len(queue.written) == 1
+    assert queue.sent == queue.written

@@ -1,0 +1,307 @@
+"""Properties of decoding and judging: arbitrary input never raises, every reading ends once."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from telemetry.core.batch import RawMessage
+from telemetry.core.fleet import DeviceEntry, GatewayEntry
+from telemetry.core.judge import Contract, Verdict, judge_message
+from telemetry.core.payload import as_storable_json, decode_payload, reduce_payload
+from telemetry.core.reasons import Reason, RejectedError
+from telemetry.core.topic import compile_topic, parse_topic
+from telemetry.core.values import read_timestamp, read_value
+
+MAC = "aa:bb:cc:dd:ee:ff"
+TOPIC = f"tds_new/devices/{MAC}/telemetry"
+NOW = datetime(2026, 2, 18, 12, 0, tzinfo=UTC)
+GATEWAYS = {
+    MAC: GatewayEntry(
+        1,
+        1,
+        MAC,
+        True,
+        {
+            "D01": DeviceEntry(11, True, True, "kWh"),
+            "D03": DeviceEntry(13, True, False, "C"),
+            "D04": DeviceEntry(14, False, True, "kWh"),
+        },
+    )
+}
+CONTRACT = Contract(compile_topic("tds_new"), 65536, timedelta(seconds=300), timedelta(days=400))
+
+
+def judge(payload: bytes, *, topic: str = TOPIC) -> Verdict:
+    return judge_message(
+        RawMessage(topic, payload), gateways=GATEWAYS, received_at=NOW, contract=CONTRACT
+    )
+
+
+def message(**changes: object) -> bytes:
+    fields: dict[str, object] = {
+        "gateway_mac": MAC,
+        "timestamp": "2026-02-18T11:00:00Z",
+        "leituras": [{"dispositivo_codigo": "D01", "valor": 1, "unidade": "kWh"}],
+    }
+    return json.dumps({**fields, **changes}).encode()
+
+
+def assert_balanced(verdict: Verdict) -> None:
+    """Every reading ends exactly once, or the message is refused whole, once."""
+    whole = [refusal for refusal in verdict.refusals if refusal.index is None]
+    if whole:
+        assert len(verdict.refusals) == 1
+        assert verdict.good == []
+        assert verdict.readings_count == 0
+        return
+    ends = [good.index for good in verdict.good] + [r.index for r in verdict.refusals]
+    assert sorted(ends) == list(range(verdict.readings_count))
+    assert verdict.readings_count >= 1
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.integers() | st.text(),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(), inner, max_size=2),
+    max_leaves=3,
+)
+near_items = st.fixed_dictionaries(
+    {},
+    optional={
+        "dispositivo_codigo": st.sampled_from(["D01", "D03", "D04", "D99", "", "x" * 21])
+        | json_values,
+        "valor": st.sampled_from([1, -1, "1.5", "NaN", "1_0", True, None, "1e99999"]) | json_values,
+        "unidade": st.sampled_from(["kWh", "C", "", "x" * 11]) | json_values,
+        "rssi": json_values,
+    },
+)
+near_messages = st.fixed_dictionaries(
+    {},
+    optional={
+        "gateway_mac": st.sampled_from([MAC, MAC.upper(), "x"]) | json_values,
+        "timestamp": st.sampled_from(["2026-02-18T11:00:00Z", "2026-02-18", "x"]) | json_values,
+        "leituras": st.lists(near_items | json_values, max_size=4) | json_values,
+        "fw": json_values,
+    },
+)
+
+
+@given(st.binary(max_size=300))
+def test_it_never_raises_when_the_payload_is_arbitrary_bytes(payload: bytes) -> None:
+    assert_balanced(judge(payload))
+
+
+@given(near_messages)
+def test_it_ends_every_reading_once_when_a_message_is_nearly_right(fields: object) -> None:
+    assert_balanced(judge(json.dumps(fields).encode()))
+
+
+@given(st.text(), st.binary(max_size=20))
+def test_it_never_raises_when_the_topic_is_arbitrary(topic: str, payload: bytes) -> None:
+    verdict = judge(payload, topic=topic)
+    assert verdict.refusals[0].reason is Reason.BAD_TOPIC
+
+
+@given(st.lists(near_items, min_size=1, max_size=4))
+def test_it_judges_a_reading_alike_when_it_is_sent_again_alone(items: list[object]) -> None:
+    payload = message(leituras=items)
+    verdict = judge(payload)
+    for refusal in verdict.refusals:
+        if refusal.index is None:
+            continue
+        again = judge(reduce_payload(payload, refusal.index))
+        assert [other.reason for other in again.refusals] == [refusal.reason]
+
+
+@given(st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**10), max_value=10**10))
+def test_it_reads_numbers_exactly_when_they_are_decimals(value: Decimal) -> None:
+    text = format(value, "f")
+    rounded = value.quantize(Decimal("0.0001"))
+    assert read_value(msgspec.Raw(text.encode())) == rounded
+    assert read_value(msgspec.Raw(f'"{text}"'.encode())) == rounded
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        pytest.param("123.45", "123.4500", id="a plain number"),
+        pytest.param('"1.00005"', "1.0000", id="half to even, down"),
+        pytest.param('"1.00015"', "1.0002", id="half to even, up"),
+        pytest.param("1e3", "1000.0000", id="an exponent"),
+        pytest.param("-0", "0.0000", id="minus zero is zero"),
+        pytest.param("-0.00001", "0.0000", id="rounds to zero, so it is not negative"),
+        pytest.param("1e-99999", "0.0000", id="tiny"),
+        pytest.param('"\\u0031"', "1.0000", id="an escaped digit"),
+        pytest.param("0." + "1" * 5000, "0.1111", id="thousands of digits"),
+        pytest.param("99999999999.99994", "99999999999.9999", id="largest after rounding"),
+    ],
+)
+def test_it_reads_a_value_when_it_is(text: str, value: str) -> None:
+    read = read_value(msgspec.Raw(text.encode()))
+    assert str(read) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        pytest.param('"NaN"', Reason.BAD_VALUE, id="NaN as text"),
+        pytest.param('"Infinity"', Reason.BAD_VALUE, id="infinity as text"),
+        pytest.param('"1_000"', Reason.BAD_VALUE, id="an underscore"),
+        pytest.param('" 1"', Reason.BAD_VALUE, id="a space"),
+        pytest.param('"+1"', Reason.BAD_VALUE, id="a plus sign"),
+        pytest.param('""', Reason.BAD_VALUE, id="an empty text"),
+        pytest.param('"\u0661"', Reason.BAD_VALUE, id="an Arabic digit"),
+        pytest.param("100000000000", Reason.BAD_VALUE, id="ten to the eleventh"),
+        pytest.param("99999999999.99995", Reason.BAD_VALUE, id="rounds to ten to the eleventh"),
+        pytest.param("1e999999999", Reason.BAD_VALUE, id="a huge exponent"),
+        pytest.param("1e99999999999999999999", Reason.BAD_VALUE, id="an exponent past decimal"),
+        pytest.param("9" * 5000, Reason.BAD_VALUE, id="thousands of digits"),
+        pytest.param("true", Reason.BAD_SCHEMA, id="true"),
+        pytest.param("null", Reason.BAD_SCHEMA, id="null"),
+        pytest.param("[1]", Reason.BAD_SCHEMA, id="a list"),
+        pytest.param("{}", Reason.BAD_SCHEMA, id="an object"),
+    ],
+)
+def test_it_refuses_a_value_when_it_is(text: str, reason: Reason) -> None:
+    with pytest.raises(RejectedError) as caught:
+        read_value(msgspec.Raw(text.encode()))
+    assert caught.value.reason is reason
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "2026-02-18",
+        "2026-02-18T12:46:36",
+        "2026-02-18x12:46:36Z",
+        "1771418796",
+        "2026-13-01T00:00Z",
+    ],
+)
+def test_it_refuses_a_timestamp_when_it_is_ambiguous_or_unreadable(text: str) -> None:
+    with pytest.raises(RejectedError) as caught:
+        read_timestamp(text)
+    assert caught.value.reason is Reason.BAD_TIMESTAMP
+
+
+@pytest.mark.parametrize(
+    ("text", "instant"),
+    [
+        ("2026-02-18T12:46:36.075017+00:00", datetime(2026, 2, 18, 12, 46, 36, 75017, UTC)),
+        ("2026-02-18T09:46:36-03:00", datetime(2026, 2, 18, 12, 46, 36, 0, UTC)),
+        ("2026-02-18T12:46:36Z", datetime(2026, 2, 18, 12, 46, 36, 0, UTC)),
+    ],
+)
+def test_it_reads_a_timestamp_in_utc(text: str, instant: datetime) -> None:
+    assert read_timestamp(text) == instant
+
+
+@pytest.mark.parametrize(
+    ("payload", "reason", "detail"),
+    [
+        pytest.param(b"", Reason.BAD_JSON, "", id="nothing"),
+        pytest.param(b"\xef\xbb\xbf{}", Reason.BAD_JSON, "", id="a byte order mark"),
+        pytest.param(b'{"a":"\xff"}', Reason.BAD_JSON, "UTF-8", id="not UTF-8 in a skipped key"),
+        pytest.param(b"[" * 100_000, Reason.BAD_JSON, "", id="nested deeply"),
+        pytest.param(
+            b'{"a":' + b"[" * 9999 + b"]" * 9999 + b"}", Reason.BAD_JSON, "deep", id="deep key"
+        ),
+        pytest.param(b'{"a":NaN}', Reason.BAD_JSON, "", id="a bare NaN"),
+        pytest.param(message() + b"x", Reason.BAD_JSON, "", id="trailing text"),
+        pytest.param(
+            message(gateway_mac=5), Reason.BAD_SCHEMA, "gateway_mac", id="MAC is a number"
+        ),
+        pytest.param(message(timestamp=5), Reason.BAD_SCHEMA, "timestamp", id="time is a number"),
+        pytest.param(message(leituras=[]), Reason.BAD_SCHEMA, "leituras", id="no readings"),
+    ],
+)
+def test_it_refuses_the_whole_message_when_it_has(
+    payload: bytes, reason: Reason, detail: str
+) -> None:
+    with pytest.raises(RejectedError) as caught:
+        decode_payload(payload)
+    assert caught.value.reason is reason
+    assert detail in caught.value.detail
+
+
+@pytest.mark.parametrize(
+    ("item", "field"),
+    [
+        ({"valor": 1, "unidade": "kWh"}, "leituras[0].dispositivo_codigo"),
+        ({"dispositivo_codigo": "D01", "unidade": "kWh"}, "leituras[0].valor"),
+        ({"dispositivo_codigo": "D01", "valor": None, "unidade": "kWh"}, "leituras[0].valor"),
+        ({"dispositivo_codigo": "D01", "valor": 1}, "leituras[0].unidade"),
+        ({"dispositivo_codigo": "D" * 21, "valor": 1, "unidade": "kWh"}, "dispositivo_codigo"),
+        ({"dispositivo_codigo": "D01", "valor": 1, "unidade": ""}, "leituras[0].unidade"),
+        ("text", "leituras[0]"),
+    ],
+)
+def test_it_names_the_field_when_one_reading_has_a_bad_form(item: object, field: str) -> None:
+    good = {"dispositivo_codigo": "D01", "valor": 1, "unidade": "kWh"}
+    verdict = judge(message(leituras=[item, good]))
+    assert [refusal.reason for refusal in verdict.refusals] == [Reason.BAD_SCHEMA]
+    assert field in verdict.refusals[0].detail
+    assert [reading.index for reading in verdict.good] == [1]
+
+
+def test_it_checks_in_the_order_of_the_contract_when_several_things_are_wrong() -> None:
+    bad = {"dispositivo_codigo": "D99", "valor": "NaN", "unidade": "x"}
+    assert judge(message(leituras=[bad])).refusals[0].reason is Reason.UNKNOWN_DEVICE
+    bad["dispositivo_codigo"] = "D04"
+    assert judge(message(leituras=[bad])).refusals[0].reason is Reason.INACTIVE_DEVICE
+    bad["dispositivo_codigo"] = "D01"
+    assert judge(message(leituras=[bad])).refusals[0].reason is Reason.BAD_VALUE
+    bad["valor"] = "-1"
+    assert judge(message(leituras=[bad])).refusals[0].reason is Reason.NEGATIVE_VALUE
+    bad["valor"] = "1"
+    assert judge(message(leituras=[bad])).refusals[0].reason is Reason.UNIT_MISMATCH
+    wrong = message(gateway_mac="x", timestamp="x", leituras="x")
+    assert judge(wrong).refusals[0].reason is Reason.BAD_SCHEMA
+    wrong = message(gateway_mac="x", timestamp="x")
+    assert judge(wrong).refusals[0].reason is Reason.MAC_MISMATCH
+
+
+def test_it_keeps_further_keys_as_they_were_written() -> None:
+    payload = (
+        b'{"gateway_mac":"aa:bb:cc:dd:ee:ff","timestamp":"2026-02-18T11:00:00Z","leituras":'
+        b'[{"dispositivo_codigo":"D01","valor":1,"unidade":"kWh","rssi":-70.10}],"fw":"1"}'
+    )
+    assert judge(payload).good[0].raw == '{"rssi":-70.10}'
+
+
+@pytest.mark.parametrize(
+    "text", ['{"a":"\\u0000"}', '{"a":1e999}', "[" * 70 + "]" * 70, '{"a":' + "1" * 300 + "}"]
+)
+def test_it_wraps_json_when_jsonb_would_not_take_it(text: str) -> None:
+    assert json.loads(as_storable_json(text)) == {"json_text": text}
+
+
+@pytest.mark.parametrize(
+    "topic",
+    [
+        "tds_new/devices/aa:bb:cc:dd:ee:ff/telemetry\n",
+        "tds_new/devices/not-a-mac/telemetry",
+        "x/tds_new/devices/aa:bb:cc:dd:ee:ff/telemetry",
+        "tds_new/devices/aa-bb-cc-dd-ee-ff/telemetry",
+        "tds_new/devices/\u0661a:bb:cc:dd:ee:ff/telemetry",
+    ],
+)
+def test_it_refuses_a_topic_when_it_has_another_form(topic: str) -> None:
+    assert parse_topic(topic, compile_topic("tds_new")) is None
+
+
+def test_it_lowers_the_mac_when_the_topic_has_upper_case() -> None:
+    assert (
+        parse_topic(
+            TOPIC.upper()
+            .replace("TDS_NEW/DEVICES", "tds_new/devices")
+            .replace("TELEMETRY", "telemetry"),
+            compile_topic("tds_new"),
+        )
+        == MAC
+    )

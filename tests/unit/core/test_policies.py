@@ -1,0 +1,92 @@
+"""Pure policies: backoff, liveness, in-flight arithmetic, stale batches, the books."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from telemetry.core.liveness import BridgeSign, choose_sweep_instant
+from telemetry.core.outcome import Counts
+from telemetry.core.retry import backoff_delay_s
+from telemetry.queue.batches import PendingBatch
+from telemetry.queue.tasks import choose_stale
+from telemetry.store.report import count_in_flight
+
+
+@given(st.integers(1, 10_000), st.floats(0, 1, exclude_max=True))
+def test_it_never_waits_longer_than_the_cap(attempt: int, chance: float) -> None:
+    assert 0 < backoff_delay_s(attempt, chance=chance, longest_s=10) <= 10
+
+
+def test_it_doubles_and_keeps_jitter_at_the_cap() -> None:
+    assert [backoff_delay_s(n, chance=0.0) for n in (1, 2, 3)] == [0.1, 0.2, 0.4]
+    assert backoff_delay_s(99, chance=0.5, longest_s=10) == 7.5
+
+
+READY = BridgeSign(is_ready=True, heard_at=1000.0)
+
+
+@pytest.mark.parametrize(
+    ("bridges", "oldest", "instant"),
+    [
+        pytest.param([READY], None, 1005.0, id="judges now when nothing is pending"),
+        pytest.param([READY], 990.0, 990.0, id="judges the oldest pending batch's time"),
+        pytest.param([], None, None, id="says nothing without a bridge"),
+        pytest.param([BridgeSign(is_ready=False, heard_at=1000.0)], None, None, id="not ready"),
+        pytest.param([BridgeSign(is_ready=True, heard_at=900.0)], None, None, id="not heard of"),
+    ],
+)
+def test_it_chooses_the_instant_of_the_sweep(
+    bridges: list[BridgeSign], oldest: float | None, instant: float | None
+) -> None:
+    assert choose_sweep_instant(now=1005.0, bridges=bridges, oldest_pending_at=oldest) == instant
+
+
+def pending(batch_id: str, *, count: int = 10, claimed_at: float | None = None) -> PendingBatch:
+    return PendingBatch(batch_id, 100.0, count, 0, claimed_at)
+
+
+@pytest.mark.parametrize(
+    ("stored", "in_flight"),
+    [
+        pytest.param({}, 10, id="nothing stored"),
+        pytest.param({"a": 10}, 0, id="stored and not yet removed"),
+        pytest.param({"a.0": 5}, 5, id="a half stored"),
+        pytest.param({"a.0": 5, "a.10": 2}, 3, id="a half and a quarter stored"),
+        pytest.param({"ab": 10, "b.0": 3}, 10, id="others stored"),
+    ],
+)
+def test_it_counts_in_flight_when(stored: dict[str, int], in_flight: int) -> None:
+    assert count_in_flight([pending("a")], stored) == in_flight
+
+
+def test_it_sends_again_only_what_is_old_unclaimed_and_without_task() -> None:
+    batches = [
+        pending("lost"),
+        pending("queued"),
+        pending("worked-on", claimed_at=195.0),
+        pending("abandoned", claimed_at=110.0),
+        PendingBatch("young", 199.0, 1, 0, None),
+    ]
+    stale = choose_stale(batches, {"queued"}, now=200.0, stale_after_s=30)
+    assert [batch.id for batch in stale] == ["lost", "abandoned"]
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5), st.integers(0, 5), st.booleans())))
+def test_it_keeps_books_that_add_up(messages: list[tuple[int, int, int, bool]]) -> None:
+    counts = Counts()
+    for stored, duplicate, rejected, is_whole in messages:
+        if is_whole:
+            counts.add_message(stored=0, duplicate=0, rejected=1, is_whole=True)
+        else:
+            counts.add_message(
+                stored=stored, duplicate=duplicate, rejected=rejected, is_whole=False
+            )
+    assert counts.messages == len(messages)
+    assert counts.messages == (
+        counts.messages_stored + counts.messages_duplicate + counts.messages_rejected
+    )
+    assert counts.readings == (
+        counts.readings_stored + counts.readings_duplicate + counts.readings_rejected
+    )
+    whole = sum(is_whole for *_, is_whole in messages)
+    assert counts.dead_letters == counts.readings_rejected + whole

@@ -1,0 +1,39 @@
+"""The broker's rights by role."""
+
+from compose.local.mosquitto import ROLES, render_acl
+
+
+def read_rights(prefix="tds_new"):
+    rights: dict[str, list[str]] = {}
+    user = ""
+    for line in render_acl(prefix=prefix).splitlines():
+        word, _, rest = line.partition(" ")
+        if word == "user":
+            user = rest
+        elif word == "pattern":
+            user = "pattern"
+        if word in ("topic", "pattern"):
+            rights.setdefault(user, []).append(rest)
+    return rights
+
+
+def test_it_lets_gateways_only_publish_telemetry_when_rendered():
+    assert read_rights()["gateway"] == ["write tds_new/devices/+/telemetry"]
+
+
+def test_it_ties_a_gateway_with_a_user_of_its_own_to_its_topic_when_rendered():
+    assert read_rights()["pattern"] == ["write tds_new/devices/%u/telemetry"]
+
+
+def test_it_gives_bridge_and_dashboard_no_right_to_publish_when_rendered():
+    rights = read_rights()
+
+    assert all(right.startswith("read ") for right in rights["bridge"] + rights["dashboard"])
+
+
+def test_it_uses_the_prefix_everywhere_when_another_is_set():
+    text = render_acl(prefix="site/one")
+
+    assert "tds_new" not in text
+    assert "{" not in text
+    assert set(read_rights("site/one")) == {*ROLES, "pattern"}

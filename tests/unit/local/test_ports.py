@@ -1,0 +1,39 @@
+"""Ports that are free, and those that are not."""
+
+import os
+import socket
+
+import pytest
+
+from compose.local.layout import UsageError
+from compose.local.ports import HOST, find_free_ports, is_free, require_free
+
+
+@pytest.fixture
+def taken():
+    with socket.socket() as server:
+        server.bind((HOST, 0))
+        server.listen()
+        yield server.getsockname()[1]
+
+
+def test_it_names_port_holder_and_variable_when_a_port_is_taken(taken):
+    expected = rf"port {taken} is taken by .*\(pid {os.getpid()}\).*WEB_PORT"
+
+    with pytest.raises(UsageError, match=expected):
+        require_free("WEB_PORT", taken)
+
+
+def test_it_sees_a_port_as_taken_when_a_server_listens_on_every_address():
+    with socket.socket() as server:
+        server.bind(("", 0))
+        server.listen()
+
+        assert not is_free(server.getsockname()[1])
+
+
+def test_it_finds_different_ports_when_several_are_needed():
+    ports = find_free_ports(5)
+
+    assert len(set(ports)) == 5
+    assert all(is_free(port) for port in ports)

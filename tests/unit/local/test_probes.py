@@ -1,0 +1,110 @@
+"""What the probes say to a server, and make of its answer."""
+
+import socket
+import threading
+
+import pytest
+
+from compose.local.probes import (
+    ProbeError,
+    encode_mqtt_length,
+    encode_redis_command,
+    probe_http,
+    probe_mqtt,
+    probe_redis,
+)
+
+
+@pytest.fixture
+def answer():
+    """A server that reads once for each answer and then gives it."""
+    servers = []
+
+    def serve(*answers):
+        server = socket.create_server(("127.0.0.1", 0))
+        servers.append(server)
+
+        def run():
+            connection, _ = server.accept()
+            with connection:
+                for reply in answers:
+                    connection.recv(4096)
+                    connection.sendall(reply)
+
+        thread = threading.Thread(target=run, daemon=True)
+        thread.start()
+        return server.getsockname()[1]
+
+    yield serve
+    for server in servers:
+        server.close()
+
+
+def test_it_accepts_a_redis_when_login_and_ping_succeed(answer):
+    port = answer(b"+OK\r\n", b"+PONG\r\n")
+
+    probe_redis(f"redis://:pw@127.0.0.1:{port}/0")
+
+
+def test_it_tells_the_reason_when_a_redis_refuses_the_password(answer):
+    port = answer(b"-WRONGPASS invalid username-password pair\r\n")
+
+    with pytest.raises(ProbeError, match="WRONGPASS"):
+        probe_redis(f"redis://:pw@127.0.0.1:{port}/0")
+
+
+def test_it_fails_when_a_redis_is_still_loading(answer):
+    port = answer(b"-LOADING Redis is loading the dataset in memory\r\n")
+
+    with pytest.raises(ProbeError, match="LOADING"):
+        probe_redis(f"redis://127.0.0.1:{port}/0")
+
+
+def test_it_accepts_a_broker_when_it_lets_the_user_in(answer):
+    probe_mqtt("127.0.0.1", answer(b"\x20\x02\x00\x00"), user="admin", password="pw")
+
+
+def test_it_names_the_user_and_no_password_when_a_broker_refuses(answer):
+    port = answer(b"\x20\x02\x00\x05")
+
+    with pytest.raises(ProbeError, match=r"refused user 'admin' \(CONNACK code 5\)") as caught:
+        probe_mqtt("127.0.0.1", port, user="admin", password="hidden-one")
+    assert "hidden-one" not in str(caught.value)
+
+
+def test_it_fails_when_a_broker_closes_without_an_answer(answer):
+    with pytest.raises(ProbeError, match="closed"):
+        probe_mqtt("127.0.0.1", answer(b""), user="admin", password="pw")
+
+
+def test_it_tells_status_and_text_when_a_page_is_unhealthy(answer):
+    port = answer(b"HTTP/1.1 503 No\r\nContent-Length: 14\r\n\r\nredis: refused")
+
+    with pytest.raises(ProbeError, match="GET /health answered 503: redis: refused"):
+        probe_http(f"http://127.0.0.1:{port}", "/health")
+
+
+def test_it_fails_when_nobody_listens():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+
+    with pytest.raises(OSError, match="refused"):
+        probe_redis(f"redis://127.0.0.1:{port}/0")
+
+
+@pytest.mark.parametrize(
+    ("length", "encoded"),
+    [
+        (0, b"\x00"),
+        (127, b"\x7f"),
+        (128, b"\x80\x01"),
+        (16383, b"\xff\x7f"),
+        (16384, b"\x80\x80\x01"),
+    ],
+)
+def test_it_encodes_lengths_as_the_mqtt_standard_when_they_cross_a_byte(length, encoded):
+    assert encode_mqtt_length(length) == encoded
+
+
+def test_it_counts_bytes_not_characters_when_a_redis_word_is_not_ascii():
+    assert encode_redis_command(["é"]) == b"*1\r\n$2\r\n\xc3\xa9\r\n"

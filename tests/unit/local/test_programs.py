@@ -1,0 +1,120 @@
+"""The set of supervised processes, and what supervisor is told about them."""
+
+import configparser
+import shlex
+
+import pytest
+
+from compose.local.layout import START_SCRIPTS, Layout, UsageError
+from compose.local.programs import check_settings, list_processes, render_environment
+from compose.local.request import read_request
+from compose.local.supervision import LONGEST_SOCKET_PATH, choose_socket
+from compose.local.supervisor_config import write_config
+
+VALUES = {"WEB_URL": "http://127.0.0.1:8000", "ADMIN_PASSWORD": "x"}
+
+
+@pytest.fixture
+def layout(tmp_path):
+    layout = Layout(tmp_path / "a % b")
+    layout.create()
+    return layout
+
+
+def test_it_has_as_many_pools_and_bridges_as_asked_when_the_set_is_scaled(layout):
+    request = read_request({"WORKERS": "2", "BRIDGES": "3"}, own={})
+
+    names = [program.name for program in list_processes(request, VALUES, layout=layout)]
+
+    assert names == [
+        "web",
+        "worker-ingest-1",
+        "worker-ingest-2",
+        "worker-maintenance",
+        "beat",
+        "flower",
+        "bridge-1",
+        "bridge-2",
+        "bridge-3",
+        "simulator",
+    ]
+
+
+def test_it_has_no_simulator_when_none_is_asked_for(layout):
+    request = read_request({"SIMULATE": "0"}, own={})
+
+    names = [program.name for program in list_processes(request, VALUES, layout=layout)]
+
+    assert "simulator" not in names
+
+
+def test_it_gives_every_bridge_an_id_of_its_own_when_there_are_several(layout):
+    request = read_request({"BRIDGES": "2"}, own={})
+
+    programs = list_processes(request, VALUES, layout=layout)
+
+    ids = [p.environ["BRIDGE_CLIENT_ID"] for p in programs if "BRIDGE_CLIENT_ID" in p.environ]
+    assert ids == ["bridge-1", "bridge-2"]
+
+
+def test_it_starts_only_scripts_that_exist_when_the_set_is_listed(layout):
+    for program in list_processes(read_request({}, own={}), VALUES, layout=layout):
+        script = START_SCRIPTS / program.argv[0].rsplit("/", 1)[-1]
+
+        assert script.stat().st_mode & 0o111, script
+
+
+def test_it_writes_settings_that_supervisor_reads_back_when_paths_hold_odd_characters(layout):
+    programs = list_processes(read_request({}, own={}), VALUES, layout=layout)
+    path = layout.run / "supervisord.conf"
+
+    write_config(path, programs, layout=layout, socket=layout.run / "s.sock")
+
+    parser = configparser.ConfigParser()
+    parser.read(path)
+    command = shlex.split(parser["program:web"]["command"])
+    assert command[1:] == [str(layout.run / "env" / "web"), *programs[0].argv]
+    assert (layout.run / "env" / "web").stat().st_mode & 0o777 == 0o600
+    assert "ADMIN_PASSWORD" not in path.read_text(encoding="utf-8")
+
+
+def test_it_changes_a_programs_section_when_one_of_its_settings_changes(layout):
+    path = layout.run / "supervisord.conf"
+    texts = []
+    for password in ("one", "two"):
+        programs = list_processes(
+            read_request({}, own={}), {**VALUES, "ADMIN_PASSWORD": password}, layout=layout
+        )
+        write_config(path, programs, layout=layout, socket=layout.run / "s.sock")
+        texts.append(path.read_text(encoding="utf-8"))
+
+    assert texts[0] != texts[1]
+
+
+def test_it_quotes_values_when_an_environment_becomes_a_shell_file():
+    assert render_environment({"B": "it's $HOME", "A": "1"}) == "A=1\nB='it'\"'\"'s $HOME'\n"
+
+
+def test_it_names_the_setting_when_a_process_would_refuse_it():
+    with pytest.raises(UsageError, match="BRIDGE_LINGER_MS='abc'"):
+        check_settings(
+            {
+                "DATABASE_URL": "postgres://a:b@c/d",
+                "REDIS_URL": "redis://c",
+                "SECRET_KEY": "x" * 64,
+                "MQTT_HOST": "c",
+                "MQTT_BRIDGE_USER": "u",
+                "MQTT_BRIDGE_PASSWORD": "p",
+                "MQTT_GATEWAY_USER": "u",
+                "MQTT_GATEWAY_PASSWORD": "p",
+                "BRIDGE_LINGER_MS": "abc",
+            }
+        )
+
+
+def test_it_moves_the_socket_when_the_checkouts_path_is_too_long(tmp_path):
+    short, long = tmp_path / "run", tmp_path / ("x" * 120) / "run"
+
+    assert choose_socket(short) == short / "supervisor.sock"
+    assert len(str(choose_socket(long))) <= LONGEST_SOCKET_PATH
+    assert choose_socket(long) != choose_socket(long.parent / "other")

@@ -1,0 +1,123 @@
+"""Imports point one way (architecture.md, "Boundaries")."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PROJECT = ("config", "telemetry", "ingest_bridge", "workers", "compose")
+STANDARD = frozenset(__import__("sys").stdlib_module_names)
+
+
+def imported_modules(path: Path) -> set[str]:
+    """Every module that a file imports, wherever the import stands."""
+    modules: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            modules.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            modules.add(node.module or "")
+            modules.update(f"{node.module}.{alias.name}" for alias in node.names)
+    return modules
+
+
+def imports_below(folder: str) -> list[tuple[str, str]]:
+    """(file, module) of every import below a folder."""
+    files = sorted((ROOT / folder).rglob("*.py"))
+    assert files, f"{folder} has no modules: the rule would hold for nothing"
+    return [
+        (str(path.relative_to(ROOT)), module) for path in files for module in imported_modules(path)
+    ]
+
+
+def is_below(module: str, *packages: str) -> bool:
+    """Whether a module is one of the packages or inside one."""
+    return any(module == package or module.startswith(f"{package}.") for package in packages)
+
+
+def test_it_keeps_core_to_the_standard_library_and_msgspec() -> None:
+    bad = [
+        (path, module)
+        for path, module in imports_below("telemetry/core")
+        if module.partition(".")[0] not in STANDARD
+        and not is_below(module, "msgspec", "telemetry.core")
+    ]
+    assert bad == []
+
+
+def test_it_keeps_django_and_the_orm_out_of_the_bridge_and_the_queue() -> None:
+    for folder in ("ingest_bridge", "telemetry/queue", "config/queue.py"):
+        paths = (
+            imports_below(folder)
+            if not folder.endswith(".py")
+            else [(folder, module) for module in imported_modules(ROOT / folder)]
+        )
+        bad = [
+            (path, module)
+            for path, module in paths
+            if is_below(module, "django", "psycopg", "workers")
+            or (
+                is_below(module, "telemetry")
+                and module != "telemetry"
+                and not is_below(module, "telemetry.core", "telemetry.queue")
+            )
+        ]
+        assert bad == []
+
+
+def test_it_keeps_the_bridge_and_the_workers_out_of_telemetry() -> None:
+    bad = [
+        (path, module)
+        for path, module in imports_below("telemetry")
+        if is_below(module, "ingest_bridge", "workers", "compose")
+    ]
+    assert bad == []
+
+
+def test_it_names_project_code_in_config_only_as_strings() -> None:
+    bad = [
+        (path, module)
+        for path, module in imports_below("config")
+        if is_below(module, "telemetry", "workers", "ingest_bridge", "compose")
+    ]
+    assert bad == []
+
+
+def test_it_keeps_the_bridge_out_of_the_workers() -> None:
+    bad = [pair for pair in imports_below("workers") if is_below(pair[1], "ingest_bridge")]
+    assert bad == []
+
+
+def test_it_keeps_paho_in_the_bridge_and_the_simulator() -> None:
+    bad = [
+        (path, module)
+        for folder in PROJECT
+        for path, module in imports_below(folder)
+        if is_below(module, "paho")
+        and not path.startswith(("ingest_bridge/", "telemetry/simulator/", "compose/local/"))
+    ]
+    assert bad == []
+
+
+def test_it_lets_the_stack_know_settings_and_nothing_else_of_the_product() -> None:
+    bad = [
+        (path, module)
+        for path, module in imports_below("compose/local")
+        if is_below(module, "django", "telemetry", "workers", "ingest_bridge")
+        or (is_below(module, "config") and not is_below(module, "config.env", "config.options"))
+    ]
+    assert bad == []
+
+
+def test_it_keeps_the_orm_out_of_the_containers_health_checks() -> None:
+    modules = imported_modules(ROOT / "compose" / "health.py")
+    bad = [module for module in modules if is_below(module, "django", "workers", "ingest_bridge")]
+    assert modules
+    assert bad == []
+
+
+@pytest.mark.parametrize("folder", PROJECT)
+def test_it_sees_the_imports_that_it_judges(folder: str) -> None:
+    assert imports_below(folder), "a rule over no imports cannot fail"
