@@ -93,12 +93,12 @@ AUTH_PASSWORD_VALIDATORS = [
 
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("pt-br", "Português (Brasil)")]
+FORMAT_MODULE_PATH = "config.formats"
 TIME_ZONE = "UTC"
 USE_TZ = True
 DJANGO_CELERY_BEAT_TZ_AWARE = True
 
 STATIC_URL = "/static/"
-STATIC_ROOT = BASE_DIR / ".local" / "static"
 # Static files are found in the packages that hold them: no collecting, no generated folder.
 WHITENOISE_USE_FINDERS = True
 
@@ -118,4 +118,8 @@ UNFOLD = {
     "SITE_HEADER": "TDS Telemetry",
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
+    "SITE_URL": None,
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": "/static/telemetry/favicon.svg"}
+    ],
 }

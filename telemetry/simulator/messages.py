@@ -31,8 +31,8 @@ def iterate_messages(plan: Plan) -> Iterator[SimulatedMessage]:
     """The messages of a run; without end when the plan has no count.
 
     One bad way in every round of ways is a conflicting reading. It and a duplicate repeat the good
-    message before them, never the same one twice: then it does not matter in which order they are
-    stored.
+    message before them, never the same one twice: then the numbers of rows and of dead letters do
+    not depend on the order in which they are stored.
     """
     templates = [_prepare(plan, gateway, n) for n, gateway in enumerate(plan.fleet.gateways)]
     way = 0

@@ -126,7 +126,14 @@ def verify_plan(
                     device_id: count - standing.get(device_id, 0)
                     for device_id, count in rows.items()
                 },
-                count_dead_letters(connection, mark=mark_bytes(plan.run), since=since),
+                count_dead_letters(
+                    connection,
+                    mark=mark_bytes(plan.run),
+                    macs=[gateway.mac for gateway in plan.fleet.gateways],
+                    since=since,
+                    first=first,
+                    last=last,
+                ),
                 pending,
             )
 

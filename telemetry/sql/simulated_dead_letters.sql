@@ -1,5 +1,14 @@
--- Dead letters of a simulated run by reason: every bad payload of it holds the run's mark.
+-- Dead letters of a simulated run by reason: every bad payload of it holds the run's mark. Of two
+-- messages that contradict each other the one that is stored later is refused, also when that is the
+-- good one, which has no mark: conflicts are told by the run's gateways and timestamps.
 SELECT reason, count(*)
 FROM dead_letter
-WHERE last_seen >= %(since)s AND position(%(mark)s::bytea IN payload) > 0
+WHERE last_seen >= %(since)s
+  AND CASE
+        WHEN position(%(mark)s::bytea IN payload) > 0 THEN true
+        WHEN reason = 'conflicting_reading' AND mac = ANY(%(macs)s::text[])
+          THEN CAST(convert_from(payload, 'UTF8')::jsonb ->> 'timestamp' AS timestamptz)
+               BETWEEN %(first)s AND %(last)s
+        ELSE false
+      END
 GROUP BY reason

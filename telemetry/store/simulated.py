@@ -18,9 +18,20 @@ def count_rows(
     return dict(rows)
 
 
-def count_dead_letters(connection: Connection, *, mark: bytes, since: datetime) -> dict[str, int]:
-    """Dead letters by reason whose payload holds `mark`, seen since then."""
-    rows: list[Any] = connection.execute(
-        query("simulated_dead_letters"), {"mark": mark, "since": since}
-    ).fetchall()
+def count_dead_letters(
+    connection: Connection,
+    *,
+    mark: bytes,
+    macs: Iterable[str],
+    since: datetime,
+    first: datetime,
+    last: datetime,
+) -> dict[str, int]:
+    """Dead letters by reason, seen since then, that a run is the cause of.
+
+    Their payload holds `mark`; or they are conflicts of the gateways `macs` at times from `first`
+    to `last`.
+    """
+    given = {"mark": mark, "macs": list(macs), "since": since, "first": first, "last": last}
+    rows: list[Any] = connection.execute(query("simulated_dead_letters"), given).fetchall()
     return dict(rows)

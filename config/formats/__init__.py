@@ -1,0 +1,1 @@
+"""How instants are written on pages: to the second, with the time zone."""

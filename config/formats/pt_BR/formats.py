@@ -1,0 +1,4 @@
+"""Day first, as in Brazil."""
+
+DATE_FORMAT = "d/m/Y"
+DATETIME_FORMAT = "d/m/Y H:i:s T"

@@ -1,0 +1,159 @@
+"""MQTT in, admin out: what an administrator sees and does, in a real browser."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from urllib.request import urlopen
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from compose.local.ports import find_free_ports
+from tests.acceptance.browser import open_page
+from tests.acceptance.conftest import Gateways, Pipeline, fetch
+from tests.acceptance.processes import wait_until
+from tests.messages import TOPIC, make_payload
+
+pytestmark = pytest.mark.acceptance
+
+NEW_MAC = "02:77:00:00:00:01"
+USER, PASSWORD = "administrator", "a long pass phrase 1"
+
+
+@pytest.fixture
+def web(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The web process with an administrator; its address."""
+    from django.core.management import call_command
+
+    monkeypatch.setenv("ADMIN_PASSWORD", PASSWORD)
+    call_command("ensure_admin", username=USER, verbosity=0)
+    [port] = find_free_ports(1)
+    url = f"http://127.0.0.1:{port}"
+    process = pipeline.add(
+        "web", "-m", "gunicorn", "config.wsgi:application", "--bind", f"127.0.0.1:{port}",
+        "--threads", "4", "--log-level", "warning",
+    )  # fmt: skip
+
+    def is_healthy() -> bool:
+        try:
+            with urlopen(f"{url}/health", timeout=2) as reply:
+                return json.load(reply)["status"] == "ok"
+        except OSError:
+            return False
+
+    wait_until(is_healthy, timeout_s=30, what=f"the web process serves\n{process.read_log()}")
+    return url
+
+
+@pytest.fixture
+def page(web: str) -> Iterator[Page]:
+    """A browser that is logged in."""
+    with open_page(web) as opened:
+        opened.goto("/")
+        opened.get_by_label("Username").fill(USER)
+        opened.get_by_label("Password").fill(PASSWORD)
+        opened.get_by_role("button", name="Log in").click()
+        expect(opened).to_have_title("Site administration | TDS Telemetry")
+        yield opened
+
+
+def rows_of(page: Page) -> list[str]:
+    return page.locator("#result_list tbody tr").all_inner_texts()
+
+
+def choose(page: Page, *, field: str, text: str) -> None:
+    """Choose in a field that searches as one types."""
+    page.locator(f".field-{field} .select2-selection").click()
+    page.locator(".select2-search__field").fill(text)
+    page.locator(".select2-results__option", has_text=text).first.click()
+
+
+def test_it_shows_readings_and_replays_what_waited_when_the_gateway_is_registered(
+    pipeline: Pipeline, gateways: Gateways, page: Page
+) -> None:
+    now = datetime.now(UTC).isoformat()
+    gateways.publish_and_wait(TOPIC, make_payload(valor=123.45, at=now))
+    gateways.publish_and_wait(
+        f"tds_new/devices/{NEW_MAC}/telemetry",
+        make_payload(mac=NEW_MAC, valor=67.89, at=now),
+    )
+    pipeline.wait_for_received(2)
+
+    page.goto("/admin/telemetry/readinglisting/")
+    [row] = rows_of(page)
+    assert "123.4500" in row
+    assert "kWh" in row
+
+    page.goto("/admin/telemetry/deadletter/")
+    [row] = rows_of(page)
+    assert "unknown_gateway" in row
+    assert NEW_MAC in row
+    page.get_by_role("link", name="unknown_gateway").click()
+    expect(page.locator("pre")).to_contain_text('"valor": 67.89')
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download").click()
+    assert download.value.path().read_bytes() == make_payload(mac=NEW_MAC, valor=67.89, at=now)
+
+    page.goto("/admin/telemetry/gateway/add/")
+    choose(page, field="account", text="Conta Teste")
+    page.get_by_label("Code").first.fill("GW-NEW")
+    page.get_by_label("MAC").fill(NEW_MAC.upper())
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_text("was added successfully")).to_be_visible()
+    wait_until(
+        lambda: (
+            fetch(pipeline.connection, "SELECT reason FROM dead_letter WHERE state = 'pending'")
+            == [("unknown_device",)]
+        ),
+        timeout_s=15,
+        what="the message was judged again and now waits for its device",
+    )
+    page.goto("/admin/telemetry/device/add/")
+    choose(page, field="gateway", text="GW-NEW")
+    page.get_by_label("Code").first.fill("D01")
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_text("was added successfully")).to_be_visible()
+    wait_until(
+        lambda: pipeline.report().rows == 2, timeout_s=15, what="the message that waited is stored"
+    )
+    page.goto("/admin/telemetry/readinglisting/")
+    assert any("67.8900" in row for row in rows_of(page))
+    page.goto("/admin/telemetry/deadletter/")
+    assert all("REPLAYED" in row.upper() for row in rows_of(page)), rows_of(page)
+    assert pipeline.report().is_balanced
+
+
+def test_it_discards_and_returns_dead_letters_and_names_who_did_it(
+    pipeline: Pipeline, gateways: Gateways, page: Page
+) -> None:
+    gateways.publish_and_wait(TOPIC, b"<script>alert(1)</script>")
+    gateways.publish_and_wait(TOPIC, bytes(range(256)))
+    pipeline.wait_for_received(2)
+
+    page.goto("/admin/telemetry/deadletter/")
+    assert len(rows_of(page)) == 2
+    page.locator("#action-toggle").check()
+    page.locator("select[name=action]").select_option("discard")
+    page.get_by_role("button", name="Run").click()
+    expect(page.get_by_text("Discard 2 dead letters?")).to_be_visible()
+    page.get_by_role("button", name="Discard").click()
+    expect(page.get_by_text("2 dead letters discarded.")).to_be_visible()
+    assert all("DISCARDED" in row.upper() for row in rows_of(page))
+    assert fetch(
+        pipeline.connection,
+        "SELECT DISTINCT state, u.username FROM dead_letter d"
+        " JOIN telemetry_user u ON u.id = d.handled_by_id",
+    ) == [("discarded", USER)]
+
+    page.locator("#result_list tbody th a").first.click()
+    page.get_by_role("button", name="Return to pending").click()
+    expect(page.get_by_text("1 dead letter pending again.")).to_be_visible()
+    page.locator("#result_list tbody tr", has_text="ending").locator("th a").click()
+    page.get_by_role("button", name="Replay").click()
+    expect(page.get_by_text("1 dead letter sent again.")).to_be_visible()
+    wait_until(
+        lambda: pipeline.report().is_balanced and not pipeline.queue.snapshot().pending,
+        timeout_s=15,
+        what="the books balance after the replay",
+    )
+    assert fetch(pipeline.connection, "SELECT sum(occurrences) FROM dead_letter") == [(3,)]
