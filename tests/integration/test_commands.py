@@ -1,0 +1,133 @@
+"""The commands that operators use, on a real database and Redis."""
+
+import json
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.core.management import CommandError, call_command
+
+from telemetry.core.batch import COUNTERS_KEY
+from telemetry.models import Account, DeadLetter, Device, Gateway
+from telemetry.queue.batches import BatchQueue
+from telemetry.store.connection import Connection
+from tests.conftest import CONTRACT
+from tests.integration.test_store import store
+from tests.messages import make_message
+
+pytestmark = pytest.mark.integration
+
+
+def call(name: str, *arguments: str, **options: Any) -> str:
+    """What a command prints."""
+    output = StringIO()
+    call_command(name, *arguments, stdout=output, **options)
+    return output.getvalue()
+
+
+def test_it_changes_nothing_when_the_same_fleet_is_loaded_again(
+    environ: dict[str, str], connection: Connection, fleet: None
+) -> None:
+    before = list(Gateway.objects.values()), list(Device.objects.values())
+    printed = call("load_fleet", str(CONTRACT / "fleet.json"))
+    assert (list(Gateway.objects.values()), list(Device.objects.values())) == before
+    assert "0 created, 0 updated" in printed
+
+
+def test_it_updates_what_the_file_changes_and_leaves_the_rest(
+    environ: dict[str, str], connection: Connection, fleet: None, tmp_path: Path
+) -> None:
+    [name, mac] = Gateway.objects.values_list("account__name", "mac").get(mac="aa:bb:cc:dd:ee:ff")
+    changed = {"gateways": [{"account": name, "code": "GW-NEW", "mac": mac.upper()}]}
+    file = tmp_path / "fleet.json"
+    file.write_text(json.dumps(changed), encoding="utf-8")
+    devices = Device.objects.count()
+    call("load_fleet", str(file), dry_run=True)
+    assert Gateway.objects.get(mac=mac).code != "GW-NEW"
+    call("load_fleet", str(file))
+    assert Gateway.objects.get(mac=mac).code == "GW-NEW"
+    assert Device.objects.count() == devices
+
+
+@pytest.mark.parametrize(
+    ("fleet_file", "words"),
+    [
+        ("{", "truncated"),
+        ('{"gateways": [{"account": "A", "code": "G", "mac": "zz"}]}', "gateways[0].mac"),
+        ('{"accounts": [{"name": "A", "time_zone": "Mars/Base"}]}', "accounts[0].time_zone"),
+        (
+            '{"gateways": [{"account": "none", "code": "G", "mac": "00:00:00:00:00:01"}]}',
+            "no account is named 'none'",
+        ),
+        ('{"accounts": [{"name": "A", "colour": "red"}]}', "colour"),
+    ],
+    ids=["cut off", "no MAC", "no such time zone", "no such account", "unknown field"],
+)
+def test_it_names_the_place_and_changes_nothing_when_the_file_is_wrong(
+    environ: dict[str, str], connection: Connection, tmp_path: Path, fleet_file: str, words: str
+) -> None:
+    file = tmp_path / "fleet.json"
+    file.write_text(fleet_file, encoding="utf-8")
+    with pytest.raises(CommandError) as caught:
+        call("load_fleet", str(file))
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert caught.value.returncode == 2
+    assert not Account.objects.exists()
+
+
+def test_it_creates_the_administrator_once_and_follows_the_password(
+    environ: dict[str, str], connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("ADMIN_PASSWORD", raising=False)
+    with pytest.raises(CommandError, match="ADMIN_PASSWORD is not set"):
+        call("ensure_admin", username="root")
+    for password in ("first pass phrase", "second pass phrase", "second pass phrase"):
+        monkeypatch.setenv("ADMIN_PASSWORD", password)
+        call("ensure_admin", username="root")
+        user = get_user_model().objects.get()
+        assert user.check_password(password)
+        assert user.is_superuser
+
+
+def test_it_sends_only_the_chosen_dead_letters_again(
+    queue: BatchQueue, connection: Connection, fleet: None
+) -> None:
+    store(connection, make_message(code="X"), make_message(valor="no"))
+    assert "1 dead letters would be sent" in call(
+        "replay_dead_letters", reason="unknown_device", dry_run=True
+    )
+    assert queue.snapshot().pending == []
+    with pytest.raises(CommandError, match="nothing is chosen"):
+        call("replay_dead_letters")
+    call("replay_dead_letters", reason="unknown_device")
+    [batch] = queue.snapshot().pending
+    assert batch.messages_count == 1
+    states = dict(DeadLetter.objects.values_list("reason", "state"))
+    assert states == {"unknown_device": "replayed", "bad_value": "pending"}
+
+
+def test_it_reports_a_difference_when_the_ledger_lacks_a_message(
+    queue: BatchQueue, connection: Connection, fleet: None
+) -> None:
+    balanced = json.loads(call("delivery_report", json=True))
+    assert balanced["difference"] == 0
+    queue.redis.hincrby(COUNTERS_KEY, "received_messages", 1)
+    with pytest.raises(SystemExit) as caught:
+        call("delivery_report", json=True)
+    assert caught.value.code == 1
+
+
+def test_it_says_what_is_missing_when_no_process_runs(
+    queue: BatchQueue, connection: Connection
+) -> None:
+    output = StringIO()
+    with pytest.raises(SystemExit) as caught:
+        call_command("pipeline_status", stdout=output)
+    assert caught.value.code == 1
+    printed = output.getvalue()
+    assert "problem:" in printed
+    assert "bridge" in printed
+    assert "beat" in printed
