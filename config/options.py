@@ -159,6 +159,38 @@ class BridgeOptions:
         minimum=1,
         maximum=65535,
     )
+    pending_high: int = setting(
+        "BRIDGE_PENDING_HIGH",
+        "messages waiting to be stored above which bridges take no more",
+        default=1_000_000,
+        unit="messages",
+        minimum=1,
+        maximum=1_000_000_000,
+    )
+    pending_low: int = setting(
+        "BRIDGE_PENDING_LOW",
+        "messages waiting to be stored below which bridges go on",
+        default=800_000,
+        unit="messages",
+        minimum=0,
+        maximum=1_000_000_000,
+    )
+    memory_high: int = setting(
+        "BRIDGE_REDIS_MEMORY_HIGH",
+        "share of Redis's maxmemory above which bridges take no more",
+        default=80,
+        unit="percent",
+        minimum=1,
+        maximum=100,
+    )
+    memory_low: int = setting(
+        "BRIDGE_REDIS_MEMORY_LOW",
+        "share of Redis's maxmemory below which bridges go on",
+        default=70,
+        unit="percent",
+        minimum=0,
+        maximum=100,
+    )
     health_file: str = setting(
         "BRIDGE_HEALTH_FILE",
         "file that the bridge touches as it makes progress; read by --check",
@@ -176,6 +208,13 @@ class BridgeOptions:
             raise SettingError(
                 f"BRIDGE_SHARE_GROUP={self.share_group!r}: expected a name without / + #"
             )
+        _require_below("BRIDGE_PENDING", low=self.pending_low, high=self.pending_high)
+        _require_below("BRIDGE_REDIS_MEMORY", low=self.memory_low, high=self.memory_high)
+
+
+def _require_below(name: str, *, low: int, high: int) -> None:
+    if low >= high:
+        raise SettingError(f"{name}_LOW={low}: expected less than {name}_HIGH={high}")
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import structlog
 from redis import Redis, RedisError
 
 from config.options import BridgeOptions
+from ingest_bridge.backpressure import Backpressure, choose_marks
 from ingest_bridge.collector import Collector, FlushPolicy
 from ingest_bridge.health import HealthFile
 from ingest_bridge.lease import Lease
@@ -43,8 +44,10 @@ class Bridge:
         self._session.is_retiring = retire
         self._sender = Sender(queue, client_id=options.client_id)
         self._lease = Lease(redis, client_id=options.client_id)
+        self._backpressure = Backpressure(queue, choose_marks(options))
         self._health = HealthFile(options.health_file)
         self._was_ready = False
+        self._has_overflowed = False
         self._connects = 0
         self._connect_at = 0.0
         self._progress_at = time.time()
@@ -83,6 +86,7 @@ class Bridge:
             self._read()
         self._session.keep_alive()
         self._watch_connection()
+        self._backpressure.check(now_s=now_s)
         self._send()
         self._report()
 
@@ -104,6 +108,9 @@ class Bridge:
     def _connect_when_due(self, now_s: float) -> None:
         if self._session.is_open or now_s < self._connect_at or not self._may_read():
             return
+        if self._has_overflowed and (self._backpressure.is_paused or self._sender.outgoing):
+            return  # the same messages would come and overflow again
+        self._has_overflowed = False
         self._connects += 1
         delay_s = backoff_delay_s(self._connects, chance=random.random(), longest_s=5)
         self._connect_at = now_s + delay_s
@@ -117,7 +124,7 @@ class Bridge:
     def _choose_wait_s(self, now_s: float) -> float:
         if self._sender.outgoing is not None:
             return min(LONGEST_WAIT_S, max(0.0, self._sender.outgoing.due_at - now_s))
-        wait_s = self._collector.wait_s(now_s=now_s)
+        wait_s = None if self._backpressure.is_paused else self._collector.wait_s(now_s=now_s)
         return LONGEST_WAIT_S if wait_s is None else min(LONGEST_WAIT_S, wait_s)
 
     def _may_read(self) -> bool:
@@ -131,11 +138,12 @@ class Bridge:
         while len(self._collector) != count and self._session.is_open:
             count = len(self._collector)
             self._session.read()
-            if self._sender.outgoing is None and self._collector.is_full():
+            if self._can_start() and self._collector.is_full():
                 return
             if not self._may_read():
-                # Redis is away and the buffer is full: leave what is unacknowledged to the broker.
+                # Nothing can be sent: leave what is unacknowledged to the broker.
                 log.warning("buffer_full", messages=len(self._collector))
+                self._has_overflowed = True
                 self._session.abandon()
                 return
 
@@ -162,9 +170,12 @@ class Bridge:
             self._session.abandon()
         self._was_ready = is_ready
 
+    def _can_start(self) -> bool:
+        return self._sender.outgoing is None and not self._backpressure.is_paused
+
     def _send(self) -> None:
         now_s = time.monotonic()
-        if self._sender.outgoing is None and self._collector.wait_s(now_s=now_s) == 0.0:
+        if self._can_start() and self._collector.wait_s(now_s=now_s) == 0.0:
             self._sender.start(self._collector.take(now_s=now_s))
         sent = self._sender.step(now_s=now_s)
         if sent is None:
@@ -213,6 +224,8 @@ class Bridge:
             return "connecting"
         if self._sender.outgoing is not None:
             return "waiting for redis"
+        if self._backpressure.is_paused:
+            return f"paused: {self._backpressure.reason}"
         return "retiring" if self._session.is_retiring else "ready"
 
     def _report(self) -> None:

@@ -1,0 +1,75 @@
+"""Stop taking messages when the queue is deep or Redis is nearly full; resume when it has drained.
+
+What is not taken is not acknowledged, so it waits in the broker's session. Two marks for each level
+keep the bridge from going on and off with every batch.
+"""
+
+import structlog
+from msgspec import Struct
+from redis import RedisError
+
+from config.options import BridgeOptions
+from telemetry.queue.batches import BatchQueue
+from telemetry.queue.levels import Levels, read_levels
+
+CHECK_EVERY_S = 0.5
+
+log = structlog.get_logger("ingest_bridge")
+
+
+class WaterMarks(Struct, frozen=True):
+    """Above a high mark the bridge pauses, below both low marks it resumes. Memory in percent."""
+
+    pending_high: int
+    pending_low: int
+    memory_high: int
+    memory_low: int
+
+    def judge(self, levels: Levels, *, is_paused: bool) -> str:
+        """Why to pause, in words; empty when nothing speaks against taking messages."""
+        pending_mark = self.pending_low if is_paused else self.pending_high
+        memory_mark = self.memory_low if is_paused else self.memory_high
+        if levels.pending_messages > pending_mark:
+            return f"{levels.pending_messages} messages pending, the mark is {pending_mark}"
+        if levels.memory_percent > memory_mark:
+            return f"Redis is {levels.memory_percent:.0f}% full, the mark is {memory_mark}%"
+        return ""
+
+
+def choose_marks(options: BridgeOptions) -> WaterMarks:
+    """The marks of the settings."""
+    return WaterMarks(
+        options.pending_high, options.pending_low, options.memory_high, options.memory_low
+    )
+
+
+class Backpressure:
+    """Whether the bridge is paused, looked at every half second."""
+
+    def __init__(self, queue: BatchQueue, marks: WaterMarks) -> None:
+        self._queue = queue
+        self._marks = marks
+        self._checked_at = float("-inf")
+        self.reason = ""
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether no further batch may be sent."""
+        return bool(self.reason)
+
+    def check(self, *, now_s: float) -> None:
+        """Look at the levels when it is time to. Without an answer nothing changes: sending meets
+        the same Redis and waits by itself."""
+        if now_s - self._checked_at < CHECK_EVERY_S:
+            return
+        self._checked_at = now_s
+        try:
+            levels = read_levels(self._queue.redis)
+        except (RedisError, OSError):
+            return
+        was_paused = self.is_paused
+        self.reason = self._marks.judge(levels, is_paused=was_paused)
+        if self.is_paused and not was_paused:
+            log.warning("backpressure_on", reason=self.reason)
+        elif was_paused and not self.is_paused:
+            log.info("backpressure_off")

@@ -1,0 +1,75 @@
+"""A deep queue or a full Redis stops the bridge, and nothing else."""
+
+import time
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from telemetry.queue.bridges import read_bridges
+from tests.acceptance.conftest import Gateways, Pipeline
+from tests.acceptance.processes import wait_until
+from tests.acceptance.test_faults import (
+    assert_all_accounted,
+    publish_many,
+    wait_for_acknowledged,
+)
+from tests.messages import TOPIC, make_payload
+
+pytestmark = pytest.mark.acceptance
+
+COUNT = 3_000
+
+
+def state_of(pipeline: Pipeline) -> str:
+    states = [bridge.state for bridge in read_bridges(pipeline.queue.redis)]
+    return states[0] if states else ""
+
+
+def test_it_pauses_above_the_high_mark_and_takes_all_when_the_workers_come(
+    empty_pipeline: Pipeline, gateways: Gateways
+) -> None:
+    marks = {"BRIDGE_PENDING_HIGH": "1000", "BRIDGE_PENDING_LOW": "200"}
+    bridge = empty_pipeline.add_bridge(BRIDGE_BATCH_MESSAGES="100", **marks)
+    infos = publish_many(gateways, count=COUNT)
+    wait_for_acknowledged(infos)  # the broker keeps what the bridge does not take
+    # One look of the bridge at the queue lets pass what came in half a second.
+    gateways.publish_and_wait(TOPIC, make_payload(at=datetime.now(UTC).isoformat()))
+    wait_until(
+        lambda: state_of(empty_pipeline).startswith("paused"),
+        timeout_s=15,
+        what=f"the bridge pauses\n{bridge.read_log()}",
+    )
+    received = empty_pipeline.queue.snapshot().received_messages
+    later = datetime.now(UTC) - timedelta(minutes=1)
+    for number in range(50):
+        at = (later + timedelta(milliseconds=number)).isoformat()
+        gateways.publish_and_wait(TOPIC, make_payload(at=at))
+    time.sleep(1)
+    assert empty_pipeline.queue.snapshot().received_messages == received
+    assert "disconnected" not in bridge.read_log()
+    empty_pipeline.add_worker("ingest", concurrency=2)
+    report = empty_pipeline.wait_for_received(COUNT + 51, timeout_s=60)
+    assert report.is_balanced
+    assert report.rows == COUNT - COUNT // 50 + 51
+    wait_until(lambda: state_of(empty_pipeline) == "ready", timeout_s=10, what="it is ready again")
+    assert "backpressure_off" in bridge.read_log()
+
+
+def test_it_takes_no_more_when_redis_is_full_and_goes_on_when_it_is_not(
+    pipeline: Pipeline, gateways: Gateways
+) -> None:
+    redis = pipeline.queue.redis
+    limit = redis.config_get("maxmemory")["maxmemory"]
+    try:
+        redis.config_set("maxmemory", 1)
+        infos = publish_many(gateways, count=COUNT)
+        wait_for_acknowledged(infos)
+        wait_until(
+            lambda: "% full, the mark is 80%" in pipeline.processes["bridge-1"].read_log(),
+            timeout_s=20,
+            what="the bridge says why it does not get on",
+        )
+        assert pipeline.queue.snapshot().received_messages == 0
+    finally:
+        redis.config_set("maxmemory", limit)
+    assert_all_accounted(pipeline, count=COUNT)
