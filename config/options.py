@@ -284,6 +284,29 @@ class IngestOptions:
         minimum=1,
         maximum=20,
     )
+    guard_share: int = setting(
+        "GUARD_REJECT_SHARE",
+        "share of gateways that get nothing in above which batches are held; 100 never holds",
+        default=90,
+        unit="percent",
+        minimum=1,
+        maximum=100,
+    )
+    guard_gateways: int = setting(
+        "GUARD_GATEWAYS",
+        "fewest gateways that a worker must have heard of to judge that share",
+        default=10,
+        minimum=2,
+        maximum=1_000_000,
+    )
+    guard_window_s: float = setting(
+        "GUARD_WINDOW_S",
+        "how far back that share is judged",
+        default=60.0,
+        unit="seconds",
+        minimum=1,
+        maximum=3600,
+    )
     statement_timeout_s: int = setting(
         "INGEST_STATEMENT_TIMEOUT_S",
         "longest database statement of a worker",

@@ -4,6 +4,7 @@ import random
 import time
 import traceback
 from datetime import timedelta
+from functools import partial
 
 import structlog
 from kombu.exceptions import OperationalError as QueueError
@@ -23,6 +24,8 @@ from telemetry.store.faults import is_transient
 from telemetry.store.ledger import AlreadyStoredError, is_batch_stored
 from telemetry.store.presence import Presence
 from telemetry.store.registry import Registry
+from workers.guard import BatchHeldError
+from workers.pool_guard import PoolGuard
 from workers.stopping import wait_unless_stopping
 
 log = structlog.get_logger("workers.ingest")
@@ -37,6 +40,7 @@ class BatchRunner:
         self._connection: Connection | None = None
         self._registry = Registry(refresh_s=options.registry_refresh_s)
         self._presence = Presence(interval_s=options.presence_interval_s)
+        self._guard = PoolGuard(options, self._queue.redis, self._registry)
         self._contract = Contract(
             topic_pattern=compile_topic(options.topic.prefix),
             payload_bytes=options.contract.payload_bytes,
@@ -88,7 +92,7 @@ class BatchRunner:
             except AlreadyStoredError:
                 log.info("batch_already_stored", batch_id=batch.id)
             except Exception as error:  # judged below: transient, or unknown and isolated
-                if not is_transient(error):
+                if not isinstance(error, BatchHeldError) and not is_transient(error):
                     self._isolate(batch, messages, traceback.format_exc())
                 elif self._wait(batch, attempt, error):
                     continue
@@ -99,7 +103,12 @@ class BatchRunner:
     def _store(self, batch: ClaimedBatch, messages: list[RawMessage]) -> None:
         connection = self._connect()
         stored = store_messages(
-            connection, batch, messages, registry=self._registry, contract=self._contract
+            connection,
+            batch,
+            messages,
+            registry=self._registry,
+            contract=self._contract,
+            approve=partial(self._guard.approve, batch.source),
         )
         try:
             self._presence.update(connection, stored.seen, now_s=time.monotonic())

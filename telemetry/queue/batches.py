@@ -159,8 +159,9 @@ class BatchQueue:
         return any(score is not None for score in self.redis.zmscore(PENDING_KEY, list(batch_ids)))
 
     def touch(self, batch_id: str) -> None:
-        """Say that a claimed batch is still worked on, so that it is not sent again."""
-        self.redis.hset(BATCH_KEY + batch_id, "claimed_at", str(time.time()))
+        """Say that a worker waits with a claimed batch: it is not sent again, and its starts so
+        far do not count as ends of a worker."""
+        self._scripts["touch"](keys=[BATCH_KEY + batch_id], args=[time.time()])
 
     def finish(self, batch_id: str) -> None:
         """Forget a batch that the database holds."""

@@ -1,6 +1,7 @@
 """Store a batch: judge its messages, then ONE transaction (architecture.md, "The way", step 4)."""
 
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -38,16 +39,19 @@ def store_messages(
     *,
     registry: Registry,
     contract: Contract,
+    approve: Callable[[list[Verdict]], None] = lambda _: None,
 ) -> StoredBatch:
     """Store every message of a batch, or nothing of it.
 
-    Raises `AlreadyStoredError`, `psycopg.Error`, or whatever an unknown fault raises; nothing is
-    stored then, and the call may be repeated.
+    `approve` sees the verdicts before anything is stored and may raise. Raises
+    `AlreadyStoredError`, `psycopg.Error`, or whatever an unknown fault raises; nothing is stored
+    then, and the call may be repeated.
     """
     received_at = datetime.fromtimestamp(batch.received_us / 1_000_000, UTC)
     verdicts = judge_messages(
         connection, messages, registry=registry, contract=contract, received_at=received_at
     )
+    approve(verdicts)
     with connection.transaction():
         books = _Books(messages, verdicts, received_at)
         books.settle(insert_readings(connection, list(books.rows.values())))

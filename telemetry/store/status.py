@@ -8,6 +8,7 @@ from celery import Celery
 from msgspec import Struct, field
 
 from telemetry.core.batch import BEAT_KEY, INGEST_QUEUE, MAINTENANCE_QUEUE
+from telemetry.queue.alarm import read_alarm
 from telemetry.queue.batches import BatchQueue
 from telemetry.queue.bridges import BridgeState, read_bridges
 from telemetry.queue.tasks import count_unacked, count_waiting
@@ -54,6 +55,7 @@ class PipelineStatus(Struct):
     queues: dict[str, QueueDepth]
     pending_batches: int
     oldest_pending_s: float
+    held: str = ""
     healthy: bool = True
     problems: list[str] = field(default_factory=list)
 
@@ -76,6 +78,7 @@ def read_status(
         },
         pending_batches=int(redis.zcard("ingest:pending")),
         oldest_pending_s=round(now - oldest, 1) if oldest else 0.0,
+        held=read_alarm(redis),
     )
     status.problems = find_problems(
         status, bridges_wanted=bridges_wanted, pools_wanted=pools_wanted
@@ -99,6 +102,11 @@ def find_problems(status: PipelineStatus, *, bridges_wanted: int, pools_wanted: 
         problems.append(f"{len(status.pools)} of {pools_wanted} worker pools answer ({names})")
     if not status.beat.ok:
         problems.append("no beat holds the lock: nothing is requeued, swept or refreshed")
+    if status.held:
+        problems.append(
+            f"the ingest pool holds batches that it would refuse: {status.held}; when the refusals "
+            "are right: manage.py resume_ingest"
+        )
     if status.oldest_pending_s > OLDEST_PENDING_S:
         problems.append(f"the oldest batch is pending for {status.oldest_pending_s:.0f} s")
     return problems

@@ -1,6 +1,7 @@
 """One worker process and its batches: waiting, isolating, leaving pending."""
 
 from collections.abc import Iterator
+from io import StringIO
 from typing import Any
 
 import psycopg
@@ -9,6 +10,7 @@ import pytest
 from config.env import read_options
 from config.options import IngestOptions
 from telemetry.core.batch import RawMessage
+from telemetry.queue.alarm import read_alarm
 from telemetry.queue.batches import BatchQueue, ClaimedBatch
 from telemetry.store.connection import Connection
 from telemetry.store.report import read_report
@@ -174,3 +176,63 @@ def test_it_leaves_a_batch_that_it_cannot_read_for_a_newer_worker(
         runner.run(batch_id)
     [pending] = queue.snapshot().pending
     assert (pending.id, pending.attempts) == (batch_id, 0)
+
+
+def test_it_holds_batches_when_nearly_every_gateway_is_refused_until_it_is_overruled(
+    queue: BatchQueue,
+    connection: Connection,
+    environ: dict[str, str],
+    fleet: None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from django.core.management import call_command
+
+    connection.execute(
+        "INSERT INTO gateway (account_id, code, mac, name, location, max_devices, is_active,"
+        " is_online, firmware_version) SELECT 1, 'G' || n, '02:00:00:00:00:' || n, '', '', 8, true,"
+        " false, '' FROM generate_series(10, 40) n"
+    )
+    messages = [make_message(mac=f"02:00:00:00:00:{n}", code="D01") for n in range(10, 41)]
+    waits: list[float] = []
+
+    def wait(delay_s: float) -> bool:
+        waits.append(delay_s)
+        return len(waits) < 3  # then the worker is stopped
+
+    monkeypatch.setattr(runner_module, "wait_unless_stopping", wait)
+    runner = BatchRunner(read_options(IngestOptions))
+    batch_id = queue.put(messages, source="bridge-1")
+    runner.run(batch_id)
+    assert len(waits) == 3
+    assert read_report(connection, queue).in_flight == 31
+    assert "31 of 31 gateways got nothing in" in read_alarm(queue.redis)
+    call_command("resume_ingest", stdout=StringIO())
+    runner.run(batch_id)
+    report = read_report(connection, queue)
+    assert (report.dead_lettered, report.in_flight, report.difference) == (31, 0, 0)
+    runner.close()
+
+
+def test_it_never_splits_a_batch_whose_workers_only_waited(
+    runner: BatchRunner,
+    queue: BatchQueue,
+    connection: Connection,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The broker of tasks hands out a task again after minutes, however long an outage is."""
+    batch_id = queue.put([make_message(), make_message(valor=2)], source="bridge-1")
+    for _ in range(9):
+        queue.claim(batch_id)
+        queue.touch(batch_id)
+    runner.run(batch_id)
+    assert [pending.id for pending in queue.snapshot().pending] == []
+    assert read_report(connection, queue).difference == 0
+
+
+def test_it_leaves_no_trace_when_a_batch_is_touched_that_another_worker_finished(
+    queue: BatchQueue,
+) -> None:
+    batch_id = queue.put([make_message()], source="bridge-1")
+    queue.finish(batch_id)
+    queue.touch(batch_id)
+    assert queue.claim(batch_id) is None

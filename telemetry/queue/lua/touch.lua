@@ -1,0 +1,6 @@
+-- A worker waits with a batch: it lives, so neither is the batch stale nor did it end its worker.
+-- KEYS: batch     ARGV: now in seconds
+if redis.call('EXISTS', KEYS[1]) == 1 then
+  redis.call('HSET', KEYS[1], 'claimed_at', ARGV[1], 'attempts', 0)
+end
+return 1

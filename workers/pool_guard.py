@@ -1,0 +1,51 @@
+"""The reject guard of one worker process, with the alarm that all share."""
+
+import time
+
+import structlog
+from redis import Redis, RedisError
+
+from config.options import IngestOptions
+from telemetry.core.batch import REPLAY_SOURCE
+from telemetry.core.judge import Verdict
+from telemetry.queue.alarm import clear_alarm, is_overruled, raise_alarm, read_alarm
+from telemetry.store.registry import Registry
+from workers.guard import BatchHeldError, GuardPolicy, RejectGuard, hear
+
+log = structlog.get_logger("workers.ingest")
+
+
+class PoolGuard:
+    """Approves batches. What one process found out is known to those that start later."""
+
+    def __init__(self, options: IngestOptions, redis: Redis, registry: Registry) -> None:
+        self._policy = GuardPolicy(
+            options.guard_share, options.guard_gateways, options.guard_window_s
+        )
+        self._redis = redis
+        self._registry = registry
+        self._guard: RejectGuard | None = None
+
+    def approve(self, source: str, verdicts: list[Verdict]) -> None:
+        """Raises `BatchHeldError` when the batch must wait. A replay is what an operator wants."""
+        if source == REPLAY_SOURCE:
+            return
+        guard = self._guard or self._start()
+        was_tripped = guard.is_tripped
+        heard = hear(verdicts, known=self._registry.gateways)
+        if guard.holds(heard, now_s=time.monotonic()) and not is_overruled(self._redis):
+            if not was_tripped:
+                log.error("pool_paused", reason=guard.reason)
+            raise_alarm(self._redis, reason=guard.reason)
+            raise BatchHeldError(guard.reason)
+        if was_tripped and not guard.is_tripped:
+            log.info("pool_resumed")
+            clear_alarm(self._redis)
+
+    def _start(self) -> RejectGuard:
+        try:
+            reason = read_alarm(self._redis)
+        except RedisError:
+            reason = ""
+        self._guard = RejectGuard(self._policy, reason=reason)
+        return self._guard
