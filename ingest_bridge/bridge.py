@@ -10,6 +10,7 @@ from redis import Redis, RedisError
 from config.options import BridgeOptions
 from ingest_bridge.backpressure import Backpressure, choose_marks
 from ingest_bridge.collector import Collector, FlushPolicy
+from ingest_bridge.drops import BrokerDrops
 from ingest_bridge.health import HealthFile
 from ingest_bridge.lease import Lease
 from ingest_bridge.sender import Sender
@@ -42,6 +43,7 @@ class Bridge:
         self._options = options
         self._session = Session(options, on_message=self._on_message)
         self._session.is_retiring = retire
+        self._drops = BrokerDrops(queue, self._session)
         self._sender = Sender(queue, client_id=options.client_id)
         self._lease = Lease(redis, client_id=options.client_id)
         self._backpressure = Backpressure(queue, choose_marks(options))
@@ -233,6 +235,7 @@ class Bridge:
         self._report_health(state)
         try:
             self._lease.renew(self._figures(state), now_s=time.monotonic())
+            self._drops.report()
         except RedisError as error:
             log.debug("lease_not_renewed", error=str(error))
 

@@ -13,6 +13,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
+from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from config.options import BridgeOptions
 from ingest_bridge.errors import EXIT_TAKEN_OVER, BridgeError
@@ -20,6 +21,7 @@ from telemetry.core.batch import RawMessage
 from telemetry.core.topic import subscription
 
 NEVER_EXPIRES = 0xFFFFFFFF
+DROPPED_TOPIC = "$SYS/broker/publish/messages/dropped"
 SESSION_TAKEN_OVER = 0x8E
 CREDENTIALS_REFUSED = (0x86, 0x87)
 
@@ -39,6 +41,7 @@ class Session:
         self.is_ready = False  # connected and subscribed (or unsubscribed, when retiring)
         self.is_retiring = False
         self.was_present = False
+        self.broker_dropped: int | None = None  # since the broker started, as it says
         self._client = self._make_client()
 
     def _make_client(self) -> Client:
@@ -150,7 +153,8 @@ class Session:
         if self.is_retiring:
             client.unsubscribe(self.topic)
         else:
-            client.subscribe(self.topic, qos=1)
+            telemetry, figures = SubscribeOptions(qos=1), SubscribeOptions(qos=0)
+            client.subscribe([(self.topic, telemetry), (DROPPED_TOPIC, figures)])
 
     def _on_disconnect(
         self,
@@ -176,13 +180,15 @@ class Session:
         reasons: list[ReasonCode],
         _properties: Properties | None,
     ) -> None:
-        refused = [str(reason) for reason in reasons if reason.is_failure]
-        if refused:
+        telemetry, *others = reasons
+        if telemetry.is_failure:
             self._fault = BridgeError(
                 f"MQTT_BRIDGE_USER={self._options.user!r}: the broker refused the subscription "
-                f"{self.topic!r} ({', '.join(refused)}); check the broker's ACL"
+                f"{self.topic!r} ({telemetry}); check the broker's ACL"
             )
             return
+        if any(reason.is_failure for reason in others):
+            log.warning("broker_drops_unseen", topic=DROPPED_TOPIC, reason="the ACL refuses it")
         self.is_ready = True
 
     def _on_unsubscribe(self, *_: object) -> None:
@@ -193,4 +199,7 @@ class Session:
             topic = message.topic
         except UnicodeDecodeError:  # the broker checks topics, but a topic must never stop us
             topic = "(topic is not UTF-8)"
+        if topic == DROPPED_TOPIC:  # nobody but the broker can publish there
+            self.broker_dropped = int(message.payload)
+            return
         self._deliver(RawMessage(topic, bytes(message.payload)), message.mid if message.qos else 0)

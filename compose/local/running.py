@@ -35,6 +35,16 @@ class RunningServer:
             raise StackError(f"{self.name} does not run. Log: {self.log}\n{read_tail(self.log)}")
         return self._process.pid
 
+    def reconfigure(self, extra: str) -> None:
+        """Start it again with `extra` lines at the end of its configuration."""
+        self.stop()
+        self._server.prepare()
+        path = self._server.place.folder / self.name / f"{self.name}.conf"
+        with path.open("a", encoding="utf-8") as file:
+            file.write(f"{extra}\n")
+        self.launch()
+        self.wait_until_ready()
+
     def launch(self) -> None:
         """Start without waiting."""
         with self.log.open("ab") as log:

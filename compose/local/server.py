@@ -26,6 +26,10 @@ class Server(Protocol):
         """Its name in messages and as a supervised program."""
 
     @property
+    def place(self) -> "Place":
+        """Where its settings and data are."""
+
+    @property
     def port(self) -> int:
         """The port that its probe asks."""
 

@@ -22,6 +22,7 @@ COUNTERS_KEY = "ingest:counters"  # hash: received_messages, received_batches, p
 LAST_KEY = "ingest:last:"  # + source: id of its newest batch, so that a retry counts once
 BRIDGE_KEY = "ingest:bridge:"  # + client id: lease and state of a running bridge
 SESSIONS_KEY = "ingest:sessions"  # set: client ids that may hold a broker session
+BROKER_KEY = "ingest:broker"  # hash: dropped (ever), dropped_at, last (the broker's own counter)
 GUARD_KEY = "ingest:guard"  # why the reject guard holds batches, with an expiry
 GUARD_OVERRULED_KEY = "ingest:guard:overruled"  # set while an operator lets everything pass
 BEAT_KEY = "ingest:beat:"  # + active or waiting: who beats, with an expiry

@@ -17,6 +17,7 @@ from redis import Redis
 
 from telemetry.core.batch import (
     BATCH_KEY,
+    BROKER_KEY,
     COUNTERS_KEY,
     INGEST_QUEUE,
     LAST_KEY,
@@ -76,6 +77,13 @@ class Snapshot(Struct, frozen=True):
     received_batches: int
     pending_messages: int
     pending: list[PendingBatch]
+
+
+class Dropped(Struct, frozen=True):
+    """Messages that the broker acknowledged and dropped (pitfall M1). `at`: Unix seconds."""
+
+    messages: int
+    at: float
 
 
 class BatchQueue:
@@ -187,6 +195,15 @@ class BatchQueue:
         )
         for half_id, half in zip(ids, halves, strict=True):
             self.send_task(half_id, count=len(half), source=batch.source)
+
+    def note_dropped(self, count: int) -> int:
+        """Note what the broker says it has dropped since it started; how many of them are new."""
+        return int(self._scripts["dropped"](keys=[BROKER_KEY], args=[count, time.time()]))
+
+    def read_dropped(self) -> Dropped:
+        """What the broker has dropped so far."""
+        count, at = self.redis.hmget(BROKER_KEY, ["dropped", "dropped_at"])
+        return Dropped(int(count or 0), float(at or 0))
 
     def oldest_pending_at(self) -> float | None:
         """When the oldest pending batch was received, in Unix seconds."""

@@ -24,7 +24,11 @@ class Readings(Struct):
 
 
 class DeliveryReport(Struct):
-    """The books of the whole system. Plain names are messages."""
+    """The books of the whole system. Plain names are messages.
+
+    `broker_dropped`: what the broker, by its own count, acknowledged and dropped because the queue
+    of a client was full. It never reached a bridge, so it is no part of `received`.
+    """
 
     received: int
     stored: int
@@ -36,6 +40,7 @@ class DeliveryReport(Struct):
     dead_letters: int
     dead_letters_by_reason: dict[str, int]
     dead_letters_difference: int
+    broker_dropped: int
     rows: int | None = None
     rows_difference: int | None = None
 
@@ -76,6 +81,7 @@ def read_report(
         dead_letters=row[8],
         dead_letters_by_reason=dict(sorted(row[9].items())),
         dead_letters_difference=row[8] - sum(row[9].values()),
+        broker_dropped=queue.read_dropped().messages,
         rows=rows,
         rows_difference=None if rows is None else readings.stored - rows,
     )

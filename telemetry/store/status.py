@@ -14,6 +14,7 @@ from telemetry.queue.bridges import BridgeState, read_bridges
 from telemetry.queue.tasks import count_unacked, count_waiting
 
 OLDEST_PENDING_S = 120.0
+DROP_ALARM_S = 86_400.0
 PING_TIMEOUT_S = 1.0
 
 
@@ -56,6 +57,8 @@ class PipelineStatus(Struct):
     pending_batches: int
     oldest_pending_s: float
     held: str = ""
+    broker_dropped: int = 0
+    broker_dropped_age_s: float | None = None
     healthy: bool = True
     problems: list[str] = field(default_factory=list)
 
@@ -68,6 +71,7 @@ def read_status(
     redis = queue.redis
     unacked = count_unacked(redis)
     oldest = queue.oldest_pending_at()
+    dropped = queue.read_dropped()
     status = PipelineStatus(
         bridges=[_bridge(state, now) for state in read_bridges(redis)],
         pools=_ping_pools(app, wanted=pools_wanted),
@@ -79,6 +83,8 @@ def read_status(
         pending_batches=int(redis.zcard("ingest:pending")),
         oldest_pending_s=round(now - oldest, 1) if oldest else 0.0,
         held=read_alarm(redis),
+        broker_dropped=dropped.messages,
+        broker_dropped_age_s=round(now - dropped.at, 1) if dropped.messages else None,
     )
     status.problems = find_problems(
         status, bridges_wanted=bridges_wanted, pools_wanted=pools_wanted
@@ -106,6 +112,12 @@ def find_problems(status: PipelineStatus, *, bridges_wanted: int, pools_wanted: 
         problems.append(
             f"the ingest pool holds batches that it would refuse: {status.held}; when the refusals "
             "are right: manage.py resume_ingest"
+        )
+    age_s = status.broker_dropped_age_s
+    if age_s is not None and age_s < DROP_ALARM_S:
+        problems.append(
+            f"the broker dropped {status.broker_dropped} messages that it had acknowledged, the "
+            f"last {age_s:.0f} s ago: its queue was full (max_queued_messages)"
         )
     if status.oldest_pending_s > OLDEST_PENDING_S:
         problems.append(f"the oldest batch is pending for {status.oldest_pending_s:.0f} s")

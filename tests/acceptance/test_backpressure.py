@@ -2,10 +2,13 @@
 
 import time
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
+from config.celery import app
 from telemetry.queue.bridges import read_bridges
+from telemetry.store.status import read_status
 from tests.acceptance.conftest import Gateways, Pipeline
 from tests.acceptance.processes import wait_until
 from tests.acceptance.test_faults import (
@@ -73,3 +76,28 @@ def test_it_takes_no_more_when_redis_is_full_and_goes_on_when_it_is_not(
     finally:
         redis.config_set("maxmemory", limit)
     assert_all_accounted(pipeline, count=COUNT)
+
+
+def test_it_counts_what_the_broker_acknowledged_and_dropped(
+    empty_pipeline: Pipeline, servers: Any, request: pytest.FixtureRequest
+) -> None:
+    bridge = empty_pipeline.add_bridge()
+    bridge.stop()  # its session stays and queues
+    servers.mosquitto.reconfigure("max_queued_messages 100")
+    try:
+        gateways = request.getfixturevalue("gateways")
+        wait_for_acknowledged(publish_many(gateways, count=500))
+        empty_pipeline.add_bridge()
+        empty_pipeline.add_worker("ingest")
+        empty_pipeline.wait_for_received(100)
+        wait_until(
+            lambda: empty_pipeline.report().broker_dropped,
+            timeout_s=20,
+            what="the broker says that it dropped messages",
+        )
+        report = empty_pipeline.report()
+        assert report.received + report.broker_dropped == 500
+        status = read_status(empty_pipeline.queue, app, bridges_wanted=1, pools_wanted=1)
+        assert any("the broker dropped" in problem for problem in status.problems)
+    finally:
+        servers.mosquitto.reconfigure("")

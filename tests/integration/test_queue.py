@@ -96,3 +96,11 @@ def test_it_finds_the_tasks_that_a_worker_holds(queue: BatchQueue) -> None:
     assert list_held_ids(queue.redis, since=50) == {batch_id}
     assert list_held_ids(queue.redis, since=150) == set()
     assert count_unacked(queue.redis) == {"ingest": 1}
+
+
+def test_it_adds_up_what_the_broker_dropped_over_its_restarts(queue: BatchQueue) -> None:
+    assert queue.read_dropped().messages == 0
+    assert [queue.note_dropped(count) for count in (0, 5, 5, 7)] == [0, 5, 0, 2]
+    assert [queue.note_dropped(count) for count in (0, 3)] == [0, 3]  # it was started again
+    assert queue.read_dropped().messages == 10
+    assert queue.read_dropped().at > 0

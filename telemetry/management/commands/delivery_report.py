@@ -68,7 +68,8 @@ def _as_table(report: DeliveryReport) -> Table:
     table.add_row("duplicate", f"{report.duplicate:,}", f"{readings.duplicate:,}")
     table.add_row("dead-lettered", f"{report.dead_lettered:,}", f"{readings.rejected:,}")
     table.add_row("in flight", f"{report.in_flight:,}", "")
-    table.add_row("difference", f"{report.difference:,}", "", end_section=True)
+    table.add_row("difference", f"{report.difference:,}", "")
+    table.add_row("dropped by the broker", f"{report.broker_dropped:,}", "", end_section=True)
     table.add_row("dead letters", "", f"{report.dead_letters:,}")
     for reason, count in report.dead_letters_by_reason.items():
         table.add_row(f"  {reason}", "", f"{count:,}")
