@@ -28,11 +28,12 @@ fi
 {
     cat /etc/tds/mosquitto.conf
     echo
+    sed 's|{folder}|/mosquitto/data|' /etc/tds/mosquitto-file.conf
+    echo
     echo 'listener 1883'
     echo 'protocol mqtt'
     echo 'listener 9001'
     echo 'protocol websockets'
-    echo 'persistence_location /mosquitto/data/'
     echo "password_file $run/passwords"
     echo "acl_file $run/acl"
 } >"$run/mosquitto.conf"

@@ -4,9 +4,11 @@ import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from compose.local.broker import PROMISE, find_plugin
 from compose.local.layout import SERVER_FILES, StackError
 from compose.local.ports import HOST
 from compose.local.probes import probe_mqtt
+from compose.local.progress import say
 from compose.local.server import SERVER_ENVIRONMENT, Place
 
 ROLES = ("admin", "bridge", "dashboard", "gateway")
@@ -38,11 +40,11 @@ class Mosquitto:
             "protocol mqtt\n"
             f"listener {self.websocket_port} {HOST}\n"
             "protocol websockets\n"
-            f"persistence_location {self.place.inside('mosquitto')}/\n"
             f"password_file {self.place.inside('mosquitto', 'passwords')}\n"
             f"acl_file {self.place.inside('mosquitto', 'acl')}\n"
         )
-        self.place.write_private("mosquitto/mosquitto.conf", f"{shared}\n{local}", user="mosquitto")
+        text = f"{shared}\n{self._render_store()}\n{local}"
+        self.place.write_private("mosquitto/mosquitto.conf", text, user="mosquitto")
         self.place.write_private("mosquitto/acl", render_acl(prefix=self.prefix), user="mosquitto")
         self._write_passwords()
 
@@ -59,6 +61,16 @@ class Mosquitto:
             values[f"MQTT_{role.upper()}_USER"] = role
             values[f"MQTT_{role.upper()}_PASSWORD"] = self.passwords[role]
         return values
+
+    def _render_store(self) -> str:
+        """How sessions are kept: crash-safe when the plugin is there."""
+        plugin = find_plugin(self.place.rootfs.path)
+        if plugin is None:
+            say(f"  {PROMISE}")
+        name = "mosquitto-sqlite.conf" if plugin else "mosquitto-file.conf"
+        text = (SERVER_FILES / name).read_text(encoding="utf-8")
+        folder = self.place.inside("mosquitto")
+        return text.replace("{plugin}", plugin or "").replace("{folder}", folder)
 
     def _write_passwords(self) -> None:
         """Let mosquitto_passwd hash a file of clear passwords: none is on a command line."""

@@ -20,18 +20,30 @@ class Pins:
     mirror: str
     versions: Mapping[str, str]
     key: str
+    broker_suite: str
+    broker_versions: Mapping[str, str]
 
 
 def read_pins(path: Path = PINS_FILE) -> Pins:
     """Read the pins; `DEBIAN_MIRROR` moves the mirror and does not ask for a new build."""
     data = tomllib.loads(path.read_text(encoding="utf-8"))
     versions: dict[str, str] = data["versions"]
-    text = data["suite"] + "".join(f"\n{name}={versions[name]}" for name in sorted(versions))
+    broker = data["broker"]
+    text = "\n".join(
+        [
+            data["suite"],
+            *(f"{name}={wanted}" for name, wanted in sorted(versions.items())),
+            broker["suite"],
+            *(f"{name}={wanted}" for name, wanted in sorted(broker["versions"].items())),
+        ]
+    )
     return Pins(
         suite=data["suite"],
         mirror=os.environ.get("DEBIAN_MIRROR") or data["mirror"],
         versions=versions,
         key=hashlib.sha256(text.encode()).hexdigest()[:10],
+        broker_suite=broker["suite"],
+        broker_versions=broker["versions"],
     )
 
 
@@ -48,9 +60,9 @@ def read_installed(root: Path) -> dict[str, str]:
     return installed
 
 
-def check_versions(pins: Pins, installed: Mapping[str, str]) -> None:
+def check_versions(versions: Mapping[str, str], installed: Mapping[str, str]) -> None:
     """Raise `StackError` for the first package that is missing or of another version."""
-    for name, wanted in pins.versions.items():
+    for name, wanted in versions.items():
         found = installed.get(name)
         if found is None:
             raise StackError(

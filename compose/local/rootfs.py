@@ -17,6 +17,7 @@ from typing import TextIO
 
 from rich.progress import Progress, TaskID
 
+from compose.local.broker import find_plugin, install_broker
 from compose.local.folderlock import hold_lock
 from compose.local.layout import LOCAL, REPOSITORY, ROOTFS_FOLDER, StackError, UsageError
 from compose.local.pins import Pins, check_versions, read_installed, read_pins
@@ -97,8 +98,12 @@ def build_rootfs(pins: Pins, path: Path) -> None:
     say(f"  from {pins.mirror} {pins.suite} into a private root filesystem (once, about a minute)")
     started = time.monotonic()
     run_debootstrap(pins, building)
-    check_versions(pins, read_installed(building))
+    check_versions(pins.versions, read_installed(building))
+    install_broker(pins, building)
+    if find_plugin(building):
+        check_versions(pins.broker_versions, read_installed(building))
     shutil.rmtree(building / "var/cache/apt", ignore_errors=True)
+    shutil.rmtree(building / "var/lib/apt/lists", ignore_errors=True)
     shutil.rmtree(building / "var/lib/postgresql/17", ignore_errors=True)
     make_template(Rootfs(building))
     (building / "data").mkdir(mode=0o755)

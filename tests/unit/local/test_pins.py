@@ -29,12 +29,12 @@ def test_it_names_package_and_both_versions_when_one_differs():
     installed["redis-server"] = "5:8.0.2-3"
 
     with pytest.raises(StackError, match=r"package mosquitto is 2\.1\.2-1: expected 2\.0\.21"):
-        check_versions(pins, installed)
+        check_versions(pins.versions, installed)
 
 
 def test_it_names_the_package_when_it_is_missing():
     with pytest.raises(StackError, match="package postgresql-17 was not installed"):
-        check_versions(read_pins(), {})
+        check_versions(read_pins().versions, {})
 
 
 def test_it_keeps_the_root_filesystem_when_only_the_mirror_moves(monkeypatch):

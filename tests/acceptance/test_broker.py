@@ -1,0 +1,55 @@
+"""The broker is killed: what it acknowledged comes, once."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from compose.local.broker import find_plugin
+from compose.local.rootfs import ensure_rootfs
+from tests.acceptance.conftest import Gateways, Pipeline
+from tests.acceptance.test_faults import publish_many, wait_for_acknowledged
+from tests.messages import TOPIC, make_payload
+
+pytestmark = pytest.mark.acceptance
+
+COUNT = 5_000
+
+
+@pytest.fixture
+def crash_safe_broker(servers: Any) -> Any:
+    """The broker of the run. Without its plugin nothing is promised, and `make up` says so."""
+    if find_plugin(ensure_rootfs().path) is None:
+        pytest.fail("the crash-safe broker is not installed: see .local/broker-install.log")
+    return servers.mosquitto
+
+
+def test_it_loses_nothing_acknowledged_when_the_broker_is_killed_with_a_backlog(
+    empty_pipeline: Pipeline, crash_safe_broker: Any, request: pytest.FixtureRequest
+) -> None:
+    empty_pipeline.add_bridge().stop()  # its session stays and queues
+    gateways: Gateways = request.getfixturevalue("gateways")
+    wait_for_acknowledged(publish_many(gateways, count=COUNT))
+    crash_safe_broker.kill()
+    crash_safe_broker.start()
+    empty_pipeline.add_bridge()
+    empty_pipeline.add_worker("ingest", concurrency=2)
+    report = empty_pipeline.wait_for_received(COUNT)
+    assert (report.received, report.rows) == (COUNT, COUNT - COUNT // 50)
+    assert report.is_balanced
+
+
+def test_it_queues_for_a_shared_subscription_whose_bridge_is_not_back_after_a_restart(
+    empty_pipeline: Pipeline, crash_safe_broker: Any, request: pytest.FixtureRequest
+) -> None:
+    """Mosquitto's own file keeps no shared subscription: all was acknowledged and lost."""
+    empty_pipeline.add_bridge().stop()
+    crash_safe_broker.restart()
+    gateways: Gateways = request.getfixturevalue("gateways")
+    start = datetime.now(UTC) - timedelta(hours=2)
+    for number in range(100):
+        at = (start + timedelta(seconds=number)).isoformat()
+        gateways.publish_and_wait(TOPIC, make_payload(at=at))
+    empty_pipeline.add_bridge()
+    empty_pipeline.add_worker("ingest")
+    assert empty_pipeline.wait_for_received(100).rows == 100
