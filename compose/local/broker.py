@@ -1,23 +1,26 @@
 """The crash-safe broker in the private root filesystem: a newer Mosquitto than its suite has.
 
 Mosquitto 2.1 with its SQLite plugin, and the C library that it needs, come from another suite;
-everything else stays. Without it the broker of the root filesystem's own suite serves.
+everything else stays. A plugin of ours, compiled inside, covers the moment between the broker's
+PUBACK and its commit. Without all that the broker of the root filesystem's own suite serves.
 """
 
 import os
+import shutil
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from compose.local.layout import LOCAL, StackError
-from compose.local.pins import Pins
+from compose.local.layout import LOCAL, SERVER_FILES, StackError
+from compose.local.pins import KEEPER, Pins
 from compose.local.progress import read_tail, say
 
 LOG = LOCAL / "broker-install.log"
 PLUGIN = "usr/lib/*/mosquitto/mosquitto_persist_sqlite.so"
 # What may come from the broker's suite; apt takes everything else from the root filesystem's own.
-TAKEN = "mosquitto mosquitto-clients libmosquitto1 libpicohttpparser1 libdlt3 src:glibc"
-INSTALL = ("mosquitto", "mosquitto-clients", "systemd-standalone-sysusers")
+TAKEN = "src:mosquitto libpicohttpparser1 libdlt3 src:glibc"
+COMPILER = ("tcc", "binutils", "libc6-dev", "mosquitto-dev", "libmosquitto-dev")
+INSTALL = ("mosquitto", "mosquitto-clients", "systemd-standalone-sysusers", *COMPILER)
 PROMISE = (
     "the broker is not crash-safe: killed, it may lose what it acknowledged in its last 15 s, and "
     "after a restart what is published before the bridges are back"
@@ -49,6 +52,20 @@ def install_broker(pins: Pins, root: Path) -> None:
             return
         if not run_inside(root, [*install, *INSTALL], log.fileno()):
             raise StackError(f"installing the broker failed. Log: {LOG}\n{read_tail(LOG)}")
+        compile_keeper(root, log.fileno())
+
+
+def compile_keeper(root: Path, log: int) -> None:
+    """Compile our plugin beside the broker's own. Raises `StackError`."""
+    target = Path(str(find_plugin(root))).with_name(f"{KEEPER}.so")
+    shutil.copy(SERVER_FILES / f"{KEEPER}.c", root / "tmp")
+    steps = (
+        ["tcc", "-c", "-o", f"/tmp/{KEEPER}.o", f"/tmp/{KEEPER}.c"],
+        # tcc's own linker marks the stack as executable, which the C library refuses to load.
+        ["ld", "-shared", "-z", "noexecstack", "-o", str(target), f"/tmp/{KEEPER}.o"],
+    )
+    if not all(run_inside(root, step, log) for step in steps):
+        raise StackError(f"compiling {KEEPER}.c failed. Log: {LOG}\n{read_tail(LOG)}")
 
 
 def write_sources(pins: Pins, root: Path) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from compose.local.broker import PROMISE, find_plugin
 from compose.local.layout import SERVER_FILES, StackError
+from compose.local.pins import KEEPER
 from compose.local.ports import HOST
 from compose.local.probes import probe_mqtt
 from compose.local.progress import say
@@ -70,7 +71,10 @@ class Mosquitto:
         name = "mosquitto-sqlite.conf" if plugin else "mosquitto-file.conf"
         text = (SERVER_FILES / name).read_text(encoding="utf-8")
         folder = self.place.inside("mosquitto")
-        return text.replace("{plugin}", plugin or "").replace("{folder}", folder)
+        keeper = f"{plugin.rpartition('/')[0]}/{KEEPER}.so" if plugin else ""
+        for name, value in (("plugin", plugin or ""), ("keeper", keeper), ("folder", folder)):
+            text = text.replace(f"{{{name}}}", value)
+        return text
 
     def _write_passwords(self) -> None:
         """Let mosquitto_passwd hash a file of clear passwords: none is on a command line."""

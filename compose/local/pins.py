@@ -10,6 +10,7 @@ from pathlib import Path
 from compose.local.layout import SERVER_FILES, StackError
 
 PINS_FILE = SERVER_FILES / "pins.toml"
+KEEPER = "keep_acknowledged"  # the broker's plugin that is compiled from SERVER_FILES
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ def read_pins(path: Path = PINS_FILE) -> Pins:
             *(f"{name}={wanted}" for name, wanted in sorted(versions.items())),
             broker["suite"],
             *(f"{name}={wanted}" for name, wanted in sorted(broker["versions"].items())),
+            (SERVER_FILES / f"{KEEPER}.c").read_text(encoding="utf-8"),
         ]
     )
     return Pins(

@@ -39,6 +39,25 @@ def test_it_loses_nothing_acknowledged_when_the_broker_is_killed_with_a_backlog(
     assert report.is_balanced
 
 
+def test_it_loses_nothing_acknowledged_when_the_broker_is_killed_under_load(
+    empty_pipeline: Pipeline, crash_safe_broker: Any, request: pytest.FixtureRequest
+) -> None:
+    """Between the PUBACK and the commit of the broker's round only our plugin holds the message."""
+    empty_pipeline.add_bridge()
+    empty_pipeline.add_worker("ingest", concurrency=2)
+    gateways: Gateways = request.getfixturevalue("gateways")
+    infos = publish_many(gateways, count=4 * COUNT)
+    for info in infos[COUNT // 2 :: COUNT]:
+        info.wait_for_publish(60)  # type: ignore[attr-defined]
+        crash_safe_broker.kill()
+        crash_safe_broker.start()
+    wait_for_acknowledged(infos)
+    count = len(infos)
+    report = empty_pipeline.wait_for_received(count)
+    assert report.rows == count - count // 50
+    assert report.is_balanced
+
+
 def test_it_queues_for_a_shared_subscription_whose_bridge_is_not_back_after_a_restart(
     empty_pipeline: Pipeline, crash_safe_broker: Any, request: pytest.FixtureRequest
 ) -> None:
