@@ -10,7 +10,7 @@ from telemetry.core.batch import REPLAY_SOURCE
 from telemetry.core.judge import Verdict
 from telemetry.queue.alarm import clear_alarm, is_overruled, raise_alarm, read_alarm
 from telemetry.store.registry import Registry
-from workers.guard import BatchHeldError, GuardPolicy, RejectGuard, hear
+from workers.guard import BatchHeldError, GuardPolicy, Heard, RejectGuard, hear
 
 log = structlog.get_logger("workers.ingest")
 
@@ -30,9 +30,17 @@ class PoolGuard:
         """Raises `BatchHeldError` when the batch must wait. A replay is what an operator wants."""
         if source == REPLAY_SOURCE:
             return
+        self._judge(hear(verdicts, known=self._registry.gateways))
+
+    def approve_refused(self, source: str, mac: str) -> None:
+        """The same for a message that fails for an unknown reason and would become a dead letter:
+        when those of all gateways do, the fault is ours."""
+        if source != REPLAY_SOURCE and mac in self._registry.gateways:
+            self._judge(Heard(frozenset(), frozenset([mac])))
+
+    def _judge(self, heard: Heard) -> None:
         guard = self._guard or self._start()
         was_tripped = guard.is_tripped
-        heard = hear(verdicts, known=self._registry.gateways)
         if guard.holds(heard, now_s=time.monotonic()) and not is_overruled(self._redis):
             if not was_tripped:
                 log.error("pool_paused", reason=guard.reason)

@@ -16,11 +16,11 @@ from config.queue import connect_redis
 from telemetry.core.batch import BatchFormatError, RawMessage, half_ids, is_batch_id
 from telemetry.core.judge import Contract
 from telemetry.core.retry import backoff_delay_s
-from telemetry.core.topic import compile_topic
+from telemetry.core.topic import compile_topic, parse_topic
 from telemetry.queue.batches import BatchQueue, ClaimedBatch
 from telemetry.store.batches import store_messages, store_refused_message
 from telemetry.store.connection import Connection, open_connection
-from telemetry.store.faults import is_transient
+from telemetry.store.faults import is_transient, judge_fault, needs_new_session
 from telemetry.store.ledger import AlreadyStoredError, is_batch_stored
 from telemetry.store.presence import Presence
 from telemetry.store.registry import Registry
@@ -81,7 +81,7 @@ class BatchRunner:
             log.error("batch_unreadable", batch_id=batch.id, error=str(error))
             self._queue.release(batch.id)
             return
-        if batch.attempts > self._options.attempts:
+        if batch.attempts > self._limit_attempts(batch, messages):
             self._isolate(batch, messages, f"no end after {batch.attempts - 1} starts")
             return
         attempt = 0
@@ -93,12 +93,19 @@ class BatchRunner:
                 log.info("batch_already_stored", batch_id=batch.id)
             except Exception as error:  # judged below: transient, or unknown and isolated
                 if not isinstance(error, BatchHeldError) and not is_transient(error):
+                    log.error("batch_fails", batch_id=batch.id, fault=judge_fault(error))
                     self._isolate(batch, messages, traceback.format_exc())
                 elif self._wait(batch, attempt, error):
                     continue
                 return
             self._queue.finish(batch.id)
             return
+
+    def _limit_attempts(self, batch: ClaimedBatch, messages: list[RawMessage]) -> int:
+        """Starts after which a batch counts as one that ends its worker. The halves of such a
+        batch get one; the last message alone gets all again, before it becomes a dead letter."""
+        is_half = "." in batch.id and len(messages) > 1
+        return 1 if is_half else self._options.attempts
 
     def _store(self, batch: ClaimedBatch, messages: list[RawMessage]) -> None:
         connection = self._connect()
@@ -137,6 +144,8 @@ class BatchRunner:
             delay_s=round(delay_s, 2),
             error=str(error).strip().splitlines()[0] if str(error).strip() else repr(error),
         )
+        if self._connection is not None and needs_new_session(error):
+            self._connection.close()
         if not wait_unless_stopping(delay_s):
             self._queue.release(batch.id)
             return False
@@ -151,16 +160,23 @@ class BatchRunner:
             return
         log.error("message_isolated", batch_id=batch.id, detail=detail)
         try:
+            self._approve_refused(batch, messages[0])
             store_refused_message(self._connect(), batch, messages[0], detail=detail)
         except AlreadyStoredError:
             pass
         except Exception as error:
-            if not is_transient(error):
+            if not isinstance(error, BatchHeldError) and not is_transient(error):
                 raise
             log.warning("batch_left_pending", batch_id=batch.id, error=str(error))
-            self._queue.release(batch.id)
+            self._queue.touch(batch.id)
             return
         self._queue.finish(batch.id)
+
+    def _approve_refused(self, batch: ClaimedBatch, message: RawMessage) -> None:
+        mac = parse_topic(message.topic, self._contract.topic_pattern)
+        if mac is not None:
+            self._registry.prepare(self._connect(), [mac], now_s=time.monotonic())
+            self._guard.approve_refused(batch.source, mac)
 
     def _check_gone(self, batch_id: str) -> None:
         """A task whose batch is gone: it was stored, or something is wrong."""

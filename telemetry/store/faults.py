@@ -1,34 +1,79 @@
-"""Judge database errors by SQLSTATE: which pass by themselves, and which do not.
+"""Judge errors by SQLSTATE: which pass, which are a message's fault, which nobody knows.
 
-Source: PostgreSQL 17, Appendix A (error codes). Everything not named here is unknown, and an
-unknown error is isolated, never retried for ever.
+Source: PostgreSQL 17, Appendix A (error codes). These tables are the one place that decides:
+
+transient   The server is away, full, being repaired or migrated, or another transaction was in the
+            way: the batch waits, for ever, with backoff, and is never a dead letter.
+message     A value that the server refuses: the batch is split until the message stands alone,
+            which becomes a dead letter `processing_error`.
+unknown     Everything else, also errors that are none of the database's: the same, but when nearly
+            every gateway is concerned, the reject guard holds the batches.
 """
+
+from enum import StrEnum
 
 import psycopg
 
-TRANSIENT_CLASSES = (
-    "08",  # connection exception
-    "53",  # insufficient resources: disk full, out of memory, too many connections
-    "57",  # operator intervention: shutdown, crash, cannot connect now, statement timeout
-    "58",  # system error outside PostgreSQL: I/O
-)
-TRANSIENT_STATES = (
-    "25006",  # read-only transaction: a standby, or a server being failed over
-    "40001",  # serialization failure
-    "40003",  # statement completion unknown: the batch id decides
-    "40P01",  # deadlock detected
-    "55006",  # object in use
-    "55P03",  # lock not available
-    "3D000",  # database does not exist: being restored
-)
+
+class FaultKind(StrEnum):
+    """What an error says of the batch."""
+
+    TRANSIENT = "transient"
+    MESSAGE = "message"
+    UNKNOWN = "unknown"
+
+
+TRANSIENT_CLASSES = {
+    "08": "connection exception",
+    "28": "invalid authorization: a password is being changed",
+    "3D": "no such database: it is being restored",
+    "3F": "no such schema: it is being restored",
+    "40": "transaction rollback: deadlock, serialization failure, completion unknown",
+    "42": "no such table or column, or no right to it: a migration is running or missing",
+    "53": "insufficient resources: disk full, out of memory, too many connections",
+    "57": "operator intervention: shutdown, crash, cannot connect now, statement timeout",
+    "58": "system error outside PostgreSQL: I/O",
+}
+TRANSIENT_STATES = {
+    "0A000": "cached plan must not change: a migration ran",
+    "25006": "read-only transaction: a standby, or a server being failed over",
+    "25P03": "idle-in-transaction timeout: this process was stopped for long",
+    "55000": "object not in the state that is needed: a standby, a restore",
+    "55006": "object in use",
+    "55P03": "lock not available",
+}
+MESSAGE_CLASSES = {
+    "21": "cardinality violation",
+    "22": "data exception: a value that the type does not hold",
+    "23": "integrity constraint violation",
+    "54": "program limit exceeded: too large, too deep",
+}
+# The session is as good as before; after any other transient error a new one is safer: it may be
+# bound to a server that is read-only by now, or hold plans of an older schema.
+KEEPS_SESSION = ("40001", "40P01", "55P03", "55006")
+
+
+def judge_fault(error: BaseException) -> FaultKind:
+    """Which row of the table an error belongs to."""
+    if not isinstance(error, psycopg.Error):
+        return FaultKind.UNKNOWN
+    state = error.sqlstate
+    if state is None:
+        # No answer from a server at all: the connection broke or could not be made.
+        is_lost = isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
+        return FaultKind.TRANSIENT if is_lost else FaultKind.UNKNOWN
+    if state[:2] in TRANSIENT_CLASSES or state in TRANSIENT_STATES:
+        return FaultKind.TRANSIENT
+    if state[:2] in MESSAGE_CLASSES:
+        return FaultKind.MESSAGE
+    return FaultKind.UNKNOWN
 
 
 def is_transient(error: BaseException) -> bool:
     """Whether repeating the same statement later may succeed."""
-    if not isinstance(error, psycopg.Error):
-        return False
-    state = error.sqlstate
-    if state is None:
-        # No answer from a server at all: the connection broke or could not be made.
-        return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
-    return state[:2] in TRANSIENT_CLASSES or state in TRANSIENT_STATES
+    return judge_fault(error) is FaultKind.TRANSIENT
+
+
+def needs_new_session(error: BaseException) -> bool:
+    """Whether the connection should be made anew before the next try."""
+    return isinstance(error, psycopg.Error) and error.sqlstate not in KEEPS_SESSION

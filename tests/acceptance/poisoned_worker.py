@@ -1,0 +1,40 @@
+"""A worker with faults of its own: `python -m tests.acceptance.poisoned_worker worker ...`.
+
+A message that holds KILL ends the process that stores it as the kernel does to one that is out of
+memory; one that holds RAISE raises every time.
+"""
+
+import os
+import signal
+import sys
+from typing import Any
+
+KILL = b"poison-kill"
+RAISE = b"poison-raise"
+
+
+def poison() -> None:
+    """Put the faults in the way of every batch."""
+    from workers import runner
+
+    store = runner.store_messages
+
+    def store_or_fail(connection: Any, batch: Any, messages: Any, **rest: Any) -> Any:
+        if any(KILL in message.payload for message in messages):
+            os.kill(os.getpid(), signal.SIGKILL)
+        if any(RAISE in message.payload for message in messages):
+            raise RuntimeError("this code cannot take it")
+        return store(connection, batch, messages, **rest)
+
+    runner.store_messages = store_or_fail
+
+
+if __name__ == "__main__":
+    from celery.__main__ import main
+
+    import config.celery
+
+    config.celery.app.loader.import_default_modules()
+    poison()
+    sys.argv = ["celery", "-A", "config", *sys.argv[1:]]
+    main()
