@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.table import Table
 
 from compose.chaos.faults import SERVERS
-from compose.chaos.run import wait_until_healthy
+from compose.chaos.run import set_up_django, wait_until_healthy
 from compose.chaos.stack import ChaosStack
 from compose.local.layout import PYTHON, REPOSITORY
 
@@ -46,6 +46,7 @@ def main() -> int:
         try:
             stack.start(say=console.print)
             Redis.from_url(stack.environ["REDIS_URL"]).config_set("maxmemory", options.redis_memory)
+            set_up_django(stack.environ)
             stack.begin()
             if problems := wait_until_healthy(stack):
                 console.print("not healthy:", *problems)
@@ -175,7 +176,7 @@ class Watch:
             try:
                 sample = self.sample()
             except Exception as error:
-                print(f"not sampled: {error}")
+                sys.stderr.write(f"not sampled: {error}\n")
                 continue
             for name, value in sample.items():
                 self._most[name] = max(value, self._most.get(name, 0.0))
