@@ -349,12 +349,35 @@ class MaintenanceOptions:
 
 
 @dataclass(frozen=True)
+class StatusOptions:
+    """When `make status` and `/health/pipeline` say that something is late or stuck."""
+
+    oldest_pending_s: int = setting(
+        "STATUS_OLDEST_PENDING_S",
+        "age of the oldest batch that is not stored above which the pipeline is late",
+        default=120,
+        unit="seconds",
+        minimum=1,
+        maximum=86_400,
+    )
+    stuck_after_s: int = setting(
+        "STATUS_STUCK_AFTER_S",
+        "time without a stored batch, while some are pending, after which a pool is stuck",
+        default=60,
+        unit="seconds",
+        minimum=1,
+        maximum=86_400,
+    )
+
+
+@dataclass(frozen=True)
 class WebOptions:
     """Django: admin, health, dashboard."""
 
     database: DatabaseOptions
     redis: RedisOptions
     log: LogOptions
+    status: StatusOptions
     secret_key: str = setting(
         "SECRET_KEY", "a long random text that signs sessions", is_secret=True
     )

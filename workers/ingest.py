@@ -1,6 +1,6 @@
 """The pool "ingest": store batches exactly once, whatever fails."""
 
-from celery import shared_task
+from celery import Task, shared_task
 from celery.signals import worker_process_init, worker_shutting_down
 
 from config.env import read_options
@@ -24,10 +24,10 @@ def _stop_waiting(**_: object) -> None:
     begin_stop()
 
 
-@shared_task(name=STORE_BATCH_TASK)
-def store_batch(batch_id: str) -> None:
+@shared_task(name=STORE_BATCH_TASK, bind=True)
+def store_batch(self: "Task[..., None]", batch_id: str) -> None:
     """Store the batch with this id. Repeating it is harmless; see `BatchRunner.run`."""
     global _runner  # noqa: PLW0603
     if _runner is None:
-        _runner = BatchRunner(read_options(IngestOptions))
+        _runner = BatchRunner(read_options(IngestOptions), pool=str(self.request.hostname))
     _runner.run(batch_id)

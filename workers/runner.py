@@ -18,6 +18,7 @@ from telemetry.core.judge import Contract
 from telemetry.core.retry import backoff_delay_s
 from telemetry.core.topic import compile_topic, parse_topic
 from telemetry.queue.batches import BatchQueue, ClaimedBatch
+from telemetry.queue.pools import note_progress, note_wait
 from telemetry.store.batches import store_messages, store_refused_message
 from telemetry.store.connection import Connection, open_connection
 from telemetry.store.faults import is_transient, judge_fault, needs_new_session
@@ -28,14 +29,18 @@ from workers.guard import BatchHeldError
 from workers.pool_guard import PoolGuard
 from workers.stopping import wait_unless_stopping
 
+NOTE_EVERY_S = 1.0
+
 log = structlog.get_logger("workers.ingest")
 
 
 class BatchRunner:
     """What one worker process keeps between batches: connections, the fleet, presence."""
 
-    def __init__(self, options: IngestOptions) -> None:
+    def __init__(self, options: IngestOptions, *, pool: str = "ingest") -> None:
         self._options = options
+        self._pool = pool
+        self._noted_s = float("-inf")
         self._queue = BatchQueue(connect_redis(options.queue.redis), app)
         self._connection: Connection | None = None
         self._registry = Registry(refresh_s=options.registry_refresh_s)
@@ -98,7 +103,7 @@ class BatchRunner:
                 elif self._wait(batch, attempt, error):
                     continue
                 return
-            self._queue.finish(batch.id)
+            self._finish(batch)
             return
 
     def _limit_attempts(self, batch: ClaimedBatch, messages: list[RawMessage]) -> int:
@@ -137,13 +142,15 @@ class BatchRunner:
     def _wait(self, batch: ClaimedBatch, attempt: int, error: Exception) -> bool:
         """Wait out a fault that passes. False: the worker stops, the batch stays pending."""
         delay_s = backoff_delay_s(attempt, chance=random.random())
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
         log.warning(
             "batch_waits",
             batch_id=batch.id,
             attempt=attempt,
             delay_s=round(delay_s, 2),
-            error=str(error).strip().splitlines()[0] if str(error).strip() else repr(error),
+            error=reason,
         )
+        note_wait(self._queue.redis, self._pool, reason=reason)
         if self._connection is not None and needs_new_session(error):
             self._connection.close()
         if not wait_unless_stopping(delay_s):
@@ -151,6 +158,13 @@ class BatchRunner:
             return False
         self._queue.touch(batch.id)
         return True
+
+    def _finish(self, batch: ClaimedBatch) -> None:
+        self._queue.finish(batch.id)
+        now_s = time.monotonic()
+        if now_s - self._noted_s >= NOTE_EVERY_S:
+            self._noted_s = now_s
+            note_progress(self._queue.redis, self._pool)
 
     def _isolate(self, batch: ClaimedBatch, messages: list[RawMessage], detail: str) -> None:
         """Split a batch that cannot be stored, until the culprit stands alone."""
@@ -170,7 +184,7 @@ class BatchRunner:
             log.warning("batch_left_pending", batch_id=batch.id, error=str(error))
             self._queue.touch(batch.id)
             return
-        self._queue.finish(batch.id)
+        self._finish(batch)
 
     def _approve_refused(self, batch: ClaimedBatch, message: RawMessage) -> None:
         mac = parse_topic(message.topic, self._contract.topic_pattern)

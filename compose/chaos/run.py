@@ -162,7 +162,7 @@ def find_ill(stack: ChaosStack) -> list[str]:
     from redis import RedisError  # noqa: PLC0415
 
     from config.celery import app  # noqa: PLC0415
-    from config.options import RedisOptions  # noqa: PLC0415
+    from config.options import RedisOptions, StatusOptions  # noqa: PLC0415
     from config.queue import connect_redis  # noqa: PLC0415
     from telemetry.queue.batches import BatchQueue  # noqa: PLC0415
     from telemetry.store.status import read_status  # noqa: PLC0415
@@ -177,7 +177,7 @@ def find_ill(stack: ChaosStack) -> list[str]:
         return problems
     redis = connect_redis(read_options(RedisOptions, stack.environ))
     try:
-        return read_status(BatchQueue(redis), app).problems
+        return read_status(BatchQueue(redis), app, options=StatusOptions()).problems
     except (RedisError, OSError) as error:
         return [f"redis: {error}"]
     finally:

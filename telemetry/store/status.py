@@ -7,13 +7,14 @@ from typing import Any
 from celery import Celery
 from msgspec import Struct, field
 
+from config.options import StatusOptions
 from telemetry.core.batch import BEAT_KEY, INGEST_QUEUE, MAINTENANCE_QUEUE
 from telemetry.queue.alarm import read_alarm
 from telemetry.queue.batches import BatchQueue
 from telemetry.queue.bridges import BridgeState, read_bridges
+from telemetry.queue.pools import PoolProgress, read_pools
 from telemetry.queue.tasks import count_unacked, count_waiting
 
-OLDEST_PENDING_S = 120.0
 DROP_ALARM_S = 86_400.0
 PING_TIMEOUT_S = 1.0
 
@@ -40,6 +41,16 @@ class Pool(Struct):
     ok: bool
 
 
+class PoolWork(Struct):
+    """What a pool last did. `progress_age_s`: since its last stored batch; None: none in a day.
+    `waits`: why its batches wait; empty when they do not. `retries`: waits so far."""
+
+    name: str
+    progress_age_s: float | None
+    waits: str
+    retries: int
+
+
 class Beat(Struct):
     """The beat that holds the lock. `age_s` is None when there is none."""
 
@@ -56,6 +67,7 @@ class PipelineStatus(Struct):
     queues: dict[str, QueueDepth]
     pending_batches: int
     oldest_pending_s: float
+    work: list[PoolWork] = field(default_factory=list)
     held: str = ""
     broker_dropped: int = 0
     broker_dropped_age_s: float | None = None
@@ -64,9 +76,17 @@ class PipelineStatus(Struct):
 
 
 def read_status(
-    queue: BatchQueue, app: Celery, *, bridges_wanted: int = 1, pools_wanted: int = 2
+    queue: BatchQueue,
+    app: Celery,
+    *,
+    options: StatusOptions,
+    bridges_wanted: int = 1,
+    pools_wanted: int = 2,
 ) -> PipelineStatus:
-    """Ask Redis and the workers. Takes about a second. Raises `redis.RedisError`."""
+    """Ask Redis and, unless no pool is wanted, the workers, which takes about a second.
+
+    Raises `redis.RedisError`.
+    """
     now = time.time()
     redis = queue.redis
     unacked = count_unacked(redis)
@@ -74,7 +94,7 @@ def read_status(
     dropped = queue.read_dropped()
     status = PipelineStatus(
         bridges=[_bridge(state, now) for state in read_bridges(redis)],
-        pools=_ping_pools(app, wanted=pools_wanted),
+        pools=_ping_pools(app, wanted=pools_wanted) if pools_wanted else [],
         beat=_beat(redis.get(BEAT_KEY + "active"), now),
         queues={
             name: QueueDepth(count_waiting(redis, name), unacked.get(name, 0))
@@ -82,18 +102,21 @@ def read_status(
         },
         pending_batches=int(redis.zcard("ingest:pending")),
         oldest_pending_s=round(now - oldest, 1) if oldest else 0.0,
+        work=[_work(pool, now) for pool in read_pools(redis)],
         held=read_alarm(redis),
         broker_dropped=dropped.messages,
         broker_dropped_age_s=round(now - dropped.at, 1) if dropped.messages else None,
     )
     status.problems = find_problems(
-        status, bridges_wanted=bridges_wanted, pools_wanted=pools_wanted
+        status, options=options, bridges_wanted=bridges_wanted, pools_wanted=pools_wanted
     )
     status.healthy = not status.problems
     return status
 
 
-def find_problems(status: PipelineStatus, *, bridges_wanted: int, pools_wanted: int) -> list[str]:
+def find_problems(
+    status: PipelineStatus, *, options: StatusOptions, bridges_wanted: int, pools_wanted: int
+) -> list[str]:
     """What is wrong, in words."""
     problems = [
         f"bridge {bridge.client_id}: {bridge.state}"
@@ -119,13 +142,39 @@ def find_problems(status: PipelineStatus, *, bridges_wanted: int, pools_wanted: 
             f"the broker dropped {status.broker_dropped} messages that it had acknowledged, the "
             f"last {age_s:.0f} s ago: its queue was full (max_queued_messages)"
         )
-    if status.oldest_pending_s > OLDEST_PENDING_S:
-        problems.append(f"the oldest batch is pending for {status.oldest_pending_s:.0f} s")
+    return problems + _find_late(status, options)
+
+
+def _find_late(status: PipelineStatus, options: StatusOptions) -> list[str]:
+    """What is late or stuck. Nothing is when nothing is pending."""
+    problems = []
+    if status.oldest_pending_s > options.oldest_pending_s:
+        problems.append(
+            f"the oldest of {status.pending_batches} batches is pending for "
+            f"{status.oldest_pending_s:.0f} s; the limit is {options.oldest_pending_s} s"
+        )
+    if status.oldest_pending_s <= options.stuck_after_s:
+        return problems
+    for pool in status.work:
+        if pool.progress_age_s is not None and pool.progress_age_s <= options.stuck_after_s:
+            continue
+        since = "a day" if pool.progress_age_s is None else f"{pool.progress_age_s:.0f} s"
+        why = f"; it waits: {pool.waits} ({pool.retries} retries)" if pool.waits else ""
+        problems.append(f"pool {pool.name} has stored nothing for {since}{why}")
     return problems
 
 
 def _bridge(state: BridgeState, now: float) -> Bridge:
     return Bridge(state.client_id, state.state, round(now - state.at, 1))
+
+
+def _work(pool: PoolProgress, now: float) -> PoolWork:
+    return PoolWork(
+        pool.name,
+        round(now - pool.progress_at, 1) if pool.progress_at else None,
+        pool.reason if pool.is_waiting else "",
+        pool.retries,
+    )
 
 
 def _beat(sign: Any, now: float) -> Beat:

@@ -1,4 +1,8 @@
-"""`/health`: whether this process can serve. Needs no login and tells no secret."""
+"""`/health`: whether this process can serve. `/health/pipeline`: whether messages are stored.
+
+Neither needs a login; neither tells a secret or names an account. The second is for alarms, not for
+what restarts containers: a new web process would not help the pipeline.
+"""
 
 import psycopg
 from django.conf import settings
@@ -8,7 +12,10 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 from redis import RedisError
 
+from config.celery import app
 from config.queue import connect_redis
+from telemetry.queue.batches import BatchQueue
+from telemetry.store.status import read_status
 
 
 @require_safe
@@ -26,5 +33,20 @@ def health(_request: HttpRequest) -> JsonResponse:
             redis.ping()
     except (RedisError, OSError):
         problems.append("Redis does not answer")
+    body = {"status": "unhealthy" if problems else "ok", "problems": problems}
+    return JsonResponse(body, status=503 if problems else 200)
+
+
+@require_safe
+@never_cache
+def pipeline_health(_request: HttpRequest) -> JsonResponse:
+    """200 when bridges and beat live and nothing is late or stuck, else 503 with the reasons."""
+    try:
+        with connect_redis(settings.OPTIONS.redis) as redis:
+            problems = read_status(
+                BatchQueue(redis), app, options=settings.OPTIONS.status, pools_wanted=0
+            ).problems
+    except (RedisError, OSError):
+        problems = ["Redis does not answer"]
     body = {"status": "unhealthy" if problems else "ok", "problems": problems}
     return JsonResponse(body, status=503 if problems else 200)

@@ -2,6 +2,9 @@
 
 from django.urls import path
 
-from telemetry.web.health import health
+from telemetry.web.health import health, pipeline_health
 
-urlpatterns = [path("health", health, name="health")]
+urlpatterns = [
+    path("health", health, name="health"),
+    path("health/pipeline", pipeline_health, name="pipeline-health"),
+]

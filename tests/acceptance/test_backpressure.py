@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from config.celery import app
+from config.options import StatusOptions
 from telemetry.queue.bridges import read_bridges
 from telemetry.store.status import read_status
 from tests.acceptance.conftest import Gateways, Pipeline
@@ -97,7 +98,9 @@ def test_it_counts_what_the_broker_acknowledged_and_dropped(
         )
         report = empty_pipeline.report()
         assert report.received + report.broker_dropped == 500
-        status = read_status(empty_pipeline.queue, app, bridges_wanted=1, pools_wanted=1)
+        status = read_status(
+            empty_pipeline.queue, app, options=StatusOptions(), bridges_wanted=1, pools_wanted=1
+        )
         assert any("the broker dropped" in problem for problem in status.problems)
     finally:
         servers.mosquitto.reconfigure("")

@@ -10,7 +10,7 @@ from redis import RedisError
 
 from config.celery import app
 from config.env import read_options
-from config.options import RedisOptions
+from config.options import RedisOptions, StatusOptions
 from config.queue import connect_redis
 from telemetry.queue.batches import BatchQueue
 from telemetry.store.status import PipelineStatus, read_status
@@ -51,7 +51,11 @@ class Command(BaseCommand):
     ) -> tuple[PipelineStatus | None, Exception | None]:
         try:
             status = read_status(
-                queue, app, bridges_wanted=options["bridges"], pools_wanted=options["pools"]
+                queue,
+                app,
+                options=read_options(StatusOptions),
+                bridges_wanted=options["bridges"],
+                pools_wanted=options["pools"],
             )
         except (RedisError, OSError) as error:
             return None, error
@@ -71,5 +75,9 @@ class Command(BaseCommand):
         self.stdout.write(
             f"pending batches: {status.pending_batches}, oldest {status.oldest_pending_s} s"
         )
+        for work in status.work:
+            age = "none in a day" if work.progress_age_s is None else f"{work.progress_age_s} s ago"
+            waits = f", waits: {work.waits}" if work.waits else ""
+            self.stdout.write(f"pool {work.name}: last stored {age}, {work.retries} retries{waits}")
         for problem in status.problems:
             self.stdout.write(f"problem: {problem}")
