@@ -1,0 +1,83 @@
+"""A backup that cannot be taken or loaded says why, and changes nothing."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+from django.core.management import call_command
+from django.core.management.base import CommandError
+
+from telemetry.backup.archive import ArchiveReader, ArchiveWriter, BackupError, Head, Table
+from telemetry.queue.batches import BatchQueue
+from telemetry.store.connection import Connection
+from tests.messages import make_message
+
+pytestmark = pytest.mark.integration
+
+HEAD = Head(1, "2026-01-01T00:00:00+00:00", "apache", [], [Table("t", ["a"])])
+
+
+def write(path: Path, *, head: Head = HEAD, data: bytes = b"x" * 100_000) -> Path:
+    writer = ArchiveWriter(path, head)
+    writer.write_part("t", [data], rows=[7])
+    writer.finish()
+    return path
+
+
+def test_it_reads_what_it_wrote(tmp_path: Path) -> None:
+    reader = ArchiveReader(write(tmp_path / "b", data=bytes(range(256)) * 1000))
+    assert b"".join(reader.read_part("t")) == bytes(range(256)) * 1000
+    assert reader.parts["t"].rows == 7
+    reader.close()
+    assert not (tmp_path / "b.part").exists()
+
+
+def test_it_refuses_half_a_file_a_damaged_one_and_one_that_is_none(tmp_path: Path) -> None:
+    whole = write(tmp_path / "b").read_bytes()
+    (tmp_path / "half").write_bytes(whole[: whole.index(b"contents.json")])
+    with pytest.raises(BackupError, match="not whole: its end is missing"):
+        ArchiveReader(tmp_path / "half")
+    (tmp_path / "none").write_bytes(b"hello")
+    with pytest.raises(BackupError, match="this is no backup"):
+        ArchiveReader(tmp_path / "none")
+    at = whole.index(b"\x28\xb5\x2f\xfd")
+    (tmp_path / "damaged").write_bytes(whole[:at] + b"\0\0\0\0" + whole[at + 4 :])
+    reader = ArchiveReader(tmp_path / "damaged")
+    with pytest.raises(BackupError, match="t is damaged"):
+        list(reader.read_part("t"))
+    reader.close()
+    newer = msgspec.structs.replace(HEAD, version=2)
+    with pytest.raises(BackupError, match="format 2: expected 1"):
+        ArchiveReader(write(tmp_path / "newer", head=newer))
+
+
+def test_it_leaves_no_file_behind_when_a_backup_fails(tmp_path: Path) -> None:
+    writer = ArchiveWriter(tmp_path / "b", HEAD)
+    writer.abort()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.usefixtures("fleet")
+def test_it_refuses_a_database_that_holds_rows(
+    queue: BatchQueue, connection: Connection, tmp_path: Path
+) -> None:
+    queue.prepare([make_message()], source="test")
+    call_command("backup", str(tmp_path / "b"))
+    with pytest.raises(CommandError, match="hold rows: expected an empty database"):
+        call_command("restore", str(tmp_path / "b"))
+    assert connection.execute("SELECT count(*) > 0 FROM gateway").fetchone() == (True,)
+    with pytest.raises(CommandError, match="exists: expected a new name"):
+        call_command("backup", str(tmp_path / "b"))
+
+
+@pytest.mark.usefixtures("environ", "connection")
+def test_it_refuses_another_schema_and_another_edition(queue: BatchQueue, tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match="the schema differs from the backup's in"):
+        call_command("restore", str(write(tmp_path / "b")))
+    call_command("backup", str(tmp_path / "own"))
+    reader = ArchiveReader(tmp_path / "own")
+    reader.close()
+    other = "community" if reader.head.edition == "apache" else "apache"
+    head = msgspec.structs.replace(reader.head, edition=other)
+    with pytest.raises(CommandError, match=f"is from TimescaleDB's {other} edition"):
+        call_command("restore", str(write(tmp_path / "other", head=head)))
