@@ -151,6 +151,14 @@ class BridgeOptions:
         minimum=0,
         maximum=1000,
     )
+    late_linger_ms: float = setting(
+        "BRIDGE_LATE_LINGER_MS",
+        "the same while what was received before is not stored for seconds, as in an outage",
+        default=250.0,
+        unit="milliseconds",
+        minimum=0,
+        maximum=1000,
+    )
     receive_maximum: int = setting(
         "BRIDGE_RECEIVE_MAXIMUM",
         "unacknowledged messages that the broker may send ahead",

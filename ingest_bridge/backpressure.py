@@ -1,7 +1,8 @@
 """Stop taking messages when the queue is deep or Redis is nearly full; resume when it has drained.
 
 What is not taken is not acknowledged, so it waits in the broker's session. Two marks for each level
-keep the bridge from going on and off with every batch.
+keep the bridge from going on and off with every batch. Below them, while what waits is late
+already, batches are filled for longer: large ones are stored at a fraction of the cost.
 """
 
 import structlog
@@ -13,6 +14,7 @@ from telemetry.queue.batches import BatchQueue
 from telemetry.queue.levels import Levels, read_levels
 
 CHECK_EVERY_S = 0.5
+LATE_S = 2.0
 
 log = structlog.get_logger("ingest_bridge")
 
@@ -51,6 +53,7 @@ class Backpressure:
         self._marks = marks
         self._checked_at = float("-inf")
         self.reason = ""
+        self.is_late = False  # the oldest batch waits for longer than a flowing system lets it
 
     @property
     def is_paused(self) -> bool:
@@ -67,6 +70,7 @@ class Backpressure:
             levels = read_levels(self._queue.redis)
         except (RedisError, OSError):
             return
+        self.is_late = levels.oldest_s > LATE_S
         was_paused = self.is_paused
         self.reason = self._marks.judge(levels, is_paused=was_paused)
         if self.is_paused and not was_paused:

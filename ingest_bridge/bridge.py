@@ -38,6 +38,7 @@ class Bridge:
                 messages=options.batch_messages,
                 payload_bytes=options.batch_bytes,
                 linger_s=options.linger_ms / 1000,
+                late_linger_s=options.late_linger_ms / 1000,
             )
         )
         self._options = options
@@ -89,6 +90,7 @@ class Bridge:
         self._session.keep_alive()
         self._watch_connection()
         self._backpressure.check(now_s=now_s)
+        self._collector.is_late = self._backpressure.is_late
         self._send()
         self._report()
 

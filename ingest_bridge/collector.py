@@ -2,7 +2,8 @@
 
 Policy only: no socket, no clock. The rule is a leading-edge linger: after a quiet spell the first
 message goes at once; while messages keep coming they are collected for `linger_s`, or until the
-batch is full. So an idle system waits for nothing and a loaded one sends large batches.
+batch is full. So an idle system waits for nothing and a loaded one sends large batches. While what
+was sent before is late, every batch lingers for `late_linger_s`.
 """
 
 from msgspec import Struct
@@ -16,6 +17,7 @@ class FlushPolicy(Struct, frozen=True):
     messages: int
     payload_bytes: int
     linger_s: float
+    late_linger_s: float = 0.0
 
 
 class Collected(Struct):
@@ -37,6 +39,7 @@ class Collector:
         self._first_at = 0.0
         self._flushed_at = float("-inf")
         self.payload_bytes = 0
+        self.is_late = False
 
     def __len__(self) -> int:
         return len(self._messages)
@@ -64,6 +67,8 @@ class Collector:
         if self.is_full():
             return 0.0
         linger_s = self._policy.linger_s
+        if self.is_late:
+            return max(0.0, self._first_at + max(linger_s, self._policy.late_linger_s) - now_s)
         if self._first_at - self._flushed_at >= linger_s:
             return 0.0
         return max(0.0, self._first_at + linger_s - now_s)
