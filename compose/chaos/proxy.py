@@ -44,6 +44,11 @@ class Link:
         self._refuses = False
         self._flows.set()
 
+    async def close(self) -> None:
+        """Listen no more."""
+        if self._server is not None:
+            self._server.close()
+
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self._refuses:
             writer.transport.abort()
@@ -108,9 +113,22 @@ class Proxies:
         self._do(self._links[name].restore)
 
     def stop(self) -> None:
-        """End the thread and every connection."""
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(5)
+        """End the thread and every connection. Repeatable."""
+        if self._loop.is_closed():
+            return
+        if self._thread.is_alive():
+            self._do(self._end)
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join(5)
+        self._loop.close()
+
+    async def _end(self) -> None:
+        for link in self._links.values():
+            await link.close()
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     def _do(self, step: Callable[[], Coroutine[Any, Any, None]]) -> None:
         asyncio.run_coroutine_threadsafe(step(), self._loop).result(10)

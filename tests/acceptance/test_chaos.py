@@ -1,0 +1,47 @@
+"""A short run of `manage.py chaos`; the long ones are run by hand and before a release."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.processes import ROOT
+
+pytestmark = [pytest.mark.acceptance, pytest.mark.chaos]
+
+
+def chaos(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the command as a user would, without any setting."""
+    environ = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    return subprocess.run(
+        [sys.executable, "manage.py", "chaos", *arguments],
+        cwd=ROOT,
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_it_loses_nothing_in_a_short_run_and_reports_it(tmp_path: Path) -> None:
+    report = tmp_path / "report.json"
+    done = chaos("--schedules", "2", "--seconds", "5", "--seed", "11", "--json", str(report))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "nothing lost, nothing twice, difference 0" in done.stdout
+    figures = json.loads(report.read_text(encoding="utf-8"))
+    assert figures["seed"] == 11
+    assert figures["failed_schedules"] == []
+    assert figures["acknowledged"] == 2 * 5 * 500
+    assert sum(figures["hits_by_kind"].values()) == 6
+
+
+def test_it_says_what_is_wrong_with_its_options() -> None:
+    done = chaos("--schedules", "0")
+    assert done.returncode == 2
+    assert "--schedules 0: expected more than 0" in done.stderr
+    done = chaos("--only", "nonsense")
+    assert "no kind of fault holds this; see --list" in done.stderr
+    assert "redis: SIGKILL" in chaos("--list").stdout.splitlines()

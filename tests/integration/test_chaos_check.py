@@ -1,0 +1,84 @@
+"""The checker of `manage.py chaos` finds what is lost, changed, or not accounted for."""
+
+import json
+import time
+from datetime import datetime
+from decimal import Decimal
+
+import pytest
+
+from compose.chaos.check import find_recovery_s, find_wrong_rows, list_expected_rows
+from telemetry.core.batch import RawMessage
+from telemetry.queue.batches import BatchQueue
+from telemetry.simulator.messages import iterate_messages
+from telemetry.simulator.plan import Plan
+from telemetry.simulator.registration import register_fleet
+from telemetry.store.connection import Connection
+from workers.runner import BatchRunner
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+def plan(connection: Connection) -> Plan:
+    return Plan(
+        fleet=register_fleet(gateways_count=3, devices_count=2),
+        prefix="tds_new",
+        seed=4,
+        first_at_us=time.time_ns() // 1000 - 60_000_000,
+        messages_count=200,
+        bad_share=0.3,
+        duplicate_share=0.1,
+    )
+
+
+@pytest.fixture
+def stored(plan: Plan, queue: BatchQueue, environ: dict[str, str]) -> None:
+    """Every message of the plan, stored."""
+    from config.env import read_options
+    from config.options import IngestOptions
+
+    runner = BatchRunner(read_options(IngestOptions, environ))
+    messages = [RawMessage(message.topic, message.payload) for message in iterate_messages(plan)]
+    runner.run(queue.prepare(messages, source="test"))
+    runner.close()
+
+
+def test_it_expects_the_readings_that_good_messages_hold(plan: Plan) -> None:
+    rows = list(list_expected_rows(plan))
+    first = next(
+        json.loads(message.payload, parse_float=Decimal)
+        for message in iterate_messages(plan)
+        if not message.outcome.rejected
+    )
+    assert rows[0][1] == datetime.fromisoformat(first["timestamp"])
+    assert rows[0][2] == first["leituras"][0]["valor"]
+    assert len(rows) == len({row[:2] for row in rows}) > 100
+
+
+@pytest.mark.usefixtures("stored")
+def test_it_finds_nothing_wrong_where_nothing_is(database_url: str, plan: Plan) -> None:
+    assert find_wrong_rows(database_url, plan) == []
+
+
+@pytest.mark.usefixtures("stored")
+def test_it_finds_a_row_that_is_lost_and_one_that_was_changed(
+    database_url: str, plan: Plan, connection: Connection
+) -> None:
+    lost, changed = list(list_expected_rows(plan))[3:5]
+    connection.execute("DELETE FROM reading WHERE (device_id, time) = (%s, %s)", lost[:2])
+    connection.execute(
+        "UPDATE reading SET value = value + 1 WHERE (device_id, time) = (%s, %s)", changed[:2]
+    )
+    problems = find_wrong_rows(database_url, plan)
+    assert len(problems) == 2
+    assert any(f"sent {lost[2]}, stored None" in problem for problem in problems)
+    assert any(f"sent {changed[2]}, stored {changed[2] + 1}" in problem for problem in problems)
+
+
+@pytest.mark.usefixtures("stored")
+def test_it_measures_from_the_end_of_a_fault_to_the_next_stored_batch(database_url: str) -> None:
+    assert find_recovery_s(database_url, healed_at=time.time() + 5) is None
+    recovery_s = find_recovery_s(database_url, healed_at=time.time() - 30)
+    assert recovery_s is not None
+    assert 20 < recovery_s <= 30

@@ -1,0 +1,47 @@
+"""A seed decides everything; every kind of fault has its turn."""
+
+from collections import Counter
+
+from compose.chaos.faults import list_causes
+from compose.chaos.schedule import WHOLE, Kind, make_schedules
+
+KINDS = tuple(cause.kind for cause in list_causes().values())
+
+
+def make(seed: int = 1, count: int = 100, **changed: object) -> list[object]:
+    given = {"faults": 3, "load_s": 8.0, **changed}
+    return make_schedules(KINDS, seed=seed, count=count, **given)  # type: ignore[arg-type,return-value]
+
+
+def test_it_makes_the_same_schedules_of_the_same_seed() -> None:
+    assert make(seed=5) == make(seed=5)
+    assert make(seed=5) != make(seed=6)
+
+
+def test_it_begins_with_the_shorter_list_of_the_same_seed() -> None:
+    assert make(count=100)[:30] == make(count=30)
+
+
+def test_it_hits_every_kind_at_least_five_times_in_a_hundred_schedules() -> None:
+    hits = Counter(fault.kind.name for schedule in make() for fault in schedule.faults)
+    assert set(hits) == {kind.name for kind in KINDS}
+    assert min(hits.values()) >= 5
+    assert max(hits.values()) - min(hits.values()) <= 2
+
+
+def test_it_never_hits_one_part_twice_at_a_time() -> None:
+    for schedule in make():
+        targets = [fault.kind.target for fault in schedule.faults]
+        assert len(targets) == len(set(targets))
+        assert WHOLE not in targets or len(targets) == 1
+
+
+def test_it_hits_within_the_load() -> None:
+    for schedule in make(load_s=10.0):
+        assert all(1.0 <= fault.at_s <= 6.0 for fault in schedule.faults)
+
+
+def test_it_fills_up_with_what_there_is_when_kinds_are_few() -> None:
+    kinds = (Kind("a", "x"), Kind("b", "x"))
+    schedules = make_schedules(kinds, seed=1, count=4, faults=1, load_s=1)
+    assert Counter(f.kind.name for s in schedules for f in s.faults) == {"a": 2, "b": 2}
