@@ -48,7 +48,7 @@ class Supervised:
         self.starts = 0
         self.is_wanted = False
         self._argv = argv
-        self._environ = dict(environ)
+        self.environ = dict(environ)
         self._log = log
         self._running: subprocess.Popen[bytes] | None = None
         self._ended_at = 0.0
@@ -103,7 +103,7 @@ class Supervised:
             self._running = subprocess.Popen(
                 self._argv,
                 cwd=REPOSITORY,
-                env=self._environ,
+                env=self.environ,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

@@ -1,13 +1,15 @@
 """A long outage of a part, or far more load than can be stored: is memory bounded, is all drained?
 
     .venv/bin/python -m tests.bench.endure outage --part postgres --seconds 600 --rate 500
-    .venv/bin/python -m tests.bench.endure overload --rate 50000 --seconds 300
+    .venv/bin/python -m tests.bench.endure overload --stored 800 --rate 8000 --seconds 300
 
 A stack of its own on free ports, as `make up` sizes it. Prints the resident memory of each part
-while it lasts, the time of the drain, and whether every acknowledged message is accounted for.
+while it lasts, the time of the drain, and whether every acknowledged message is accounted for. With
+`--stored` the pool stores no more than so many messages a second while the load lasts.
 """
 
 import argparse
+import json
 import subprocess
 import sys
 import tempfile
@@ -23,8 +25,11 @@ from rich.table import Table
 
 from compose.chaos.faults import SERVERS
 from compose.chaos.run import set_up_django, wait_until_healthy
-from compose.chaos.stack import ChaosStack
+from compose.chaos.stack import ChaosStack, Supervised
 from compose.local.layout import PYTHON, REPOSITORY
+from telemetry.queue.batches import BatchQueue
+from telemetry.store.connection import open_connection
+from telemetry.store.report import read_report
 
 SAMPLE_S = 5.0
 
@@ -36,6 +41,7 @@ def main() -> int:
     parser.add_argument("--part", choices=SERVERS, default="postgres", help="what is stopped")
     parser.add_argument("--seconds", type=float, default=600, help="of the outage or the load")
     parser.add_argument("--rate", type=float, default=500, help="messages a second")
+    parser.add_argument("--stored", type=float, help="overload: most that the pool stores a second")
     parser.add_argument("--drain", type=float, default=3600, help="longest time of the drain, s")
     parser.add_argument("--redis-memory", default="1gb", help="Redis's limit; that of make up")
     options = parser.parse_args()
@@ -47,22 +53,38 @@ def main() -> int:
             stack.start(say=console.print)
             Redis.from_url(stack.environ["REDIS_URL"]).config_set("maxmemory", options.redis_memory)
             set_up_django(stack.environ)
+            flag = Path(folder, "slow")
+            if options.stored:
+                slow_down(stack, flag, rate=options.stored)
             stack.begin()
             if problems := wait_until_healthy(stack):
                 console.print("not healthy:", *problems)
                 return 1
-            return run(stack, watch, options, console)
+            return run(stack, watch, options, console, flag)
         finally:
             watch.stop()
             stack.stop()
 
 
-def run(stack: ChaosStack, watch: "Watch", options: argparse.Namespace, console: Console) -> int:
+def slow_down(stack: ChaosStack, flag: Path, *, rate: float) -> None:
+    """Put a slow pool in the place of the stack's own."""
+    flag.touch()
+    quick = stack.processes["ingest"]
+    environ = {**quick.environ, "SLOW_RATE": str(rate), "SLOW_WHILE": str(flag)}
+    argv = [str(PYTHON), "-m", "tests.bench.slow_worker", "worker", "-Q", "ingest"]
+    argv += ["-n", "ingest@slow", "--concurrency", environ["INGEST_CONCURRENCY"]]
+    stack.processes["ingest"] = Supervised("ingest", argv, environ, stack.folder / "slow.log")
+
+
+def run(
+    stack: ChaosStack, watch: "Watch", options: argparse.Namespace, console: Console, flag: Path
+) -> int:
     """Load, with the outage in it; then the drain."""
     watch.start()
     lead_s = 10 if options.trial == "outage" else 0
     count = int(options.rate * (options.seconds + lead_s))
-    simulator = simulate(stack, count=count, options=options)
+    figures = stack.folder / "simulated.json"
+    simulator = simulate(stack, count=count, options=options, figures=figures)
     if options.trial == "outage":
         time.sleep(lead_s)
         stack.find(options.part).stop()
@@ -71,8 +93,12 @@ def run(stack: ChaosStack, watch: "Watch", options: argparse.Namespace, console:
         watch.note("end of the outage")
         stack.restore_server(options.part)
     else:
-        time.sleep(options.seconds)
+        try:
+            simulator.wait(options.seconds)
+        except subprocess.TimeoutExpired:
+            simulator.terminate()  # it ends in order, with what was acknowledged so far
         watch.note("end of the load")
+        flag.unlink(missing_ok=True)
     ended_s = time.monotonic()
     console.print("given back" if options.trial == "outage" else "load ended")
     output, _ = simulator.communicate(timeout=options.drain)
@@ -82,23 +108,42 @@ def run(stack: ChaosStack, watch: "Watch", options: argparse.Namespace, console:
     console.print(output.decode())
     console.print(watch.as_table())
     console.print(f"drained in {drain_s:.1f} s" if drained else "NOT drained")
-    done = subprocess.run(
+    is_balanced = print_books(stack, figures, console)
+    problems = wait_until_healthy(stack)
+    console.print(*(problems or ["all healthy"]), sep="\n")
+    is_whole = options.trial == "overload" or simulator.returncode == 0
+    return 0 if is_whole and is_balanced and drained else 1
+
+
+def print_books(stack: ChaosStack, figures: Path, console: Console) -> bool:
+    """The delivery report beside what gateways were told; whether both agree exactly."""
+    subprocess.run(
         [str(PYTHON), "manage.py", "delivery_report", "--count-rows"],
         cwd=REPOSITORY,
         env=stack.environ,
         check=False,
     )
-    problems = wait_until_healthy(stack)
-    console.print(*(problems or ["all healthy"]), sep="\n")
-    return 1 if simulator.returncode or done.returncode or not drained else 0
+    simulated = json.loads(figures.read_text(encoding="utf-8"))
+    redis = Redis.from_url(stack.environ["REDIS_URL"])
+    with open_connection(stack.environ["DATABASE_URL"], name="bench", statement_timeout_s=60) as c:
+        report = read_report(c, BatchQueue(redis))
+    redis.close()
+    missing = simulated["acknowledged"] - report.stored - report.broker_dropped
+    console.print(
+        f"acknowledged {simulated['acknowledged']:,} (in {simulated['seconds']:,.0f} s) = stored "
+        f"{report.stored:,} + dropped by the broker {report.broker_dropped:,} + {missing:,}; "
+        f"unacknowledged at the end {simulated['unacknowledged']:,}"
+    )
+    # What was published and not yet acknowledged may have been stored all the same.
+    return report.is_balanced and -simulated["unacknowledged"] <= missing <= 0
 
 
-def simulate(stack: ChaosStack, *, count: int, options: argparse.Namespace) -> Any:
-    """The load, as a process of its own. It verifies at its end."""
+def simulate(stack: ChaosStack, *, count: int, options: argparse.Namespace, figures: Path) -> Any:
+    """The load, as a process of its own. After an outage it verifies at its end."""
     arguments = ["--gateways", "50", "--rate", str(options.rate), "--count", str(count)]
-    arguments += ["--patience", "0", "--seed", "7", "--verify", "--timeout", str(options.drain)]
-    if options.trial == "overload":
-        arguments += ["--window", "20000"]
+    arguments += ["--patience", "0", "--seed", "7", "--json", str(figures)]
+    if options.trial == "outage":
+        arguments += ["--verify", "--timeout", str(options.drain)]
     return subprocess.Popen(
         [str(PYTHON), "manage.py", "simulate", *arguments],
         cwd=REPOSITORY,

@@ -1,0 +1,38 @@
+"""An ingest pool that stores SLOW_RATE messages a second at most, while the file SLOW_WHILE is there:
+`python -m tests.bench.slow_worker worker -Q ingest ...`. It makes the sustainable rate known.
+"""
+
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+
+def slow_down() -> None:
+    """Let every process of the pool take its share of the rate."""
+    from workers import runner
+
+    store = runner.store_messages
+    rate = float(os.environ["SLOW_RATE"]) / int(os.environ["INGEST_CONCURRENCY"])
+    flag = Path(os.environ["SLOW_WHILE"])
+
+    def store_slowly(connection: Any, batch: Any, messages: Any, **rest: Any) -> Any:
+        due_at = time.monotonic() + len(messages) / rate
+        stored = store(connection, batch, messages, **rest)
+        while flag.exists() and time.monotonic() < due_at:
+            time.sleep(min(0.2, max(0.0, due_at - time.monotonic())))
+        return stored
+
+    runner.store_messages = store_slowly
+
+
+if __name__ == "__main__":
+    from celery.__main__ import main
+
+    import config.celery
+
+    config.celery.app.loader.import_default_modules()
+    slow_down()
+    sys.argv = ["celery", "-A", "config", *sys.argv[1:]]
+    main()
