@@ -1,5 +1,6 @@
-"""An ingest pool that stores SLOW_RATE messages a second at most, while the file SLOW_WHILE is there:
-`python -m tests.bench.slow_worker worker -Q ingest ...`. It makes the sustainable rate known.
+"""An ingest pool whose sustainable rate is known: `python -m tests.bench.slow_worker worker ...`.
+
+It stores at most SLOW_RATE messages a second while the file SLOW_WHILE is there.
 """
 
 import os
