@@ -159,6 +159,11 @@ class BridgeOptions:
         minimum=0,
         maximum=1000,
     )
+    bulk_read: bool = setting(
+        "BRIDGE_BULK_READ",
+        "take many packets out of one read; false reads packet by packet, as paho does",
+        default=True,
+    )
     receive_maximum: int = setting(
         "BRIDGE_RECEIVE_MAXIMUM",
         "unacknowledged messages that the broker may send ahead",

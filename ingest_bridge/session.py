@@ -6,6 +6,7 @@ No network thread: an exception in a callback would kill it while the client loo
 
 import select
 from collections.abc import Callable
+from functools import partial
 
 import structlog
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
@@ -16,6 +17,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from config.options import BridgeOptions
+from ingest_bridge.bulk import BulkClient, supports_bulk
 from ingest_bridge.errors import EXIT_TAKEN_OVER, BridgeError
 from telemetry.core.batch import RawMessage
 from telemetry.core.topic import subscription
@@ -45,7 +47,8 @@ class Session:
         self._client = self._make_client()
 
     def _make_client(self) -> Client:
-        client = Client(
+        make = partial(BulkClient, deliver=self._on_publish) if self._is_bulk() else Client
+        client = make(
             CallbackAPIVersion.VERSION2,
             client_id=self._options.client_id,
             protocol=MQTTProtocolVersion.MQTTv5,
@@ -60,6 +63,14 @@ class Session:
         # With this set, paho queues acknowledgements and `write` sends them.
         client.on_socket_register_write = lambda *_: None
         return client
+
+    def _is_bulk(self) -> bool:
+        if not self._options.bulk_read:
+            return False
+        if not supports_bulk():
+            log.warning("bulk_read_off", reason="this paho-mqtt is not the one it was written for")
+            return False
+        return True
 
     def connect(self) -> None:
         """Open the connection and send CONNECT; `is_ready` tells when the session serves.
@@ -92,9 +103,15 @@ class Session:
         return bool(readable), bool(writable)
 
     def read(self) -> None:
-        """Read one packet, if one has arrived. Raises `BridgeError` for a fault that is final."""
-        self._client.loop_read()
+        """Read what has arrived, or one packet of it. Raises `BridgeError` for a final fault."""
+        self._read_socket()
         self._raise_fault()
+
+    def _read_socket(self) -> None:
+        if isinstance(self._client, BulkClient):
+            self._client.read_bulk()
+        else:
+            self._client.loop_read()
 
     def write(self) -> None:
         """Send what is queued, as far as the socket takes it."""
@@ -107,8 +124,11 @@ class Session:
 
     def acknowledge(self, packet_ids: list[int]) -> None:
         """Queue the PUBACKs, in order, and send them."""
-        for packet_id in packet_ids:
-            self._client.ack(packet_id, 1)
+        if isinstance(self._client, BulkClient):
+            self._client.acknowledge(packet_ids)
+        else:
+            for packet_id in packet_ids:
+                self._client.ack(packet_id, 1)
         self._client.loop_write()
 
     def close(self, *, for_good: bool) -> None:
@@ -124,7 +144,7 @@ class Session:
         socket = self._client.socket()
         if socket is not None:
             socket.close()
-            self._client.loop_read()
+            self._read_socket()
         self.is_ready = False
 
     def _raise_fault(self) -> None:
@@ -199,7 +219,10 @@ class Session:
             topic = message.topic
         except UnicodeDecodeError:  # the broker checks topics, but a topic must never stop us
             topic = "(topic is not UTF-8)"
+        self._on_publish(topic, bytes(message.payload), message.mid if message.qos else 0)
+
+    def _on_publish(self, topic: str, payload: bytes, packet_id: int) -> None:
         if topic == DROPPED_TOPIC:  # nobody but the broker can publish there
-            self.broker_dropped = int(message.payload)
+            self.broker_dropped = int(payload)
             return
-        self._deliver(RawMessage(topic, bytes(message.payload)), message.mid if message.qos else 0)
+        self._deliver(RawMessage(topic, payload), packet_id)
