@@ -18,7 +18,6 @@ from paho.mqtt.enums import MQTTErrorCode
 PUBLISH = 0x30
 PUBACK = 0x40
 READ_BYTES = 131_072
-KEPT_TOPICS = 200_000
 
 Deliver = Callable[[str, bytes, int], None]
 
@@ -44,7 +43,6 @@ class BulkClient(Client):
         self._deliver = deliver
         self._buffer = b""
         self._at = 0
-        self._topics: dict[bytes, str] = {}
         super().__init__(*arguments, **named)
 
     def connect(self, *arguments: Any, **named: Any) -> MQTTErrorCode:
@@ -117,7 +115,9 @@ class BulkClient(Client):
         body = self._skip_properties(body, end)
         if not body:
             return MQTTErrorCode.MQTT_ERR_PROTOCOL
-        self._deliver(self._read_topic(data[at + 2 : topic_end]), data[body:end], packet_id)
+        # The broker checks topics, but a topic must never stop us.
+        topic = data[at + 2 : topic_end].decode(errors="replace")
+        self._deliver(topic, data[body:end], packet_id)
         return MQTTErrorCode.MQTT_ERR_SUCCESS
 
     def _skip_properties(self, at: int, end: int) -> int:
@@ -131,16 +131,6 @@ class BulkClient(Client):
                 after = position + 1 + length
                 return after if after <= end else 0
         return 0
-
-    def _read_topic(self, raw: bytes) -> str:
-        topic = self._topics.get(raw)
-        if topic is None:
-            # The broker checks topics, but a topic must never stop us.
-            topic = raw.decode(errors="replace")
-            if len(self._topics) >= KEPT_TOPICS:
-                self._topics.clear()
-            self._topics[raw] = topic
-        return topic
 
     def _sock_recv(self, bufsize: int) -> bytes:
         """What paho's own reading gets: the buffer, and nothing when that is at its end."""

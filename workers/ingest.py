@@ -1,5 +1,7 @@
 """The pool "ingest": store batches exactly once, whatever fails."""
 
+import gc
+
 from celery import Task, shared_task
 from celery.signals import worker_process_init, worker_shutting_down
 
@@ -30,4 +32,8 @@ def store_batch(self: "Task[..., None]", batch_id: str) -> None:
     global _runner  # noqa: PLW0603
     if _runner is None:
         _runner = BatchRunner(read_options(IngestOptions), pool=str(self.request.hostname))
+        # What exists by now lives as long as the process. Looking it over with every collection
+        # took a third of a worker's CPU time.
+        gc.collect()
+        gc.freeze()
     _runner.run(batch_id)

@@ -11,6 +11,7 @@ from telemetry.core.payload import show
 from telemetry.core.reasons import Reason, RejectedError
 
 VALUE_LIMIT = Decimal(10) ** 11
+_LOWER_LIMIT = -VALUE_LIMIT
 FOUR_DECIMALS = Decimal("0.0001")
 ZERO = Decimal("0.0000")
 
@@ -24,7 +25,7 @@ def read_value(raw: Raw) -> Decimal:
     Judged after rounding: what is stored is what counts. Raises `RejectedError`: `bad_schema` for
     anything but a number or a text, `bad_value` for no finite decimal or one out of range.
     """
-    text = bytes(raw).decode()
+    text = str(raw, "utf-8")
     first = text[0]
     if first == '"':
         text = msgspec.json.decode(raw)
@@ -39,7 +40,7 @@ def read_value(raw: Raw) -> Decimal:
         value = Decimal(text).quantize(FOUR_DECIMALS, context=_context)
     except InvalidOperation:
         raise _too_large(raw) from None
-    if value >= VALUE_LIMIT or value <= -VALUE_LIMIT:
+    if not _LOWER_LIMIT < value < VALUE_LIMIT:
         raise _too_large(raw)
     return value if value else ZERO
 
@@ -57,7 +58,7 @@ def read_timestamp(text: str) -> datetime:
         instant = datetime.fromisoformat(text)
     except ValueError:
         instant = None
-    if instant is None or not any(mark in text for mark in "Tt "):
+    if instant is None or not ("T" in text or "t" in text or " " in text):
         raise RejectedError(
             Reason.BAD_TIMESTAMP, f"timestamp: expected ISO 8601, got {text[:60]!r}"
         )
@@ -65,6 +66,8 @@ def read_timestamp(text: str) -> datetime:
         raise RejectedError(
             Reason.BAD_TIMESTAMP, f"timestamp: expected Z or an offset, got {text[:60]!r}"
         )
+    if instant.tzinfo is UTC:
+        return instant
     try:
         return instant.astimezone(UTC)
     except OverflowError:

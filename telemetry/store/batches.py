@@ -118,33 +118,35 @@ class _Books:
         self._duplicate = [0] * len(messages)
         self._standing: dict[Key, Decimal] = {}
         for number, verdict in enumerate(verdicts):
-            for reading in verdict.good:
-                self._enter(number, verdict, reading)
+            if verdict.good:
+                self._enter(number, verdict)
 
-    def _enter(self, number: int, verdict: Verdict, reading: GoodReading) -> None:
-        key = (reading.device_id, reading.time)
-        if key in self.rows:
-            self._followers.append((number, reading, key))
-            return
-        gateway = verdict.gateway
+    def _enter(self, number: int, verdict: Verdict) -> None:
+        gateway, rows, received_at = verdict.gateway, self.rows, self._received_at
         assert gateway is not None  # a good reading has a gateway
-        self._first[key] = (number, reading)
-        self.rows[key] = ReadingRow(
-            reading.time,
-            self._received_at,
-            gateway.account_id,
-            gateway.id,
-            reading.device_id,
-            reading.value,
-            reading.unit,
-            reading.raw,
-        )
+        account_id, gateway_id = gateway.account_id, gateway.id
+        for reading in verdict.good:
+            device_id, time = key = (reading.device_id, reading.time)
+            if key in rows:
+                self._followers.append((number, reading, key))
+                continue
+            self._first[key] = (number, reading)
+            rows[key] = ReadingRow(
+                time,
+                received_at,
+                account_id,
+                gateway_id,
+                device_id,
+                reading.value,
+                reading.unit,
+                reading.raw,
+            )
 
     def settle(self, standing: dict[Key, Decimal]) -> None:
         """Say which keys stood already, with their values."""
         self._standing = standing
         for key, (number, reading) in self._first.items():
-            if key in standing:
+            if standing and key in standing:
                 self._compare(number, reading, standing[key])
             else:
                 self._stored[number] += 1

@@ -47,11 +47,14 @@ def is_batch_stored(connection: Connection, batch_id: str) -> bool:
 
 def insert_dirty_hours(connection: Connection, keys: Iterable[Key]) -> None:
     """Note the hours that stored readings touch: one row an hour, never shared with others."""
-    devices_by_hour: defaultdict[datetime, set[int]] = defaultdict(set)
+    devices_by_time: defaultdict[datetime, list[int]] = defaultdict(list)
     for device_id, time in keys:
-        devices_by_hour[time.replace(minute=0, second=0, microsecond=0)].add(device_id)
+        devices_by_time[time].append(device_id)
+    devices_by_hour: defaultdict[datetime, set[int]] = defaultdict(set)
+    for time, devices in devices_by_time.items():
+        devices_by_hour[time.replace(minute=0, second=0, microsecond=0)].update(devices)
     with connection.cursor() as cursor:
         cursor.executemany(
             "INSERT INTO dirty_hour (hour, device_ids) VALUES (%s, %s)",
-            [(hour, sorted(devices)) for hour, devices in sorted(devices_by_hour.items())],
+            [(hour, sorted(found)) for hour, found in sorted(devices_by_hour.items())],
         )

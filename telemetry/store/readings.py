@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
+from operator import attrgetter
 from typing import NamedTuple, TypeAlias
 
 import psycopg
@@ -43,7 +44,7 @@ def insert_readings(connection: Connection, rows: list[ReadingRow]) -> dict[Key,
     """
     if not rows:
         return {}
-    rows = sorted(rows, key=lambda row: (row.device_id, row.time))
+    rows = sorted(rows, key=attrgetter("device_id", "time"))
     try:
         with connection.transaction():
             _copy(connection, "reading", rows)
@@ -56,8 +57,9 @@ def _copy(connection: Connection, table: str, rows: Iterable[ReadingRow]) -> Non
     statement = f"COPY {table} ({_COLUMNS}) FROM STDIN (FORMAT BINARY)"
     with connection.cursor() as cursor, cursor.copy(statement) as copy:
         copy.set_types(_TYPES)
+        write_row = copy.write_row
         for row in rows:
-            copy.write_row(row)
+            write_row(row)
 
 
 def _insert_carefully(connection: Connection, rows: list[ReadingRow]) -> dict[Key, Decimal]:
