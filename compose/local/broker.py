@@ -20,7 +20,7 @@ PLUGIN = "usr/lib/*/mosquitto/mosquitto_persist_sqlite.so"
 # What may come from the broker's suite; apt takes everything else from the root filesystem's own.
 TAKEN = "src:mosquitto libpicohttpparser1 libdlt3 src:glibc"
 COMPILER = ("tcc", "binutils", "libc6-dev", "mosquitto-dev", "libmosquitto-dev")
-INSTALL = ("mosquitto", "mosquitto-clients", "systemd-standalone-sysusers", *COMPILER)
+INSTALL = ("systemd-standalone-sysusers", *COMPILER)
 PROMISE = (
     "the broker is not crash-safe: killed, it may lose what it acknowledged in its last 15 s, and "
     "after a restart what is published before the bridges are back"
@@ -44,13 +44,17 @@ def install_broker(pins: Pins, root: Path) -> None:
         # The suite moves on: its lists may be older than they say they are valid.
         update = ["apt-get", "-q", "-o", "Acquire::Check-Valid-Until=false", "update"]
         install = ["apt-get", "-q", "-y", "--no-install-recommends", "--no-remove", "install"]
-        fetch = [*install, "--download-only", *INSTALL]
+        # No other version: the plugin builds on an interface that may change.
+        packages = [f"{name}={version}*" for name, version in pins.broker_versions.items()]
+        packages += INSTALL
+        fetch = [*install, "--download-only", *packages]
         if not (run_inside(root, update, log.fileno()) and run_inside(root, fetch, log.fileno())):
-            say(f"  Mosquitto of {pins.broker_suite} cannot be installed ({LOG}):")
+            wanted = ", ".join(f"{name} {text}" for name, text in pins.broker_versions.items())
+            say(f"  {wanted} of {pins.broker_suite} cannot be installed ({LOG}):")
             say(f"  {PROMISE}")
             say("  make distclean and make up try again")
             return
-        if not run_inside(root, [*install, *INSTALL], log.fileno()):
+        if not run_inside(root, [*install, *packages], log.fileno()):
             raise StackError(f"installing the broker failed. Log: {LOG}\n{read_tail(LOG)}")
         compile_keeper(root, log.fileno())
 
