@@ -6,7 +6,7 @@ import os
 import sys
 
 # Commands with a stack of their own: they need no settings before it runs.
-WITH_OWN_STACK = {"chaos": "compose.chaos.__main__"}
+WITH_OWN_STACK = {"bench": "compose.bench.__main__", "chaos": "compose.chaos.__main__"}
 
 
 def main() -> None:

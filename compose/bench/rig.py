@@ -1,0 +1,125 @@
+"""Servers and processes of one run. Everything ends, and all data is deleted, with the run."""
+
+import os
+import secrets
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import psutil
+import psycopg
+
+from compose.chaos.stack import Supervised
+from compose.local.layout import PYTHON, REPOSITORY, START_SCRIPTS, StackError
+from compose.local.servers import ServerSet
+
+SERVERS = ("mosquitto", "redis", "postgres")
+
+
+class Rig:
+    """Fresh servers with the schema, and what is started beside them. Use with `with`."""
+
+    def __init__(self, *, concurrency: int) -> None:
+        self.servers = ServerSet()
+        self.environ: dict[str, str] = {}
+        self._concurrency = concurrency
+        self._exit = ExitStack()
+        self._folder = Path(self._exit.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
+
+    def __enter__(self) -> Self:
+        try:
+            self._exit.enter_context(self.servers)
+            self.environ = {
+                "PATH": f"{PYTHON.parent}:/usr/local/bin:/usr/bin:/bin",
+                "HOME": os.environ.get("HOME", "/"),
+                **self.servers.environ,
+                "SECRET_KEY": secrets.token_hex(32),
+                "WEB_HTTPS": "false",
+                "DJANGO_SETTINGS_MODULE": "config.settings",
+                "PYTHONPATH": str(REPOSITORY),
+                "PYTHONUNBUFFERED": "1",
+                "TZ": "UTC",
+                "BRIDGE_CLIENT_ID": "bridge-1",
+                "INGEST_CONCURRENCY": str(self._concurrency),
+            }
+            self.manage("migrate", "--verbosity", "0")
+        except BaseException:
+            self._exit.close()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._exit.close()
+
+    def start(self, name: str) -> Supervised:
+        """Start a process by its start script."""
+        return self.launch(name, [str(START_SCRIPTS / name)])
+
+    def launch(self, name: str, argv: list[str]) -> Supervised:
+        """Start a process. It is ended with the run."""
+        process = Supervised(name, argv, self.environ, self._folder / f"{name}.log")
+        process.is_wanted = True
+        process.look(now_s=time.monotonic())
+        self._exit.callback(process.stop)
+        return process
+
+    def manage(self, *arguments: str) -> str:
+        """Run a management command to its end; what it printed. Raises `StackError`."""
+        return self.run([str(PYTHON), "manage.py", *arguments])
+
+    def run(self, argv: list[str]) -> str:
+        """Run a command to its end; what it printed. Raises `StackError`."""
+        done = subprocess.run(
+            argv, check=False, cwd=REPOSITORY, env=self.environ, capture_output=True, text=True
+        )
+        if done.returncode:
+            raise StackError(f"{' '.join(argv[1:3])} failed:\n{done.stdout}{done.stderr}")
+        return done.stdout
+
+    def simulate(self, *, count: int) -> None:
+        """Publish `count` messages of 3 readings, as fast as the broker takes them."""
+        self.manage("simulate", "--gateways", "50", "--rate", "0", "--count", str(count))
+
+    def wait_for_rows(self, statement: str, *, count: int, timeout_s: float = 1200) -> None:
+        """Until a query of one number gives `count`. Raises `StackError`."""
+        with psycopg.connect(self.environ["DATABASE_URL"], autocommit=True) as connection:
+
+            def is_reached() -> bool:
+                row = connection.execute(statement).fetchone()
+                return row is not None and row[0] >= count
+
+            wait_until(is_reached, timeout_s=timeout_s, what=f"{count:,} by {statement!r}")
+
+    def measure_cpu_s(self) -> dict[str, float]:
+        """User and system time of each server so far."""
+        return {name: tree_seconds(getattr(self.servers, name).pid) for name in SERVERS}
+
+
+def wait_until(condition: Callable[[], bool], *, timeout_s: float, what: str) -> None:
+    """Return as soon as the condition holds. Raises `StackError` when it does not in time."""
+    give_up_at = time.monotonic() + timeout_s
+    while not condition():
+        if time.monotonic() > give_up_at:
+            raise StackError(f"not within {timeout_s:g} s: {what}")
+        time.sleep(0.05)
+
+
+def tree_seconds(pid: int) -> float:
+    """CPU seconds of a process, its living children and those that ended."""
+    process = psutil.Process(pid)
+    own = process.cpu_times()
+    total = own.user + own.system + own.children_user + own.children_system
+    for child in process.children(recursive=True):
+        times = child.cpu_times()
+        total += times.user + times.system
+    return float(total)

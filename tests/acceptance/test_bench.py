@@ -1,0 +1,58 @@
+"""A small run of `manage.py bench`: every figure is there. How large they are, no test says."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.processes import ROOT
+
+pytestmark = pytest.mark.acceptance
+
+
+def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the command as a user would, without any setting."""
+    environ = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    return subprocess.run(
+        [sys.executable, "manage.py", "bench", *arguments],
+        cwd=ROOT,
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_it_measures_a_drain_beside_its_floor_and_the_naive_way(tmp_path: Path) -> None:
+    report = tmp_path / "drain.json"
+    done = bench(
+        *("drain", "--count", "2000", "--runs", "1", "--naive", "50", "--json", str(report))
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    figures = json.loads(report.read_text(encoding="utf-8"))
+    assert figures["options"]["count"] == 2000
+    assert figures["machine"]["cores"] == os.cpu_count()
+    [run] = figures["runs"]
+    for name in (
+        "messages a second",
+        "mosquitto_sub, messages a second",
+        "naive, messages a second",
+        "mosquitto, us",
+        "bridge, us",
+        "worker, us",
+        "postgres, us",
+        "bridge, MB",
+    ):
+        assert run[name] > 0, name
+    parts = sum(
+        run[f"{part}, us"] for part in ("mosquitto", "redis", "postgres", "bridge", "worker")
+    )
+    assert run["all, us"] == pytest.approx(parts)
+
+
+def test_it_says_what_is_wrong_with_its_options() -> None:
+    assert "--count 0: expected at least 1" in bench("drain", "--count", "0").stderr
+    assert "{drain}" in bench("--help").stdout
