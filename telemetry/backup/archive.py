@@ -66,6 +66,8 @@ class ArchiveWriter:
         self._path = path
         self._fresh = path.with_name(path.name + ".part")
         self._parts: list[Part] = []
+        self._fresh.unlink(missing_ok=True)
+        self._fresh.touch(mode=0o600)  # it holds password hashes
         self._tar = tarfile.open(self._fresh, "w")  # noqa: SIM115 - closed by `finish` or `abort`
         self._add(HEAD, msgspec.json.encode(head))
 

@@ -30,6 +30,7 @@ def test_it_reads_what_it_wrote(tmp_path: Path) -> None:
     assert reader.parts["t"].rows == 7
     reader.close()
     assert not (tmp_path / "b.part").exists()
+    assert (tmp_path / "b").stat().st_mode & 0o777 == 0o600
 
 
 def test_it_refuses_half_a_file_a_damaged_one_and_one_that_is_none(tmp_path: Path) -> None:
