@@ -213,6 +213,38 @@ def test_it_holds_batches_when_nearly_every_gateway_is_refused_until_it_is_overr
     runner.close()
 
 
+def test_it_holds_what_fails_for_an_unknown_reason_from_nearly_every_gateway(
+    runner: BatchRunner,
+    queue: BatchQueue,
+    connection: Connection,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A deploy whose code raises for everything: the queue does not become dead letters."""
+    connection.execute(
+        "INSERT INTO gateway (account_id, code, mac, name, location, max_devices, is_active,"
+        " is_online, firmware_version) SELECT 1, 'G' || n, '02:00:00:00:00:' || n, '', '', 8, true,"
+        " false, '' FROM generate_series(10, 40) n"
+    )
+    devices = "INSERT INTO device (gateway_id, account_id, code, name, kind, measurement, "
+    devices += "unit, is_active) SELECT id, account_id, 'D01', '', 'meter', 'delta', 'kWh',"
+    connection.execute(devices + " true FROM gateway WHERE mac LIKE '02:%'")
+    messages = [make_message(mac=f"02:00:00:00:00:{n}") for n in range(10, 41)]
+    queue.put(messages, source="bridge-1")
+    with monkeypatch.context() as deploy:
+        deploy.setattr(runner_module, "store_messages", lambda *_, **__: 1 / 0)
+        for _ in range(8):  # split down to single messages, and more
+            for batch in queue.snapshot().pending:
+                runner.run(batch.id)
+    report = read_report(connection, queue)
+    assert report.dead_lettered < 10, "fewer gateways than the guard judges by"
+    assert report.in_flight == 31 - report.dead_lettered
+    assert "gateways got nothing in" in read_alarm(queue.redis)
+    run_all(runner, queue)
+    after = read_report(connection, queue)
+    assert (after.stored, after.in_flight) == (31 - report.dead_lettered, 0)
+    assert after.difference == 0
+
+
 def test_it_never_splits_a_batch_whose_workers_only_waited(
     runner: BatchRunner,
     queue: BatchQueue,
