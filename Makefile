@@ -74,7 +74,7 @@ format: ## Format the code
 	$(VENV)/bin/ruff format .
 
 .PHONY: env-example
-env-example: ## Write .env.example from config/options.py
+env-example: ## Write .env.example from config/options
 	@$(PYTHON) -m config.example > .env.example
 
 .PHONY: lock

@@ -1,0 +1,43 @@
+"""Every setting of the product, in frozen classes, one for each concern.
+
+`.env.example` is written from this package (`make env-example`), and a test holds the two together.
+Each process reads the classes that it needs and nothing else.
+"""
+
+from config.options.bridge import BridgeOptions
+from config.options.shared import (
+    BrokerOptions,
+    DatabaseOptions,
+    LogOptions,
+    QueueOptions,
+    RedisOptions,
+    TopicOptions,
+)
+from config.options.simulator import SimulatorOptions
+from config.options.web import StatusOptions, WebOptions
+from config.options.workers import ContractOptions, IngestOptions, MaintenanceOptions
+
+__all__ = [
+    "ALL_OPTIONS",
+    "BridgeOptions",
+    "BrokerOptions",
+    "ContractOptions",
+    "DatabaseOptions",
+    "IngestOptions",
+    "LogOptions",
+    "MaintenanceOptions",
+    "QueueOptions",
+    "RedisOptions",
+    "SimulatorOptions",
+    "StatusOptions",
+    "TopicOptions",
+    "WebOptions",
+]
+
+ALL_OPTIONS: tuple[type, ...] = (
+    WebOptions,
+    BridgeOptions,
+    IngestOptions,
+    MaintenanceOptions,
+    SimulatorOptions,
+)

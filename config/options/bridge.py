@@ -1,0 +1,129 @@
+"""The MQTT bridge."""
+
+import re
+import socket
+from dataclasses import dataclass
+
+from config.env import SettingError, setting
+from config.options.shared import BrokerOptions, LogOptions, RedisOptions, TopicOptions
+
+
+@dataclass(frozen=True)
+class BridgeOptions:
+    """The MQTT bridge (`python -m ingest_bridge`)."""
+
+    broker: BrokerOptions
+    topic: TopicOptions
+    redis: RedisOptions
+    log: LogOptions
+    user: str = setting("MQTT_BRIDGE_USER", "MQTT user of the bridge")
+    password: str = setting("MQTT_BRIDGE_PASSWORD", "MQTT password of the bridge", is_secret=True)
+    client_id: str = setting(
+        "BRIDGE_CLIENT_ID",
+        "MQTT client id, unique and stable for each bridge; default bridge-HOSTNAME",
+        default="",
+    )
+    share_group: str = setting(
+        "BRIDGE_SHARE_GROUP", "group of the shared subscription", default="ingest"
+    )
+    batch_messages: int = setting(
+        "BRIDGE_BATCH_MESSAGES",
+        "most messages in one batch",
+        default=1000,
+        unit="messages",
+        minimum=1,
+        maximum=10000,
+    )
+    batch_bytes: int = setting(
+        "BRIDGE_BATCH_BYTES",
+        "payload bytes at which a batch is sent",
+        default=2_000_000,
+        unit="bytes",
+        minimum=1024,
+        maximum=64_000_000,
+    )
+    linger_ms: float = setting(
+        "BRIDGE_LINGER_MS",
+        "longest wait for a batch to fill while messages flow; none after a quiet spell",
+        default=8.0,
+        unit="milliseconds",
+        minimum=0,
+        maximum=1000,
+    )
+    late_linger_ms: float = setting(
+        "BRIDGE_LATE_LINGER_MS",
+        "the same while what was received before is not stored for seconds, as in an outage",
+        default=250.0,
+        unit="milliseconds",
+        minimum=0,
+        maximum=1000,
+    )
+    bulk_read: bool = setting(
+        "BRIDGE_BULK_READ",
+        "take many packets out of one read; false reads packet by packet, as paho does",
+        default=True,
+    )
+    receive_maximum: int = setting(
+        "BRIDGE_RECEIVE_MAXIMUM",
+        "unacknowledged messages that the broker may send ahead",
+        default=5000,
+        unit="messages",
+        minimum=1,
+        maximum=65535,
+    )
+    pending_high: int = setting(
+        "BRIDGE_PENDING_HIGH",
+        "messages waiting to be stored above which bridges take no more",
+        default=1_000_000,
+        unit="messages",
+        minimum=1,
+        maximum=1_000_000_000,
+    )
+    pending_low: int = setting(
+        "BRIDGE_PENDING_LOW",
+        "messages waiting to be stored below which bridges go on",
+        default=800_000,
+        unit="messages",
+        minimum=0,
+        maximum=1_000_000_000,
+    )
+    memory_high: int = setting(
+        "BRIDGE_REDIS_MEMORY_HIGH",
+        "share of Redis's maxmemory above which bridges take no more",
+        default=80,
+        unit="percent",
+        minimum=1,
+        maximum=100,
+    )
+    memory_low: int = setting(
+        "BRIDGE_REDIS_MEMORY_LOW",
+        "share of Redis's maxmemory below which bridges go on",
+        default=70,
+        unit="percent",
+        minimum=0,
+        maximum=100,
+    )
+    health_file: str = setting(
+        "BRIDGE_HEALTH_FILE",
+        "file that the bridge touches as it makes progress; read by --check",
+        default="",
+    )
+
+    def __post_init__(self) -> None:
+        if not self.client_id:
+            object.__setattr__(self, "client_id", f"bridge-{socket.gethostname()}")
+        if not re.fullmatch(r"[A-Za-z0-9._-]{1,64}", self.client_id):
+            raise SettingError(
+                f"BRIDGE_CLIENT_ID={self.client_id!r}: expected 1 to 64 of A-Z a-z 0-9 . _ -"
+            )
+        if not re.fullmatch(r"[^/+#\x00]{1,64}", self.share_group):
+            raise SettingError(
+                f"BRIDGE_SHARE_GROUP={self.share_group!r}: expected a name without / + #"
+            )
+        _require_below("BRIDGE_PENDING", low=self.pending_low, high=self.pending_high)
+        _require_below("BRIDGE_REDIS_MEMORY", low=self.memory_low, high=self.memory_high)
+
+
+def _require_below(name: str, *, low: int, high: int) -> None:
+    if low >= high:
+        raise SettingError(f"{name}_LOW={low}: expected less than {name}_HIGH={high}")

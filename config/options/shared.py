@@ -1,0 +1,104 @@
+"""Where the servers are, how processes log: settings that several processes read."""
+
+import re
+from dataclasses import dataclass
+
+from config.env import SettingError, setting
+
+
+@dataclass(frozen=True)
+class LogOptions:
+    """How a process logs."""
+
+    format: str = setting(
+        "LOG_FORMAT", "form of log lines", default="console", choices=("console", "json")
+    )
+    level: str = setting(
+        "LOG_LEVEL",
+        "least severe level that is logged",
+        default="info",
+        choices=("debug", "info", "warning", "error"),
+    )
+
+
+@dataclass(frozen=True)
+class RedisOptions:
+    """Where the batches and the Celery queues are."""
+
+    url: str = setting(
+        "REDIS_URL", "redis://[:PASSWORD@]HOST:PORT/DB of the queue's Redis", is_secret=True
+    )
+    socket_timeout_s: float = setting(
+        "REDIS_SOCKET_TIMEOUT_S",
+        "time after which a silent Redis is given up",
+        default=5.0,
+        unit="seconds",
+        minimum=0.1,
+        maximum=60,
+    )
+
+    def __post_init__(self) -> None:
+        if not re.match(r"(rediss?|unix)://", self.url):
+            raise SettingError(
+                "REDIS_URL=(hidden): expected redis://, rediss:// or unix:// at its start"
+            )
+
+
+@dataclass(frozen=True)
+class QueueOptions:
+    """How Celery uses Redis."""
+
+    redis: RedisOptions
+    visibility_timeout_s: int = setting(
+        "CELERY_VISIBILITY_TIMEOUT_S",
+        "time after which an unacknowledged task is given to another worker",
+        default=300,
+        unit="seconds",
+        minimum=30,
+        maximum=86400,
+    )
+
+
+@dataclass(frozen=True)
+class DatabaseOptions:
+    """Where readings, ledger and fleet are."""
+
+    url: str = setting("DATABASE_URL", "postgres://USER:PASSWORD@HOST:PORT/NAME", is_secret=True)
+
+    def __post_init__(self) -> None:
+        if not re.match(r"postgres(ql)?://", self.url):
+            raise SettingError("DATABASE_URL=(hidden): expected postgres:// at its start")
+
+
+@dataclass(frozen=True)
+class TopicOptions:
+    """The topics of the contract."""
+
+    prefix: str = setting(
+        "MQTT_TOPIC_PREFIX", "first level(s) of the telemetry topics", default="tds_new"
+    )
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[^/+#\x00$][^+#\x00]*(?<!/)", self.prefix):
+            raise SettingError(
+                f"MQTT_TOPIC_PREFIX={self.prefix!r}: expected topic levels without +, #, $ "
+                "or a slash at either end"
+            )
+
+
+@dataclass(frozen=True)
+class BrokerOptions:
+    """Where the MQTT broker is."""
+
+    host: str = setting("MQTT_HOST", "host name of the MQTT broker")
+    port: int = setting(
+        "MQTT_PORT", "port of the MQTT broker", default=1883, minimum=1, maximum=65535
+    )
+    keepalive_s: int = setting(
+        "MQTT_KEEPALIVE_S",
+        "interval of MQTT keepalive pings",
+        default=30,
+        unit="seconds",
+        minimum=5,
+        maximum=3600,
+    )

@@ -1,0 +1,61 @@
+"""The web process, and what says that the pipeline is late."""
+
+from dataclasses import dataclass
+
+from config.env import SettingError, setting
+from config.options.shared import DatabaseOptions, LogOptions, RedisOptions
+
+
+@dataclass(frozen=True)
+class StatusOptions:
+    """When `make status` and `/health/pipeline` say that something is late or stuck."""
+
+    oldest_pending_s: int = setting(
+        "STATUS_OLDEST_PENDING_S",
+        "age of the oldest batch that is not stored above which the pipeline is late",
+        default=120,
+        unit="seconds",
+        minimum=1,
+        maximum=86_400,
+    )
+    stuck_after_s: int = setting(
+        "STATUS_STUCK_AFTER_S",
+        "time without a stored batch, while some are pending, after which a pool is stuck",
+        default=60,
+        unit="seconds",
+        minimum=1,
+        maximum=86_400,
+    )
+
+
+@dataclass(frozen=True)
+class WebOptions:
+    """Django: admin, health, dashboard."""
+
+    database: DatabaseOptions
+    redis: RedisOptions
+    log: LogOptions
+    status: StatusOptions
+    secret_key: str = setting(
+        "SECRET_KEY", "a long random text that signs sessions", is_secret=True
+    )
+    debug: bool = setting("DEBUG", "Django's debug mode; never in production", default=False)
+    allowed_hosts: tuple[str, ...] = setting(
+        "ALLOWED_HOSTS",
+        "host names that the web process answers to, separated by commas",
+        default=("127.0.0.1", "localhost"),
+    )
+    is_https: bool = setting(
+        "WEB_HTTPS",
+        "the site is reached over HTTPS: secure cookies, HSTS, redirect from HTTP",
+        default=True,
+    )
+    trusted_origins: tuple[str, ...] = setting(
+        "CSRF_TRUSTED_ORIGINS",
+        "origins (https://HOST) that may post forms from behind a proxy",
+        default=(),
+    )
+
+    def __post_init__(self) -> None:
+        if len(self.secret_key) < 32:
+            raise SettingError("SECRET_KEY=(hidden): expected at least 32 random characters")
