@@ -6,7 +6,7 @@ are held instead of becoming dead letters. A batch in which most gateways are se
 always; when it is such batches that come again, the guard lets go. Pure: `now` is an argument.
 """
 
-from collections.abc import Container, Iterable
+from collections.abc import Container, Sequence
 
 from msgspec import Struct
 
@@ -38,19 +38,14 @@ class BatchHeldError(Exception):
     """The guard holds the batch: it waits as for a fault that passes. The text says why."""
 
 
-def hear(verdicts: Iterable[Verdict], *, known: Container[str]) -> Heard:
+def hear(verdicts: Sequence[Verdict], *, known: Container[str]) -> Heard:
     """Which of the registered gateways got something in.
 
     Others do not count: anybody can make up MACs, and what is refused as an unknown gateway is
     sent again by itself once the gateway is known.
     """
-    served: set[str] = set()
-    refused: set[str] = set()
-    for verdict in verdicts:
-        if verdict.good:
-            served.add(verdict.mac)
-        elif verdict.mac in known:
-            refused.add(verdict.mac)
+    served = {verdict.mac for verdict in verdicts if verdict.good}
+    refused = {verdict.mac for verdict in verdicts if not verdict.good and verdict.mac in known}
     return Heard(frozenset(served), frozenset(refused - served))
 
 

@@ -1,11 +1,12 @@
 """Judge one message: which readings are good, what is refused and why (message contract).
 
 Pure: the fleet and the time of receipt are arguments. The checks run in the contract's order.
-Whether a good reading is stored, a duplicate or in conflict is known only by the database.
+Whether a good reading is stored, a duplicate or in conflict is known only by the database. Plain
+messages take the straight way of `telemetry.core.plain`.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -20,8 +21,9 @@ from telemetry.core.payload import (
     decode_payload,
     reading_json,
 )
+from telemetry.core.plain import accept_plain
+from telemetry.core.reading import ReadingRow
 from telemetry.core.reasons import Reason, RejectedError
-from telemetry.core.topic import parse_topic
 from telemetry.core.values import read_timestamp, read_value
 
 
@@ -35,17 +37,6 @@ class Contract(Struct, frozen=True):
     keep_raw: str = "extra"  # extra, always, never
 
 
-class GoodReading(Struct, gc=False):
-    """A reading that may be stored. `index` is its place in the message."""
-
-    device_id: int
-    time: datetime
-    value: Decimal
-    unit: str
-    raw: str | None
-    index: int
-
-
 class Refusal(Struct, gc=False):
     """One dead letter to be: a whole message, or one reading (`index`) of it."""
 
@@ -56,54 +47,109 @@ class Refusal(Struct, gc=False):
 
 
 class Verdict(Struct):
-    """What became of one message. Good readings and refusals add up to `readings_count`,
-    or the message is refused as a whole: one refusal without index and no reading."""
+    """What became of one message. Good readings and refusals add up to `readings_count`, or the
+    message is refused as a whole: one refusal without index and no reading. `places` has the place
+    of each good reading in the message."""
 
     mac: str
     gateway: GatewayEntry | None
     readings_count: int
-    good: list[GoodReading]
+    good: list[ReadingRow]
+    places: Sequence[int]
     refusals: list[Refusal]
 
 
-def judge_message(
-    message: RawMessage,
-    *,
-    gateways: Mapping[str, GatewayEntry],
-    received_at: datetime,
-    contract: Contract,
-) -> Verdict:
-    """Take a message apart and check it. Never raises for anything that a message may hold."""
-    verdict = Verdict("", None, 0, [], [])
-    try:
-        gateway, payload = _identify(message, verdict, gateways, contract)
-        time = _check_time(payload.timestamp, received_at, contract)
-    except RejectedError as error:
-        verdict.refusals.append(Refusal(error.reason, error.detail))
-        return verdict
-    verdict.readings_count = len(payload.items)
-    for index, item in enumerate(payload.items):
+class Judge:
+    """Judges messages that were received at one time against one fleet."""
+
+    def __init__(
+        self, contract: Contract, gateways: Mapping[str, GatewayEntry], *, received_at: datetime
+    ) -> None:
+        self._contract = contract
+        self._gateways = gateways
+        self._received_at = received_at
+        self._earliest = received_at - contract.behind
+        self._latest = received_at + contract.ahead
+        self._may_be_plain = contract.keep_raw != "always"
+
+    def judge(self, message: RawMessage, mac: str | None) -> Verdict:
+        """Take a message apart and check it; `mac` is its topic's, None for a topic of another
+        form. Never raises for anything that a message may hold."""
+        gateway, payload = self._gateways.get(mac or ""), message.payload
+        if (
+            gateway is not None
+            and gateway.is_active
+            and self._may_be_plain
+            and len(payload) <= self._contract.payload_bytes
+        ):
+            rows = accept_plain(
+                payload,
+                gateway,
+                received_at=self._received_at,
+                earliest=self._earliest,
+                latest=self._latest,
+            )
+            if rows is not None:
+                return Verdict(gateway.mac, gateway, len(rows), rows, range(len(rows)), [])
+        return self.judge_carefully(message, mac)
+
+    def judge_carefully(self, message: RawMessage, mac: str | None) -> Verdict:
+        """The same, step by step, with a reason for everything that is refused."""
+        verdict = Verdict("", None, 0, [], [], [])
         try:
-            device, value = _check_reading(item, index, gateway)
+            gateway, payload = _identify(message, mac, verdict, self._gateways, self._contract)
+            time = self._check_time(payload.timestamp)
         except RejectedError as error:
-            code = "" if isinstance(item, RejectedError) else item.code
-            verdict.refusals.append(Refusal(error.reason, error.detail, index, code))
-            continue
-        assert not isinstance(item, RejectedError)
-        raw = item.extra if contract.keep_raw == "extra" else None
-        if contract.keep_raw == "always":
-            raw = reading_json(message.payload, index)
-        verdict.good.append(GoodReading(device.id, time, value, item.unit, raw, index))
-    return verdict
+            verdict.refusals.append(Refusal(error.reason, error.detail))
+            return verdict
+        verdict.readings_count = len(payload.items)
+        places: list[int] = []
+        for index, item in enumerate(payload.items):
+            try:
+                device, value = _check_reading(item, index, gateway)
+            except RejectedError as error:
+                code = "" if isinstance(item, RejectedError) else item.code
+                verdict.refusals.append(Refusal(error.reason, error.detail, index, code))
+                continue
+            assert not isinstance(item, RejectedError)
+            places.append(index)
+            verdict.good.append(
+                (
+                    device.id,
+                    time,
+                    value,
+                    item.unit,
+                    self._choose_raw(message.payload, item.extra, index),
+                    gateway.account_id,
+                    gateway.id,
+                    self._received_at,
+                )
+            )
+        verdict.places = places
+        return verdict
+
+    def _choose_raw(self, payload: bytes, extra: str | None, index: int) -> str | None:
+        if self._contract.keep_raw == "always":
+            return reading_json(payload, index)
+        return extra if self._contract.keep_raw == "extra" else None
+
+    def _check_time(self, text: str) -> datetime:
+        time = read_timestamp(text)
+        if not self._earliest <= time <= self._latest:
+            raise RejectedError(
+                Reason.TIMESTAMP_OUT_OF_RANGE,
+                f"timestamp: {text[:60]}, received {self._received_at.isoformat()}",
+            )
+        return time
 
 
 def _identify(
     message: RawMessage,
+    mac: str | None,
     verdict: Verdict,
     gateways: Mapping[str, GatewayEntry],
     contract: Contract,
 ) -> tuple[GatewayEntry, Payload]:
-    mac = parse_topic(message.topic, contract.topic_pattern)
     if mac is None:
         raise RejectedError(Reason.BAD_TOPIC, f"topic: {message.topic[:120]!r}")
     verdict.mac = mac
@@ -123,16 +169,6 @@ def _identify(
     if not gateway.is_active:
         raise RejectedError(Reason.INACTIVE_GATEWAY, f"gateway {mac} or its account is deactivated")
     return gateway, payload
-
-
-def _check_time(text: str, received_at: datetime, contract: Contract) -> datetime:
-    time = read_timestamp(text)
-    if not received_at - contract.behind <= time <= received_at + contract.ahead:
-        raise RejectedError(
-            Reason.TIMESTAMP_OUT_OF_RANGE,
-            f"timestamp: {text[:60]}, received {received_at.isoformat()}",
-        )
-    return time
 
 
 def _check_reading(

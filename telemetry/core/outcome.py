@@ -21,6 +21,13 @@ class Counts(Struct):
     readings_rejected: int = 0
     dead_letters: int = 0
 
+    def add_stored(self, *, messages: int, readings: int) -> None:
+        """Enter messages of which every reading was stored."""
+        self.messages += messages
+        self.messages_stored += messages
+        self.readings += readings
+        self.readings_stored += readings
+
     def add_message(self, *, stored: int, duplicate: int, rejected: int, is_whole: bool) -> None:
         """Enter one message. `is_whole`: it was refused whole, so it has no readings."""
         self.messages += 1

@@ -1,23 +1,25 @@
 """Store a batch: judge its messages, then ONE transaction (architecture.md, "The way", step 4)."""
 
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from decimal import Decimal
 
 from msgspec import Struct
 
 from telemetry.core.batch import RawMessage
-from telemetry.core.judge import Contract, GoodReading, Refusal, Verdict, judge_message
+from telemetry.core.judge import Contract, Judge, Refusal, Verdict
 from telemetry.core.outcome import Counts
 from telemetry.core.payload import reduce_payload
+from telemetry.core.reading import Key, ReadingRow, key_of, value_of
 from telemetry.core.reasons import Reason
 from telemetry.core.topic import parse_topic
 from telemetry.queue.batches import ClaimedBatch
 from telemetry.store.connection import Connection
 from telemetry.store.dead_letters import NewDeadLetter, store_dead_letters
 from telemetry.store.ledger import insert_batch, insert_dirty_hours
-from telemetry.store.readings import Key, ReadingRow, insert_readings
+from telemetry.store.readings import insert_readings
 from telemetry.store.registry import Registry
 
 RELOAD_REASONS = frozenset(
@@ -54,7 +56,7 @@ def store_messages(
     approve(verdicts)
     with connection.transaction():
         books = _Books(messages, verdicts, received_at)
-        books.settle(insert_readings(connection, list(books.rows.values())))
+        books.settle(insert_readings(connection, books.rows))
         store_dead_letters(connection, books.dead_letters())
         insert_dirty_hours(connection, books.stored_keys())
         counts = books.count()
@@ -80,24 +82,22 @@ def judge_messages(
     What is refused for the state of the fleet is judged again with the gateway as it is now, so
     that a device registered a moment ago is not refused.
     """
-    macs = {parse_topic(message.topic, contract.topic_pattern) for message in messages}
-    registry.prepare(connection, (mac for mac in macs if mac is not None), now_s=time.monotonic())
-
-    def judge(message: RawMessage) -> Verdict:
-        return judge_message(
-            message, gateways=registry.gateways, received_at=received_at, contract=contract
-        )
-
-    verdicts = [judge(message) for message in messages]
+    topics = {message.topic for message in messages}
+    macs = {topic: parse_topic(topic, contract.topic_pattern) for topic in topics}
+    known = {mac for mac in macs.values() if mac is not None}
+    registry.prepare(connection, known, now_s=time.monotonic())
+    judge = Judge(contract, registry.gateways, received_at=received_at).judge
+    verdicts = [judge(message, macs[message.topic]) for message in messages]
     doubtful = [
         index
         for index, verdict in enumerate(verdicts)
-        if any(refusal.reason in RELOAD_REASONS for refusal in verdict.refusals)
+        if verdict.refusals
+        and any(refusal.reason in RELOAD_REASONS for refusal in verdict.refusals)
     ]
     if doubtful:
         registry.load(connection, sorted({verdicts[index].mac for index in doubtful}))
         for index in doubtful:
-            verdicts[index] = judge(messages[index])
+            verdicts[index] = judge(messages[index], macs[messages[index].topic])
     return verdicts
 
 
@@ -111,83 +111,75 @@ class _Books:
         self._messages = messages
         self._verdicts = verdicts
         self._received_at = received_at
-        self.rows: dict[Key, ReadingRow] = {}
-        self._followers: list[tuple[int, GoodReading, Key]] = []
-        self._first: dict[Key, tuple[int, GoodReading]] = {}
-        self._stored = [0] * len(messages)
-        self._duplicate = [0] * len(messages)
+        good = [row for verdict in verdicts for row in verdict.good]
+        self._good_count = len(good)
+        good.reverse()
+        self._rows = {row[:2]: row for row in good}  # of equal keys the first one stays
         self._standing: dict[Key, Decimal] = {}
-        for number, verdict in enumerate(verdicts):
-            if verdict.good:
-                self._enter(number, verdict)
+        self._duplicate: Counter[int] = Counter()
+        self._conflicting: Counter[int] = Counter()
 
-    def _enter(self, number: int, verdict: Verdict) -> None:
-        gateway, rows, received_at = verdict.gateway, self.rows, self._received_at
-        assert gateway is not None  # a good reading has a gateway
-        account_id, gateway_id = gateway.account_id, gateway.id
-        for reading in verdict.good:
-            device_id, time = key = (reading.device_id, reading.time)
-            if key in rows:
-                self._followers.append((number, reading, key))
-                continue
-            self._first[key] = (number, reading)
-            rows[key] = ReadingRow(
-                time,
-                received_at,
-                account_id,
-                gateway_id,
-                device_id,
-                reading.value,
-                reading.unit,
-                reading.raw,
-            )
+    @property
+    def rows(self) -> Collection[ReadingRow]:
+        """What to store: keys all different."""
+        return self._rows.values()
 
     def settle(self, standing: dict[Key, Decimal]) -> None:
         """Say which keys stood already, with their values."""
         self._standing = standing
-        for key, (number, reading) in self._first.items():
-            if standing and key in standing:
-                self._compare(number, reading, standing[key])
-            else:
-                self._stored[number] += 1
-        for number, reading, key in self._followers:
-            self._compare(number, reading, standing.get(key, self.rows[key].value))
+        if not standing and len(self._rows) == self._good_count:
+            return
+        for number, verdict in enumerate(self._verdicts):
+            for row, place in zip(verdict.good, verdict.places, strict=True):
+                first = self._rows[key_of(row)]
+                if first is not row or key_of(row) in standing:
+                    self._compare(number, row, place, standing.get(key_of(row), value_of(first)))
 
-    def _compare(self, number: int, reading: GoodReading, standing: Decimal) -> None:
-        if reading.value == standing:
+    def _compare(self, number: int, row: ReadingRow, place: int, standing: Decimal) -> None:
+        if value_of(row) == standing:
             self._duplicate[number] += 1
             return
+        self._conflicting[number] += 1
+        _, instant = key_of(row)
         self._verdicts[number].refusals.append(
             Refusal(
                 Reason.CONFLICTING_READING,
-                f"{reading.time.isoformat()} has {standing}, the reading {reading.value}",
-                reading.index,
+                f"{instant.isoformat()} has {standing}, the reading {value_of(row)}",
+                place,
             )
         )
 
-    def stored_keys(self) -> list[Key]:
+    def stored_keys(self) -> Collection[Key]:
         """Keys that this batch stored."""
-        return [key for key in self.rows if key not in self._standing]
+        return self._rows.keys() - self._standing.keys() if self._standing else self._rows.keys()
 
     def dead_letters(self) -> list[NewDeadLetter]:
         """Every refusal, with a payload that can be sent again."""
         return [
             _dead_letter(message, verdict, refusal, self._received_at)
             for message, verdict in zip(self._messages, self._verdicts, strict=True)
+            if verdict.refusals
             for refusal in verdict.refusals
         ]
 
     def count(self) -> Counts:
         """The ledger's figures."""
-        counts = Counts()
+        counts, mixed, mixed_good = Counts(), 0, 0
         for number, verdict in enumerate(self._verdicts):
             refusals = verdict.refusals
+            if not refusals and number not in self._duplicate:
+                continue
+            mixed, mixed_good = mixed + 1, mixed_good + len(verdict.good)
+            duplicate, conflicting = self._duplicate[number], self._conflicting[number]
             counts.add_message(
-                stored=self._stored[number],
-                duplicate=self._duplicate[number],
+                stored=len(verdict.good) - duplicate - conflicting,
+                duplicate=duplicate,
                 rejected=len(refusals),
                 is_whole=bool(refusals) and refusals[0].index is None,
             )
+        counts.add_stored(
+            messages=len(self._verdicts) - mixed, readings=self._good_count - mixed_good
+        )
         return counts
 
 

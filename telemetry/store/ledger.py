@@ -1,17 +1,17 @@
 """The ledger: one row for each batch that is stored, and what the aggregates must recompute."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
 from msgspec import structs
 
 from telemetry.core.outcome import Counts
+from telemetry.core.reading import Key
 from telemetry.queue.batches import ClaimedBatch
 from telemetry.store.connection import Connection
 from telemetry.store.queries import query
-from telemetry.store.readings import Key
 
 
 class AlreadyStoredError(Exception):
@@ -45,16 +45,28 @@ def is_batch_stored(connection: Connection, batch_id: str) -> bool:
     return bool(row[0])
 
 
-def insert_dirty_hours(connection: Connection, keys: Iterable[Key]) -> None:
+def insert_dirty_hours(connection: Connection, keys: Collection[Key]) -> None:
     """Note the hours that stored readings touch: one row an hour, never shared with others."""
-    devices_by_time: defaultdict[datetime, list[int]] = defaultdict(list)
-    for device_id, time in keys:
-        devices_by_time[time].append(device_id)
-    devices_by_hour: defaultdict[datetime, set[int]] = defaultdict(set)
-    for time, devices in devices_by_time.items():
-        devices_by_hour[time.replace(minute=0, second=0, microsecond=0)].update(devices)
+    devices_by_hour = _group_by_hour(keys)
     with connection.cursor() as cursor:
         cursor.executemany(
             "INSERT INTO dirty_hour (hour, device_ids) VALUES (%s, %s)",
             [(hour, sorted(found)) for hour, found in sorted(devices_by_hour.items())],
         )
+
+
+def _group_by_hour(keys: Collection[Key]) -> dict[datetime, set[int]]:
+    if not keys:
+        return {}
+    times = [time for _, time in keys]
+    first, last = _hour_of(min(times)), _hour_of(max(times))
+    if first == last:  # as nearly always, and much quicker
+        return {first: {device_id for device_id, _ in keys}}
+    devices_by_hour: defaultdict[datetime, set[int]] = defaultdict(set)
+    for device_id, time in keys:
+        devices_by_hour[_hour_of(time)].add(device_id)
+    return devices_by_hour
+
+
+def _hour_of(time: datetime) -> datetime:
+    return time.replace(minute=0, second=0, microsecond=0)

@@ -1,60 +1,36 @@
 """Store readings, each key once: straight COPY, and the careful way when a key stands already."""
 
 from collections.abc import Iterable
-from datetime import datetime
 from decimal import Decimal
-from operator import attrgetter
-from typing import NamedTuple, TypeAlias
 
 import psycopg
 
+from telemetry.core.reading import COLUMNS, Key, ReadingRow, key_of
 from telemetry.store.connection import Connection
 from telemetry.store.queries import query
 
-Key: TypeAlias = tuple[int, datetime]
+_TYPES = ("int8", "timestamptz", "numeric", "text", "jsonb", "int8", "int8", "timestamptz")
 
 
-class ReadingRow(NamedTuple):
-    """A row of the hypertable, in the order of its columns."""
-
-    time: datetime
-    received_at: datetime
-    account_id: int
-    gateway_id: int
-    device_id: int
-    value: Decimal
-    unit: str
-    raw: str | None
-
-    @property
-    def key(self) -> Key:
-        """What makes a reading unique."""
-        return self.device_id, self.time
-
-
-_COLUMNS = "time, received_at, account_id, gateway_id, device_id, value, unit, raw"
-_TYPES = ("timestamptz", "timestamptz", "int8", "int8", "int8", "numeric", "varchar", "jsonb")
-
-
-def insert_readings(connection: Connection, rows: list[ReadingRow]) -> dict[Key, Decimal]:
+def insert_readings(connection: Connection, rows: Iterable[ReadingRow]) -> dict[Key, Decimal]:
     """Insert rows whose keys are all different, inside the caller's transaction.
 
     Returns the keys that stood already, with the value that stands. Rows go in sorted by key
     (pitfall T6). Raises `psycopg.Error`.
     """
-    if not rows:
+    ordered = sorted(rows)
+    if not ordered:
         return {}
-    rows = sorted(rows, key=attrgetter("device_id", "time"))
     try:
         with connection.transaction():
-            _copy(connection, "reading", rows)
+            _copy(connection, "reading", ordered)
     except psycopg.errors.UniqueViolation:
-        return _insert_carefully(connection, rows)
+        return _insert_carefully(connection, ordered)
     return {}
 
 
 def _copy(connection: Connection, table: str, rows: Iterable[ReadingRow]) -> None:
-    statement = f"COPY {table} ({_COLUMNS}) FROM STDIN (FORMAT BINARY)"
+    statement = f"COPY {table} ({', '.join(COLUMNS)}) FROM STDIN (FORMAT BINARY)"
     with connection.cursor() as cursor, cursor.copy(statement) as copy:
         copy.set_types(_TYPES)
         write_row = copy.write_row
@@ -68,12 +44,12 @@ def _insert_carefully(connection: Connection, rows: list[ReadingRow]) -> dict[Ke
     )
     _copy(connection, "reading_incoming", rows)
     inserted = set(connection.execute(query("insert_incoming")).fetchall())
-    missing = [row for row in rows if row.key not in inserted]
-    times = [row.time for row in missing]
+    missing = [key for key in map(key_of, rows) if key not in inserted]
+    times = [time for _, time in missing]
     standing = connection.execute(
         query("stored_values"),
         {
-            "device_ids": [row.device_id for row in missing],
+            "device_ids": [device_id for device_id, _ in missing],
             "times": times,
             "first": min(times, default=None),
             "last": max(times, default=None),

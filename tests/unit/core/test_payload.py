@@ -6,12 +6,12 @@ from decimal import Decimal
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from telemetry.core.batch import RawMessage
 from telemetry.core.fleet import DeviceEntry, GatewayEntry
-from telemetry.core.judge import Contract, Verdict, judge_message
+from telemetry.core.judge import Contract, Judge, Verdict
 from telemetry.core.payload import as_storable_json, decode_payload, reduce_payload
 from telemetry.core.reasons import Reason, RejectedError
 from telemetry.core.topic import compile_topic, parse_topic
@@ -36,10 +36,17 @@ GATEWAYS = {
 CONTRACT = Contract(compile_topic("tds_new"), 65536, timedelta(seconds=300), timedelta(days=400))
 
 
+JUDGE = Judge(CONTRACT, GATEWAYS, received_at=NOW)
+
+
 def judge(payload: bytes, *, topic: str = TOPIC) -> Verdict:
-    return judge_message(
-        RawMessage(topic, payload), gateways=GATEWAYS, received_at=NOW, contract=CONTRACT
-    )
+    mac = parse_topic(topic, CONTRACT.topic_pattern)
+    return JUDGE.judge(RawMessage(topic, payload), mac)
+
+
+def as_parts(verdict: Verdict) -> tuple[object, ...]:
+    *parts, refusals = msgspec.structs.astuple(msgspec.structs.replace(verdict, places=[]))
+    return *parts, list(verdict.places), [msgspec.structs.astuple(other) for other in refusals]
 
 
 def message(**changes: object) -> bytes:
@@ -59,7 +66,7 @@ def assert_balanced(verdict: Verdict) -> None:
         assert verdict.good == []
         assert verdict.readings_count == 0
         return
-    ends = [good.index for good in verdict.good] + [r.index for r in verdict.refusals]
+    ends = list(verdict.places) + [r.index for r in verdict.refusals]
     assert sorted(ends) == list(range(verdict.readings_count))
     assert verdict.readings_count >= 1
 
@@ -104,6 +111,77 @@ def test_it_ends_every_reading_once_when_a_message_is_nearly_right(fields: objec
 def test_it_never_raises_when_the_topic_is_arbitrary(topic: str, payload: bytes) -> None:
     verdict = judge(payload, topic=topic)
     assert verdict.refusals[0].reason is Reason.BAD_TOPIC
+
+
+plain_numbers = st.decimals(allow_nan=False, allow_infinity=False) | st.decimals(
+    min_value=-1000, max_value=1000, places=5
+)
+number_texts = (
+    plain_numbers.map(str)
+    | st.integers().map(str)
+    | st.sampled_from(
+        [
+            "-0",
+            "-0.00001",
+            "1e3",
+            "1E+2",
+            "99999999999.99995",
+            "1e-99999",
+            "1e400",
+            "01",
+            "+1",
+            ".5",
+        ]
+        + ['"1"', '"1_0"', '"NaN"', "NaN", "true", '"\\u0031"']
+    )
+)
+timestamps = st.sampled_from(
+    [
+        "2026-02-18T11:00:00Z",
+        "2026-02-18T11:00:00.1234567Z",
+        "2026-02-18T11:00:00+00:00",
+        "2026-02-18T08:00:00-03:00",
+        "2026-02-18x11:00:00Z",
+        "20260218T110000Z",
+        "2026-02-18T11:00Z",
+        "2026-02-18T11:00:00",
+        "2026-02-18",
+        "2030-01-01T00:00:00Z",
+        "2020-01-01T00:00:00Z",
+    ]
+)
+plain_texts = st.builds(
+    '{{"gateway_mac":"{}","timestamp": "{}","leituras":[{}]}}'.format,
+    st.sampled_from([MAC, MAC.upper(), "aa:bb:cc:dd:ee:00"]),
+    timestamps,
+    st.lists(
+        st.builds(
+            '{{"dispositivo_codigo":"{}","valor":{},"unidade":"{}"{}}}'.format,
+            st.sampled_from(["D01", "D03", "D04", "D9", "", "\\u0044\\u0030\\u0031"]),
+            number_texts,
+            st.sampled_from(["kWh", "C", 'k\\"', "\u00b0C", ""]),
+            st.sampled_from(["", ',"rssi":1', ',"valor":2', ',"unidade":"C"']),
+        ),
+        max_size=3,
+    ).map(",".join),
+)
+
+
+@given(plain_texts)
+@example(f'{{"gateway_mac":"{MAC}","timestamp":"2026-02-18T11:00:00Z","leituras":[]}}')
+def test_it_accepts_nothing_on_the_straight_way_that_the_careful_way_does_not(text: str) -> None:
+    raw = RawMessage(TOPIC, text.encode())
+    assert as_parts(JUDGE.judge(raw, MAC)) == as_parts(JUDGE.judge_carefully(raw, MAC))
+
+
+def test_it_takes_the_straight_way_when_a_message_is_plain(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Judge, "judge_carefully", None)
+    verdict = judge(message())
+    assert verdict.good == [
+        (11, datetime(2026, 2, 18, 11, tzinfo=UTC), Decimal(1), "kWh", None, 1, 1, NOW)
+    ]
 
 
 @given(st.lists(near_items, min_size=1, max_size=4))
@@ -246,7 +324,7 @@ def test_it_names_the_field_when_one_reading_has_a_bad_form(item: object, field:
     verdict = judge(message(leituras=[item, good]))
     assert [refusal.reason for refusal in verdict.refusals] == [Reason.BAD_SCHEMA]
     assert field in verdict.refusals[0].detail
-    assert [reading.index for reading in verdict.good] == [1]
+    assert list(verdict.places) == [1]
 
 
 def test_it_checks_in_the_order_of_the_contract_when_several_things_are_wrong() -> None:
@@ -271,7 +349,7 @@ def test_it_keeps_further_keys_as_they_were_written() -> None:
         b'{"gateway_mac":"aa:bb:cc:dd:ee:ff","timestamp":"2026-02-18T11:00:00Z","leituras":'
         b'[{"dispositivo_codigo":"D01","valor":1,"unidade":"kWh","rssi":-70.10}],"fw":"1"}'
     )
-    assert judge(payload).good[0].raw == '{"rssi":-70.10}'
+    assert judge(payload).good[0][4] == '{"rssi":-70.10}'
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,7 @@ def test_it_forgets_what_is_older_than_the_window() -> None:
 
 def test_it_counts_registered_gateways_only_and_each_once() -> None:
     def verdict(mac: str, *, good: bool) -> Verdict:
-        return Verdict(mac, None, 1, [object()] if good else [], [])  # type: ignore[list-item]
+        return Verdict(mac, None, 1, [object()] if good else [], [], [])  # type: ignore[list-item]
 
     heard = hear(
         [
