@@ -3,13 +3,17 @@
 Imports no Django, so that the bridge stays small.
 """
 
+from collections.abc import Sequence
+
 from celery import Celery
+from celery.signals import setup_logging
 from kombu import Exchange, Queue
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from config.options import QueueOptions, RedisOptions
+from config.logs import configure_logging
+from config.options import LogOptions, QueueOptions, RedisOptions
 
 
 def connect_redis(options: RedisOptions) -> Redis:
@@ -27,9 +31,17 @@ def connect_redis(options: RedisOptions) -> Redis:
     )
 
 
-def build_celery_app(options: QueueOptions) -> Celery:
-    """The Celery app. JSON only; tasks are acknowledged when they end; no results are kept."""
-    app = Celery("tds_telemetry", broker=options.redis.url, set_as_current=False)
+def build_celery_app(
+    options: QueueOptions,
+    *,
+    imports: Sequence[str] = ("workers.ingest", "workers.maintenance"),
+    fixups: list[str] | None = None,
+) -> Celery:
+    """The Celery app. JSON only; tasks are acknowledged when they end; no results are kept.
+
+    `imports` are the modules whose tasks its workers run; `fixups=[]` leaves Django out.
+    """
+    app = Celery("tds_telemetry", broker=options.redis.url, set_as_current=False, fixups=fixups)
     app.conf.update(
         accept_content=["json"],
         task_serializer="json",
@@ -63,8 +75,17 @@ def build_celery_app(options: QueueOptions) -> Celery:
         },
         timezone="UTC",
         enable_utc=True,
-        imports=["workers.ingest", "workers.maintenance"],
+        imports=imports,
         beat_scheduler="workers.beat:LockedScheduler",
         beat_max_loop_interval=5,
     )
     return app
+
+
+def log_as_configured(options: LogOptions) -> None:
+    """Let the processes of Celery log as all others do."""
+
+    def configure(**_: object) -> None:
+        configure_logging(options)
+
+    setup_logging.connect(configure, weak=False)

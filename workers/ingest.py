@@ -31,7 +31,9 @@ def store_batch(self: "Task[..., None]", batch_id: str) -> None:
     """Store the batch with this id. Repeating it is harmless; see `BatchRunner.run`."""
     global _runner  # noqa: PLW0603
     if _runner is None:
-        _runner = BatchRunner(read_options(IngestOptions), pool=str(self.request.hostname))
+        _runner = BatchRunner(
+            read_options(IngestOptions), self.app, pool=str(self.request.hostname)
+        )
         # What exists by now lives as long as the process. Looking it over with every collection
         # took a third of a worker's CPU time.
         gc.collect()

@@ -7,10 +7,10 @@ from datetime import timedelta
 from functools import partial
 
 import structlog
+from celery import Celery
 from kombu.exceptions import OperationalError as QueueError
 from redis import RedisError
 
-from config.celery import app
 from config.options import IngestOptions
 from config.queue import connect_redis
 from telemetry.core.batch import BatchFormatError, RawMessage, half_ids, is_batch_id
@@ -37,7 +37,7 @@ log = structlog.get_logger("workers.ingest")
 class BatchRunner:
     """What one worker process keeps between batches: connections, the fleet, presence."""
 
-    def __init__(self, options: IngestOptions, *, pool: str = "ingest") -> None:
+    def __init__(self, options: IngestOptions, app: Celery, *, pool: str = "ingest") -> None:
         self._options = options
         self._pool = pool
         self._noted_s = float("-inf")

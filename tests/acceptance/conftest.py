@@ -50,7 +50,7 @@ class Pipeline:
         """Start a worker pool and wait until it consumes."""
         process = self.add(
             pool,
-            *("-m", "celery", "-A", "config", "worker", "-Q", pool, "-n", f"{pool}@test"),
+            *("-m", "celery", "-A", APPS[pool], "worker", "-Q", pool, "-n", f"{pool}@test"),
             *("--concurrency", str(concurrency), "--without-mingle", "--without-gossip"),
         )
         wait_until(
@@ -124,6 +124,9 @@ def pipeline(empty_pipeline: Pipeline) -> Pipeline:
     empty_pipeline.add_worker("ingest", concurrency=2)
     empty_pipeline.add_worker("maintenance")
     return empty_pipeline
+
+
+APPS = {"ingest": "config.ingest", "maintenance": "config"}
 
 
 class Gateways:

@@ -32,9 +32,9 @@ def poison() -> None:
 if __name__ == "__main__":
     from celery.__main__ import main
 
-    import config.celery
+    import config.ingest
 
-    config.celery.app.loader.import_default_modules()
+    config.ingest.app.loader.import_default_modules()
     poison()
-    sys.argv = ["celery", "-A", "config", *sys.argv[1:]]
+    sys.argv = ["celery", "-A", "config.ingest", *sys.argv[1:]]
     main()

@@ -35,10 +35,11 @@ def plan(connection: Connection) -> Plan:
 @pytest.fixture
 def stored(plan: Plan, queue: BatchQueue, environ: dict[str, str]) -> None:
     """Every message of the plan, stored."""
+    from config.celery import app
     from config.env import read_options
     from config.options import IngestOptions
 
-    runner = BatchRunner(read_options(IngestOptions, environ))
+    runner = BatchRunner(read_options(IngestOptions, environ), app)
     messages = [RawMessage(message.topic, message.payload) for message in iterate_messages(plan)]
     runner.run(queue.prepare(messages, source="test"))
     runner.close()

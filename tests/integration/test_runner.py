@@ -7,6 +7,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from config.celery import app
 from config.env import read_options
 from config.options import IngestOptions
 from telemetry.core.batch import RawMessage
@@ -23,7 +24,7 @@ pytestmark = pytest.mark.integration
 
 @pytest.fixture
 def runner(environ: dict[str, str], fleet: None, queue: BatchQueue) -> Iterator[BatchRunner]:
-    runner = BatchRunner(read_options(IngestOptions))
+    runner = BatchRunner(read_options(IngestOptions), app)
     yield runner
     runner.close()
 
@@ -200,7 +201,7 @@ def test_it_holds_batches_when_nearly_every_gateway_is_refused_until_it_is_overr
         return len(waits) < 3  # then the worker is stopped
 
     monkeypatch.setattr(runner_module, "wait_unless_stopping", wait)
-    runner = BatchRunner(read_options(IngestOptions))
+    runner = BatchRunner(read_options(IngestOptions), app)
     batch_id = queue.put(messages, source="bridge-1")
     runner.run(batch_id)
     assert len(waits) == 3

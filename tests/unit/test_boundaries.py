@@ -1,13 +1,16 @@
 """Imports point one way (architecture.md, "Boundaries")."""
 
 import ast
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
 PROJECT = ("config", "telemetry", "ingest_bridge", "workers", "compose")
-STANDARD = frozenset(__import__("sys").stdlib_module_names)
+STANDARD = frozenset(sys.stdlib_module_names)
 
 
 def imported_modules(path: Path) -> set[str]:
@@ -83,6 +86,19 @@ def test_it_names_project_code_in_config_only_as_strings() -> None:
         if is_below(module, "telemetry", "workers", "ingest_bridge", "compose")
     ]
     assert bad == []
+
+
+def test_it_keeps_django_out_of_the_pool_that_stores() -> None:
+    look = "import sys, config.ingest, workers.ingest; print('django.conf' in sys.modules)"
+    environ = {
+        "PATH": os.environ["PATH"],
+        "REDIS_URL": "redis://127.0.0.1:1/0",
+        "DATABASE_URL": "postgres://u@127.0.0.1:1/x",
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", look], cwd=ROOT, env=environ, check=True, capture_output=True
+    )
+    assert done.stdout.strip() == b"False"
 
 
 def test_it_keeps_the_bridge_out_of_the_workers() -> None:

@@ -24,7 +24,7 @@ CELERY = ("-m", "celery", "-A", "config")
     [
         (("-m", "ingest_bridge"), "MQTT_PORT", "many"),
         (("-m", "ingest_bridge"), "REDIS_URL", "http://hush"),
-        ((*CELERY, "worker", "-Q", "ingest"), "DATABASE_URL", "mysql://hush"),
+        (("-m", "celery", "-A", "config.ingest", "worker"), "DATABASE_URL", "mysql://hush"),
         ((*CELERY, "worker", "-Q", "maintenance"), "REDIS_URL", "http://hush"),
         ((*CELERY, "beat"), "DATABASE_URL", ""),
         ((*CELERY, "flower"), "REDIS_URL", ""),
