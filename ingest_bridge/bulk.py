@@ -91,6 +91,9 @@ class BulkClient(Client):
         """Bytes of the next packet with its header; 0 when it is not whole yet; -1 when its length
         breaks the rule, which is left to paho: it ends the connection."""
         data, at = self._buffer, self._at
+        if len(data) - at > 2 and data[at + 1] >= 0x80 > data[at + 2]:  # as most lengths are
+            size = 3 + (data[at + 1] & 0x7F | data[at + 2] << 7)
+            return size if at + size <= len(data) else 0
         length, shift = 0, 0
         for position in range(at + 1, min(at + 5, len(data))):
             byte = data[position]
@@ -122,6 +125,8 @@ class BulkClient(Client):
 
     def _skip_properties(self, at: int, end: int) -> int:
         """Where the payload begins; 0 when the properties do not fit in the packet."""
+        if not self._buffer[at]:
+            return at + 1
         length, shift = 0, 0
         for position in range(at, min(at + 4, end)):
             byte = self._buffer[position]

@@ -90,15 +90,19 @@ class Rig:
         """Publish `count` messages of 3 readings, as fast as the broker takes them."""
         self.manage("simulate", "--gateways", "50", "--rate", "0", "--count", str(count))
 
-    def wait_for_rows(self, statement: str, *, count: int, timeout_s: float = 1200) -> None:
-        """Until a query of one number gives `count`. Raises `StackError`."""
+    def wait_for_rows(self, statement: str, *, count: int, timeout_s: float = 1200) -> int:
+        """Until a query of one number gives `count`; what it gave. Raises `StackError`."""
+        found = 0
         with psycopg.connect(self.environ["DATABASE_URL"], autocommit=True) as connection:
 
             def is_reached() -> bool:
+                nonlocal found
                 row = connection.execute(statement).fetchone()
-                return row is not None and row[0] >= count
+                found = row[0] if row else 0
+                return found >= count
 
             wait_until(is_reached, timeout_s=timeout_s, what=f"{count:,} by {statement!r}")
+        return found
 
     def measure_cpu_s(self) -> dict[str, float]:
         """User and system time of each server so far."""

@@ -29,7 +29,7 @@ class BridgeOptions:
     batch_messages: int = setting(
         "BRIDGE_BATCH_MESSAGES",
         "most messages in one batch",
-        default=1000,
+        default=2000,
         unit="messages",
         minimum=1,
         maximum=10000,
@@ -66,7 +66,7 @@ class BridgeOptions:
     receive_maximum: int = setting(
         "BRIDGE_RECEIVE_MAXIMUM",
         "unacknowledged messages that the broker may send ahead",
-        default=5000,
+        default=16_000,
         unit="messages",
         minimum=1,
         maximum=65535,

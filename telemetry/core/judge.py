@@ -22,7 +22,7 @@ from telemetry.core.payload import (
     reading_json,
 )
 from telemetry.core.plain import accept_plain
-from telemetry.core.reading import ReadingRow
+from telemetry.core.reading import ReadingRow, to_microseconds, to_ten_thousandths
 from telemetry.core.reasons import Reason, RejectedError
 from telemetry.core.values import read_timestamp, read_value
 
@@ -82,13 +82,7 @@ class Judge:
             and self._may_be_plain
             and len(payload) <= self._contract.payload_bytes
         ):
-            rows = accept_plain(
-                payload,
-                gateway,
-                received_at=self._received_at,
-                earliest=self._earliest,
-                latest=self._latest,
-            )
+            rows = accept_plain(payload, gateway, earliest=self._earliest, latest=self._latest)
             if rows is not None:
                 return Verdict(gateway.mac, gateway, len(rows), rows, range(len(rows)), [])
         return self.judge_carefully(message, mac)
@@ -116,13 +110,12 @@ class Judge:
             verdict.good.append(
                 (
                     device.id,
-                    time,
-                    value,
+                    to_microseconds(time),
+                    to_ten_thousandths(value),
                     item.unit,
                     self._choose_raw(message.payload, item.extra, index),
                     gateway.account_id,
                     gateway.id,
-                    self._received_at,
                 )
             )
         verdict.places = places

@@ -15,10 +15,10 @@ from msgspec import Meta, Struct
 
 from telemetry.core.fleet import GatewayEntry
 from telemetry.core.payload import MAX_CODE_LENGTH, MAX_READINGS, MAX_UNIT_LENGTH
-from telemetry.core.reading import ReadingRow
-from telemetry.core.values import FOUR_DECIMALS, VALUE_LIMIT, ZERO
+from telemetry.core.reading import ReadingRow, to_microseconds
+from telemetry.core.values import FOUR_DECIMALS, VALUE_LIMIT
 
-_LOWER_LIMIT = -VALUE_LIMIT
+_LIMIT = int(VALUE_LIMIT) * 10_000
 _QUOTES = 10  # of a message without readings, and of each reading whose value is a number
 
 
@@ -47,7 +47,6 @@ def accept_plain(
     payload: bytes,
     gateway: GatewayEntry,
     *,
-    received_at: datetime,
     earliest: datetime,
     latest: datetime,
 ) -> list[ReadingRow] | None:
@@ -70,27 +69,27 @@ def accept_plain(
         ):
             return None
         payload.isascii() or payload.decode()  # msgspec does not check UTF-8
-        return _accept_items(items, gateway, time, received_at)
+        return _accept_items(items, gateway, to_microseconds(time))
     except (msgspec.MsgspecError, RecursionError, ValueError, ArithmeticError):
         return None
 
 
 def _accept_items(
-    items: list[_Item], gateway: GatewayEntry, time: datetime, received_at: datetime
+    items: list[_Item], gateway: GatewayEntry, time_us: int
 ) -> list[ReadingRow] | None:
     devices, account_id, gateway_id = gateway.devices, gateway.account_id, gateway.id
     rows: list[ReadingRow] = []
     for item in items:
         device = devices.get(item.code)
-        value = item.value.quantize(FOUR_DECIMALS, None, _context) or ZERO
+        value = int(item.value.quantize(FOUR_DECIMALS, None, _context).scaleb(4))
         unit = item.unit
         if (
             device is None
             or not device.is_active
             or (device.unit != unit and device.unit)
-            or not _LOWER_LIMIT < value < VALUE_LIMIT
-            or (device.is_meter and value.is_signed())
+            or not -_LIMIT < value < _LIMIT
+            or (value < 0 and device.is_meter)
         ):
             return None
-        rows.append((device.id, time, value, unit, None, account_id, gateway_id, received_at))
+        rows.append((device.id, time_us, value, unit, None, account_id, gateway_id))
     return rows

@@ -4,7 +4,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Collection
 from datetime import UTC, datetime
-from decimal import Decimal
 
 from msgspec import Struct
 
@@ -12,7 +11,7 @@ from telemetry.core.batch import RawMessage
 from telemetry.core.judge import Contract, Judge, Refusal, Verdict
 from telemetry.core.outcome import Counts
 from telemetry.core.payload import reduce_payload
-from telemetry.core.reading import Key, ReadingRow, key_of, value_of
+from telemetry.core.reading import Key, ReadingRow, key_of, to_decimal, to_instant, value_of
 from telemetry.core.reasons import Reason
 from telemetry.core.topic import parse_topic
 from telemetry.queue.batches import ClaimedBatch
@@ -56,7 +55,7 @@ def store_messages(
     approve(verdicts)
     with connection.transaction():
         books = _Books(messages, verdicts, received_at)
-        books.settle(insert_readings(connection, books.rows))
+        books.settle(insert_readings(connection, books.rows, received_us=batch.received_us))
         store_dead_letters(connection, books.dead_letters())
         insert_dirty_hours(connection, books.stored_keys())
         counts = books.count()
@@ -115,7 +114,7 @@ class _Books:
         self._good_count = len(good)
         good.reverse()
         self._rows = {row[:2]: row for row in good}  # of equal keys the first one stays
-        self._standing: dict[Key, Decimal] = {}
+        self._standing: dict[Key, int] = {}
         self._duplicate: Counter[int] = Counter()
         self._conflicting: Counter[int] = Counter()
 
@@ -124,7 +123,7 @@ class _Books:
         """What to store: keys all different."""
         return self._rows.values()
 
-    def settle(self, standing: dict[Key, Decimal]) -> None:
+    def settle(self, standing: dict[Key, int]) -> None:
         """Say which keys stood already, with their values."""
         self._standing = standing
         if not standing and len(self._rows) == self._good_count:
@@ -135,16 +134,16 @@ class _Books:
                 if first is not row or key_of(row) in standing:
                     self._compare(number, row, place, standing.get(key_of(row), value_of(first)))
 
-    def _compare(self, number: int, row: ReadingRow, place: int, standing: Decimal) -> None:
+    def _compare(self, number: int, row: ReadingRow, place: int, standing: int) -> None:
         if value_of(row) == standing:
             self._duplicate[number] += 1
             return
         self._conflicting[number] += 1
-        _, instant = key_of(row)
         self._verdicts[number].refusals.append(
             Refusal(
                 Reason.CONFLICTING_READING,
-                f"{instant.isoformat()} has {standing}, the reading {value_of(row)}",
+                f"{to_instant(row[1]).isoformat()} has {to_decimal(standing)}, "
+                f"the reading {to_decimal(value_of(row))}",
                 place,
             )
         )

@@ -1,52 +1,61 @@
 """Store readings, each key once: straight COPY, and the careful way when a key stands already."""
 
 from collections.abc import Iterable
-from decimal import Decimal
+from typing import Any
 
 import psycopg
 
-from telemetry.core.reading import COLUMNS, Key, ReadingRow, key_of
+from telemetry.core.reading import (
+    Key,
+    ReadingRow,
+    key_of,
+    to_instant,
+    to_microseconds,
+    to_ten_thousandths,
+)
 from telemetry.store.connection import Connection
+from telemetry.store.copy_rows import COLUMNS, pack_rows
 from telemetry.store.queries import query
 
-_TYPES = ("int8", "timestamptz", "numeric", "text", "jsonb", "int8", "int8", "timestamptz")
 
-
-def insert_readings(connection: Connection, rows: Iterable[ReadingRow]) -> dict[Key, Decimal]:
+def insert_readings(
+    connection: Connection, rows: Iterable[ReadingRow], *, received_us: int
+) -> dict[Key, int]:
     """Insert rows whose keys are all different, inside the caller's transaction.
 
-    Returns the keys that stood already, with the value that stands. Rows go in sorted by key
-    (pitfall T6). Raises `psycopg.Error`.
+    Returns the keys that stood already, with the value that stands in ten-thousandths. Rows go in
+    sorted by key (pitfall T6). Raises `psycopg.Error`.
     """
     ordered = sorted(rows)
     if not ordered:
         return {}
+    content = pack_rows(ordered, received_us=received_us)
     try:
         with connection.transaction():
-            _copy(connection, "reading", ordered)
+            _copy(connection, "reading", content)
     except psycopg.errors.UniqueViolation:
-        return _insert_carefully(connection, ordered)
+        return _insert_carefully(connection, ordered, content)
     return {}
 
 
-def _copy(connection: Connection, table: str, rows: Iterable[ReadingRow]) -> None:
-    statement = f"COPY {table} ({', '.join(COLUMNS)}) FROM STDIN (FORMAT BINARY)"
+def _copy(connection: Connection, table: str, content: bytes) -> None:
+    statement = f"COPY {table} ({COLUMNS}) FROM STDIN (FORMAT BINARY)"
     with connection.cursor() as cursor, cursor.copy(statement) as copy:
-        copy.set_types(_TYPES)
-        write_row = copy.write_row
-        for row in rows:
-            write_row(row)
+        copy.write(content)
 
 
-def _insert_carefully(connection: Connection, rows: list[ReadingRow]) -> dict[Key, Decimal]:
+def _insert_carefully(
+    connection: Connection, rows: list[ReadingRow], content: bytes
+) -> dict[Key, int]:
     connection.execute(
         "CREATE TEMPORARY TABLE IF NOT EXISTS reading_incoming (LIKE reading) ON COMMIT DELETE ROWS"
     )
-    _copy(connection, "reading_incoming", rows)
-    inserted = set(connection.execute(query("insert_incoming")).fetchall())
+    _copy(connection, "reading_incoming", content)
+    result: Iterable[Any] = connection.execute(query("insert_incoming"))
+    inserted = {(device_id, to_microseconds(time)) for device_id, time in result}
     missing = [key for key in map(key_of, rows) if key not in inserted]
-    times = [time for _, time in missing]
-    standing = connection.execute(
+    times = [to_instant(time_us) for _, time_us in missing]
+    standing: Iterable[Any] = connection.execute(
         query("stored_values"),
         {
             "device_ids": [device_id for device_id, _ in missing],
@@ -55,4 +64,7 @@ def _insert_carefully(connection: Connection, rows: list[ReadingRow]) -> dict[Ke
             "last": max(times, default=None),
         },
     )
-    return {(device_id, time): value for device_id, time, value in standing}  # type: ignore[misc]
+    return {
+        (device_id, to_microseconds(time)): to_ten_thousandths(value)
+        for device_id, time, value in standing
+    }

@@ -13,6 +13,12 @@ from telemetry.core.batch import RawMessage
 from telemetry.core.fleet import DeviceEntry, GatewayEntry
 from telemetry.core.judge import Contract, Judge, Verdict
 from telemetry.core.payload import as_storable_json, decode_payload, reduce_payload
+from telemetry.core.reading import (
+    to_decimal,
+    to_instant,
+    to_microseconds,
+    to_ten_thousandths,
+)
 from telemetry.core.reasons import Reason, RejectedError
 from telemetry.core.topic import compile_topic, parse_topic
 from telemetry.core.values import read_timestamp, read_value
@@ -171,7 +177,7 @@ def test_it_takes_the_straight_way_when_a_message_is_plain(
     monkeypatch.setattr(Judge, "judge_carefully", None)
     verdict = judge(message())
     assert verdict.good == [
-        (11, datetime(2026, 2, 18, 11, tzinfo=UTC), Decimal(1), "kWh", None, 1, 1, NOW)
+        (11, to_microseconds(datetime(2026, 2, 18, 11, tzinfo=UTC)), 10_000, "kWh", None, 1, 1)
     ]
 
 
@@ -374,3 +380,9 @@ def test_it_lowers_the_mac_when_the_topic_has_upper_case() -> None:
         )
         == MAC
     )
+
+
+@given(st.datetimes(timezones=st.just(UTC)), st.integers(-(10**15) + 1, 10**15 - 1))
+def test_it_keeps_instants_and_values_exactly(instant: datetime, ten_thousandths: int) -> None:
+    assert to_instant(to_microseconds(instant)) == instant
+    assert to_ten_thousandths(to_decimal(ten_thousandths)) == ten_thousandths
