@@ -23,6 +23,7 @@ LONGEST_WAIT_S = 0.5
 CONNECT_TIMEOUT_S = 10.0
 HELD_BYTES = 16_000_000
 QUIET_S = 2.0
+REST_S = 0.003
 
 log = structlog.get_logger("ingest_bridge")
 
@@ -39,6 +40,7 @@ class Bridge:
                 payload_bytes=options.batch_bytes,
                 linger_s=options.linger_ms / 1000,
                 late_linger_s=options.late_linger_ms / 1000,
+                busy_linger_s=options.busy_linger_ms / 1000,
             )
         )
         self._options = options
@@ -80,6 +82,7 @@ class Bridge:
         """Go round once: wait for the socket, read, flush what is due, acknowledge."""
         now_s = time.monotonic()
         self._connect_when_due(now_s)
+        self._rest(now_s)
         readable, writable = self._session.wait(self._choose_wait_s(now_s))
         if not self._session.is_open:
             time.sleep(0.05)
@@ -93,6 +96,13 @@ class Bridge:
         self._collector.is_late = self._backpressure.is_late
         self._send()
         self._report()
+
+    def _rest(self, now_s: float) -> None:
+        """While a batch lingers anyway, let messages gather: the broker writes them at once then,
+        and a message costs it and the bridge a fraction."""
+        wait_s = self._collector.wait_s(now_s=now_s)
+        if wait_s and self._can_start():
+            time.sleep(min(wait_s, REST_S))
 
     def _acquire_lease(self) -> bool:
         failures = 0

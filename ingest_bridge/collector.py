@@ -2,13 +2,17 @@
 
 Policy only: no socket, no clock. The rule is a leading-edge linger: after a quiet spell the first
 message goes at once; while messages keep coming they are collected for `linger_s`, or until the
-batch is full. So an idle system waits for nothing and a loaded one sends large batches. While what
-was sent before is late, every batch lingers for `late_linger_s`.
+batch is full. So an idle system waits for nothing. A batch costs the same whatever is in it, so the
+linger grows with the rate, up to `busy_linger_s` at `BUSY_RATE`: a loaded system sends large
+batches. While what was sent before is late, every batch lingers for `late_linger_s`.
 """
 
 from msgspec import Struct
 
 from telemetry.core.batch import RawMessage
+
+BUSY_RATE = 20_000  # messages a second
+RATE_MEMORY = 0.7  # share of the former estimate that is kept with each batch
 
 
 class FlushPolicy(Struct, frozen=True):
@@ -18,6 +22,7 @@ class FlushPolicy(Struct, frozen=True):
     payload_bytes: int
     linger_s: float
     late_linger_s: float = 0.0
+    busy_linger_s: float = 0.0
 
 
 class Collected(Struct):
@@ -38,6 +43,7 @@ class Collector:
         self._generation = 0
         self._first_at = 0.0
         self._flushed_at = float("-inf")
+        self._rate = 0.0  # messages a second, as estimated at the last batch
         self.payload_bytes = 0
         self.is_late = False
 
@@ -66,16 +72,23 @@ class Collector:
             return None
         if self.is_full():
             return 0.0
-        linger_s = self._policy.linger_s
-        if self.is_late:
-            return max(0.0, self._first_at + max(linger_s, self._policy.late_linger_s) - now_s)
-        if self._first_at - self._flushed_at >= linger_s:
+        linger_s = self.linger_s
+        if not self.is_late and self._first_at - self._flushed_at >= linger_s:
             return 0.0
         return max(0.0, self._first_at + linger_s - now_s)
+
+    @property
+    def linger_s(self) -> float:
+        """How long a batch is collected while messages flow as they do now."""
+        policy = self._policy
+        busy_s = policy.busy_linger_s * min(1.0, self._rate / BUSY_RATE)
+        return max(policy.linger_s, busy_s, policy.late_linger_s if self.is_late else 0.0)
 
     def take(self, *, now_s: float) -> Collected:
         """Hand the batch out and start a new one."""
         collected = Collected(self._messages, self._packet_ids, self._generation)
+        rate = len(self._messages) / max(now_s - self._flushed_at, 1e-3)
+        self._rate = RATE_MEMORY * self._rate + (1 - RATE_MEMORY) * rate
         self._clear()
         self._flushed_at = now_s
         return collected

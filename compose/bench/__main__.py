@@ -2,13 +2,47 @@
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from rich.console import Console
 
-from compose.bench.drain import run_drain
+from compose.bench.drain import Drain, run_drain
+from compose.bench.latency import run_latency
+from compose.bench.memory import run_memory
 from compose.bench.results import Run, as_table, write_json
+from compose.bench.scale import make_variants, run_scale
+from compose.bench.sustain import run_sustain
 from compose.local.layout import StackError
+
+Say = Callable[[str], None]
+
+
+def main(arguments: list[str]) -> int:
+    """Run a bench; the exit code."""
+    parser = make_parser()
+    options = parser.parse_args(arguments)
+    given = {name: value for name, value in vars(options).items() if name not in ("run", "json")}
+    for name, value in given.items():
+        smallest = 0 if name in ("naive", "rows") else 1
+        for number in value if isinstance(value, list) else [value]:
+            if isinstance(number, int | float) and number < smallest:
+                parser.error(f"--{name} {number:g}: expected at least {smallest}")
+    console = Console(highlight=False, soft_wrap=True)
+    runs: list[Run] = []
+    try:
+        for number in range(1, options.runs + 1):
+            with console.status(f"{options.bench}, run {number} of {options.runs}"):
+                runs.append(options.run(options, console.print))
+            name, figure = next(iter(runs[-1].items()))
+            console.print(f"run {number} of {options.runs}: {name}: {figure:,.1f}")
+    except StackError as error:
+        Console(stderr=True).print(f"error: {error}", markup=False)
+        return 1
+    console.print(as_table(f"{options.bench}, {len(runs)} runs", runs))
+    if options.json is not None:
+        write_json(options.json, bench=options.bench, options=given, runs=runs)
+    return 0
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -24,43 +58,87 @@ def make_parser() -> argparse.ArgumentParser:
     drain = benches.add_parser(
         "drain", help="a backlog waits in the broker, then bridge and pool start"
     )
+    _add_common(drain, _drain, runs=5)
     drain.add_argument("--count", type=int, default=200_000, help="messages; default 200,000")
-    drain.add_argument("--runs", type=int, default=5, help="medians are of so many; default 5")
-    drain.add_argument("--concurrency", type=int, default=2, help="children of the pool; default 2")
     drain.add_argument(
         "--naive", type=int, default=3_000, help="messages for the naive way; 0 leaves it out"
     )
-    drain.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
+    sustain = benches.add_parser("sustain", help="the highest rate without a growing backlog")
+    _add_common(sustain, _sustain, runs=1)
+    sustain.add_argument("--seconds", type=float, default=60.0, help="how long; default 60")
+    sustain.add_argument("--first-rate", type=float, default=5_000.0, help="where to begin")
+    sustain.add_argument(
+        "--broker",
+        choices=("crash-safe", "file"),
+        default="crash-safe",
+        help="how the broker keeps sessions: crash-safe (default), or in its own file",
+    )
+    latency = benches.add_parser("latency", help="from the publication to the committed row")
+    _add_common(latency, _latency, runs=3)
+    latency.add_argument("--seconds", type=float, default=20.0, help="for each rate; default 20")
+    latency.add_argument("--rates", type=float, nargs="+", default=[10.0, 100.0, 1_000.0, 5_000.0])
+    scale = benches.add_parser("scale", help="the drain with more of one thing")
+    _add_common(scale, _scale, runs=1)
+    scale.add_argument("--count", type=int, default=200_000, help="messages; default 200,000")
+    scale.add_argument("--workers", type=int, nargs="*", default=[1, 3, 4], help="children")
+    scale.add_argument("--bridges", type=int, nargs="*", default=[2])
+    scale.add_argument("--rows", type=int, nargs="*", default=[10, 100], help="millions that stand")
+    scale.add_argument("--gateways", type=int, nargs="*", default=[1_000, 100_000])
+    memory = benches.add_parser("memory", help="resident memory through a long run")
+    _add_common(memory, _memory, runs=1)
+    memory.add_argument("--count", type=int, default=5_000_000, help="messages; default 5,000,000")
+    memory.add_argument("--rate", type=float, default=8_000.0, help="messages a second")
     return parser
 
 
-def main(arguments: list[str]) -> int:
-    """Run a bench; the exit code."""
-    parser = make_parser()
-    options = parser.parse_args(arguments)
-    for name in ("count", "runs", "concurrency"):
-        if getattr(options, name) < 1:
-            parser.error(f"--{name} {getattr(options, name)}: expected at least 1")
-    console = Console(highlight=False, soft_wrap=True)
-    runs: list[Run] = []
-    try:
-        for number in range(1, options.runs + 1):
-            with console.status(f"run {number} of {options.runs}"):
-                runs.append(
-                    run_drain(
-                        count=options.count, concurrency=options.concurrency, naive=options.naive
-                    )
-                )
-            rate = runs[-1]["messages a second"]
-            console.print(f"run {number} of {options.runs}: {rate:,.0f} messages a second")
-    except StackError as error:
-        Console(stderr=True).print(f"error: {error}", markup=False)
-        return 1
-    console.print(as_table(f"Drain of {options.count:,} messages, {len(runs)} runs", runs))
-    if options.json is not None:
-        given = {name: getattr(options, name) for name in ("count", "concurrency", "naive")}
-        write_json(options.json, bench="drain", options=given, runs=runs)
-    return 0
+def _add_common(
+    parser: argparse.ArgumentParser, run: Callable[[argparse.Namespace, Say], Run], *, runs: int
+) -> None:
+    parser.set_defaults(run=run)
+    parser.add_argument(
+        "--runs", type=int, default=runs, help=f"medians are of so many; default {runs}"
+    )
+    parser.add_argument(
+        "--concurrency", type=int, default=2, help="children of the pool; default 2"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
+
+
+def _drain(options: argparse.Namespace, _: Say) -> Run:
+    plan = Drain(count=options.count, concurrency=options.concurrency, has_floor=True)
+    return run_drain(plan, naive=options.naive)
+
+
+def _sustain(options: argparse.Namespace, say: Say) -> Run:
+    return run_sustain(
+        seconds=options.seconds,
+        first_rate=options.first_rate,
+        concurrency=options.concurrency,
+        is_crash_safe=options.broker == "crash-safe",
+        say=say,
+    )
+
+
+def _latency(options: argparse.Namespace, _: Say) -> Run:
+    return run_latency(
+        rates=options.rates, seconds=options.seconds, concurrency=options.concurrency
+    )
+
+
+def _scale(options: argparse.Namespace, say: Say) -> Run:
+    base = Drain(count=options.count, concurrency=options.concurrency)
+    variants = make_variants(
+        base,
+        workers=options.workers,
+        bridges=options.bridges,
+        rows=options.rows,
+        gateways=options.gateways,
+    )
+    return run_scale(base, variants, say=say)
+
+
+def _memory(options: argparse.Namespace, _: Say) -> Run:
+    return run_memory(count=options.count, rate=options.rate, concurrency=options.concurrency)
 
 
 if __name__ == "__main__":

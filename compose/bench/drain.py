@@ -7,74 +7,94 @@ apart.
 """
 
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import psutil
-from redis import Redis
 
 from compose.bench.floor import subscribe, take_backlog
 from compose.bench.naive import COUNT
 from compose.bench.results import Run
-from compose.bench.rig import Rig, tree_seconds, wait_until
+from compose.bench.rig import Rig, tree_seconds
+from compose.chaos.stack import Supervised
 from compose.local.layout import PYTHON
 
 STORED = "SELECT coalesce(sum(messages), 0) FROM batch"
 READINGS = 3
 
 
-def run_drain(*, count: int, concurrency: int, naive: int) -> Run:
-    """One backlog on fresh servers, with the floor and the naive way beside it; the figures."""
-    with Rig(concurrency=concurrency) as rig:
-        make_session(rig)
-        subscribe(rig)
-        rig.simulate(count=count)
-        figures = measure(rig, count=count)
-        floor = take_backlog(rig, count=count)
-        figures["mosquitto_sub, messages a second"] = floor
-        figures["share of mosquitto_sub, %"] = 100 * figures["messages a second"] / floor
+@dataclass(frozen=True)
+class Drain:
+    """What is drained, and by what. `prepare` works on the fresh servers before all else."""
+
+    count: int = 200_000
+    concurrency: int = 2
+    bridges: int = 1
+    gateways: int = 50
+    has_floor: bool = False
+    prepare: Callable[[Rig], None] | None = None
+
+    @property
+    def client_ids(self) -> list[str]:
+        """The bridges' client ids."""
+        return [f"bridge-{number + 1}" for number in range(self.bridges)]
+
+
+def run_drain(plan: Drain, *, naive: int) -> Run:
+    """A drain, with the floor and the naive way beside it; the figures."""
+    figures = drain(plan)
     if naive:
-        with Rig(concurrency=concurrency) as rig:
-            rate = measure_naive(rig, count=naive, concurrency=concurrency)
+        with Rig(concurrency=plan.concurrency) as rig:
+            rate = measure_naive(rig, count=naive, concurrency=plan.concurrency)
         figures["naive, messages a second"] = rate
         figures["times naive"] = figures["messages a second"] / rate
     return figures
 
 
-def make_session(rig: Rig) -> None:
-    """Give the bridge a session at the broker, which queues while it is away."""
-    bridge = rig.start("bridge")
-    with Redis.from_url(rig.environ["REDIS_URL"]) as redis:
-        wait_until(
-            lambda: b'"ready"' in (redis.get("ingest:bridge:bridge-1") or b""),
-            timeout_s=30,
-            what="the bridge is subscribed",
-        )
-    bridge.stop()
+def drain(plan: Drain) -> Run:
+    """One backlog on fresh servers; the figures. Raises `StackError`."""
+    with Rig(concurrency=plan.concurrency) as rig:
+        if plan.prepare is not None:
+            plan.prepare(rig)
+        for client_id in plan.client_ids:  # their sessions queue while they are away
+            bridge = rig.start("bridge", BRIDGE_CLIENT_ID=client_id)
+            rig.wait_for_bridge(client_id)
+            bridge.stop()
+        if plan.has_floor:
+            subscribe(rig)
+        rig.simulate(count=plan.count, gateways=plan.gateways)
+        figures = _measure(rig, plan)
+        if plan.has_floor:
+            floor = take_backlog(rig, count=plan.count)
+            figures["mosquitto_sub, messages a second"] = floor
+            figures["share of mosquitto_sub, %"] = 100 * figures["messages a second"] / floor
+        return figures
 
 
-def measure(rig: Rig, *, count: int) -> Run:
-    """Start bridge and pool, and wait until the last row is committed."""
+def _measure(rig: Rig, plan: Drain) -> Run:
+    """Start bridges and pool, and wait until the last row is committed."""
+    count = plan.count
     servers_before = rig.measure_cpu_s()
     started_s = time.monotonic()
-    bridge, worker = rig.start("bridge"), rig.start("worker-ingest")
+    bridges = [rig.start("bridge", BRIDGE_CLIENT_ID=client_id) for client_id in plan.client_ids]
+    worker = rig.start("worker-ingest")
     stored = rig.wait_for_rows(STORED, count=1)
     first_s = time.monotonic() - started_s
-    start = _measure_both(bridge.pid, worker.pid)
+    start = _measure_both(bridges, worker)
     rig.wait_for_rows(STORED, count=count)
     elapsed_s = time.monotonic() - started_s
-    both = _measure_both(bridge.pid, worker.pid)
+    both = _measure_both(bridges, worker)
     servers = rig.measure_cpu_s()
     costs = {
         **{f"{name}, us": (servers[name] - servers_before[name]) / count * 1e6 for name in servers},
         **{f"{name}, us": (both[name] - start[name]) / (count - stored) * 1e6 for name in both},
     }
     memory = {
-        "bridge, MB": psutil.Process(bridge.pid).memory_info().rss / 1e6,
-        "largest worker child, MB": max(
-            psutil.Process(pid).memory_info().rss / 1e6 for pid in worker.children()
-        ),
+        "bridge, MB": max(resident_mb(bridge.pid) for bridge in bridges),
+        "largest worker child, MB": max(map(resident_mb, worker.children())),
     }
-    bridge.stop()
-    worker.stop()
+    for process in (*bridges, worker):
+        process.stop()
     rig.manage("delivery_report", "--count-rows")  # fails unless the books balance
     return {
         "messages a second": count / elapsed_s,
@@ -86,8 +106,16 @@ def measure(rig: Rig, *, count: int) -> Run:
     }
 
 
-def _measure_both(bridge: int, worker: int) -> dict[str, float]:
-    return {"bridge": tree_seconds(bridge), "worker": tree_seconds(worker)}
+def resident_mb(pid: int) -> float:
+    """Resident memory of a process."""
+    return float(psutil.Process(pid).memory_info().rss) / 1e6
+
+
+def _measure_both(bridges: list[Supervised], worker: Supervised) -> dict[str, float]:
+    return {
+        "bridge": sum(tree_seconds(bridge.pid) for bridge in bridges),
+        "worker": tree_seconds(worker.pid),
+    }
 
 
 def measure_naive(rig: Rig, *, count: int, concurrency: int) -> float:

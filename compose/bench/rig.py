@@ -6,17 +6,19 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import psutil
 import psycopg
+from redis import Redis
 
 from compose.chaos.stack import Supervised
 from compose.local.layout import PYTHON, REPOSITORY, START_SCRIPTS, StackError
 from compose.local.servers import ServerSet
+from telemetry.core.batch import BRIDGE_KEY
 
 SERVERS = ("mosquitto", "redis", "postgres")
 
@@ -24,8 +26,8 @@ SERVERS = ("mosquitto", "redis", "postgres")
 class Rig:
     """Fresh servers with the schema, and what is started beside them. Use with `with`."""
 
-    def __init__(self, *, concurrency: int) -> None:
-        self.servers = ServerSet()
+    def __init__(self, *, concurrency: int, is_crash_safe: bool = True) -> None:
+        self.servers = ServerSet(is_crash_safe=is_crash_safe)
         self.environ: dict[str, str] = {}
         self._concurrency = concurrency
         self._exit = ExitStack()
@@ -61,13 +63,14 @@ class Rig:
     ) -> None:
         self._exit.close()
 
-    def start(self, name: str) -> Supervised:
+    def start(self, name: str, **environ: str) -> Supervised:
         """Start a process by its start script."""
-        return self.launch(name, [str(START_SCRIPTS / name)])
+        return self.launch(name, [str(START_SCRIPTS / name)], **environ)
 
-    def launch(self, name: str, argv: list[str]) -> Supervised:
+    def launch(self, name: str, argv: list[str], **environ: str) -> Supervised:
         """Start a process. It is ended with the run."""
-        process = Supervised(name, argv, self.environ, self._folder / f"{name}.log")
+        environ = {**self.environ, **environ}
+        process = Supervised(name, argv, environ, self._folder / f"{name}.log")
         process.is_wanted = True
         process.look(now_s=time.monotonic())
         self._exit.callback(process.stop)
@@ -86,9 +89,19 @@ class Rig:
             raise StackError(f"{' '.join(argv[1:3])} failed:\n{done.stdout}{done.stderr}")
         return done.stdout
 
-    def simulate(self, *, count: int) -> None:
+    def simulate(self, *, count: int, gateways: int = 50) -> None:
         """Publish `count` messages of 3 readings, as fast as the broker takes them."""
-        self.manage("simulate", "--gateways", "50", "--rate", "0", "--count", str(count))
+        fleet = ("--gateways", str(gateways))
+        self.manage("simulate", *fleet, "--rate", "0", "--count", str(count))
+
+    def wait_for_bridge(self, client_id: str) -> None:
+        """Until a bridge is subscribed. Raises `StackError`."""
+        with Redis.from_url(self.environ["REDIS_URL"]) as redis:
+            wait_until(
+                lambda: b'"ready"' in (redis.get(BRIDGE_KEY + client_id) or b""),
+                timeout_s=30,
+                what=f"{client_id} is subscribed",
+            )
 
     def wait_for_rows(self, statement: str, *, count: int, timeout_s: float = 1200) -> int:
         """Until a query of one number gives `count`; what it gave. Raises `StackError`."""
@@ -106,7 +119,11 @@ class Rig:
 
     def measure_cpu_s(self) -> dict[str, float]:
         """User and system time of each server so far."""
-        return {name: tree_seconds(getattr(self.servers, name).pid) for name in SERVERS}
+        return {name: tree_seconds(pid) for name, pid in self.list_servers().items()}
+
+    def list_servers(self) -> dict[str, int]:
+        """The process id of each server."""
+        return {name: getattr(self.servers, name).pid for name in SERVERS}
 
 
 def wait_until(condition: Callable[[], bool], *, timeout_s: float, what: str) -> None:
@@ -124,6 +141,7 @@ def tree_seconds(pid: int) -> float:
     own = process.cpu_times()
     total = own.user + own.system + own.children_user + own.children_system
     for child in process.children(recursive=True):
-        times = child.cpu_times()
-        total += times.user + times.system
+        with suppress(psutil.NoSuchProcess):  # its time is its parent's by then
+            times = child.cpu_times()
+            total += times.user + times.system
     return float(total)

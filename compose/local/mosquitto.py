@@ -24,6 +24,7 @@ class Mosquitto:
     websocket_port: int
     passwords: Mapping[str, str]
     prefix: str = "tds_new"
+    is_crash_safe: bool = True  # when its plugin is installed
     name: str = "mosquitto"
     stop_signal: str = "TERM"
 
@@ -65,8 +66,8 @@ class Mosquitto:
 
     def _render_store(self) -> str:
         """How sessions are kept: crash-safe when the plugin is there."""
-        plugin = find_plugin(self.place.rootfs.path)
-        if plugin is None:
+        plugin = find_plugin(self.place.rootfs.path) if self.is_crash_safe else None
+        if plugin is None and self.is_crash_safe:
             say(f"  {PROMISE}")
         name = "mosquitto-sqlite.conf" if plugin else "mosquitto-file.conf"
         text = (SERVER_FILES / name).read_text(encoding="utf-8")

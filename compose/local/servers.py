@@ -44,9 +44,10 @@ class ServerSet:
     and `postgres`, `redis` and `mosquitto` cannot be controlled: reading them raises `StackError`.
     """
 
-    def __init__(self, *, prefix: str = "tds_new") -> None:
+    def __init__(self, *, prefix: str = "tds_new", is_crash_safe: bool = True) -> None:
         self.environ: dict[str, str] = {}
         self._prefix = prefix
+        self._is_crash_safe = is_crash_safe
         self._servers: dict[str, RunningServer] = {}
         self._place: Place | None = None
         self._marker = LOCAL / "test" / str(os.getpid())
@@ -120,6 +121,7 @@ class ServerSet:
                 ports[3],
                 {role: secrets.token_hex(16) for role in ROLES},
                 prefix=self._prefix,
+                is_crash_safe=self._is_crash_safe,
             ),
         )
         for server in reversed(servers):

@@ -50,6 +50,14 @@ class BridgeOptions:
         minimum=0,
         maximum=1000,
     )
+    busy_linger_ms: float = setting(
+        "BRIDGE_BUSY_LINGER_MS",
+        "the same at 20,000 messages a second and more; in between it grows with the rate",
+        default=50.0,
+        unit="milliseconds",
+        minimum=0,
+        maximum=1000,
+    )
     late_linger_ms: float = setting(
         "BRIDGE_LATE_LINGER_MS",
         "the same while what was received before is not stored for seconds, as in an outage",

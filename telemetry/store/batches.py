@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 
+import psycopg
 from msgspec import Struct
 
 from telemetry.core.batch import RawMessage
@@ -53,19 +54,37 @@ def store_messages(
         connection, messages, registry=registry, contract=contract, received_at=received_at
     )
     approve(verdicts)
-    with connection.transaction():
-        books = _Books(messages, verdicts, received_at)
-        books.settle(insert_readings(connection, books.rows, received_us=batch.received_us))
-        store_dead_letters(connection, books.dead_letters())
-        insert_dirty_hours(connection, books.stored_keys())
-        counts = books.count()
-        insert_batch(connection, batch, received_at=received_at, counts=counts)
+    books = _Books(messages, verdicts, received_at)
+    try:
+        counts = _store(connection, batch, books, carefully=False)
+    except psycopg.errors.UniqueViolation:
+        if books.is_settled:
+            raise
+        counts = _store(connection, batch, books, carefully=True)
     seen = {
         verdict.gateway.id: received_at
         for verdict in verdicts
         if verdict.gateway is not None and verdict.gateway.is_active
     }
     return StoredBatch(counts, seen)
+
+
+def _store(
+    connection: Connection, batch: ClaimedBatch, books: "_Books", *, carefully: bool
+) -> Counts:
+    """The one transaction. COPY comes first, so that nothing else is lost when it fails."""
+    with connection.transaction():
+        books.settle(
+            insert_readings(
+                connection, books.rows, received_us=batch.received_us, carefully=carefully
+            )
+        )
+        store_dead_letters(connection, books.dead_letters())
+        counts = books.count()
+        with connection.pipeline():
+            insert_dirty_hours(connection, books.stored_keys())
+            insert_batch(connection, batch, received_at=books.received_at, counts=counts)
+    return counts
 
 
 def judge_messages(
@@ -109,11 +128,12 @@ class _Books:
     ) -> None:
         self._messages = messages
         self._verdicts = verdicts
-        self._received_at = received_at
+        self.received_at = received_at
         good = [row for verdict in verdicts for row in verdict.good]
         self._good_count = len(good)
         good.reverse()
         self._rows = {row[:2]: row for row in good}  # of equal keys the first one stays
+        self.is_settled = False
         self._standing: dict[Key, int] = {}
         self._duplicate: Counter[int] = Counter()
         self._conflicting: Counter[int] = Counter()
@@ -124,7 +144,8 @@ class _Books:
         return self._rows.values()
 
     def settle(self, standing: dict[Key, int]) -> None:
-        """Say which keys stood already, with their values."""
+        """Say which keys stood already, with their values. Once."""
+        self.is_settled = True
         self._standing = standing
         if not standing and len(self._rows) == self._good_count:
             return
@@ -155,7 +176,7 @@ class _Books:
     def dead_letters(self) -> list[NewDeadLetter]:
         """Every refusal, with a payload that can be sent again."""
         return [
-            _dead_letter(message, verdict, refusal, self._received_at)
+            _dead_letter(message, verdict, refusal, self.received_at)
             for message, verdict in zip(self._messages, self._verdicts, strict=True)
             if verdict.refusals
             for refusal in verdict.refusals

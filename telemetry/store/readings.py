@@ -3,8 +3,6 @@
 from collections.abc import Iterable
 from typing import Any
 
-import psycopg
-
 from telemetry.core.reading import (
     Key,
     ReadingRow,
@@ -19,23 +17,22 @@ from telemetry.store.queries import query
 
 
 def insert_readings(
-    connection: Connection, rows: Iterable[ReadingRow], *, received_us: int
+    connection: Connection, rows: Iterable[ReadingRow], *, received_us: int, carefully: bool
 ) -> dict[Key, int]:
     """Insert rows whose keys are all different, inside the caller's transaction.
 
-    Returns the keys that stood already, with the value that stands in ten-thousandths. Rows go in
-    sorted by key (pitfall T6). Raises `psycopg.Error`.
+    The straight way raises `psycopg.errors.UniqueViolation` when a key stands already; the careful
+    one returns those keys, with the value that stands in ten-thousandths. Rows go in sorted by key
+    (pitfall T6). Raises `psycopg.Error`.
     """
     ordered = sorted(rows)
     if not ordered:
         return {}
     content = pack_rows(ordered, received_us=received_us)
-    try:
-        with connection.transaction():
-            _copy(connection, "reading", content)
-    except psycopg.errors.UniqueViolation:
-        return _insert_carefully(connection, ordered, content)
-    return {}
+    if not carefully:
+        _copy(connection, "reading", content)
+        return {}
+    return _insert_carefully(connection, ordered, content)
 
 
 def _copy(connection: Connection, table: str, content: bytes) -> None:

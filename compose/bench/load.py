@@ -1,0 +1,138 @@
+"""A generator that costs little: `python -m compose.bench.load --rate 5000 --seconds 60`.
+
+One connection publishes for many gateways at an even rate with QoS 1 and counts the answers; each
+message's timestamp is the instant at which it was made. MQTT 3.1.1, for its constant PUBACK. It
+prints `acknowledged seconds` every half second. For `bench` only.
+"""
+
+import argparse
+import os
+import select
+import socket
+import struct
+import time
+from datetime import UTC, datetime, timedelta
+
+from compose.local.layout import StackError
+from telemetry.simulator.fleet import simulated_mac
+
+UNANSWERED = 60_000
+SAY_EVERY_S = 0.5
+TICK_S = 0.002
+DEVICES = (("D01", "kWh"), ("D02", "m³"), ("D03", "°C"))
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Generator:
+    """Publishes at a rate until told how many."""
+
+    def __init__(self, *, gateways: int, prefix: str) -> None:
+        self.sent = 0
+        self.acknowledged = 0
+        self._socket = _connect()
+        self._unsent = b""
+        self._half = b""
+        self._stamp_us = 0
+        self._templates = [_make_template(simulated_mac(n), prefix) for n in range(gateways)]
+
+    def run(self, *, rate: float, count: int) -> None:
+        """Publish `count` messages and wait for their answers, 30 s at most after the last."""
+        started_s = said_s = time.monotonic()
+        last_sent_s = started_s
+        while self.acknowledged < count:
+            now_s = time.monotonic()
+            if now_s - said_s >= SAY_EVERY_S:
+                said_s = now_s
+                self._say(now_s - started_s)
+            due = min(count, int((now_s - started_s) * rate)) - self.sent
+            due = min(due, UNANSWERED - self.sent + self.acknowledged)
+            if due > 0 and not self._unsent:
+                self._unsent = b"".join([self._make() for _ in range(due)])
+                last_sent_s = now_s
+            self._exchange()
+            time.sleep(TICK_S)
+            if now_s - last_sent_s > 30:
+                raise StackError(f"{count - self.acknowledged} messages were never answered")
+        self._say(time.monotonic() - started_s)
+
+    def _say(self, elapsed_s: float) -> None:
+        print(self.acknowledged, f"{elapsed_s:.3f}", flush=True)
+
+    def _make(self) -> bytes:
+        gateway = self.sent % len(self._templates)
+        self.sent += 1
+        packet_id = (self.sent - 1) % 0xFFFF + 1
+        self._stamp_us = max(self._stamp_us + 1, time.time_ns() // 1000)
+        stamp = (_EPOCH + timedelta(microseconds=self._stamp_us)).strftime("%FT%T.%fZ")
+        header, body = self._templates[gateway]
+        values = (self.sent % 900_000, self.sent % 7_000, self.sent % 300)
+        return header + packet_id.to_bytes(2, "big") + body % (stamp.encode(), *values)
+
+    def _exchange(self) -> None:
+        writers = [self._socket] if self._unsent else []
+        readable, writable, _ = select.select([self._socket], writers, [], 0)
+        if writable:
+            self._unsent = self._unsent[self._socket.send(self._unsent) :]
+        if readable:
+            data = self._half + self._socket.recv(1_048_576)
+            if len(data) == len(self._half):
+                raise StackError("the broker closed the connection of the generator")
+            whole = len(data) // 4
+            self._half = data[whole * 4 :]
+            if data[: whole * 4 : 4].strip(b"\x40"):
+                raise StackError("the broker answered with something else than a PUBACK")
+            self.acknowledged += whole
+
+
+def _make_template(mac: str, prefix: str) -> tuple[bytes, bytes]:
+    """What stands before the packet id, and the payload to be filled; always of one length."""
+    topic = f"{prefix}/devices/{mac}/telemetry".encode()
+    items = ",".join(
+        f'{{"dispositivo_codigo":"{code}","valor":%06d.25,"unidade":"{unit}"}}'.replace(
+            "%06d", "1%06d"
+        )
+        for code, unit in DEVICES
+    )
+    body = f'{{"gateway_mac":"{mac}","timestamp":"%s","leituras":[{items}]}}'.encode()
+    length = 2 + len(topic) + 2 + len(body % (b"2026-01-01T00:00:00.000000Z", 0, 0, 0))
+    return b"\x32" + _encode_length(length) + struct.pack("!H", len(topic)) + topic, body
+
+
+def _encode_length(length: int) -> bytes:
+    encoded = bytearray()
+    while True:
+        length, low = divmod(length, 128)
+        encoded.append(low | 0x80 if length else low)
+        if not length:
+            return bytes(encoded)
+
+
+def _connect() -> socket.socket:
+    fields = ("bench-load", os.environ["MQTT_GATEWAY_USER"], os.environ["MQTT_GATEWAY_PASSWORD"])
+    body = struct.pack("!H4sBBH", 4, b"MQTT", 4, 0xC2, 0)  # clean session, user, password
+    body += b"".join(struct.pack("!H", len(text)) + text.encode() for text in fields)
+    link = socket.create_connection((os.environ["MQTT_HOST"], int(os.environ["MQTT_PORT"])), 10)
+    link.sendall(b"\x10" + _encode_length(len(body)) + body)
+    answer = link.recv(4)
+    if answer != b"\x20\x02\x00\x00":
+        raise StackError(f"the broker refused the generator: {answer.hex()}")
+    link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    link.settimeout(0)
+    return link
+
+
+def main() -> None:
+    """Publish as the command line says."""
+    parser = argparse.ArgumentParser(description=__doc__, prog="python -m compose.bench.load")
+    parser.add_argument("--rate", type=float, required=True, help="messages a second")
+    parser.add_argument("--seconds", type=float, required=True)
+    parser.add_argument("--gateways", type=int, default=50)
+    options = parser.parse_args()
+    prefix = os.environ.get("MQTT_TOPIC_PREFIX", "tds_new")
+    generator = Generator(gateways=options.gateways, prefix=prefix)
+    generator.run(rate=options.rate, count=int(options.rate * options.seconds))
+
+
+if __name__ == "__main__":
+    main()
