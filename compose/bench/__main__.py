@@ -66,7 +66,10 @@ def make_parser() -> argparse.ArgumentParser:
     sustain = benches.add_parser("sustain", help="the highest rate without a growing backlog")
     _add_common(sustain, _sustain, runs=1)
     sustain.add_argument("--seconds", type=float, default=60.0, help="how long; default 60")
-    sustain.add_argument("--first-rate", type=float, default=5_000.0, help="where to begin")
+    sustain.add_argument(
+        "--first-rate", type=float, default=8_000.0, help="where the search begins; default 8,000"
+    )
+    sustain.add_argument("--rate", type=float, help="confirm this rate instead of a search")
     sustain.add_argument(
         "--broker",
         choices=("crash-safe", "file"),
@@ -112,7 +115,8 @@ def _drain(options: argparse.Namespace, _: Say) -> Run:
 def _sustain(options: argparse.Namespace, say: Say) -> Run:
     return run_sustain(
         seconds=options.seconds,
-        first_rate=options.first_rate,
+        first_rate=options.rate or options.first_rate,
+        is_search=options.rate is None,
         concurrency=options.concurrency,
         is_crash_safe=options.broker == "crash-safe",
         say=say,

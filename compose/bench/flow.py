@@ -79,8 +79,8 @@ class Pipeline:
                 load_cpu_s = tree_seconds(load.pid)
             except (ProcessLookupError, psutil.NoSuchProcess):
                 break
-            acknowledged, _ = self._read_progress(load)
             stored = self.count_stored() - stored_before
+            acknowledged, _ = self._read_progress(load)
             samples.append(Sample(time.monotonic() - started_s, acknowledged, stored))
             if on_sample is not None:
                 on_sample(samples[-1])

@@ -1,13 +1,12 @@
 """A generator that costs little: `python -m compose.bench.load --rate 5000 --seconds 60`.
 
-One connection publishes for many gateways at an even rate with QoS 1 and counts the answers; each
+Some connections publish for many gateways at an even rate with QoS 1 and count the answers; each
 message's timestamp is the instant at which it was made. MQTT 3.1.1, for its constant PUBACK. It
-prints `acknowledged seconds` every half second. For `bench` only.
+prints `acknowledged seconds` fifty times a second. For `bench` only.
 """
 
 import argparse
 import os
-import select
 import socket
 import struct
 import time
@@ -17,72 +16,98 @@ from compose.local.layout import StackError
 from telemetry.simulator.fleet import simulated_mac
 
 UNANSWERED = 60_000
-SAY_EVERY_S = 0.5
+SAY_EVERY_S = 0.02
 TICK_S = 0.002
 DEVICES = (("D01", "kWh"), ("D02", "m³"), ("D03", "°C"))
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+class Link:
+    """One connection. `acknowledged` counts its PUBACKs."""
+
+    def __init__(self, number: int) -> None:
+        self.sent = 0
+        self.acknowledged = 0
+        self._socket = _connect(f"bench-load-{number}")
+        self._unsent = bytearray()
+        self._half = b""
+
+    def add(self, header: bytes, body: bytes) -> None:
+        """Queue a message: what stands before its packet id, and what stands behind it."""
+        packet_id = self.sent % 0xFFFF + 1
+        self.sent += 1
+        self._unsent += header + packet_id.to_bytes(2, "big") + body
+
+    def exchange(self) -> None:
+        """Send and receive what the socket takes and has. Raises `StackError`."""
+        try:
+            if self._unsent:
+                del self._unsent[: self._socket.send(self._unsent)]
+        except BlockingIOError:
+            pass
+        try:
+            received = self._socket.recv(1_048_576)
+        except BlockingIOError:
+            return
+        if not received:
+            raise StackError("the broker closed the connection of the generator")
+        data = self._half + received
+        whole = len(data) // 4
+        self._half = data[whole * 4 :]
+        if data[: whole * 4 : 4].strip(b"\x40"):
+            raise StackError("the broker answered with something else than a PUBACK")
+        self.acknowledged += whole
+
+
 class Generator:
     """Publishes at a rate until told how many."""
 
-    def __init__(self, *, gateways: int, prefix: str) -> None:
-        self.sent = 0
-        self.acknowledged = 0
-        self._socket = _connect()
-        self._unsent = b""
-        self._half = b""
+    def __init__(self, *, gateways: int, connections: int, prefix: str) -> None:
+        self._sent = 0
         self._stamp_us = 0
+        self._links = [Link(number) for number in range(connections)]
         self._templates = [_make_template(simulated_mac(n), prefix) for n in range(gateways)]
+
+    @property
+    def acknowledged(self) -> int:
+        """Messages that the broker answered."""
+        return sum(link.acknowledged for link in self._links)
 
     def run(self, *, rate: float, count: int) -> None:
         """Publish `count` messages and wait for their answers, 30 s at most after the last."""
-        started_s = said_s = time.monotonic()
-        last_sent_s = started_s
-        while self.acknowledged < count:
+        started_s = said_s = last_sent_s = time.monotonic()
+        while (acknowledged := self.acknowledged) < count:
             now_s = time.monotonic()
             if now_s - said_s >= SAY_EVERY_S:
                 said_s = now_s
                 self._say(now_s - started_s)
-            due = min(count, int((now_s - started_s) * rate)) - self.sent
-            due = min(due, UNANSWERED - self.sent + self.acknowledged)
-            if due > 0 and not self._unsent:
-                self._unsent = b"".join([self._make() for _ in range(due)])
+            due = min(count, int((now_s - started_s) * rate)) - self._sent
+            due = min(due, UNANSWERED - self._sent + acknowledged)
+            if due > 0:
                 last_sent_s = now_s
-            self._exchange()
-            time.sleep(TICK_S)
+            for _ in range(due):
+                self._send()
+            for link in self._links:
+                link.exchange()
             if now_s - last_sent_s > 30:
-                raise StackError(f"{count - self.acknowledged} messages were never answered")
+                raise StackError(f"{count - acknowledged} messages were never answered")
+            time.sleep(TICK_S)
         self._say(time.monotonic() - started_s)
 
     def _say(self, elapsed_s: float) -> None:
         print(self.acknowledged, f"{elapsed_s:.3f}", flush=True)
 
-    def _make(self) -> bytes:
-        gateway = self.sent % len(self._templates)
-        self.sent += 1
-        packet_id = (self.sent - 1) % 0xFFFF + 1
+    def _send(self) -> None:
+        number = self._sent
+        self._sent += 1
+        gateway = number % len(self._templates)
         self._stamp_us = max(self._stamp_us + 1, time.time_ns() // 1000)
-        stamp = (_EPOCH + timedelta(microseconds=self._stamp_us)).strftime("%FT%T.%fZ")
+        stamp = (_EPOCH + timedelta(microseconds=self._stamp_us)).isoformat(timespec="microseconds")
         header, body = self._templates[gateway]
-        values = (self.sent % 900_000, self.sent % 7_000, self.sent % 300)
-        return header + packet_id.to_bytes(2, "big") + body % (stamp.encode(), *values)
-
-    def _exchange(self) -> None:
-        writers = [self._socket] if self._unsent else []
-        readable, writable, _ = select.select([self._socket], writers, [], 0)
-        if writable:
-            self._unsent = self._unsent[self._socket.send(self._unsent) :]
-        if readable:
-            data = self._half + self._socket.recv(1_048_576)
-            if len(data) == len(self._half):
-                raise StackError("the broker closed the connection of the generator")
-            whole = len(data) // 4
-            self._half = data[whole * 4 :]
-            if data[: whole * 4 : 4].strip(b"\x40"):
-                raise StackError("the broker answered with something else than a PUBACK")
-            self.acknowledged += whole
+        values = (number % 900_000, number % 7_000, number % 300)
+        link = self._links[gateway % len(self._links)]
+        link.add(header, body % (stamp.encode(), *values))
 
 
 def _make_template(mac: str, prefix: str) -> tuple[bytes, bytes]:
@@ -95,7 +120,7 @@ def _make_template(mac: str, prefix: str) -> tuple[bytes, bytes]:
         for code, unit in DEVICES
     )
     body = f'{{"gateway_mac":"{mac}","timestamp":"%s","leituras":[{items}]}}'.encode()
-    length = 2 + len(topic) + 2 + len(body % (b"2026-01-01T00:00:00.000000Z", 0, 0, 0))
+    length = 2 + len(topic) + 2 + len(body % (b"2026-01-01T00:00:00.000000+00:00", 0, 0, 0))
     return b"\x32" + _encode_length(length) + struct.pack("!H", len(topic)) + topic, body
 
 
@@ -108,8 +133,8 @@ def _encode_length(length: int) -> bytes:
             return bytes(encoded)
 
 
-def _connect() -> socket.socket:
-    fields = ("bench-load", os.environ["MQTT_GATEWAY_USER"], os.environ["MQTT_GATEWAY_PASSWORD"])
+def _connect(client_id: str) -> socket.socket:
+    fields = (client_id, os.environ["MQTT_GATEWAY_USER"], os.environ["MQTT_GATEWAY_PASSWORD"])
     body = struct.pack("!H4sBBH", 4, b"MQTT", 4, 0xC2, 0)  # clean session, user, password
     body += b"".join(struct.pack("!H", len(text)) + text.encode() for text in fields)
     link = socket.create_connection((os.environ["MQTT_HOST"], int(os.environ["MQTT_PORT"])), 10)
@@ -128,9 +153,10 @@ def main() -> None:
     parser.add_argument("--rate", type=float, required=True, help="messages a second")
     parser.add_argument("--seconds", type=float, required=True)
     parser.add_argument("--gateways", type=int, default=50)
+    parser.add_argument("--connections", type=int, default=10)
     options = parser.parse_args()
     prefix = os.environ.get("MQTT_TOPIC_PREFIX", "tds_new")
-    generator = Generator(gateways=options.gateways, prefix=prefix)
+    generator = Generator(gateways=options.gateways, connections=options.connections, prefix=prefix)
     generator.run(rate=options.rate, count=int(options.rate * options.seconds))
 
 

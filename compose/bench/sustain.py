@@ -20,13 +20,17 @@ def run_sustain(
     *,
     seconds: float,
     first_rate: float,
+    is_search: bool,
     concurrency: int,
     is_crash_safe: bool,
     say: Callable[[str], None],
 ) -> Run:
-    """Find the rate on fresh servers; the figures of the flow that held."""
+    """Find the rate on fresh servers; the figures of the flow that held.
+
+    Without a search the first rate is confirmed, or a lower one.
+    """
     with open_pipeline(concurrency=concurrency, is_crash_safe=is_crash_safe) as pipeline:
-        rate = _find_limit(pipeline, first_rate, say)
+        rate = _find_limit(pipeline, first_rate, say) if is_search else first_rate
         for _ in range(TRIES):
             flow = pipeline.send(rate=rate, seconds=seconds)
             held = is_held(flow, rate=rate)

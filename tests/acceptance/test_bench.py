@@ -53,6 +53,43 @@ def test_it_measures_a_drain_beside_its_floor_and_the_naive_way(tmp_path: Path) 
     assert run["all, us"] == pytest.approx(parts)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "names"),
+    [
+        pytest.param(
+            ("sustain", "--rate", "300", "--seconds", "4", "--broker", "file"),
+            ("messages a second", "bridge, us", "all without the generator, us"),
+            id="sustain",
+        ),
+        pytest.param(
+            ("latency", "--runs", "1", "--rates", "50", "--seconds", "3"),
+            ("50 a second, p50, ms", "50 a second, p99, ms"),
+            id="latency",
+        ),
+        pytest.param(
+            ("memory", "--count", "1500", "--rate", "500"),
+            ("messages", "bridge, early, MB", "worker, largest child, late, MB"),
+            id="memory",
+        ),
+        pytest.param(
+            (
+                *("scale", "--count", "2000", "--workers", "1", "--bridges", "2"),
+                *("--rows", "1", "--gateways"),
+            ),
+            ("1 workers, % of base", "2 bridges, % of base", "1 million rows, % of base"),
+            id="scale",
+        ),
+    ],
+)
+def test_it_measures(arguments: tuple[str, ...], names: tuple[str, ...], tmp_path: Path) -> None:
+    report = tmp_path / "report.json"
+    done = bench(*arguments, "--json", str(report))
+    assert done.returncode == 0, done.stdout + done.stderr
+    [run] = json.loads(report.read_text(encoding="utf-8"))["runs"]
+    for name in names:
+        assert run[name] > 0, name
+
+
 def test_it_says_what_is_wrong_with_its_options() -> None:
     assert "--count 0: expected at least 1" in bench("drain", "--count", "0").stderr
-    assert "{drain}" in bench("--help").stdout
+    assert "{drain,sustain,latency,scale,memory}" in bench("--help").stdout

@@ -86,3 +86,28 @@ def test_it_lingers_for_longer_while_what_was_sent_is_late() -> None:
     collector.is_late = False
     collector.add(message(), packet_id=4, now_s=2.0)
     assert collector.wait_s(now_s=2.0) == 0.0
+
+
+def test_it_lingers_longer_the_more_messages_come() -> None:
+    policy = FlushPolicy(messages=10_000, payload_bytes=10**9, linger_s=0.008, busy_linger_s=0.05)
+    lingers = []
+    for messages_each in (1, 50, 400, 4_000):  # every 20 ms
+        collector, now_s = Collector(policy), 1.0
+        for _ in range(30):
+            now_s += 0.02
+            for packet_id in range(messages_each):
+                collector.add(message(), packet_id=packet_id + 1, now_s=now_s)
+            collector.take(now_s=now_s)
+        lingers.append(collector.linger_s)
+    assert lingers == pytest.approx([0.008, 0.008, 0.05, 0.05], rel=1e-3)
+
+
+def test_it_forgets_the_rate_when_it_becomes_quiet() -> None:
+    policy = FlushPolicy(messages=10_000, payload_bytes=10**9, linger_s=0.008, busy_linger_s=0.05)
+    collector, now_s = Collector(policy), 1.0
+    for pause_s in (*[0.02] * 20, *[1.0] * 20):
+        now_s += pause_s
+        for packet_id in range(1 if pause_s == 1.0 else 400):
+            collector.add(message(), packet_id=packet_id + 1, now_s=now_s)
+        collector.take(now_s=now_s)
+    assert collector.linger_s == 0.008
