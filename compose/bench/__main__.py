@@ -86,7 +86,8 @@ def make_parser() -> argparse.ArgumentParser:
     scale.add_argument("--workers", type=int, nargs="*", default=[1, 3, 4], help="children")
     scale.add_argument("--bridges", type=int, nargs="*", default=[2])
     scale.add_argument("--rows", type=int, nargs="*", default=[10, 100], help="millions that stand")
-    scale.add_argument("--gateways", type=int, nargs="*", default=[1_000, 100_000])
+    scale.add_argument("--registered", type=int, nargs="*", default=[1_000, 100_000])
+    scale.add_argument("--speaking", type=int, nargs="*", default=[1_000, 100_000])
     memory = benches.add_parser("memory", help="resident memory through a long run")
     _add_common(memory, _memory, runs=1)
     memory.add_argument("--count", type=int, default=5_000_000, help="messages; default 5,000,000")
@@ -136,7 +137,8 @@ def _scale(options: argparse.Namespace, say: Say) -> Run:
         workers=options.workers,
         bridges=options.bridges,
         rows=options.rows,
-        gateways=options.gateways,
+        registered=options.registered,
+        speaking=options.speaking,
     )
     return run_scale(base, variants, say=say)
 

@@ -20,7 +20,7 @@ INSERT INTO reading (device_id, time, value, received_at, unit, account_id, gate
 SELECT %(first)s + number %% %(devices)s, %(day)s::timestamptz
     + (number / %(devices)s) * (interval '1 day' / ceil(%(rows)s::float / %(devices)s)),
     (number * 7919 %% 1000000) / 100.0, %(day)s, 'kWh', 1 + number %% 50, number %% %(devices)s
-FROM generate_series(0, %(rows)s - 1) AS number
+FROM generate_series(0::bigint, %(rows)s - 1) AS number
 """
 DEVICES = 3_000
 
@@ -42,14 +42,27 @@ def run_scale(base: Drain, variants: dict[str, Drain], *, say: Callable[[str], N
 
 
 def make_variants(
-    base: Drain, *, workers: list[int], bridges: list[int], rows: list[int], gateways: list[int]
+    base: Drain,
+    *,
+    workers: list[int],
+    bridges: list[int],
+    rows: list[int],
+    registered: list[int],
+    speaking: list[int],
 ) -> dict[str, Drain]:
-    """What is measured, by name. `rows` in millions."""
+    """What is measured, by name. `rows` in millions; gateways `registered` beside those that
+    publish the same backlog as ever, and `speaking`, each in its turn."""
     return {
         **{f"{n} workers": replace(base, concurrency=n) for n in workers},
         **{f"{n} bridges": replace(base, bridges=n) for n in bridges},
         **{f"{n} million rows": replace(base, prepare=_filler(n * 1_000_000)) for n in rows},
-        **{f"{n:,} gateways": replace(base, gateways=n) for n in gateways},
+        **{
+            f"{n:,} gateways registered": replace(
+                base, prepare=lambda rig, n=n: rig.simulate(count=1, gateways=n)
+            )
+            for n in registered
+        },
+        **{f"{n:,} gateways speaking": replace(base, gateways=n) for n in speaking},
     }
 
 

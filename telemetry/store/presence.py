@@ -27,7 +27,11 @@ class Presence:
             return
         connection.execute(
             query("update_presence"),
-            {"gateway_ids": list(due), "seen_ats": list(due.values())},
+            {
+                "gateway_ids": list(due),
+                "seen_ats": list(due.values()),
+                "interval_s": self._interval_s,
+            },
         )
         for gateway_id in due:
             self._written_at[gateway_id] = now_s
