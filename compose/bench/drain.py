@@ -11,13 +11,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import psutil
+import psycopg
 
 from compose.bench.floor import subscribe, take_backlog
 from compose.bench.naive import COUNT
 from compose.bench.results import Run
 from compose.bench.rig import Rig, tree_seconds
 from compose.chaos.stack import Supervised
-from compose.local.layout import PYTHON
+from compose.local.layout import PYTHON, StackError
 
 STORED = "SELECT coalesce(sum(messages), 0) FROM batch"
 READINGS = 3
@@ -33,6 +34,7 @@ class Drain:
     gateways: int = 50
     has_floor: bool = False
     prepare: Callable[[Rig], None] | None = None
+    rows_before: int = 0  # that `prepare` stored: beside the books
 
     @property
     def client_ids(self) -> list[str]:
@@ -97,7 +99,7 @@ def _measure(rig: Rig, plan: Drain) -> Run:
     }
     for process in (*bridges, worker):
         process.stop()
-    rig.manage("delivery_report", "--count-rows")  # fails unless the books balance
+    _check_books(rig, plan)
     return {
         "messages a second": count / elapsed_s,
         "from the first batch on": (count - stored) / (elapsed_s - first_s),
@@ -106,6 +108,19 @@ def _measure(rig: Rig, plan: Drain) -> Run:
         "start of bridge and pool, CPU s": sum(start.values()),
         **memory,
     }
+
+
+def _check_books(rig: Rig, plan: Drain) -> None:
+    """The delivery report balances, and every reading is a row. Raises `StackError`."""
+    if not plan.rows_before:
+        rig.manage("delivery_report", "--count-rows")
+        return
+    rig.manage("delivery_report")
+    with psycopg.connect(rig.environ["DATABASE_URL"]) as connection:
+        row = connection.execute("SELECT count(*) FROM reading").fetchone()
+    expected = plan.rows_before + plan.count * READINGS
+    if row is None or row[0] != expected:
+        raise StackError(f"{row[0] if row else 0:,} rows: expected {expected:,}")
 
 
 def resident_mb(pid: int) -> float:
