@@ -75,7 +75,11 @@ def _registrar(gateways: int) -> Callable[[Rig], None]:
 
 
 def _filler(rows: int) -> Callable[[Rig], None]:
-    return lambda rig: fill_readings(rig.environ["DATABASE_URL"], rows=rows)
+    def fill(rig: Rig) -> None:
+        fill_readings(rig.environ["DATABASE_URL"], rows=rows)
+        rig.servers.postgres.restart()  # what was written is on disk, and the drain not in its way
+
+    return fill
 
 
 def fill_readings(url: str, *, rows: int) -> None:
