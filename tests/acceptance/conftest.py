@@ -42,7 +42,7 @@ class Pipeline:
         wait_until(
             lambda: self.is_bridge_ready(client_id),
             timeout_s=30,
-            what=f"{client_id} is subscribed\n{process.read_log()}",
+            what=lambda: f"{client_id} is subscribed\n{process.read_log()}",
         )
         return process
 
@@ -56,9 +56,17 @@ class Pipeline:
         wait_until(
             lambda: f"{pool}@test ready" in process.read_log(),
             timeout_s=30,
-            what=f"{pool} consumes\n{process.read_log()}",
+            what=lambda: f"{pool} consumes\n{process.read_log()}",
         )
         return process
+
+    def add_safety_net(self) -> None:
+        """Beat, and a maintenance pool that soon sends again what has no task any more."""
+        self.environ["BATCH_STALE_AFTER_S"] = "3"
+        if "maintenance" in self.processes:
+            self.processes["maintenance"].stop()
+        self.add_worker("maintenance")
+        self.add("beat", "-m", "celery", "-A", "config", "beat")
 
     def is_bridge_ready(self, client_id: str) -> bool:
         """Whether a bridge says that it is subscribed."""
@@ -76,12 +84,14 @@ class Pipeline:
         wait_until(
             lambda: self.queue.snapshot().received_messages >= count,
             timeout_s=timeout_s,
-            what=f"{count} messages received, {self.queue.snapshot().received_messages} so far",
+            what=lambda: (
+                f"{count} messages received, {self.queue.snapshot().received_messages} so far"
+            ),
         )
         wait_until(
             lambda: not self.queue.snapshot().pending,
             timeout_s=timeout_s,
-            what=f"nothing pending: {self.queue.snapshot().pending[:3]}",
+            what=lambda: f"nothing pending: {self.queue.snapshot().pending[:3]}",
         )
         return self.report()
 

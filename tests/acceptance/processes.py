@@ -15,12 +15,21 @@ ROOT = Path(__file__).parents[2]
 
 
 def wait_until(
-    condition: Callable[[], object], *, timeout_s: float, what: str, every_s: float = 0.05
+    condition: Callable[[], object],
+    *,
+    timeout_s: float,
+    what: str | Callable[[], str],
+    every_s: float = 0.05,
 ) -> None:
-    """Return as soon as the condition holds; fail with words when it does not in time."""
+    """Return as soon as the condition holds; fail with words when it does not in time.
+
+    `what` may be a function, which is asked at the failure: it can say how things are by then.
+    """
     give_up_at = time.monotonic() + timeout_s
     while not condition():
-        assert time.monotonic() < give_up_at, f"not within {timeout_s:g} s: {what}"
+        if time.monotonic() >= give_up_at:
+            words = what if isinstance(what, str) else what()
+            raise AssertionError(f"not within {timeout_s:g} s: {words}")
         time.sleep(every_s)
 
 

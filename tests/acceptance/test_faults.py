@@ -59,10 +59,7 @@ def test_it_loses_nothing_when_a_worker_child_is_killed_in_mid_batch(
 def test_it_loses_nothing_when_the_whole_worker_is_killed(
     pipeline: Pipeline, gateways: Gateways
 ) -> None:
-    pipeline.processes["maintenance"].stop()
-    pipeline.environ["BATCH_STALE_AFTER_S"] = "3"
-    pipeline.add_worker("maintenance")
-    pipeline.add("beat", "-m", "celery", "-A", "config", "beat")
+    pipeline.add_safety_net()
     infos = publish_many(gateways)
     wait_until(lambda: pipeline.report().stored > 500, timeout_s=60, what="500 messages stored")
     pipeline.processes["ingest"].kill()
@@ -74,6 +71,8 @@ def test_it_loses_nothing_when_the_whole_worker_is_killed(
 def test_it_loses_nothing_when_the_bridge_is_killed_in_mid_flight(
     pipeline: Pipeline, gateways: Gateways
 ) -> None:
+    """Also when it dies between writing a batch and sending its task: then the safety net sends."""
+    pipeline.add_safety_net()
     infos = publish_many(gateways)
     wait_until(
         lambda: pipeline.queue.snapshot().received_messages > 500,
