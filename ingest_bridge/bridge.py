@@ -56,7 +56,7 @@ class Bridge:
         self._connects = 0
         self._connect_at = 0.0
         self._progress_at = time.time()
-        self._message_at = time.monotonic()
+        self._read_at = self._message_at = time.monotonic()
         self._is_stopping = False
         self._is_retired = False
 
@@ -151,6 +151,7 @@ class Bridge:
         count = -1
         while len(self._collector) != count and self._session.is_open:
             count = len(self._collector)
+            self._read_at = time.monotonic()
             self._session.read()
             if self._can_start() and self._collector.is_full():
                 return
@@ -162,8 +163,8 @@ class Bridge:
                 return
 
     def _on_message(self, message: RawMessage, packet_id: int) -> None:
-        self._message_at = time.monotonic()
-        self._collector.add(message, packet_id=packet_id, now_s=self._message_at)
+        self._message_at = self._read_at
+        self._collector.add(message, packet_id=packet_id, now_s=self._read_at)
 
     def _watch_connection(self) -> None:
         is_ready = self._session.is_ready

@@ -16,6 +16,7 @@ from paho.mqtt.client import Client
 from paho.mqtt.enums import MQTTErrorCode
 
 PUBLISH = 0x30
+PUBLISH_QOS_1 = 0x32
 PUBACK = 0x40
 READ_BYTES = 131_072
 
@@ -76,6 +77,7 @@ class BulkClient(Client):
 
     def _take_packets(self) -> MQTTErrorCode:
         while self._sock is not None:
+            self._take_usual()
             size = self._measure_packet()
             if size == 0:
                 return MQTTErrorCode.MQTT_ERR_SUCCESS
@@ -87,13 +89,28 @@ class BulkClient(Client):
                 return self._loop_rc_handle(rc)
         return MQTTErrorCode.MQTT_ERR_NO_CONN
 
+    def _take_usual(self) -> None:
+        """Take the packets that nearly all are, as long as they come: PUBLISH with QoS 1, a length
+        of two bytes, a topic and no properties. What is different in any way is left."""
+        data, at, deliver = self._buffer, self._at, self._deliver
+        size = len(data)
+        while at + 5 <= size and data[at] == PUBLISH_QOS_1 and data[at + 1] >= 0x80 > data[at + 2]:
+            end = at + 3 + (data[at + 1] & 0x7F | data[at + 2] << 7)
+            topic_end = at + 5 + (data[at + 3] << 8 | data[at + 4])
+            if end > size or topic_end + 2 >= end or data[topic_end + 2]:
+                return
+            self._at = end
+            deliver(
+                str(data[at + 5 : topic_end], "utf-8", "replace"),
+                data[topic_end + 3 : end],
+                data[topic_end] << 8 | data[topic_end + 1],
+            )
+            at = end
+
     def _measure_packet(self) -> int:
         """Bytes of the next packet with its header; 0 when it is not whole yet; -1 when its length
         breaks the rule, which is left to paho: it ends the connection."""
         data, at = self._buffer, self._at
-        if len(data) - at > 2 and data[at + 1] >= 0x80 > data[at + 2]:  # as most lengths are
-            size = 3 + (data[at + 1] & 0x7F | data[at + 2] << 7)
-            return size if at + size <= len(data) else 0
         length, shift = 0, 0
         for position in range(at + 1, min(at + 5, len(data))):
             byte = data[position]

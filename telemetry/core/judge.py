@@ -15,6 +15,7 @@ from msgspec import Struct
 from telemetry.core.batch import RawMessage
 from telemetry.core.fleet import DeviceEntry, GatewayEntry
 from telemetry.core.payload import (
+    MAX_READINGS,
     Item,
     ItemWithExtra,
     Payload,
@@ -25,6 +26,9 @@ from telemetry.core.plain import accept_plain
 from telemetry.core.reading import ReadingRow, to_microseconds, to_ten_thousandths
 from telemetry.core.reasons import Reason, RejectedError
 from telemetry.core.values import read_timestamp, read_value
+
+
+EVERY_PLACE = range(MAX_READINGS)
 
 
 class Contract(Struct, frozen=True):
@@ -49,7 +53,7 @@ class Refusal(Struct, gc=False):
 class Verdict(Struct):
     """What became of one message. Good readings and refusals add up to `readings_count`, or the
     message is refused as a whole: one refusal without index and no reading. `places` has the place
-    of each good reading in the message."""
+    of each good reading in the message, in order, and may be longer."""
 
     mac: str
     gateway: GatewayEntry | None
@@ -70,21 +74,21 @@ class Judge:
         self._received_at = received_at
         self._earliest = received_at - contract.behind
         self._latest = received_at + contract.ahead
-        self._may_be_plain = contract.keep_raw != "always"
+        self._earliest_us = to_microseconds(self._earliest)
+        self._latest_us = to_microseconds(self._latest)
+        # Longer payloads go step by step, and all do when `raw` keeps each reading as it was.
+        self._plain_bytes = contract.payload_bytes if contract.keep_raw != "always" else -1
 
     def judge(self, message: RawMessage, mac: str | None) -> Verdict:
         """Take a message apart and check it; `mac` is its topic's, None for a topic of another
         form. Never raises for anything that a message may hold."""
         gateway, payload = self._gateways.get(mac or ""), message.payload
-        if (
-            gateway is not None
-            and gateway.is_active
-            and self._may_be_plain
-            and len(payload) <= self._contract.payload_bytes
-        ):
-            rows = accept_plain(payload, gateway, earliest=self._earliest, latest=self._latest)
+        if gateway is not None and gateway.is_active and len(payload) <= self._plain_bytes:
+            rows = accept_plain(
+                payload, gateway, earliest_us=self._earliest_us, latest_us=self._latest_us
+            )
             if rows is not None:
-                return Verdict(gateway.mac, gateway, len(rows), rows, range(len(rows)), [])
+                return Verdict(gateway.mac, gateway, len(rows), rows, EVERY_PLACE, [])
         return self.judge_carefully(message, mac)
 
     def judge_carefully(self, message: RawMessage, mac: str | None) -> Verdict:

@@ -1,25 +1,31 @@
 """The straight way through the contract, for messages with nothing out of the ordinary.
 
 Nearly all are: numbers as JSON numbers, no further keys, a known gateway, the right units. They are
-accepted in one pass, in less than half of the time. Whatever is not plain is left to
-`judge_message`, which knows every reason; what is accepted here it accepts alike.
+accepted in one pass, in a third of the time. Whatever is not plain is left to `judge_message`,
+which knows every reason; what is accepted here it accepts alike.
+
+Values pass through a float, exactly. A number of at most four decimals is n / 10,000 for a whole n.
+Below 10^11 doubles lie closer than 0.00002 to each other, so `n / 10_000 == value` says that the
+number in the text is within 0.00001 of n / 10,000, and rounds to it. Any other number is not plain.
 """
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from decimal import ROUND_HALF_EVEN, Context, Decimal
-from typing import Annotated
+from functools import lru_cache
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Struct
 
 from telemetry.core.fleet import GatewayEntry
-from telemetry.core.payload import MAX_CODE_LENGTH, MAX_READINGS, MAX_UNIT_LENGTH
+from telemetry.core.payload import MAX_READINGS, MAX_UNIT_LENGTH
 from telemetry.core.reading import ReadingRow, to_microseconds
-from telemetry.core.values import FOUR_DECIMALS, VALUE_LIMIT
+from telemetry.core.values import VALUE_LIMIT
 
 _LIMIT = int(VALUE_LIMIT) * 10_000
 _QUOTES = 10  # of a message without readings, and of each reading whose value is a number
+_TO_SECOND = 19  # characters of a timestamp up to the second
+_MICROSECONDS = slice(20, 26)
+_ZONES = ("Z", "+00:00")
 
 
 class _Item(
@@ -28,50 +34,47 @@ class _Item(
     gc=False,
     rename={"code": "dispositivo_codigo", "value": "valor", "unit": "unidade"},
 ):
-    code: Annotated[str, Meta(min_length=1, max_length=MAX_CODE_LENGTH)]
-    value: Decimal
-    unit: Annotated[str, Meta(min_length=1, max_length=MAX_UNIT_LENGTH)]
+    code: str
+    value: float
+    unit: str
 
 
 class _Payload(Struct, forbid_unknown_fields=True, gc=False):
     gateway_mac: str
     timestamp: str
-    leituras: Annotated[list[_Item], Meta(min_length=1, max_length=MAX_READINGS)]
+    leituras: list[_Item]
 
 
 _decode: Callable[[bytes], _Payload] = msgspec.json.Decoder(_Payload).decode
-_context = Context(prec=28, rounding=ROUND_HALF_EVEN)
 
 
 def accept_plain(
     payload: bytes,
     gateway: GatewayEntry,
     *,
-    earliest: datetime,
-    latest: datetime,
+    earliest_us: int,
+    latest_us: int,
 ) -> list[ReadingRow] | None:
     """The readings of a message of an active gateway; None when it is not plain.
 
-    A timestamp lies within `earliest` and `latest`. The quotes are counted: a value that is a text,
-    an escape or a key that comes twice would change their number.
+    A timestamp lies within `earliest_us` and `latest_us`, microseconds since 1970. The quotes are
+    counted: a value that is a text, an escape or a key that comes twice would change their number.
     """
     try:
         plain = _decode(payload)
-        text = plain.timestamp
-        time = datetime.fromisoformat(text)
         items = plain.leituras
         if (
             plain.gateway_mac != gateway.mac
-            or time.tzinfo is not UTC
-            or text[10] != "T"
-            or not earliest <= time <= latest
             or payload.count(b'"') != _QUOTES + _QUOTES * len(items)
+            or not 1 <= len(items) <= MAX_READINGS
         ):
             return None
-        payload.isascii() or payload.decode()  # msgspec does not check UTF-8
-        return _accept_items(items, gateway, to_microseconds(time))
-    except (msgspec.MsgspecError, RecursionError, ValueError, ArithmeticError):
+        time_us = _read_timestamp_us(plain.timestamp)
+        if time_us is None or not earliest_us <= time_us <= latest_us:
+            return None
+    except (msgspec.MsgspecError, RecursionError, ValueError):
         return None
+    return _accept_items(items, gateway, time_us)
 
 
 def _accept_items(
@@ -80,16 +83,40 @@ def _accept_items(
     devices, account_id, gateway_id = gateway.devices, gateway.account_id, gateway.id
     rows: list[ReadingRow] = []
     for item in items:
-        device = devices.get(item.code)
-        value = int(item.value.quantize(FOUR_DECIMALS, None, _context).scaleb(4))
-        unit = item.unit
+        device, unit = devices.get(item.code), item.unit
+        value = round(item.value * 10_000)
         if (
             device is None
-            or not device.is_active
-            or (device.unit != unit and device.unit)
+            or value / 10_000 != item.value
             or not -_LIMIT < value < _LIMIT
+            or not device.is_active
+            or (device.unit != unit and (device.unit or not 1 <= len(unit) <= MAX_UNIT_LENGTH))
             or (value < 0 and device.is_meter)
         ):
             return None
         rows.append((device.id, time_us, value, unit, None, account_id, gateway_id))
     return rows
+
+
+def _read_timestamp_us(text: str) -> int | None:
+    """Microseconds since 1970 of an instant in UTC; None for other forms. Raises `ValueError`.
+
+    Messages of one batch share their seconds: those are read once, the microseconds each time.
+    """
+    fraction = text[_MICROSECONDS]
+    if text[26:] in _ZONES and text[19] == "." and fraction.isdecimal() and text.isascii():
+        second_us = _read_second_us(text[:_TO_SECOND])
+        return None if second_us is None else second_us + int(fraction)
+    return _read_instant_us(text)
+
+
+@lru_cache(maxsize=1024)
+def _read_second_us(text: str) -> int | None:
+    return _read_instant_us(f"{text}+00:00")
+
+
+def _read_instant_us(text: str) -> int | None:
+    instant = datetime.fromisoformat(text)
+    if instant.tzinfo is not UTC or text[10] != "T":
+        return None
+    return to_microseconds(instant)

@@ -150,7 +150,7 @@ class _Books:
         if not standing and len(self._rows) == self._good_count:
             return
         for number, verdict in enumerate(self._verdicts):
-            for row, place in zip(verdict.good, verdict.places, strict=True):
+            for row, place in zip(verdict.good, verdict.places, strict=False):
                 first = self._rows[key_of(row)]
                 if first is not row or key_of(row) in standing:
                     self._compare(number, row, place, standing.get(key_of(row), value_of(first)))

