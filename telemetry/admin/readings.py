@@ -10,13 +10,17 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
 
-from telemetry.admin.readonly import CappedPaginator, ReadOnlyAdmin
+from telemetry.admin.readonly import COUNTED_ROWS, CappedPaginator, ReadOnlyAdmin
 from telemetry.models import Device, HourlyListing, ReadingListing
-from telemetry.store.recent import find_recent_since
+from telemetry.store.recent import find_recent_span
 
-RECENT_ROWS = 500
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-NARROWING = ("device__id__exact", "gateway__id__exact", "account__id__exact")
+NARROWING = {
+    "device__id__exact": "pk",
+    "gateway__id__exact": "gateway_id",
+    "account__id__exact": "account_id",
+}
+MOST_DEVICES = 5_000  # that a query names; the readings of more are found by time alone
 PERIODS = (
     ("hour", _("last hour"), timedelta(hours=1)),
     ("week", _("last 7 days"), timedelta(days=7)),
@@ -35,6 +39,12 @@ def parse_key(key: str) -> tuple[int, datetime] | None:
         return None
 
 
+def chosen_span(request: HttpRequest) -> timedelta:
+    """How far back the list goes at most."""
+    spans = {key: span for key, _label, span in PERIODS}
+    return spans.get(request.GET.get("period", ""), DEFAULT_PERIOD)
+
+
 class PeriodFilter(admin.SimpleListFilter):
     """How far back the list goes: a bound on time keeps old chunks out of it."""
 
@@ -51,8 +61,7 @@ class PeriodFilter(admin.SimpleListFilter):
             yield {**choice, "display": _("last day")} if number == 0 else choice
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        spans = {key: span for key, _label, span in PERIODS}
-        since = timezone.now() - spans.get(self.value() or "", DEFAULT_PERIOD)
+        since = timezone.now() - chosen_span(request)
         return queryset.filter(**{f"{self.time_field}__gte": since})
 
 
@@ -92,18 +101,22 @@ class _ListingAdmin(ReadOnlyAdmin):
         return rows.filter(**{self.time_field: key[1]}).first()
 
 
-def narrow_gateway(request: HttpRequest, rows: QuerySet[Any]) -> QuerySet[Any]:
-    """Name the devices of the chosen gateway: readings have an index by device, not by gateway."""
-    gateway_id = request.GET.get("gateway__id__exact", "")
-    if not gateway_id.isdecimal():
-        return rows
-    devices = Device.objects.filter(gateway_id=gateway_id).values_list("pk", flat=True)
-    return rows.filter(device_id__in=list(devices))
+def chosen_devices(request: HttpRequest) -> list[int] | None:
+    """Ids of the devices that the filters leave; None when they leave all, or very many."""
+    given = {
+        field: request.GET[name]
+        for name, field in NARROWING.items()
+        if request.GET.get(name, "").isdecimal()
+    }
+    if not given:
+        return None
+    ids = Device.objects.filter(**given).values_list("pk", flat=True)[: MOST_DEVICES + 1]
+    return list(ids) if len(ids) <= MOST_DEVICES else None
 
 
 @admin.register(ReadingListing)
 class ReadingAdmin(_ListingAdmin):
-    """Readings. Without a filter, the newest ones of the whole system."""
+    """Readings, the newest ones of what is chosen; of the whole system when nothing is."""
 
     list_display = ["time", "device", "gateway", "account", "value", "unit", "received_at"]
     list_filter = [
@@ -114,14 +127,18 @@ class ReadingAdmin(_ListingAdmin):
     sortable_by = ()
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ReadingListing]:
-        rows: QuerySet[ReadingListing] = narrow_gateway(request, super().get_queryset(request))
+        """For a list, no more than can be paged through: the newest of what is chosen."""
+        rows: QuerySet[ReadingListing] = super().get_queryset(request)
         is_list = request.resolver_match is not None and str(
             request.resolver_match.url_name
         ).endswith("changelist")
-        if not is_list or any(request.GET.get(name) for name in NARROWING):
+        if not is_list:
             return rows
-        accounts, since = find_recent_since(rows=RECENT_ROWS)
-        return rows.filter(account_id__in=accounts, time__gte=since) if since else rows.none()
+        devices = chosen_devices(request)
+        if devices is not None:
+            rows = rows.filter(device_id__in=devices)
+        span = find_recent_span(rows=COUNTED_ROWS, longest=chosen_span(request), device_ids=devices)
+        return rows.filter(time__gte=timezone.now() - span)
 
 
 @admin.register(HourlyListing)

@@ -27,7 +27,6 @@ from telemetry.core.reading import ReadingRow, to_microseconds, to_ten_thousandt
 from telemetry.core.reasons import Reason, RejectedError
 from telemetry.core.values import read_timestamp, read_value
 
-
 EVERY_PLACE = range(MAX_READINGS)
 
 

@@ -1,14 +1,9 @@
--- How far back the newest %(rows)s readings of all accounts reach, and whose they are. Each
--- account's newest come from the index (account_id, time), so that the size of the table matters
--- little; a reading in the future is newest of all, as everywhere.
-SELECT array_agg(DISTINCT account_id), min(time)
+-- Readings of the devices (all when NULL) within the last %(span_s)s seconds, no more than %(rows)s.
+-- The bound on time keeps to few chunks, and within them to the newest pages (reading_time).
+SELECT count(*)
 FROM (
-    SELECT r.account_id, r.time
-    FROM account a
-    CROSS JOIN LATERAL (
-        SELECT account_id, time FROM reading
-        WHERE account_id = a.id AND time >= now() - interval '1 year'
-        ORDER BY time DESC LIMIT %(rows)s
-    ) r
-    ORDER BY r.time DESC LIMIT %(rows)s
+    SELECT FROM reading
+    WHERE time >= now() - %(span_s)s * interval '1 second'
+      AND (%(device_ids)s::bigint[] IS NULL OR device_id = ANY(%(device_ids)s::bigint[]))
+    LIMIT %(rows)s
 ) newest
