@@ -83,6 +83,7 @@ def make_parser() -> argparse.ArgumentParser:
     scale = benches.add_parser("scale", help="the drain with more of one thing")
     _add_common(scale, _scale, runs=1)
     scale.add_argument("--count", type=int, default=200_000, help="messages; default 200,000")
+    scale.add_argument("--drains", type=int, default=3, help="of each variant; default 3")
     scale.add_argument("--workers", type=int, nargs="*", default=[1, 3, 4], help="children")
     scale.add_argument("--bridges", type=int, nargs="*", default=[2])
     scale.add_argument("--rows", type=int, nargs="*", default=[10, 100], help="millions that stand")
@@ -140,7 +141,7 @@ def _scale(options: argparse.Namespace, say: Say) -> Run:
         registered=options.registered,
         speaking=options.speaking,
     )
-    return run_scale(base, variants, say=say)
+    return run_scale(base, variants, drains=options.drains, say=say)
 
 
 def _memory(options: argparse.Namespace, _: Say) -> Run:

@@ -53,19 +53,32 @@ def run_drain(plan: Drain, *, naive: int) -> Run:
 
 def drain(plan: Drain) -> Run:
     """One backlog on fresh servers; the figures. Raises `StackError`."""
+    [figures] = drain_repeatedly(plan, times=1)
+    return figures
+
+
+def drain_repeatedly(plan: Drain, *, times: int) -> list[Run]:
+    """One backlog after the other on the same servers, prepared once; the figures of each.
+
+    Raises `StackError`.
+    """
     with Rig(concurrency=plan.concurrency) as rig:
         if plan.prepare is not None:
             plan.prepare(rig)
-        start = _start_idle(rig, plan)
-        if plan.has_floor:
-            subscribe(rig)
-        rig.simulate(count=plan.count, gateways=plan.gateways)
-        figures = _measure(rig, plan, start=start)
-        if plan.has_floor:
-            floor = take_backlog(rig, count=plan.count)
-            figures["mosquitto_sub, messages a second"] = floor
-            figures["share of mosquitto_sub, %"] = 100 * figures["messages a second"] / floor
-        return figures
+        return [_drain_once(rig, plan, number=number) for number in range(times)]
+
+
+def _drain_once(rig: Rig, plan: Drain, *, number: int) -> Run:
+    start = _start_idle(rig, plan)
+    if plan.has_floor:
+        subscribe(rig)
+    rig.simulate(count=plan.count, gateways=plan.gateways)
+    figures = _measure(rig, plan, start=start, number=number)
+    if plan.has_floor:
+        floor = take_backlog(rig, count=plan.count)
+        figures["mosquitto_sub, messages a second"] = floor
+        figures["share of mosquitto_sub, %"] = 100 * figures["messages a second"] / floor
+    return figures
 
 
 def _start_idle(rig: Rig, plan: Drain) -> dict[str, float]:
@@ -86,17 +99,20 @@ def _start_idle(rig: Rig, plan: Drain) -> dict[str, float]:
     return spent
 
 
-def _measure(rig: Rig, plan: Drain, *, start: dict[str, float]) -> Run:
-    """Start bridges and pool, and wait until the last row is committed. `start`: CPU seconds of
-    their start alone."""
+def _measure(rig: Rig, plan: Drain, *, start: dict[str, float], number: int) -> Run:
+    """Start bridges and pool, and wait until the last row is committed.
+
+    `start`: CPU seconds of their start alone; `number`: drains on these servers before.
+    """
     count = plan.count
+    before = number * count
     servers_before = rig.measure_cpu_s()
     started_s = time.monotonic()
     bridges = [rig.start("bridge", BRIDGE_CLIENT_ID=client_id) for client_id in plan.client_ids]
     worker = rig.start("worker-ingest")
-    first = rig.wait_for_rows(STORED, count=1)
+    first = rig.wait_for_rows(STORED, count=before + 1) - before
     first_s = time.monotonic() - started_s
-    rig.wait_for_rows(STORED, count=count)
+    rig.wait_for_rows(STORED, count=before + count)
     elapsed_s = time.monotonic() - started_s
     spent = {
         "bridge": sum(tree_seconds(bridge.pid) for bridge in bridges),
@@ -109,7 +125,7 @@ def _measure(rig: Rig, plan: Drain, *, start: dict[str, float]) -> Run:
     }
     for process in (*bridges, worker):
         process.stop()
-    _check_books(rig, plan)
+    _check_books(rig, plan, messages=before + count)
     return {
         "messages a second": count / elapsed_s,
         # A backlog of one batch is stored as a whole: its start cannot be told from the rest.
@@ -133,7 +149,7 @@ def cost_by_message(
     return {**costs, "all, us": sum(costs.values())}
 
 
-def _check_books(rig: Rig, plan: Drain) -> None:
+def _check_books(rig: Rig, plan: Drain, *, messages: int) -> None:
     """The delivery report balances, and every reading is a row. Raises `StackError`."""
     if not plan.rows_before:
         rig.manage("delivery_report", "--count-rows")
@@ -141,7 +157,7 @@ def _check_books(rig: Rig, plan: Drain) -> None:
     rig.manage("delivery_report")
     with psycopg.connect(rig.environ["DATABASE_URL"]) as connection:
         row = connection.execute("SELECT count(*) FROM reading").fetchone()
-    expected = plan.rows_before + plan.count * READINGS
+    expected = plan.rows_before + messages * READINGS
     if row is None or row[0] != expected:
         raise StackError(f"{row[0] if row else 0:,} rows: expected {expected:,}")
 

@@ -1,13 +1,18 @@
-"""The drain with more of one thing: workers, bridges, rows that stand, gateways."""
+"""The drain with more of one thing: workers, bridges, rows that stand, gateways.
 
+Each variant is prepared once and drained several times; medians are held against the base's, which
+is measured first and last.
+"""
+
+import statistics
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import psycopg
 
-from compose.bench.drain import Drain, drain
+from compose.bench.drain import Drain, drain_repeatedly
 from compose.bench.results import Run
 from compose.bench.rig import Rig
 from compose.local.layout import StackError
@@ -17,27 +22,38 @@ WRITERS = 2
 FIRST_DEVICE = 10_000_000  # beyond every registered device: readings carry no foreign key
 FILL = """
 INSERT INTO reading (device_id, time, value, received_at, unit, account_id, gateway_id)
-SELECT %(first)s + number %% %(devices)s, %(day)s::timestamptz
-    + (number / %(devices)s) * (interval '1 day' / ceil(%(rows)s::float / %(devices)s)),
+SELECT %(first)s + number %% %(devices)s,
+    %(day)s::timestamptz + (number / %(devices)s) * %(span)s::interval
+        / ceil(%(rows)s::float / %(devices)s),
     (number * 7919 %% 1000000) / 100.0, %(day)s, 'kWh', 1 + number %% 50, number %% %(devices)s
 FROM generate_series(0::bigint, %(rows)s - 1) AS number
 """
 DEVICES = 3_000
 
 
-def run_scale(base: Drain, variants: dict[str, Drain], *, say: Callable[[str], None]) -> Run:
-    """Each variant's rate, and its share of the base's; the base is measured first and last."""
-    run: Run = {}
-    before = _rate(base)
-    say(f"base: {before:,.0f} messages a second")
-    for name, variant in variants.items():
-        run[f"{name}, messages a second"] = _rate(variant)
-        say(f"{name}: {run[f'{name}, messages a second']:,.0f} messages a second")
-    after = _rate(base)
-    run["base, messages a second"] = (before + after) / 2
-    for name in variants:
-        share = run[f"{name}, messages a second"] / run["base, messages a second"]
-        run[f"{name}, % of base"] = 100 * share
+def run_scale(
+    base: Drain, variants: dict[str, Drain], *, drains: int, say: Callable[[str], None]
+) -> Run:
+    """Each variant's rate and CPU time for a message, and its share of the base's rate."""
+
+    def measure(name: str, variant: Drain) -> tuple[float, float]:
+        found = drain_repeatedly(variant, times=drains)
+        rate = statistics.median(each["from the first batch on"] for each in found)
+        cost = statistics.median(each["all, us"] for each in found)
+        say(f"{name}: {rate:,.0f} messages a second, {cost:.1f} us")
+        return rate, cost
+
+    before = measure("base", base)
+    measured = {name: measure(name, variant) for name, variant in variants.items()}
+    after = measure("base", base)
+    run: Run = {
+        "base, messages a second": (before[0] + after[0]) / 2,
+        "base, us": (before[1] + after[1]) / 2,
+    }
+    for name, (rate, cost) in measured.items():
+        run[f"{name}, messages a second"] = rate
+        run[f"{name}, us"] = cost
+        run[f"{name}, % of base"] = 100 * rate / run["base, messages a second"]
     return run
 
 
@@ -66,10 +82,6 @@ def make_variants(
     }
 
 
-def _rate(variant: Drain) -> float:
-    return drain(variant)["from the first batch on"]
-
-
 def _registrar(gateways: int) -> Callable[[Rig], None]:
     return lambda rig: rig.simulate(count=1, gateways=gateways)
 
@@ -83,25 +95,28 @@ def _filler(rows: int) -> Callable[[Rig], None]:
 
 
 def fill_readings(url: str, *, rows: int) -> None:
-    """Store `rows` readings over the last 30 days, today included, through the indexes."""
-    days = list(range(DAYS))
+    """Store `rows` readings over the last 30 days, up to now, through the indexes.
+
+    The table is vacuumed as it would be by then. Raises `StackError`.
+    """
+    now = datetime.now(UTC)
+    today = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    days = [today - timedelta(days=number) for number in range(DAYS)]
     faults: list[BaseException] = []
 
     def write() -> None:
         try:
             with psycopg.connect(url, autocommit=True) as connection:
                 while days:
-                    number = days.pop()
-                    at = time.gmtime(time.time() - number * 86_400)
-                    connection.execute(
-                        FILL,
-                        {
-                            "first": FIRST_DEVICE,
-                            "devices": DEVICES,
-                            "rows": rows // DAYS,
-                            "day": time.strftime("%Y-%m-%dT00:00:00Z", at),
-                        },
-                    )
+                    day = days.pop()
+                    given = {
+                        "first": FIRST_DEVICE,
+                        "devices": DEVICES,
+                        "rows": rows // DAYS,
+                        "day": day,
+                        "span": min(timedelta(days=1), now - day),
+                    }
+                    connection.execute(FILL, given)
         except BaseException as error:
             faults.append(error)
 
@@ -113,4 +128,4 @@ def fill_readings(url: str, *, rows: int) -> None:
     if faults:
         raise StackError(f"filling the table failed: {faults[0]}")
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("ANALYZE reading")
+        connection.execute("VACUUM (ANALYZE) reading")
