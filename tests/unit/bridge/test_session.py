@@ -197,6 +197,8 @@ def test_it_keeps_the_brokers_counter_apart(broker: Broker) -> None:
         bytes.fromhex("30 00"),
         bytes.fromhex("32 06 00 01 61 00 01 05"),
         bytes.fromhex("36 05 00 01 61 00 01"),
+        bytes.fromhex("32 85 01 7f ff") + bytes(131),
+        bytes.fromhex("32 85 01 00 01 61 00 01 ff 01") + bytes(126),
     ],
     ids=[
         "a length of five bytes in a message",
@@ -206,6 +208,8 @@ def test_it_keeps_the_brokers_counter_apart(broker: Broker) -> None:
         "an empty message packet",
         "properties longer than the packet",
         "a QoS that does not exist",
+        "a topic longer than its packet of usual size",
+        "properties longer than their packet of usual size",
     ],
 )
 @pytest.mark.parametrize("bulk", [True], ids=["bulk"])
@@ -218,12 +222,19 @@ def test_it_ends_the_connection_when_a_packet_breaks_the_rules(data: bytes, bulk
 
 
 MESSAGES = st.lists(
-    st.tuples(st.binary(max_size=300), st.integers(0, 1), st.integers(1, 65_535)), max_size=30
+    st.tuples(
+        st.binary(max_size=300) | st.binary(min_size=100, max_size=300),
+        st.integers(0, 1),
+        st.integers(1, 65_535),
+    ),
+    max_size=12,
 )
 
 
 @settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=30,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(messages=MESSAGES, cuts=st.lists(st.integers(1, 2_000), max_size=8))
 def test_it_reads_the_same_stream_alike_however_it_is_cut(
