@@ -83,7 +83,7 @@ def find_hindrance(redis: Redis) -> str:
     """
     held = read_alarm(redis)
     if held:
-        return f"the ingest pool holds batches: {held}"
+        return f"the ingest pool holds batches: {held} (if that is right: manage.py resume_ingest)"
     return judge_levels(read_levels(redis))
 
 

@@ -55,7 +55,8 @@ class ImportProgress:
 
     def begin(self, verb: str, *, total: int) -> None:
         """Go on to the next step. `total` is in the step's own unit."""
-        self._finish()
+        if self._task is not None:
+            self._bars.remove_task(self._task)
         self._verb, self._total = verb, total
         self._task = self._bars.add_task(verb, total=total or None, figures="")
         self._next_at_s = time.monotonic() + self._every_s
@@ -77,7 +78,3 @@ class ImportProgress:
         if text and text != self._said:
             self._console.print(text, highlight=False, markup=False, soft_wrap=True)
         self._said = text
-
-    def _finish(self) -> None:
-        if self._task is not None:
-            self._bars.update(self._task, total=self._total, completed=self._total, figures="")

@@ -193,7 +193,7 @@ class Command(BaseCommand):
 def _say_how_far(course: Course) -> str:
     """The end of an error's line: what stands, and how to go on."""
     if not course.lines:
-        return "; nothing was sent"
+        return "; no line was sent now"
     return f"; {course.lines:,} lines are in the queue: the same command goes on from there"
 
 
