@@ -23,6 +23,7 @@ from telemetry.queue.batches import BatchQueue, OvertakenError, new_id, pack_mes
 from telemetry.queue.levels import Levels
 from telemetry.store.connection import Connection
 from telemetry.store.report import read_report
+from tests.acceptance.processes import wait_until
 from tests.messages import MAC, make_message, make_payload
 from workers.runner import BatchRunner
 
@@ -44,11 +45,11 @@ def pool(environ: dict[str, str], fleet: None, queue: BatchQueue) -> Iterator[th
                 runner.run(batch.id)
         runner.close()
 
-    thread = threading.Thread(target=work)
+    thread = threading.Thread(target=work, daemon=True)
     thread.start()
     yield runs
     ends.set()
-    thread.join()
+    thread.join(5)
 
 
 @pytest.fixture(autouse=True)
@@ -297,8 +298,9 @@ def test_it_lets_live_messages_in_while_it_fills_dead_letters(
         Gateway.objects.create(account=account, code=mac[-2:], mac=mac, name=mac)
     file = tmp_path / "a.csv"
     file.write_text(HEADER + "".join(line(number, mac=mac) for number, mac in enumerate(macs)))
-    done = run(file, "--max-refused", "100")
-    assert done["dead_letters_by_reason"] == {"unknown_device": 30}
+    run(file, "--max-refused", "100", "--no-wait")
+    wait_until(lambda: not queue.snapshot().pending, timeout_s=10, what="nothing is held")
+    assert run(file)["dead_letters_by_reason"] == {"unknown_device": 30}
     assert read_alarm(queue.redis) == ""
 
 
