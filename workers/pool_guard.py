@@ -6,11 +6,15 @@ import structlog
 from redis import Redis, RedisError
 
 from config.options import IngestOptions
-from telemetry.core.batch import REPLAY_SOURCE
+from telemetry.core.batch import IMPORT_SOURCE, REPLAY_SOURCE
 from telemetry.core.judge import Verdict
 from telemetry.queue.alarm import clear_alarm, is_overruled, raise_alarm, read_alarm
 from telemetry.store.registry import Registry
 from workers.guard import BatchHeldError, GuardPolicy, Heard, RejectGuard, hear
+
+WANTED_SOURCES = (REPLAY_SOURCE, IMPORT_SOURCE)
+"""What operators send themselves. It says nothing about the gateways of now, and holding it would
+take the processes from live messages. An import has a limit of its own."""
 
 log = structlog.get_logger("workers.ingest")
 
@@ -27,15 +31,15 @@ class PoolGuard:
         self._guard: RejectGuard | None = None
 
     def approve(self, source: str, verdicts: list[Verdict]) -> None:
-        """Raises `BatchHeldError` when the batch must wait. A replay is what an operator wants."""
-        if source == REPLAY_SOURCE:
+        """Raises `BatchHeldError` when the batch must wait."""
+        if source in WANTED_SOURCES:
             return
         self._judge(hear(verdicts, known=self._registry.gateways))
 
     def approve_refused(self, source: str, mac: str) -> None:
         """The same for a message that fails for an unknown reason and would become a dead letter:
         when those of all gateways do, the fault is ours."""
-        if source != REPLAY_SOURCE and mac in self._registry.gateways:
+        if source not in WANTED_SOURCES and mac in self._registry.gateways:
             self._judge(Heard(frozenset(), frozenset([mac])))
 
     def _judge(self, heard: Heard) -> None:

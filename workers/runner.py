@@ -13,7 +13,13 @@ from redis import RedisError
 
 from config.options import IngestOptions
 from config.queue import connect_redis
-from telemetry.core.batch import BatchFormatError, RawMessage, half_ids, is_batch_id
+from telemetry.core.batch import (
+    IMPORT_SOURCE,
+    BatchFormatError,
+    RawMessage,
+    half_ids,
+    is_batch_id,
+)
 from telemetry.core.judge import Contract
 from telemetry.core.retry import backoff_delay_s
 from telemetry.core.topic import compile_topic, parse_topic
@@ -122,6 +128,8 @@ class BatchRunner:
             contract=self._contract,
             approve=partial(self._guard.approve, batch.source),
         )
+        if batch.source == IMPORT_SOURCE:  # history says nothing of who is there now
+            return
         try:
             self._presence.update(connection, stored.seen, now_s=time.monotonic())
         except Exception as error:

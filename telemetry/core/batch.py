@@ -19,7 +19,7 @@ REPLAY_WAITING_TASK = "telemetry.replay_waiting"
 BATCH_KEY = "ingest:batch:"  # + id: hash of body, source, received_us, messages, seq, attempts
 PENDING_KEY = "ingest:pending"  # sorted set: id, time of receipt in seconds
 COUNTERS_KEY = "ingest:counters"  # hash: received_messages, received_batches, pending_messages
-LAST_KEY = "ingest:last:"  # + source: id of its newest batch, so that a retry counts once
+LAST_KEY = "ingest:last:"  # + producer: id of its newest batch, so that a retry counts once
 BRIDGE_KEY = "ingest:bridge:"  # + client id: lease and state of a running bridge
 SESSIONS_KEY = "ingest:sessions"  # set: client ids that may hold a broker session
 BROKER_KEY = "ingest:broker"  # hash: dropped (ever), dropped_at, last (the broker's own counter)
@@ -29,6 +29,7 @@ POOL_KEY = "ingest:pool:"  # + pool: hash of progress_at, waits_at, reason, retr
 BEAT_KEY = "ingest:beat:"  # + active or waiting: who beats, with an expiry
 
 REPLAY_SOURCE = "replay"
+IMPORT_SOURCE = "import"
 
 _ID = re.compile(r"[0-9a-f]{12}-[0-9a-f]{12}(?:\.[01]+)?")
 

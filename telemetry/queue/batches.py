@@ -79,6 +79,10 @@ class Snapshot(Struct, frozen=True):
     pending: list[PendingBatch]
 
 
+class OvertakenError(Exception):
+    """Another process has written batches of the same producer meanwhile."""
+
+
 class Dropped(Struct, frozen=True):
     """Messages that the broker acknowledged and dropped (pitfall M1). `at`: Unix seconds."""
 
@@ -129,13 +133,30 @@ class BatchQueue:
         source: str,
         producer: str,
         received_us: int,
+        after: str | None = None,
     ) -> bool:
-        """Write the batch atomically. A producer that repeats its newest id changes nothing."""
+        """Write the batch atomically. A producer that repeats its newest id changes nothing.
+
+        With `after` the producer's newest id must be that one (empty: none), or nothing is written
+        and `OvertakenError` is raised.
+        """
         seq = self._scripts["put"](
             keys=[BATCH_KEY + batch_id, PENDING_KEY, COUNTERS_KEY, LAST_KEY + producer],
-            args=[batch_id, source, received_us, count, body],
+            args=[batch_id, source, received_us, count, body, *([] if after is None else [after])],
         )
+        if seq == -1:
+            raise OvertakenError(f"{producer}: another batch than {after!r} is its newest")
         return bool(seq)
+
+    def read_last(self, producer: str) -> str:
+        """The newest id of a producer; empty when it has written nothing for a week."""
+        last: Any = self.redis.get(LAST_KEY + producer)
+        return last.decode() if last else ""
+
+    def list_pending(self, *, prefix: str) -> list[str]:
+        """Ids of pending batches that begin so."""
+        found = self.redis.zscan_iter(PENDING_KEY, match=f"{prefix}*", count=1_000)
+        return sorted({batch_id.decode() for batch_id, _ in found})
 
     def send_task(self, batch_id: str, *, count: int, source: str) -> None:
         """Send the task that carries the id. Raises `kombu.exceptions.OperationalError`."""

@@ -1,9 +1,14 @@
 -- Write a batch, its pending entry and the received counters in one step.
--- Repeating it with the newest id of the same source changes nothing and counts nothing, even if
--- a worker has stored and removed the batch meanwhile.
--- KEYS: batch, pending, counters, last     ARGV: id, source, received_us, count, body
-if redis.call('GET', KEYS[4]) == ARGV[1] then
+-- Repeating it with the newest id of the same producer changes nothing and counts nothing, even if
+-- a worker has stored and removed the batch meanwhile. -1: it was to follow another id than stands.
+-- KEYS: batch, pending, counters, last
+-- ARGV: id, source, received_us, count, body, and if it matters the id that it follows ('': none)
+local last = redis.call('GET', KEYS[4]) or ''
+if last == ARGV[1] then
   return 0
+end
+if ARGV[6] and last ~= ARGV[6] then
+  return -1
 end
 local seq = redis.call('HINCRBY', KEYS[3], 'received_batches', 1)
 redis.call('HINCRBY', KEYS[3], 'received_messages', ARGV[4])

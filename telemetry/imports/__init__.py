@@ -1,0 +1,1 @@
+"""Import of history from files; README.md says how it works."""

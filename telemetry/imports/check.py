@@ -1,0 +1,95 @@
+"""Judge lines before they are sent, so that a bad file does not become a million dead letters."""
+
+from collections import Counter, deque
+from datetime import UTC, datetime, timedelta
+
+from msgspec import Struct, field
+
+from config.options import IngestOptions
+from telemetry.core.judge import Contract
+from telemetry.core.topic import compile_topic
+from telemetry.imports.chunks import Chunk
+from telemetry.store.batches import judge_messages
+from telemetry.store.connection import Connection
+from telemetry.store.registry import Registry
+
+RECENT_CHUNKS = 10
+MAX_EXAMPLES = 10
+
+
+class TooManyRefusedError(Exception):
+    """More of the lines would be refused than the operator allows. One line of text."""
+
+
+class Example(Struct, frozen=True):
+    """A line that is refused, wholly or in part."""
+
+    line: int
+    reason: str
+    detail: str
+
+
+class Findings(Struct):
+    """What the contract says of the lines that were judged. `refused`: lines with nothing good in
+    them. What is a duplicate, or contradicts what stands, only storing can tell."""
+
+    messages: int = 0
+    refused: int = 0
+    readings_good: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
+    examples: list[Example] = field(default_factory=list)
+
+
+class Checker:
+    """Judges chunks as a worker would do it now, and keeps count."""
+
+    def __init__(self, connection: Connection, options: IngestOptions, *, limit: int) -> None:
+        """`limit`: percent of the lines that may be refused."""
+        self.findings = Findings()
+        self.behind_days = options.contract.behind_days
+        self._connection = connection
+        self._limit = limit
+        self._registry = Registry(refresh_s=options.registry_refresh_s)
+        self._contract = Contract(
+            topic_pattern=compile_topic(options.topic.prefix),
+            payload_bytes=options.contract.payload_bytes,
+            ahead=timedelta(seconds=options.contract.ahead_s),
+            behind=timedelta(days=options.contract.behind_days),
+        )
+        self._recent: deque[tuple[int, int]] = deque(maxlen=RECENT_CHUNKS)
+
+    def check(self, chunk: Chunk) -> None:
+        """Judge the lines of a chunk. Raises `psycopg.Error`."""
+        verdicts = judge_messages(
+            self._connection,
+            chunk.messages,
+            registry=self._registry,
+            contract=self._contract,
+            received_at=datetime.now(UTC),
+        )
+        findings, refused = self.findings, 0
+        for number, verdict in zip(chunk.numbers, verdicts, strict=True):
+            findings.readings_good += len(verdict.good)
+            if not verdict.refusals:
+                continue
+            refused += not verdict.good
+            for refusal in verdict.refusals:
+                findings.reasons[str(refusal.reason)] += 1
+                if len(findings.examples) < MAX_EXAMPLES:
+                    findings.examples.append(Example(number, str(refusal.reason), refusal.detail))
+        findings.messages += len(verdicts)
+        findings.refused += refused
+        self._recent.append((len(verdicts), refused))
+
+    def require_mostly_good(self) -> None:
+        """Raises `TooManyRefusedError` when too many of the last some 20,000 lines are refused."""
+        judged = sum(count for count, _ in self._recent)
+        refused = sum(count for _, count in self._recent)
+        if 100 * refused <= self._limit * judged:
+            return
+        first = self.findings.examples[0]
+        raise TooManyRefusedError(
+            f"{refused:,} of the last {judged:,} lines would be refused, first line {first.line}: "
+            f"{first.reason}, {first.detail}; at most {self._limit}% may be. Look with --dry-run; "
+            "--max-refused 100 makes dead letters of them"
+        )

@@ -1,0 +1,212 @@
+"""`manage.py import_readings FILE`: history from a file, on the way of live messages."""
+
+from argparse import ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter
+from contextlib import closing
+from pathlib import Path
+from typing import IO, Any, NoReturn, cast
+
+import msgspec
+import psycopg
+from django.core.management.base import BaseCommand
+from kombu.exceptions import OperationalError as QueueError
+from redis import RedisError
+from rich.console import Console
+from rich.table import Table
+
+from config.celery import app
+from config.env import SettingError, read_options
+from config.options import IngestOptions
+from config.queue import connect_redis
+from telemetry.imports.check import Checker, TooManyRefusedError
+from telemetry.imports.progress import ImportProgress
+from telemetry.imports.run import Course, judge_file, send_file, wait_until_stored
+from telemetry.imports.source import Source, SourceError
+from telemetry.imports.summary import (
+    ImportSummary,
+    as_judged_table,
+    as_table,
+    judged_as_json,
+    list_examples,
+    summarise,
+)
+from telemetry.queue.batches import BatchQueue, OvertakenError
+from telemetry.store.connection import Connection, open_connection
+from telemetry.store.imported import read_import
+
+MAX_REFUSED = 50
+EXIT_INTERRUPTED = 130
+
+HELP = """\
+Send the readings of FILE through the pipeline, exactly once: also when the command is ended in the
+middle and run again, which goes on where it was (within 7 days; later the file begins again, and
+what stands is counted as duplicate).
+
+  .csv    a header with gateway_mac, timestamp, device_code, value, unit (or dispositivo_codigo,
+          valor, unidade) in any order, further columns are kept with the reading; , or ; between;
+          decimal point; one reading a line
+  .jsonl  a payload of the message contract on each line
+  .csv.gz, .jsonl.gz  the same, packed
+
+A line that is bad becomes a dead letter, as a message would. Timestamps of more than
+MAX_LATENESS_DAYS (400) ago are refused as timestamp_out_of_range: raise it for the ingest pool and
+for this command before you import older history.
+
+Exit codes: 0 all is accounted for; 1 a server does not answer, too many lines are refused, or the
+books differ; 2 FILE or an option is wrong; 130 stopped."""
+
+
+def read_percent(text: str) -> int:
+    """A whole number from 0 to 100. Raises `ArgumentTypeError`."""
+    if not text.isdecimal() or int(text) > 100:
+        raise ArgumentTypeError(f"{text!r}: expected a whole number from 0 to 100 percent")
+    return int(text)
+
+
+class Command(BaseCommand):
+    """Import a file and print what became of it."""
+
+    help = HELP
+    requires_system_checks: list[str] = []
+
+    def create_parser(self, *args: Any, **options: Any) -> Any:
+        """Keep the lines of the help."""
+        return super().create_parser(*args, formatter_class=RawDescriptionHelpFormatter, **options)
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Options of the command."""
+        parser.add_argument("file", metavar="FILE", type=Path)
+        parser.add_argument(
+            "--dry-run", action="store_true", help="judge every line, send and store nothing"
+        )
+        parser.add_argument(
+            "--max-refused",
+            type=read_percent,
+            default=MAX_REFUSED,
+            metavar="PERCENT",
+            help="stop before more of the last 20,000 lines would become dead letters "
+            f"(default {MAX_REFUSED}; 100 never stops)",
+        )
+        parser.add_argument(
+            "--again", action="store_true", help="from the beginning, also when it was imported"
+        )
+        parser.add_argument(
+            "--no-wait", action="store_true", help="return when all is in the queue, without table"
+        )
+        parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+    def handle(self, *_: Any, **given: Any) -> None:
+        """Import, with one line for whatever goes wrong."""
+        course = Course()
+        try:
+            self._import(course, given)
+        except (SourceError, SettingError) as error:
+            self._stop(str(error), code=2)
+        except TooManyRefusedError as error:
+            self._stop(f"{error}{_say_how_far(course)}", code=1)
+        except OvertakenError:
+            self._stop(f"FILE={str(given['file'])!r}: another process imports it too", code=1)
+        except psycopg.Error as error:
+            reason = str(error).strip().partition("\n")[0]
+            self._stop(f"DATABASE_URL: {reason}{_say_how_far(course)}", code=1)
+        except (RedisError, QueueError) as error:
+            self._stop(f"REDIS_URL: Redis fails: {error}{_say_how_far(course)}", code=1)
+        except KeyboardInterrupt:
+            self._stop(f"stopped{_say_how_far(course)}", code=EXIT_INTERRUPTED)
+
+    def _import(self, course: Course, given: dict[str, Any]) -> None:
+        options = read_options(IngestOptions)
+        source = Source(given["file"])
+        with (
+            open_connection(
+                options.database.url, name="tds-import", statement_timeout_s=600
+            ) as connection,
+            closing(connect_redis(options.queue.redis)) as redis,
+        ):
+            checker = Checker(connection, options, limit=given["max_refused"])
+            if given["dry_run"]:
+                with ImportProgress() as show:
+                    judge_file(
+                        source,
+                        course,
+                        checker=checker,
+                        topic_prefix=options.topic.prefix,
+                        show=show,
+                    )
+                self._print_judged(course, checker, given)
+                return
+            queue = BatchQueue(redis, app)
+            with ImportProgress() as show:
+                send_file(
+                    source,
+                    course,
+                    queue=queue,
+                    checker=checker,
+                    topic_prefix=options.topic.prefix,
+                    is_again=given["again"],
+                    show=show,
+                )
+                if not given["no_wait"]:
+                    wait_until_stored(queue, course, show=show)
+            self._report(connection, course, checker, given)
+
+    def _print_judged(self, course: Course, checker: Checker, given: dict[str, Any]) -> None:
+        name, findings = given["file"].name, checker.findings
+        if given["json"]:
+            self.stdout.write(msgspec.json.encode(judged_as_json(name, course, findings)).decode())
+        else:
+            self._print(as_judged_table(name, course, findings), list_examples(findings.examples))
+        checker.require_mostly_good()
+
+    def _report(
+        self, connection: Connection, course: Course, checker: Checker, given: dict[str, Any]
+    ) -> None:
+        if given["no_wait"]:
+            sent, before = course.lines - course.skipped, course.skipped
+            self.stdout.write(
+                msgspec.json.encode(course).decode()
+                if given["json"]
+                else f"{sent:,} lines were sent now, {before:,} before; the same command without "
+                "--no-wait says what became of them"
+            )
+            return
+        summary = summarise(given["file"].name, course, read_import(connection, course.prefix))
+        if given["json"]:
+            self.stdout.write(msgspec.json.encode(summary).decode())
+        else:
+            remarks = list_examples(checker.findings.examples)
+            self._print(as_table(summary), remarks + _list_remarks(summary, checker))
+        if summary.difference:
+            raise SystemExit(1)
+
+    def _print(self, table: Table, remarks: list[str]) -> None:
+        self.stdout.ending = ""  # rich ends its lines itself
+        console = Console(file=cast(IO[str], self.stdout))
+        console.print(table)
+        for remark in remarks:
+            console.print(remark, markup=False, highlight=False, soft_wrap=True)
+
+    def _stop(self, text: str, *, code: int) -> NoReturn:
+        self.stderr.write(f"error: {text}")
+        raise SystemExit(code)
+
+
+def _say_how_far(course: Course) -> str:
+    """The end of an error's line: what stands, and how to go on."""
+    if not course.lines:
+        return "; no line was sent now"
+    return f"; {course.lines:,} lines are in the queue: the same command goes on from there"
+
+
+def _list_remarks(summary: ImportSummary, checker: Checker) -> list[str]:
+    remarks = []
+    if summary.sent_before == summary.lines:
+        remarks.append("the whole file was sent before: nothing was sent now; --again sends it")
+    elif summary.sent_before:
+        remarks.append(f"went on after {summary.sent_before:,} lines that were sent before")
+    if summary.dead_letters_by_reason.get("timestamp_out_of_range"):
+        days = checker.behind_days
+        remarks.append(
+            f"timestamp_out_of_range: more than MAX_LATENESS_DAYS={days} days ago, or ahead; when "
+            "it is raised: manage.py replay_dead_letters --reason timestamp_out_of_range"
+        )
+    return remarks
