@@ -38,27 +38,45 @@ class Pipeline:
 
     def add_bridge(self, client_id: str = "bridge-1", **environ: str) -> Process:
         """Start a bridge and wait until it is subscribed."""
-        process = self.add(client_id, "-m", "ingest_bridge", "--client-id", client_id, **environ)
+        process = self.start_bridge(client_id, **environ)
+        self.wait_for_bridge(client_id)
+        return process
+
+    def start_bridge(self, client_id: str, **environ: str) -> Process:
+        """Start a bridge."""
+        return self.add(client_id, "-m", "ingest_bridge", "--client-id", client_id, **environ)
+
+    def wait_for_bridge(self, client_id: str) -> None:
+        """Wait until a bridge is subscribed."""
+        process = self.processes[client_id]
         wait_until(
             lambda: self.is_bridge_ready(client_id),
             timeout_s=30,
             what=lambda: f"{client_id} is subscribed\n{process.read_log()}",
         )
-        return process
 
     def add_worker(self, pool: str, *, concurrency: int = 1) -> Process:
         """Start a worker pool and wait until it consumes."""
-        process = self.add(
+        process = self.start_worker(pool, concurrency=concurrency)
+        self.wait_for_worker(pool)
+        return process
+
+    def start_worker(self, pool: str, *, concurrency: int = 1) -> Process:
+        """Start a worker pool."""
+        return self.add(
             pool,
             *("-m", "celery", "-A", APPS[pool], "worker", "-Q", pool, "-n", f"{pool}@test"),
             *("--concurrency", str(concurrency), "--without-mingle", "--without-gossip"),
         )
+
+    def wait_for_worker(self, pool: str) -> None:
+        """Wait until a worker pool consumes."""
+        process = self.processes[pool]
         wait_until(
             lambda: f"{pool}@test ready" in process.read_log(),
             timeout_s=30,
             what=lambda: f"{pool} consumes\n{process.read_log()}",
         )
-        return process
 
     def add_safety_net(self) -> None:
         """Beat, and a maintenance pool that soon sends again what has no task any more."""
@@ -96,7 +114,9 @@ class Pipeline:
         return self.report()
 
     def stop(self) -> None:
-        """End every process."""
+        """End every process, all at once."""
+        for process in self.processes.values():
+            process.ask_to_stop()
         for process in self.processes.values():
             process.stop()
 
@@ -114,25 +134,38 @@ def empty_pipeline(
     pipeline = Pipeline(dict(stack_environ), connection, queue, tmp_path, {})
     yield pipeline
     pipeline.stop()
-    retire(pipeline)
+    end_sessions(pipeline)
 
 
-def retire(pipeline: Pipeline) -> None:
-    """End the broker sessions that a test's bridges left, or they would queue for the next."""
+def end_sessions(pipeline: Pipeline) -> None:
+    """End the broker sessions that a test's bridges left, or they would queue for the next test.
+
+    A clean start discards what the session holds (MQTT 5.0, section 3.1.2.4).
+    """
+    environ = pipeline.environ
     for member in pipeline.queue.redis.smembers("ingest:sessions"):
-        process = pipeline.add(
-            f"retire-{member.decode()}",
-            *("-m", "ingest_bridge", "--retire", "--client-id", member.decode()),
+        client = Client(
+            CallbackAPIVersion.VERSION2,
+            client_id=member.decode(),
+            protocol=MQTTProtocolVersion.MQTTv5,
         )
-        assert process.wait(timeout_s=30) == 0, process.read_log()
+        client.username_pw_set(environ["MQTT_BRIDGE_USER"], environ["MQTT_BRIDGE_PASSWORD"])
+        client.connect(environ["MQTT_HOST"], int(environ["MQTT_PORT"]), clean_start=True)
+        client.loop_start()
+        wait_until(client.is_connected, timeout_s=10, what=f"a clean session of {member!r}")
+        client.disconnect()
+        client.loop_stop()
 
 
 @pytest.fixture
 def pipeline(empty_pipeline: Pipeline) -> Pipeline:
     """One bridge and both pools, ready."""
-    empty_pipeline.add_bridge()
-    empty_pipeline.add_worker("ingest", concurrency=2)
-    empty_pipeline.add_worker("maintenance")
+    empty_pipeline.start_bridge("bridge-1")
+    empty_pipeline.start_worker("ingest", concurrency=2)
+    empty_pipeline.start_worker("maintenance")
+    empty_pipeline.wait_for_bridge("bridge-1")
+    for pool in APPS:
+        empty_pipeline.wait_for_worker(pool)
     return empty_pipeline
 
 

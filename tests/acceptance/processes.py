@@ -74,14 +74,18 @@ class Process:
         assert self._running is not None
         return self._running.wait(timeout_s)
 
+    def ask_to_stop(self) -> None:
+        """SIGTERM, if it runs."""
+        if self._running is not None and self._running.poll() is None:
+            self._running.send_signal(signal.SIGTERM)
+
     def stop(self, *, timeout_s: float = 20) -> None:
         """End it as a supervisor does: SIGTERM, and SIGKILL to what is left."""
         if self._running is None:
             return
-        if self._running.poll() is None:
-            self._running.send_signal(signal.SIGTERM)
-            with suppress(subprocess.TimeoutExpired):
-                self._running.wait(timeout_s)
+        self.ask_to_stop()
+        with suppress(subprocess.TimeoutExpired):
+            self._running.wait(timeout_s)
         self.kill()
 
     def kill(self) -> None:
