@@ -1,4 +1,4 @@
-"""How long readings and aggregates are kept. What the settings owe each other: `telemetry.checks`."""
+"""How long readings and aggregates are kept. The rules across them: `telemetry.checks`."""
 
 from dataclasses import dataclass
 from typing import Any

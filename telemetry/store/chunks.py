@@ -40,6 +40,16 @@ def list_chunks(
     return [Chunk(*row) for row in rows]
 
 
+def find_first_end(connection: Connection) -> datetime | None:
+    """Where the oldest chunk of readings ends; None when there is none."""
+    row: Any = connection.execute(
+        "SELECT min(range_end) FROM timescaledb_information.chunks "
+        "WHERE hypertable_schema = 'public' AND hypertable_name = 'reading'"
+    ).fetchone()
+    found: datetime | None = row[0]
+    return found
+
+
 def drop_reading_chunk(connection: Connection, chunk: Chunk, *, horizon: datetime) -> int:
     """Drop a chunk of readings and move the horizon, in one transaction; how many readings.
 

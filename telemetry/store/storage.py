@@ -72,13 +72,8 @@ def plan_storage(connection: Connection, *, options: StorageOptions, now: dateti
         plan = StoragePlan(read_edition(cursor))
     if options.raw_days:
         _plan_raw(connection, plan, options, now)
-    horizon = read_horizon(connection)
-    if plan.raw:
-        horizon = find_horizon(plan.raw[-1].end)
-    if options.aggregate_days and horizon is not None:
-        plan.aggregates_before = find_aggregate_cut(
-            now=now, aggregate_days=options.aggregate_days, horizon=horizon
-        )
+    horizon = find_horizon(plan.raw[-1].end) if plan.raw else None
+    plan.aggregates_before = _find_aggregates_before(connection, options, now, horizon=horizon)
     if options.compress_after_days and plan.edition != "community":
         plan.refused = COMMUNITY_ONLY
     elif options.compress_after_days:
@@ -98,19 +93,22 @@ def keep_storage(
 ) -> StorageKept:
     """Do what is due. Outside a transaction; repeating it is safe, also after a kill.
 
-    No step is begun after `budget_s`. `progress` is told of each. Raises `RefreshBusyError` when a
-    refresh is under way, `StorageRuleError`, `psycopg.Error`.
+    No step is begun after `budget_s`. `progress` is told of each. Raises `StorageRuleError`,
+    `psycopg.Error`, and `RefreshBusyError` when a refresh outlasts the connection's lock_timeout.
     """
-    row: Any = connection.execute("SELECT pg_try_advisory_lock(%s)", [REFRESH_LOCK]).fetchone()
-    if not row[0]:
-        raise RefreshBusyError
+    try:  # within the connection's lock_timeout
+        connection.execute("SELECT pg_advisory_lock(%s)", [REFRESH_LOCK])
+    except psycopg.errors.LockNotAvailable as error:
+        raise RefreshBusyError from error
     try:
         plan = plan_storage(connection, options=options, now=now)
         kept = StorageKept(plan.edition, waits=plan.waits, refused=plan.refused)
         end_s = None if budget_s is None else time.monotonic() + budget_s
         _drop_raw(connection, plan, kept, end_s=end_s, progress=progress)
-        if plan.aggregates_before is not None and not kept.left and not kept.waits:
-            kept.aggregates = _drop_aggregates(connection, plan, before=plan.aggregates_before)
+        # Anew: not every chunk that was planned may be gone.
+        before = _find_aggregates_before(connection, options, now, horizon=None)
+        if before is not None:
+            kept.aggregates = _drop_aggregates(connection, edition=plan.edition, before=before)
         _compress(connection, plan, kept, end_s=end_s, progress=progress)
         return kept
     finally:
@@ -125,12 +123,32 @@ def _plan_raw(
     wanted = find_raw_cut(now=now, raw_days=options.raw_days, oldest_dirty=None)
     plan.raw_cut = find_raw_cut(now=now, raw_days=options.raw_days, oldest_dirty=row[0])
     due = list_chunks(connection, "reading", before=wanted)
+    if due and _has_dirty_accounts(connection):
+        plan.waits = f"{len(due)} chunks wait: an account's days are to be cut anew"
+        return
     plan.raw = [chunk for chunk in due if chunk.end <= plan.raw_cut]
     if len(plan.raw) < len(due):
         plan.waits = (
             f"{len(due) - len(plan.raw)} chunks wait for the refresh of the hour "
             f"{row[0]:%Y-%m-%d %H:%M} UTC"
         )
+
+
+def _find_aggregates_before(
+    connection: Connection, options: StorageOptions, now: datetime, *, horizon: datetime | None
+) -> datetime | None:
+    """Where aggregates may be cut, by the given horizon or the one that stands; None: nowhere."""
+    if not options.aggregate_days:
+        return None
+    horizon = horizon or read_horizon(connection)
+    if horizon is None or _has_dirty_accounts(connection):
+        return None
+    return find_aggregate_cut(now=now, aggregate_days=options.aggregate_days, horizon=horizon)
+
+
+def _has_dirty_accounts(connection: Connection) -> bool:
+    row: Any = connection.execute("SELECT EXISTS (SELECT FROM dirty_account)").fetchone()
+    return bool(row[0])
 
 
 def _drop_raw(
@@ -155,7 +173,7 @@ def _drop_raw(
         progress(f"dropped {rows} readings of {chunk.start:%Y-%m-%d}")
 
 
-def _drop_aggregates(connection: Connection, plan: StoragePlan, *, before: datetime) -> int:
+def _drop_aggregates(connection: Connection, *, edition: str, before: datetime) -> int:
     """Drop hourly and daily rows before an instant; how many. Months stay.
 
     Some devices at a time, through the primary keys.
@@ -163,7 +181,7 @@ def _drop_aggregates(connection: Connection, plan: StoragePlan, *, before: datet
     rows: Any = connection.execute("SELECT id FROM device ORDER BY id").fetchall()
     ids = [device_id for (device_id,) in rows]
     dropped = {"hourly_consumption": 0, "daily_aggregate": 0}
-    if plan.edition == "community":
+    if edition == "community":
         # Whole chunks of the continuous aggregate.
         connection.execute("SELECT drop_chunks('hourly_aggregate', older_than => %s)", [before])
     else:
