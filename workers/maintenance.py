@@ -18,7 +18,7 @@ from telemetry.queue.batches import BatchQueue
 from telemetry.queue.bridges import read_bridges
 from telemetry.queue.tasks import choose_stale, list_held_ids, list_waiting_ids
 from telemetry.replay import find_waiting_dead_letters, replay_dead_letters
-from telemetry.store.aggregates import RefreshBusyError, refresh_hourly
+from telemetry.store import aggregates
 from telemetry.store.connection import Connection, open_connection
 from telemetry.store.storage import keep_storage as store_keep_storage
 from telemetry.store.upkeep import (
@@ -95,13 +95,15 @@ def mark_offline_gateways() -> Result:
 
 @recorded_task("telemetry.refresh_aggregates", rows="hours", is_frequent=True)
 def refresh_aggregates() -> Result:
-    """Bring the hourly aggregates up to date."""
+    """Bring hours, days and months up to date."""
     with _connect() as connection:
         try:
-            refreshed = refresh_hourly(connection)
-        except RefreshBusyError:
+            refreshed = aggregates.refresh_aggregates(connection)
+        except aggregates.RefreshBusyError:
             return BUSY
-    return {"notes": refreshed.notes, "hours": refreshed.hours}
+    counts: Result = structs.asdict(refreshed)
+    del counts["edition"]
+    return counts
 
 
 @recorded_task("telemetry.purge_ledger")
@@ -129,7 +131,7 @@ def keep_storage() -> Result:
                 now=datetime.now(UTC),
                 budget_s=STORAGE_TURN_S,
             )
-        except RefreshBusyError:
+        except aggregates.RefreshBusyError:
             return BUSY
     if kept.left:
         app.send_task(KEEP_STORAGE_TASK, queue=MAINTENANCE_QUEUE)

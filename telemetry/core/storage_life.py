@@ -5,9 +5,9 @@ From old to new, readings lie in three ranges:
     dropped | kept, but their hours are closed | hours are computed again when readings come
             cut                              horizon
 
-The range in the middle is `NEIGHBOURS` wide. An hour at the horizon needs the reading before it (a
-register's increment), its whole local day and its whole billing month: all of that is still there.
-Pure: `now` is an argument.
+The range in the middle is `NEIGHBOURS` wide. What belongs to an hour at the horizon can still be
+computed and verified from readings: its whole local day, its whole billing month, and in all but
+odd cases the reading before it. Pure: `now` is an argument.
 """
 
 from datetime import datetime, timedelta

@@ -1,7 +1,11 @@
 """Storage life: what retention dropped, the storage page, the history of tasks."""
 
+from pathlib import Path
+
 import django.db.models.functions.datetime
 from django.db import migrations, models
+
+SCHEMA = Path(__file__).parent.parent / "sql" / "schema"
 
 
 class Migration(migrations.Migration):
@@ -91,5 +95,9 @@ class Migration(migrations.Migration):
                     models.Index(fields=["task", "started_at", "id"], name="task_history_task"),
                 ],
             },
+        ),
+        migrations.RunSQL(
+            (SCHEMA / "calendar_kept.sql").read_text(encoding="utf-8"),
+            "DROP TRIGGER account_calendar_kept ON account; DROP FUNCTION keep_calendar;",
         ),
     ]

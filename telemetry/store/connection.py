@@ -11,8 +11,8 @@ Connection: TypeAlias = psycopg.Connection[tuple[object, ...]]
 def open_connection(url: str, *, name: str, statement_timeout_s: int) -> Connection:
     """Connect in autocommit mode, so that transactions are explicit. Raises `psycopg.Error`.
 
-    Late readings may meet compressed ones without limit: TimescaleDB would refuse a batch that makes
-    it decompress more than 100,000 rows, with an error that looks as if it would pass (pitfall T5).
+    Late readings may meet compressed ones without limit: TimescaleDB would refuse a batch for which
+    it had to decompress more than 100,000 rows, as an error that seems to pass (pitfall T5).
     """
     connection = psycopg.connect(
         url,

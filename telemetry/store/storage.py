@@ -199,7 +199,12 @@ def _drop_aggregates(connection: Connection, *, edition: str, before: datetime) 
 
 _DELETES = {
     "hourly_aggregate": "DELETE FROM hourly_aggregate WHERE device_id = ANY(%s) AND hour < %s",
-    "hourly_consumption": "DELETE FROM hourly_consumption WHERE device_id = ANY(%s) AND hour < %s",
+    # Not the last one: the next reading, whenever it comes, is counted from it.
+    "hourly_consumption": "DELETE FROM hourly_consumption c "
+    "USING (SELECT %s::bigint[] AS ids, %s::timestamptz AS before) cut "
+    "WHERE c.device_id = ANY(cut.ids) AND c.hour < cut.before AND EXISTS (SELECT FROM "
+    "hourly_consumption n WHERE n.device_id = c.device_id AND n.hour > c.hour "
+    "AND n.hour < cut.before)",
     # A day that lies before the instant in every time zone.
     "daily_aggregate": "DELETE FROM daily_aggregate WHERE device_id = ANY(%s) "
     "AND day < (%s::timestamptz AT TIME ZONE 'UTC')::date - 1",
