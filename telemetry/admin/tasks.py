@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.contrib import admin, messages
+from django.contrib.admin.utils import quote, unquote
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -33,8 +34,12 @@ class TaskRunAdmin(ReadOnlyAdmin):
         "name", "state", "started_at", "success_at", "error_at", "duration_ms", "result", "history",
     ]  # fmt: skip
     search_fields = ["name", "error"]
-    actions_row = ["run_now"]
     actions_detail = ["run_now"]
+
+    def get_list_display(self, request: HttpRequest) -> list[str]:
+        """With a button for those who may press it."""
+        shown = list(super().get_list_display(request))
+        return [*shown, "run_link"] if self.has_run_permission(request) else shown
 
     @display(
         description=_("state"), label={"ok": "success", "failing": "danger", "never ran": "info"}
@@ -56,6 +61,12 @@ class TaskRunAdmin(ReadOnlyAdmin):
             _("Show"),
         )
 
+    @display(description=_("run"))
+    def run_link(self, run: TaskRun) -> SafeString:
+        """The button of a row. unfold's own menu of rows takes no keys with dots."""
+        address = reverse("admin:telemetry_taskrun_run_now", args=[quote(run.pk)])
+        return format_html('<a class="text-primary-600" href="{}">{}</a>', address, _("Run now"))
+
     def has_run_permission(self, request: HttpRequest, *_: Any) -> bool:
         """Administrators only."""
         return bool(request.user.is_superuser)
@@ -63,7 +74,7 @@ class TaskRunAdmin(ReadOnlyAdmin):
     @action(description=_("Run now"), url_path="run-now", permissions=["run"], icon="play_arrow")
     def run_now(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Ask first, then send the task once."""
-        run = self.get_object(request, object_id)
+        run = self.get_object(request, unquote(object_id))
         if run is None:
             raise Http404
         if request.method != "POST":
