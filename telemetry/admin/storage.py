@@ -98,7 +98,7 @@ def _show(size: RelationSize) -> list[str]:
         filesizeformat(size.table_bytes),
         filesizeformat(size.index_bytes),
         filesizeformat(size.total_bytes),
-        _show_number(size.bytes_a_row),
+        _show_number(size.bytes_a_row) if size.rows != 0 else "-",
         filesizeformat(size.after_bytes) if size.after_bytes else "-",
         f"{size.ratio} : 1" if size.ratio else "-",
         _show_chunks(size),

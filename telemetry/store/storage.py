@@ -183,7 +183,9 @@ def _drop_aggregates(connection: Connection, *, edition: str, before: datetime) 
     dropped = {"hourly_consumption": 0, "daily_aggregate": 0}
     if edition == "community":
         # Whole chunks of the continuous aggregate.
-        connection.execute("SELECT drop_chunks('hourly_aggregate', older_than => %s)", [before])
+        connection.execute(
+            "SELECT drop_chunks('hourly_aggregate', older_than => %s::timestamptz)", [before]
+        )
     else:
         dropped["hourly_aggregate"] = 0
     for start in range(0, len(ids), DEVICES_A_STEP):

@@ -14,10 +14,12 @@ from django.db import IntegrityError
 from config.options import StorageOptions
 from telemetry.core.consumption import Meter, Value
 from telemetry.models import Account
+from telemetry.queue.batches import BatchQueue
 from telemetry.store.aggregates import REFRESH_LOCK, RefreshBusyError, refresh_aggregates
 from telemetry.store.chunks import list_chunks, read_horizon
 from telemetry.store.connection import Connection, open_connection
 from telemetry.store.edition import read_edition
+from telemetry.store.report import read_report
 from telemetry.store.sizes import read_sizes
 from telemetry.store.storage import (
     StorageKept,
@@ -26,6 +28,8 @@ from telemetry.store.storage import (
     plan_storage,
 )
 from tests.consumption import Site, put, read, read_figures, register
+from tests.integration.test_store import store
+from tests.messages import make_message
 
 pytestmark = pytest.mark.integration
 
@@ -301,6 +305,19 @@ def test_it_says_what_it_would_drop_and_then_drops_it(
     monkeypatch.setenv("RAW_RETENTION_DAYS", "30")
     with pytest.raises(SystemCheckError, match=r"telemetry\.E001"):
         call()
+
+
+def test_it_balances_the_books_with_readings_that_were_dropped(
+    queue: BatchQueue, connection: Connection, fleet: None
+) -> None:
+    messages = [make_message(at=f"2026-11-0{day}T00:00:00Z") for day in (1, 2)]
+    store(connection, *messages)
+    refresh_aggregates(connection)
+    later = datetime(2026, 11, 2, 12, tzinfo=UTC) + 440 * DAY
+    assert keep_storage(connection, options=make_options(), now=later).readings == 1
+    assert read(connection, "SELECT count(*) FROM reading") == [(1,)]
+    report = read_report(connection, queue, count_rows=True)
+    assert (report.readings.stored, report.rows, report.rows_difference) == (2, 2, 0)
 
 
 def test_it_measures_every_relation_from_the_catalogs(connection: Connection) -> None:

@@ -11,7 +11,7 @@ from config.env import read_options
 from config.options import DatabaseOptions, StorageOptions
 from telemetry.store.aggregates import RefreshBusyError
 from telemetry.store.connection import Connection, open_connection
-from telemetry.store.storage import keep_storage, plan_storage
+from telemetry.store.storage import StorageRuleError, keep_storage, plan_storage
 
 LONGEST_STEP_S = 7_200  # a large chunk takes long to compress
 
@@ -43,6 +43,8 @@ class Command(BaseCommand):
                     self._keep(connection, storage, now)
         except RefreshBusyError as error:
             raise CommandError("another refresh or drop is under way: try again later") from error
+        except StorageRuleError as error:
+            raise CommandError(str(error)) from error
         except psycopg.OperationalError as error:
             raise CommandError(f"DATABASE_URL: {str(error).strip()}") from error
 
