@@ -16,7 +16,6 @@ from telemetry.queue.batches import BatchQueue
 from telemetry.queue.bridges import BridgeState, read_bridges
 from telemetry.queue.pools import PoolProgress, read_pools
 from telemetry.queue.tasks import count_unacked, count_waiting
-from telemetry.store.task_ages import TaskAge
 
 DROP_ALARM_S = 86_400.0
 PING_TIMEOUT_S = 1.0
@@ -59,6 +58,18 @@ class Beat(Struct):
 
     ok: bool
     age_s: float | None
+
+
+class TaskAge(Struct):
+    """A task that beat sends. `success_age_s`: since its last success; None: it never had one.
+
+    `overdue_s`: since the second run after that success was due; negative while it is not.
+    """
+
+    name: str
+    success_age_s: float | None
+    overdue_s: float
+    error: str = ""
 
 
 class PipelineStatus(Struct):

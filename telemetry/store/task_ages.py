@@ -5,21 +5,9 @@ from typing import Any
 
 from django.utils import timezone
 from django_celery_beat.models import PeriodicTask
-from msgspec import Struct
 
 from telemetry.models import TaskRun
-
-
-class TaskAge(Struct):
-    """A task that beat sends. `success_age_s`: since its last success; None: it never had one.
-
-    `overdue_s`: since the second run after that success was due; negative while it is not.
-    """
-
-    name: str
-    success_age_s: float | None
-    overdue_s: float
-    error: str = ""
+from telemetry.store.status import TaskAge
 
 
 def read_task_ages() -> list[TaskAge]:

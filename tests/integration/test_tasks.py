@@ -19,8 +19,8 @@ from telemetry.queue.batches import BatchQueue
 from telemetry.queue.tasks import count_waiting
 from telemetry.store.aggregates import REFRESH_LOCK
 from telemetry.store.connection import Connection, open_connection
-from telemetry.store.status import PipelineStatus, find_overdue, read_status
-from telemetry.store.task_ages import TaskAge, read_task_ages
+from telemetry.store.status import PipelineStatus, TaskAge, find_overdue, read_status
+from telemetry.store.task_ages import read_task_ages
 from telemetry.store.upkeep import purge_task_history
 from workers.maintenance import keep_storage, purge_ledger, refresh_aggregates
 from workers.recording import Recorder
