@@ -120,7 +120,7 @@ def purge_ledger() -> Result:
         }
 
 
-@recorded_task(KEEP_STORAGE_TASK)
+@recorded_task(KEEP_STORAGE_TASK, rows="rows")
 def keep_storage() -> Result:
     """Drop and compress what is due. A long list is worked off in turns with the other tasks."""
     with _connect() as connection:
@@ -135,7 +135,7 @@ def keep_storage() -> Result:
             return BUSY
     if kept.left:
         app.send_task(KEEP_STORAGE_TASK, queue=MAINTENANCE_QUEUE)
-    return structs.asdict(kept)
+    return {"rows": kept.readings + kept.aggregates, **structs.asdict(kept)}
 
 
 @recorded_task(REPLAY_WAITING_TASK, rows="replayed", is_frequent=True)

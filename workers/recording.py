@@ -43,11 +43,12 @@ class Recorder(Struct, frozen=True):
         if not is_busy:
             fields["success_at"] = timezone.now()
         rows = 0 if is_busy else self.count_rows(result)
+        is_told = bool(rows) or is_busy or not self.is_frequent
         with transaction.atomic():
             self._note_last(started_at=started_at, **fields)
-            if rows or is_busy or not self.is_frequent:
+            if is_told:
                 self._note_past(started_at, outcome, rows=rows, **fields)
-        if rows or is_busy:
+        if is_told:
             log.info("task_done", task=self.name, duration_ms=duration_ms, **result)
 
     def record_error(self, error: Exception, *, started_at: datetime, duration_ms: int) -> None:

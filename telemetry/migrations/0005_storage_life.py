@@ -48,6 +48,14 @@ class Migration(migrations.Migration):
                 "ordering": ["-dropped_at", "-id"],
             },
         ),
+        migrations.AddConstraint(
+            model_name="droppedrange",
+            constraint=models.UniqueConstraint(
+                fields=("relation", "range_start", "range_end"),
+                name="dropped_range_once",
+                nulls_distinct=False,
+            ),
+        ),
         migrations.AddField(
             model_name="taskrun",
             name="created_at",

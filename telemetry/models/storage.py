@@ -19,6 +19,13 @@ class DroppedRange(models.Model):
         ordering = ["-dropped_at", "-id"]
         verbose_name = _("dropped range")
         verbose_name_plural = _("dropped ranges")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["relation", "range_start", "range_end"],
+                name="dropped_range_once",
+                nulls_distinct=False,
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.relation} {self.range_end:%Y-%m-%d}"

@@ -94,9 +94,13 @@ def move_horizon(connection: Connection, horizon: datetime) -> None:
 def note_drop(
     connection: Connection, relation: str, *, start: datetime | None, end: datetime, rows: int
 ) -> None:
-    """Enter a drop in the books: the delivery report counts these readings as stored."""
+    """Enter a drop in the books: the delivery report counts these readings as stored.
+
+    One entry for a relation and a range, whatever the number of steps.
+    """
     connection.execute(
-        "INSERT INTO dropped_range (relation, range_start, range_end, rows, dropped_at) "
-        "VALUES (%s, %s, %s, %s, now())",
+        "INSERT INTO dropped_range AS d (relation, range_start, range_end, rows, dropped_at) "
+        "VALUES (%s, %s, %s, %s, now()) ON CONFLICT (relation, range_start, range_end) "
+        "DO UPDATE SET rows = d.rows + excluded.rows, dropped_at = excluded.dropped_at",
         [relation, start, end, rows],
     )

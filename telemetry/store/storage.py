@@ -46,7 +46,7 @@ class StoragePlan(Struct):
 
 
 class StorageKept(Struct):
-    """What was done. `left`: chunks that are due but for which there was no time."""
+    """What was done. `left`: steps (chunks, groups of devices) for which there was no time."""
 
     edition: str
     chunks: int = 0
@@ -108,7 +108,7 @@ def keep_storage(
         # Anew: not every chunk that was planned may be gone.
         before = _find_aggregates_before(connection, options, now, horizon=None)
         if before is not None:
-            kept.aggregates = _drop_aggregates(connection, edition=plan.edition, before=before)
+            _drop_aggregates(connection, kept, before=before, end_s=end_s)
         _compress(connection, plan, kept, end_s=end_s, progress=progress)
         return kept
     finally:
@@ -173,30 +173,34 @@ def _drop_raw(
         progress(f"dropped {rows} readings of {chunk.start:%Y-%m-%d}")
 
 
-def _drop_aggregates(connection: Connection, *, edition: str, before: datetime) -> int:
-    """Drop hourly and daily rows before an instant; how many. Months stay.
+def _drop_aggregates(
+    connection: Connection, kept: StorageKept, *, before: datetime, end_s: float | None
+) -> None:
+    """Drop hourly and daily rows before an instant. Months stay.
 
     Some devices at a time, through the primary keys.
     """
-    rows: Any = connection.execute("SELECT id FROM device ORDER BY id").fetchall()
-    ids = [device_id for (device_id,) in rows]
-    dropped = {"hourly_consumption": 0, "daily_aggregate": 0}
-    if edition == "community":
+    relations = ["hourly_consumption", "daily_aggregate"]
+    if kept.edition == "community":
         # Whole chunks of the continuous aggregate.
         connection.execute(
             "SELECT drop_chunks('hourly_aggregate', older_than => %s::timestamptz)", [before]
         )
     else:
-        dropped["hourly_aggregate"] = 0
-    for start in range(0, len(ids), DEVICES_A_STEP):
-        some = ids[start : start + DEVICES_A_STEP]
+        relations.append("hourly_aggregate")
+    rows: Any = connection.execute("SELECT id FROM device ORDER BY id").fetchall()
+    groups = [rows[at : at + DEVICES_A_STEP] for at in range(0, len(rows), DEVICES_A_STEP)]
+    for number, group in enumerate(groups):
+        if end_s is not None and time.monotonic() > end_s:
+            kept.left += len(groups) - number
+            break
+        ids = [device_id for (device_id,) in group]
         with connection.transaction():
-            for relation in dropped:
-                dropped[relation] += connection.execute(_DELETES[relation], [some, before]).rowcount
-    for relation, count in dropped.items():
-        if count:
-            note_drop(connection, relation, start=None, end=before, rows=count)
-    return sum(dropped.values())
+            for relation in relations:
+                count = connection.execute(_DELETES[relation], [ids, before]).rowcount
+                kept.aggregates += count
+                if count:
+                    note_drop(connection, relation, start=None, end=before, rows=count)
 
 
 _DELETES = {

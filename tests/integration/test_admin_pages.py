@@ -10,11 +10,12 @@ from django.contrib.auth.models import Permission
 from django.test import Client
 from django.urls import reverse
 
-from telemetry.models import DeadLetter, Device, Storage
+from telemetry.models import DeadLetter, Device, Storage, TaskHistory
 from telemetry.store.connection import Connection
 from telemetry.store.edition import read_edition
 from tests.integration.test_store import claimed, store
 from tests.messages import make_message
+from workers.schedule import ensure_schedule
 
 pytestmark = pytest.mark.integration
 
@@ -54,6 +55,8 @@ def test_it_opens_every_list_and_form(client: Client, connection: Connection) ->
         *(make_message(at=at), make_message(code="X", at=at)),
         batch=claimed(received_at=now),
     )
+    ensure_schedule()
+    TaskHistory.objects.create(task="x", started_at=now, duration_ms=1, outcome="success")
     for address in list_addresses():
         reply = client.get(address)
         assert reply.status_code == 200, address

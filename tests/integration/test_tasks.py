@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -13,7 +14,8 @@ from django_celery_beat.models import CrontabSchedule, PeriodicTask
 
 from config.celery import app
 from config.env import read_options
-from config.options import StatusOptions
+from config.options import MaintenanceOptions, QueueOptions, StatusOptions, StorageOptions
+from telemetry.core.consumption import Meter, Value
 from telemetry.models import TaskHistory, TaskRun
 from telemetry.queue.batches import BatchQueue
 from telemetry.queue.tasks import count_waiting
@@ -22,6 +24,7 @@ from telemetry.store.connection import Connection, open_connection
 from telemetry.store.status import PipelineStatus, TaskAge, find_overdue, read_status
 from telemetry.store.task_ages import read_task_ages
 from telemetry.store.upkeep import purge_task_history
+from tests.consumption import put, register
 from workers.maintenance import keep_storage, purge_ledger, refresh_aggregates
 from workers.recording import Recorder
 from workers.schedule import SCHEDULE, ensure_schedule
@@ -119,6 +122,28 @@ def test_it_records_what_the_tasks_really_do(
         ("telemetry.purge_ledger", "success"),
         ("telemetry.refresh_aggregates", "busy"),
     ]
+
+
+def test_it_works_off_a_long_list_in_turns(
+    queue: BatchQueue, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = MaintenanceOptions(read_options(QueueOptions), StorageOptions(400, 440, 0, 0))
+    monkeypatch.setattr("workers.maintenance._options", lambda: options)
+    monkeypatch.setattr("workers.maintenance.app", queue._app)
+    site = register(connection, Meter("delta"))
+    now = datetime.now(UTC)
+    put(connection, [(site, Value(now - timedelta(days=age), Decimal(1))) for age in (480, 460)])
+    refresh_aggregates()
+    monkeypatch.setattr("workers.maintenance.STORAGE_TURN_S", -1.0)
+    keep_storage()
+    assert TaskRun.objects.get(name="telemetry.keep_storage").result["left"] == 2
+    assert count_waiting(queue.redis, "maintenance") == 1
+    monkeypatch.setattr("workers.maintenance.STORAGE_TURN_S", 30.0)
+    keep_storage()
+    last = TaskHistory.objects.filter(task="telemetry.keep_storage").first()
+    assert last is not None
+    assert (last.rows, last.result["chunks"], last.result["left"]) == (2, 2, 0)
+    assert count_waiting(queue.redis, "maintenance") == 1, "nothing is left for another turn"
 
 
 def make_status(queue: BatchQueue, read_tasks: Callable[[], list[TaskAge]]) -> PipelineStatus:
