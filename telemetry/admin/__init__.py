@@ -2,6 +2,8 @@
 
 from telemetry.admin import (
     accounts,
+    closing,
+    consumption,
     dead_letters,
     fleet,
     ledger,
@@ -13,6 +15,8 @@ from telemetry.admin import (
 
 __all__ = [
     "accounts",
+    "closing",
+    "consumption",
     "dead_letters",
     "fleet",
     "ledger",

@@ -22,6 +22,7 @@ pytestmark = pytest.mark.integration
 READ_ONLY = (
     "readinglisting", "hourlylisting", "batch", "batchday", "gatewayevent", "taskrun",
     "taskhistory", "droppedrange",
+    "monthlyconsumption", "closedmonth", "monthadjustment", "monthevent", "refusedhour",
 )  # fmt: skip
 STORAGE = "/admin/telemetry/storage/"
 
