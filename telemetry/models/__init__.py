@@ -1,30 +1,44 @@
 """The domain's nouns. Tables under `telemetry/sql` that the ORM does not manage are read only."""
 
 from telemetry.models.accounts import Account, Membership, User
+from telemetry.models.consumption import DailyAggregate, MeterReplacement, MonthlyConsumption
 from telemetry.models.dead_letters import DeadLetter
 from telemetry.models.fleet import Device, Gateway, GatewayEvent
-from telemetry.models.ledger import Batch, BatchDay, DirtyHour, TaskRun
+from telemetry.models.ledger import Batch, BatchDay, DirtyHour, RefusedHour
+from telemetry.models.months import ClosedMonth, MonthAdjustment, MonthEvent
 from telemetry.models.readings import (
     HourlyAggregate,
     HourlyListing,
     Reading,
     ReadingListing,
 )
+from telemetry.models.storage import DroppedRange, Storage
+from telemetry.models.tasks import TaskHistory, TaskRun
 
 __all__ = [
     "Account",
     "Batch",
     "BatchDay",
+    "ClosedMonth",
+    "DailyAggregate",
     "DeadLetter",
     "Device",
     "DirtyHour",
+    "DroppedRange",
     "Gateway",
     "GatewayEvent",
     "HourlyAggregate",
     "HourlyListing",
     "Membership",
+    "MeterReplacement",
+    "MonthAdjustment",
+    "MonthEvent",
+    "MonthlyConsumption",
     "Reading",
     "ReadingListing",
+    "RefusedHour",
+    "Storage",
+    "TaskHistory",
     "TaskRun",
     "User",
 ]
