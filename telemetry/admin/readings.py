@@ -10,11 +10,12 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
 
-<<<<<<< HEAD
-from telemetry.admin.readonly import COUNTED_ROWS, CappedPaginator, ReadOnlyAdmin
-=======
-from telemetry.admin.readonly import CappedPaginator, OrderedListMixin, ReadOnlyAdmin
->>>>>>> d5ffc28d37faa077d28c8efeda5ea05524797777
+from telemetry.admin.readonly import (
+    COUNTED_ROWS,
+    CappedPaginator,
+    OrderedListMixin,
+    ReadOnlyAdmin,
+)
 from telemetry.models import Device, HourlyListing, ReadingListing
 from telemetry.store.recent import find_recent_span
 
