@@ -55,7 +55,8 @@ BEGIN
                 'hours, %s is none', NEW.name, NEW.time_zone);
         END IF;
     END IF;
-    INSERT INTO dirty_account (account_id) VALUES (NEW.id);
+    INSERT INTO dirty_account (account_id, cut_days)
+    VALUES (NEW.id, NEW.time_zone <> OLD.time_zone);
     RETURN NULL;
 END $$;
 CREATE TRIGGER account_calendar AFTER UPDATE OF time_zone, billing_day
@@ -64,7 +65,7 @@ CREATE TRIGGER account_calendar AFTER UPDATE OF time_zone, billing_day
     EXECUTE FUNCTION change_calendar();
 
 -- What stands when this is installed: days of every account, hours of cumulative devices.
-INSERT INTO dirty_account (account_id) SELECT id FROM account;
+INSERT INTO dirty_account (account_id, cut_days) SELECT id, true FROM account;
 INSERT INTO dirty_hour (hour, device_ids)
 SELECT hour, array_agg(device_id ORDER BY device_id) FROM hourly_aggregate
 WHERE device_id IN (SELECT id FROM device WHERE measurement = 'cumulative')

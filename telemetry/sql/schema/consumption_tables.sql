@@ -60,8 +60,9 @@ CREATE TABLE raw_horizon (
 );
 INSERT INTO raw_horizon (dropped_before) VALUES ('-infinity');
 
--- Notes that an account's days and months must be cut again: its calendar changed.
+-- Notes that an account's months, or its days as well, must be cut again: its calendar changed.
 CREATE TABLE dirty_account (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    account_id bigint NOT NULL
+    account_id bigint NOT NULL,
+    cut_days boolean NOT NULL
 );

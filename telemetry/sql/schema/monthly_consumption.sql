@@ -25,8 +25,9 @@ CROSS JOIN LATERAL (
     SELECT next_billing_month(m.month) AS month_end,
         greatest(1, least(next_billing_month(m.month), (now() AT TIME ZONE a.time_zone)::date + 1)
             - m.month) AS days_elapsed,
-        extract(epoch FROM least(now(), local_day_start(next_billing_month(m.month), a.time_zone))
-            - local_day_start(m.month, a.time_zone)) / 3600 AS hours_elapsed
+        greatest(0, extract(epoch FROM
+            least(now(), local_day_start(next_billing_month(m.month), a.time_zone))
+            - local_day_start(m.month, a.time_zone)) / 3600) AS hours_elapsed
 ) calendar
 CROSS JOIN LATERAL (
     SELECT CASE WHEN c.id IS NULL THEN m.total ELSE m.closed_total END AS total
