@@ -13,10 +13,6 @@ from telemetry.store.connection import Connection, open_connection
 
 CONTRACT = Path(__file__).parent / "contract"
 KEPT_TABLES = ("django_migrations", "django_content_type", "auth_permission", "spatial_ref_sys")
-RELATIONS = """
-SELECT tablename FROM pg_tables WHERE schemaname = 'public'
-UNION ALL SELECT view_name FROM timescaledb_information.continuous_aggregates
-"""
 
 
 @pytest.fixture(scope="session")
@@ -96,7 +92,11 @@ def connection(database_url: str, django_db_blocker: Any) -> Iterator[Connection
         open_connection(database_url, name="test", statement_timeout_s=60) as opened,
     ):
         tables = [
-            name for (name,) in opened.execute(RELATIONS).fetchall() if name not in KEPT_TABLES
+            name
+            for (name,) in opened.execute(
+                "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
+            ).fetchall()
+            if name not in KEPT_TABLES
         ]
         opened.execute(f"TRUNCATE {', '.join(tables)} RESTART IDENTITY CASCADE")  # type: ignore[arg-type]
         # Continuous aggregates (Community edition) keep their rows when their readings go.
