@@ -82,6 +82,23 @@ def environ(stack_environ: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> d
     return stack_environ
 
 
+def empty_database(opened: Connection) -> None:
+    """Delete every row, except those that `migrate` put there."""
+    tables = [
+        name
+        for (name,) in opened.execute(
+            "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
+        ).fetchall()
+        if name not in KEPT_TABLES
+    ]
+    opened.execute(f"TRUNCATE {', '.join(tables)} RESTART IDENTITY CASCADE")  # type: ignore[arg-type]
+    # Continuous aggregates (Community edition) keep their rows when their readings go.
+    for (name,) in opened.execute(
+        "SELECT view_name FROM timescaledb_information.continuous_aggregates"
+    ).fetchall():
+        opened.execute(f"TRUNCATE {name}")  # type: ignore[arg-type]
+
+
 @pytest.fixture
 def connection(database_url: str, django_db_blocker: Any) -> Iterator[Connection]:
     """A connection to an empty database; Django's own may be used beside it."""
@@ -91,19 +108,7 @@ def connection(database_url: str, django_db_blocker: Any) -> Iterator[Connection
         django_db_blocker.unblock(),
         open_connection(database_url, name="test", statement_timeout_s=60) as opened,
     ):
-        tables = [
-            name
-            for (name,) in opened.execute(
-                "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
-            ).fetchall()
-            if name not in KEPT_TABLES
-        ]
-        opened.execute(f"TRUNCATE {', '.join(tables)} RESTART IDENTITY CASCADE")  # type: ignore[arg-type]
-        # Continuous aggregates (Community edition) keep their rows when their readings go.
-        for (name,) in opened.execute(
-            "SELECT view_name FROM timescaledb_information.continuous_aggregates"
-        ).fetchall():
-            opened.execute(f"TRUNCATE {name}")  # type: ignore[arg-type]
+        empty_database(opened)
         # A test before this one may have ended the server: Django connects anew.
         connections.close_all()
         yield opened
