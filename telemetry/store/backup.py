@@ -22,6 +22,19 @@ SELECT c.oid::bigint, c.relname,
      WHERE k.conrelid = c.oid AND k.contype = 'f' AND k.confrelid <> c.oid)
 FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r'
 """
+# Community edition. Saved as well: the readings that they were made of may have been dropped since.
+_CONTINUOUS_AGGREGATES = """
+SELECT v.view_name::text,
+    (SELECT array_agg(a.attname::text ORDER BY a.attnum) FROM pg_attribute a
+     WHERE a.attrelid = format('public.%I', v.view_name)::regclass AND a.attnum > 0)
+FROM timescaledb_information.continuous_aggregates v
+WHERE v.view_schema = 'public' ORDER BY 1
+"""
+_MATERIALIZED = """
+SELECT materialization_hypertable_schema, materialization_hypertable_name
+FROM timescaledb_information.continuous_aggregates
+WHERE view_schema = 'public' AND view_name = %s
+"""
 
 
 def list_tables(connection: Connection) -> list[Table]:
@@ -29,7 +42,9 @@ def list_tables(connection: Connection) -> list[Table]:
     rows: Any = connection.execute(_TABLES).fetchall()
     by_id = {oid: Table(name, columns) for oid, name, columns, _ in rows}
     order = TopologicalSorter({oid: targets for oid, _, _, targets in rows}).static_order()
-    return [by_id[oid] for oid in order if oid in by_id and by_id[oid].name not in LEFT_OUT]
+    tables = [by_id[oid] for oid in order if oid in by_id and by_id[oid].name not in LEFT_OUT]
+    aggregates: Any = connection.execute(_CONTINUOUS_AGGREGATES).fetchall()
+    return tables + [Table(name, columns) for name, columns in aggregates]
 
 
 def list_migrations(connection: Connection) -> list[str]:
@@ -56,8 +71,11 @@ def copy_out(
 
 def copy_in(connection: Connection, table: Table, blocks: Iterator[bytes]) -> int:
     """Load the rows of a table; how many."""
+    # A continuous aggregate is a view: its rows stand in a hypertable with the same columns.
+    behind: Any = connection.execute(_MATERIALIZED, [table.name]).fetchone()
     statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(
-        sql.Identifier(table.name), sql.SQL(", ").join(map(sql.Identifier, table.columns))
+        sql.Identifier(*(behind or [table.name])),
+        sql.SQL(", ").join(map(sql.Identifier, table.columns)),
     )
     with connection.cursor() as cursor:
         with cursor.copy(statement) as copy:
@@ -79,7 +97,7 @@ def find_filled(connection: Connection, tables: list[Table]) -> list[str]:
 
 
 def empty_tables(connection: Connection, names: list[str]) -> None:
-    """Delete every row of these tables."""
+    """Delete every row of these tables and continuous aggregates."""
     connection.execute(
         sql.SQL("TRUNCATE {} CASCADE").format(sql.SQL(", ").join(map(sql.Identifier, names)))
     )

@@ -1,5 +1,7 @@
 """A backup that cannot be taken or loaded says why, and changes nothing."""
 
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import msgspec
@@ -8,8 +10,12 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 
 from telemetry.backup.archive import ArchiveReader, ArchiveWriter, BackupError, Head, Table
+from telemetry.core.consumption import Meter, Value
 from telemetry.queue.batches import BatchQueue
+from telemetry.store.aggregates import refresh_aggregates
 from telemetry.store.connection import Connection
+from tests.conftest import empty_database
+from tests.consumption import put, read_figures, register
 from tests.messages import make_message
 
 pytestmark = pytest.mark.integration
@@ -82,3 +88,29 @@ def test_it_refuses_another_schema_and_another_edition(queue: BatchQueue, tmp_pa
     head = msgspec.structs.replace(reader.head, edition=other)
     with pytest.raises(CommandError, match=f"is from TimescaleDB's {other} edition"):
         call_command("restore", str(write(tmp_path / "other", head=head)))
+
+
+def test_it_keeps_aggregates_whose_readings_were_dropped_and_goes_on_from_there(
+    queue: BatchQueue, connection: Connection, tmp_path: Path
+) -> None:
+    site = register(connection, Meter("delta"))
+    start = datetime(2026, 11, 1, tzinfo=UTC)
+    values = [Value(start + timedelta(hours=hours), Decimal(hours)) for hours in (1, 2, 50, 50.5)]
+    put(connection, [(site, value) for value in values])
+    refresh_aggregates(connection)
+    dropped_before = start + timedelta(days=1)
+    connection.execute("SELECT drop_chunks('reading', %s::timestamptz)", [dropped_before])
+    connection.execute("DELETE FROM raw_horizon")
+    connection.execute("INSERT INTO raw_horizon (dropped_before) VALUES (%s)", [dropped_before])
+    before = read_figures(connection, site)
+    assert len(before["hours"]) == 3
+    call_command("backup", str(tmp_path / "b"))
+    empty_database(connection)
+    call_command("restore", str(tmp_path / "b"))
+    assert read_figures(connection, site) == before
+    assert refresh_aggregates(connection).notes == 0
+    put(connection, [(site, Value(start + timedelta(hours=51.5), Decimal(7)))])
+    refresh_aggregates(connection)
+    after = read_figures(connection, site)["hours"]
+    assert before["hours"].items() < after.items()
+    assert after[start + timedelta(hours=51)][0] == 7
