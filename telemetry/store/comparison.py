@@ -16,7 +16,8 @@ from telemetry.store.series import LONGEST_DAYS, PeriodError, check_days, fetch_
 MOST_DEVICES = 100
 LONGEST_ACCOUNT_DAYS = timedelta(days=93)
 LONGEST_ACCOUNT_MONTHS = timedelta(days=1_830)
-"""An account's devices are all read: fewer days than for one device."""
+"""An account's devices are all read: fewer days than for one device. Measured with 10,000 devices:
+93 days take half a second, a month 0.2 s, 24 billing months 0.3 s."""
 
 
 class DevicePeriod(Struct, frozen=True):
