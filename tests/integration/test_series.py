@@ -194,6 +194,20 @@ def test_it_adds_up_an_account_by_unit(connection: Connection) -> None:
     )
 
 
+def test_it_shows_a_closed_month_as_it_was_billed(connection: Connection) -> None:
+    site = register(connection, Meter("delta"))
+    fill(connection, site, (0, 7))
+    month = {"first": date(2026, 11, 1), "until": date(2026, 12, 1)}
+    connection.execute(
+        "INSERT INTO closed_month (account_id, month) VALUES (%s, %s)",
+        [site.account_id, month["first"]],
+    )
+    connection.execute("UPDATE monthly_total SET closed_total = 5")
+    assert [point.total for point in read_months(**of(site), **month)] == [D(5)]
+    assert [row.total for row in read_account_months(site.account_id, **month)] == [D(5)]
+    assert [point.total for point in read_days(**of(site), **month)] == [D(7)]
+
+
 def test_it_names_the_largest_consumers_and_their_shares(connection: Connection) -> None:
     site = register(connection, Meter("delta"))
     others = [register(connection, Meter("delta"), beside=site) for _ in range(3)]
