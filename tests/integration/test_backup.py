@@ -10,12 +10,12 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 
 from telemetry.backup.archive import ArchiveReader, ArchiveWriter, BackupError, Head, Table
-from telemetry.core.consumption import Meter, Value
+from telemetry.core.consumption import Meter, Replacement, Value
 from telemetry.queue.batches import BatchQueue
 from telemetry.store.aggregates import refresh_aggregates
 from telemetry.store.connection import Connection
 from tests.conftest import empty_database
-from tests.consumption import put, read_figures, register
+from tests.consumption import put, read_figures, register, replace_register
 from tests.messages import make_message
 
 pytestmark = pytest.mark.integration
@@ -114,3 +114,21 @@ def test_it_keeps_aggregates_whose_readings_were_dropped_and_goes_on_from_there(
     after = read_figures(connection, site)["hours"]
     assert before["hours"].items() < after.items()
     assert after[start + timedelta(hours=51)][0] == 7
+
+
+def test_it_keeps_notes_of_what_must_be_computed_and_adds_none(
+    queue: BatchQueue, connection: Connection, tmp_path: Path
+) -> None:
+    site = register(connection, Meter("cumulative"))
+    start = datetime(2026, 11, 1, tzinfo=UTC)
+    for hours in (1, 2):
+        at = start + timedelta(hours=hours)
+        replace_register(connection, site, Replacement(at, Decimal(9), Decimal(1)))
+    connection.execute("DELETE FROM dirty_hour WHERE hour = %s", [at])
+    notes = "SELECT id, hour, device_ids FROM dirty_hour ORDER BY id"
+    before = connection.execute(notes).fetchall()
+    call_command("backup", str(tmp_path / "b"))
+    empty_database(connection)
+    call_command("restore", str(tmp_path / "b"))
+    assert connection.execute(notes).fetchall() == before
+    assert len(before) == 1
