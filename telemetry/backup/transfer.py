@@ -92,7 +92,6 @@ def load(
     try:
         with connection.transaction():
             connection.execute("SET LOCAL statement_timeout = 0")
-            # Triggers that note changes rest: the notes of the backup are loaded.
             connection.execute("SET LOCAL telemetry.is_restoring = 'on'")
             _check(reader, connection)
             rows = _load_tables(reader, connection, progress)

@@ -507,8 +507,8 @@ class Migration(migrations.Migration):
         ),
         migrations.RunSQL(
             read("consumption_rules"),
-            "DROP FUNCTION register_increment; DROP FUNCTION intervals_an_hour;"
-            "DROP FUNCTION is_day_of_whole_hours; DROP FUNCTION local_day_start;"
+            "DROP FUNCTION register_increment; DROP FUNCTION replaced_between; DROP FUNCTION intervals_an_hour;"
+            "DROP FUNCTION is_hour_dropped; DROP FUNCTION is_day_of_whole_hours; DROP FUNCTION local_day_start;"
             "DROP FUNCTION billing_month; DROP FUNCTION next_billing_month;",
         ),
         migrations.RunSQL(
