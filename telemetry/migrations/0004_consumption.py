@@ -515,7 +515,8 @@ class Migration(migrations.Migration):
             read("consumption_notes"),
             "DROP TRIGGER device_consumption ON device; DROP FUNCTION note_device_hours;"
             "DROP TRIGGER replacement_noted ON meter_replacement; DROP FUNCTION note_replacement;"
-            "DROP TRIGGER account_calendar ON account; DROP FUNCTION change_calendar;",
+            "DROP TRIGGER account_calendar ON account; DROP FUNCTION change_calendar;"
+            "DROP TRIGGER account_time_zone ON account; DROP FUNCTION check_time_zone;",
         ),
         migrations.RunSQL(read("monthly_consumption"), "DROP VIEW monthly_consumption;"),
     ]

@@ -2,7 +2,8 @@
 -- two local days at %(border)s inside it. The steps of the hour are those of hourly_consumption;
 -- each part has the steps that end in it.
 WITH touched AS (
-    SELECT t.device_id, t.day, t.starts_at = %(border)s AS is_after, d.register_modulus AS modulus
+    SELECT t.device_id, t.day, t.starts_at = %(border)s AS is_after, d.register_modulus AS modulus,
+        EXISTS (SELECT FROM meter_replacement p WHERE p.device_id = d.id) AS has_replacements
     FROM touched_day t JOIN device d ON d.id = t.device_id
     WHERE t.starts_at = %(border)s OR t.ends_at = %(border)s
 ), steps AS (
@@ -21,8 +22,10 @@ WITH touched AS (
 INSERT INTO day_part (device_id, day, starts_at, account_id, consumption, total, minimum, maximum,
     first, last, readings_count)
 SELECT t.device_id, t.day, min(s.time), last(s.account_id, s.time),
-    sum(register_increment(s.modulus, s.before, s.value,
-        replaced_between(s.device_id, s.before_at, s.time))),
+    coalesce(sum(register_increment(s.modulus, s.before, s.value, NULL))
+        FILTER (WHERE NOT has_replacements), 0)
+    + coalesce(sum(register_increment(s.modulus, s.before, s.value,
+        replaced_between(s.device_id, s.before_at, s.time))) FILTER (WHERE has_replacements), 0),
     sum(s.value), min(s.value), max(s.value), first(s.value, s.time), last(s.value, s.time),
     count(*)
 FROM touched t JOIN steps s USING (device_id, is_after)

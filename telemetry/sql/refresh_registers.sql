@@ -3,8 +3,10 @@
 INSERT INTO hourly_consumption (device_id, hour, account_id, consumption, within, first, first_at,
     last, last_at)
 SELECT device_id, hour, min(account_id), 0,
-    sum(register_increment(modulus, before, value,
-        CASE WHEN has_replacements THEN replaced_between(device_id, before_at, time) END)),
+    coalesce(sum(register_increment(modulus, before, value, NULL))
+        FILTER (WHERE NOT has_replacements), 0)
+    + coalesce(sum(register_increment(modulus, before, value,
+        replaced_between(device_id, before_at, time))) FILTER (WHERE has_replacements), 0),
     first(value, time), min(time), last(value, time), max(time)
 FROM (
     SELECT t.device_id, t.hour, t.modulus, t.has_replacements, r.account_id, r.value, r.time,

@@ -12,7 +12,7 @@ from telemetry.core.consumption import Meter
 from telemetry.store import comparison, series
 from telemetry.store.connection import Connection, open_connection
 from telemetry.store.edition import read_edition
-from tests.conftest import empty_database
+from tests.conftest import clear_tables
 from tests.consumption import Site, register
 
 pytestmark = pytest.mark.integration
@@ -55,7 +55,7 @@ def filled(database_url: str, django_db_blocker: Any) -> Iterator[tuple[Connecti
         django_db_blocker.unblock(),
         open_connection(database_url, name="test", statement_timeout_s=60) as opened,
     ):
-        empty_database(opened)
+        clear_tables(opened)
         sites = [register(opened, Meter("delta")) for _ in range(3)]
         for number in range(DEVICES - len(sites)):
             register(opened, Meter("cumulative"), beside=sites[number % 3])
@@ -75,7 +75,7 @@ def filled(database_url: str, django_db_blocker: Any) -> Iterator[tuple[Connecti
             opened.execute(DATED.format(table, column, values), given)  # type: ignore[arg-type]
         opened.execute("ANALYZE")
         yield opened, sites[0]
-        empty_database(opened)
+        clear_tables(opened)
 
 
 SINCE = START + timedelta(days=14)
