@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from compose.bench.aggregates import run_aggregates
 from compose.bench.drain import Drain, run_drain
 from compose.bench.latency import run_latency
 from compose.bench.memory import run_memory
@@ -93,6 +94,11 @@ def make_parser() -> argparse.ArgumentParser:
     _add_common(memory, _memory, runs=1)
     memory.add_argument("--count", type=int, default=5_000_000, help="messages; default 5,000,000")
     memory.add_argument("--rate", type=float, default=8_000.0, help="messages a second")
+    aggregates = benches.add_parser(
+        "aggregates", help="refresh after late readings, and the queries of pages"
+    )
+    _add_common(aggregates, _aggregates, runs=1)
+    aggregates.add_argument("--millions", type=int, default=100, help="readings; default 100")
     return parser
 
 
@@ -146,6 +152,10 @@ def _scale(options: argparse.Namespace, say: Say) -> Run:
 
 def _memory(options: argparse.Namespace, _: Say) -> Run:
     return run_memory(count=options.count, rate=options.rate, concurrency=options.concurrency)
+
+
+def _aggregates(options: argparse.Namespace, say: Say) -> Run:
+    return run_aggregates(millions=options.millions, say=say)
 
 
 if __name__ == "__main__":

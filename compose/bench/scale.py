@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import psycopg
+from msgspec import Struct
 
 from compose.bench.drain import Drain, drain_repeatedly
 from compose.bench.results import Run
@@ -25,10 +26,22 @@ INSERT INTO reading (device_id, time, value, received_at, unit, account_id, gate
 SELECT %(first)s + number %% %(devices)s,
     %(day)s::timestamptz + (number / %(devices)s) * %(span)s::interval
         / ceil(%(rows)s::float / %(devices)s),
-    (number * 7919 %% 1000000) / 100.0, %(day)s, 'kWh', 1 + number %% 50, number %% %(devices)s
+    (number * 7919 %% 1000000) / 100.0, %(day)s, 'kWh',
+    %(account)s + number %% %(devices)s / %(by_account)s, number %% %(devices)s
 FROM generate_series(0::bigint, %(rows)s - 1) AS number
 """
 DEVICES = 3_000
+
+
+class Filled(Struct, frozen=True):
+    """Whose readings fill the table: devices and accounts with ids from these on."""
+
+    first_device: int = FIRST_DEVICE
+    first_account: int = 1
+    devices_by_account: int = DEVICES // 50
+
+
+UNREGISTERED = Filled()
 
 
 def run_scale(
@@ -94,7 +107,7 @@ def _filler(rows: int) -> Callable[[Rig], None]:
     return fill
 
 
-def fill_readings(url: str, *, rows: int) -> None:
+def fill_readings(url: str, *, rows: int, into: Filled = UNREGISTERED) -> None:
     """Store `rows` readings over the last 30 days, up to now, through the indexes.
 
     The table is vacuumed as it would be by then. Raises `StackError`.
@@ -110,7 +123,9 @@ def fill_readings(url: str, *, rows: int) -> None:
                 while days:
                     day = days.pop()
                     given = {
-                        "first": FIRST_DEVICE,
+                        "first": into.first_device,
+                        "account": into.first_account,
+                        "by_account": into.devices_by_account,
                         "devices": DEVICES,
                         "rows": rows // DAYS,
                         "day": day,

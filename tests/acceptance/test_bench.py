@@ -96,4 +96,4 @@ def test_it_measures(arguments: tuple[str, ...], names: tuple[str, ...], tmp_pat
 
 def test_it_says_what_is_wrong_with_its_options() -> None:
     assert "--count 0: expected at least 1" in bench("drain", "--count", "0").stderr
-    assert "{drain,sustain,latency,scale,memory}" in bench("--help").stdout
+    assert "{drain,sustain,latency,scale,memory,aggregates}" in bench("--help").stdout

@@ -1,0 +1,90 @@
+"""`python -m compose.bench.ask refresh|queries`: what `bench aggregates` asks of the application,
+in a process with its settings. Prints JSON."""
+
+import json
+import random
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+
+import django
+
+TIMES = 200
+
+
+def refresh() -> dict[str, float]:
+    """Bring the aggregates up to date."""
+    from config.env import read_options  # noqa: PLC0415 - needs Django's set-up
+    from config.options import DatabaseOptions  # noqa: PLC0415
+    from telemetry.store.aggregates import refresh_aggregates  # noqa: PLC0415
+    from telemetry.store.connection import open_connection  # noqa: PLC0415
+
+    url = read_options(DatabaseOptions).url
+    started_s = time.monotonic()
+    with open_connection(url, name="bench", statement_timeout_s=7_200) as connection:
+        done = refresh_aggregates(connection)
+    return {"seconds": time.monotonic() - started_s, "hours": done.hours, "days": done.days}
+
+
+def ask() -> dict[str, float]:
+    """The time that pages wait for their queries: median and 95th percentile, milliseconds."""
+    from telemetry.models import Device  # noqa: PLC0415 - needs Django's set-up
+    from telemetry.store.comparison import (  # noqa: PLC0415
+        find_top_consumers,
+        read_account_days,
+        read_account_months,
+    )
+    from telemetry.store.series import read_days, read_hours, read_months  # noqa: PLC0415
+
+    chance, today = random.Random(7), datetime.now(UTC).date()
+    pairs: list[tuple[int, int]] = list(Device.objects.values_list("account_id", "pk"))
+    month, until = today - timedelta(days=30), today + timedelta(days=1)
+    year = today - timedelta(days=365)
+    since = datetime.now(UTC) - timedelta(days=7)
+
+    def pick() -> tuple[int, int]:
+        return chance.choice(pairs)
+
+    def device(read: Callable[..., object], first: date) -> None:
+        account_id, device_id = pick()
+        read(account_id, device_id=device_id, first=first, until=until)
+
+    def hours() -> None:
+        account_id, device_id = pick()
+        read_hours(account_id, device_id=device_id, since=since, until=datetime.now(UTC))
+
+    questions: dict[str, Callable[[], object]] = {
+        "hours of a device in 7 days": hours,
+        "days of a device in a month": lambda: device(read_days, month),
+        "months of a device": lambda: device(read_months, year),
+        "months of an account of 1,000 devices": lambda: read_account_months(
+            pick()[0], first=year, until=until
+        ),
+        "days of an account of 1,000 devices": lambda: read_account_days(
+            pick()[0], first=month, until=until
+        ),
+        "top consumers of an account in a month": lambda: find_top_consumers(
+            pick()[0], unit="kWh", first=month, until=until
+        ),
+    }
+    return {
+        f"{name}, {point}, ms": value
+        for name, question in questions.items()
+        for point, value in _measure_ms(question).items()
+    }
+
+
+def _measure_ms(question: Callable[[], object]) -> dict[str, float]:
+    times = []
+    for _ in range(TIMES):
+        started_s = time.perf_counter()
+        question()
+        times.append((time.perf_counter() - started_s) * 1000)
+    times.sort()
+    return {"p50": times[TIMES // 2], "p95": times[TIMES * 95 // 100]}
+
+
+if __name__ == "__main__":
+    django.setup()
+    print(json.dumps(refresh() if sys.argv[1] == "refresh" else ask()))
