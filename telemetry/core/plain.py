@@ -72,9 +72,9 @@ def accept_plain(
         time_us = _read_timestamp_us(plain.timestamp)
         if time_us is None or not earliest_us <= time_us <= latest_us:
             return None
-    except (msgspec.MsgspecError, RecursionError, ValueError):
+        return _accept_items(items, gateway, time_us)
+    except (msgspec.MsgspecError, RecursionError, ValueError, OverflowError):
         return None
-    return _accept_items(items, gateway, time_us)
 
 
 def _accept_items(

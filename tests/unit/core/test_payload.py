@@ -36,6 +36,7 @@ GATEWAYS = {
             "D01": DeviceEntry(11, True, True, "kWh"),
             "D03": DeviceEntry(13, True, False, "C"),
             "D04": DeviceEntry(14, False, True, "kWh"),
+            "D05": DeviceEntry(15, True, False, ""),
         },
     )
 }
@@ -52,7 +53,14 @@ def judge(payload: bytes, *, topic: str = TOPIC) -> Verdict:
 
 def as_parts(verdict: Verdict) -> tuple[object, ...]:
     *parts, refusals = msgspec.structs.astuple(msgspec.structs.replace(verdict, places=[]))
-    return *parts, list(verdict.places), [msgspec.structs.astuple(other) for other in refusals]
+    places = list(verdict.places)[: len(verdict.good)]
+    return *parts, places, [msgspec.structs.astuple(other) for other in refusals]
+
+
+def assert_judged_alike(text: str) -> None:
+    """The straight way and the careful one come to the same."""
+    raw = RawMessage(TOPIC, text.encode())
+    assert as_parts(JUDGE.judge(raw, MAC)) == as_parts(JUDGE.judge_carefully(raw, MAC))
 
 
 def message(**changes: object) -> bytes:
@@ -167,8 +175,58 @@ plain_texts = st.builds(
 @given(plain_texts)
 @example(f'{{"gateway_mac":"{MAC}","timestamp":"2026-02-18T11:00:00Z","leituras":[]}}')
 def test_it_accepts_nothing_on_the_straight_way_that_the_careful_way_does_not(text: str) -> None:
-    raw = RawMessage(TOPIC, text.encode())
-    assert as_parts(JUDGE.judge(raw, MAC)) == as_parts(JUDGE.judge_carefully(raw, MAC))
+    assert_judged_alike(text)
+
+
+exact_numbers = st.builds(
+    lambda digits, places: format(Decimal(digits).scaleb(-places), "f"),
+    st.integers(-(10**16), 10**16),
+    st.integers(0, 12),
+)
+near_halves = st.builds(
+    lambda number, tail: f"{number // 10_000}.{number % 10_000:04d}{tail}",
+    st.integers(0, 10**15),
+    st.sampled_from(["5", "49999999", "50000001", "4999999999999999999", "5000000000000000001"]),
+)
+readable_numbers = exact_numbers | near_halves | st.floats(allow_nan=False, allow_infinity=False)
+
+
+@given(readable_numbers.map(str))
+@example("99999999999.9999")
+@example("99999999999.99994")
+@example("-99999999999.99996")
+@example("0.00005")
+@example("1.797693134862316e+304")
+def test_it_reads_every_number_alike_on_both_ways(number: str) -> None:
+    """Values pass through a float on the straight way: it must never show."""
+    assert_judged_alike(
+        f'{{"gateway_mac":"{MAC}","timestamp":"2026-02-18T11:00:00.5Z","leituras":['
+        f'{{"dispositivo_codigo":"D03","valor":{number},"unidade":"C"}},'
+        f'{{"dispositivo_codigo":"D05","valor":{number},"unidade":"any"}}]}}'
+    )
+
+
+instants = st.datetimes(datetime(2025, 1, 1), datetime(2026, 2, 19))  # noqa: DTZ001 - zone below
+instant_texts = st.builds(
+    lambda at, timespec, zone, place, other: (
+        (text := at.isoformat(timespec=timespec) + zone)[:place] + other + text[place + 1 :]
+        if other
+        else at.isoformat(timespec=timespec) + zone
+    ),
+    instants,
+    st.sampled_from(["microseconds", "microseconds", "milliseconds", "seconds"]),
+    st.sampled_from(["Z", "+00:00", "-03:00", "z", "", "+00:00:00"]),
+    st.integers(0, 26),
+    st.sampled_from(["", "", "", "0", "9", " ", "T", "_", "+", "\u0663"]),
+)
+
+
+@given(instant_texts)
+def test_it_reads_every_timestamp_alike_on_both_ways(text: str) -> None:
+    assert_judged_alike(
+        f'{{"gateway_mac":"{MAC}","timestamp":"{text}","leituras":['
+        f'{{"dispositivo_codigo":"D01","valor":1.5,"unidade":"kWh"}}]}}'
+    )
 
 
 def test_it_takes_the_straight_way_when_a_message_is_plain(
