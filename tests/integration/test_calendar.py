@@ -23,7 +23,7 @@ from telemetry.models import (
 )
 from telemetry.store.aggregates import refresh_aggregates
 from telemetry.store.connection import Connection
-from tests.consumption import Site, put, read, register
+from tests.consumption import Site, expect_figures, put, read, read_figures, register
 from tests.integration.test_store import store
 from tests.messages import make_message
 
@@ -185,6 +185,24 @@ def test_it_cuts_days_and_months_again_when_the_calendar_changes(connection: Con
             assert read(connection, table) == read(connection, raw)
         assert read(connection, "SELECT sum(total) FROM monthly_total") == [(399,)]
         assert read(connection, "SELECT sum(total) FROM daily_aggregate") == [(399,)]
+
+
+def test_it_counts_the_two_ends_of_a_day_of_half_hours_as_one_hour(connection: Connection) -> None:
+    start = datetime(2026, 11, 1, 18, tzinfo=UTC)
+    for meter in (Meter("gauge"), Meter("delta", interval_s=600), Meter("cumulative")):
+        site = register(connection, meter, zone="Asia/Kolkata")
+        found = [Value(start + shift * HOUR / 12, Decimal(shift)) for shift in range(13)]
+        found += [Value(start + shift * HOUR, Decimal(shift)) for shift in range(20, 28)]
+        put(connection, [(site, value) for value in found])
+        refresh_aggregates(connection)
+        assert read_figures(connection, site) == expect_figures(site, found)
+        seen = read(
+            connection,
+            "SELECT intervals_seen FROM daily_aggregate WHERE device_id = %s ORDER BY day",
+            site.device_id,
+        )
+        # The second day: five hours with one reading each, and ends with six and with one.
+        assert [count for (count,) in seen] == ([6, 5 + 6, 3] if meter.interval_s else [1, 6, 3])
 
 
 def test_it_takes_no_time_zone_that_the_server_does_not_know(connection: Connection) -> None:

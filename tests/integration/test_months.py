@@ -21,7 +21,7 @@ from telemetry.models import (
     MonthlyConsumption,
 )
 from telemetry.store.aggregates import refresh_aggregates
-from telemetry.store.connection import Connection
+from telemetry.store.connection import Connection, open_connection
 from telemetry.store.months import MonthError, close_month, reopen_month
 from tests.consumption import Site, put, read, register, replace_register
 
@@ -141,6 +141,22 @@ def test_it_closes_no_month_that_is_under_way_closed_or_none(connection: Connect
         close(site)
     with pytest.raises(MonthError, match="no account 999999"):
         close_month(999_999, month=NOVEMBER, user_id=None, now=NOW)
+
+
+def test_it_refreshes_nothing_while_somebody_closes_a_month(
+    connection: Connection, database_url: str
+) -> None:
+    site = november(connection)
+    put(connection, [(site, at_day(2, 5))])
+    with (
+        open_connection(database_url, name="other", statement_timeout_s=10) as other,
+        other.transaction(),
+    ):
+        other.execute("LOCK TABLE closed_month IN ROW EXCLUSIVE MODE")
+        connection.execute("SET lock_timeout = '100ms'")
+        with pytest.raises(psycopg.errors.LockNotAvailable):
+            refresh_aggregates(connection)
+    assert refresh_aggregates(connection).notes == 1
 
 
 @pytest.mark.parametrize("change", ["time_zone = 'Asia/Kolkata'", "billing_day = 15"])
