@@ -4,6 +4,8 @@ import time
 from datetime import UTC, datetime, timedelta
 from functools import cache
 
+import msgspec
+
 from config.celery import app
 from config.env import read_options
 from config.options import DatabaseOptions, MaintenanceOptions
@@ -14,7 +16,7 @@ from telemetry.queue.batches import BatchQueue
 from telemetry.queue.bridges import read_bridges
 from telemetry.queue.tasks import choose_stale, list_held_ids, list_waiting_ids
 from telemetry.replay import find_waiting_dead_letters, replay_dead_letters
-from telemetry.store.aggregates import RefreshBusyError, refresh_hourly
+from telemetry.store import aggregates
 from telemetry.store.connection import Connection, open_connection
 from telemetry.store.upkeep import fold_ledger, mark_offline, purge_registry_changes
 from workers.recording import Result, recorded_task
@@ -78,13 +80,15 @@ def mark_offline_gateways() -> Result:
 
 @recorded_task("telemetry.refresh_aggregates")
 def refresh_aggregates() -> Result:
-    """Bring the hourly aggregates up to date."""
+    """Bring hours, days and months up to date."""
     with _connect() as connection:
         try:
-            refreshed = refresh_hourly(connection)
-        except RefreshBusyError:
+            refreshed = aggregates.refresh_aggregates(connection)
+        except aggregates.RefreshBusyError:
             return {"busy": 1}
-    return {"notes": refreshed.notes, "hours": refreshed.hours}
+    counts: Result = msgspec.structs.asdict(refreshed)
+    del counts["edition"]
+    return counts
 
 
 @recorded_task("telemetry.purge_ledger")

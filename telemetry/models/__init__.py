@@ -1,9 +1,11 @@
 """The domain's nouns. Tables under `telemetry/sql` that the ORM does not manage are read only."""
 
 from telemetry.models.accounts import Account, Membership, User
+from telemetry.models.consumption import DailyAggregate, MeterReplacement, MonthlyConsumption
 from telemetry.models.dead_letters import DeadLetter
 from telemetry.models.fleet import Device, Gateway, GatewayEvent
-from telemetry.models.ledger import Batch, BatchDay, DirtyHour, TaskRun
+from telemetry.models.ledger import Batch, BatchDay, DirtyHour, RefusedHour, TaskRun
+from telemetry.models.months import ClosedMonth, MonthAdjustment, MonthEvent
 from telemetry.models.readings import (
     HourlyAggregate,
     HourlyListing,
@@ -15,6 +17,8 @@ __all__ = [
     "Account",
     "Batch",
     "BatchDay",
+    "ClosedMonth",
+    "DailyAggregate",
     "DeadLetter",
     "Device",
     "DirtyHour",
@@ -23,8 +27,13 @@ __all__ = [
     "HourlyAggregate",
     "HourlyListing",
     "Membership",
+    "MeterReplacement",
+    "MonthAdjustment",
+    "MonthEvent",
+    "MonthlyConsumption",
     "Reading",
     "ReadingListing",
+    "RefusedHour",
     "TaskRun",
     "User",
 ]

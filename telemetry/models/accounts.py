@@ -5,9 +5,12 @@ from zoneinfo import available_timezones
 
 from django.contrib.auth.models import AbstractUser
 from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
+
+LAST_BILLING_DAY = 28
 
 
 @cache
@@ -43,6 +46,13 @@ class Account(models.Model):
         validators=[validate_time_zone],
         help_text=_("IANA name, for example America/Sao_Paulo. Days and months are cut in it."),
     )
+    billing_day = models.PositiveSmallIntegerField(
+        _("billing day"),
+        default=1,
+        db_default=1,
+        validators=[MinValueValidator(1), MaxValueValidator(LAST_BILLING_DAY)],
+        help_text=_("Day on which a billing month begins, 1 to 28 (closing day 14: 15)."),
+    )
     is_active = models.BooleanField(_("active"), default=True)
     created_at = models.DateTimeField(_("created at"), db_default=Now(), editable=False)
 
@@ -51,9 +61,28 @@ class Account(models.Model):
         ordering = ["name"]
         verbose_name = _("account")
         verbose_name_plural = _("accounts")
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(billing_day__range=(1, LAST_BILLING_DAY)),
+                name="account_billing_day",
+            )
+        ]
 
     def __str__(self) -> str:
         return self.name
+
+    def clean(self) -> None:
+        """Refuse another calendar while months are closed, as the database does."""
+        stands = Account.objects.filter(pk=self.pk).first()
+        if stands is None or not stands.closed_months.exists():
+            return
+        errors = {
+            name: _("This account has closed months: reopen them first")
+            for name in ("time_zone", "billing_day")
+            if getattr(self, name) != getattr(stands, name)
+        }
+        if errors:
+            raise ValidationError(errors)
 
 
 class Membership(models.Model):

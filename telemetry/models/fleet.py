@@ -191,6 +191,21 @@ class Device(models.Model):
     alarm_high = models.DecimalField(
         _("alarm above"), max_digits=15, decimal_places=4, null=True, blank=True
     )
+    register_modulus = models.DecimalField(
+        _("register rolls over at"),
+        max_digits=15,
+        decimal_places=4,
+        null=True,
+        blank=True,
+        help_text=_("A cumulative register counts from 0 to below this. Empty: never, or unknown."),
+    )
+    interval_s = models.PositiveIntegerField(
+        _("interval (s)"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text=_("Expected seconds between readings. Empty: one an hour is full coverage."),
+    )
 
     class Meta:
         db_table = "device"
@@ -204,6 +219,12 @@ class Device(models.Model):
                 violation_error_message=_("This gateway has a device with this code already."),
             ),
             models.CheckConstraint(condition=~models.Q(code=""), name="device_code_not_empty"),
+            models.CheckConstraint(
+                condition=models.Q(register_modulus__gt=0),
+                name="device_register_modulus",
+                violation_error_message=_("A register rolls over at more than 0."),
+            ),
+            models.CheckConstraint(condition=models.Q(interval_s__gt=0), name="device_interval_s"),
         ]
 
     def __str__(self) -> str:

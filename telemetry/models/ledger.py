@@ -3,7 +3,11 @@
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
+
+from telemetry.models.fleet import Device
+from telemetry.models.readings import link_without_constraint
 
 _MESSAGES_ADD_UP = Q(
     messages=F("messages_stored") + F("messages_duplicate") + F("messages_rejected")
@@ -96,6 +100,27 @@ class DirtyHour(models.Model):
 
     def __str__(self) -> str:
         return f"{self.hour:%Y-%m-%d %H:%M}"
+
+
+class RefusedHour(models.Model):
+    """Late readings of an hour whose other readings were dropped: stored, but in no aggregate."""
+
+    device = link_without_constraint(Device, _("device"))
+    hour = models.DateTimeField(_("hour"))
+    dropped_before = models.DateTimeField(_("dropped before"))
+    noted_at = models.DateTimeField(_("noted at"), db_default=Now())
+
+    class Meta:
+        db_table = "refused_hour"
+        ordering = ["-noted_at", "-id"]
+        verbose_name = _("refused hour")
+        verbose_name_plural = _("refused hours")
+        constraints = [
+            models.UniqueConstraint(fields=["device", "hour"], name="refused_hour_device_hour")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.device_id} {self.hour:%Y-%m-%d %H:%M}"
 
 
 class TaskRun(models.Model):

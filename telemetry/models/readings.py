@@ -12,7 +12,9 @@ from telemetry.models.accounts import Account
 from telemetry.models.fleet import Device, Gateway
 
 
-def _link(model: type[models.Model], name: Any) -> "models.ForeignKey[models.Model, models.Model]":
+def link_without_constraint(
+    model: type[models.Model], name: Any
+) -> "models.ForeignKey[models.Model, models.Model]":
     """A reference without constraint, index or reverse name."""
     return models.ForeignKey(
         model,
@@ -26,9 +28,9 @@ def _link(model: type[models.Model], name: Any) -> "models.ForeignKey[models.Mod
 class _ReadingColumns(models.Model):
     time = models.DateTimeField(_("time"))
     received_at = models.DateTimeField(_("received at"))
-    account = _link(Account, _("account"))
-    gateway = _link(Gateway, _("gateway"))
-    device = _link(Device, _("device"))
+    account = link_without_constraint(Account, _("account"))
+    gateway = link_without_constraint(Gateway, _("gateway"))
+    device = link_without_constraint(Device, _("device"))
     value = models.DecimalField(_("value"), max_digits=15, decimal_places=4)
     unit = models.CharField(_("unit"), max_length=10)
     raw = models.JSONField(_("raw"), null=True)
@@ -68,8 +70,8 @@ class ReadingListing(_ReadingColumns):
 
 
 class _HourlyColumns(models.Model):
-    device = _link(Device, _("device"))
-    account = _link(Account, _("account"))
+    device = link_without_constraint(Device, _("device"))
+    account = link_without_constraint(Account, _("account"))
     hour = models.DateTimeField(_("hour"))
     total = models.DecimalField(_("total"), max_digits=30, decimal_places=4)
     mean = models.DecimalField(_("mean"), max_digits=30, decimal_places=10)

@@ -1,17 +1,23 @@
-"""Keep the hourly aggregates current, in either edition of TimescaleDB.
+"""Keep hours, days and months current, in either edition of TimescaleDB (README.md beside this).
 
-Community: a continuous aggregate, refreshed over the range that new readings touched. Apache: a
-table, of which only the touched hours are computed again. One refresher at a time.
+One refresher at a time. A refresh costs what changed since the last one, not what is stored.
 """
 
 from collections.abc import Callable
-from datetime import timedelta
-from typing import Any
 
 from msgspec import Struct
 
+from telemetry.store.calendar import forget_calendars, refresh_days, refresh_months
 from telemetry.store.connection import Connection
 from telemetry.store.edition import read_edition
+from telemetry.store.hours import refresh_apache, refresh_community, refresh_consumption
+from telemetry.store.notes import (
+    begin_step,
+    list_waiting,
+    refuse_hours,
+    take_account_notes,
+    take_notes,
+)
 from telemetry.store.queries import query
 
 REFRESH_LOCK = 0x7464_7331  # the advisory lock of refreshers: "tds1"
@@ -19,64 +25,79 @@ NOTES_A_STEP = 5_000
 
 
 class Refreshed(Struct):
-    """What one refresh did."""
+    """What one refresh did: notes taken, and device hours, days and months computed again; device
+    hours refused because their raw readings were dropped; adjustments of closed months."""
 
     edition: str
-    notes: int
-    hours: int
+    notes: int = 0
+    hours: int = 0
+    days: int = 0
+    months: int = 0
+    refused: int = 0
+    adjusted: int = 0
 
 
 class RefreshBusyError(Exception):
     """Another refresh is under way."""
 
 
-def refresh_hourly(
+def refresh_aggregates(
     connection: Connection, *, progress: Callable[[int], None] | None = None
 ) -> Refreshed:
-    """Recompute every hour noted as dirty. Outside a transaction (pitfall T1).
+    """Compute everything again that is noted as changed. Outside a transaction (pitfall T1).
 
     Raises `RefreshBusyError` or `psycopg.Error`; repeating it is safe.
     """
-    row: Any = connection.execute("SELECT pg_try_advisory_lock(%s)", [REFRESH_LOCK]).fetchone()
-    if not row[0]:
+    row = connection.execute("SELECT pg_try_advisory_lock(%s)", [REFRESH_LOCK]).fetchone()
+    if row is None or not row[0]:
         raise RefreshBusyError
     try:
         with connection.cursor() as cursor:
-            edition = read_edition(cursor)
-        refreshed = Refreshed(edition, 0, 0)
-        step = _refresh_community if edition == "community" else _refresh_apache
-        while True:
-            notes, hours = step(connection)
-            refreshed.notes += notes
-            refreshed.hours += hours
+            done = Refreshed(read_edition(cursor))
+        connection.execute(query("refresh_tables"))
+        while _recut_accounts(connection, done) or _refresh_hours(connection, done):
             if progress is not None:
-                progress(refreshed.notes)
-            if notes < NOTES_A_STEP:
-                return refreshed
+                progress(done.notes)
+        return done
     finally:
         if not connection.closed:
             connection.execute("SELECT pg_advisory_unlock(%s)", [REFRESH_LOCK])
 
 
-def _refresh_apache(connection: Connection) -> tuple[int, int]:
-    row: Any = connection.execute(query("refresh_hourly"), {"limit": NOTES_A_STEP}).fetchone()
-    return row[0], row[1]
+def _refresh_hours(connection: Connection, done: Refreshed) -> bool:
+    """One step over changed hours; whether more notes wait."""
+    notes = list_waiting(connection, limit=NOTES_A_STEP)
+    if not notes.ids:
+        return False
+    if done.edition == "community":
+        refresh_community(connection, notes.hours)
+    with begin_step(connection):
+        touched = take_notes(connection, notes)
+        refused = refuse_hours(connection)
+        if done.edition == "apache":
+            refresh_apache(connection)
+        refresh_consumption(connection)
+        days, months, adjusted = refresh_days(connection), *refresh_months(connection)
+    done.notes += len(notes.ids)
+    done.hours += touched - refused
+    done.refused += refused
+    done.days += days
+    done.months += months
+    done.adjusted += adjusted
+    return len(notes.ids) == NOTES_A_STEP
 
 
-def _refresh_community(connection: Connection) -> tuple[int, int]:
-    """Refresh each run of neighbouring dirty hours, then forget the notes that were read."""
-    rows: Any = connection.execute(
-        "SELECT id, hour FROM dirty_hour ORDER BY hour, id LIMIT %s", [NOTES_A_STEP]
-    ).fetchall()
-    hours = sorted({hour for _, hour in rows})
-    hour = timedelta(hours=1)
-    start = None
-    for index, at in enumerate(hours):
-        start = start or at
-        if index + 1 == len(hours) or hours[index + 1] != at + hour:
-            connection.execute(
-                "CALL refresh_continuous_aggregate('hourly_aggregate', %s, %s)", [start, at + hour]
-            )
-            start = None
-    connection.execute("DELETE FROM dirty_hour WHERE id = ANY(%s)", [[note for note, _ in rows]])
-    return len(rows), len(hours)
+def _recut_accounts(connection: Connection, done: Refreshed) -> bool:
+    """Cut days and months of one account whose calendar changed; whether there was one."""
+    with begin_step(connection):
+        note = take_account_notes(connection)
+        if note is None:
+            return False
+        forget_calendars(connection, note)
+        days = refresh_days(connection) if note.cut_days else 0
+        months, adjusted = refresh_months(connection, account_ids=[note.account_id])
+    done.notes += note.notes
+    done.days += days
+    done.months += months
+    done.adjusted += adjusted
+    return True

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from telemetry.core.batch import RawMessage
-from telemetry.store.aggregates import REFRESH_LOCK, RefreshBusyError, refresh_hourly
+from telemetry.store.aggregates import REFRESH_LOCK, RefreshBusyError, refresh_aggregates
 from telemetry.store.connection import Connection, open_connection
 from telemetry.store.edition import TimescaleMissingError, ensure_extension, read_edition
 from tests.integration.test_store import store
@@ -50,14 +50,14 @@ def test_it_equals_the_raw_readings_also_when_some_come_late(
 ) -> None:
     with connection.cursor() as cursor:
         print("edition:", read_edition(cursor))  # noqa: T201 - a figure names its edition
-    assert refresh_hourly(connection).hours == 0
+    assert refresh_aggregates(connection).hours == 0
     store(connection, *make_series(minutes=range(60, 400, 7)))
-    assert refresh_hourly(connection).hours == 6
+    assert refresh_aggregates(connection).hours == 6
     assert fetch(connection, AGGREGATED) == fetch(connection, RAW)
     store(connection, *make_series(minutes=range(5, 100, 30)))
-    assert refresh_hourly(connection).hours == 2
+    assert refresh_aggregates(connection).hours == 2
     assert fetch(connection, AGGREGATED) == fetch(connection, RAW)
-    assert refresh_hourly(connection).notes == 0
+    assert refresh_aggregates(connection).notes == 0
 
 
 def test_it_keeps_decimals_exact(connection: Connection, fleet: None) -> None:
@@ -66,7 +66,7 @@ def test_it_keeps_decimals_exact(connection: Connection, fleet: None) -> None:
         make_message(valor="0.1", at="2026-11-01T00:00:00Z"),
         make_message(valor="0.2", at="2026-11-01T00:01:00Z"),
     )
-    refresh_hourly(connection)
+    refresh_aggregates(connection)
     assert fetch(connection, "SELECT total FROM hourly_aggregate") == [(Decimal("0.3000"),)]
 
 
@@ -77,8 +77,8 @@ def test_it_leaves_the_field_when_another_refresh_is_under_way(
     with open_connection(database_url, name="other", statement_timeout_s=10) as other:
         other.execute("SELECT pg_advisory_lock(%s)", [REFRESH_LOCK])
         with pytest.raises(RefreshBusyError):
-            refresh_hourly(connection)
-    assert refresh_hourly(connection).hours == 1
+            refresh_aggregates(connection)
+    assert refresh_aggregates(connection).hours == 1
 
 
 def test_it_says_in_one_line_what_to_install_when_the_extension_is_missing() -> None:

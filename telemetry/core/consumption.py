@@ -1,0 +1,179 @@
+"""The rules of consumption as pure functions: what telemetry/sql must come to, said again.
+
+Tests hold the two against each other. Nothing here depends on the order of arrival. Instants are
+aware datetimes, values are `Decimal`, `now` is an argument.
+"""
+
+from collections.abc import Callable, Hashable, Iterable
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from itertools import groupby
+from typing import Literal, TypeVar
+from zoneinfo import ZoneInfo
+
+from msgspec import Struct
+
+Key = TypeVar("Key", bound=Hashable)
+
+HOUR_S = 3600
+DIP = Decimal("0.9")
+"""Home Assistant, sensor/recorder.py, reset_detected: a fall below this share is a new cycle."""
+
+
+class Meter(Struct, frozen=True):
+    """How a device measures. `modulus`: its register counts from 0 to below it."""
+
+    measurement: Literal["delta", "cumulative", "gauge"]
+    modulus: Decimal | None = None
+    interval_s: int | None = None
+
+
+class Value(Struct, frozen=True):
+    """A reading."""
+
+    at: datetime
+    value: Decimal
+
+
+class Replacement(Struct, frozen=True):
+    """The register was exchanged at an instant. A reading at the same instant is of the new one."""
+
+    at: datetime
+    old_value: Decimal
+    new_value: Decimal
+
+
+class Step(Struct, frozen=True):
+    """A reading with what was consumed up to it since the one before; None for gauges."""
+
+    at: datetime
+    value: Decimal
+    consumed: Decimal | None
+
+
+class Figures(Struct, frozen=True):
+    """What an hour, a day or a month comes to. `total` is None for gauges."""
+
+    total: Decimal | None
+    reading_sum: Decimal
+    minimum: Decimal
+    maximum: Decimal
+    first: Decimal
+    last: Decimal
+    readings_count: int
+
+
+def increment(
+    before: Value | None,
+    after: Value,
+    *,
+    modulus: Decimal | None,
+    replacements: Iterable[Replacement],
+) -> Decimal:
+    """What a register counted between two readings; 0 for the first reading ever."""
+    if before is None:
+        return Decimal(0)
+    between = [one for one in replacements if before.at < one.at <= after.at]
+    if between:
+        counted, register = Decimal(0), before.value
+        for one in sorted(between, key=lambda one: one.at):
+            counted += one.old_value - register
+            register = one.new_value
+        return counted + after.value - register
+    if after.value >= before.value or after.value >= DIP * before.value:
+        return after.value - before.value
+    return after.value if modulus is None else modulus - before.value + after.value
+
+
+def measure(
+    readings: Iterable[Value], meter: Meter, *, replacements: Iterable[Replacement] = ()
+) -> list[Step]:
+    """Every reading once, in time order, with its consumption."""
+    changes = list(replacements)
+    steps: list[Step] = []
+    before: Value | None = None
+    for reading in sorted(set(readings), key=lambda reading: reading.at):
+        consumed: Decimal | None = None
+        if meter.measurement == "delta":
+            consumed = reading.value
+        elif meter.measurement == "cumulative":
+            consumed = increment(before, reading, modulus=meter.modulus, replacements=changes)
+        steps.append(Step(reading.at, reading.value, consumed))
+        before = reading
+    return steps
+
+
+def sum_by(steps: Iterable[Step], key: Callable[[datetime], Key]) -> dict[Key, Figures]:
+    """Figures of consecutive steps (time order) by a key of their instants."""
+    return {
+        group: _sum(list(found)) for group, found in groupby(steps, key=lambda step: key(step.at))
+    }
+
+
+def _sum(steps: list[Step]) -> Figures:
+    values = [step.value for step in steps]
+    consumed = [step.consumed for step in steps if step.consumed is not None]
+    return Figures(
+        total=sum(consumed, Decimal(0)) if consumed else None,
+        reading_sum=sum(values, Decimal(0)),
+        minimum=min(values),
+        maximum=max(values),
+        first=values[0],
+        last=values[-1],
+        readings_count=len(values),
+    )
+
+
+def hour_of(at: datetime) -> datetime:
+    """The UTC hour of an instant (UTC)."""
+    return at.replace(minute=0, second=0, microsecond=0)
+
+
+def day_of(at: datetime, zone: ZoneInfo) -> date:
+    """The local day of an instant."""
+    return at.astimezone(zone).date()
+
+
+def start_of(day: date, zone: ZoneInfo) -> datetime:
+    """The first instant of a local day, in UTC, also where midnight comes twice or never."""
+    return datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(ZoneInfo("UTC"))
+
+
+def month_of(day: date, billing_day: int) -> date:
+    """The first day of the billing month that a day belongs to (billing day 1 to 28)."""
+    return (day - timedelta(days=billing_day - 1)).replace(day=1) + timedelta(days=billing_day - 1)
+
+
+def next_month(month: date) -> date:
+    """The first day of the billing month after one."""
+    years, index = divmod(month.month, 12)
+    return month.replace(year=month.year + years, month=index + 1)
+
+
+def count_intervals(instants: Iterable[datetime], meter: Meter, zone: ZoneInfo) -> Decimal:
+    """Intervals that readings cover: in each hour from the local day's start at most as many as
+    the meter has in an hour, and never fewer than one."""
+    most = max(Decimal(1), Decimal(HOUR_S) / Decimal(meter.interval_s or HOUR_S))
+    counts: dict[datetime, int] = {}
+    for at in instants:
+        start = start_of(day_of(at, zone), zone)
+        hour = start + timedelta(hours=(at - start) // timedelta(hours=1))
+        counts[hour] = counts.get(hour, 0) + 1
+    return sum((min(Decimal(count), most) for count in counts.values()), Decimal(0))
+
+
+def count_days(month: date, zone: ZoneInfo, *, now: datetime) -> int:
+    """Local days of a month up to and including today, one at least."""
+    end = min(next_month(month), day_of(now, zone) + timedelta(days=1))
+    return max(1, (end - month).days)
+
+
+def cover(
+    intervals_seen: Decimal, month: date, meter: Meter, zone: ZoneInfo, *, now: datetime
+) -> Decimal | None:
+    """The share, at most 1, of the intervals that a month has had so far; None before it begins."""
+    elapsed = min(now, start_of(next_month(month), zone)) - start_of(month, zone)
+    if elapsed <= timedelta(0):
+        return None
+    expected = Decimal(elapsed / timedelta(seconds=1)) / Decimal(meter.interval_s or HOUR_S)
+    return min(Decimal(1), intervals_seen / expected)

@@ -1,0 +1,99 @@
+"""Closed billing months and what became of them. Written by `telemetry.store` alone.
+
+A month is named by its first day in the account's billing calendar.
+"""
+
+from django.db import models
+from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
+
+from telemetry.models.accounts import Account, User
+from telemetry.models.fleet import Device
+
+
+class ClosedMonth(models.Model):
+    """A month that was billed: its totals stand, later changes become adjustments."""
+
+    account = models.ForeignKey(
+        Account, on_delete=models.PROTECT, related_name="closed_months", verbose_name=_("account")
+    )
+    month = models.DateField(_("month"))
+    closed_by = models.ForeignKey(
+        User,
+        on_delete=models.SET_NULL,
+        null=True,
+        related_name="+",
+        verbose_name=_("closed by"),
+    )
+    closed_at = models.DateTimeField(_("closed at"), db_default=Now())
+    note = models.TextField(_("note"), blank=True, default="", db_default="")
+
+    class Meta:
+        db_table = "closed_month"
+        ordering = ["-month", "account"]
+        verbose_name = _("closed month")
+        verbose_name_plural = _("closed months")
+        constraints = [
+            models.UniqueConstraint(fields=["account", "month"], name="closed_month_account_month")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.account} {self.month}"
+
+
+class MonthEvent(models.Model):
+    """That a month was closed or reopened. `figures` keeps, by device id, the closed total and the
+    sum of the adjustments at that moment: reopening removes both."""
+
+    class Kind(models.TextChoices):
+        CLOSED = "closed", _("closed")
+        REOPENED = "reopened", _("reopened")
+
+    account = models.ForeignKey(
+        Account, on_delete=models.PROTECT, related_name="month_events", verbose_name=_("account")
+    )
+    month = models.DateField(_("month"))
+    kind = models.CharField(_("kind"), max_length=10, choices=Kind)
+    at = models.DateTimeField(_("at"), db_default=Now())
+    by = models.ForeignKey(
+        User, on_delete=models.SET_NULL, null=True, related_name="+", verbose_name=_("by")
+    )
+    note = models.TextField(_("note"), blank=True, default="", db_default="")
+    figures = models.JSONField(_("figures"), default=dict)
+
+    class Meta:
+        db_table = "month_event"
+        ordering = ["-at", "-id"]
+        verbose_name = _("month event")
+        verbose_name_plural = _("month events")
+        indexes = [models.Index(fields=["account", "month"], name="month_event_account_month")]
+
+    def __str__(self) -> str:
+        return f"{self.account} {self.month} {self.kind}"
+
+
+class MonthAdjustment(models.Model):
+    """What a refresh found a device to have consumed more or less in a closed month."""
+
+    account = models.ForeignKey(
+        Account, on_delete=models.PROTECT, related_name="adjustments", verbose_name=_("account")
+    )
+    device = models.ForeignKey(
+        Device, on_delete=models.PROTECT, related_name="adjustments", verbose_name=_("device")
+    )
+    month = models.DateField(_("month"))
+    difference = models.DecimalField(_("difference"), max_digits=30, decimal_places=4)
+    noted_at = models.DateTimeField(_("noted at"), db_default=Now())
+
+    class Meta:
+        db_table = "month_adjustment"
+        ordering = ["-noted_at", "-id"]
+        verbose_name = _("adjustment")
+        verbose_name_plural = _("adjustments")
+        indexes = [
+            models.Index(fields=["device", "month"], name="month_adjustment_device_month"),
+            models.Index(fields=["account", "month"], name="month_adjustment_account_month"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.device} {self.month} {self.difference}"

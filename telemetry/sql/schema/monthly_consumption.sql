@@ -1,0 +1,34 @@
+-- Consumption as it is billed: the closed total where the month is closed, else the live one.
+-- `month_end` is the first day of the next billing month.
+CREATE VIEW monthly_consumption AS
+SELECT m.device_id || '.' || m.month AS id,
+    m.account_id, m.device_id, m.month, calendar.month_end,
+    billed.total,
+    billed.total / calendar.days_elapsed AS daily_mean,
+    m.reading_sum / m.readings_count AS reading_mean,
+    m.reading_sum, m.readings_count,
+    least(1, m.intervals_seen / nullif(
+        calendar.hours_elapsed * 3600 / coalesce(d.interval_s, 3600), 0)) AS coverage,
+    m.first_register, m.last_register, m.minimum, m.maximum,
+    CASE WHEN c.id IS NULL THEN 'open'
+        WHEN coalesce(adjusted.difference, 0) <> 0 THEN 'adjusted'
+        ELSE 'closed' END AS state
+FROM monthly_total m
+JOIN account a ON a.id = m.account_id
+JOIN device d ON d.id = m.device_id
+LEFT JOIN closed_month c ON c.account_id = m.account_id AND c.month = m.month
+LEFT JOIN LATERAL (
+    SELECT sum(difference) AS difference FROM month_adjustment
+    WHERE device_id = m.device_id AND month = m.month AND c.id IS NOT NULL
+) adjusted ON true
+CROSS JOIN LATERAL (
+    SELECT next_billing_month(m.month) AS month_end,
+        greatest(1, least(next_billing_month(m.month), (now() AT TIME ZONE a.time_zone)::date + 1)
+            - m.month) AS days_elapsed,
+        greatest(0, extract(epoch FROM
+            least(now(), local_day_start(next_billing_month(m.month), a.time_zone))
+            - local_day_start(m.month, a.time_zone)) / 3600) AS hours_elapsed
+) calendar
+CROSS JOIN LATERAL (
+    SELECT CASE WHEN c.id IS NULL THEN m.total ELSE m.closed_total END AS total
+) billed;

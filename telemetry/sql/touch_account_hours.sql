@@ -1,0 +1,6 @@
+-- Every hour of accounts whose days are cut again.
+INSERT INTO touched_hour (device_id, hour, measurement, modulus, is_refused)
+SELECT h.device_id, h.hour, d.measurement, d.register_modulus, false
+FROM hourly_aggregate h
+JOIN device d ON d.id = h.device_id
+WHERE h.account_id = ANY(%(account_ids)s)

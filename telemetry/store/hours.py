@@ -1,0 +1,57 @@
+"""Hours: the aggregates of readings, and what registers counted.
+
+Statements over `reading` name one UTC day as constants and are planned each time: a plan kept for
+all days would open every chunk.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any
+
+from telemetry.store.connection import Connection
+from telemetry.store.queries import query
+
+HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
+
+
+def refresh_community(connection: Connection, hours: Iterable[datetime]) -> None:
+    """Refresh the continuous aggregate over each run of neighbouring hours (sorted)."""
+    runs: list[list[datetime]] = []
+    for hour in hours:
+        if runs and runs[-1][1] == hour:
+            runs[-1][1] = hour + HOUR
+        else:
+            runs.append([hour, hour + HOUR])
+    for run in runs:
+        connection.execute("CALL refresh_continuous_aggregate('hourly_aggregate', %s, %s)", run)
+
+
+def refresh_apache(connection: Connection) -> None:
+    """Compute the touched hours again."""
+    for start in list_utc_days(connection, only_registers=False):
+        _execute_day(connection, "refresh_hourly", start=start)
+
+
+def refresh_consumption(connection: Connection) -> None:
+    """Compute the consumption of touched hours of cumulative devices, and of the hours after."""
+    days = list_utc_days(connection, only_registers=True)
+    for start in days:
+        _execute_day(connection, "refresh_registers", start=start)
+    if days:
+        connection.execute(query("touch_next_hours"))
+        connection.execute(query("settle_consumption"))
+
+
+def list_utc_days(connection: Connection, *, only_registers: bool) -> list[datetime]:
+    """The first instants of the UTC days that touched hours lie in."""
+    rows: Any = connection.execute(
+        "SELECT DISTINCT date_trunc('day', hour, 'UTC') FROM touched_hour "
+        "WHERE measurement = 'cumulative' OR NOT %s ORDER BY 1",
+        [only_registers],
+    ).fetchall()
+    return [start for (start,) in rows]
+
+
+def _execute_day(connection: Connection, name: str, *, start: datetime) -> None:
+    connection.execute(query(name), {"start": start, "end": start + DAY}, prepare=False)

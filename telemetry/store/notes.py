@@ -1,0 +1,72 @@
+"""Notes of what must be computed again: taken inside a step, so that none is lost or done twice."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+from msgspec import Struct
+
+from telemetry.store.connection import Connection
+from telemetry.store.queries import query
+
+
+class WaitingNotes(Struct, frozen=True):
+    """Notes that wait, and their hours that are not before the raw horizon (sorted)."""
+
+    ids: list[int]
+    hours: list[datetime]
+
+
+class AccountNote(Struct, frozen=True):
+    """An account with a new calendar. `cut_days`: its time zone, not only its billing day."""
+
+    account_id: int
+    cut_days: bool
+    notes: int
+
+
+@contextmanager
+def begin_step(connection: Connection) -> Iterator[None]:
+    """A transaction over one snapshot, while which no month is closed or reopened.
+
+    The lock comes before the snapshot, so that the step sees every month that is closed.
+    """
+    with connection.transaction():
+        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        connection.execute("LOCK TABLE closed_month IN SHARE MODE")
+        yield
+
+
+def list_waiting(connection: Connection, *, limit: int) -> WaitingNotes:
+    """The oldest notes. Only a refresher removes notes, and there is one."""
+    rows: Any = connection.execute(
+        "SELECT id, hour, hour >= coalesce((SELECT dropped_before FROM raw_horizon), '-infinity') "
+        "FROM dirty_hour ORDER BY hour, id LIMIT %s",
+        [limit],
+    ).fetchall()
+    return WaitingNotes(
+        [note for note, _, _ in rows], sorted({hour for _, hour, is_kept in rows if is_kept})
+    )
+
+
+def take_notes(connection: Connection, notes: WaitingNotes) -> int:
+    """Remove notes and hold their device hours in `touched_hour`; how many those are."""
+    touched = connection.execute(query("take_notes"), {"ids": notes.ids}).rowcount
+    connection.execute("ANALYZE touched_hour")
+    return touched
+
+
+def refuse_hours(connection: Connection) -> int:
+    """Move hours before the raw horizon from `touched_hour` to `refused_hour`; how many."""
+    return connection.execute(query("refuse_hours")).rowcount
+
+
+def take_account_notes(connection: Connection) -> AccountNote | None:
+    """Remove all notes of the account that was noted first; None when there is none."""
+    row: Any = connection.execute(
+        "WITH taken AS (DELETE FROM dirty_account WHERE account_id = "
+        "(SELECT account_id FROM dirty_account ORDER BY id LIMIT 1) RETURNING *) "
+        "SELECT min(account_id), bool_or(cut_days), count(*) FROM taken"
+    ).fetchone()
+    return None if row[0] is None else AccountNote(*row)
