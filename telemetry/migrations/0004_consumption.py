@@ -17,7 +17,7 @@ def read(name):
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("telemetry", "0003_listings"),
+        ("telemetry", "0004_reading_index"),
     ]
 
     operations = [
