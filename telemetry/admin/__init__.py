@@ -1,5 +1,23 @@
 """The admin. Importing the modules registers them."""
 
-from telemetry.admin import accounts, dead_letters, fleet, ledger, readings, schedule
+from telemetry.admin import (
+    accounts,
+    closing,
+    consumption,
+    dead_letters,
+    fleet,
+    ledger,
+    readings,
+    schedule,
+)
 
-__all__ = ["accounts", "dead_letters", "fleet", "ledger", "readings", "schedule"]
+__all__ = [
+    "accounts",
+    "closing",
+    "consumption",
+    "dead_letters",
+    "fleet",
+    "ledger",
+    "readings",
+    "schedule",
+]

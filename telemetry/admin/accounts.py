@@ -45,7 +45,9 @@ class GroupAdmin(DjangoGroupAdmin, ModelAdmin):  # type: ignore[misc]
 class AccountAdmin(ModelAdmin):  # type: ignore[misc]
     """Tenants, with their members."""
 
-    list_display = ["name", "time_zone", "is_active", "gateways_count", "created_at"]
+    list_display = [
+        "name", "time_zone", "billing_day", "is_active", "gateways_count", "created_at",
+    ]  # fmt: skip
     list_filter = ["is_active", "time_zone"]
     search_fields = ["name"]
     readonly_fields = ["created_at"]

@@ -10,7 +10,12 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
 
-from telemetry.admin.readonly import COUNTED_ROWS, CappedPaginator, ReadOnlyAdmin
+from telemetry.admin.readonly import (
+    COUNTED_ROWS,
+    CappedPaginator,
+    OrderedListMixin,
+    ReadOnlyAdmin,
+)
 from telemetry.models import Device, HourlyListing, ReadingListing
 from telemetry.store.recent import find_recent_span
 
@@ -71,7 +76,7 @@ class HourPeriodFilter(PeriodFilter):
     time_field = "hour"
 
 
-class _ListingAdmin(ReadOnlyAdmin):
+class _ListingAdmin(OrderedListMixin, ReadOnlyAdmin):
     """A list of a view with a text key, ordered by time alone."""
 
     time_field = "time"
@@ -81,16 +86,6 @@ class _ListingAdmin(ReadOnlyAdmin):
 
     def get_ordering(self, request: HttpRequest) -> list[str]:
         return [f"-{self.time_field}"]
-
-    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> Any:
-        """A list that does not add the computed key to the order, which no index serves."""
-        base = super().get_changelist(request, **kwargs)
-
-        class ListingChangeList(base):  # type: ignore[misc, valid-type]
-            def _get_deterministic_ordering(self, ordering: list[Any]) -> list[Any]:
-                return ordering
-
-        return ListingChangeList
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: Any = None) -> Any:
         """Find by device and instant, which the key's text hides from the index."""

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from telemetry.core.consumption import Meter, Replacement, Value
@@ -69,6 +69,7 @@ def draw_sites(data: Any, connection: Connection) -> dict[Site, tuple[list[Value
 
 @settings(
     max_examples=15,
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],  # shrinking here takes minutes
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

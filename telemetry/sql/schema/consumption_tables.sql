@@ -51,7 +51,7 @@ CREATE TABLE monthly_total (
     PRIMARY KEY (device_id, month)
 );
 CREATE INDEX monthly_total_account_month ON monthly_total (account_id, month, device_id);
-CREATE INDEX monthly_total_month ON monthly_total (month, device_id);
+CREATE INDEX monthly_total_month ON monthly_total (month DESC, device_id);
 
 -- Readings before this instant were dropped: hours before it are never computed again.
 CREATE TABLE raw_horizon (

@@ -1,0 +1,125 @@
+"""Consumption by month, replaced meters, late data that was refused."""
+
+from datetime import date
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext_lazy as _
+from unfold.admin import ModelAdmin
+from unfold.contrib.filters.admin import (
+    AutocompleteSelectFilter,
+    ChoicesDropdownFilter,
+    RangeDateFilter,
+    RangeDateTimeFilter,
+)
+from unfold.decorators import action, display
+
+from telemetry.admin.closing import CLOSE, REOPEN, confirm_or_run
+from telemetry.admin.readonly import CappedPaginator, OrderedListMixin, ReadOnlyAdmin
+from telemetry.models import MeterReplacement, MonthlyConsumption, RefusedHour
+
+
+@admin.register(MonthlyConsumption)
+class MonthlyConsumptionAdmin(OrderedListMixin, ReadOnlyAdmin):
+    """What devices consumed by billing month. A selection stands for the whole months of its
+    accounts: those are closed and reopened."""
+
+    list_display = [
+        "month", "account", "device", "state_label", "total", "daily_mean_short",
+        "reading_mean_short", "readings_count", "coverage_percent", "first_register",
+        "last_register",
+    ]  # fmt: skip
+    list_filter = [
+        ["account", AutocompleteSelectFilter], ["month", RangeDateFilter],
+        ["device", AutocompleteSelectFilter], ["state", ChoicesDropdownFilter],
+    ]  # fmt: skip
+    list_filter_submit = True
+    list_select_related = ["device", "account"]
+    paginator = CappedPaginator
+    list_per_page = 50
+    sortable_by = ()
+    actions = ["close_months", "reopen_months"]
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: Any = None) -> Any:
+        """Find by device and month, which the key's text hides from the index."""
+        device_id, _separator, month = object_id.partition(".")
+        try:
+            key = {"device_id": int(device_id), "month": date.fromisoformat(month)}
+        except ValueError:
+            return None
+        return self.get_queryset(request).filter(**key).first()
+
+    def has_close_permission(self, request: HttpRequest) -> bool:
+        """Closing and reopening are changes of closed months."""
+        return request.user.has_perm("telemetry.change_closedmonth")
+
+    @display(
+        description=_("state"),
+        label={"open": "info", "closed": "success", "adjusted": "warning"},
+    )
+    def state_label(self, row: MonthlyConsumption) -> str:
+        """Open, closed, or closed with adjustments."""
+        return row.state
+
+    @display(description=_("daily mean"))
+    def daily_mean_short(self, row: MonthlyConsumption) -> Any:
+        """The daily mean with the places of a reading."""
+        return None if row.daily_mean is None else round(row.daily_mean, 4)
+
+    @display(description=_("mean of readings"))
+    def reading_mean_short(self, row: MonthlyConsumption) -> Any:
+        """The mean with the places of a reading."""
+        return round(row.reading_mean, 4)
+
+    @display(description=_("coverage"))
+    def coverage_percent(self, row: MonthlyConsumption) -> str | None:
+        """The share of expected intervals that have readings."""
+        return None if row.coverage is None else f"{100 * row.coverage:.1f} %"
+
+    @action(description=_("Close the months of the selection"), permissions=["close"])
+    def close_months(
+        self, request: HttpRequest, rows: QuerySet[MonthlyConsumption]
+    ) -> HttpResponse | None:
+        """Ask first, then close each month that is over."""
+        return confirm_or_run(self, request, rows, CLOSE)
+
+    @action(description=_("Reopen the months of the selection"), permissions=["close"])
+    def reopen_months(
+        self, request: HttpRequest, rows: QuerySet[MonthlyConsumption]
+    ) -> HttpResponse | None:
+        """Ask first, then undo each closing."""
+        return confirm_or_run(self, request, rows, REOPEN)
+
+
+@admin.register(MeterReplacement)
+class MeterReplacementAdmin(ModelAdmin):  # type: ignore[misc]
+    """Registers that were exchanged. The next refresh computes their consumption again."""
+
+    list_display = ["at", "device", "old_value", "new_value", "created_by", "created_at"]
+    list_filter = [["device", AutocompleteSelectFilter], ["at", RangeDateTimeFilter]]
+    list_filter_submit = True
+    list_select_related = ["device", "created_by"]
+    search_fields = ["device__code", "device__name", "note"]
+    autocomplete_fields = ["device"]
+    readonly_fields = ["created_by", "created_at"]
+
+    def save_model(
+        self, request: HttpRequest, obj: MeterReplacement, form: Any, change: Any
+    ) -> None:
+        """Save with who entered it."""
+        if not change:
+            obj.created_by_id = request.user.pk
+        super().save_model(request, obj, form, change)
+
+
+@admin.register(RefusedHour)
+class RefusedHourAdmin(ReadOnlyAdmin):
+    """Late readings that changed no aggregate: the others of their hour were dropped before."""
+
+    list_display = ["noted_at", "device", "hour", "dropped_before"]
+    list_filter = [["device", AutocompleteSelectFilter], ["noted_at", RangeDateTimeFilter]]
+    list_filter_submit = True
+    list_select_related = ["device"]
+    paginator = CappedPaginator
