@@ -11,5 +11,5 @@ class TelemetryConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Connect the signals."""
-        from telemetry import signals  # noqa: F401, PLC0415 - models must be loaded first
+        """Connect the signals and register the checks."""
+        from telemetry import checks, signals  # noqa: F401, PLC0415 - models must be loaded first

@@ -4,13 +4,15 @@ import time
 from datetime import UTC, datetime, timedelta
 from functools import cache
 
-import msgspec
+from celery.signals import worker_init
+from msgspec import structs
 
 from config.celery import app
 from config.env import read_options
 from config.options import DatabaseOptions, MaintenanceOptions
 from config.queue import connect_redis
-from telemetry.core.batch import REPLAY_WAITING_TASK
+from config.start import stop_on_errors
+from telemetry.core.batch import KEEP_STORAGE_TASK, MAINTENANCE_QUEUE, REPLAY_WAITING_TASK
 from telemetry.core.liveness import BridgeSign, choose_sweep_instant
 from telemetry.queue.batches import BatchQueue
 from telemetry.queue.bridges import read_bridges
@@ -18,10 +20,23 @@ from telemetry.queue.tasks import choose_stale, list_held_ids, list_waiting_ids
 from telemetry.replay import find_waiting_dead_letters, replay_dead_letters
 from telemetry.store import aggregates
 from telemetry.store.connection import Connection, open_connection
-from telemetry.store.upkeep import fold_ledger, mark_offline, purge_registry_changes
-from workers.recording import Result, recorded_task
+from telemetry.store.storage import keep_storage as store_keep_storage
+from telemetry.store.upkeep import (
+    fold_ledger,
+    mark_offline,
+    purge_registry_changes,
+    purge_task_history,
+)
+from workers.recording import BUSY, Result, recorded_task
 
 REQUEUE_LIMIT = 5_000
+STORAGE_TURN_S = 30.0
+
+
+@worker_init.connect
+def _hold_to_the_rules(**_: object) -> None:
+    """Start with no settings that contradict each other."""
+    stop_on_errors(exit_code=2)
 
 
 @cache
@@ -39,7 +54,7 @@ def _connect() -> Connection:
     )
 
 
-@recorded_task("telemetry.requeue_stale_batches")
+@recorded_task("telemetry.requeue_stale_batches", rows="requeued", is_frequent=True)
 def requeue_stale_batches() -> Result:
     """Send again every pending batch that has no task any more (pitfall C1)."""
     queue, now = _queue(), time.time()
@@ -57,7 +72,7 @@ def requeue_stale_batches() -> Result:
     return {"pending": len(pending), "requeued": len(stale[:REQUEUE_LIMIT])}
 
 
-@recorded_task("telemetry.mark_offline_gateways")
+@recorded_task("telemetry.mark_offline_gateways", rows="offline", is_frequent=True)
 def mark_offline_gateways() -> Result:
     """Set silent gateways offline, but never for a delay of our own."""
     queue, now = _queue(), time.time()
@@ -78,30 +93,52 @@ def mark_offline_gateways() -> Result:
     return {"offline": offline}
 
 
-@recorded_task("telemetry.refresh_aggregates")
+@recorded_task("telemetry.refresh_aggregates", rows="hours", is_frequent=True)
 def refresh_aggregates() -> Result:
     """Bring hours, days and months up to date."""
     with _connect() as connection:
         try:
             refreshed = aggregates.refresh_aggregates(connection)
         except aggregates.RefreshBusyError:
-            return {"busy": 1}
-    counts: Result = msgspec.structs.asdict(refreshed)
+            return BUSY
+    counts: Result = structs.asdict(refreshed)
     del counts["edition"]
     return counts
 
 
 @recorded_task("telemetry.purge_ledger")
 def purge_ledger() -> Result:
-    """Fold old ledger rows into daily sums, and forget old notes of the fleet's changes."""
+    """Fold old ledger rows into daily sums; forget old runs, and notes of the fleet's changes."""
     before = datetime.now(UTC) - timedelta(days=_options().ledger_days)
     pending = [batch.id for batch in _queue().snapshot().pending]
     with _connect() as connection:
         folded = fold_ledger(connection, before=before, pending=pending)
-        return {"folded": folded, "changes": purge_registry_changes(connection)}
+        return {
+            "folded": folded,
+            "changes": purge_registry_changes(connection),
+            "runs": purge_task_history(connection, keep_days=_options().history_days),
+        }
 
 
-@recorded_task(REPLAY_WAITING_TASK)
+@recorded_task(KEEP_STORAGE_TASK, rows="rows")
+def keep_storage() -> Result:
+    """Drop and compress what is due. A long list is worked off in turns with the other tasks."""
+    with _connect() as connection:
+        try:
+            kept = store_keep_storage(
+                connection,
+                options=_options().storage,
+                now=datetime.now(UTC),
+                budget_s=STORAGE_TURN_S,
+            )
+        except aggregates.RefreshBusyError:
+            return BUSY
+    if kept.left:
+        app.send_task(KEEP_STORAGE_TASK, queue=MAINTENANCE_QUEUE)
+    return {"rows": kept.readings + kept.aggregates, **structs.asdict(kept)}
+
+
+@recorded_task(REPLAY_WAITING_TASK, rows="replayed", is_frequent=True)
 def replay_waiting() -> Result:
     """Send again the dead letters whose gateway or device is registered and active by now."""
     return {"replayed": replay_dead_letters(find_waiting_dead_letters())}

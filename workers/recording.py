@@ -1,23 +1,85 @@
-"""Record each run of a scheduled task: last start, last success, last error (pitfall F3)."""
+"""Record each run of a scheduled task: the last one of each, and a history (pitfall F3).
+
+A task that runs every minute or more often (`is_frequent`) enters the history only when it did
+something, failed or found another at work: its idle runs would push the others out of sight.
+"""
 
 import functools
 import time
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any, TypeAlias
 
 import structlog
 from celery import shared_task
+from django.db import transaction
 from django.utils import timezone
+from msgspec import Struct
 
-from telemetry.models import TaskRun
+from telemetry.models import TaskHistory, TaskRun
 
 Result: TypeAlias = dict[str, Any]
+BUSY: Result = {"busy": 1}  # what a task returns that found another at work
+ERROR_CHARACTERS = 4_000
 
 log = structlog.get_logger("workers.maintenance")
 
 
-def recorded_task(name: str) -> Callable[[Callable[..., Result]], Any]:
+class Recorder(Struct, frozen=True):
+    """How the runs of a task are recorded.
+
+    `rows`: the entry of the result that counts what was done; empty: all numbers of the result.
+    """
+
+    name: str
+    rows: str = ""
+    is_frequent: bool = False
+
+    def record_success(self, result: Result, *, started_at: datetime, duration_ms: int) -> None:
+        """Note an end without error. One that found another at work is no success."""
+        is_busy = bool(result.get("busy"))
+        outcome = TaskHistory.Outcome.BUSY if is_busy else TaskHistory.Outcome.SUCCESS
+        fields: dict[str, Any] = {"duration_ms": duration_ms, "result": result}
+        if not is_busy:
+            fields["success_at"] = timezone.now()
+        rows = 0 if is_busy else self.count_rows(result)
+        is_told = bool(rows) or is_busy or not self.is_frequent
+        with transaction.atomic():
+            self._note_last(started_at=started_at, **fields)
+            if is_told:
+                self._note_past(started_at, outcome, rows=rows, **fields)
+        if is_told:
+            log.info("task_done", task=self.name, duration_ms=duration_ms, **result)
+
+    def record_error(self, error: Exception, *, started_at: datetime, duration_ms: int) -> None:
+        """Note an end by an error."""
+        text = repr(error)[:ERROR_CHARACTERS]
+        log.warning("task_failed", task=self.name, error=text)
+        with transaction.atomic():
+            self._note_last(started_at=started_at, error_at=timezone.now(), error=text)
+            self._note_past(
+                started_at, TaskHistory.Outcome.ERROR, duration_ms=duration_ms, error=text
+            )
+
+    def count_rows(self, result: Result) -> int:
+        """How many rows a run dealt with."""
+        if self.rows:
+            return int(result.get(self.rows, 0))
+        return sum(value for value in result.values() if isinstance(value, int))
+
+    def _note_last(self, **fields: Any) -> None:
+        TaskRun.objects.update_or_create(name=self.name, defaults=fields)
+
+    def _note_past(self, started_at: datetime, outcome: str, **fields: Any) -> None:
+        fields.pop("success_at", None)
+        TaskHistory.objects.create(task=self.name, started_at=started_at, outcome=outcome, **fields)
+
+
+def recorded_task(
+    name: str, *, rows: str = "", is_frequent: bool = False
+) -> Callable[[Callable[..., Result]], Any]:
     """Make a Celery task of a function that returns what it did, and record its runs."""
+    recorder = Recorder(name, rows, is_frequent)
 
     def decorate(function: Callable[..., Result]) -> Any:
         @shared_task(name=name)
@@ -27,24 +89,18 @@ def recorded_task(name: str) -> Callable[[Callable[..., Result]], Any]:
             try:
                 result = function(*args, **kwargs)
             except Exception as error:
-                _record(name, started_at=started_at, error_at=timezone.now(), error=repr(error))
-                log.warning("task_failed", task=name, error=repr(error))
+                recorder.record_error(
+                    error, started_at=started_at, duration_ms=_elapsed_ms(started_s)
+                )
                 raise
-            duration_ms = round((time.monotonic() - started_s) * 1000)
-            _record(
-                name,
-                started_at=started_at,
-                success_at=timezone.now(),
-                duration_ms=duration_ms,
-                result=result,
+            recorder.record_success(
+                result, started_at=started_at, duration_ms=_elapsed_ms(started_s)
             )
-            if any(result.values()):
-                log.info("task_done", task=name, duration_ms=duration_ms, **result)
 
         return run
 
     return decorate
 
 
-def _record(name: str, **fields: Any) -> None:
-    TaskRun.objects.update_or_create(name=name, defaults=fields)
+def _elapsed_ms(started_s: float) -> int:
+    return round((time.monotonic() - started_s) * 1000)

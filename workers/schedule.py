@@ -1,19 +1,54 @@
 """The schedule that a new system starts with. Later changes are made in the admin and stay."""
 
 from dataclasses import dataclass
+from typing import Any
 
-from django_celery_beat.models import IntervalSchedule, PeriodicTask
+from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask
 
-from telemetry.core.batch import MAINTENANCE_QUEUE, REPLAY_WAITING_TASK
+from telemetry.core.batch import KEEP_STORAGE_TASK, MAINTENANCE_QUEUE, REPLAY_WAITING_TASK
+from telemetry.models import TaskRun
+
+DAY_S = 86_400
+
+
+@dataclass(frozen=True)
+class Every:
+    """Every so many seconds."""
+
+    seconds: int
+
+    def ensure(self) -> dict[str, Any]:
+        """The row of this schedule, as a field of `PeriodicTask`."""
+        interval, _ = IntervalSchedule.objects.get_or_create(
+            every=self.seconds, period=IntervalSchedule.SECONDS
+        )
+        return {"interval": interval}
+
+
+@dataclass(frozen=True)
+class Daily:
+    """Every day at a time of the clock, in UTC."""
+
+    hour: int
+    minute: int
+    seconds: int = DAY_S
+
+    def ensure(self) -> dict[str, Any]:
+        """The row of this schedule, as a field of `PeriodicTask`."""
+        at = {"hour": str(self.hour), "minute": str(self.minute), "timezone": "UTC"}
+        crontab = CrontabSchedule.objects.filter(
+            day_of_month="*", month_of_year="*", day_of_week="*", **at
+        ).first()
+        return {"crontab": crontab or CrontabSchedule.objects.create(**at)}
 
 
 @dataclass(frozen=True)
 class ScheduledTask:
-    """A task that beat sends every so many seconds."""
+    """A task that beat sends, and when."""
 
     name: str
     task: str
-    every_s: int
+    at: Every | Daily
     description: str
 
 
@@ -21,32 +56,44 @@ SCHEDULE = (
     ScheduledTask(
         "Requeue stale batches",
         "telemetry.requeue_stale_batches",
-        10,
+        Every(10),
         "Sends again every pending batch that has no task any more.",
     ),
     ScheduledTask(
         "Mark offline gateways",
         "telemetry.mark_offline_gateways",
-        10,
+        Every(10),
         "Sets gateways offline that are silent for longer than their interval.",
     ),
     ScheduledTask(
         "Refresh aggregates",
         "telemetry.refresh_aggregates",
-        60,
+        Every(60),
         "Recomputes the hours that new readings touched.",
     ),
     ScheduledTask(
         "Replay what waited",
         REPLAY_WAITING_TASK,
-        60,
+        Every(60),
         "Sends dead letters again whose gateway or device is registered by now.",
     ),
     ScheduledTask(
         "Purge ledger",
         "telemetry.purge_ledger",
-        86_400,
-        "Folds old ledger rows into daily sums.",
+        Every(DAY_S),
+        "Folds old ledger rows into daily sums, and forgets old runs of tasks.",
+    ),
+    ScheduledTask(
+        "Keep storage",
+        KEEP_STORAGE_TASK,
+        Daily(2, 30),
+        "Drops readings and aggregates that are too old, and compresses old ones, as configured.",
+    ),
+    ScheduledTask(
+        "Verify aggregates",
+        "telemetry.verify_aggregates",
+        Daily(3, 30),
+        "Holds aggregates against readings.",
     ),
 )
 
@@ -55,19 +102,17 @@ def ensure_schedule() -> int:
     """Create the entries that are missing; how many. What stands is never changed."""
     created_count = 0
     for entry in SCHEDULE:
-        interval, _ = IntervalSchedule.objects.get_or_create(
-            every=entry.every_s, period=IntervalSchedule.SECONDS
-        )
-        _, is_created = PeriodicTask.objects.get_or_create(
+        TaskRun.objects.get_or_create(name=entry.task)
+        if PeriodicTask.objects.filter(name=entry.name).exists():
+            continue
+        PeriodicTask.objects.create(
             name=entry.name,
-            defaults={
-                "task": entry.task,
-                "interval": interval,
-                "queue": MAINTENANCE_QUEUE,
-                "description": entry.description,
-                # A task that nobody took within its interval is overtaken by the next.
-                "expire_seconds": max(entry.every_s * 2, 60),
-            },
+            task=entry.task,
+            queue=MAINTENANCE_QUEUE,
+            description=entry.description,
+            # A task that nobody took within its interval is overtaken by the next.
+            expire_seconds=max(entry.at.seconds * 2, 60),
+            **entry.at.ensure(),
         )
-        created_count += is_created
+        created_count += 1
     return created_count

@@ -72,6 +72,8 @@ def read_pipeline(
 ) -> dict[str, Any]:
     """What `manage.py pipeline_status` says; an error is a problem like another."""
     argv = [str(PYTHON), "manage.py", "pipeline_status", "--json", "--wait", str(wait_s)]
+    if wait_s:  # at a start, what was overdue while all was down is no reason to give up
+        argv.append("--no-tasks")
     argv += ["--bridges", str(len(list_bridges(request))), "--pools", str(request.workers + 1)]
     try:
         done = subprocess.run(

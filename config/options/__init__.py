@@ -14,6 +14,7 @@ from config.options.shared import (
     TopicOptions,
 )
 from config.options.simulator import SimulatorOptions
+from config.options.storage import StorageOptions
 from config.options.web import StatusOptions, WebOptions
 from config.options.workers import ContractOptions, IngestOptions, MaintenanceOptions
 
@@ -30,6 +31,7 @@ __all__ = [
     "RedisOptions",
     "SimulatorOptions",
     "StatusOptions",
+    "StorageOptions",
     "TopicOptions",
     "WebOptions",
 ]

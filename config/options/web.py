@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from config.env import SettingError, setting
 from config.options.shared import DatabaseOptions, LogOptions, RedisOptions
+from config.options.storage import StorageOptions
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,14 @@ class StatusOptions:
         minimum=1,
         maximum=86_400,
     )
+    task_grace_s: int = setting(
+        "STATUS_TASK_GRACE_S",
+        "how long the success of a scheduled task may be overdue, beyond two of its intervals",
+        default=900,
+        unit="seconds",
+        minimum=1,
+        maximum=604_800,
+    )
 
 
 @dataclass(frozen=True)
@@ -36,6 +45,7 @@ class WebOptions:
     redis: RedisOptions
     log: LogOptions
     status: StatusOptions
+    storage: StorageOptions
     secret_key: str = setting(
         "SECRET_KEY", "a long random text that signs sessions", is_secret=True
     )

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from config.env import setting
 from config.options.shared import DatabaseOptions, QueueOptions, TopicOptions
+from config.options.storage import StorageOptions, lateness_setting
 
 
 @dataclass(frozen=True)
@@ -26,14 +27,7 @@ class ContractOptions:
         minimum=0,
         maximum=86400,
     )
-    behind_days: int = setting(
-        "MAX_LATENESS_DAYS",
-        "how far a timestamp may be behind the server",
-        default=400,
-        unit="days",
-        minimum=1,
-        maximum=36500,
-    )
+    behind_days: int = lateness_setting()
 
 
 @dataclass(frozen=True)
@@ -111,6 +105,7 @@ class MaintenanceOptions:
     """The scheduled tasks."""
 
     queue: QueueOptions
+    storage: StorageOptions
     stale_after_s: int = setting(
         "BATCH_STALE_AFTER_S",
         "age at which a pending batch without a task is sent again",
@@ -131,6 +126,14 @@ class MaintenanceOptions:
         "LEDGER_KEEP_DAYS",
         "age at which ledger rows are folded into daily sums",
         default=30,
+        unit="days",
+        minimum=1,
+        maximum=3650,
+    )
+    history_days: int = setting(
+        "TASK_HISTORY_DAYS",
+        "age at which recorded runs of scheduled tasks are forgotten",
+        default=90,
         unit="days",
         minimum=1,
         maximum=3650,

@@ -9,6 +9,8 @@ from telemetry.admin import (
     ledger,
     readings,
     schedule,
+    storage,
+    tasks,
 )
 
 __all__ = [
@@ -20,4 +22,6 @@ __all__ = [
     "ledger",
     "readings",
     "schedule",
+    "storage",
+    "tasks",
 ]

@@ -1,4 +1,4 @@
-"""The books: batches, their daily sums, and how the scheduled tasks ran."""
+"""The books: batches and their daily sums, and hours to refresh."""
 
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
@@ -6,7 +6,7 @@ from unfold.contrib.filters.admin import RangeDateFilter, RangeDateTimeFilter
 from unfold.decorators import display
 
 from telemetry.admin.readonly import CappedPaginator, ReadOnlyAdmin
-from telemetry.models import Batch, BatchDay, DirtyHour, TaskRun
+from telemetry.models import Batch, BatchDay, DirtyHour
 
 
 @admin.register(Batch)
@@ -50,26 +50,3 @@ class DirtyHourAdmin(ReadOnlyAdmin):
     def devices_count(self, note: DirtyHour) -> int:
         """How many devices the note names."""
         return len(note.device_ids)
-
-
-@admin.register(TaskRun)
-class TaskRunAdmin(ReadOnlyAdmin):
-    """The last run of each scheduled task."""
-
-    list_display = [
-        "name",
-        "state",
-        "started_at",
-        "success_at",
-        "error_at",
-        "duration_ms",
-        "result",
-    ]
-    search_fields = ["name", "error"]
-
-    @display(description=_("state"), label={"ok": "success", "failing": "danger"})
-    def state(self, run: TaskRun) -> str:
-        """Whether the newest end was a success."""
-        if run.error_at is None or (run.success_at is not None and run.success_at > run.error_at):
-            return "ok"
-        return "failing"

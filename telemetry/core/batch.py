@@ -15,6 +15,7 @@ INGEST_QUEUE = "ingest"
 MAINTENANCE_QUEUE = "maintenance"
 STORE_BATCH_TASK = "telemetry.store_batch"
 REPLAY_WAITING_TASK = "telemetry.replay_waiting"
+KEEP_STORAGE_TASK = "telemetry.keep_storage"
 
 BATCH_KEY = "ingest:batch:"  # + id: hash of body, source, received_us, messages, seq, attempts
 PENDING_KEY = "ingest:pending"  # sorted set: id, time of receipt in seconds

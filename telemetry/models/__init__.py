@@ -4,7 +4,7 @@ from telemetry.models.accounts import Account, Membership, User
 from telemetry.models.consumption import DailyAggregate, MeterReplacement, MonthlyConsumption
 from telemetry.models.dead_letters import DeadLetter
 from telemetry.models.fleet import Device, Gateway, GatewayEvent
-from telemetry.models.ledger import Batch, BatchDay, DirtyHour, RefusedHour, TaskRun
+from telemetry.models.ledger import Batch, BatchDay, DirtyHour, RefusedHour
 from telemetry.models.months import ClosedMonth, MonthAdjustment, MonthEvent
 from telemetry.models.readings import (
     HourlyAggregate,
@@ -12,6 +12,8 @@ from telemetry.models.readings import (
     Reading,
     ReadingListing,
 )
+from telemetry.models.storage import DroppedRange, Storage
+from telemetry.models.tasks import TaskHistory, TaskRun
 
 __all__ = [
     "Account",
@@ -22,6 +24,7 @@ __all__ = [
     "DeadLetter",
     "Device",
     "DirtyHour",
+    "DroppedRange",
     "Gateway",
     "GatewayEvent",
     "HourlyAggregate",
@@ -34,6 +37,8 @@ __all__ = [
     "Reading",
     "ReadingListing",
     "RefusedHour",
+    "Storage",
+    "TaskHistory",
     "TaskRun",
     "User",
 ]

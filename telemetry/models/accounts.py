@@ -3,10 +3,12 @@
 from functools import cache
 from zoneinfo import available_timezones
 
+from django.apps import apps
 from django.contrib.auth.models import AbstractUser
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
+from django.db.models import Max
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
@@ -72,17 +74,28 @@ class Account(models.Model):
         return self.name
 
     def clean(self) -> None:
-        """Refuse another calendar while months are closed, as the database does."""
+        """Refuse another calendar when months cannot be cut anew, as the database does."""
         stands = Account.objects.filter(pk=self.pk).first()
-        if stands is None or not stands.closed_months.exists():
+        if stands is None:
             return
-        errors = {
-            name: _("This account has closed months: reopen them first")
-            for name in ("time_zone", "billing_day")
-            if getattr(self, name) != getattr(stands, name)
-        }
-        if errors:
-            raise ValidationError(errors)
+        names = ("time_zone", "billing_day")
+        changed = [name for name in names if getattr(self, name) != getattr(stands, name)]
+        if not changed:
+            return
+        reason = None
+        if stands.closed_months.exists():
+            reason = _("This account has closed months: reopen them first")
+        elif stands.has_months_without_days():
+            reason = _("This account has months whose days were dropped: they cannot be cut anew")
+        if reason is not None:
+            raise ValidationError(dict.fromkeys(changed, reason))
+
+    def has_months_without_days(self) -> bool:
+        """Whether a month stands that began before the last drop of days."""
+        dropped = apps.get_model("telemetry", "DroppedRange").objects
+        cut = dropped.filter(relation="daily_aggregate").aggregate(at=Max("range_end"))["at"]
+        months = apps.get_model("telemetry", "MonthlyConsumption").objects
+        return cut is not None and months.filter(account=self, month__lt=cut.date()).exists()
 
 
 class Membership(models.Model):

@@ -121,24 +121,3 @@ class RefusedHour(models.Model):
 
     def __str__(self) -> str:
         return f"{self.device_id} {self.hour:%Y-%m-%d %H:%M}"
-
-
-class TaskRun(models.Model):
-    """The last run of each scheduled task."""
-
-    name = models.CharField(_("task"), max_length=200, primary_key=True)
-    started_at = models.DateTimeField(_("started at"))
-    success_at = models.DateTimeField(_("last success"), null=True)
-    error_at = models.DateTimeField(_("last error at"), null=True)
-    error = models.TextField(_("last error"), blank=True, default="")
-    duration_ms = models.IntegerField(_("duration (ms)"), default=0)
-    result = models.JSONField(_("result"), default=dict)
-
-    class Meta:
-        db_table = "task_run"
-        ordering = ["name"]
-        verbose_name = _("task run")
-        verbose_name_plural = _("task runs")
-
-    def __str__(self) -> str:
-        return self.name

@@ -101,5 +101,9 @@ def count_in_flight(pending: list[PendingBatch], stored: dict[str, int]) -> int:
 
 
 def _count_rows(connection: Connection) -> int:
-    row: Any = connection.execute("SELECT count(*) FROM reading").fetchone()
+    """Readings that stand, and those that retention dropped."""
+    row: Any = connection.execute(
+        "SELECT (SELECT count(*) FROM reading) + (SELECT coalesce(sum(rows), 0) FROM dropped_range "
+        "WHERE relation = 'reading')"
+    ).fetchone()
     return int(row[0])

@@ -2,9 +2,11 @@
 
 import json
 import time
+from collections.abc import Callable
 from typing import Any
 
 from celery import Celery
+from django.db import DatabaseError
 from msgspec import Struct, field
 
 from config.options import StatusOptions
@@ -58,6 +60,18 @@ class Beat(Struct):
     age_s: float | None
 
 
+class TaskAge(Struct):
+    """A task that beat sends. `success_age_s`: since its last success; None: it never had one.
+
+    `overdue_s`: since the second run after that success was due; negative while it is not.
+    """
+
+    name: str
+    success_age_s: float | None
+    overdue_s: float
+    error: str = ""
+
+
 class PipelineStatus(Struct):
     """What `manage.py pipeline_status` prints."""
 
@@ -71,6 +85,7 @@ class PipelineStatus(Struct):
     held: str = ""
     broker_dropped: int = 0
     broker_dropped_age_s: float | None = None
+    tasks: list[TaskAge] | None = None
     healthy: bool = True
     problems: list[str] = field(default_factory=list)
 
@@ -82,9 +97,11 @@ def read_status(
     options: StatusOptions,
     bridges_wanted: int = 1,
     pools_wanted: int = 2,
+    read_tasks: Callable[[], list[TaskAge]] | None = None,
 ) -> PipelineStatus:
     """Ask Redis and, unless no pool is wanted, the workers, which takes about a second.
 
+    `read_tasks` asks the database how the scheduled tasks ran; one that is away is a problem.
     Raises `redis.RedisError`.
     """
     now = time.time()
@@ -110,6 +127,13 @@ def read_status(
     status.problems = find_problems(
         status, options=options, bridges_wanted=bridges_wanted, pools_wanted=pools_wanted
     )
+    if read_tasks is not None:
+        try:
+            status.tasks = read_tasks()
+        except DatabaseError:
+            status.problems.append("the database does not answer: how tasks ran is unknown")
+        else:
+            status.problems += find_overdue(status.tasks, grace_s=options.task_grace_s)
     status.healthy = not status.problems
     return status
 
@@ -143,6 +167,18 @@ def find_problems(
             f"last {age_s:.0f} s ago: its queue was full (max_queued_messages)"
         )
     return problems + _find_late(status, options)
+
+
+def find_overdue(tasks: list[TaskAge], *, grace_s: float) -> list[str]:
+    """Tasks of which two runs in a row should have succeeded and did not."""
+    problems = []
+    for task in tasks:
+        if task.overdue_s <= grace_s:
+            continue
+        since = "ever" if task.success_age_s is None else f"for {task.success_age_s:.0f} s"
+        why = f"; its last error: {task.error.splitlines()[0][:200]}" if task.error else ""
+        problems.append(f"task {task.name} has not succeeded {since}{why}")
+    return problems
 
 
 def _find_late(status: PipelineStatus, options: StatusOptions) -> list[str]:

@@ -6,6 +6,8 @@ from typing import Any
 from telemetry.store.connection import Connection
 from telemetry.store.queries import query
 
+RUNS_A_TASK = 10_000
+
 
 def mark_offline(connection: Connection, *, at: datetime, offline_after_s: int) -> int:
     """Set gateways offline that were silent at `at` (UTC), with an event each; how many."""
@@ -27,4 +29,15 @@ def purge_registry_changes(connection: Connection) -> int:
     """Drop notes of changes that every worker has seen or will not need; how many."""
     return connection.execute(
         "DELETE FROM registry_change WHERE changed_at < now() - interval '1 day'"
+    ).rowcount
+
+
+def purge_task_history(connection: Connection, *, keep_days: int) -> int:
+    """Forget runs older than `keep_days`, and the oldest of a task that has too many; how many."""
+    return connection.execute(
+        "DELETE FROM task_history WHERE started_at < now() - make_interval(days => %(days)s) "
+        "OR id IN (SELECT id FROM (SELECT id, row_number() OVER "
+        "(PARTITION BY task ORDER BY started_at DESC, id DESC) AS number FROM task_history) n "
+        "WHERE number > %(runs)s)",
+        {"days": keep_days, "runs": RUNS_A_TASK},
     ).rowcount

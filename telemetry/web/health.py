@@ -16,6 +16,7 @@ from config.celery import app
 from config.queue import connect_redis
 from telemetry.queue.batches import BatchQueue
 from telemetry.store.status import read_status
+from telemetry.store.task_ages import read_task_ages
 
 
 @require_safe
@@ -40,11 +41,15 @@ def health(_request: HttpRequest) -> JsonResponse:
 @require_safe
 @never_cache
 def pipeline_health(_request: HttpRequest) -> JsonResponse:
-    """200 when bridges and beat live and nothing is late or stuck, else 503 with the reasons."""
+    """200 when bridges and beat live and nothing is late or overdue, else 503 with the reasons."""
     try:
         with connect_redis(settings.OPTIONS.redis) as redis:
             problems = read_status(
-                BatchQueue(redis), app, options=settings.OPTIONS.status, pools_wanted=0
+                BatchQueue(redis),
+                app,
+                options=settings.OPTIONS.status,
+                pools_wanted=0,
+                read_tasks=read_task_ages,
             ).problems
     except (RedisError, OSError):
         problems = ["Redis does not answer"]

@@ -1,6 +1,6 @@
 """Every page of the admin opens, with rows and without, and only for those who may."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -10,17 +10,21 @@ from django.contrib.auth.models import Permission
 from django.test import Client
 from django.urls import reverse
 
-from telemetry.models import DeadLetter, Device
+from telemetry.models import DeadLetter, Device, Storage, TaskHistory
 from telemetry.store.connection import Connection
+from telemetry.store.edition import read_edition
 from tests.integration.test_store import claimed, store
 from tests.messages import make_message
+from workers.schedule import ensure_schedule
 
 pytestmark = pytest.mark.integration
 
 READ_ONLY = (
     "readinglisting", "hourlylisting", "batch", "batchday", "gatewayevent", "taskrun",
     "monthlyconsumption", "closedmonth", "monthadjustment", "monthevent", "refusedhour",
+    "taskhistory", "droppedrange",
 )  # fmt: skip
+STORAGE = "/admin/telemetry/storage/"
 
 
 def log_in(**fields: Any) -> Client:
@@ -40,6 +44,7 @@ def list_addresses() -> list[str]:
     return [
         reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
         for model in admin.site._registry
+        if model is not Storage
     ]
 
 
@@ -51,6 +56,8 @@ def test_it_opens_every_list_and_form(client: Client, connection: Connection) ->
         *(make_message(at=at), make_message(code="X", at=at)),
         batch=claimed(received_at=now),
     )
+    ensure_schedule()
+    TaskHistory.objects.create(task="x", started_at=now, duration_ms=1, outcome="success")
     for address in list_addresses():
         reply = client.get(address)
         assert reply.status_code == 200, address
@@ -129,3 +136,33 @@ def test_it_leaves_the_presence_alone_when_a_gateway_is_edited(
     gateway.refresh_from_db()
     assert gateway.is_online
     assert gateway.last_seen is not None
+
+
+def test_it_shows_what_is_stored_and_what_is_dropped_next(
+    client: Client, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = datetime.now(UTC)
+    store(connection, make_message(at=now.isoformat()), batch=claimed(received_at=now))
+    monkeypatch.setenv("RAW_RETENTION_DAYS", "440")
+    monkeypatch.setenv("COMPRESS_AFTER_DAYS", "30")
+    page = client.get(STORAGE).content.decode()
+    with connection.cursor() as cursor:
+        edition = read_edition(cursor)
+    compression = {"community": "after 30 days", "apache": "needs TimescaleDB Community"}[edition]
+    for words in (edition, "440 days", "for ever", compression, "hourly consumption"):
+        assert words in page, words
+    assert f"readings of {now:%Y-%m-%d}, on {now + timedelta(days=441):%Y-%m-%d}" in page
+    assert f"{now:%Y-%m-%d %H:%M} UTC" in page
+    monkeypatch.setenv("RAW_RETENTION_DAYS", "30")
+    assert "RAW_RETENTION_DAYS=30: expected 0" in client.get(STORAGE).content.decode()
+
+
+def test_it_shows_the_storage_to_nobody_without_the_permission(
+    environ: dict[str, str], connection: Connection
+) -> None:
+    client = log_in()
+    assert client.get(STORAGE).status_code == 403
+    user = get_user_model().objects.get(username="somebody")
+    user.user_permissions.add(Permission.objects.get(codename="view_storage"))
+    assert client.get(STORAGE).status_code == 200
+    assert STORAGE in client.get("/admin/").content.decode()

@@ -75,6 +75,6 @@ def _as_table(report: DeliveryReport) -> Table:
         table.add_row(f"  {reason}", "", f"{count:,}")
     table.add_row("difference", "", f"{report.dead_letters_difference:,}")
     if report.rows is not None:
-        table.add_row("rows in the hypertable", "", f"{report.rows:,}")
+        table.add_row("rows in the hypertable, and dropped", "", f"{report.rows:,}")
         table.add_row("difference", "", f"{report.rows_difference:,}")
     return table

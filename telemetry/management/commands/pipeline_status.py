@@ -14,6 +14,7 @@ from config.options import RedisOptions, StatusOptions
 from config.queue import connect_redis
 from telemetry.queue.batches import BatchQueue
 from telemetry.store.status import PipelineStatus, read_status
+from telemetry.store.task_ages import read_task_ages
 
 
 class Command(BaseCommand):
@@ -28,6 +29,9 @@ class Command(BaseCommand):
         parser.add_argument("--wait", type=float, default=0, metavar="SECONDS")
         parser.add_argument("--bridges", type=int, default=1, metavar="N", help="bridges expected")
         parser.add_argument("--pools", type=int, default=2, metavar="N", help="pools expected")
+        parser.add_argument(
+            "--no-tasks", action="store_true", help="do not ask whether scheduled tasks succeeded"
+        )
 
     def handle(self, *_: Any, **options: Any) -> None:
         """Ask until healthy or until the wait is over, then print."""
@@ -56,6 +60,7 @@ class Command(BaseCommand):
                 options=read_options(StatusOptions),
                 bridges_wanted=options["bridges"],
                 pools_wanted=options["pools"],
+                read_tasks=None if options["no_tasks"] else read_task_ages,
             )
         except (RedisError, OSError) as error:
             return None, error
@@ -79,5 +84,8 @@ class Command(BaseCommand):
             age = "none in a day" if work.progress_age_s is None else f"{work.progress_age_s} s ago"
             waits = f", waits: {work.waits}" if work.waits else ""
             self.stdout.write(f"pool {work.name}: last stored {age}, {work.retries} retries{waits}")
+        for task in status.tasks or ():
+            age = "never" if task.success_age_s is None else f"{task.success_age_s} s ago"
+            self.stdout.write(f"task {task.name}: last success {age}")
         for problem in status.problems:
             self.stdout.write(f"problem: {problem}")

@@ -1,0 +1,35 @@
+"""Rules across settings, as Django checks: `manage.py check`, and at the start of web and workers.
+
+telemetry.E001  readings are kept longer than they may be late, with a billing month on top
+telemetry.E002  aggregates are kept at least as long as readings
+telemetry.E003  compression waits until lateness is no longer usual (pitfall T5)
+telemetry.E004  compression comes before the drop
+"""
+
+from typing import Any
+
+from django.core.checks import Error, register
+
+from config.env import read_options
+from config.options import StorageOptions
+from telemetry.core.storage_life import find_contradictions
+
+TAG = "telemetry"
+
+
+@register(TAG)
+def check_storage_life(**_: Any) -> list[Error]:
+    """Refresh, retention and compression must not contradict each other."""
+    return [
+        Error(found.text, hint=found.hint, id=found.id)
+        for found in find_contradictions(**_as_days(read_options(StorageOptions)))
+    ]
+
+
+def _as_days(options: StorageOptions) -> dict[str, int]:
+    return {
+        "behind_days": options.behind_days,
+        "raw_days": options.raw_days,
+        "aggregate_days": options.aggregate_days,
+        "compress_after_days": options.compress_after_days,
+    }

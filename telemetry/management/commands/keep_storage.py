@@ -1,0 +1,76 @@
+"""`manage.py keep_storage`: drop and compress what is due, by hand."""
+
+from argparse import ArgumentParser
+from datetime import UTC, datetime
+from typing import Any
+
+import psycopg
+from django.core.management.base import BaseCommand, CommandError
+
+from config.env import read_options
+from config.options import DatabaseOptions, StorageOptions
+from telemetry.store.aggregates import RefreshBusyError
+from telemetry.store.connection import Connection, open_connection
+from telemetry.store.storage import StorageRuleError, keep_storage, plan_storage
+
+LONGEST_STEP_S = 7_200  # a large chunk takes long to compress
+
+
+class Command(BaseCommand):
+    """What beat does every night, to the end of the list."""
+
+    help = (
+        "Drop readings and aggregates that are older than RAW_RETENTION_DAYS and "
+        "AGGREGATE_RETENTION_DAYS, and compress what is older than COMPRESS_AFTER_DAYS."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Options of the command."""
+        parser.add_argument("--dry-run", action="store_true", help="say what is due, do nothing")
+
+    def handle(self, *_: Any, **options: Any) -> None:
+        """Plan or do."""
+        storage, now = read_options(StorageOptions), datetime.now(UTC)
+        try:
+            with open_connection(
+                read_options(DatabaseOptions).url,
+                name="tds-storage",
+                statement_timeout_s=LONGEST_STEP_S,
+            ) as connection:
+                if options["dry_run"]:
+                    self._tell_plan(connection, storage, now)
+                else:
+                    self._keep(connection, storage, now)
+        except RefreshBusyError as error:
+            raise CommandError("another refresh or drop is under way: try again later") from error
+        except StorageRuleError as error:
+            raise CommandError(str(error)) from error
+        except psycopg.OperationalError as error:
+            raise CommandError(f"DATABASE_URL: {str(error).strip()}") from error
+
+    def _tell_plan(self, connection: Connection, storage: StorageOptions, now: datetime) -> None:
+        plan = plan_storage(connection, options=storage, now=now)
+        self.stdout.write(f"edition: {plan.edition}")
+        for chunk in plan.raw:
+            self.stdout.write(f"would drop readings of {chunk.start:%Y-%m-%d} ({chunk.name})")
+        if plan.aggregates_before is not None:
+            self.stdout.write(
+                f"would drop hours and days before {plan.aggregates_before:%Y-%m-%d %H:%M} UTC"
+            )
+        for chunk in plan.compress:
+            self.stdout.write(f"would compress {chunk.name} of {chunk.start:%Y-%m-%d}")
+        self._tell_reasons(plan.waits, plan.refused)
+        if not (plan.raw or plan.aggregates_before or plan.compress):
+            self.stdout.write("nothing is due")
+
+    def _keep(self, connection: Connection, storage: StorageOptions, now: datetime) -> None:
+        kept = keep_storage(connection, options=storage, now=now, progress=self.stdout.write)
+        self.stdout.write(
+            f"dropped {kept.chunks} chunks with {kept.readings} readings and {kept.aggregates} "
+            f"aggregates, compressed {kept.compressed} chunks"
+        )
+        self._tell_reasons(kept.waits, kept.refused)
+
+    def _tell_reasons(self, *reasons: str) -> None:
+        for reason in filter(None, reasons):
+            self.stdout.write(reason)

@@ -1,0 +1,40 @@
+"""How long ago the scheduled tasks succeeded (pitfall F3)."""
+
+from datetime import datetime
+from typing import Any
+
+from django.utils import timezone
+from django_celery_beat.models import PeriodicTask
+
+from telemetry.models import TaskRun
+from telemetry.store.status import TaskAge
+
+
+def read_task_ages() -> list[TaskAge]:
+    """Every enabled task with an interval or a time of the clock. Raises `DatabaseError`."""
+    now = timezone.now()
+    runs = {run.name: run for run in TaskRun.objects.all()}
+    scheduled = PeriodicTask.objects.filter(enabled=True, one_off=False)
+    ages: dict[str, TaskAge] = {}
+    for entry in scheduled.select_related("interval", "crontab").order_by("task"):
+        run = runs.get(entry.task)
+        if run is None or not (entry.interval_id or entry.crontab_id):
+            continue
+        age = _find_age(run, entry.schedule, now)
+        if entry.task not in ages or age.overdue_s > ages[entry.task].overdue_s:
+            ages[entry.task] = age
+    return list(ages.values())
+
+
+def _find_age(run: TaskRun, schedule: Any, now: datetime) -> TaskAge:
+    since = run.success_at or run.created_at
+    due_at = now
+    for _ in range(2):
+        due_at = since = now + schedule.remaining_estimate(since)
+    is_failing = run.error_at is not None and run.error_at > (run.success_at or run.created_at)
+    return TaskAge(
+        run.name,
+        round((now - run.success_at).total_seconds(), 1) if run.success_at else None,
+        round((now - due_at).total_seconds(), 1),
+        run.error if is_failing else "",
+    )
