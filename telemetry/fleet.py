@@ -11,12 +11,12 @@ from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 from django.core.exceptions import ValidationError
-from django.db import models, transaction
-from msgspec import Meta, Struct
+from django.db import IntegrityError, models, transaction
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from telemetry.core.topic import MAC_PATTERN
 from telemetry.models import Account, Device, Gateway
-from telemetry.models.accounts import validate_time_zone
+from telemetry.models.accounts import LAST_BILLING_DAY, validate_time_zone
 
 Row = TypeVar("Row", bound=models.Model)
 
@@ -29,6 +29,7 @@ class AccountSpec(Struct, forbid_unknown_fields=True):
 
     name: Annotated[str, Meta(min_length=1, max_length=100)]
     time_zone: str = "UTC"
+    billing_day: Annotated[int, Meta(ge=1, le=LAST_BILLING_DAY)] | UnsetType = UNSET
     is_active: bool = True
 
 
@@ -45,6 +46,8 @@ class DeviceSpec(Struct, forbid_unknown_fields=True):
     modbus_register: int | None = None
     alarm_low: Decimal | None = None
     alarm_high: Decimal | None = None
+    register_modulus: Decimal | UnsetType | None = UNSET
+    interval_s: Annotated[int, Meta(ge=1)] | UnsetType | None = UNSET
 
 
 class GatewaySpec(Struct, forbid_unknown_fields=True):
@@ -101,6 +104,13 @@ def read_fleet(text: bytes) -> FleetSpec:
                 f"gateways[{index}].devices: {len(gateway.devices)} devices, "
                 f"max_devices is {gateway.max_devices}"
             )
+        for device in gateway.devices:
+            modulus = device.register_modulus
+            if isinstance(modulus, Decimal) and modulus <= 0:
+                raise FleetError(
+                    f"gateways[{index}]: device {device.code!r}: register_modulus is {modulus}: "
+                    "expected more than 0"
+                )
     return fleet
 
 
@@ -115,9 +125,12 @@ def load_fleet(fleet: FleetSpec) -> Loaded:
     """Create and update what the file names. Raises `FleetError`; then nothing is changed."""
     names = {spec.name for spec in fleet.accounts} | {spec.account for spec in fleet.gateways}
     accounts = {row.name: row for row in Account.objects.filter(name__in=names)}
-    done_accounts = _save_all(
-        Account, accounts, {spec.name: msgspec.structs.asdict(spec) for spec in fleet.accounts}
-    )
+    try:
+        done_accounts = _save_all(
+            Account, accounts, {spec.name: _list_given(spec) for spec in fleet.accounts}
+        )
+    except IntegrityError as error:  # a calendar that may not change: the database says why
+        raise FleetError(f"accounts: {str(error).splitlines()[0]}") from error
     for index, spec in enumerate(fleet.gateways):
         if spec.account not in accounts:
             raise FleetError(f"gateways[{index}].account: no account is named {spec.account!r}")
@@ -131,7 +144,7 @@ def load_fleet(fleet: FleetSpec) -> Loaded:
     }
     wanted_devices = {
         (gateways[spec.mac.lower()].pk, device.code): {
-            **msgspec.structs.asdict(device),
+            **_list_given(device),
             "gateway": gateways[spec.mac.lower()],
             "account": accounts[spec.account],
         }
@@ -139,6 +152,12 @@ def load_fleet(fleet: FleetSpec) -> Loaded:
         for device in spec.devices
     }
     return Loaded(done_accounts, done_gateways, _save_all(Device, devices, wanted_devices))
+
+
+def _list_given(spec: Struct) -> dict[str, Any]:
+    """The fields of a spec without those that the file may leave as they stand, and did."""
+    fields = msgspec.structs.asdict(spec)
+    return {name: value for name, value in fields.items() if value is not UNSET}
 
 
 def _gateway_fields(spec: GatewaySpec, accounts: dict[str, Account]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Fixtures: real servers for the run, a clean database and queue for each test."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -82,6 +82,29 @@ def environ(stack_environ: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> d
     return stack_environ
 
 
+def clear_tables(connection: Connection) -> None:
+    """Leave the database as `migrate` made it, but for what the migrations filled in."""
+    tables = [
+        name
+        for (name,) in connection.execute(
+            "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
+        ).fetchall()
+        if name not in KEPT_TABLES
+    ]
+    connection.execute(f"TRUNCATE {', '.join(tables)} RESTART IDENTITY CASCADE")  # type: ignore[arg-type]
+    # Continuous aggregates (Community edition) keep their rows when their readings go.
+    for (name,) in connection.execute(
+        "SELECT view_name FROM timescaledb_information.continuous_aggregates"
+    ).fetchall():
+        connection.execute(f"TRUNCATE {name}")  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def clear(connection: Connection) -> Callable[[], None]:
+    """Empties the database again."""
+    return lambda: clear_tables(connection)
+
+
 @pytest.fixture
 def connection(database_url: str, django_db_blocker: Any) -> Iterator[Connection]:
     """A connection to an empty database; Django's own may be used beside it."""
@@ -91,19 +114,7 @@ def connection(database_url: str, django_db_blocker: Any) -> Iterator[Connection
         django_db_blocker.unblock(),
         open_connection(database_url, name="test", statement_timeout_s=60) as opened,
     ):
-        tables = [
-            name
-            for (name,) in opened.execute(
-                "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
-            ).fetchall()
-            if name not in KEPT_TABLES
-        ]
-        opened.execute(f"TRUNCATE {', '.join(tables)} RESTART IDENTITY CASCADE")  # type: ignore[arg-type]
-        # Continuous aggregates (Community edition) keep their rows when their readings go.
-        for (name,) in opened.execute(
-            "SELECT view_name FROM timescaledb_information.continuous_aggregates"
-        ).fetchall():
-            opened.execute(f"TRUNCATE {name}")  # type: ignore[arg-type]
+        clear_tables(opened)
         # A test before this one may have ended the server: Django connects anew.
         connections.close_all()
         yield opened

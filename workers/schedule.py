@@ -69,7 +69,7 @@ SCHEDULE = (
         "Refresh aggregates",
         "telemetry.refresh_aggregates",
         Every(60),
-        "Recomputes the hours that new readings touched.",
+        "Recomputes the hours, days and months that changed.",
     ),
     ScheduledTask(
         "Replay what waited",

@@ -92,6 +92,7 @@ def load(
     try:
         with connection.transaction():
             connection.execute("SET LOCAL statement_timeout = 0")
+            connection.execute("SET LOCAL telemetry.is_restoring = 'on'")
             _check(reader, connection)
             rows = _load_tables(reader, connection, progress)
             kept = is_in_use(redis)

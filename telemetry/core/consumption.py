@@ -151,14 +151,16 @@ def next_month(month: date) -> date:
 
 
 def count_intervals(instants: Iterable[datetime], meter: Meter, zone: ZoneInfo) -> Decimal:
-    """Intervals that readings cover: in each hour from the local day's start at most as many as
-    the meter has in an hour, and never fewer than one."""
+    """Intervals that readings of one local day cover: in each UTC hour at most as many as the meter
+    has in an hour, and never fewer than one. The ends of hours that two days share count as one."""
     most = max(Decimal(1), Decimal(HOUR_S) / Decimal(meter.interval_s or HOUR_S))
-    counts: dict[datetime, int] = {}
+    counts: dict[datetime | None, int] = {}
     for at in instants:
-        start = start_of(day_of(at, zone), zone)
-        hour = start + timedelta(hours=(at - start) // timedelta(hours=1))
-        counts[hour] = counts.get(hour, 0) + 1
+        hour = hour_of(at)
+        last = hour + timedelta(hours=1) - timedelta(microseconds=1)
+        is_whole = day_of(hour, zone) == day_of(last, zone)
+        key = hour if is_whole else None
+        counts[key] = counts.get(key, 0) + 1
     return sum((min(Decimal(count), most) for count in counts.values()), Decimal(0))
 
 

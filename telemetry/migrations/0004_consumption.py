@@ -507,15 +507,16 @@ class Migration(migrations.Migration):
         ),
         migrations.RunSQL(
             read("consumption_rules"),
-            "DROP FUNCTION register_increment; DROP FUNCTION intervals_an_hour;"
-            "DROP FUNCTION is_day_of_whole_hours; DROP FUNCTION local_day_start;"
+            "DROP FUNCTION register_increment; DROP FUNCTION replaced_between; DROP FUNCTION intervals_an_hour;"
+            "DROP FUNCTION is_hour_dropped; DROP FUNCTION is_day_of_whole_hours; DROP FUNCTION local_day_start;"
             "DROP FUNCTION billing_month; DROP FUNCTION next_billing_month;",
         ),
         migrations.RunSQL(
             read("consumption_notes"),
             "DROP TRIGGER device_consumption ON device; DROP FUNCTION note_device_hours;"
             "DROP TRIGGER replacement_noted ON meter_replacement; DROP FUNCTION note_replacement;"
-            "DROP TRIGGER account_calendar ON account; DROP FUNCTION change_calendar;",
+            "DROP TRIGGER account_calendar ON account; DROP FUNCTION change_calendar;"
+            "DROP TRIGGER account_time_zone ON account; DROP FUNCTION check_time_zone;",
         ),
         migrations.RunSQL(read("monthly_consumption"), "DROP VIEW monthly_consumption;"),
     ]

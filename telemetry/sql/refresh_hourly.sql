@@ -2,12 +2,13 @@
 -- so that only its chunk is planned and opened.
 INSERT INTO hourly_aggregate (device_id, hour, account_id, total, mean, minimum, maximum, first,
     last, readings_count)
-SELECT t.device_id, t.hour, h.*
+SELECT t.device_id, t.hour, h.account_id, h.total, h.total / h.readings_count, h.minimum, h.maximum,
+    h.first, h.last, h.readings_count
 FROM touched_hour t
 CROSS JOIN LATERAL (
-    SELECT min(account_id) AS account_id, sum(value) AS total, avg(value) AS mean,
-        min(value) AS minimum, max(value) AS maximum, first(value, time) AS first,
-        last(value, time) AS last, count(*) AS readings_count
+    SELECT min(account_id) AS account_id, sum(value) AS total, min(value) AS minimum,
+        max(value) AS maximum, first(value, time) AS first, last(value, time) AS last,
+        count(*) AS readings_count
     FROM reading r
     WHERE r.device_id = t.device_id
       AND r.time >= t.hour AND r.time < t.hour + interval '1 hour'

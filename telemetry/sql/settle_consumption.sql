@@ -1,7 +1,8 @@
 -- The consumption of touched hours: the step from the last reading before, and what lies within.
 UPDATE hourly_consumption c
-SET consumption = c.within
-    + register_increment(c.device_id, t.modulus, before.last, before.last_at, c.first, c.first_at)
+SET consumption = c.within + register_increment(t.modulus, before.last, c.first,
+    CASE WHEN t.has_replacements
+        THEN replaced_between(c.device_id, before.last_at, c.first_at) END)
 FROM touched_hour t
 LEFT JOIN LATERAL (
     SELECT b.last, b.last_at FROM hourly_consumption b

@@ -10,12 +10,10 @@ WITH parts AS (
     CROSS JOIN (VALUES (interval '0'), (interval '59 minutes 59.999999 seconds')) AS part (shift)
 ), days AS (
     SELECT day, time_zone, local_day_start(day, time_zone) AS starts_at,
-        local_day_start(day + 1, time_zone) AS ends_at,
-        is_day_of_whole_hours(day, time_zone) AS is_whole_hours
+        local_day_start(day + 1, time_zone) AS ends_at
     FROM (SELECT DISTINCT day, time_zone FROM parts) AS found
 )
-INSERT INTO touched_day (device_id, day, starts_at, ends_at, is_whole_hours)
-SELECT DISTINCT ON (p.device_id, p.day)
-    p.device_id, p.day, d.starts_at, d.ends_at, d.is_whole_hours
+INSERT INTO touched_day (device_id, day, starts_at, ends_at)
+SELECT DISTINCT ON (p.device_id, p.day) p.device_id, p.day, d.starts_at, d.ends_at
 FROM parts p JOIN days d USING (day, time_zone)
 ORDER BY p.device_id, p.day, d.starts_at

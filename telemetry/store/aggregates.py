@@ -67,10 +67,10 @@ def refresh_aggregates(
 def _refresh_hours(connection: Connection, done: Refreshed) -> bool:
     """One step over changed hours; whether more notes wait."""
     notes = list_waiting(connection, limit=NOTES_A_STEP)
-    if not notes.ids:
+    if not notes:
         return False
     if done.edition == "community":
-        refresh_community(connection, notes.hours)
+        refresh_community(connection, notes)
     with begin_step(connection):
         touched = take_notes(connection, notes)
         refused = refuse_hours(connection)
@@ -78,13 +78,13 @@ def _refresh_hours(connection: Connection, done: Refreshed) -> bool:
             refresh_apache(connection)
         refresh_consumption(connection)
         days, months, adjusted = refresh_days(connection), *refresh_months(connection)
-    done.notes += len(notes.ids)
+    done.notes += len(notes)
     done.hours += touched - refused
     done.refused += refused
     done.days += days
     done.months += months
     done.adjusted += adjusted
-    return len(notes.ids) == NOTES_A_STEP
+    return len(notes) == NOTES_A_STEP
 
 
 def _recut_accounts(connection: Connection, done: Refreshed) -> bool:

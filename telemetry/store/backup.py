@@ -23,13 +23,29 @@ SELECT c.oid::bigint, c.relname,
 FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r'
 """
 
+# Community edition: hourly rows outlive the readings they come from, so they are saved, too.
+_AGGREGATES = """
+SELECT g.view_name::text, array_agg(a.attname::text ORDER BY a.attnum)
+FROM timescaledb_information.continuous_aggregates g
+JOIN pg_attribute a ON a.attrelid = format('%I.%I', g.view_schema, g.view_name)::regclass
+    AND a.attnum > 0 AND NOT a.attisdropped
+WHERE g.view_schema = 'public' GROUP BY 1 ORDER BY 1
+"""
+_TARGET = """
+SELECT materialization_hypertable_schema::text, materialization_hypertable_name::text
+FROM timescaledb_information.continuous_aggregates
+WHERE view_schema = 'public' AND view_name = %s
+"""
+
 
 def list_tables(connection: Connection) -> list[Table]:
-    """Every table that is saved; those that others point to first."""
+    """Every table that is saved; those that others point to first, continuous aggregates last."""
     rows: Any = connection.execute(_TABLES).fetchall()
     by_id = {oid: Table(name, columns) for oid, name, columns, _ in rows}
     order = TopologicalSorter({oid: targets for oid, _, _, targets in rows}).static_order()
-    return [by_id[oid] for oid in order if oid in by_id and by_id[oid].name not in LEFT_OUT]
+    tables = [by_id[oid] for oid in order if oid in by_id and by_id[oid].name not in LEFT_OUT]
+    aggregates: Any = connection.execute(_AGGREGATES).fetchall()
+    return tables + [Table(name, columns) for name, columns in aggregates]
 
 
 def list_migrations(connection: Connection) -> list[str]:
@@ -56,8 +72,10 @@ def copy_out(
 
 def copy_in(connection: Connection, table: Table, blocks: Iterator[bytes]) -> int:
     """Load the rows of a table; how many."""
+    # Rows of a continuous aggregate go where its refresh puts them.
+    target: Any = connection.execute(_TARGET, [table.name]).fetchone() or ("public", table.name)
     statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(
-        sql.Identifier(table.name), sql.SQL(", ").join(map(sql.Identifier, table.columns))
+        sql.Identifier(*target), sql.SQL(", ").join(map(sql.Identifier, table.columns))
     )
     with connection.cursor() as cursor:
         with cursor.copy(statement) as copy:
@@ -79,10 +97,13 @@ def find_filled(connection: Connection, tables: list[Table]) -> list[str]:
 
 
 def empty_tables(connection: Connection, names: list[str]) -> None:
-    """Delete every row of these tables."""
-    connection.execute(
-        sql.SQL("TRUNCATE {} CASCADE").format(sql.SQL(", ").join(map(sql.Identifier, names)))
-    )
+    """Delete every row of these tables. Continuous aggregates among them have none."""
+    tables = [
+        sql.Identifier(name)
+        for name in names
+        if connection.execute(_TARGET, [name]).fetchone() is None
+    ]
+    connection.execute(sql.SQL("TRUNCATE {} CASCADE").format(sql.SQL(", ").join(tables)))
 
 
 def move_sequences(connection: Connection, tables: list[Table]) -> None:

@@ -1,4 +1,4 @@
-"""Local days and billing months, from hours; days that begin inside a UTC hour from readings."""
+"""Local days and billing months, from hours; of an hour that two days share, from its readings."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -7,6 +7,7 @@ from telemetry.store.connection import Connection
 from telemetry.store.notes import AccountNote
 from telemetry.store.queries import query
 
+HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 
 
@@ -18,10 +19,11 @@ def refresh_days(connection: Connection) -> int:
         return 0
     connection.execute(query("touch_days"), {"first": first, "last": last}, prepare=False)
     connection.execute("ANALYZE touched_day")
+    for border in _list_borders(connection):
+        _cut_hour(connection, border=border)
     # The touched days reach at most a day beyond the touched hours, and their zones another one.
     bounds = {"first": first - 3 * DAY, "last": last + 3 * DAY}
-    days = connection.execute(query("refresh_days_from_hours"), bounds, prepare=False).rowcount
-    return days + sum(_refresh_from_readings(connection, *span) for span in _list_spans(connection))
+    return connection.execute(query("refresh_days"), bounds, prepare=False).rowcount
 
 
 def refresh_months(
@@ -47,17 +49,16 @@ def forget_calendars(connection: Connection, note: AccountNote) -> None:
     connection.execute(query("forget_months"), of_account)
 
 
-def _list_spans(connection: Connection) -> list[tuple[datetime, datetime]]:
+def _list_borders(connection: Connection) -> list[datetime]:
+    """Where touched days begin or end inside a UTC hour."""
     rows: Any = connection.execute(
-        "SELECT DISTINCT starts_at, ends_at FROM touched_day WHERE NOT is_whole_hours ORDER BY 1, 2"
+        "SELECT DISTINCT border FROM touched_day, LATERAL (VALUES (starts_at), (ends_at)) AS b "
+        "(border) WHERE border <> date_trunc('hour', border, 'UTC') ORDER BY 1"
     ).fetchall()
-    return list(rows)
+    return [border for (border,) in rows]
 
 
-def _refresh_from_readings(connection: Connection, start: datetime, end: datetime) -> int:
-    border = start.replace(minute=0, second=0, microsecond=0)
-    return connection.execute(
-        query("refresh_days_from_readings"),
-        {"start": start, "end": end, "border": border},
-        prepare=False,
-    ).rowcount
+def _cut_hour(connection: Connection, *, border: datetime) -> None:
+    hour = border.replace(minute=0, second=0, microsecond=0)
+    bounds = {"hour": hour, "border": border, "end": hour + HOUR}
+    connection.execute(query("cut_hour"), bounds, prepare=False)

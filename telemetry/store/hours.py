@@ -4,7 +4,6 @@ Statements over `reading` name one UTC day as constants and are planned each tim
 all days would open every chunk.
 """
 
-from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,10 +14,14 @@ HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 
 
-def refresh_community(connection: Connection, hours: Iterable[datetime]) -> None:
-    """Refresh the continuous aggregate over each run of neighbouring hours (sorted)."""
+def refresh_community(connection: Connection, notes: list[int]) -> None:
+    """Refresh the continuous aggregate over each run of neighbouring noted hours.
+
+    Outside a transaction (pitfall T1), and never over hours that were dropped: they would go.
+    """
     runs: list[list[datetime]] = []
-    for hour in hours:
+    rows: Any = connection.execute(query("noted_hours"), {"ids": notes}).fetchall()
+    for (hour,) in rows:
         if runs and runs[-1][1] == hour:
             runs[-1][1] = hour + HOUR
         else:

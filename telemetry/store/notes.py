@@ -2,20 +2,12 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
 from typing import Any
 
 from msgspec import Struct
 
 from telemetry.store.connection import Connection
 from telemetry.store.queries import query
-
-
-class WaitingNotes(Struct, frozen=True):
-    """Notes that wait, and their hours that are not before the raw horizon (sorted)."""
-
-    ids: list[int]
-    hours: list[datetime]
 
 
 class AccountNote(Struct, frozen=True):
@@ -38,21 +30,17 @@ def begin_step(connection: Connection) -> Iterator[None]:
         yield
 
 
-def list_waiting(connection: Connection, *, limit: int) -> WaitingNotes:
+def list_waiting(connection: Connection, *, limit: int) -> list[int]:
     """The oldest notes. Only a refresher removes notes, and there is one."""
     rows: Any = connection.execute(
-        "SELECT id, hour, hour >= coalesce((SELECT dropped_before FROM raw_horizon), '-infinity') "
-        "FROM dirty_hour ORDER BY hour, id LIMIT %s",
-        [limit],
+        "SELECT id FROM dirty_hour ORDER BY hour, id LIMIT %s", [limit]
     ).fetchall()
-    return WaitingNotes(
-        [note for note, _, _ in rows], sorted({hour for _, hour, is_kept in rows if is_kept})
-    )
+    return [note for (note,) in rows]
 
 
-def take_notes(connection: Connection, notes: WaitingNotes) -> int:
+def take_notes(connection: Connection, ids: list[int]) -> int:
     """Remove notes and hold their device hours in `touched_hour`; how many those are."""
-    touched = connection.execute(query("take_notes"), {"ids": notes.ids}).rowcount
+    touched = connection.execute(query("take_notes"), {"ids": ids}).rowcount
     connection.execute("ANALYZE touched_hour")
     return touched
 

@@ -1,6 +1,10 @@
 """A backup that cannot be taken or loaded says why, and changes nothing."""
 
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -8,8 +12,13 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 
 from telemetry.backup.archive import ArchiveReader, ArchiveWriter, BackupError, Head, Table
+from telemetry.core.consumption import Meter, Replacement, Value
 from telemetry.queue.batches import BatchQueue
+from telemetry.store.aggregates import refresh_aggregates
+from telemetry.store.backup import list_tables
 from telemetry.store.connection import Connection
+from telemetry.store.months import close_month
+from tests.consumption import put, read, register, replace_register
 from tests.messages import make_message
 
 pytestmark = pytest.mark.integration
@@ -82,3 +91,49 @@ def test_it_refuses_another_schema_and_another_edition(queue: BatchQueue, tmp_pa
     head = msgspec.structs.replace(reader.head, edition=other)
     with pytest.raises(CommandError, match=f"is from TimescaleDB's {other} edition"):
         call_command("restore", str(write(tmp_path / "other", head=head)))
+
+
+def snapshot(connection: Connection) -> dict[str, Any]:
+    """Every row of every table that a backup holds."""
+    return {
+        table.name: sorted(map(repr, read(connection, f'SELECT * FROM "{table.name}"')))
+        for table in list_tables(connection)
+    }
+
+
+@pytest.mark.usefixtures("environ")
+def test_it_brings_back_consumption_closed_months_and_what_was_noted(
+    queue: BatchQueue, connection: Connection, clear: Callable[[], None], tmp_path: Path
+) -> None:
+    site = register(connection, Meter("cumulative", modulus=Decimal(1000)), billing_day=2)
+    start = datetime(2026, 3, 1, tzinfo=UTC)
+
+    def put_hours(*hours: int) -> None:
+        values = [Value(start + hour * timedelta(hours=1), Decimal(hour)) for hour in hours]
+        put(connection, [(site, value) for value in values])
+
+    put_hours(0, 10, 100)
+    refresh_aggregates(connection)
+    close_month(site.account_id, month=date(2026, 3, 2), user_id=None, now=datetime.now(UTC))
+    put_hours(20, 60)
+    refresh_aggregates(connection)
+    connection.execute(
+        "INSERT INTO raw_horizon (dropped_before) VALUES (%s) ON CONFLICT (id) "
+        "DO UPDATE SET dropped_before = excluded.dropped_before",
+        [start],
+    )
+    put_hours(-30, 70)
+    replace_register(connection, site, Replacement(start, Decimal(5), Decimal(0)))
+    refresh_aggregates(connection)
+    put_hours(80)
+    saved = snapshot(connection)
+    assert saved["refused_hour"]
+    assert saved["month_adjustment"]
+    assert saved["dirty_hour"]
+    call_command("backup", str(tmp_path / "b"))
+    queue.redis.flushdb()
+    clear()
+    assert not snapshot(connection)["reading"]
+    call_command("restore", str(tmp_path / "b"))
+    assert snapshot(connection) == saved
+    assert refresh_aggregates(connection).notes == 1

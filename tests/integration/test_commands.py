@@ -1,6 +1,7 @@
 """The commands that operators use, on a real database and Redis."""
 
 import json
+from datetime import date
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from django.contrib.auth import get_user_model
 from django.core.management import CommandError, call_command
 
 from telemetry.core.batch import COUNTERS_KEY
-from telemetry.models import Account, DeadLetter, Device, Gateway
+from telemetry.models import Account, ClosedMonth, DeadLetter, Device, Gateway
 from telemetry.queue.batches import BatchQueue
 from telemetry.store.connection import Connection
 from tests.conftest import CONTRACT
@@ -51,9 +52,47 @@ def test_it_updates_what_the_file_changes_and_leaves_the_rest(
     assert Device.objects.count() == devices
 
 
+def test_it_loads_what_consumption_depends_on_and_leaves_it_when_it_is_not_named(
+    environ: dict[str, str], connection: Connection, fleet: None, tmp_path: Path
+) -> None:
+    file = tmp_path / "fleet.json"
+    account = {"name": "Second Account", "time_zone": "Europe/Lisbon"}
+    device = {"code": "D01", "kind": "meter", "measurement": "cumulative"}
+    gateway = {"account": "Second Account", "code": "G", "mac": "11:22:33:44:55:66"}
+
+    def load(more_of_account: dict[str, Any], more_of_device: dict[str, Any]) -> tuple[Any, ...]:
+        devices = [{**device, **more_of_device}]
+        text = {
+            "accounts": [{**account, **more_of_account}],
+            "gateways": [{**gateway, "devices": devices}],
+        }
+        file.write_text(json.dumps(text), encoding="utf-8")
+        call("load_fleet", str(file))
+        found = Device.objects.select_related("account").get(gateway__mac=gateway["mac"])
+        return found.account.billing_day, found.register_modulus, found.interval_s
+
+    assert load({}, {}) == (1, None, None)
+    named = load({"billing_day": 15}, {"register_modulus": "100000", "interval_s": 900})
+    assert named == (15, 100_000, 900)
+    assert load({}, {}) == named
+    assert load({}, {"register_modulus": None, "interval_s": None}) == (15, None, None)
+    ClosedMonth.objects.create(
+        account=Account.objects.get(name="Second Account"), month=date(2026, 1, 15)
+    )
+    with pytest.raises(CommandError, match=r"accounts: account Second Account has closed months"):
+        load({"billing_day": 14}, {})
+
+
 @pytest.mark.parametrize(
     ("fleet_file", "words"),
     [
+        ('{"accounts": [{"name": "A", "billing_day": 29}]}', "accounts[0].billing_day"),
+        (
+            '{"accounts": [{"name": "A"}], "gateways": [{"account": "A", "code": "G", '
+            '"mac": "aa:bb:cc:dd:ee:99", "devices": [{"code": "D", "kind": "meter", '
+            '"measurement": "cumulative", "register_modulus": -1}]}]}',
+            "register_modulus is -1: expected more than 0",
+        ),
         ("{", "truncated"),
         ('{"gateways": [{"account": "A", "code": "G", "mac": "zz"}]}', "gateways[0].mac"),
         ('{"accounts": [{"name": "A", "time_zone": "Mars/Base"}]}', "accounts[0].time_zone"),
@@ -63,7 +102,15 @@ def test_it_updates_what_the_file_changes_and_leaves_the_rest(
         ),
         ('{"accounts": [{"name": "A", "colour": "red"}]}', "colour"),
     ],
-    ids=["cut off", "no MAC", "no such time zone", "no such account", "unknown field"],
+    ids=[
+        "no such billing day",
+        "modulus below 0",
+        "cut off",
+        "no MAC",
+        "no such time zone",
+        "no such account",
+        "unknown field",
+    ],
 )
 def test_it_names_the_place_and_changes_nothing_when_the_file_is_wrong(
     environ: dict[str, str], connection: Connection, tmp_path: Path, fleet_file: str, words: str

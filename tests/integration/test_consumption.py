@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from telemetry.core.consumption import Meter, Replacement, Value
+from telemetry.models import TaskRun
 from telemetry.store.aggregates import refresh_aggregates
 from telemetry.store.connection import Connection
 from tests.consumption import (
@@ -196,3 +197,16 @@ def test_it_takes_a_replacement_back_when_it_is_deleted(connection: Connection) 
     connection.execute("DELETE FROM meter_replacement")
     refresh_aggregates(connection)
     assert read(connection, total) == [(Decimal(-1),)]
+
+
+@pytest.mark.usefixtures("environ")
+def test_it_records_what_the_scheduled_refresh_did(connection: Connection) -> None:
+    from workers.maintenance import refresh_aggregates as run_task
+
+    site = register(connection, Meter("delta"))
+    put(connection, [(site, value) for value in make((0, 1), (1, 2), (30, 3))])
+    run_task()
+    done = TaskRun.objects.get(name="telemetry.refresh_aggregates")
+    assert done.result == {
+        "notes": 3, "hours": 3, "days": 2, "months": 1, "refused": 0, "adjusted": 0,
+    }  # fmt: skip

@@ -324,6 +324,11 @@ def test_it_cuts_days_and_months_again_when_the_calendar_changes(connection: Con
         assert read(connection, "SELECT sum(total) FROM daily_aggregate") == [(399,)]
 
 
+def test_it_takes_no_time_zone_that_the_server_does_not_know(connection: Connection) -> None:
+    with pytest.raises(psycopg.errors.CheckViolation, match="knows no time zone Mars/Base"):
+        register(connection, Meter("delta"), zone="Mars/Base")
+
+
 def test_it_bills_a_device_that_changes_hands_to_whom_its_readings_name(
     connection: Connection,
 ) -> None:

@@ -64,6 +64,18 @@ CREATE TRIGGER account_calendar AFTER UPDATE OF time_zone, billing_day
     WHEN (OLD.time_zone <> NEW.time_zone OR OLD.billing_day <> NEW.billing_day)
     EXECUTE FUNCTION change_calendar();
 
+-- A zone that only Python knows (its data can be newer) would stop every refresh.
+CREATE FUNCTION check_time_zone() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM now() AT TIME ZONE NEW.time_zone;
+    RETURN NEW;
+EXCEPTION WHEN invalid_parameter_value THEN
+    RAISE check_violation USING CONSTRAINT = 'account_time_zone', MESSAGE = format(
+        'account %s: the database server knows no time zone %s', NEW.name, NEW.time_zone);
+END $$;
+CREATE TRIGGER account_time_zone BEFORE INSERT OR UPDATE OF time_zone
+    ON account FOR EACH ROW EXECUTE FUNCTION check_time_zone();
+
 -- What stands when this is installed: days of every account, hours of cumulative devices.
 INSERT INTO dirty_account (account_id, cut_days) SELECT id, true FROM account;
 INSERT INTO dirty_hour (hour, device_ids)

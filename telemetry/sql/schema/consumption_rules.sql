@@ -1,25 +1,28 @@
 -- The rules of consumption, in one place. telemetry/core/consumption.py says the same in Python;
 -- tests hold the two against each other.
 
--- What a register counted between two readings. `before` is null for the first reading ever.
--- Replacements in (before_at, after_at] telescope: (old - before) + ... + (after - new).
+-- What a register counted between two readings. `before` is null for the first reading ever;
+-- `replaced` is what replaced_between says, null without a replacement between them.
 -- A fall of up to a tenth is noise and evens out; a greater one is a rollover where the modulus is
 -- known, a new cycle from zero elsewhere. Source: Home Assistant, sensor/recorder.py,
 -- reset_detected, and its developers' documentation of the state class total_increasing.
-CREATE FUNCTION register_increment(device bigint, modulus numeric, before numeric,
-    before_at timestamptz, after numeric, after_at timestamptz) RETURNS numeric
-LANGUAGE sql STABLE AS $$
+CREATE FUNCTION register_increment(modulus numeric, before numeric, after numeric, replaced numeric)
+RETURNS numeric LANGUAGE sql IMMUTABLE AS $$
     SELECT CASE
         WHEN before IS NULL THEN 0
-        WHEN EXISTS (SELECT FROM meter_replacement p
-                     WHERE p.device_id = device AND p.at > before_at AND p.at <= after_at)
-            THEN after - before + (
-                SELECT sum(p.old_value - p.new_value) FROM meter_replacement p
-                WHERE p.device_id = device AND p.at > before_at AND p.at <= after_at)
+        WHEN replaced IS NOT NULL THEN after - before + replaced
         WHEN after >= before OR after >= 0.9 * before THEN after - before
         WHEN modulus IS NOT NULL THEN modulus - before + after
         ELSE after
     END
+$$;
+
+-- The replacements of a register in (before_at, after_at], telescoped: (old - before) + ... +
+-- (after - new) is after - before + the sum of (old - new). Null when there are none.
+CREATE FUNCTION replaced_between(device bigint, before_at timestamptz, after_at timestamptz)
+RETURNS numeric LANGUAGE sql STABLE AS $$
+    SELECT sum(old_value - new_value) FROM meter_replacement
+    WHERE device_id = device AND at > before_at AND at <= after_at
 $$;
 
 -- Readings that an hour can count for: one, or as many as the device's interval has in an hour.
@@ -37,11 +40,21 @@ LANGUAGE sql STABLE AS $$
     FROM (SELECT day::timestamp AT TIME ZONE zone AS later) AS midnight
 $$;
 
--- Whether a local day begins and ends on whole UTC hours, so that hourly rows make it up exactly.
+-- Whether a local day begins and ends on whole UTC hours.
 CREATE FUNCTION is_day_of_whole_hours(day date, zone text) RETURNS boolean
 LANGUAGE sql STABLE AS $$
     SELECT extract(minute FROM local_day_start(day, zone) AT TIME ZONE 'UTC') = 0
        AND extract(minute FROM local_day_start(day + 1, zone) AT TIME ZONE 'UTC') = 0
+$$;
+
+-- Whether an hour can not be computed again: its raw readings were dropped, or some of those of its
+-- local day were, where the day has to be read whole from raw readings.
+CREATE FUNCTION is_hour_dropped(hour timestamptz, zone text, dropped_before timestamptz)
+RETURNS boolean LANGUAGE sql STABLE AS $$
+    SELECT hour < dropped_before
+        OR hour < dropped_before + interval '2 days'
+            AND NOT is_day_of_whole_hours((hour AT TIME ZONE zone)::date, zone)
+            AND local_day_start((hour AT TIME ZONE zone)::date, zone) < dropped_before
 $$;
 
 -- The first day of the billing month that a day belongs to. Billing days go up to 28.

@@ -1,0 +1,135 @@
+"""The rules of consumption, said in Python."""
+
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from telemetry.core.consumption import (
+    Meter,
+    Replacement,
+    Value,
+    count_days,
+    count_intervals,
+    cover,
+    day_of,
+    increment,
+    measure,
+    month_of,
+    next_month,
+    start_of,
+    sum_by,
+)
+
+START = datetime(2026, 11, 1, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+LISBON = ZoneInfo("Europe/Lisbon")
+
+
+def at(hours: float, value: str = "1") -> Value:
+    return Value(START + hours * HOUR, Decimal(value))
+
+
+def replaced(hours: float, old: str, new: str) -> Replacement:
+    return Replacement(START + hours * HOUR, Decimal(old), Decimal(new))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "modulus", "expected"),
+    [
+        (None, "500", None, "0"),
+        ("10", "12.5", None, "2.5"),
+        ("99990", "10", "100000", "20"),
+        ("99990", "10", None, "10"),
+        ("100", "90", None, "-10"),
+        ("100", "89.9999", None, "89.9999"),
+        ("100", "90", "1000", "-10"),
+        ("0", "0", "1000", "0"),
+        ("-10", "-9", None, "1"),
+    ],
+    ids=[
+        "the first reading ever counts nothing", "growth", "rollover", "reset", "dip",
+        "just below a dip is a reset", "a dip is none of a rollover", "zero stays zero",
+        "a negative register grows",
+    ],
+)  # fmt: skip
+def test_it_counts_between_two_readings(
+    before: str | None, after: str, modulus: str | None, expected: str
+) -> None:
+    counted = increment(
+        None if before is None else at(0, before),
+        at(1, after),
+        modulus=None if modulus is None else Decimal(modulus),
+        replacements=[],
+    )
+    assert counted == Decimal(expected)
+
+
+def test_it_counts_to_the_end_of_the_old_register_and_from_the_start_of_the_new() -> None:
+    both = [replaced(0.6, "5", "90"), replaced(0.5, "110", "0")]  # in no order
+    step = {"modulus": None, "replacements": both}
+    assert increment(at(0, "100"), at(1, "95"), **step) == 10 + 5 + 5
+    assert increment(at(0, "100"), at(0.5, "3"), **step) == 10 + 3
+    assert increment(at(0.6, "90"), at(1, "95"), **step) == 5
+
+
+def test_it_sees_each_reading_once_whatever_the_order() -> None:
+    readings = [at(2, "12"), at(0, "10"), at(2, "12"), at(1, "11")]
+    assert [step.consumed for step in measure(readings, Meter("cumulative"))] == [0, 1, 1]
+    assert [step.consumed for step in measure(readings, Meter("delta"))] == [10, 11, 12]
+    [day] = sum_by(measure(readings, Meter("gauge")), lambda at: at.date()).values()
+    assert (day.total, day.reading_sum, day.first, day.last) == (None, 33, 10, 12)
+
+
+def test_it_begins_days_where_the_clocks_change() -> None:
+    azores, sao_paulo = ZoneInfo("Atlantic/Azores"), ZoneInfo("America/Sao_Paulo")
+    assert start_of(date(2026, 10, 25), azores) == datetime(2026, 10, 25, 0, tzinfo=UTC)
+    assert start_of(date(2026, 10, 26), azores) == datetime(2026, 10, 26, 1, tzinfo=UTC)
+    assert start_of(date(2018, 11, 4), sao_paulo) == datetime(2018, 11, 4, 3, tzinfo=UTC)
+    for zone in (azores, sao_paulo, LISBON):
+        for shift in range(-400, 400):
+            day = date(2026, 6, 1) + timedelta(days=shift)
+            start = start_of(day, zone)
+            assert day_of(start, zone) == day
+            assert day_of(start - timedelta(microseconds=1), zone) == day - timedelta(days=1)
+
+
+@pytest.mark.parametrize(
+    ("day", "billing_day", "month"),
+    [
+        (date(2026, 1, 14), 15, date(2025, 12, 15)),
+        (date(2026, 1, 15), 15, date(2026, 1, 15)),
+        (date(2026, 3, 1), 28, date(2026, 2, 28)),
+        (date(2026, 2, 28), 1, date(2026, 2, 1)),
+    ],
+    ids=["the day before", "the day itself", "after a short month", "calendar months"],
+)
+def test_it_finds_the_billing_month(day: date, billing_day: int, month: date) -> None:
+    assert month_of(day, billing_day) == month
+    assert month <= day < next_month(month)
+
+
+def test_it_covers_no_more_than_the_hours_there_are() -> None:
+    instants = [at(0).at + shift * HOUR / 4 for shift in range(8)]  # four an hour, two hours
+    assert count_intervals(instants, Meter("delta"), LISBON) == 2
+    assert count_intervals(instants, Meter("delta", interval_s=1800), LISBON) == 4
+    assert count_intervals(instants, Meter("delta", interval_s=7200), LISBON) == 2
+    kolkata = ZoneInfo("Asia/Kolkata")
+    ends = [datetime(2026, 11, 1, 18, 40, tzinfo=UTC), datetime(2026, 11, 2, 18, 20, tzinfo=UTC)]
+    assert count_intervals(ends, Meter("delta"), kolkata) == 1
+
+
+def test_it_measures_a_month_by_what_has_passed_of_it() -> None:
+    month = date(2026, 10, 1)
+    begun = start_of(month, LISBON)
+    meter = Meter("delta")
+    assert cover(Decimal(5), month, meter, LISBON, now=begun) is None
+    assert cover(Decimal(5), month, meter, LISBON, now=begun + 10 * HOUR) == Decimal("0.5")
+    assert cover(Decimal(50), month, meter, LISBON, now=begun + 10 * HOUR) == 1
+    # October has one hour more in Lisbon.
+    over = start_of(date(2027, 1, 1), LISBON)
+    assert cover(Decimal(149), month, meter, LISBON, now=over) == Decimal(149) / (31 * 24 + 1)
+    assert count_days(month, LISBON, now=begun + HOUR) == 1
+    assert count_days(month, LISBON, now=begun + 30 * HOUR) == 2
+    assert count_days(month, LISBON, now=over) == 31
