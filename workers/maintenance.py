@@ -3,22 +3,28 @@
 import time
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from typing import Any
 
 from celery.signals import worker_init
-from msgspec import structs
+from msgspec import convert, structs, to_builtins
 
 from config.celery import app
 from config.env import read_options
 from config.options import DatabaseOptions, MaintenanceOptions
 from config.queue import connect_redis
 from config.start import stop_on_errors
-from telemetry.core.batch import KEEP_STORAGE_TASK, MAINTENANCE_QUEUE, REPLAY_WAITING_TASK
+from telemetry.core.batch import (
+    KEEP_STORAGE_TASK,
+    MAINTENANCE_QUEUE,
+    REPLAY_WAITING_TASK,
+    VERIFY_TASK,
+)
 from telemetry.core.liveness import BridgeSign, choose_sweep_instant
 from telemetry.queue.batches import BatchQueue
 from telemetry.queue.bridges import read_bridges
 from telemetry.queue.tasks import choose_stale, list_held_ids, list_waiting_ids
 from telemetry.replay import find_waiting_dead_letters, replay_dead_letters
-from telemetry.store import aggregates
+from telemetry.store import aggregates, verification
 from telemetry.store.connection import Connection, open_connection
 from telemetry.store.storage import keep_storage as store_keep_storage
 from telemetry.store.upkeep import (
@@ -31,6 +37,8 @@ from workers.recording import BUSY, Result, recorded_task
 
 REQUEUE_LIMIT = 5_000
 STORAGE_TURN_S = 30.0
+VERIFY_TURN_S = 30.0
+TOLD_DIFFERENCES = 20
 
 
 @worker_init.connect
@@ -136,6 +144,24 @@ def keep_storage() -> Result:
     if kept.left:
         app.send_task(KEEP_STORAGE_TASK, queue=MAINTENANCE_QUEUE)
     return {"rows": kept.readings + kept.aggregates, **structs.asdict(kept)}
+
+
+@recorded_task(VERIFY_TASK, rows="differences")
+def verify_aggregates(so_far: dict[str, Any] | None = None) -> Result:
+    """Hold aggregates against readings, in turns with the other tasks. What differs is in the
+    result, and `pipeline_status` reports it until a later run finds nothing."""
+    carried = None if so_far is None else convert(so_far, verification.Verification)
+    with _connect() as connection:
+        try:
+            found = verification.verify_aggregates(
+                connection, so_far=carried, budget_s=VERIFY_TURN_S, examples=TOLD_DIFFERENCES
+            )
+        except verification.VerifyBusyError:
+            return BUSY
+    result: Result = to_builtins(found)
+    if found.next_slice is not None:
+        app.send_task(VERIFY_TASK, queue=MAINTENANCE_QUEUE, kwargs={"so_far": result})
+    return result
 
 
 @recorded_task(REPLAY_WAITING_TASK, rows="replayed", is_frequent=True)

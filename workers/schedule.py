@@ -5,7 +5,12 @@ from typing import Any
 
 from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask
 
-from telemetry.core.batch import KEEP_STORAGE_TASK, MAINTENANCE_QUEUE, REPLAY_WAITING_TASK
+from telemetry.core.batch import (
+    KEEP_STORAGE_TASK,
+    MAINTENANCE_QUEUE,
+    REPLAY_WAITING_TASK,
+    VERIFY_TASK,
+)
 from telemetry.models import TaskRun
 
 DAY_S = 86_400
@@ -91,9 +96,9 @@ SCHEDULE = (
     ),
     ScheduledTask(
         "Verify aggregates",
-        "telemetry.verify_aggregates",
+        VERIFY_TASK,
         Daily(3, 30),
-        "Holds aggregates against readings.",
+        "Computes hours, days and months again from raw readings, and reports what differs.",
     ),
 )
 

@@ -1,6 +1,7 @@
 """Whether every acknowledged message is where it must be, once, with the values that were sent."""
 
 import json
+import time
 from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
@@ -11,8 +12,13 @@ import psycopg
 from telemetry.core.reasons import Reason
 from telemetry.simulator.messages import iterate_messages
 from telemetry.simulator.plan import Plan
+from telemetry.store.aggregates import RefreshBusyError, refresh_aggregates
+from telemetry.store.connection import open_connection
+from telemetry.store.differences import describe_difference
+from telemetry.store.verification import VerifyBusyError, verify_aggregates
 
 Row = tuple[int, datetime, Decimal]
+BUSY_S = 60.0
 
 
 def list_expected_rows(plan: Plan) -> Iterator[Row]:
@@ -80,3 +86,23 @@ def find_recovery_s(database_url: str, *, healed_at: float) -> float | None:
             [healed_at],
         ).fetchone()
     return None if row[0] is None else max(0.0, round(float(row[0]) - healed_at, 3))
+
+
+def find_wrong_aggregates(database_url: str) -> tuple[int, list[str]]:
+    """Hours, days and months computed from raw readings after a refresh, and those that differ."""
+    with open_connection(database_url, name="chaos", statement_timeout_s=120) as connection:
+        give_up_at = time.monotonic() + BUSY_S
+        while True:
+            try:
+                refresh_aggregates(connection)
+                found = verify_aggregates(connection)
+                break
+            except (RefreshBusyError, VerifyBusyError):
+                if time.monotonic() > give_up_at:
+                    return 0, [f"aggregates: another refresh is under way for {BUSY_S:.0f} s"]
+                time.sleep(0.5)
+    rows = found.hours + found.days + found.months
+    problems = [describe_difference(one) for one in found.examples[:5]]
+    if found.differences > len(problems):
+        problems.append(f"and {found.differences - len(problems)} more rows of aggregates")
+    return rows, problems

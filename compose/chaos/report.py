@@ -20,6 +20,7 @@ def write_json(path: Path, results: list[Result], *, seed: int, load: Load, faul
         "load": asdict(load),
         "acknowledged": sum(result.acknowledged for result in results),
         "rows": sum(result.rows for result in results),
+        "aggregates": sum(result.aggregates for result in results),
         "dead_letters": sum(result.dead_letters for result in results),
         "failed_schedules": [result.number for result in results if result.problems],
         "hits_by_kind": dict(sorted(count_hits(results).items())),
@@ -59,9 +60,10 @@ def as_table(results: list[Result]) -> Table:
 
 def describe(result: Result) -> str:
     """One line for a schedule."""
-    verdict = "; ".join(result.problems) or "nothing lost, nothing twice"
+    verdict = "; ".join(result.problems) or "nothing lost, nothing twice, aggregates right"
     return (
         f"schedule {result.number}: {', '.join(hit.name for hit in result.hits)}: "
         f"{result.acknowledged:,} acknowledged, {result.rows:,} rows, "
+        f"{result.aggregates:,} aggregates, "
         f"{result.dead_letters:,} dead letters, {result.seconds:.0f} s: {verdict}"
     )

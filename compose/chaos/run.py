@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from compose.chaos.check import find_recovery_s, find_wrong_rows
+from compose.chaos.check import find_recovery_s, find_wrong_aggregates, find_wrong_rows
 from compose.chaos.faults import SERVERS, Cause
 from compose.chaos.schedule import Fault, Schedule
 from compose.chaos.stack import ChaosStack, resume_tree
@@ -54,6 +54,7 @@ class Result:
     acknowledged: int = 0
     resent: int = 0
     rows: int = 0
+    aggregates: int = 0  # hours, days and months that were held against the readings
     dead_letters: int = 0
     duplicate_messages: int = 0
     difference: int = 0
@@ -218,6 +219,8 @@ def _check(
         result.problems += verified.differences
         if summary.is_whole:
             result.problems += find_wrong_rows(url, plan)
+        result.aggregates, wrong = find_wrong_aggregates(url)
+        result.problems += wrong
         redis = connect_redis(read_options(RedisOptions, stack.environ))
         with open_connection(url, name="chaos", statement_timeout_s=60) as connection:
             report = read_report(connection, BatchQueue(redis), count_rows=True)

@@ -19,15 +19,17 @@ def refresh_community(connection: Connection, notes: list[int]) -> None:
 
     Outside a transaction (pitfall T1), and never over hours that were dropped: they would go.
     """
-    runs: list[list[datetime]] = []
     rows: Any = connection.execute(query("noted_hours"), {"ids": notes}).fetchall()
-    for (hour,) in rows:
-        if runs and runs[-1][1] == hour:
-            runs[-1][1] = hour + HOUR
-        else:
-            runs.append([hour, hour + HOUR])
-    for run in runs:
+    for run in _find_runs([hour for (hour,) in rows]):
         connection.execute("CALL refresh_continuous_aggregate('hourly_aggregate', %s, %s)", run)
+
+
+def force_community(connection: Connection, hours: list[datetime]) -> None:
+    """Make hours (sorted) of the continuous aggregate anew though no reading of them changed."""
+    for run in _find_runs(hours):
+        connection.execute(
+            "CALL refresh_continuous_aggregate('hourly_aggregate', %s, %s, force => true)", run
+        )
 
 
 def refresh_apache(connection: Connection) -> None:
@@ -54,6 +56,17 @@ def list_utc_days(connection: Connection, *, only_registers: bool) -> list[datet
         [only_registers],
     ).fetchall()
     return [start for (start,) in rows]
+
+
+def _find_runs(hours: list[datetime]) -> list[list[datetime]]:
+    """Runs of neighbouring hours (sorted): first instant and end."""
+    runs: list[list[datetime]] = []
+    for hour in hours:
+        if runs and runs[-1][1] == hour:
+            runs[-1][1] = hour + HOUR
+        else:
+            runs.append([hour, hour + HOUR])
+    return runs
 
 
 def _execute_day(connection: Connection, name: str, *, start: datetime) -> None:

@@ -64,12 +64,14 @@ class TaskAge(Struct):
     """A task that beat sends. `success_age_s`: since its last success; None: it never had one.
 
     `overdue_s`: since the second run after that success was due; negative while it is not.
+    `differences`: rows that the last run found to be other than the readings say.
     """
 
     name: str
     success_age_s: float | None
     overdue_s: float
     error: str = ""
+    differences: int = 0
 
 
 class PipelineStatus(Struct):
@@ -134,6 +136,7 @@ def read_status(
             status.problems.append("the database does not answer: how tasks ran is unknown")
         else:
             status.problems += find_overdue(status.tasks, grace_s=options.task_grace_s)
+            status.problems += find_differences(status.tasks)
     status.healthy = not status.problems
     return status
 
@@ -179,6 +182,16 @@ def find_overdue(tasks: list[TaskAge], *, grace_s: float) -> list[str]:
         why = f"; its last error: {task.error.splitlines()[0][:200]}" if task.error else ""
         problems.append(f"task {task.name} has not succeeded {since}{why}")
     return problems
+
+
+def find_differences(tasks: list[TaskAge]) -> list[str]:
+    """Aggregates that the last verification found to be wrong."""
+    return [
+        f"task {task.name} found {task.differences} rows of aggregates that are not as the "
+        "readings say: manage.py verify_aggregates lists them, --repair computes them again"
+        for task in tasks
+        if task.differences
+    ]
 
 
 def _find_late(status: PipelineStatus, options: StatusOptions) -> list[str]:

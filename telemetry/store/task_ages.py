@@ -37,4 +37,5 @@ def _find_age(run: TaskRun, schedule: Any, now: datetime) -> TaskAge:
         round((now - run.success_at).total_seconds(), 1) if run.success_at else None,
         round((now - due_at).total_seconds(), 1),
         run.error if is_failing else "",
+        int(run.result.get("differences", 0)),
     )

@@ -7,7 +7,12 @@ from decimal import Decimal
 
 import pytest
 
-from compose.chaos.check import find_recovery_s, find_wrong_rows, list_expected_rows
+from compose.chaos.check import (
+    find_recovery_s,
+    find_wrong_aggregates,
+    find_wrong_rows,
+    list_expected_rows,
+)
 from telemetry.core.batch import RawMessage
 from telemetry.queue.batches import BatchQueue
 from telemetry.simulator.messages import iterate_messages
@@ -83,3 +88,16 @@ def test_it_measures_from_the_end_of_a_fault_to_the_next_stored_batch(database_u
     recovery_s = find_recovery_s(database_url, healed_at=time.time() - 30)
     assert recovery_s is not None
     assert 20 < recovery_s <= 30
+
+
+@pytest.mark.usefixtures("stored")
+def test_it_finds_aggregates_that_are_not_as_the_readings_say(
+    database_url: str, connection: Connection
+) -> None:
+    rows, problems = find_wrong_aggregates(database_url)
+    assert rows >= 3 * 3 * 2
+    assert problems == []
+    connection.execute("UPDATE daily_aggregate SET readings_count = readings_count + 1")
+    _, problems = find_wrong_aggregates(database_url)
+    assert problems
+    assert problems[0].startswith("daily_aggregate")

@@ -1,0 +1,178 @@
+"""`manage.py verify_aggregates`: hold hours, days, months and books against the raw readings."""
+
+from argparse import ArgumentParser, ArgumentTypeError
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import date
+from typing import Any, NoReturn
+
+import msgspec
+import psycopg
+from django.core.management.base import BaseCommand
+from django.utils import timezone
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from config.env import read_options
+from config.options import DatabaseOptions
+from telemetry.core.batch import VERIFY_TASK
+from telemetry.models import Account, TaskRun
+from telemetry.store.aggregates import RefreshBusyError
+from telemetry.store.connection import Connection, open_connection
+from telemetry.store.differences import describe_difference
+from telemetry.store.repair import repair_aggregates
+from telemetry.store.verification import (
+    EXAMPLES,
+    Scope,
+    Verification,
+    VerifyBusyError,
+    verify_aggregates,
+)
+
+LONGEST_STATEMENT_S = 7_200
+
+
+def read_date(text: str) -> date:
+    """A date. Raises `ArgumentTypeError`."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise ArgumentTypeError(f"{text!r}: expected a date like 2026-11-30") from error
+
+
+class Command(BaseCommand):
+    """Print what differs; exit code 1 when something does."""
+
+    help = (
+        "Compute hours, local days and billing months again from raw readings, another way, and "
+        "list every row that is missing, too many or different, and closed months that do not add "
+        "up. What waits for the refresh is no difference. Exit code 1 when there is a difference, "
+        "or one that --repair did not mend."
+    )
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Options of the command."""
+        parser.add_argument(
+            "--since", type=read_date, metavar="DATE", help="first UTC day; its months as a whole"
+        )
+        parser.add_argument("--until", type=read_date, metavar="DATE", help="last UTC day")
+        parser.add_argument("--account", metavar="NAME", help="only the devices of this account")
+        parser.add_argument(
+            "--repair", action="store_true", help="compute again what differs, and look again"
+        )
+        parser.add_argument(
+            "--show", type=int, default=EXAMPLES, metavar="N", help="differences printed in full"
+        )
+        parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+    def handle(self, *_: Any, **given: Any) -> None:
+        """Verify, or repair, and print."""
+        scope = Scope(given["since"], given["until"], self._find_account(given["account"]))
+        try:
+            with (
+                open_connection(
+                    read_options(DatabaseOptions).url,
+                    name="tds-verify",
+                    statement_timeout_s=LONGEST_STATEMENT_S,
+                ) as connection,
+                _show_progress() as progress,
+            ):
+                found = self._look(connection, scope, given, progress)
+        except VerifyBusyError:
+            self._stop("another verification is under way: try again later")
+        except RefreshBusyError:
+            self._stop("a refresh or drop is under way: try again later")
+        except psycopg.Error as error:
+            self._stop(f"DATABASE_URL: {str(error).strip().partition(chr(10))[0]}")
+        if scope.is_all:  # then pipeline_status goes by it
+            TaskRun.objects.update_or_create(
+                name=VERIFY_TASK,
+                defaults={"success_at": timezone.now(), "result": msgspec.to_builtins(found)},
+            )
+        if found.differences:
+            raise SystemExit(1)
+
+    def _look(
+        self,
+        connection: Connection,
+        scope: Scope,
+        given: dict[str, Any],
+        progress: Callable[[int, int, str], None],
+    ) -> Verification:
+        if not given["repair"]:
+            found = verify_aggregates(
+                connection, scope=scope, examples=given["show"], progress=progress
+            )
+            self._print(found, found, given)
+            return found
+        done = repair_aggregates(connection, scope=scope, examples=given["show"], progress=progress)
+        self._print(done.before if not given["json"] else done, done.before, given)
+        if not given["json"] and done.before.differences:
+            self.stdout.write(
+                f"repaired: {done.refreshed.hours:,} hours, {done.refreshed.days:,} days, "
+                f"{done.refreshed.months:,} months computed again, {done.refreshed.adjusted:,} "
+                "adjustments of closed months; second look:"
+            )
+            self._tell(done.after)
+        return done.after
+
+    def _print(self, answer: Any, found: Verification, given: dict[str, Any]) -> None:
+        if given["json"]:
+            self.stdout.write(msgspec.json.encode(answer).decode())
+        else:
+            self._tell(found)
+
+    def _tell(self, found: Verification) -> None:
+        for difference in found.examples:
+            self.stdout.write(describe_difference(difference))
+        if found.differences > len(found.examples):
+            self.stdout.write(f"and {found.differences - len(found.examples):,} more")
+        relations = ", ".join(f"{name} {count:,}" for name, count in found.by_relation.items())
+        self.stdout.write(
+            f"{found.hours:,} hours, {found.days:,} days, {found.months:,} months of devices "
+            f"computed from readings: {found.differences:,} differences"
+            + (f" ({relations})" if relations else "")
+        )
+        for count, text in (
+            (found.waiting, "rows wait for the refresh"),
+            (found.moved, "rows of devices that changed to another calendar were not judged"),
+            (found.refused, "rows depend on refused hours"),
+            (found.skipped_hours, "hours lie before the raw horizon and were skipped"),
+            (found.refused_hours, "hours are refused: late readings before the raw horizon"),
+        ):
+            if count:
+                self.stdout.write(f"note: {count:,} {text}")
+        for hour in found.refused_examples:
+            self.stdout.write(f"note: refused: {hour}")
+
+    def _find_account(self, name: str | None) -> int | None:
+        if name is None:
+            return None
+        account = Account.objects.filter(name=name).first()
+        if account is None:
+            self._stop(f"--account {name!r}: there is no account of that name")
+        return account.pk
+
+    def _stop(self, text: str) -> NoReturn:
+        self.stderr.write(f"error: {text}")
+        raise SystemExit(1)
+
+
+@contextmanager
+def _show_progress() -> Iterator[Callable[[int, int, str], None]]:
+    """A bar on a terminal; nothing elsewhere."""
+    console = Console(stderr=True)
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed}/{task.total}"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        disable=not console.is_terminal,
+    ) as bars:
+        bar = bars.add_task("verify", total=None)
+        yield lambda done, total, name: bars.update(
+            bar, completed=done, total=total, description=f"verify {name}".strip()
+        )

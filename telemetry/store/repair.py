@@ -1,0 +1,70 @@
+"""Repair aggregates that are not as the readings say: note, refresh, settle books, look again."""
+
+from collections.abc import Callable
+
+import psycopg
+from msgspec import Struct
+
+from telemetry.store.aggregates import (
+    REFRESH_LOCK,
+    RefreshBusyError,
+    Refreshed,
+    refresh_aggregates,
+)
+from telemetry.store.connection import Connection
+from telemetry.store.notes import begin_step
+from telemetry.store.queries import query
+from telemetry.store.verification import Scope, Verification, list_slices, verify_aggregates
+from telemetry.store.verified_slices import choose_devices
+
+
+class Repaired(Struct):
+    """What was found, what the refresh did about it, and what was found then."""
+
+    before: Verification
+    refreshed: Refreshed
+    after: Verification
+
+
+def repair_aggregates(
+    connection: Connection,
+    *,
+    scope: Scope,
+    examples: int,
+    progress: Callable[[int, int, str], None] = lambda *_: None,
+) -> Repaired:
+    """Refresh, verify, repair, refresh, and verify again, under the refreshers' lock.
+
+    In a closed month what changes becomes an adjustment, as always; a closed total is set back to
+    what closing wrote down. Raises `RefreshBusyError`, `VerifyBusyError`, `psycopg.Error`;
+    repeating it is safe, also after a kill: what was noted is refreshed by whoever comes next.
+    """
+    try:  # within the connection's lock_timeout
+        connection.execute("SELECT pg_advisory_lock(%s)", [REFRESH_LOCK])
+    except psycopg.errors.LockNotAvailable as error:
+        raise RefreshBusyError from error
+    try:
+        refresh_aggregates(connection)
+        before = verify_aggregates(
+            connection, scope=scope, examples=examples, is_repair=True, progress=progress
+        )
+        if not before.differences:
+            return Repaired(before, Refreshed(""), before)
+        refreshed = refresh_aggregates(connection)
+        settle_books(connection, scope)
+        after = verify_aggregates(connection, scope=scope, examples=examples, progress=progress)
+        return Repaired(before, refreshed, after)
+    finally:
+        if not connection.closed:
+            connection.execute("SELECT pg_advisory_unlock(%s)", [REFRESH_LOCK])
+
+
+def settle_books(connection: Connection, scope: Scope) -> None:
+    """Make closed total and adjustments of closed months add up to the live total."""
+    connection.execute(query("verify_tables"))
+    for piece in list_slices(connection, scope):
+        if piece.kind == "months":
+            with begin_step(connection):
+                choose_devices(connection, piece, account_id=scope.account_id)
+                connection.execute(query("differ_books"), {"month": piece.day})
+                connection.execute(query("settle_books"))
