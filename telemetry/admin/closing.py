@@ -40,7 +40,7 @@ CLOSE = Change(
     _("Close months"),
     _("Their totals stand from then on; what changes later is noted as adjustments."),
     _("Close"),
-    _("%(n)d months closed."),
+    _("Months closed: %(n)d."),
 )
 REOPEN = Change(
     "reopen_months",
@@ -48,7 +48,7 @@ REOPEN = Change(
     _("Reopen months"),
     _("Their totals become the live ones again, and their adjustments go. The record stays."),
     _("Reopen"),
-    _("%(n)d months reopened."),
+    _("Months reopened: %(n)d."),
 )
 
 

@@ -22,6 +22,7 @@ from telemetry.store.queries import query
 
 REFRESH_LOCK = 0x7464_7331  # the advisory lock of refreshers: "tds1"
 NOTES_A_STEP = 5_000
+DEVICE_HOURS_A_STEP = 1_000_000
 
 
 class Refreshed(Struct):
@@ -66,7 +67,7 @@ def refresh_aggregates(
 
 def _refresh_hours(connection: Connection, done: Refreshed) -> bool:
     """One step over changed hours; whether more notes wait."""
-    notes = list_waiting(connection, limit=NOTES_A_STEP)
+    notes, is_more = list_waiting(connection, notes=NOTES_A_STEP, device_hours=DEVICE_HOURS_A_STEP)
     if not notes:
         return False
     if done.edition == "community":
@@ -84,7 +85,7 @@ def _refresh_hours(connection: Connection, done: Refreshed) -> bool:
     done.days += days
     done.months += months
     done.adjusted += adjusted
-    return len(notes) == NOTES_A_STEP
+    return is_more
 
 
 def _recut_accounts(connection: Connection, done: Refreshed) -> bool:

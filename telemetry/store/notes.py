@@ -30,12 +30,15 @@ def begin_step(connection: Connection) -> Iterator[None]:
         yield
 
 
-def list_waiting(connection: Connection, *, limit: int) -> list[int]:
-    """The oldest notes. Only a refresher removes notes, and there is one."""
-    rows: Any = connection.execute(
-        "SELECT id FROM dirty_hour ORDER BY hour, id LIMIT %s", [limit]
-    ).fetchall()
-    return [note for (note,) in rows]
+def list_waiting(
+    connection: Connection, *, notes: int, device_hours: int
+) -> tuple[list[int], bool]:
+    """The oldest notes within both limits, and whether more may wait. Only a refresher removes
+    notes, and there is one."""
+    limits = {"notes": notes, "device_hours": device_hours}
+    row: Any = connection.execute(query("list_waiting"), limits).fetchone()
+    ids, is_more = row
+    return ids, is_more
 
 
 def take_notes(connection: Connection, ids: list[int]) -> int:

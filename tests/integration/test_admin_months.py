@@ -51,7 +51,7 @@ def test_it_asks_before_it_closes_and_names_who_did(connection: Connection, site
     assert "Close months: 1." in page
     assert "2026-01-01" in page
     assert not ClosedMonth.objects.exists()
-    assert "1 months closed." in press(client, "close_months", key, confirmed="yes", note="paid")
+    assert "Months closed: 1." in press(client, "close_months", key, confirmed="yes", note="paid")
     [closed] = ClosedMonth.objects.select_related("closed_by")
     assert (closed.month, closed.note) == (JANUARY, "paid")
     assert closed.closed_by is not None
@@ -59,7 +59,7 @@ def test_it_asks_before_it_closes_and_names_who_did(connection: Connection, site
     assert client.get(f"{LIST}{key}/change/").status_code == 200
     assert "closed" in client.get(f"{LIST}?state__exact=closed").content.decode()
     assert "closed already" in press(client, "close_months", key, confirmed="yes")
-    assert "1 months reopened." in press(client, "reopen_months", key, confirmed="yes")
+    assert "Months reopened: 1." in press(client, "reopen_months", key, confirmed="yes")
     assert not ClosedMonth.objects.exists()
     assert MonthEvent.objects.count() == 2
     for name in ("closedmonth", "monthevent", "monthadjustment"):
@@ -71,7 +71,7 @@ def test_it_says_which_month_is_not_over(connection: Connection, site: Site) -> 
     keys = [key for (key,) in read(connection, "SELECT id FROM monthly_consumption")]
     said = press(client, "close_months", *keys, confirmed="yes")
     assert "is not over" in said
-    assert "1 months closed." in said
+    assert "Months closed: 1." in said
     assert ClosedMonth.objects.get().month == JANUARY
 
 

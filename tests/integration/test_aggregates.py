@@ -78,6 +78,8 @@ def test_it_leaves_the_field_when_another_refresh_is_under_way(
         other.execute("SELECT pg_advisory_lock(%s)", [REFRESH_LOCK])
         with pytest.raises(RefreshBusyError):
             refresh_aggregates(connection)
+        # The end of a session lets go a moment after its client has left.
+        other.execute("SELECT pg_advisory_unlock(%s)", [REFRESH_LOCK])
     assert refresh_aggregates(connection).hours == 1
 
 

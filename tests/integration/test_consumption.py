@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from telemetry.core.consumption import Meter, Replacement, Value
 from telemetry.models import TaskRun
+from telemetry.store import aggregates
 from telemetry.store.aggregates import refresh_aggregates
 from telemetry.store.connection import Connection
 from tests.consumption import (
@@ -197,6 +198,21 @@ def test_it_takes_a_replacement_back_when_it_is_deleted(connection: Connection) 
     connection.execute("DELETE FROM meter_replacement")
     refresh_aggregates(connection)
     assert read(connection, total) == [(Decimal(-1),)]
+
+
+def test_it_comes_to_the_same_in_steps_of_a_few_notes(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(aggregates, "NOTES_A_STEP", 3)
+    monkeypatch.setattr(aggregates, "DEVICE_HOURS_A_STEP", 3)
+    found = make(*((hours * 1.7, 40 - hours) for hours in range(20)))
+    sites = [register(connection, Meter("cumulative"), zone="Asia/Kolkata") for _ in range(2)]
+    put(connection, [(site, value) for site in sites for value in found])
+    steps: list[int] = []
+    assert refresh_aggregates(connection, progress=steps.append).notes == 20
+    assert steps == list(range(2, 20, 2))
+    for site in sites:
+        assert read_figures(connection, site) == expect_figures(site, found)
 
 
 @pytest.mark.usefixtures("environ")
