@@ -1,6 +1,7 @@
 """Verification finds what is planted, nothing else, and repairs it."""
 
 import json
+import threading
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -11,6 +12,7 @@ import pytest
 from django.core.management import call_command
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from telemetry.core.batch import VERIFY_TASK
 from telemetry.core.consumption import Meter, Replacement, Value
@@ -249,6 +251,56 @@ def test_it_calls_nothing_wrong_while_a_calendar_is_cut_again(
     refresh_aggregates(connection)
     found = verify(connection)
     assert (found.examples, found.waiting) == ([], 0)
+
+
+def test_it_raises_no_false_alarm_beside_ingestion_and_refresh(
+    database_url: str, connection: Connection, sites: list[Site]
+) -> None:
+    is_over = threading.Event()
+    stored: list[int] = []
+
+    def ingest() -> None:
+        with open_connection(database_url, name="test", statement_timeout_s=60) as other:
+            while not is_over.is_set():
+                number = len(stored)
+                late = START + number * 11 % 400 * HOUR + number * timedelta(seconds=1)
+                put(other, [(site, Value(late, Decimal(number))) for site in sites])
+                stored.append(number)
+                if number % 3 == 0:
+                    refresh_aggregates(other)
+
+    thread = threading.Thread(target=ingest)
+    thread.start()
+    try:
+        looks = [verify(connection) for _ in range(3)]
+    finally:
+        is_over.set()
+        thread.join()
+    assert [one for look in looks for one in look.examples] == []
+    assert len(stored) > 3
+    refresh_aggregates(connection)
+    found = verify(connection)
+    assert (found.examples, found.waiting) == ([], 0)
+
+
+def test_it_does_not_judge_the_day_on_which_a_device_changes_its_calendar(
+    connection: Connection, sites: list[Site]
+) -> None:
+    moved, host = sites[1], sites[4]
+    connection.execute(
+        "UPDATE device SET gateway_id = %s, code = 'E' WHERE id = %s",
+        [host.gateway_id, moved.device_id],
+    )
+    there = structs.replace(moved, account_id=host.account_id, gateway_id=host.gateway_id)
+    at = datetime(2026, 11, 6, 10, tzinfo=UTC)
+    put(connection, [(there, Value(at + step * HOUR, Decimal(step))) for step in range(80)])
+    refresh_aggregates(connection)
+    assert verify(connection).examples == []
+    connection.execute(
+        "UPDATE daily_aggregate SET minimum = -1 WHERE device_id = %s AND day = '2026-11-09'",
+        [moved.device_id],
+    )
+    assert tell(verify(connection)) == {("daily_aggregate", "2026-11-09", "minimum")}
 
 
 def test_it_looks_at_nothing_else_than_it_was_told(
