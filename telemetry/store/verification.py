@@ -80,10 +80,10 @@ def verify_aggregates(
 ) -> Verification:
     """Hold aggregates against readings. Outside a transaction; repeating it is safe.
 
-    No slice is begun after `budget_s`; handed in as `so_far`, the answer is continued. `is_repair`
-    notes what differs for the refresh and deletes rows that are too many: under the refreshers'
-    lock. `progress` gets slices done, slices, the slice's name. Raises `VerifyBusyError`,
-    `psycopg.Error`.
+    No slice but the first is begun after `budget_s`; handed in as `so_far`, the answer is
+    continued. `is_repair` notes what differs for the refresh and deletes rows that are too many:
+    under the refreshers' lock. `progress` gets slices done, slices, the slice's name. Raises
+    `VerifyBusyError`, `psycopg.Error`.
     """
     row: Any = connection.execute("SELECT pg_try_advisory_lock(%s)", [VERIFY_LOCK]).fetchone()
     if not row[0]:
@@ -94,13 +94,15 @@ def verify_aggregates(
         slices = list_slices(connection, scope)
         begin = found.next_slice
         found.next_slice = None
+        is_begun = False
         end_s = None if budget_s is None else time.monotonic() + budget_s
         for number, piece in enumerate(slices):
             if begin is not None and piece < begin:
                 continue
-            if end_s is not None and time.monotonic() > end_s:
+            if end_s is not None and is_begun and time.monotonic() >= end_s:
                 found.next_slice = piece
                 break
+            is_begun = True  # a turn does one slice at least, or it would never end
             progress(number, len(slices), piece.name)
             limit = max(0, examples - len(found.examples))
             seen = _verify(connection, piece, scope, limit=limit, is_repair=is_repair)

@@ -1,6 +1,7 @@
 """Verification finds what is planted, nothing else, and repairs it."""
 
 import json
+import threading
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -11,11 +12,13 @@ import pytest
 from django.core.management import call_command
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from telemetry.core.batch import VERIFY_TASK
 from telemetry.core.consumption import Meter, Replacement, Value
 from telemetry.models import TaskRun
 from telemetry.store.aggregates import refresh_aggregates
+from telemetry.store.chunks import move_horizon
 from telemetry.store.connection import Connection, open_connection
 from telemetry.store.months import close_month, reopen_month
 from telemetry.store.repair import repair_aggregates
@@ -206,14 +209,11 @@ def test_it_finds_and_repairs_what_was_planted(
     statement, expected = PLANTED[planted]
     changed = connection.execute(statement, [sites[0].device_id]).rowcount  # type: ignore[arg-type]
     assert changed == 1
-    found = verify(connection)
-    assert tell(found) >= expected
-    assert {one.device_id for one in found.examples} == {sites[0].device_id}
-    assert found.differences == len(found.examples)
     done = repair_aggregates(connection, scope=Scope(), examples=50)
-    assert done.before.differences == found.differences
-    assert done.after.examples == []
-    assert verify(connection).differences == 0
+    assert tell(done.before) >= expected
+    assert {one.device_id for one in done.before.examples} == {sites[0].device_id}
+    assert done.before.differences == len(done.before.examples)
+    assert (done.after.differences, done.after.examples) == (0, [])
     [(total, closed, lines)] = read(
         connection,
         "SELECT total, closed_total, (SELECT coalesce(sum(difference), 0) FROM month_adjustment"
@@ -253,6 +253,56 @@ def test_it_calls_nothing_wrong_while_a_calendar_is_cut_again(
     assert (found.examples, found.waiting) == ([], 0)
 
 
+def test_it_raises_no_false_alarm_beside_ingestion_and_refresh(
+    database_url: str, connection: Connection, sites: list[Site]
+) -> None:
+    is_over = threading.Event()
+    stored: list[int] = []
+
+    def ingest() -> None:
+        with open_connection(database_url, name="test", statement_timeout_s=60) as other:
+            while not is_over.is_set():
+                number = len(stored)
+                late = START + number * 11 % 400 * HOUR + number * timedelta(seconds=1)
+                put(other, [(site, Value(late, Decimal(number))) for site in sites])
+                stored.append(number)
+                if number % 3 == 0:
+                    refresh_aggregates(other)
+
+    thread = threading.Thread(target=ingest)
+    thread.start()
+    try:
+        looks = [verify(connection) for _ in range(3)]
+    finally:
+        is_over.set()
+        thread.join()
+    assert [one for look in looks for one in look.examples] == []
+    assert len(stored) > 3
+    refresh_aggregates(connection)
+    found = verify(connection)
+    assert (found.examples, found.waiting) == ([], 0)
+
+
+def test_it_does_not_judge_the_day_on_which_a_device_changes_its_calendar(
+    connection: Connection, sites: list[Site]
+) -> None:
+    moved, host = sites[1], sites[4]
+    connection.execute(
+        "UPDATE device SET gateway_id = %s, code = 'E' WHERE id = %s",
+        [host.gateway_id, moved.device_id],
+    )
+    there = structs.replace(moved, account_id=host.account_id, gateway_id=host.gateway_id)
+    at = datetime(2026, 11, 6, 10, tzinfo=UTC)
+    put(connection, [(there, Value(at + step * HOUR, Decimal(step))) for step in range(80)])
+    refresh_aggregates(connection)
+    assert verify(connection).examples == []
+    connection.execute(
+        "UPDATE daily_aggregate SET minimum = -1 WHERE device_id = %s AND day = '2026-11-09'",
+        [moved.device_id],
+    )
+    assert tell(verify(connection)) == {("daily_aggregate", "2026-11-09", "minimum")}
+
+
 def test_it_looks_at_nothing_else_than_it_was_told(
     connection: Connection, sites: list[Site]
 ) -> None:
@@ -273,7 +323,7 @@ def test_it_skips_what_lies_before_the_horizon_and_counts_on_from_there(
     connection: Connection, sites: list[Site]
 ) -> None:
     horizon = datetime(2026, 10, 28, tzinfo=UTC)
-    connection.execute("UPDATE raw_horizon SET dropped_before = %s", [horizon])
+    move_horizon(connection, horizon)
     connection.execute("DELETE FROM reading WHERE time < '2026-10-25Z'")
     put(connection, [(sites[2], Value(horizon - 30 * HOUR, Decimal(1)))])
     refresh_aggregates(connection)
