@@ -45,7 +45,7 @@ class BridgeOptions:
     linger_ms: float = setting(
         "BRIDGE_LINGER_MS",
         "longest wait for a batch to fill while messages flow; none after a quiet spell",
-        default=8.0,
+        default=5.0,
         unit="milliseconds",
         minimum=0,
         maximum=1000,
