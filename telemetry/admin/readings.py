@@ -16,7 +16,7 @@ from telemetry.admin.readonly import (
     OrderedListMixin,
     ReadOnlyAdmin,
 )
-from telemetry.models import Device, HourlyListing, ReadingListing
+from telemetry.models import Device, HourlyListing, MonthlyConsumption, ReadingListing
 from telemetry.store.recent import find_recent_span
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -105,8 +105,11 @@ def chosen_devices(request: HttpRequest) -> list[int] | None:
     }
     if not given:
         return None
-    ids = Device.objects.filter(**given).values_list("pk", flat=True)[: MOST_DEVICES + 1]
-    return list(ids) if len(ids) <= MOST_DEVICES else None
+    ids = set(Device.objects.filter(**given).values_list("pk", flat=True)[: MOST_DEVICES + 1])
+    if set(given) == {"account_id"}:  # and the devices that moved to another account since
+        months = MonthlyConsumption.objects.filter(account_id=given["account_id"])
+        ids.update(months.values_list("device_id", flat=True).distinct()[: MOST_DEVICES + 1])
+    return sorted(ids) if len(ids) <= MOST_DEVICES else None
 
 
 @admin.register(ReadingListing)

@@ -104,7 +104,13 @@ def _read_timestamp_us(text: str) -> int | None:
     Messages of one batch share their seconds: those are read once, the microseconds each time.
     """
     fraction = text[_MICROSECONDS]
-    if text[26:] in _ZONES and text[19] == "." and fraction.isdecimal() and text.isascii():
+    if (
+        text[26:] in _ZONES
+        and text[13] == text[16] == ":"  # the second ends where it seems to
+        and text[19] == "."
+        and fraction.isdecimal()
+        and text.isascii()
+    ):
         second_us = _read_second_us(text[:_TO_SECOND])
         return None if second_us is None else second_us + int(fraction)
     return _read_instant_us(text)

@@ -7,7 +7,7 @@ from django.apps import apps
 from django.contrib.auth.models import AbstractUser
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
-from django.db import models
+from django.db import DatabaseError, models, transaction
 from django.db.models import Max
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
@@ -89,6 +89,15 @@ class Account(models.Model):
             reason = _("This account has months whose days were dropped: they cannot be cut anew")
         if reason is not None:
             raise ValidationError(dict.fromkeys(changed, reason))
+        try:  # the database has the last word: the change is tried and taken back
+            with transaction.atomic():
+                Account.objects.filter(pk=self.pk).update(
+                    **{name: getattr(self, name) for name in changed}
+                )
+                transaction.set_rollback(True)
+        except DatabaseError as error:
+            words = str(error).splitlines()[0]
+            raise ValidationError(dict.fromkeys(changed, words)) from error
 
     def has_months_without_days(self) -> bool:
         """Whether a month stands that began before the last drop of days."""

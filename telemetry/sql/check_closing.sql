@@ -1,5 +1,6 @@
 -- The first day of the billing month that %(month)s lies in, when it ends, and whether notes wait
--- that concern it.
+-- that concern it: hours of the month, and, of registers, any hour before its end, as what a register
+-- counted belongs to the later reading. Devices are those of now, and those that moved away.
 WITH month AS (
     SELECT a.id, billing_month(%(month)s, a.billing_day) AS first_day, a.time_zone
     FROM account a WHERE a.id = %(account_id)s
@@ -7,12 +8,20 @@ WITH month AS (
     SELECT id, first_day, local_day_start(first_day, time_zone) AS starts_at,
         local_day_start(next_billing_month(first_day), time_zone) AS ends_at
     FROM month
+), concerned AS (
+    SELECT array_agg(d.id) AS ids,
+        coalesce(array_agg(d.id) FILTER (WHERE d.measurement = 'cumulative'), '{}') AS registers
+    FROM device d, span
+    WHERE d.account_id = span.id OR d.id IN (
+        SELECT m.device_id FROM monthly_total m
+        WHERE m.account_id = span.id AND m.month = span.first_day
+    )
 )
 SELECT first_day, ends_at,
     EXISTS (SELECT FROM dirty_account WHERE account_id = span.id)
     OR EXISTS (
         SELECT FROM dirty_hour
-        WHERE hour > starts_at - interval '1 hour' AND hour < ends_at
-          AND device_ids && (SELECT array_agg(id) FROM device WHERE account_id = span.id)
+        WHERE hour < ends_at AND device_ids && concerned.ids
+          AND (hour > starts_at - interval '1 hour' OR device_ids && concerned.registers)
     )
-FROM span
+FROM span, concerned

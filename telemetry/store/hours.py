@@ -59,10 +59,13 @@ def list_utc_days(connection: Connection, *, only_registers: bool) -> list[datet
 
 
 def _find_runs(hours: list[datetime]) -> list[list[datetime]]:
-    """Runs of neighbouring hours (sorted): first instant and end."""
+    """Runs of neighbouring hours (sorted), of a day at most: first instant and end.
+
+    Shorter calls: each is one statement, and what it refreshed stays when a later one fails.
+    """
     runs: list[list[datetime]] = []
     for hour in hours:
-        if runs and runs[-1][1] == hour:
+        if runs and runs[-1][1] == hour and hour - runs[-1][0] < DAY:
             runs[-1][1] = hour + HOUR
         else:
             runs.append([hour, hour + HOUR])

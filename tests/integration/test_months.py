@@ -173,3 +173,56 @@ def test_it_keeps_the_calendar_while_a_month_is_closed(connection: Connection, c
     reopen_month(site.account_id, month=NOVEMBER, user_id=None, now=NOW)
     connection.execute(statement)
     account.full_clean()
+
+
+@pytest.mark.parametrize(
+    ("meter", "waits"),
+    [
+        pytest.param(Meter("cumulative"), True, id="a register, whose next step it changes"),
+        pytest.param(Meter("delta"), False, id="a delta, whose month it is not"),
+    ],
+)
+def test_it_closes_no_month_while_an_earlier_note_of_a_register_waits(
+    connection: Connection, meter: Meter, waits: bool
+) -> None:
+    site = register(connection, meter)
+    october = Value(datetime(2026, 10, 30, tzinfo=UTC), Decimal(5))
+    put(connection, [(site, october), (site, at_day(1, 10))])
+    refresh_aggregates(connection)
+    late = Value(datetime(2026, 10, 30, 6, tzinfo=UTC), Decimal(7))
+    put(connection, [(site, late)])
+    if waits:
+        with pytest.raises(MonthError, match="wait for the refresh"):
+            close(site)
+        refresh_aggregates(connection)
+    assert close(site) == 1
+
+
+def test_it_keeps_a_device_whose_months_are_all_that_is_left(connection: Connection) -> None:
+    site = november(connection)
+    connection.execute("TRUNCATE reading")
+    with pytest.raises(psycopg.errors.ForeignKeyViolation, match="deactivate it instead"):
+        connection.execute("DELETE FROM device WHERE id = %s", [site.device_id])
+
+
+def test_it_notes_an_hour_that_a_refresh_writes_while_the_measurement_changes(
+    connection: Connection, database_url: str
+) -> None:
+    site = register(connection, Meter("delta"))
+    put(connection, [(site, at_day(1, 10)), (site, at_day(2, 30))])
+    with open_connection(database_url, name="other", statement_timeout_s=10) as other:
+        with other.transaction():
+            other.execute("DELETE FROM dirty_hour")
+            connection.execute("UPDATE device SET measurement = 'cumulative'")
+        assert refresh_aggregates(connection).hours == 2
+    assert find_month(site)[0] == 20
+
+
+def test_it_says_in_the_form_why_the_database_refuses_a_time_zone(connection: Connection) -> None:
+    site = november(connection)
+    connection.execute("INSERT INTO raw_horizon (dropped_before) VALUES ('2026-11-20 00:00+00')")
+    account = Account.objects.get(pk=site.account_id)
+    account.time_zone = "Asia/Kolkata"
+    with pytest.raises(ValidationError, match="expected a time zone of whole hours"):
+        account.full_clean()
+    assert Account.objects.get(pk=site.account_id).time_zone == "UTC"

@@ -3,9 +3,14 @@
 CREATE FUNCTION note_device_hours() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO dirty_hour (hour, device_ids)
-    SELECT hour, ARRAY[NEW.id] FROM hourly_aggregate
-    WHERE device_id = NEW.id
-      AND hour >= coalesce((SELECT dropped_before FROM raw_horizon), '-infinity');
+    SELECT hour, ARRAY[NEW.id]
+    FROM (
+        SELECT hour FROM hourly_aggregate WHERE device_id = NEW.id
+        -- An hour that a refresh is writing for the first time is not seen yet; its note still is.
+        UNION
+        SELECT hour FROM dirty_hour WHERE NEW.id = ANY (device_ids)
+    ) known
+    WHERE hour >= coalesce((SELECT dropped_before FROM raw_horizon), '-infinity');
     RETURN NULL;
 END $$;
 CREATE TRIGGER device_consumption AFTER UPDATE OF measurement, register_modulus, interval_s

@@ -222,6 +222,9 @@ instant_texts = st.builds(
 
 
 @given(instant_texts)
+@example("2026-01-01T000000.1.456789Z")
+@example("2026-01-01T000000,1.456789Z")
+@example("2026-02-18T11:00:00.4567890Z")
 def test_it_reads_every_timestamp_alike_on_both_ways(text: str) -> None:
     assert_judged_alike(
         f'{{"gateway_mac":"{MAC}","timestamp":"{text}","leituras":['
