@@ -40,12 +40,12 @@ class Recorder(Struct, frozen=True):
         is_busy = bool(result.get("busy"))
         outcome = TaskHistory.Outcome.BUSY if is_busy else TaskHistory.Outcome.SUCCESS
         fields: dict[str, Any] = {"duration_ms": duration_ms, "result": result}
-        if not is_busy:
-            fields["success_at"] = timezone.now()
+        # What the last run found stands until a run did its work.
+        news = {} if is_busy else {**fields, "success_at": timezone.now()}
         rows = 0 if is_busy else self.count_rows(result)
         is_told = bool(rows) or is_busy or not self.is_frequent
         with transaction.atomic():
-            self._note_last(started_at=started_at, **fields)
+            self._note_last(started_at=started_at, **news)
             if is_told:
                 self._note_past(started_at, outcome, rows=rows, **fields)
         if is_told:
@@ -71,7 +71,6 @@ class Recorder(Struct, frozen=True):
         TaskRun.objects.update_or_create(name=self.name, defaults=fields)
 
     def _note_past(self, started_at: datetime, outcome: str, **fields: Any) -> None:
-        fields.pop("success_at", None)
         TaskHistory.objects.create(task=self.name, started_at=started_at, outcome=outcome, **fields)
 
 

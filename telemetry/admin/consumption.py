@@ -43,10 +43,14 @@ class MonthlyConsumptionAdmin(OrderedListMixin, ReadOnlyAdmin):
     actions = ["close_months", "reopen_months"]
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: Any = None) -> Any:
-        """Find by device and month, which the key's text hides from the index."""
-        device_id, _separator, month = object_id.partition(".")
+        """Find by device, month and account, which the key's text hides from the index."""
         try:
-            key = {"device_id": int(device_id), "month": date.fromisoformat(month)}
+            device_id, month, account_id = object_id.split(".")
+            key = {
+                "device_id": int(device_id),
+                "month": date.fromisoformat(month),
+                "account_id": int(account_id),
+            }
         except ValueError:
             return None
         return self.get_queryset(request).filter(**key).first()

@@ -11,9 +11,9 @@ from telemetry.models.readings import link_without_constraint
 
 
 class DailyAggregate(models.Model):
-    """A device's local day, in its account's time zone. `total` is null for gauges."""
+    """A device's local day of an account, in its time zone. `total` is null for gauges."""
 
-    pk = models.CompositePrimaryKey("device_id", "day")
+    pk = models.CompositePrimaryKey("device_id", "day", "account_id")
     device = link_without_constraint(Device, _("device"))
     account = link_without_constraint(Account, _("account"))
     day = models.DateField(_("day"))
@@ -37,8 +37,8 @@ class DailyAggregate(models.Model):
 
 
 class MonthlyConsumption(models.Model):
-    """A device's billing month. The key is `<device id>.<first day>`; `month_end` is the first day
-    of the next month. `total` and `daily_mean` are null for gauges."""
+    """A device's billing month in an account. The key is `<device id>.<first day>.<account id>`;
+    `month_end` is the first day of the next month. `total` and `daily_mean` are null for gauges."""
 
     class State(models.TextChoices):
         OPEN = "open", _("open")

@@ -13,8 +13,7 @@ WITH month AS (
         coalesce(array_agg(d.id) FILTER (WHERE d.measurement = 'cumulative'), '{}') AS registers
     FROM device d, span
     WHERE d.account_id = span.id OR d.id IN (
-        SELECT m.device_id FROM monthly_total m
-        WHERE m.account_id = span.id AND m.month = span.first_day
+        SELECT m.device_id FROM monthly_total m WHERE m.account_id = span.id
     )
 )
 SELECT first_day, ends_at,

@@ -2,12 +2,15 @@
 -- two local days at %(border)s inside it. The steps of the hour are those of hourly_consumption;
 -- each part has the steps that end in it.
 WITH touched AS (
-    SELECT t.device_id, t.day, t.starts_at = %(border)s AS is_after, d.register_modulus AS modulus,
+    SELECT t.device_id, t.day, t.account_id, t.starts_at = %(border)s AS is_after,
+        d.register_modulus AS modulus,
         EXISTS (SELECT FROM meter_replacement p WHERE p.device_id = d.id) AS has_replacements
     FROM touched_day t JOIN device d ON d.id = t.device_id
+    JOIN hourly_aggregate h ON h.device_id = t.device_id AND h.account_id = t.account_id
+        AND h.hour = %(hour)s
     WHERE t.starts_at = %(border)s OR t.ends_at = %(border)s
 ), steps AS (
-    SELECT d.device_id, r.time >= %(border)s AS is_after, r.account_id, r.value, r.time, d.modulus,
+    SELECT d.device_id, r.time >= %(border)s AS is_after, r.value, r.time, d.modulus,
         coalesce(lag(r.value) OVER by_time, b.last) AS before,
         coalesce(lag(r.time) OVER by_time, b.last_at) AS before_at
     FROM (SELECT DISTINCT device_id, modulus FROM touched) d
@@ -21,7 +24,7 @@ WITH touched AS (
 )
 INSERT INTO day_part (device_id, day, starts_at, account_id, consumption, total, minimum, maximum,
     first, last, readings_count)
-SELECT t.device_id, t.day, min(s.time), last(s.account_id, s.time),
+SELECT t.device_id, t.day, min(s.time), t.account_id,
     coalesce(sum(register_increment(s.modulus, s.before, s.value, NULL))
         FILTER (WHERE NOT has_replacements), 0)
     + coalesce(sum(register_increment(s.modulus, s.before, s.value,
@@ -29,4 +32,4 @@ SELECT t.device_id, t.day, min(s.time), last(s.account_id, s.time),
     sum(s.value), min(s.value), max(s.value), first(s.value, s.time), last(s.value, s.time),
     count(*)
 FROM touched t JOIN steps s USING (device_id, is_after)
-GROUP BY t.device_id, t.day, t.is_after
+GROUP BY t.device_id, t.day, t.account_id, t.is_after

@@ -2,12 +2,12 @@
 -- the closed total is the one that closing wrote down, 0 for a device that came later, and with the
 -- adjustments it comes to the live total. Elsewhere there is neither.
 WITH lines AS (
-    SELECT j.device_id, j.month, sum(j.difference) AS adjustments
-    FROM month_adjustment j JOIN verified_device d ON d.id = j.device_id
+    SELECT j.device_id, j.month, j.account_id, sum(j.difference) AS adjustments
+    FROM month_adjustment j JOIN verified_account a ON a.id = j.account_id
     WHERE j.month >= %(month)s AND j.month < next_billing_month(%(month)s)
-    GROUP BY j.device_id, j.month
+    GROUP BY j.device_id, j.month, j.account_id
 ), totals AS (
-    SELECT m.* FROM monthly_total m JOIN verified_device d ON d.id = m.device_id
+    SELECT m.* FROM monthly_total m JOIN verified_account a ON a.id = m.account_id
     WHERE m.month >= %(month)s AND m.month < next_billing_month(%(month)s)
 ), closings AS (
     SELECT DISTINCT ON (e.account_id, e.month) e.account_id, e.month, e.figures
@@ -19,24 +19,22 @@ WITH lines AS (
         (figure.value ->> 'closed_total')::numeric AS closed_total
     FROM closings c CROSS JOIN LATERAL jsonb_each(c.figures) AS figure
 ), books AS (
-    SELECT b.device_id, b.month, b.total, b.closed_total, b.adjustments, a.time_zone,
+    SELECT b.device_id, b.month, b.account_id, b.total, b.closed_total, b.adjustments, a.time_zone,
         x.id IS NOT NULL AS is_closed,
         CASE WHEN c.account_id IS NOT NULL THEN coalesce(f.closed_total, 0) END AS billed
     FROM (
-        SELECT device_id, month, t.total, t.closed_total, t.account_id, l.adjustments
-        FROM totals t FULL JOIN lines l USING (device_id, month)
+        SELECT device_id, month, account_id, t.total, t.closed_total, l.adjustments
+        FROM totals t FULL JOIN lines l USING (device_id, month, account_id)
     ) b
-    JOIN device d ON d.id = b.device_id
-    LEFT JOIN account named ON named.id = b.account_id
-    JOIN account a ON a.id = coalesce(named.id, d.account_id)
+    JOIN verified_account a ON a.id = b.account_id
     LEFT JOIN closed_month x ON x.account_id = a.id AND x.month = b.month
     LEFT JOIN closings c ON c.account_id = a.id AND c.month = b.month
     LEFT JOIN billed f ON f.account_id = a.id AND f.month = b.month AND f.device_id = b.device_id
 )
-INSERT INTO difference (relation, device_id, place, starts_at, ends_at, since, is_moved, stands,
+INSERT INTO difference (relation, device_id, place, starts_at, ends_at, since, account_id, stands,
     expected)
 SELECT 'closed_month', device_id, month::text, local_day_start(month, time_zone),
-    local_day_start(next_billing_month(month), time_zone), 'infinity', false,
+    local_day_start(next_billing_month(month), time_zone), 'infinity', account_id,
     jsonb_build_object('closed_total', closed_total, 'adjustments', adjustments,
         'closed_total + adjustments', coalesce(closed_total, 0) + coalesce(adjustments, 0)),
     jsonb_build_object(

@@ -1,8 +1,7 @@
 -- Hours from %(start)s to %(end)s that are missing, too many or other than the readings say.
-INSERT INTO difference (relation, device_id, place, starts_at, ends_at, since, is_moved, stands,
-    expected)
+INSERT INTO difference (relation, device_id, place, starts_at, ends_at, since, stands, expected)
 SELECT 'hourly_aggregate', device_id, to_char(hour AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI"Z"'),
-    hour, hour + interval '1 hour', coalesce(e.since, hour), false,
+    hour, hour + interval '1 hour', coalesce(e.since, hour),
     CASE WHEN a.readings_count IS NOT NULL THEN jsonb_build_object('account_id', a.account_id,
         'total', a.total, 'mean', a.mean, 'minimum', a.minimum, 'maximum', a.maximum,
         'first', a.first, 'last', a.last, 'readings_count', a.readings_count) END,

@@ -1,9 +1,8 @@
 -- The same for what registers counted.
-INSERT INTO difference (relation, device_id, place, starts_at, ends_at, since, is_moved, stands,
-    expected)
+INSERT INTO difference (relation, device_id, place, starts_at, ends_at, since, stands, expected)
 SELECT 'hourly_consumption', device_id,
     to_char(hour AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI"Z"'),
-    hour, hour + interval '1 hour', coalesce(e.since, hour), false,
+    hour, hour + interval '1 hour', coalesce(e.since, hour),
     CASE WHEN a.first_at IS NOT NULL THEN jsonb_build_object('account_id', a.account_id,
         'consumption', a.consumption, 'within', a.within, 'first', a.first,
         'first_at', a.first_at, 'last', a.last, 'last_at', a.last_at) END,

@@ -4,7 +4,8 @@ VALUES (%(account_id)s, %(month)s, %(kind)s, %(now)s, %(user_id)s, %(note)s, (
     SELECT coalesce(jsonb_object_agg(m.device_id, jsonb_build_object(
         'closed_total', m.closed_total::text,
         'adjustments', (SELECT coalesce(sum(difference), 0)::text FROM month_adjustment j
-                        WHERE j.device_id = m.device_id AND j.month = m.month)
+                        WHERE j.device_id = m.device_id AND j.month = m.month
+                          AND j.account_id = m.account_id)
     )), '{}')
     FROM monthly_total m WHERE m.account_id = %(account_id)s AND m.month = %(month)s
 ))

@@ -1,12 +1,13 @@
 -- Compute the touched hours of one UTC day again (Apache edition). The day's bounds are constants,
--- so that only its chunk is planned and opened.
+-- so that only its chunk is planned and opened. An hour is the account's that its first received
+-- reading names: what comes late never takes it away.
 INSERT INTO hourly_aggregate (device_id, hour, account_id, total, mean, minimum, maximum, first,
     last, readings_count)
 SELECT t.device_id, t.hour, h.account_id, h.total, h.total / h.readings_count, h.minimum, h.maximum,
     h.first, h.last, h.readings_count
 FROM touched_hour t
 CROSS JOIN LATERAL (
-    SELECT min(account_id) AS account_id, sum(value) AS total, min(value) AS minimum,
+    SELECT first(account_id, received_at) AS account_id, sum(value) AS total, min(value) AS minimum,
         max(value) AS maximum, first(value, time) AS first, last(value, time) AS last,
         count(*) AS readings_count
     FROM reading r

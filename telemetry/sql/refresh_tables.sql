@@ -11,9 +11,10 @@ CREATE TEMPORARY TABLE IF NOT EXISTS touched_hour (
 CREATE TEMPORARY TABLE IF NOT EXISTS touched_day (
     device_id bigint NOT NULL,
     day date NOT NULL,
+    account_id bigint NOT NULL,
     starts_at timestamptz NOT NULL,
     ends_at timestamptz NOT NULL,
-    PRIMARY KEY (device_id, day)
+    PRIMARY KEY (device_id, day, account_id)
 ) ON COMMIT DELETE ROWS;
 -- The ends of touched days that begin or end inside a UTC hour.
 CREATE TEMPORARY TABLE IF NOT EXISTS day_part (
@@ -32,5 +33,6 @@ CREATE TEMPORARY TABLE IF NOT EXISTS day_part (
 CREATE TEMPORARY TABLE IF NOT EXISTS touched_month (
     device_id bigint NOT NULL,
     month date NOT NULL,
-    PRIMARY KEY (device_id, month)
+    account_id bigint NOT NULL,
+    PRIMARY KEY (device_id, month, account_id)
 ) ON COMMIT DELETE ROWS

@@ -5,8 +5,8 @@ SELECT DISTINCT day FROM (
         interval '1 day')::date
     FROM timescaledb_information.chunks WHERE hypertable_name = 'reading'
     UNION ALL
-    SELECT a.day FROM daily_aggregate a JOIN verified_device d ON d.id = a.device_id
-    WHERE a.day >= %(month)s AND a.day < next_billing_month(%(month)s)
+    SELECT g.day FROM daily_aggregate g JOIN verified_account a ON a.id = g.account_id
+    WHERE g.day >= %(month)s AND g.day < next_billing_month(%(month)s)
 ) AS days (day)
 WHERE day >= %(month)s AND day < next_billing_month(%(month)s)
 ORDER BY day

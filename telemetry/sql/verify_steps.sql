@@ -2,7 +2,7 @@
 -- time over the whole device. The rules are written out a second time here, on purpose: what proves
 -- the refresh must not call it.
 WITH steps AS (
-    SELECT r.device_id, r.account_id, r.time, r.value, d.measurement, d.modulus, d.interval_s,
+    SELECT r.device_id, r.account_id, r.received_at, r.time, r.value, d.measurement, d.modulus, d.interval_s,
         d.is_replaced,
         coalesce(lag(r.value) OVER by_time, b.value) AS before,
         coalesce(lag(r.time) OVER by_time, b.time) AS before_at

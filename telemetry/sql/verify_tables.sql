@@ -1,4 +1,5 @@
--- What one slice of the verification is about, for this session and transaction alone.
+-- What one slice of the verification is about, for this session and transaction alone. Of differences,
+-- `account_id` is null for hours.
 CREATE TEMPORARY TABLE IF NOT EXISTS verified_device (
     id bigint PRIMARY KEY,
     measurement text NOT NULL,
@@ -10,6 +11,11 @@ CREATE TEMPORARY TABLE IF NOT EXISTS value_before (
     device_id bigint PRIMARY KEY,
     value numeric,
     time timestamptz
+) ON COMMIT DELETE ROWS;
+-- Of days and months.
+CREATE TEMPORARY TABLE IF NOT EXISTS verified_account (
+    id bigint PRIMARY KEY,
+    time_zone text NOT NULL
 ) ON COMMIT DELETE ROWS;
 CREATE TEMPORARY TABLE IF NOT EXISTS verified_zone (
     time_zone text PRIMARY KEY,
@@ -35,13 +41,11 @@ CREATE TEMPORARY TABLE IF NOT EXISTS expected_hour (
     consumption numeric,
     within numeric
 ) ON COMMIT DELETE ROWS;
--- is_moved: readings name accounts of different calendars.
 CREATE TEMPORARY TABLE IF NOT EXISTS expected_day (
     device_id bigint NOT NULL,
     day date NOT NULL,
     since timestamptz NOT NULL,
     account_id bigint NOT NULL,
-    is_moved boolean NOT NULL,
     total numeric,
     reading_sum numeric NOT NULL,
     minimum numeric NOT NULL,
@@ -50,7 +54,7 @@ CREATE TEMPORARY TABLE IF NOT EXISTS expected_day (
     last numeric NOT NULL,
     readings_count bigint NOT NULL,
     intervals_seen numeric NOT NULL,
-    PRIMARY KEY (device_id, day)
+    PRIMARY KEY (device_id, day, account_id)
 ) ON COMMIT DELETE ROWS;
 CREATE TEMPORARY TABLE IF NOT EXISTS difference (
     relation text NOT NULL,
@@ -59,7 +63,7 @@ CREATE TEMPORARY TABLE IF NOT EXISTS difference (
     starts_at timestamptz NOT NULL,
     ends_at timestamptz NOT NULL,
     since timestamptz NOT NULL,
-    is_moved boolean NOT NULL,
+    account_id bigint,
     verdict text NOT NULL DEFAULT 'differs',
     stands jsonb,
     expected jsonb

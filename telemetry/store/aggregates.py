@@ -15,7 +15,7 @@ from telemetry.store.notes import (
     begin_step,
     list_waiting,
     refuse_hours,
-    take_account_notes,
+    take_account_note,
     take_notes,
 )
 from telemetry.store.queries import query
@@ -23,6 +23,7 @@ from telemetry.store.queries import query
 REFRESH_LOCK = 0x7464_7331  # the advisory lock of refreshers: "tds1"
 NOTES_A_STEP = 5_000
 DEVICE_HOURS_A_STEP = 1_000_000
+DEVICES_A_RECUT = 25  # their hours of five years are as many
 
 
 class Refreshed(Struct):
@@ -89,15 +90,16 @@ def _refresh_hours(connection: Connection, done: Refreshed) -> bool:
 
 
 def _recut_accounts(connection: Connection, done: Refreshed) -> bool:
-    """Cut days and months of one account whose calendar changed; whether there was one."""
+    """Cut days and months of some devices of an account whose calendar changed; whether there was
+    one. Until its note is done with, the account has days of both calendars."""
     with begin_step(connection):
-        note = take_account_notes(connection)
+        note = take_account_note(connection, devices=DEVICES_A_RECUT)
         if note is None:
             return False
         forget_calendars(connection, note)
         days = refresh_days(connection) if note.cut_days else 0
-        months, adjusted = refresh_months(connection, account_ids=[note.account_id])
-    done.notes += note.notes
+        months, adjusted = refresh_months(connection, note=note)
+    done.notes += note.superfluous + (not note.device_ids)
     done.days += days
     done.months += months
     done.adjusted += adjusted

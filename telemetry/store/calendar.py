@@ -26,27 +26,28 @@ def refresh_days(connection: Connection) -> int:
     return connection.execute(query("refresh_days"), bounds, prepare=False).rowcount
 
 
-def refresh_months(
-    connection: Connection, *, account_ids: list[int] | None = None
-) -> tuple[int, int]:
-    """Compute the months of touched days again, or all of accounts; months and adjustments."""
-    if account_ids is None:
+def refresh_months(connection: Connection, *, note: AccountNote | None = None) -> tuple[int, int]:
+    """Compute the months of touched days again, or of a note; months and adjustments."""
+    if note is None:
         connection.execute(query("touch_months"))
     else:
-        connection.execute(query("touch_account_months"), {"account_ids": account_ids})
+        connection.execute(query("touch_account_months"), _scope(note))
     row: Any = connection.execute(query("refresh_months")).fetchone()
     months, adjusted = row
     return months, adjusted
 
 
 def forget_calendars(connection: Connection, note: AccountNote) -> None:
-    """Delete what an account's old calendar cut, and touch what its new one cuts."""
-    of_account = {"account_ids": [note.account_id]}
+    """Delete what an old calendar cut of a note's devices, and touch what the new one cuts."""
     if note.cut_days:
-        connection.execute(query("forget_days"), of_account)
-        connection.execute(query("touch_account_hours"), of_account)
+        connection.execute(query("forget_days"), _scope(note))
+        connection.execute(query("touch_account_hours"), _scope(note))
         connection.execute("ANALYZE touched_hour")
-    connection.execute(query("forget_months"), of_account)
+    connection.execute(query("forget_months"), _scope(note))
+
+
+def _scope(note: AccountNote) -> dict[str, Any]:
+    return {"account_id": note.account_id, "device_ids": note.device_ids}
 
 
 def _list_borders(connection: Connection) -> list[datetime]:

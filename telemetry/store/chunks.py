@@ -17,6 +17,10 @@ ORDER BY range_start
 """
 
 
+class RecutWaitsError(Exception):
+    """An account's days are to be cut anew: readings are kept until then."""
+
+
 class Chunk(Struct, frozen=True):
     """A piece of a hypertable: the half-open range of time `start` to `end` (UTC)."""
 
@@ -54,10 +58,15 @@ def drop_reading_chunk(connection: Connection, chunk: Chunk, *, horizon: datetim
     """Drop a chunk of readings and move the horizon, in one transaction; how many readings.
 
     The horizon is written first: a refresh never sees readings gone whose hours it may compute.
-    Raises `psycopg.errors.LockNotAvailable` when somebody reads the chunk for long.
+    Raises `RecutWaitsError`, and `psycopg.errors.LockNotAvailable` when somebody reads the chunk
+    for long.
     """
     with connection.transaction():
         connection.execute("SET LOCAL lock_timeout = '5s'")
+        # No account gets a calendar meanwhile that needs these readings.
+        connection.execute("LOCK TABLE dirty_account IN SHARE MODE")
+        if has_dirty_accounts(connection):
+            raise RecutWaitsError
         # No reading comes in between the count and the drop.
         connection.execute(sql.SQL("LOCK TABLE {} IN EXCLUSIVE MODE").format(chunk.identifier))
         row: Any = connection.execute(
@@ -71,6 +80,12 @@ def drop_reading_chunk(connection: Connection, chunk: Chunk, *, horizon: datetim
             [chunk.end, chunk.start],
         )
     return int(row[0])
+
+
+def has_dirty_accounts(connection: Connection) -> bool:
+    """Whether days of an account are to be cut anew, perhaps from readings."""
+    row: Any = connection.execute("SELECT EXISTS (SELECT FROM dirty_account)").fetchone()
+    return bool(row[0])
 
 
 def read_horizon(connection: Connection) -> datetime | None:

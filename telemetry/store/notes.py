@@ -11,11 +11,17 @@ from telemetry.store.queries import query
 
 
 class AccountNote(Struct, frozen=True):
-    """An account with a new calendar. `cut_days`: its time zone, not only its billing day."""
+    """An account with a new calendar. `cut_days`: its time zone, not only its billing day.
 
+    `device_ids`: whose turn it is; none: the note is done with. `superfluous`: older notes that
+    went.
+    """
+
+    id: int
     account_id: int
     cut_days: bool
-    notes: int
+    device_ids: list[int]
+    superfluous: int
 
 
 @contextmanager
@@ -53,11 +59,17 @@ def refuse_hours(connection: Connection) -> int:
     return connection.execute(query("refuse_hours")).rowcount
 
 
-def take_account_notes(connection: Connection) -> AccountNote | None:
-    """Remove all notes of the account that was noted first; None when there is none."""
-    row: Any = connection.execute(
-        "WITH taken AS (DELETE FROM dirty_account WHERE account_id = "
-        "(SELECT account_id FROM dirty_account ORDER BY id LIMIT 1) RETURNING *) "
-        "SELECT min(account_id), bool_or(cut_days), count(*) FROM taken"
-    ).fetchone()
-    return None if row[0] is None else AccountNote(*row)
+def take_account_note(connection: Connection, *, devices: int) -> AccountNote | None:
+    """The oldest note of an account and its next devices, of which it keeps the last; None when
+    there is none. A note without further devices is removed."""
+    row: Any = connection.execute(query("take_account_note"), {"devices": devices}).fetchone()
+    if row is None:
+        return None
+    note = AccountNote(*row)
+    if note.device_ids:
+        connection.execute(
+            "UPDATE dirty_account SET cut_to = %s WHERE id = %s", [note.device_ids[-1], note.id]
+        )
+    else:
+        connection.execute("DELETE FROM dirty_account WHERE id = %s", [note.id])
+    return note

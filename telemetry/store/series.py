@@ -1,9 +1,8 @@
 """What pages and reports read of one device: its hours, days, months, and what is missing.
 
-Every question names the account first and gets nothing of another one. The day and the month in
-which a device changed accounts are the new account's (README.md beside this). Periods are half
-open, [since, until) or [first, until), and bounded; so are rows. What is answered is as old as the
-last refresh, silences excepted.
+Every question names the account first and gets nothing of another one, also of a device that both
+had. Periods are half open, [since, until) or [first, until), and bounded; so are rows. What is
+answered is as old as the last refresh, silences excepted.
 """
 
 from datetime import UTC, date, datetime, timedelta

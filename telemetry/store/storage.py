@@ -20,12 +20,21 @@ from telemetry.core.storage_life import (
     find_raw_cut,
 )
 from telemetry.store.aggregates import REFRESH_LOCK, RefreshBusyError
-from telemetry.store.chunks import Chunk, drop_reading_chunk, list_chunks, note_drop, read_horizon
+from telemetry.store.chunks import (
+    Chunk,
+    RecutWaitsError,
+    drop_reading_chunk,
+    has_dirty_accounts,
+    list_chunks,
+    note_drop,
+    read_horizon,
+)
 from telemetry.store.compression import compress_chunk, enable_compression, list_compressible
 from telemetry.store.connection import Connection
 from telemetry.store.edition import read_edition
 
 DEVICES_A_STEP = 1_000
+RECUT_WAITS = "an account's days are to be cut anew"
 COMMUNITY_ONLY = "compression needs TimescaleDB Community; this is the Apache edition"
 
 
@@ -123,8 +132,8 @@ def _plan_raw(
     wanted = find_raw_cut(now=now, raw_days=options.raw_days, oldest_dirty=None)
     plan.raw_cut = find_raw_cut(now=now, raw_days=options.raw_days, oldest_dirty=row[0])
     due = list_chunks(connection, "reading", before=wanted)
-    if due and _has_dirty_accounts(connection):
-        plan.waits = f"{len(due)} chunks wait: an account's days are to be cut anew"
+    if due and has_dirty_accounts(connection):
+        plan.waits = f"{len(due)} chunks wait: {RECUT_WAITS}"
         return
     plan.raw = [chunk for chunk in due if chunk.end <= plan.raw_cut]
     if len(plan.raw) < len(due):
@@ -141,14 +150,9 @@ def _find_aggregates_before(
     if not options.aggregate_days:
         return None
     horizon = horizon or read_horizon(connection)
-    if horizon is None or _has_dirty_accounts(connection):
+    if horizon is None or has_dirty_accounts(connection):
         return None
     return find_aggregate_cut(now=now, aggregate_days=options.aggregate_days, horizon=horizon)
-
-
-def _has_dirty_accounts(connection: Connection) -> bool:
-    row: Any = connection.execute("SELECT EXISTS (SELECT FROM dirty_account)").fetchone()
-    return bool(row[0])
 
 
 def _drop_raw(
@@ -167,6 +171,9 @@ def _drop_raw(
             rows = drop_reading_chunk(connection, chunk, horizon=find_horizon(chunk.end))
         except psycopg.errors.LockNotAvailable:
             kept.waits = f"the chunk of {chunk.start:%Y-%m-%d} is being read; tried again next time"
+            return
+        except RecutWaitsError:
+            kept.waits = f"{len(plan.raw) - number} chunks wait: {RECUT_WAITS}"
             return
         kept.chunks += 1
         kept.readings += rows

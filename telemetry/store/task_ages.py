@@ -6,7 +6,7 @@ from typing import Any
 from django.utils import timezone
 from django_celery_beat.models import PeriodicTask
 
-from telemetry.models import TaskRun
+from telemetry.models import TaskHistory, TaskRun
 from telemetry.store.status import TaskAge
 
 
@@ -37,5 +37,16 @@ def _find_age(run: TaskRun, schedule: Any, now: datetime) -> TaskAge:
         round((now - run.success_at).total_seconds(), 1) if run.success_at else None,
         round((now - due_at).total_seconds(), 1),
         run.error if is_failing else "",
-        int(run.result.get("differences", 0)),
+        _count_differences(run),
     )
+
+
+def _count_differences(run: TaskRun) -> int:
+    """What the verification found. Until it is through, what it found the last time stands, too."""
+    found = int(run.result.get("differences", 0))
+    if run.result.get("next_slice") is None:
+        return found
+    whole = TaskHistory.objects.filter(
+        task=run.name, outcome=TaskHistory.Outcome.SUCCESS, result__next_slice=None
+    ).first()
+    return max(found, int(whole.result.get("differences", 0)) if whole else 0)

@@ -43,9 +43,8 @@ class Scope(Struct, frozen=True):
 class Verification(Struct):
     """What was found. Rows computed from readings: `hours`, `days`, `months`, each of one device.
 
-    No differences: `waiting` for the refresh, `refused` by it and `moved` (a device that changed to
-    an account with another calendar, on that day and in that month). `skipped_hours`: before the
-    raw horizon; `refused_hours`: those that late readings came for. `next_slice`: where to go on
+    No differences: `waiting` for the refresh and `refused` by it. `skipped_hours`: before the raw
+    horizon; `refused_hours`: those that late readings came for. `next_slice`: where to go on
     when there was no time for all.
     """
 
@@ -57,7 +56,6 @@ class Verification(Struct):
     examples: list[Difference] = field(default_factory=list)
     waiting: int = 0
     refused: int = 0
-    moved: int = 0
     skipped_hours: int = 0
     refused_hours: int = 0
     refused_examples: list[str] = field(default_factory=list)
@@ -172,7 +170,6 @@ def _add(found: Verification, piece: Found) -> None:
     found.months += piece.months
     found.waiting += judged.excused.get("waits", 0)
     found.refused += judged.excused.get("refused", 0)
-    found.moved += judged.excused.get("moved", 0)
     for relation, count in judged.by_relation.items():
         found.differences += count
         found.by_relation[relation] = found.by_relation.get(relation, 0) + count

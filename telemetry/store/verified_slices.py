@@ -11,6 +11,8 @@ from telemetry.store.differences import Judged, judge_differences, repair_differ
 from telemetry.store.queries import query
 
 DAY = timedelta(days=1)
+HOUR = timedelta(hours=1)
+RESOLUTION = timedelta(microseconds=1)
 BEGINNING = datetime(1, 1, 2, tzinfo=UTC)  # the horizon when nothing was dropped
 MOST_OFFSET = timedelta(hours=15)  # between UTC and any time zone, rounded up
 
@@ -79,11 +81,13 @@ def verify_slice(
 
 
 def choose_devices(connection: Connection, piece: Slice, *, account_id: int | None) -> None:
-    """Hold the devices of a slice in `verified_device`."""
-    connection.execute(
-        query("verify_scope"),
-        {"account_id": account_id, "billing_day": piece.billing_day or None},
-    )
+    """Hold the devices of a slice in `verified_device`, of months also their accounts."""
+    if piece.kind == "hours":
+        connection.execute(query("verify_scope"), {"account_id": account_id})
+    else:
+        given = {"account_id": account_id, "billing_day": piece.billing_day}
+        connection.execute(query("verify_accounts"), given)
+        connection.execute(query("verify_month_scope"), {"month": piece.day}, prepare=False)
     connection.execute("ANALYZE verified_device")
 
 
@@ -106,7 +110,7 @@ def _verify_months(look: Look, month: date) -> tuple[datetime, datetime]:
     for (day,) in days:
         _verify_day(look, day)
     row: Any = look.connection.execute(
-        "SELECT count(DISTINCT device_id) FROM expected_day"
+        "SELECT count(DISTINCT (device_id, account_id)) FROM expected_day"
     ).fetchone()
     look.found.months = row[0]
     look.execute(query("differ_months"), month=month, horizon=look.horizon)
@@ -124,7 +128,9 @@ def _verify_day(look: Look, day: date) -> None:
         query("verify_zones"), {"day": day, "horizon": look.horizon}
     ).fetchall()
     if zones:
-        start, end = min(zone[0] for zone in zones), max(zone[1] for zone in zones)
+        start = min(zone[0] for zone in zones).replace(minute=0, second=0, microsecond=0)
+        end = max(zone[1] for zone in zones) + HOUR - RESOLUTION
+        end = end.replace(minute=0, second=0, microsecond=0)  # whole hours: each has one account
         look.found.days += _compute(look, "verify_days", start=start, end=end, day=day)
         look.execute(query("differ_days"), day=day)
 

@@ -46,7 +46,7 @@ def press(client: Client, action: str, *keys: str, **fields: Any) -> Any:
 
 def test_it_asks_before_it_closes_and_names_who_did(connection: Connection, site: Site) -> None:
     client = log_in(is_superuser=True)
-    key = f"{site.device_id}.2026-01-01"
+    key = f"{site.device_id}.2026-01-01.{site.account_id}"
     page = press(client, "close_months", key)
     assert "Close months: 1." in page
     assert "2026-01-01" in page
@@ -79,7 +79,7 @@ def test_it_closes_nothing_for_those_who_may_only_look(site: Site) -> None:
     client = log_in()
     user = get_user_model().objects.get(username="somebody")
     user.user_permissions.add(Permission.objects.get(codename="view_monthlyconsumption"))
-    press(client, "close_months", f"{site.device_id}.2026-01-01", confirmed="yes")
+    press(client, "close_months", f"{site.device_id}.2026-01-01.{site.account_id}", confirmed="yes")
     assert not ClosedMonth.objects.exists()
 
 

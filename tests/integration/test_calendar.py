@@ -21,8 +21,10 @@ from telemetry.core.consumption import (
 from telemetry.models import (
     MonthlyConsumption,
 )
+from telemetry.store import aggregates
 from telemetry.store.aggregates import refresh_aggregates
 from telemetry.store.connection import Connection
+from telemetry.store.verification import verify_aggregates
 from tests.consumption import Site, expect_figures, put, read, read_figures, register
 from tests.integration.test_store import store
 from tests.messages import make_message
@@ -185,6 +187,44 @@ def test_it_cuts_days_and_months_again_when_the_calendar_changes(connection: Con
             assert read(connection, table) == read(connection, raw)
         assert read(connection, "SELECT sum(total) FROM monthly_total") == [(399,)]
         assert read(connection, "SELECT sum(total) FROM daily_aggregate") == [(399,)]
+
+
+def test_it_cuts_a_large_account_in_steps_and_goes_on_where_it_was_stopped(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sites = [register(connection, Meter("delta"))]
+    sites += [register(connection, Meter("delta"), beside=sites[0]) for _ in range(4)]
+    start = datetime(2026, 10, 31, 12, tzinfo=UTC)
+    for site in sites:
+        put(connection, [(site, Value(start + step * HOUR, Decimal(step))) for step in range(24)])
+    refresh_aggregates(connection)
+    by_month = "SELECT device_id, month, total FROM monthly_total ORDER BY 1, 2"
+    before = read(connection, by_month)
+    monkeypatch.setattr(aggregates, "DEVICES_A_RECUT", 2)
+    connection.execute("UPDATE account SET billing_day = 5")
+    connection.execute("UPDATE account SET time_zone = 'Asia/Kolkata', billing_day = 1")
+    left = "SELECT cut_days, cut_to FROM dirty_account ORDER BY id"
+    assert len(read(connection, left)) == 2
+    refresh_days = aggregates.refresh_days
+
+    def fail_later(connection: Connection) -> int:
+        if read(connection, left) == [(True, sites[3].device_id)]:
+            raise KeyboardInterrupt
+        return refresh_days(connection)
+
+    monkeypatch.setattr(aggregates, "refresh_days", fail_later)
+    with pytest.raises(KeyboardInterrupt):
+        refresh_aggregates(connection)
+    assert read(connection, left) == [(True, sites[1].device_id)]
+    half = read(connection, by_month)
+    assert half[:4] != before[:4]
+    assert half[4:] == before[4:]
+    assert verify_aggregates(connection).examples == []
+    monkeypatch.setattr(aggregates, "refresh_days", refresh_days)
+    refresh_aggregates(connection)
+    assert read(connection, left) == []
+    assert verify_aggregates(connection).waiting == 0
+    assert [total for _, _, total in read(connection, by_month)] == [21, 255] * 5
 
 
 def test_it_counts_the_two_ends_of_a_day_of_half_hours_as_one_hour(connection: Connection) -> None:

@@ -15,6 +15,7 @@ from config.options import StorageOptions
 from telemetry.core.consumption import Meter, Value
 from telemetry.models import Account
 from telemetry.queue.batches import BatchQueue
+from telemetry.store import storage
 from telemetry.store.aggregates import REFRESH_LOCK, RefreshBusyError, refresh_aggregates
 from telemetry.store.chunks import list_chunks, read_horizon
 from telemetry.store.connection import Connection, open_connection
@@ -108,6 +109,25 @@ def test_it_keeps_everything_when_an_account_is_to_be_cut_anew(connection: Conne
     connection.execute("UPDATE account SET billing_day = 15")
     kept = keep(connection, make_options(aggregates=440))
     assert (kept.chunks, kept.aggregates) == (0, 0)
+    assert "to be cut anew" in kept.waits
+
+
+def test_it_drops_nothing_while_somebody_changes_a_calendar(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = register(connection, REGISTER)
+    put_ages(connection, site, 500, 1)
+    refresh_aggregates(connection)
+    plan_storage = storage.plan_storage
+
+    def change_meanwhile(*given: Any, **options: Any) -> storage.StoragePlan:
+        plan = plan_storage(*given, **options)
+        Account.objects.update(time_zone="Asia/Kolkata")
+        return plan
+
+    monkeypatch.setattr(storage, "plan_storage", change_meanwhile)
+    kept = keep(connection, make_options())
+    assert kept.chunks == 0
     assert "to be cut anew" in kept.waits
     refresh_aggregates(connection)
     assert keep(connection, make_options()).chunks == 1

@@ -106,7 +106,7 @@ def test_it_finds_nothing_whatever_was_refreshed(
             replace_register(connection, site, change)
     refresh_aggregates(connection)
     found_now = verify(connection)
-    assert (found_now.examples, found_now.waiting, found_now.moved) == ([], 0, 0)
+    assert (found_now.examples, found_now.waiting) == ([], 0)
 
 
 def test_it_computes_every_row_and_finds_none_wrong(
@@ -283,7 +283,7 @@ def test_it_raises_no_false_alarm_beside_ingestion_and_refresh(
     assert (found.examples, found.waiting) == ([], 0)
 
 
-def test_it_does_not_judge_the_day_on_which_a_device_changes_its_calendar(
+def test_it_judges_the_rows_of_every_account_that_a_device_had(
     connection: Connection, sites: list[Site]
 ) -> None:
     moved, host = sites[1], sites[4]
@@ -296,11 +296,22 @@ def test_it_does_not_judge_the_day_on_which_a_device_changes_its_calendar(
     put(connection, [(there, Value(at + step * HOUR, Decimal(step))) for step in range(80)])
     refresh_aggregates(connection)
     assert verify(connection).examples == []
-    connection.execute(
-        "UPDATE daily_aggregate SET minimum = -1 WHERE device_id = %s AND day = '2026-11-09'",
-        [moved.device_id],
-    )
-    assert tell(verify(connection)) == {("daily_aggregate", "2026-11-09", "minimum")}
+    for day, account in (("2026-11-09", host), ("2026-11-06", host), ("2026-11-02", moved)):
+        connection.execute(
+            "UPDATE daily_aggregate SET minimum = -1 WHERE (device_id, day, account_id) = "
+            "(%s, %s, %s)",
+            [moved.device_id, day, account.account_id],
+        )
+    months = "DELETE FROM monthly_total WHERE (device_id, account_id) = (%s, %s)"
+    connection.execute(months, [moved.device_id, moved.account_id])
+    assert tell(verify(connection)) == {
+        ("daily_aggregate", "2026-11-02", "minimum"),
+        ("daily_aggregate", "2026-11-06", "minimum"),
+        ("daily_aggregate", "2026-11-09", "minimum"),
+        ("monthly_total", "2026-10-01", "missing"),
+        ("monthly_total", "2026-11-01", "missing"),
+    }
+    assert repair_aggregates(connection, scope=Scope(), examples=9).after.examples == []
 
 
 def test_it_looks_at_nothing_else_than_it_was_told(
@@ -384,6 +395,7 @@ def test_it_says_so_by_command_task_and_status(
     connection: Connection, sites: list[Site], environ: dict[str, str]
 ) -> None:
     from workers.maintenance import verify_aggregates as task
+    from workers.recording import BUSY, Recorder
     from workers.schedule import ensure_schedule
 
     ensure_schedule()
@@ -397,6 +409,16 @@ def test_it_says_so_by_command_task_and_status(
     assert TaskRun.objects.get(name=VERIFY_TASK).result["differences"] == 1
     [problem] = find_differences(read_task_ages())
     assert problem.startswith(f"task {VERIFY_TASK} found 1 rows of aggregates")
+    # Neither a run that has not come that far yet nor one that is not let in takes it back.
+    run = TaskRun.objects.get(name=VERIFY_TASK)
+    for result in (
+        {**run.result, "differences": 0, "next_slice": ["hours", "2026-11-01", 0]},
+        BUSY,
+    ):
+        Recorder(VERIFY_TASK, "differences").record_success(
+            result, started_at=datetime.now(UTC), duration_ms=1
+        )
+        assert find_differences(read_task_ages()) == [problem]
 
     out = StringIO()
     with pytest.raises(SystemExit) as stopped:

@@ -136,7 +136,6 @@ class Command(BaseCommand):
         )
         for count, text in (
             (found.waiting, "rows wait for the refresh"),
-            (found.moved, "rows of devices that changed to another calendar were not judged"),
             (found.refused, "rows depend on refused hours"),
             (found.skipped_hours, "hours lie before the raw horizon and were skipped"),
             (found.refused_hours, "hours are refused: late readings before the raw horizon"),

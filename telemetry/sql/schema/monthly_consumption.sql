@@ -1,11 +1,12 @@
 -- Consumption as it is billed: the closed total where the month is closed, else the live one.
--- `month_end` is the first day of the next billing month.
-CREATE VIEW monthly_consumption AS
-SELECT m.device_id || '.' || m.month AS id,
+-- `month_end` is the first day of the next billing month. A closed month whose readings all went to
+-- another account has none, and a mean of 0.
+CREATE OR REPLACE VIEW monthly_consumption AS
+SELECT m.device_id || '.' || m.month || '.' || m.account_id AS id,
     m.account_id, m.device_id, m.month, calendar.month_end,
     billed.total,
     billed.total / calendar.days_elapsed AS daily_mean,
-    m.reading_sum / m.readings_count AS reading_mean,
+    coalesce(m.reading_sum / nullif(m.readings_count, 0), 0) AS reading_mean,
     m.reading_sum, m.readings_count,
     least(1, m.intervals_seen / nullif(
         calendar.hours_elapsed * 3600 / coalesce(d.interval_s, 3600), 0)) AS coverage,
@@ -19,7 +20,8 @@ JOIN device d ON d.id = m.device_id
 LEFT JOIN closed_month c ON c.account_id = m.account_id AND c.month = m.month
 LEFT JOIN LATERAL (
     SELECT sum(difference) AS difference FROM month_adjustment
-    WHERE device_id = m.device_id AND month = m.month AND c.id IS NOT NULL
+    WHERE device_id = m.device_id AND month = m.month AND account_id = m.account_id
+      AND c.id IS NOT NULL
 ) adjusted ON true
 CROSS JOIN LATERAL (
     SELECT next_billing_month(m.month) AS month_end,

@@ -1,0 +1,30 @@
+-- An account's calendar stands while one of its months is closed. The locks: nobody closes a month
+-- meanwhile, and nobody drops readings between the look at the horizon and the note.
+CREATE OR REPLACE FUNCTION change_calendar() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    horizon timestamptz;
+    old_day date;
+BEGIN
+    LOCK TABLE closed_month IN SHARE MODE;
+    LOCK TABLE dirty_account IN ROW EXCLUSIVE MODE;
+    SELECT coalesce(max(dropped_before), '-infinity') INTO horizon FROM raw_horizon;
+    IF EXISTS (SELECT FROM closed_month WHERE account_id = NEW.id) THEN
+        RAISE check_violation USING CONSTRAINT = 'account_calendar_closed', MESSAGE = format(
+            'account %s has closed months: its time zone and billing day stay; reopen them first',
+            NEW.name);
+    END IF;
+    IF NEW.time_zone <> OLD.time_zone THEN
+        SELECT min(day) INTO old_day FROM daily_aggregate WHERE account_id = NEW.id;
+        IF EXISTS (
+            SELECT FROM generate_series(old_day, (horizon AT TIME ZONE 'UTC')::date, '1 day') AS d
+            WHERE isfinite(horizon) AND NOT is_day_of_whole_hours(d::date, NEW.time_zone)
+        ) THEN
+            RAISE check_violation USING CONSTRAINT = 'account_calendar_dropped', MESSAGE = format(
+                'account %s has days whose readings were dropped: expected a time zone of whole '
+                'hours, %s is none', NEW.name, NEW.time_zone);
+        END IF;
+    END IF;
+    INSERT INTO dirty_account (account_id, cut_days)
+    VALUES (NEW.id, NEW.time_zone <> OLD.time_zone);
+    RETURN NULL;
+END $$;
