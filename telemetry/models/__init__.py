@@ -1,6 +1,7 @@
 """The domain's nouns. Tables under `telemetry/sql` that the ORM does not manage are read only."""
 
 from telemetry.models.accounts import Account, Membership, User
+from telemetry.models.alarms import Alarm, AlarmCursor
 from telemetry.models.consumption import DailyAggregate, MeterReplacement, MonthlyConsumption
 from telemetry.models.dead_letters import DeadLetter
 from telemetry.models.fleet import Device, Gateway, GatewayEvent
@@ -17,6 +18,8 @@ from telemetry.models.tasks import TaskHistory, TaskRun
 
 __all__ = [
     "Account",
+    "Alarm",
+    "AlarmCursor",
     "Batch",
     "BatchDay",
     "ClosedMonth",

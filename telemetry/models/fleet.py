@@ -226,6 +226,13 @@ class Device(models.Model):
             ),
             models.CheckConstraint(condition=models.Q(interval_s__gt=0), name="device_interval_s"),
         ]
+        indexes = [
+            models.Index(
+                fields=["id"],
+                name="device_with_limits",
+                condition=models.Q(alarm_low__isnull=False) | models.Q(alarm_high__isnull=False),
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.code} {self.name}".strip()
