@@ -23,7 +23,9 @@ def main(arguments: list[str]) -> int:
     """Run a bench; the exit code."""
     parser = make_parser()
     options = parser.parse_args(arguments)
-    given = {name: value for name, value in vars(options).items() if name not in ("run", "json")}
+    given = {
+        name: value for name, value in vars(options).items() if name not in ("run", "json", "plans")
+    }
     for name, value in given.items():
         smallest = 0 if name in ("naive", "rows") else 1
         for number in value if isinstance(value, list) else [value]:
@@ -99,6 +101,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     _add_common(aggregates, _aggregates, runs=1)
     aggregates.add_argument("--millions", type=int, default=100, help="readings; default 100")
+    aggregates.add_argument("--plans", type=Path, metavar="FILE", help="write the queries' plans")
     return parser
 
 
@@ -155,7 +158,7 @@ def _memory(options: argparse.Namespace, _: Say) -> Run:
 
 
 def _aggregates(options: argparse.Namespace, say: Say) -> Run:
-    return run_aggregates(millions=options.millions, say=say)
+    return run_aggregates(millions=options.millions, plans=options.plans, say=say)
 
 
 if __name__ == "__main__":

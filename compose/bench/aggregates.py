@@ -31,8 +31,11 @@ FROM generate_series(date_trunc('day', now() - %(days)s * interval '1 day'), now
 """
 
 
-def run_aggregates(*, millions: int, say: Callable[[str], None]) -> Run:
-    """Fill, refresh, let readings come late, refresh, ask; seconds and milliseconds."""
+def run_aggregates(*, millions: int, plans: Path | None, say: Callable[[str], None]) -> Run:
+    """Fill, refresh, let readings come late, refresh, ask; seconds and milliseconds.
+
+    `plans`: a file for the plans of the queries.
+    """
     with Rig(concurrency=2) as rig, tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         macs = _register(rig, place)
@@ -57,6 +60,8 @@ def run_aggregates(*, millions: int, say: Callable[[str], None]) -> Run:
         run["hours computed again"] = late["hours"]
         run["days computed again"] = late["days"]
         run.update(_ask(rig, "queries"))
+        if plans is not None:
+            _write_plans(plans, _ask(rig, "plans"))
         rig.manage("delivery_report")
         return run
 
@@ -122,8 +127,13 @@ def _write_late(folder: Path, macs: list[str]) -> Path:
     return file
 
 
-def _ask(rig: Rig, what: str) -> dict[str, float]:
-    answer: dict[str, float] = json.loads(rig.run([str(PYTHON), "-m", "compose.bench.ask", what]))
+def _write_plans(file: Path, plans: dict[str, str]) -> None:
+    text = "\n\n".join(f"{name}\n\n{plan}" for name, plan in plans.items())
+    file.write_text(text + "\n", encoding="utf-8")
+
+
+def _ask(rig: Rig, what: str) -> dict[str, Any]:
+    answer: dict[str, Any] = json.loads(rig.run([str(PYTHON), "-m", "compose.bench.ask", what]))
     return answer
 
 

@@ -1,4 +1,4 @@
-"""`python -m compose.bench.ask refresh|queries`: what `bench aggregates` asks of the application,
+"""`python -m compose.bench.ask refresh|queries|plans`: what `bench aggregates` asks of the application,
 in a process with its settings. Prints JSON."""
 
 import json
@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import django
 
@@ -29,6 +30,37 @@ def refresh() -> dict[str, float]:
 
 def ask() -> dict[str, float]:
     """The time that pages wait for their queries: median and 95th percentile, milliseconds."""
+    return {
+        f"{name}, {point}, ms": value
+        for name, question in list_questions().items()
+        for point, value in _measure_ms(question).items()
+    }
+
+
+def explain() -> dict[str, str]:
+    """How the server answers each of them: the plan with its times and buffers."""
+    from django.db import connection  # noqa: PLC0415 - needs Django's set-up
+
+    plans = {}
+    for name, question in list_questions().items():
+        seen: list[tuple[str, Any]] = []
+
+        def note(execute: Any, sql: str, params: Any, *rest: Any, seen: Any = seen) -> Any:
+            seen.append((sql, params))
+            return execute(sql, params, *rest)
+
+        question()  # the pages it needs are read by then, as in the measurement
+        with connection.execute_wrapper(note):
+            question()
+        with connection.cursor() as cursor:
+            sql, params = seen[-1]
+            cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS) {sql}", params)
+            plans[name] = "\n".join(line for (line,) in cursor.fetchall())
+    return plans
+
+
+def list_questions() -> dict[str, Callable[[], object]]:
+    """The queries of pages, each for an account or a device by chance."""
     from telemetry.models import Device  # noqa: PLC0415 - needs Django's set-up
     from telemetry.store.comparison import (  # noqa: PLC0415
         find_top_consumers,
@@ -54,7 +86,7 @@ def ask() -> dict[str, float]:
         account_id, device_id = pick()
         read_hours(account_id, device_id=device_id, since=since, until=datetime.now(UTC))
 
-    questions: dict[str, Callable[[], object]] = {
+    return {
         "hours of a device in 7 days": hours,
         "days of a device in a month": lambda: device(read_days, month),
         "months of a device": lambda: device(read_months, year),
@@ -67,11 +99,6 @@ def ask() -> dict[str, float]:
         "top consumers of an account in a month": lambda: find_top_consumers(
             pick()[0], unit="kWh", first=month, until=until
         ),
-    }
-    return {
-        f"{name}, {point}, ms": value
-        for name, question in questions.items()
-        for point, value in _measure_ms(question).items()
     }
 
 
@@ -87,4 +114,4 @@ def _measure_ms(question: Callable[[], object]) -> dict[str, float]:
 
 if __name__ == "__main__":
     django.setup()
-    print(json.dumps(refresh() if sys.argv[1] == "refresh" else ask()))
+    print(json.dumps({"refresh": refresh, "queries": ask, "plans": explain}[sys.argv[1]]()))

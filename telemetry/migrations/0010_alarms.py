@@ -8,7 +8,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("telemetry", "0006_kept_devices"),
+        ("telemetry", "0007_account_in_keys"),
     ]
 
     operations = [
