@@ -1,0 +1,56 @@
+"""`{% load wording %}`: numbers, times and ages in templates."""
+
+from datetime import datetime
+from decimal import Decimal
+
+from django import template
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from telemetry.web import wording
+
+register = template.Library()
+
+NONE = "\u2013"
+"""What stands where there is no number: a dash."""
+
+
+@register.filter
+def exact(value: Decimal | None, unit: str = "") -> str:
+    """Every digit but trailing zeros, with the unit; a dash for None."""
+    return NONE if value is None else wording.format_exact(value, unit=unit)
+
+
+@register.filter
+def rounded(value: Decimal | None, unit: str = "") -> str:
+    """At most four decimals, with the unit; a dash for None."""
+    return NONE if value is None else wording.format_rounded(value, unit=unit)
+
+
+@register.filter
+def percent(share: Decimal | None) -> str:
+    """A share of 1 as percent; a dash for None."""
+    return NONE if share is None else wording.format_share(share)
+
+
+@register.simple_tag
+def moment(at: datetime) -> SafeString:
+    """An instant in the account's time zone."""
+    local = timezone.localtime(at)
+    return format_html(
+        '<time datetime="{}">{}</time>',
+        local.isoformat(timespec="seconds"), date_format(local, "DATETIME_FORMAT"),
+    )  # fmt: skip
+
+
+@register.simple_tag
+def age(at: datetime) -> SafeString:
+    """How long ago, in words; `live.js` counts on. The instant stands in the title."""
+    local = timezone.localtime(at)
+    return format_html(
+        '<time datetime="{}" title="{}" data-age>{}</time>',
+        local.isoformat(timespec="milliseconds"), date_format(local, "DATETIME_FORMAT"),
+        wording.describe_age(at, now=timezone.now()),
+    )  # fmt: skip

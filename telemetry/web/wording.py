@@ -1,0 +1,65 @@
+"""Numbers, shares and ages as people read them, in the language of the request."""
+
+from datetime import datetime, timedelta
+from decimal import ROUND_HALF_EVEN, Decimal
+
+from django.utils.formats import get_format
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+NO_BREAK = "\u00a0"
+MINUTE, HOUR, DAY = 60, 3_600, 86_400
+
+
+def format_exact(value: Decimal, *, unit: str = "") -> str:
+    """Every digit but trailing zeros, thousands grouped, with the unit behind it."""
+    text = f"{value:,f}"
+    whole, _point, decimals = text.partition(".")
+    decimals = decimals.rstrip("0")
+    if not decimals and whole.strip("-0") == "":
+        whole = "0"
+    whole = whole.replace(",", get_format("THOUSAND_SEPARATOR"))
+    number = f"{whole}{get_format('DECIMAL_SEPARATOR')}{decimals}" if decimals else whole
+    return f"{number}{NO_BREAK}{unit}" if unit else number
+
+
+def format_rounded(value: Decimal, *, unit: str = "", places: int = 4) -> str:
+    """The value with at most so many decimals, rounded half-even: for means, which have no end."""
+    return format_exact(
+        value.quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_EVEN), unit=unit
+    )
+
+
+def format_share(share: Decimal) -> str:
+    """A share of 1 as percent, with one decimal."""
+    return f"{format_rounded(share * 100, places=1)}{NO_BREAK}%"
+
+
+def format_change(now: Decimal, *, before: Decimal) -> str:
+    """How much more or less than before, in percent with a sign; empty when before was nothing."""
+    if before == 0:
+        return ""
+    change = (now - before) / abs(before)
+    sign = "+" if change > 0 else ""
+    return sign + format_share(change)
+
+
+def describe_age(at: datetime, *, now: datetime) -> str:
+    """How long ago, in the largest whole unit. What lies ahead by a clock's error is now."""
+    seconds = int((now - at) / timedelta(seconds=1))
+    if seconds < 1:
+        return _("now")
+    if seconds < MINUTE:
+        return ngettext("%(count)d second ago", "%(count)d seconds ago", seconds) % {
+            "count": seconds
+        }
+    if seconds < HOUR:
+        minutes = seconds // MINUTE
+        return ngettext("%(count)d minute ago", "%(count)d minutes ago", minutes) % {
+            "count": minutes
+        }
+    if seconds < DAY:
+        hours = seconds // HOUR
+        return ngettext("%(count)d hour ago", "%(count)d hours ago", hours) % {"count": hours}
+    days = seconds // DAY
+    return ngettext("%(count)d day ago", "%(count)d days ago", days) % {"count": days}
