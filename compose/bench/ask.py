@@ -1,5 +1,5 @@
-"""`python -m compose.bench.ask refresh|queries|plans`: what `bench aggregates` asks of the application,
-in a process with its settings. Prints JSON."""
+"""`python -m compose.bench.ask refresh|queries|plans`: what `bench aggregates` asks of the
+application, in a process with its settings. Prints JSON."""
 
 import json
 import random
