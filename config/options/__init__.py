@@ -4,6 +4,7 @@
 Each process reads the classes that it needs and nothing else.
 """
 
+from config.options.api import ApiOptions
 from config.options.bridge import BridgeOptions
 from config.options.shared import (
     BrokerOptions,
@@ -20,6 +21,7 @@ from config.options.workers import ContractOptions, IngestOptions, MaintenanceOp
 
 __all__ = [
     "ALL_OPTIONS",
+    "ApiOptions",
     "BridgeOptions",
     "BrokerOptions",
     "ContractOptions",

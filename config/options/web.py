@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from config.env import SettingError, setting
+from config.options.api import ApiOptions
 from config.options.shared import DatabaseOptions, LogOptions, RedisOptions
 from config.options.storage import StorageOptions
 
@@ -46,6 +47,7 @@ class WebOptions:
     log: LogOptions
     status: StatusOptions
     storage: StorageOptions
+    api: ApiOptions
     secret_key: str = setting(
         "SECRET_KEY", "a long random text that signs sessions", is_secret=True
     )
