@@ -13,4 +13,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("health", health, name="health"),
     path("health/pipeline", pipeline_health, name="pipeline-health"),
     path("", include("telemetry.web.signin.urls")),
+    path("", include("telemetry.web.fleet.urls")),
+    path("", include("telemetry.web.alarms.urls")),
 ]
