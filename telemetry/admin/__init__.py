@@ -2,6 +2,7 @@
 
 from telemetry.admin import (
     accounts,
+    alarms,
     closing,
     consumption,
     dead_letters,
@@ -15,6 +16,7 @@ from telemetry.admin import (
 
 __all__ = [
     "accounts",
+    "alarms",
     "closing",
     "consumption",
     "dead_letters",
