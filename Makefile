@@ -80,9 +80,9 @@ env-example: ## Write .env.example from config/options
 .PHONY: messages
 messages: ## Collect the texts of pages for translators (telemetry/locale)
 	@compose/local/install dev
-	cd telemetry && DATABASE_URL=postgres://none REDIS_URL=redis://none SECRET_KEY=$$(head -c 40 /dev/zero | tr '\0' x) \
-	    DJANGO_SETTINGS_MODULE=config.settings PYTHONPATH=.. ../$(PYTHON) -m django makemessages \
-	    --locale pt_BR --no-obsolete --no-wrap --add-location file
+	DATABASE_URL=postgres://none REDIS_URL=redis://none SECRET_KEY=$$(head -c 40 /dev/zero | tr '\0' x) \
+	    $(PYTHON) manage.py makemessages --locale pt_BR --no-obsolete --no-wrap --add-location file \
+	    --ignore .venv --ignore .local --ignore tests --ignore compose
 
 .PHONY: lock
 lock: ## Compile requirements/*.in to locks with hashes
