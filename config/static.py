@@ -1,4 +1,4 @@
-"""How static files are served when they were collected: compressed, under names of their content."""
+"""Static files that were collected: compressed, under names of their content."""
 
 from whitenoise.storage import CompressedManifestStaticFilesStorage
 
