@@ -35,10 +35,12 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "axes",
     "django_celery_beat",
+    "ninja",  # for the static files of the API's documentation page
     "telemetry",
 ]
 
 MIDDLEWARE = [
+    "telemetry.api.middleware.api_middleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

@@ -4,6 +4,7 @@
 Each process reads the classes that it needs and nothing else.
 """
 
+from config.options.api import ApiOptions
 from config.options.bridge import BridgeOptions
 from config.options.mail import MailOptions
 from config.options.shared import (
@@ -21,6 +22,7 @@ from config.options.workers import ContractOptions, IngestOptions, MaintenanceOp
 
 __all__ = [
     "ALL_OPTIONS",
+    "ApiOptions",
     "BridgeOptions",
     "BrokerOptions",
     "ContractOptions",

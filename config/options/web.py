@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from config.env import SettingError, setting
+from config.options.api import ApiOptions
 from config.options.mail import MailOptions
 from config.options.shared import DatabaseOptions, LogOptions, RedisOptions
 from config.options.storage import StorageOptions
@@ -48,6 +49,7 @@ class WebOptions:
     status: StatusOptions
     storage: StorageOptions
     mail: MailOptions
+    api: ApiOptions
     secret_key: str = setting(
         "SECRET_KEY", "a long random text that signs sessions", is_secret=True
     )

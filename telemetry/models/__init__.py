@@ -16,11 +16,13 @@ from telemetry.models.readings import (
 )
 from telemetry.models.storage import DroppedRange, Storage
 from telemetry.models.tasks import TaskHistory, TaskRun
+from telemetry.models.tokens import ApiToken
 
 __all__ = [
     "Account",
     "Alarm",
     "AlarmCursor",
+    "ApiToken",
     "Batch",
     "BatchDay",
     "ClosedMonth",
