@@ -16,4 +16,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("profile/", profile, name="profile"),
     path("", include("telemetry.web.signin.urls")),
     path("", include("telemetry.web.members.urls")),
+    path("", include("telemetry.web.reports.urls")),
 ]
