@@ -17,4 +17,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("telemetry.web.signin.urls")),
     path("", include("telemetry.web.members.urls")),
     path("", include("telemetry.web.tokens.urls")),
+    path("", include("telemetry.web.reports.urls")),
 ]
