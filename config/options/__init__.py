@@ -6,6 +6,7 @@ Each process reads the classes that it needs and nothing else.
 
 from config.options.api import ApiOptions
 from config.options.bridge import BridgeOptions
+from config.options.mail import MailOptions
 from config.options.shared import (
     BrokerOptions,
     DatabaseOptions,
@@ -28,6 +29,7 @@ __all__ = [
     "DatabaseOptions",
     "IngestOptions",
     "LogOptions",
+    "MailOptions",
     "MaintenanceOptions",
     "QueueOptions",
     "RedisOptions",

@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("telemetry", "0009_api_tokens"),
+        ("telemetry", "0013_reports"),
     ]
 
     operations = [

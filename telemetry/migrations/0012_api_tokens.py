@@ -9,7 +9,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("telemetry", "0010_alarms"),
+        ("telemetry", "0011_invitations"),
     ]
 
     operations = [
