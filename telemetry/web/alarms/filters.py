@@ -5,6 +5,7 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -13,6 +14,20 @@ from telemetry.models import Account, Alarm
 from telemetry.web.filters import Filters, GatewayField
 
 BIGGEST_KEY = 2**63 - 1
+FIRST_DAY, LAST_DAY = date(1970, 1, 1), date(2999, 12, 31)
+
+
+class DayField(forms.DateField):
+    """A day, written as browsers send it."""
+
+    def __init__(self, *, label: Any) -> None:
+        super().__init__(
+            label=label,
+            required=False,
+            input_formats=["%Y-%m-%d"],
+            widget=forms.DateInput({"type": "date"}, format="%Y-%m-%d"),
+            validators=[MinValueValidator(FIRST_DAY), MaxValueValidator(LAST_DAY)],
+        )
 
 
 class AlarmFilters(Filters):
@@ -27,12 +42,8 @@ class AlarmFilters(Filters):
     ]
     gateway = GatewayField()
     state = forms.ChoiceField(label=_("State"), required=False, choices=STATES)
-    first = forms.DateField(
-        label=_("From"), required=False, widget=forms.DateInput({"type": "date"}, "%Y-%m-%d")
-    )
-    last = forms.DateField(
-        label=_("To"), required=False, widget=forms.DateInput({"type": "date"}, "%Y-%m-%d")
-    )
+    first = DayField(label=_("From"))
+    last = DayField(label=_("To"))
     device = forms.IntegerField(
         label=_("Device"),
         required=False,

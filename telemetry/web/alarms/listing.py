@@ -22,6 +22,11 @@ class AlarmRow(Struct, frozen=True):
     device: Device | None
     form: AcknowledgeForm | None
 
+    @property
+    def unit(self) -> str:
+        """The device's unit, as far as it is known here."""
+        return self.device.unit if self.device else ""
+
 
 @account_page()
 def alarms(request: AccountRequest) -> HttpResponse:

@@ -13,7 +13,7 @@ from msgspec import Struct
 from telemetry.core.consumption import month_of
 from telemetry.models import Account, DailyAggregate, Device, MonthlyConsumption
 from telemetry.store.newest import NewestReading, read_newest
-from telemetry.web.filters import Filters, GatewayField
+from telemetry.web.filters import MOST_CHOICES, Filters, GatewayField
 from telemetry.web.fleet.states import (
     DEVICE_CONDITIONS,
     DeviceState,
@@ -29,6 +29,7 @@ ORDERS = {
     "device": ("code", "gateway__code"),
     "name": ("name", "code"),
     "gateway": ("gateway__code", "code"),
+    "group": ("group", "gateway__code", "code"),
     "kind": ("kind", "gateway__code", "code"),
     "unit": ("unit", "gateway__code", "code"),
 }
@@ -62,6 +63,7 @@ class DeviceFilters(Filters):
     """Which devices are listed, and in which order."""
 
     gateway = GatewayField()
+    group = forms.ChoiceField(label=_("Group"), required=False)
     kind = forms.ChoiceField(label=_("Kind"), required=False, choices=[ALL, *Device.Kind.choices])
     state = forms.ChoiceField(label=_("State"), required=False, choices=[ALL, *DeviceState.choices])
     sort = forms.ChoiceField(
@@ -70,13 +72,17 @@ class DeviceFilters(Filters):
         choices=[(sign + name, name) for name in ORDERS for sign in ("", "-")],
         widget=forms.HiddenInput,
     )
-    field_order = ("search", "gateway", "kind", "state")
+    field_order = ("search", "gateway", "group", "kind", "state")
 
     def __init__(self, given: Any, *, account: Account) -> None:
         super().__init__(given, account=account)
-        field = self.fields["gateway"]
-        assert isinstance(field, GatewayField)
-        field.offer(account, chosen=self.data.get("gateway", ""))
+        gateway, group = self.fields["gateway"], self.fields["group"]
+        assert isinstance(gateway, GatewayField)
+        assert isinstance(group, forms.ChoiceField)
+        gateway.offer(account, chosen=self.data.get("gateway", ""))
+        groups = Device.objects.filter(account=account).exclude(group="").order_by("group")
+        names = groups.values_list("group", flat=True).distinct()[:MOST_CHOICES]
+        group.choices = [ALL, *((name, name) for name in names)]
 
     def list_devices(self) -> QuerySet[Device]:
         """The account's devices that are asked for, in order."""
@@ -91,6 +97,8 @@ class DeviceFilters(Filters):
             )
         if chosen["gateway"]:
             devices = devices.filter(gateway_id=chosen["gateway"])
+        if chosen["group"]:
+            devices = devices.filter(group=chosen["group"])
         if chosen["kind"]:
             devices = devices.filter(kind=chosen["kind"])
         if chosen["state"]:
