@@ -1,6 +1,6 @@
 """`{% load wording %}`: numbers, times and ages in templates."""
 
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 
 from django import template
@@ -27,6 +27,12 @@ def exact(value: Decimal | None, unit: str = "") -> str:
 def rounded(value: Decimal | None, unit: str = "") -> str:
     """At most four decimals, with the unit; a dash for None."""
     return NONE if value is None else wording.format_rounded(value, unit=unit)
+
+
+@register.filter
+def day(value: date) -> str:
+    """A day without its year."""
+    return wording.format_day(value)
 
 
 @register.filter

@@ -1,11 +1,11 @@
 """Numbers, shares and ages as people read them, in the language of the request."""
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
 
-from django.utils.formats import get_format
+from django.utils.formats import date_format, get_format
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext, pgettext
 
 NO_BREAK = "\u00a0"
 MINUTE, HOUR, DAY = 60, 3_600, 86_400
@@ -42,6 +42,11 @@ def format_change(now: Decimal, *, before: Decimal) -> str:
     change = (now - before) / abs(before)
     sign = "+" if change > 0 else ""
     return sign + format_share(change)
+
+
+def format_day(day: date) -> str:
+    """A day without its year, as short as it is clear."""
+    return date_format(day, pgettext("a day without its year", "j M"))
 
 
 def describe_age(at: datetime, *, now: datetime) -> str:
