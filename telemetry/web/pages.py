@@ -14,6 +14,9 @@ from telemetry.models import Account, Membership, User
 
 Given = ParamSpec("Given")
 
+LAST_ACCOUNT = "last_account"
+"""Where the session keeps the account seen last."""
+
 
 class AccountRequest(HttpRequest):
     """A request to a page of an account, from one of its members."""
@@ -45,6 +48,8 @@ def account_page(right: Right = Right.VIEW) -> Callable[[View[Given]], Callable[
             if not has_right(membership, right):
                 raise PermissionDenied
             request.membership, request.account = membership, membership.account
+            if request.session.get(LAST_ACCOUNT) != account_id:
+                request.session[LAST_ACCOUNT] = account_id
             with timezone.override(membership.account.time_zone):
                 return view(request, *args, **kwargs)
 

@@ -1,11 +1,17 @@
 """Addresses of the app."""
 
-from django.urls import include, path
+from django.urls import URLPattern, URLResolver, include, path
+from django.views.i18n import set_language
 
 from telemetry.web.health import health, pipeline_health
+from telemetry.web.home import accounts, home
 
-urlpatterns = [
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("", home, name="home"),
+    path("accounts/", accounts, name="accounts"),
+    path("language/", set_language, name="set_language"),
     path("health", health, name="health"),
     path("health/pipeline", pipeline_health, name="pipeline-health"),
+    path("", include("telemetry.web.signin.urls")),
     path("", include("telemetry.web.overview.urls")),
 ]

@@ -49,7 +49,7 @@ def web(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> str:
 def page(web: str) -> Iterator[Page]:
     """A browser that is logged in."""
     with open_page(web) as opened:
-        opened.goto("/")
+        opened.goto("/admin/")
         opened.get_by_label("Username").fill(USER)
         opened.get_by_label("Password").fill(PASSWORD)
         opened.get_by_role("button", name="Log in").click()
