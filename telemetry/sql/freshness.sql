@@ -1,5 +1,5 @@
 -- What changes when a page of an account would show something else.
-SELECT heard.last_seen, heard.online, heard.gateways, refreshed.success_at, alarms.changed_at
+SELECT now(), heard.last_seen, heard.online, heard.gateways, refreshed.success_at, alarms.changed_at
 FROM (
     SELECT max(last_seen) AS last_seen, count(*) FILTER (WHERE is_online) AS online,
         count(*) AS gateways

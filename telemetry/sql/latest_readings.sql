@@ -8,9 +8,10 @@ FROM (
         SELECT d.id
         FROM gateway g
         JOIN device d ON d.gateway_id = g.id
-        WHERE g.account_id = %(account)s AND g.last_seen IS NOT NULL
+        WHERE g.account_id = %(account)s
+          AND (g.last_seen IS NOT NULL OR %(devices)s::bigint[] IS NOT NULL)
           AND (%(devices)s::bigint[] IS NULL OR d.id = ANY(%(devices)s::bigint[]))
-        ORDER BY g.last_seen DESC, d.id
+        ORDER BY g.last_seen DESC NULLS LAST, d.id
         LIMIT %(candidates)s
     ) candidate
     CROSS JOIN LATERAL (

@@ -16,9 +16,13 @@ STEP_S = 4
 
 
 class Freshness(Struct, frozen=True):
-    """How far an account's data reaches. `heard_at`: the newest message of any of its gateways;
-    `refreshed_at`: when hours, days and months were brought up to date."""
+    """How far an account's data reached at the instant `at`, by the database's clock.
 
+    `heard_at`: the newest message of any of its gateways. `refreshed_at`: when hours, days and
+    months were brought up to date.
+    """
+
+    at: datetime
     heard_at: datetime | None
     online_count: int
     gateways_count: int
@@ -29,12 +33,12 @@ class Freshness(Struct, frozen=True):
         """Changes when figures of hours, days and months may."""
         return _write(self.refreshed_at)
 
-    def tag_readings(self, *, now: datetime) -> str:
+    def tag_readings(self) -> str:
         """Changes when readings, presence or alarms may. Costs a false change every few seconds
         while messages come, and never hides a reading."""
         moving = ""
-        if self.heard_at is not None and (now - self.heard_at).total_seconds() < SETTLE_S:
-            moving = str(int(now.timestamp()) // STEP_S)
+        if self.heard_at is not None and (self.at - self.heard_at).total_seconds() < SETTLE_S:
+            moving = str(int(self.at.timestamp()) // STEP_S)
         heard, alarms = _write(self.heard_at), _write(self.alarms_changed_at)
         return f"{heard}.{moving}.{self.online_count}.{self.gateways_count}.{alarms}"
 

@@ -52,6 +52,15 @@ def moment(at: datetime) -> SafeString:
 
 
 @register.simple_tag
+def clock(at: datetime) -> SafeString:
+    """The time of the day; with its date where that is not today."""
+    local = timezone.localtime(at)
+    is_today = local.date() == timezone.localdate()
+    words = date_format(local, "H:i:s") if is_today else date_format(local, "DATETIME_FORMAT")
+    return format_html('<time datetime="{}">{}</time>', local.isoformat(), words)
+
+
+@register.simple_tag
 def age(at: datetime) -> SafeString:
     """How long ago, in words; `live.js` counts on. The instant stands in the title."""
     local = timezone.localtime(at)

@@ -14,4 +14,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("health/pipeline", pipeline_health, name="pipeline-health"),
     path("", include("telemetry.web.signin.urls")),
     path("", include("telemetry.web.overview.urls")),
+    path("", include("telemetry.web.device.urls")),
 ]

@@ -33,7 +33,7 @@ def draw(picture: Picture) -> dict[str, Any]:
             for tick in choose_ticks(period.since, period.until, zone=calendar.zone)
         ],
         "at": [_ms(start + (end - start) / 2) for start, end in picture.list_spans()],
-        "labels": [picture.describe_slot(slot) for slot in picture.chart.slots],
+        "labels": picture.describe_slots(),
         "gaps": [[_ms(start), _ms(end)] for start, end in gaps],
         "lines": [_draw_line(line, name=name, show=picture.show) for name, line in lines],
     }

@@ -3,8 +3,9 @@
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
 from enum import StrEnum
+from functools import cache, partial
 
-from django.utils.formats import date_format, get_format
+from django.utils.formats import date_format
 from msgspec import Struct
 
 from telemetry.store.lines import Sample
@@ -59,14 +60,23 @@ class Picture(Struct, frozen=True):
         widths = {Resolution.HOUR: HOUR, Resolution.MINUTE: MINUTE}
         return slot, slot + widths.get(self.chart.resolution, timedelta(0))
 
-    def describe_slot(self, slot: Slot) -> str:
-        """A slot as people read it; times that the clock shows twice have the zone's letters."""
-        if not isinstance(slot, datetime):
-            return date_format(slot, "DATE_FORMAT")
-        local = slot.astimezone(self.calendar.zone)
-        is_twice = local.replace(fold=0).utcoffset() != local.replace(fold=1).utcoffset()
-        clock = "H:i:s" if self.chart.resolution is Resolution.READING else "H:i"
-        return date_format(local, f"{get_format('DATE_FORMAT')} {clock}{' T' if is_twice else ''}")
+    def describe_slots(self) -> list[str]:
+        """The slots as people read them; times that the clock shows twice have the zone's letters.
+
+        Each day is put into words once: a chart has thousands of slots.
+        """
+        write_day = cache(partial(date_format, format="DATE_FORMAT"))
+        clock = "%H:%M:%S" if self.chart.resolution is Resolution.READING else "%H:%M"
+        words = []
+        for slot in self.chart.slots:
+            if not isinstance(slot, datetime):
+                words.append(write_day(slot))
+                continue
+            local = slot.astimezone(self.calendar.zone)
+            is_twice = local.replace(fold=0).utcoffset() != local.replace(fold=1).utcoffset()
+            time = local.strftime(f"{clock} %Z" if is_twice else clock)
+            words.append(f"{write_day(local.date())} {time}")
+        return words
 
 
 def pick(sample: Sample, show: Show) -> Decimal | None:

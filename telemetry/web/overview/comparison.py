@@ -14,7 +14,8 @@ from telemetry.web.charts.chart import Chart, Line, read_chart
 from telemetry.web.charts.filters import Filters
 from telemetry.web.charts.naming import find_devices, name_device
 from telemetry.web.charts.period import Period, Span
-from telemetry.web.overview.quantities import Quantity, select_devices
+from telemetry.web.overview.choices import select_devices
+from telemetry.web.overview.quantities import Quantity
 
 _WIDTH = Decimal(100)
 

@@ -33,11 +33,17 @@ class Compared(Struct, frozen=True):
     before: Decimal | None
 
 
-class Consumption(Struct, frozen=True):
-    """The cards, at most four units, and which parts they compare."""
+class Cards(Struct, frozen=True):
+    """The two cards of a unit."""
 
-    today: tuple[Compared, ...]
-    month: tuple[Compared, ...]
+    today: Compared
+    month: Compared
+
+
+class Consumption(Struct, frozen=True):
+    """The cards of at most four units, and which parts they compare."""
+
+    cards: tuple[Cards, ...]
     part: Part
     before: Part
     left_out: int
@@ -56,18 +62,16 @@ def read_consumption(
     units = [unit for unit, _ in _count_devices(rows).most_common()]
     units += sorted({*hours_before, *days_before} - set(units))
     shown = units[:MOST_UNITS]
-    return Consumption(
-        today=_compare(shown, total=today, part=hours, before=hours_before),
-        month=_compare(
-            shown,
-            total=_add(days, today),
-            part=_add(days, hours),
-            before=_add(days_before, hours_before),
-        ),
-        part=part,
-        before=before,
-        left_out=len(units) - len(shown),
+    so_far, part_of_month = _add(days, today), _add(days, hours)
+    month_before = _add(days_before, hours_before)
+    cards = tuple(
+        Cards(
+            _compare(unit, total=today, part=hours, before=hours_before),
+            _compare(unit, total=so_far, part=part_of_month, before=month_before),
+        )
+        for unit in shown
     )
+    return Consumption(cards, part, before, left_out=len(units) - len(shown))
 
 
 def _split(rows: Iterable[AccountTotal], *, today: date) -> tuple[Totals, Totals]:
@@ -110,10 +114,6 @@ def _add(one: Totals, other: Totals) -> Totals:
     return {unit: one.get(unit, Decimal()) + other.get(unit, Decimal()) for unit in {*one, *other}}
 
 
-def _compare(
-    units: Iterable[str], *, total: Totals, part: Totals, before: Totals
-) -> tuple[Compared, ...]:
-    return tuple(
-        Compared(unit, total.get(unit, Decimal()), part.get(unit, Decimal()), before.get(unit))
-        for unit in units
-    )
+def _compare(unit: str, *, total: Totals, part: Totals, before: Totals) -> Compared:
+    nothing = Decimal()
+    return Compared(unit, total.get(unit, nothing), part.get(unit, nothing), before.get(unit))

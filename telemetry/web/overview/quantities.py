@@ -1,6 +1,6 @@
 """What an account measures: consumption and levels, by unit. A chart shows one of them."""
 
-from django.db.models import BooleanField, Count, ExpressionWrapper, Q, QuerySet
+from django.db.models import BooleanField, Count, ExpressionWrapper, Q
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from msgspec import Struct
@@ -8,6 +8,7 @@ from msgspec import Struct
 from telemetry.models import Device
 from telemetry.web.charts.filters import Filters
 from telemetry.web.charts.period import Errors
+from telemetry.web.overview.choices import select_devices
 
 MOST_QUANTITIES = 8
 _IS_LEVEL = Q(measurement=Device.Measurement.GAUGE)
@@ -30,11 +31,6 @@ class Quantity(Struct, frozen=True):
     def title(self) -> Promise | str:
         """Its name on the page."""
         return _("Level") if self.is_level else _("Consumption")
-
-
-def select_devices(account_id: int, filters: Filters) -> QuerySet[Device]:
-    """The account's devices that the filters let through."""
-    return Device.objects.filter(account_id=account_id, **filters.conditions())
 
 
 def list_quantities(account_id: int, filters: Filters) -> list[Quantity]:

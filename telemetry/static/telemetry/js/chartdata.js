@@ -1,7 +1,7 @@
 // From what the server says (exact decimals as text) to what Chart.js draws (numbers).
 
 import { choosePoints, styleOf } from "./series.js";
-import { readColour } from "./theme.js";
+import { readColour } from "./colours.js";
 
 const MOST_MARKED = 40;
 
@@ -30,7 +30,8 @@ export function makeDatasets(drawing) {
 
 function makeLine(drawing, line, place) {
   const { colour, dash, shape } = styleOf(place);
-  const isDense = drawing.at.length > MOST_MARKED || drawing.lines.length > 1;
+  const isOnly = drawing.lines.length === 1;
+  const isDense = drawing.at.length > MOST_MARKED || !isOnly;
   return {
     type: "line",
     label: line.name,
@@ -41,7 +42,7 @@ function makeLine(drawing, line, place) {
     borderDash: dash,
     borderWidth: 2,
     pointStyle: shape,
-    pointRadius: choosePoints(line.values, place, isDense),
+    pointRadius: choosePoints(line.values, place, { isDense, isOnly }),
     pointHoverRadius: 5,
     pointHitRadius: 8,
     spanGaps: false,

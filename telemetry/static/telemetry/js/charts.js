@@ -2,7 +2,7 @@
 
 import { isBars, makeDatasets, readDrawing } from "./chartdata.js";
 import { gaps } from "./gaps.js";
-import { onThemeChange, readColour } from "./theme.js";
+import { onThemeChange, readColour } from "./colours.js";
 
 const language = document.documentElement.lang || "en";
 const exactly = new Intl.NumberFormat(language, { maximumFractionDigits: 10 });

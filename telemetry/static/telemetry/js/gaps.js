@@ -1,6 +1,6 @@
 // Stretches without readings, hatched behind the chart: a gap is not a zero.
 
-import { readColour } from "./theme.js";
+import { readColour } from "./colours.js";
 
 function makeHatch(context) {
   const tile = document.createElement("canvas");

@@ -1,6 +1,6 @@
 // How lines are told apart: by colour, by dashes and by the shape of their points.
 
-import { readColour } from "./theme.js";
+import { readColour } from "./colours.js";
 
 const COLOURS = 6;
 const SHAPES = ["circle", "rect", "triangle", "rectRot", "crossRot", "cross"];
@@ -16,11 +16,12 @@ export function styleOf(place) {
 
 // A point stands alone when both neighbours are missing: without a mark nothing of it would be seen.
 // Of the others a few carry the shape of their line, at other places than those of the next line.
-export function choosePoints(values, place, isDense) {
+export function choosePoints(values, place, { isDense, isOnly }) {
   const step = Math.max(1, Math.ceil(values.length / POINTS_SHOWN));
   return values.map((value, at) => {
     if (value === null) return 0;
     const isAlone = (values[at - 1] ?? null) === null && (values[at + 1] ?? null) === null;
-    return isAlone || !isDense || at % step === (place * 2) % step ? 3.5 : 0;
+    const isMarked = !isOnly && at % step === (place * 2) % step;
+    return isAlone || !isDense || isMarked ? 3.5 : 0;
   });
 }

@@ -1,5 +1,6 @@
-"""What the address of the overview asks for, and the addresses of its links."""
+"""What the address of a page with a chart asks for: the period, and the addresses of others."""
 
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
@@ -11,15 +12,15 @@ from msgspec import Struct
 
 from telemetry.models import Account
 from telemetry.web.charts.calendar import DAY, Calendar
-from telemetry.web.charts.filters import Filters, parse_filters
 from telemetry.web.charts.period import Errors, Period, Span, parse_period
 from telemetry.web.pages import AccountRequest
 
-LONGEST = timedelta(days=91)
 MONTHS_OFFERED = 24
 SPAN_WORDS = {
     Span.DAY: _("24 h"), Span.WEEK: _("7 days"), Span.DAYS: _("30 days"), Span.MONTH: _("Month"),
 }  # fmt: skip
+
+Pairs = Sequence[tuple[str, str]]
 
 
 class Choice(Struct, frozen=True):
@@ -31,27 +32,40 @@ class Choice(Struct, frozen=True):
 
 
 class Asked(Struct, frozen=True):
-    """The parameters, understood. `show` is the quantity's key; `errors` are by field."""
+    """The parameters, understood. `show`: which figure is shown; `kept`: all but the period.
+
+    `errors` are messages by field.
+    """
 
     calendar: Calendar
     now: datetime
+    longest: timedelta
     period: Period
-    filters: Filters
     show: str
+    kept: Pairs
     errors: Errors
 
-    def href(self, **changed: str) -> str:
-        """The address with another `show`, or another period: its parameters, by name."""
-        if "show" in changed:
-            period = list(self.period.query.items())
-        else:
-            period, changed = list(changed.items()), {"show": self.show} if self.show else {}
-        pairs = [*period, *self.filters.query(), *changed.items()]
+    def href(self, *, period: dict[str, str] | None = None, show: str | None = None) -> str:
+        """The address with another period or another figure."""
+        chosen = self.show if show is None else show
+        pairs = [*(self.period.query if period is None else period).items(), *self.kept]
+        if chosen:
+            pairs.append(("show", chosen))
         return f"?{urlencode(pairs)}"
 
-    def href_without_filters(self) -> str:
-        """The address that shows every device."""
-        return f"?{urlencode(self.period.query)}"
+    @property
+    def period_pairs(self) -> Pairs:
+        """Hidden fields of a form that leaves the period as it is."""
+        return [*self.period.query.items(), *self._show_pairs]
+
+    @property
+    def kept_pairs(self) -> Pairs:
+        """Hidden fields of a form that chooses another period."""
+        return [*self.kept, *self._show_pairs]
+
+    @property
+    def _show_pairs(self) -> Pairs:
+        return [("show", self.show)] if self.show else []
 
     @property
     def last_day(self) -> date:
@@ -61,7 +75,7 @@ class Asked(Struct, frozen=True):
     def list_spans(self) -> list[Choice]:
         """The periods that need no more than their name."""
         return [
-            Choice(words, self.href(period=span), self.period.span is span)
+            Choice(words, self.href(period={"period": span}), self.period.span is span)
             for span, words in SPAN_WORDS.items()
         ]
 
@@ -80,11 +94,9 @@ def read_calendar(account: Account) -> Calendar:
     return Calendar(ZoneInfo(account.time_zone), account.billing_day)
 
 
-def read_asked(request: AccountRequest) -> Asked:
-    """What a request to the overview asks for."""
+def read_asked(request: AccountRequest, *, longest: timedelta, kept: Pairs = ()) -> Asked:
+    """What a request to a page with a chart asks for; periods of at most `longest`."""
     calendar, now = read_calendar(request.account), timezone.now()
-    period, errors = parse_period(request.GET.dict(), calendar=calendar, now=now, longest=LONGEST)
-    filters, filter_errors = parse_filters(dict(request.GET.lists()))
-    return Asked(
-        calendar, now, period, filters, request.GET.get("show", ""), errors | filter_errors
-    )
+    period, errors = parse_period(request.GET.dict(), calendar=calendar, now=now, longest=longest)
+    show = request.GET.get("show", "")
+    return Asked(calendar, now, longest, period, show, kept, errors)
