@@ -77,6 +77,13 @@ format: ## Format the code
 env-example: ## Write .env.example from config/options
 	@$(PYTHON) -m config.example > .env.example
 
+.PHONY: messages
+messages: ## Collect the texts of pages for translators (telemetry/locale)
+	@compose/local/install dev
+	DATABASE_URL=postgres://none REDIS_URL=redis://none SECRET_KEY=$$(head -c 40 /dev/zero | tr '\0' x) \
+	    $(PYTHON) manage.py makemessages --locale pt_BR --no-obsolete --no-wrap --add-location file \
+	    --ignore .venv --ignore .local --ignore tests --ignore compose
+
 .PHONY: lock
 lock: ## Compile requirements/*.in to locks with hashes
 	@compose/local/install dev

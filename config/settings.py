@@ -1,11 +1,13 @@
 """Django's settings, from `config.options`."""
 
 import sys
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from config.env import SettingError, read_options
 from config.logs import configure_logging
+from config.mail import make_mail_settings
 from config.options import WebOptions
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -31,11 +33,14 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "axes",
     "django_celery_beat",
+    "ninja",  # for the static files of the API's documentation page
     "telemetry",
 ]
 
 MIDDLEWARE = [
+    "telemetry.api.middleware.api_middleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -46,6 +51,8 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "telemetry.web.headers.SecurityHeaders",
+    "telemetry.web.language.UserLanguage",
+    "axes.middleware.AxesMiddleware",
 ]
 
 ROOT_URLCONF = "config.urls"
@@ -84,6 +91,10 @@ DATABASES = {
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTH_USER_MODEL = "telemetry.User"
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",  # before the one that looks at the password
+    "django.contrib.auth.backends.ModelBackend",
+]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in (
@@ -106,16 +117,44 @@ USE_TZ = True
 DJANGO_CELERY_BEAT_TZ_AWARE = True
 
 STATIC_URL = "/static/"
-# Static files are found in the packages that hold them: no collecting, no generated folder.
-WHITENOISE_USE_FINDERS = True
+# Collected (compose/start/prepare) they are compressed and kept by browsers. Where there is no such
+# folder they are found in the packages that hold them.
+STATIC_ROOT = OPTIONS.static_root or None
+IS_COLLECTED = bool(STATIC_ROOT)
+WHITENOISE_USE_FINDERS = not IS_COLLECTED
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "config.static.StaticFiles"
+        if IS_COLLECTED
+        else "django.contrib.staticfiles.storage.StaticFilesStorage"
+    },
+}
 
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = OPTIONS.is_https
 SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_AGE = OPTIONS.session_hours * 3_600
+PASSWORD_RESET_TIMEOUT = 4 * 3_600
 SECURE_HSTS_SECONDS = 31_536_000 if OPTIONS.is_https else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = OPTIONS.is_https
 SECURE_REDIRECT_EXEMPT = [r"^health$"]
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if OPTIONS.is_https else None
 X_FRAME_OPTIONS = "DENY"
+
+# Sign-ins, those of the admin included: ten failures for a name from an address, or from an address
+# whatever the name, and nobody signs in from there for a quarter of an hour.
+AXES_FAILURE_LIMIT = 10
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"], "ip_address"]
+AXES_RESET_ON_SUCCESS = True
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_CLIENT_IP_CALLABLE = "telemetry.web.signin.address.read_client_address"
+AXES_LOCKOUT_CALLABLE = "telemetry.web.signin.views.tell_lockout"
+AXES_DISABLE_ACCESS_LOG = True
+AXES_ENABLE_ADMIN = False
+AXES_VERBOSE = False
+
+globals().update(make_mail_settings(OPTIONS.mail))
 
 LOGGING_CONFIG = None
 configure_logging(OPTIONS.log)

@@ -14,6 +14,7 @@ from config.options import DatabaseOptions, MaintenanceOptions
 from config.queue import connect_redis
 from config.start import stop_on_errors
 from telemetry.core.batch import (
+    JUDGE_ALARMS_TASK,
     KEEP_STORAGE_TASK,
     MAINTENANCE_QUEUE,
     REPLAY_WAITING_TASK,
@@ -24,7 +25,7 @@ from telemetry.queue.batches import BatchQueue
 from telemetry.queue.bridges import read_bridges
 from telemetry.queue.tasks import choose_stale, list_held_ids, list_waiting_ids
 from telemetry.replay import find_waiting_dead_letters, replay_dead_letters
-from telemetry.store import aggregates, verification
+from telemetry.store import aggregates, alarms, verification
 from telemetry.store.connection import Connection, open_connection
 from telemetry.store.storage import keep_storage as store_keep_storage
 from telemetry.store.upkeep import (
@@ -60,6 +61,11 @@ def _connect() -> Connection:
     return open_connection(
         read_options(DatabaseOptions).url, name="tds-maintenance", statement_timeout_s=600
     )
+
+
+@cache
+def _judge() -> alarms.AlarmJudge:
+    return alarms.AlarmJudge()
 
 
 @recorded_task("telemetry.requeue_stale_batches", rows="requeued", is_frequent=True)
@@ -112,6 +118,16 @@ def refresh_aggregates() -> Result:
     counts: Result = structs.asdict(refreshed)
     del counts["edition"]
     return counts
+
+
+@recorded_task(JUDGE_ALARMS_TASK, rows="changed", is_frequent=True)
+def judge_alarms() -> Result:
+    """Open and close alarms by the readings that came since the last run."""
+    with _connect() as connection:
+        try:
+            return structs.asdict(_judge().run(connection, now=datetime.now(UTC)))
+        except alarms.JudgeBusyError:
+            return BUSY
 
 
 @recorded_task("telemetry.purge_ledger")

@@ -6,6 +6,7 @@ from typing import Any
 from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask
 
 from telemetry.core.batch import (
+    JUDGE_ALARMS_TASK,
     KEEP_STORAGE_TASK,
     MAINTENANCE_QUEUE,
     REPLAY_WAITING_TASK,
@@ -69,6 +70,12 @@ SCHEDULE = (
         "telemetry.mark_offline_gateways",
         Every(10),
         "Sets gateways offline that are silent for longer than their interval.",
+    ),
+    ScheduledTask(
+        "Judge alarms",
+        JUDGE_ALARMS_TASK,
+        Every(15),
+        "Opens and closes alarms of devices whose readings are beyond their limits.",
     ),
     ScheduledTask(
         "Refresh aggregates",

@@ -6,8 +6,9 @@ import re
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import quote
 
-from compose.local.layout import Layout, StackError
+from compose.local.layout import LOCAL, Layout, StackError
 from compose.local.mosquitto import ROLES
 from compose.local.ports import HOST
 from compose.local.request import GIVEN_SERVERS, Request
@@ -22,7 +23,14 @@ SECRET_NAMES = (
     "share",
 )
 # Where the operator's environment goes before what is made here.
-OPERATORS_CHOICE = ("ALLOWED_HOSTS", "WEB_HTTPS", "ADMIN_PASSWORD", "BRIDGE_SHARE_GROUP")
+OPERATORS_CHOICE = (
+    "ALLOWED_HOSTS",
+    "WEB_HTTPS",
+    "ADMIN_PASSWORD",
+    "BRIDGE_SHARE_GROUP",
+    "EMAIL_URL",
+    "EMAIL_FROM",
+)
 LINE = re.compile(r"([A-Z][A-Z0-9_]*)=(.*)")
 
 
@@ -66,6 +74,8 @@ def build_values(
         BRIDGE_SHARE_GROUP=f"ingest-{kept['share']}",
         ALLOWED_HOSTS=f"{HOST},localhost",
         WEB_HTTPS="0",
+        STATIC_ROOT=str(LOCAL / "static"),
+        EMAIL_URL=f"file://{quote(str(LOCAL / 'mail'))}",
     )
     for name in OPERATORS_CHOICE:
         values[name] = os.environ.get(name) or values[name]

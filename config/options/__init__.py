@@ -4,7 +4,9 @@
 Each process reads the classes that it needs and nothing else.
 """
 
+from config.options.api import ApiOptions
 from config.options.bridge import BridgeOptions
+from config.options.mail import MailOptions
 from config.options.shared import (
     BrokerOptions,
     DatabaseOptions,
@@ -20,12 +22,14 @@ from config.options.workers import ContractOptions, IngestOptions, MaintenanceOp
 
 __all__ = [
     "ALL_OPTIONS",
+    "ApiOptions",
     "BridgeOptions",
     "BrokerOptions",
     "ContractOptions",
     "DatabaseOptions",
     "IngestOptions",
     "LogOptions",
+    "MailOptions",
     "MaintenanceOptions",
     "QueueOptions",
     "RedisOptions",

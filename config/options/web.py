@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 
 from config.env import SettingError, setting
+from config.options.api import ApiOptions
+from config.options.mail import MailOptions
 from config.options.shared import DatabaseOptions, LogOptions, RedisOptions
 from config.options.storage import StorageOptions
 
@@ -46,6 +48,8 @@ class WebOptions:
     log: LogOptions
     status: StatusOptions
     storage: StorageOptions
+    mail: MailOptions
+    api: ApiOptions
     secret_key: str = setting(
         "SECRET_KEY", "a long random text that signs sessions", is_secret=True
     )
@@ -64,6 +68,29 @@ class WebOptions:
         "CSRF_TRUSTED_ORIGINS",
         "origins (https://HOST) that may post forms from behind a proxy",
         default=(),
+    )
+
+    proxies: int = setting(
+        "WEB_PROXIES",
+        "reverse proxies in front, each of which adds to X-Forwarded-For; 0: the header is not "
+        "believed, and failed sign-ins count for the address that connects",
+        default=0,
+        minimum=0,
+        maximum=10,
+    )
+    static_root: str = setting(
+        "STATIC_ROOT",
+        "folder that manage.py collectstatic fills; empty: static files are served from the "
+        "packages, uncompressed",
+        default="",
+    )
+    session_hours: int = setting(
+        "WEB_SESSION_HOURS",
+        "how long a sign-in lasts",
+        default=12,
+        unit="hours",
+        minimum=1,
+        maximum=8_760,
     )
 
     def __post_init__(self) -> None:

@@ -2,11 +2,13 @@
 
 from telemetry.admin import (
     accounts,
+    alarms,
     closing,
     consumption,
     dead_letters,
     fleet,
     ledger,
+    members,
     readings,
     schedule,
     storage,
@@ -15,11 +17,13 @@ from telemetry.admin import (
 
 __all__ = [
     "accounts",
+    "alarms",
     "closing",
     "consumption",
     "dead_letters",
     "fleet",
     "ledger",
+    "members",
     "readings",
     "schedule",
     "storage",

@@ -5,6 +5,7 @@ from telemetry.models.alarms import Alarm, AlarmCursor
 from telemetry.models.consumption import DailyAggregate, MeterReplacement, MonthlyConsumption
 from telemetry.models.dead_letters import DeadLetter
 from telemetry.models.fleet import Device, Gateway, GatewayEvent
+from telemetry.models.invitations import Invitation, MembershipEvent
 from telemetry.models.ledger import Batch, BatchDay, DirtyHour, RefusedHour
 from telemetry.models.months import ClosedMonth, MonthAdjustment, MonthEvent
 from telemetry.models.readings import (
@@ -15,11 +16,13 @@ from telemetry.models.readings import (
 )
 from telemetry.models.storage import DroppedRange, Storage
 from telemetry.models.tasks import TaskHistory, TaskRun
+from telemetry.models.tokens import ApiToken
 
 __all__ = [
     "Account",
     "Alarm",
     "AlarmCursor",
+    "ApiToken",
     "Batch",
     "BatchDay",
     "ClosedMonth",
@@ -32,7 +35,9 @@ __all__ = [
     "GatewayEvent",
     "HourlyAggregate",
     "HourlyListing",
+    "Invitation",
     "Membership",
+    "MembershipEvent",
     "MeterReplacement",
     "MonthAdjustment",
     "MonthEvent",

@@ -31,7 +31,9 @@ def validate_time_zone(name: str) -> None:
 
 
 class User(AbstractUser):
-    """A person who logs in."""
+    """A person who logs in. `language`: of the pages; empty: the browser's."""
+
+    language = models.CharField(_("language"), max_length=10, blank=True, default="", db_default="")
 
     class Meta(AbstractUser.Meta):
         db_table = "telemetry_user"

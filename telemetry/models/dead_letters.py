@@ -45,6 +45,7 @@ class DeadLetter(models.Model):
         null=True,
         on_delete=models.DO_NOTHING,
         db_constraint=False,
+        db_index=False,  # the index below begins with it
         related_name="dead_letters",
         verbose_name=_("account"),
     )
@@ -73,6 +74,13 @@ class DeadLetter(models.Model):
                 models.F("last_seen").desc(), models.F("id").desc(), name="dead_letter_last_seen"
             ),
             models.Index(fields=["state", "last_seen"], name="dead_letter_state"),
+            models.Index(
+                models.F("account"),
+                models.F("last_seen").desc(),
+                models.F("id").desc(),
+                name="dead_letter_account_seen",
+                condition=models.Q(account__isnull=False),
+            ),
             models.Index(fields=["reason", "state"], name="dead_letter_reason"),
             models.Index(
                 fields=["mac", "state"],

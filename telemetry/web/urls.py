@@ -5,6 +5,7 @@ from django.views.i18n import set_language
 
 from telemetry.web.health import health, pipeline_health
 from telemetry.web.home import accounts, home
+from telemetry.web.profile.views import profile
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", home, name="home"),
@@ -12,7 +13,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("language/", set_language, name="set_language"),
     path("health", health, name="health"),
     path("health/pipeline", pipeline_health, name="pipeline-health"),
+    path("profile/", profile, name="profile"),
     path("", include("telemetry.web.signin.urls")),
+    path("", include("telemetry.web.members.urls")),
     path("", include("telemetry.web.overview.urls")),
     path("", include("telemetry.web.device.urls")),
 ]

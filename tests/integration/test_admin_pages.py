@@ -21,7 +21,7 @@ pytestmark = pytest.mark.integration
 
 READ_ONLY = (
     "readinglisting", "hourlylisting", "batch", "batchday", "gatewayevent", "taskrun",
-    "taskhistory", "droppedrange",
+    "taskhistory", "droppedrange", "alarm",
     "monthlyconsumption", "closedmonth", "monthadjustment", "monthevent", "refusedhour",
 )  # fmt: skip
 STORAGE = "/admin/telemetry/storage/"

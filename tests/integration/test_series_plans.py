@@ -10,8 +10,10 @@ from django.test.utils import CaptureQueriesContext
 
 from telemetry.core.consumption import Meter
 from telemetry.store import comparison, series
+from telemetry.store.alarms import HORIZON, AlarmJudge
 from telemetry.store.connection import Connection, open_connection
 from telemetry.store.edition import read_edition
+from telemetry.store.queries import query
 from tests.conftest import clear_tables
 from tests.consumption import Site, register
 
@@ -164,6 +166,26 @@ def test_it_reads_index_ranges_of_the_chunks_of_the_period_alone(
     assert [scan for scan in scans if scan[0] == "Seq Scan"] == []
     opened = {relation for _, relation in scans} & chunks
     assert opened <= list_chunks(connection, overlapping=INSTANTS)
+
+
+@pytest.mark.parametrize("name", ["watch_devices", "judge_alarms"])
+def test_it_judges_alarms_by_index_ranges_of_the_last_day(
+    filled: tuple[Connection, Site], name: str
+) -> None:
+    connection, _ = filled
+    now = SINCE + timedelta(hours=12)
+    given = {"at": now, "until": now, "horizon": now - HORIZON, "seen_since": None,
+        "readings": 100, "device_ids": list(range(1, DEVICES + 1))}  # fmt: skip
+    with connection.transaction(force_rollback=True):
+        connection.execute("UPDATE device SET alarm_high = 0")
+        assert AlarmJudge().run(connection, now=now).opened == DEVICES
+        statement: Any = f"EXPLAIN (FORMAT JSON) {query(name)}"
+        row: Any = connection.execute(statement, given, prepare=False).fetchone()
+    last_day = {"since": now - HORIZON, "until": now}
+    chunks = list_chunks(connection, overlapping=None)
+    scans = [scan for scan in list_scans(row[0][0]["Plan"]) if scan[1] in chunks]
+    assert {kind for kind, _ in scans} == {"Index Scan"}
+    assert {relation for _, relation in scans} <= list_chunks(connection, overlapping=last_day)
 
 
 def test_it_would_see_a_table_that_is_read_whole(filled: tuple[Connection, Site]) -> None:

@@ -72,7 +72,9 @@ def test_it_has_no_working_default_for_a_secret() -> None:
     for options in ALL_OPTIONS:
         for described, _, default in list_settings(options):
             if described.is_secret:
-                assert not isinstance(default, str), described.name
+                # Without it, what needs it is off.
+                is_off = default == "" and described.name == "EMAIL_URL"
+                assert is_off or not isinstance(default, str), described.name
 
 
 def test_it_keeps_the_example_file_true() -> None:

@@ -1,0 +1,35 @@
+"""The API: how much of it one user may use."""
+
+from dataclasses import dataclass
+
+from config.env import setting
+
+
+@dataclass(frozen=True)
+class ApiOptions:
+    """The API under /api/v1."""
+
+    requests_per_minute: int = setting(
+        "API_REQUESTS_PER_MINUTE",
+        "requests that one user may make in a minute; 0 sets no limit",
+        default=600,
+        unit="requests",
+        minimum=0,
+        maximum=1_000_000,
+    )
+    exports_per_minute: int = setting(
+        "API_EXPORTS_PER_MINUTE",
+        "exports of readings that one user may start in a minute; 0 sets no limit",
+        default=6,
+        unit="exports",
+        minimum=0,
+        maximum=1_000_000,
+    )
+    exports_at_once: int = setting(
+        "API_EXPORTS_AT_ONCE",
+        "exports that one web process sends at a time; keep it below WEB_THREADS",
+        default=2,
+        unit="exports",
+        minimum=1,
+        maximum=64,
+    )

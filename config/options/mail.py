@@ -1,0 +1,38 @@
+"""E-mail: how it is sent, and in whose name."""
+
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from config.env import SettingError, setting
+
+SCHEMES = ("smtp", "smtps", "smtp+plain", "file")
+
+
+@dataclass(frozen=True)
+class MailOptions:
+    """E-mail of the site: invitations, new passwords, reports."""
+
+    url: str = setting(
+        "EMAIL_URL",
+        "smtp://USER:PASSWORD@HOST:PORT (STARTTLS), smtps:// (TLS from the start), smtp+plain:// "
+        "(no encryption: a relay on this host) or file:///FOLDER; empty: no e-mail is sent",
+        default="",
+        is_secret=True,
+    )
+    sender: str = setting(
+        "EMAIL_FROM", "sender of all e-mail", default="TDS Telemetry <telemetry@localhost>"
+    )
+    site_url: str = setting(
+        "WEB_URL", "address of the site in e-mail, https://HOST; empty: no links", default=""
+    )
+
+    def __post_init__(self) -> None:
+        address = urlsplit(self.url)
+        if self.url and (
+            address.scheme not in SCHEMES
+            or not (address.path if address.scheme == "file" else address.hostname)
+        ):
+            raise SettingError(
+                f"EMAIL_URL=(hidden): expected one of {', '.join(f'{s}://' for s in SCHEMES)} "
+                "with a host, or a folder"
+            )

@@ -1,0 +1,138 @@
+"""Who calls, and whether this token or session may: checked before anything else is looked at."""
+
+from typing import Any
+
+from django.http import HttpRequest
+from django.utils import timezone
+from msgspec import Struct
+from ninja.security.base import AuthBase
+from ninja.utils import check_csrf
+
+from telemetry.access import Right, find_membership, has_right
+from telemetry.api.limits import REQUESTS, count_against
+from telemetry.api.problems import (
+    CSRF_FAILED,
+    INVALID_TOKEN,
+    MISSING_SCOPE,
+    ROLE_TOO_LOW,
+    UNAUTHENTICATED,
+    NotFoundError,
+    ProblemError,
+)
+from telemetry.models import ApiToken, Membership, User
+from telemetry.tokens import find_token, note_use
+
+CHALLENGE = {"WWW-Authenticate": 'Bearer realm="TDS Telemetry"'}
+REFUSED = {"WWW-Authenticate": 'Bearer realm="TDS Telemetry", error="invalid_token"'}
+SCOPE_MARK = "x-scope"
+"""Where the document's maker finds the scope of a route."""
+SAFE_METHODS = frozenset({"GET", "HEAD"})
+
+Scope = ApiToken.Scope
+
+
+class Caller(Struct, frozen=True):
+    """Who calls. A session has no token, and every scope."""
+
+    user: User
+    token: ApiToken | None = None
+
+
+class ApiRequest(HttpRequest):
+    """A request whose caller is known."""
+
+    auth: Caller
+
+
+class TokenAuth(AuthBase):
+    """`Authorization: Bearer tds_...`. Without that header the session is asked."""
+
+    openapi_type = "http"
+    openapi_scheme = "bearer"
+    openapi_description = "A personal token: see Profile, API tokens."
+
+    def __init__(self, scope: Scope) -> None:
+        super().__init__()
+        self.scope = scope
+
+    def __call__(self, request: HttpRequest) -> Caller | None:
+        header = request.headers.get("Authorization")
+        if header is None:
+            return None
+        token = read_token(header)
+        count_against(REQUESTS, request, user_id=token.user_id)
+        if self.scope not in token.scopes:
+            raise ProblemError(
+                MISSING_SCOPE,
+                f"This needs a token with the scope {self.scope.value}; "
+                f"yours has {', '.join(token.scopes)}.",
+            )
+        return Caller(token.user, token)
+
+
+class SessionAuth(AuthBase):
+    """The session of the pages. What changes something needs the CSRF token as well."""
+
+    openapi_type = "apiKey"
+    openapi_in = "cookie"
+    openapi_name = "sessionid"
+    openapi_description = "The session of the pages; POST needs X-CSRFToken."
+
+    def __call__(self, request: HttpRequest) -> Caller:
+        user = request.user
+        if not isinstance(user, User):
+            raise ProblemError(
+                UNAUTHENTICATED,
+                "Send Authorization: Bearer with a personal token, or sign in.",
+                headers=CHALLENGE,
+            )
+        if request.method not in SAFE_METHODS and check_csrf(request) is not None:
+            raise ProblemError(CSRF_FAILED, "Send the header X-CSRFToken, or use a token.")
+        count_against(REQUESTS, request, user_id=user.pk)
+        return Caller(user)
+
+
+def opened_by(scope: Scope) -> dict[str, Any]:
+    """How a route is opened, for its decorator: by a token with this scope, or by a session."""
+    return {
+        "auth": [TokenAuth(scope), SessionAuth()],
+        "openapi_extra": {SCOPE_MARK: scope.value},
+    }
+
+
+def read_token(header: str) -> ApiToken:
+    """The living token in the header, with its user. Its use is noted. Raises `ProblemError`."""
+    scheme, _, text = header.partition(" ")
+    if scheme.lower() != "bearer":
+        raise _refuse("Authorization: expected Bearer and a personal token.")
+    token, now = find_token(text.strip()), timezone.now()
+    if token is None or not token.user.is_active:
+        raise _refuse("This token is unknown: see Profile, API tokens.")
+    if token.revoked_at is not None:
+        raise _refuse(f"The token {token.prefix}... was revoked: make another.")
+    if token.is_expired(now=now):
+        raise _refuse(f"The token {token.prefix}... has expired: make another.")
+    note_use(token, now=now)
+    return token
+
+
+def open_account(request: ApiRequest, account_id: int, *, right: Right = Right.VIEW) -> Membership:
+    """The caller's membership. Raises `NotFoundError`, or `ProblemError` when the role is too low.
+
+    A foreign account and a missing one cost the same one query.
+    """
+    caller = request.auth
+    if caller.token is not None and caller.token.account_id not in (None, account_id):
+        raise NotFoundError
+    membership = find_membership(caller.user, account_id=account_id)
+    if membership is None:
+        raise NotFoundError
+    if not has_right(membership, right):
+        raise ProblemError(
+            ROLE_TOO_LOW, f"You are {membership.role} of this account, which does not allow this."
+        )
+    return membership
+
+
+def _refuse(detail: str) -> ProblemError:
+    return ProblemError(INVALID_TOKEN, detail, headers=REFUSED)

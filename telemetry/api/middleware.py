@@ -1,0 +1,51 @@
+"""What holds for every response below /api/: problems, caching, rate limits, HEAD."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.utils.cache import patch_vary_headers
+
+from telemetry.api.problems import MEDIA_TYPE, NOTHING_HERE, find_kind, render_problem
+
+PREFIX = "/api/"
+KEPT_HEADERS = ("Allow", "Retry-After", "WWW-Authenticate")
+
+
+def api_middleware(get_response: Callable[[HttpRequest], Any]) -> Callable[[HttpRequest], Any]:
+    """Stands outermost, so that no error of Django or of another middleware gets past it."""
+
+    def respond(request: HttpRequest) -> Any:
+        if not request.path_info.startswith(PREFIX):
+            return get_response(request)
+        method = request.method
+        if method == "HEAD":  # the server sends headers alone
+            request.method = "GET"
+        response = get_response(request)
+        request.method = method
+        if method == "HEAD" and response.streaming:
+            response.streaming_content = ()
+        if response.status_code >= 400 and response.headers["Content-Type"] != MEDIA_TYPE:
+            response = _explain(response, request)
+        response.headers.setdefault("Cache-Control", "private, no-store")
+        for name, value in getattr(request, "rate_limit_headers", {}).items():
+            response.headers[name] = value
+        patch_vary_headers(response, ["Authorization", "Cookie"])
+        return response
+
+    return respond
+
+
+def _explain(response: Any, request: HttpRequest) -> HttpResponse:
+    """The problem that stands for a response which says no more than its status."""
+    status = response.status_code
+    if status == 404:
+        detail = NOTHING_HERE
+    elif status == 405:
+        detail = f"{request.method}: expected {response.headers['Allow']} at this address."
+    elif status >= 500:
+        detail = "The error was recorded. Try again; if it lasts, tell us when it happened."
+    else:
+        detail = "The request was refused before it was looked at."
+    kept = {name: response.headers[name] for name in KEPT_HEADERS if name in response.headers}
+    return render_problem(find_kind(status), detail, headers=kept)

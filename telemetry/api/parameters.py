@@ -1,0 +1,44 @@
+"""The parameters that several lists share."""
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, Field
+
+from telemetry.api.paging import Cursor
+from telemetry.api.values import End, First, Id, Limit, Since, Until
+
+MOST_DEVICES = 100
+
+
+class Paging(BaseModel):
+    """Which page, and how long."""
+
+    limit: Limit = 100
+    cursor: Cursor = None
+
+    def choose(self) -> dict[str, Any]:
+        """What else is given, as arguments of `QuerySet.filter`."""
+        return self.model_dump(exclude={"limit", "cursor"}, exclude_none=True)
+
+
+class OfDevices(Paging):
+    """Of these devices, or of those behind a gateway, or of all of the account."""
+
+    device_id: Annotated[
+        list[Id], Field(max_length=MOST_DEVICES, description="may be given up to 100 times")
+    ] = []
+    gateway_id: Id | None = None
+
+
+class OfInstants(OfDevices):
+    """In a period of instants."""
+
+    since: Since | None = None
+    until: Until | None = None
+
+
+class OfDays(OfDevices):
+    """In a period of days."""
+
+    first: First | None = None
+    until: End | None = None

@@ -1,0 +1,121 @@
+"""Errors as RFC 9457 problem details: what can go wrong, and how it is said.
+
+`ProblemError` is raised by the API's own code. Whatever else ends with a status of 400 or more
+below /api/ (an unknown address, a method that is not allowed, a bug) becomes a problem in
+`telemetry.api.middleware`.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+from django.http import HttpResponse
+from msgspec import Struct, to_builtins
+
+MEDIA_TYPE = "application/problem+json"
+TYPE_PREFIX = "urn:tds-telemetry:problem:"
+
+
+class Kind(Struct, frozen=True):
+    """A kind of problem. `slug` ends its type URI, by which programs tell kinds apart."""
+
+    slug: str
+    status: int
+    title: str
+
+
+BAD_REQUEST = Kind("bad-request", 400, "The request cannot be read")
+UNAUTHENTICATED = Kind("unauthenticated", 401, "Sign in or send a token")
+INVALID_TOKEN = Kind("invalid-token", 401, "The token is not accepted")
+CSRF_FAILED = Kind("csrf-failed", 403, "The CSRF token is missing or wrong")
+MISSING_SCOPE = Kind("missing-scope", 403, "The token lacks a scope")
+ROLE_TOO_LOW = Kind("role-too-low", 403, "Your role does not allow this")
+NOT_FOUND = Kind("not-found", 404, "Not found")
+METHOD_NOT_ALLOWED = Kind("method-not-allowed", 405, "The method is not allowed here")
+INVALID_PARAMETERS = Kind("invalid-parameters", 422, "Parameters are wrong")
+RATE_LIMITED = Kind("rate-limited", 429, "Too many requests")
+INTERNAL = Kind("internal-error", 500, "Something broke on our side")
+UNAVAILABLE = Kind("unavailable", 503, "Not available right now")
+
+KINDS = (
+    BAD_REQUEST, UNAUTHENTICATED, INVALID_TOKEN, CSRF_FAILED, MISSING_SCOPE, ROLE_TOO_LOW,
+    NOT_FOUND, METHOD_NOT_ALLOWED, INVALID_PARAMETERS, RATE_LIMITED, INTERNAL, UNAVAILABLE,
+)  # fmt: skip
+
+NOTHING_HERE = "There is nothing at this address, or nothing that you may see."
+
+
+class Fault(Struct, frozen=True, rename={"place": "in"}):
+    """What is wrong with one parameter. `place`: path, query or body."""
+
+    place: str
+    name: str
+    detail: str
+
+
+class ProblemError(Exception):
+    """Ends the request with a problem."""
+
+    def __init__(
+        self,
+        kind: Kind,
+        detail: str,
+        *,
+        faults: Sequence[Fault] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(f"{kind.slug}: {detail}")
+        self.kind, self.detail = kind, detail
+        self.faults, self.headers = faults, headers or {}
+
+
+class NotFoundError(ProblemError):
+    """Missing, or another account's: nobody can tell which."""
+
+    def __init__(self) -> None:
+        super().__init__(NOT_FOUND, NOTHING_HERE)
+
+
+class ParameterError(ProblemError):
+    """One query parameter is wrong."""
+
+    def __init__(self, name: str, detail: str) -> None:
+        super().__init__(
+            INVALID_PARAMETERS, f"{name}: {detail}.", faults=[Fault("query", name, detail)]
+        )
+
+
+def render_problem(
+    kind: Kind,
+    detail: str,
+    *,
+    faults: Sequence[Fault] = (),
+    headers: Mapping[str, str] | None = None,
+) -> HttpResponse:
+    """The response. `errors` is there when parameters are to blame."""
+    body: dict[str, Any] = {
+        "type": TYPE_PREFIX + kind.slug,
+        "title": kind.title,
+        "status": kind.status,
+        "detail": detail,
+    }
+    if faults:
+        body["errors"] = to_builtins(faults)
+    return HttpResponse(
+        json.dumps(body), status=kind.status, content_type=MEDIA_TYPE, headers=headers
+    )
+
+
+def render_error(error: ProblemError) -> HttpResponse:
+    """The response to an error that was raised."""
+    return render_problem(error.kind, error.detail, faults=error.faults, headers=error.headers)
+
+
+def find_kind(status: int) -> Kind:
+    """The kind of a response that says no more than its status."""
+    for kind in (BAD_REQUEST, NOT_FOUND, METHOD_NOT_ALLOWED, INTERNAL, UNAVAILABLE):
+        if kind.status == status:
+            return kind
+    phrase = HTTPStatus(status).phrase
+    return Kind(phrase.lower().replace(" ", "-"), status, phrase)

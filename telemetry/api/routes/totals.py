@@ -1,0 +1,107 @@
+"""What an account consumed, and what was found after its months were closed."""
+
+from datetime import timedelta
+from typing import Annotated, Any
+
+from ninja import Query, Router
+from pydantic import BaseModel, Field
+
+from telemetry.api.auth import ApiRequest, Scope, open_account, opened_by
+from telemetry.api.paging import Page, page_by_id
+from telemetry.api.parameters import OfDevices
+from telemetry.api.periods import choose_days
+from telemetry.api.problems import ParameterError
+from telemetry.api.selection import select_devices
+from telemetry.api.shapes import Adjustment, DayTotal, MonthTotal
+from telemetry.api.values import End, First, Id
+from telemetry.models import MonthAdjustment
+from telemetry.store.comparison import (
+    LONGEST_ACCOUNT_DAYS,
+    LONGEST_ACCOUNT_MONTHS,
+    read_account_days,
+    read_account_months,
+)
+from telemetry.store.series import MOST_ROWS
+
+MONTH, YEAR = timedelta(days=31), timedelta(days=366)
+
+router = Router(tags=["consumption"])
+
+
+class Days(BaseModel):
+    """A period of days."""
+
+    first: First | None = None
+    until: End | None = None
+
+
+class InMonth(OfDevices):
+    """Of devices, in a month."""
+
+    month: Annotated[First | None, Field(description="first day of a billing month")] = None
+
+
+@router.get("/accounts/{account_id}/totals/days", response=Page[DayTotal], **opened_by(Scope.READ))
+def list_day_totals(request: ApiRequest, *, account_id: Id, wanted: Query[Days]) -> Page[DayTotal]:
+    """What all devices of an account consumed in local days, by day and unit, on one page.
+
+    Without `first` or `until`: the last 31 days; at most 93 days.
+    """
+    zone = open_account(request, account_id).account.time_zone
+    first, until = choose_days(
+        wanted.first, wanted.until, zone=zone, usual=MONTH, longest=LONGEST_ACCOUNT_DAYS
+    )
+    found = _require_whole(read_account_days(account_id, first=first, until=until))
+    return Page[DayTotal](items=[DayTotal.model_validate(row) for row in found], next=None)
+
+
+@router.get(
+    "/accounts/{account_id}/totals/months", response=Page[MonthTotal], **opened_by(Scope.READ)
+)
+def list_month_totals(
+    request: ApiRequest, *, account_id: Id, wanted: Query[Days]
+) -> Page[MonthTotal]:
+    """What all devices of an account consumed in billing months, by month and unit, on one page.
+
+    Closed months have the totals that were billed. Without `first` or `until`: the last year; at
+    most 1,830 days.
+    """
+    zone = open_account(request, account_id).account.time_zone
+    first, until = choose_days(
+        wanted.first, wanted.until, zone=zone, usual=YEAR, longest=LONGEST_ACCOUNT_MONTHS
+    )
+    found = _require_whole(read_account_months(account_id, first=first, until=until))
+    return Page[MonthTotal](items=[MonthTotal.model_validate(row) for row in found], next=None)
+
+
+@router.get(
+    "/accounts/{account_id}/adjustments", response=Page[Adjustment], **opened_by(Scope.READ)
+)
+def list_adjustments(
+    request: ApiRequest, *, account_id: Id, wanted: Query[InMonth]
+) -> Page[Adjustment]:
+    """What was found after months were closed, in the order in which it was noted."""
+    open_account(request, account_id)
+    rows = MonthAdjustment.objects.filter(account_id=account_id)
+    if wanted.device_id or wanted.gateway_id:
+        device_ids = select_devices(
+            account_id, device_ids=wanted.device_id, gateway_id=wanted.gateway_id
+        )
+        rows = rows.filter(device_id__in=device_ids)
+    if wanted.month is not None:
+        rows = rows.filter(month=wanted.month)
+    return page_by_id(
+        Page[Adjustment],
+        rows,
+        show=Adjustment.model_validate,
+        request=request,
+        cursor=wanted.cursor,
+        limit=wanted.limit,
+    )
+
+
+def _require_whole(found: list[Any]) -> list[Any]:
+    """Raise `ParameterError` when the answer was cut: sums of a part would mislead."""
+    if len(found) >= MOST_ROWS:
+        raise ParameterError("first", "too many rows: ask for a shorter period")
+    return found

@@ -1,0 +1,116 @@
+"""The API as a whole: its routes, how its errors are said, its document."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import structlog
+from django.db import InterfaceError, OperationalError
+from django.http import HttpRequest, HttpResponse
+from ninja import NinjaAPI
+from ninja.errors import HttpError, ValidationError
+
+from telemetry.api.docs import Docs
+from telemetry.api.openapi import DESCRIPTION, complete_document
+from telemetry.api.problems import (
+    BAD_REQUEST,
+    INVALID_PARAMETERS,
+    UNAVAILABLE,
+    Fault,
+    ParameterError,
+    ProblemError,
+    render_error,
+    render_problem,
+)
+from telemetry.api.routes import accounts, aggregates, dead_letters, fleet, readings, totals
+
+log = structlog.get_logger("telemetry.api")
+
+
+class Api(NinjaAPI):
+    """django-ninja with a document that names every error."""
+
+    def get_openapi_schema(self, **given: Any) -> Any:
+        """The OpenAPI document."""
+        return complete_document(super().get_openapi_schema(**given))
+
+    def get_openapi_operation_id(self, operation: Any) -> str:
+        """The name of the function, which is unique in the API."""
+        return str(operation.view_func.__name__)
+
+
+def refuse_unknown_parameters(view: Callable[..., Any]) -> Callable[..., Any]:
+    """Refuse a parameter that the route does not have: `from=` would select nothing, unnoticed."""
+    operation: Any = view._ninja_operation  # type: ignore[attr-defined]
+    known = {
+        name
+        for model in operation.models
+        if model.__ninja_param_source__ == "query"
+        for name in model.__ninja_flatten_map__
+    }
+
+    @wraps(view)
+    def checked(request: HttpRequest, **given: Any) -> Any:
+        for name in request.GET:
+            if name not in known:
+                has = ", ".join(sorted(known)) or "none"
+                raise ParameterError(name[:100], f"not known here; known are: {has}")
+        return view(request, **given)
+
+    return checked
+
+
+def explain_validation(_request: HttpRequest, error: Any) -> HttpResponse:
+    """422, with each parameter that is wrong."""
+    faults = []
+    for found in error.errors:
+        place, *path = found["loc"]
+        name = ([place] + [part for part in path if isinstance(part, str)])[-1]
+        faults.append(Fault(place, name, found["msg"].removeprefix("Value error, ")))
+    detail = "; ".join(f"{fault.name}: {fault.detail}" for fault in faults[:3])
+    return render_problem(INVALID_PARAMETERS, f"{detail}.", faults=faults)
+
+
+def explain_outage(request: HttpRequest, error: Any) -> HttpResponse:
+    """503: the database is away, or took too long."""
+    log.error("database unavailable", path=request.path, error=str(error))
+    return render_problem(
+        UNAVAILABLE,
+        "The database does not answer: try again in some seconds.",
+        headers={"Retry-After": "5"},
+    )
+
+
+def leave_to_django(_request: HttpRequest, error: Any) -> HttpResponse:
+    """A bug, or a request that Django refuses: it is logged there, and said by the middleware."""
+    raise error
+
+
+EXPLANATIONS: dict[type[Exception], Callable[[HttpRequest, Any], HttpResponse]] = {
+    ProblemError: lambda _request, error: render_error(error),
+    ValidationError: explain_validation,
+    HttpError: lambda _request, error: render_problem(BAD_REQUEST, f"{error}."),
+    OperationalError: explain_outage,
+    InterfaceError: explain_outage,
+    Exception: leave_to_django,
+}
+
+
+def build_api() -> Api:
+    """Put the API together."""
+    api = Api(
+        title="TDS Telemetry",
+        version="1.0.0",
+        description=DESCRIPTION,
+        urls_namespace="api",
+        docs=Docs(),
+    )
+    for part in (accounts, fleet, readings, aggregates, totals, dead_letters):
+        api.add_router("", part.router)
+    api.add_decorator(refuse_unknown_parameters)
+    for kind, explain in EXPLANATIONS.items():
+        api.add_exception_handler(kind, explain)
+    return api
+
+
+api = build_api()

@@ -1,0 +1,207 @@
+"""What the API answers, field by field. The words here are the document's."""
+
+from datetime import date
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from telemetry.api.values import Exact, Instant
+from telemetry.core.reasons import Reason
+from telemetry.models import DeadLetter as DeadLetterRow
+from telemetry.models import Device as DeviceRow
+from telemetry.models import Membership, MonthlyConsumption
+
+Role = Membership.Role
+Kind = DeviceRow.Kind
+Measurement = DeviceRow.Measurement
+MonthState = MonthlyConsumption.State
+LetterState = DeadLetterRow.State
+Id = Annotated[int, Field(ge=1)]
+
+
+class Shape(BaseModel):
+    """Made from a row or from its parts, never from what a client sent."""
+
+    model_config = ConfigDict(from_attributes=True, use_enum_values=True)
+
+
+class Account(Shape):
+    """An account that you are a member of."""
+
+    id: Id
+    name: str
+    time_zone: Annotated[str, Field(description="IANA name; days and months are cut in it")]
+    billing_day: Annotated[int, Field(ge=1, le=28, description="day on which months begin")]
+    role: Annotated[Role, Field(description="your role")]
+    rights: Annotated[list[str], Field(description="what your role allows")]
+
+
+class Token(Shape):
+    """The token that you sent."""
+
+    name: str
+    prefix: str
+    scopes: list[str]
+    account_id: Annotated[Id | None, Field(description="the only account that it opens; null: all")]
+    expires_at: Instant | None
+
+
+class Me(Shape):
+    """Who you are."""
+
+    id: Id
+    username: str
+    email: str
+    signed_in_by: Literal["token", "session"]
+    token: Token | None
+
+
+class Gateway(Shape):
+    """A gateway in the field."""
+
+    id: Id
+    code: str
+    mac: str
+    name: str
+    location: str
+    is_active: Annotated[bool, Field(description="messages of inactive ones are refused")]
+    is_online: bool
+    last_seen: Instant | None
+    firmware_version: str
+    max_devices: int
+
+
+class Device(Shape):
+    """A meter, sensor or actuator behind a gateway."""
+
+    id: Id
+    gateway_id: Id
+    code: str
+    name: str
+    kind: Kind
+    measurement: Measurement
+    unit: str
+    is_active: bool
+    modbus_slave: int | None
+    modbus_register: int | None
+    alarm_low: Exact | None
+    alarm_high: Exact | None
+    register_modulus: Exact | None
+    interval_s: Annotated[int | None, Field(description="expected seconds between readings")]
+
+
+class Reading(Shape):
+    """A value of a device at an instant. `device_id` and `time` are its key."""
+
+    time: Instant
+    device_id: Id
+    gateway_id: Id
+    value: Exact
+    unit: str
+    received_at: Instant
+
+
+class Figures(Shape):
+    """A device in one hour or day. All numbers but the count are in the device's unit."""
+
+    device_id: Id
+    total: Annotated[Exact | None, Field(description="consumption; null for gauges")]
+    mean: Annotated[Exact, Field(description="of the readings")]
+    minimum: Exact
+    maximum: Exact
+    first: Exact
+    last: Exact
+    readings_count: Annotated[int, Field(ge=0)]
+
+
+class Hour(Figures):
+    """A device in a UTC hour."""
+
+    hour: Annotated[Instant, Field(validation_alias="start", description="its first instant")]
+
+
+class Day(Figures):
+    """A device in a local day of the account."""
+
+    day: Annotated[date, Field(validation_alias="start")]
+
+
+class Month(Shape):
+    """A device in a billing month: [month, month_end)."""
+
+    device_id: Id
+    month: date
+    month_end: Annotated[date, Field(description="first day of the next month")]
+    state: MonthState
+    total: Annotated[
+        Exact | None,
+        Field(description="consumption, as billed once the month is closed; null for gauges"),
+    ]
+    adjustment: Annotated[
+        Exact, Field(description="found since it was closed; total + adjustment is the live total")
+    ]
+    adjustments_count: Annotated[int, Field(ge=0, description="lines under /adjustments")]
+    coverage: Annotated[
+        Exact | None, Field(description="share of expected intervals with a reading, 0 to 1")
+    ]
+    daily_mean: Exact | None
+    reading_mean: Exact
+    minimum: Exact
+    maximum: Exact
+    first: Exact
+    last: Exact
+    readings_count: Annotated[int, Field(ge=0)]
+
+
+class Adjustment(Shape):
+    """What a device was found to have consumed more or less in a closed month."""
+
+    id: Id
+    device_id: Id
+    month: date
+    difference: Exact
+    noted_at: Instant
+
+
+class Total(Shape):
+    """What all devices with one unit consumed; gauges are left out."""
+
+    unit: str
+    total: Exact
+    devices_count: Annotated[int, Field(ge=1)]
+    readings_count: Annotated[int, Field(ge=0)]
+
+
+class DayTotal(Total):
+    """A local day of the account."""
+
+    day: Annotated[date, Field(validation_alias="start")]
+
+
+class MonthTotal(Total):
+    """A billing month of the account, by its first day."""
+
+    month: Annotated[date, Field(validation_alias="start")]
+
+
+class DeadLetter(Shape):
+    """A message, or one reading of it, that was refused."""
+
+    id: Id
+    reason: Reason
+    detail: str
+    topic: str
+    mac: str
+    device_code: str
+    gateway_id: Id | None
+    first_seen: Instant
+    last_seen: Instant
+    occurrences: Annotated[int, Field(ge=1)]
+    state: LetterState
+    payload_bytes: Annotated[int, Field(ge=0)]
+
+
+class DeadLetterWithPayload(DeadLetter):
+    """A refused message with its bytes."""
+
+    payload: Annotated[str, Field(description="the message as it came, in base64")]

@@ -1,0 +1,154 @@
+"""Pages of an account's members: list, invite, change, remove."""
+
+from typing import Any
+
+import structlog
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.core.mail import send_mail
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST, require_safe
+
+from telemetry.access import Right, has_right
+from telemetry.members import VALID_FOR, LastOwnerError, change_role, invite, remove, revoke
+from telemetry.models import Invitation, Membership, MembershipEvent
+from telemetry.web.members.forms import InviteForm, RoleForm
+from telemetry.web.pages import AccountRequest, account_page
+
+EVENTS = 20
+MEMBERS = 500
+
+log = structlog.get_logger("telemetry.web")
+
+
+@require_safe
+@account_page()
+def members(request: AccountRequest) -> HttpResponse:
+    """Who belongs to the account; for owners also who was asked, and what changed."""
+    return _show(request, InviteForm())
+
+
+@require_POST
+@account_page(Right.MANAGE_MEMBERS)
+def invite_member(request: AccountRequest) -> HttpResponse:
+    """Write a letter. When it cannot be sent, its link is shown to hand over."""
+    form = InviteForm(request.POST)
+    if not form.is_valid():
+        return _show(request, form, status=400)
+    email, role = form.cleaned_data["email"], form.cleaned_data["role"]
+    token = invite(request.account, email=email, role=role, by=request.user, now=timezone.now())
+    link = request.build_absolute_uri(reverse("invitation", args=[token]))
+    given = {"account": request.account, "link": link, "by": request.user, "days": VALID_FOR.days}
+    try:
+        send_mail(
+            _("Invitation to %(account)s") % {"account": request.account.name},
+            render_to_string("telemetry/members/invitation.txt", given),
+            None,
+            [email],
+        )
+    except Exception as error:
+        log.warning("invitation_not_sent", account=request.account.pk, error=repr(error)[:500])
+        return _show(request, InviteForm(), unsent=(email, link))
+    messages.success(request, _("%(email)s was invited.") % {"email": email})
+    return redirect("members", request.account.pk)
+
+
+@require_POST
+@account_page(Right.MANAGE_MEMBERS)
+def revoke_invitation(request: AccountRequest, invitation_id: int) -> HttpResponse:
+    """Make a letter void."""
+    invitation = get_object_or_404(Invitation, pk=invitation_id, account=request.account)
+    revoke(invitation, by=request.user, now=timezone.now())
+    messages.success(
+        request, _("The invitation of %(email)s is void.") % {"email": invitation.email}
+    )
+    return redirect("members", request.account.pk)
+
+
+@require_POST
+@account_page(Right.MANAGE_MEMBERS)
+def change_member(request: AccountRequest, membership_id: int) -> HttpResponse:
+    """Give a member another role."""
+    membership = _find(request, membership_id)
+    form = RoleForm(request.POST)
+    if not form.is_valid():
+        return _show(request, InviteForm(), status=400)
+    try:
+        change_role(membership, role=form.cleaned_data["role"], by=request.user)
+    except LastOwnerError:
+        messages.error(
+            request, _("An account keeps at least one owner: make another member owner first.")
+        )
+    else:
+        messages.success(
+            request, _("The role of %(name)s was changed.") % {"name": membership.user.username}
+        )
+    return redirect("members", request.account.pk)
+
+
+@account_page()
+def remove_member(request: AccountRequest, membership_id: int) -> HttpResponse:
+    """Ask, then end a membership: owners anybody's, others their own."""
+    membership = _find(request, membership_id)
+    is_own = membership.user_id == request.user.pk
+    if not is_own and not _may_manage(request):
+        raise PermissionDenied
+    if request.method != "POST":
+        given = {"other": membership, "is_own": is_own}
+        return render(request, "telemetry/members/remove.html", given)
+    try:
+        remove(membership, by=request.user)
+    except LastOwnerError:
+        messages.error(
+            request, _("An account keeps at least one owner: make another member owner first.")
+        )
+        return redirect("members", request.account.pk)
+    if is_own:
+        messages.success(request, _("You left %(account)s.") % {"account": request.account.name})
+        return redirect("home")
+    messages.success(request, _("%(name)s was removed.") % {"name": membership.user.username})
+    return redirect("members", request.account.pk)
+
+
+def _may_manage(request: AccountRequest) -> bool:
+    return has_right(request.membership, Right.MANAGE_MEMBERS)
+
+
+def _find(request: AccountRequest, membership_id: int) -> Membership:
+    """A member of this account; 404 for any other."""
+    return get_object_or_404(
+        Membership.objects.select_related("user", "account"),
+        pk=membership_id,
+        account=request.account,
+    )
+
+
+def _show(
+    request: AccountRequest,
+    form: InviteForm,
+    *,
+    status: int = 200,
+    unsent: tuple[str, str] | None = None,
+) -> HttpResponse:
+    given: dict[str, Any] = {
+        "members": Membership.objects.filter(account=request.account)
+        .select_related("user")
+        .order_by("user__username")[:MEMBERS],
+        "roles": Membership.Role.choices,
+        "form": form,
+        "unsent": unsent,
+    }
+    if _may_manage(request):
+        given["invitations"] = Invitation.objects.filter(
+            account=request.account, accepted_at=None, revoked_at=None
+        ).select_related("invited_by")[:MEMBERS]
+        given["events"] = MembershipEvent.objects.filter(account=request.account).select_related(
+            "by"
+        )[:EVENTS]
+        given["now"] = timezone.now()
+    return render(request, "telemetry/members/members.html", given, status=status)

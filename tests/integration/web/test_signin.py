@@ -1,0 +1,140 @@
+"""Sign-in, passwords and profile: nobody guesses, nobody learns who has a user."""
+
+import re
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.core import mail
+from django.test import Client, override_settings
+
+from telemetry.models import User
+from telemetry.store.connection import Connection
+
+pytestmark = pytest.mark.integration
+
+PASSWORD = "a-long-secret-of-mine"
+LOCMEM = "django.core.mail.backends.locmem.EmailBackend"
+
+
+@pytest.fixture
+def user(connection: Connection) -> User:
+    return User.objects.create_user("ana", email="ana@example.com", password=PASSWORD)
+
+
+def strip_secret(page: Any) -> str:
+    """The page without what is new in each."""
+    return re.sub(r'name="csrfmiddlewaretoken" value="\w+"', "", page.content.decode())
+
+
+def try_login(client: Client, name: str, password: str, **headers: str) -> int:
+    fields = {"username": name, "password": password}
+    return client.post("/login/", fields, **headers).status_code  # type: ignore[arg-type]
+
+
+def test_it_locks_a_name_out_after_ten_failures_from_an_address(user: User) -> None:
+    client = Client()
+    assert [try_login(client, "ana", "wrong") for _ in range(10)] == [200] * 9 + [429]
+    assert try_login(client, "ana", PASSWORD) == 429
+    page = client.post("/login/", {"username": "ana", "password": PASSWORD})
+    assert "Try again in 15 minutes" in page.content.decode()
+    assert page.headers["Retry-After"] == "900"
+    # The admin's own form is no way round; another address is not concerned.
+    fields = {"username": "ana", "password": PASSWORD, "next": "/admin/"}
+    assert client.post("/admin/login/", fields).status_code == 429
+    assert try_login(client, "ana", PASSWORD, REMOTE_ADDR="192.0.2.9") == 302
+
+
+def test_it_locks_an_address_out_that_tries_many_names(user: User) -> None:
+    client = Client()
+    codes = [try_login(client, f"name-{number}", "wrong") for number in range(11)]
+    assert codes[-1] == 429
+    assert try_login(client, "ana", PASSWORD) == 429
+
+
+def test_it_believes_no_address_that_the_client_made_up(
+    user: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = Client()
+    for number in range(10):
+        try_login(client, "ana", "wrong", HTTP_X_FORWARDED_FOR=f"192.0.2.{number}")
+    assert try_login(client, "ana", PASSWORD, HTTP_X_FORWARDED_FOR="192.0.2.99") == 429
+    # Behind one proxy, what the proxy saw counts: the last entry.
+    monkeypatch.setattr(settings, "OPTIONS", replace(settings.OPTIONS, proxies=1))
+    forged = {"HTTP_X_FORWARDED_FOR": "127.0.0.1, 192.0.2.50"}
+    assert try_login(client, "ana", PASSWORD, **forged) == 302
+
+
+def test_it_says_the_same_of_a_wrong_password_and_an_unknown_name(user: User) -> None:
+    known, unknown = (
+        strip_secret(Client().post("/login/", {"username": name, "password": "wrong"}))
+        for name in ("ana", "eva")
+    )
+    assert known == unknown.replace('value="eva"', 'value="ana"')
+
+
+@pytest.mark.parametrize("address", ["https://evil.example/", "//evil.example", "/\\evil.example"])
+def test_it_leads_nowhere_else_after_the_sign_in(user: User, address: str) -> None:
+    fields = {"username": "ana", "password": PASSWORD, "next": address}
+    assert Client().post("/login/", fields).headers["Location"] == "/"
+
+
+def test_it_ends_the_other_sessions_when_the_password_changes(user: User) -> None:
+    here, there = Client(), Client()
+    assert try_login(here, "ana", PASSWORD) == try_login(there, "ana", PASSWORD) == 302
+    fields = {
+        "old_password": PASSWORD, "new_password1": "another-long-one", "new_password2":
+        "another-long-one",
+    }  # fmt: skip
+    assert here.post("/password/", fields, follow=True).status_code == 200
+    assert here.get("/accounts/").status_code == 200
+    assert there.get("/accounts/").status_code == 302
+
+
+def test_it_gives_a_new_session_at_the_sign_in(user: User) -> None:
+    client = Client()
+    client.get("/login/")
+    client.session["mark"] = 1
+    before = client.session.session_key
+    try_login(client, "ana", PASSWORD)
+    assert client.session.session_key != before
+
+
+@override_settings(EMAIL_BACKEND=LOCMEM)
+def test_it_sends_a_link_for_a_new_password_that_works_once(user: User) -> None:
+    client = Client()
+    answers = [
+        strip_secret(client.post("/password/forgotten/", {"email": address}, follow=True))
+        for address in ("ana@example.com", "nobody@example.com")
+    ]
+    assert answers[0] == answers[1]
+    [letter] = mail.outbox
+    [link] = re.findall(r"http://testserver(\S+)", str(letter.body))
+    form = client.get(link, follow=True)
+    fields = {"new_password1": "another-long-one", "new_password2": "another-long-one"}
+    assert client.post(form.redirect_chain[-1][0], fields, follow=True).status_code == 200
+    assert try_login(Client(), "ana", "another-long-one") == 302
+    assert "This link does not work" in Client().get(link).content.decode()
+
+
+def test_it_says_so_when_the_site_sends_no_letters(connection: Connection) -> None:
+    assert "This site sends no e-mail" in Client().get("/password/forgotten/").content.decode()
+
+
+def test_it_changes_a_profile_and_asks_for_the_password_before_the_address(user: User) -> None:
+    client = Client()
+    client.force_login(user)
+    fields = {
+        "first_name": "Ana", "last_name": "Lima", "email": "new@example.com", "language": "pt-br",
+    }  # fmt: skip
+    assert client.post("/profile/", fields).status_code == 400
+    fields["password"] = "wrong"
+    assert "Your password is needed" in client.post("/profile/", fields).content.decode()
+    fields["password"] = PASSWORD
+    assert client.post("/profile/", fields).status_code == 302
+    user.refresh_from_db()
+    assert (user.email, user.language) == ("new@example.com", "pt-br")
+    page = client.get("/profile/", headers={"Accept-Language": "en"})
+    assert '<html lang="pt-br">' in page.content.decode()
+    assert page.headers["Content-Language"] == "pt-br"
