@@ -41,8 +41,8 @@ class Command(BaseCommand):
             password = os.environ.get("MEMBER_PASSWORD", "")
             if not password:
                 raise CommandError(
-                    f"there is no user {options['user']!r}, and MEMBER_PASSWORD is not set: expected "
-                    "the password of the new user",
+                    f"there is no user {options['user']!r}, and MEMBER_PASSWORD is not set: "
+                    "expected the password of the new user",
                     returncode=2,
                 )
             user = users.create_user(options["user"], email=options["email"], password=password)
