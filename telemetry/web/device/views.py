@@ -5,6 +5,7 @@ from typing import Any
 from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
+from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_safe
 
 from telemetry.models import Alarm, Device
@@ -48,6 +49,7 @@ def tag_figures(request: AccountRequest, device_id: int) -> str:
     return freshness.tag_aggregates()
 
 
+@gzip_page
 @require_safe
 @account_page()
 def device(request: AccountRequest, device_id: int) -> HttpResponse:
@@ -72,6 +74,7 @@ def device(request: AccountRequest, device_id: int) -> HttpResponse:
     return render(request, "telemetry/device/page.html", context, status=status)
 
 
+@gzip_page
 @require_safe
 @account_page()
 @live(tag_state)
@@ -82,6 +85,7 @@ def device_state(request: AccountRequest, device_id: int) -> HttpResponse:
     return render(request, "telemetry/device/parts/state.html", _read_state(request, found, asked))
 
 
+@gzip_page
 @require_safe
 @account_page()
 @live(tag_figures)

@@ -5,6 +5,7 @@ from typing import Any
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
+from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_safe
 
 from telemetry.store.freshness import Freshness, read_freshness
@@ -32,6 +33,7 @@ def tag_state(request: AccountRequest) -> str:
     return read_freshness(request.account.pk).tag_readings()
 
 
+@gzip_page
 @require_safe
 @account_page()
 def overview(request: AccountRequest) -> HttpResponse:
@@ -49,6 +51,7 @@ def overview(request: AccountRequest) -> HttpResponse:
     return render(request, "telemetry/overview/page.html", context, status=status)
 
 
+@gzip_page
 @require_safe
 @account_page()
 @live(tag_state)
@@ -59,6 +62,7 @@ def overview_state(request: AccountRequest) -> HttpResponse:
     return render(request, "telemetry/overview/state.html", context)
 
 
+@gzip_page
 @require_safe
 @account_page()
 @live(tag_figures)
