@@ -20,4 +20,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("telemetry.web.members.urls")),
     path("", include("telemetry.web.tokens.urls")),
     path("", include("telemetry.web.reports.urls")),
+    path("", include("telemetry.web.overview.urls")),
+    path("", include("telemetry.web.device.urls")),
 ]
