@@ -12,3 +12,10 @@ def acknowledge(alarm: Alarm, *, user: User, note: str) -> bool:
             acknowledged_by=user, acknowledged_at=Now(), changed_at=Now(), note=note
         )
     )
+
+
+def withdraw(alarm: Alarm) -> None:
+    """Take an acknowledgment back, with its note. Repeating it changes nothing."""
+    Alarm.objects.filter(pk=alarm.pk, acknowledged_at__isnull=False).update(
+        acknowledged_by=None, acknowledged_at=None, changed_at=Now(), note=""
+    )

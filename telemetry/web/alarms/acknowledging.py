@@ -1,13 +1,13 @@
 """Acknowledge an alarm, and take that back."""
 
 from django.contrib import messages
-from django.db.models.functions import Now
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
+from telemetry import alarms
 from telemetry.access import Right
 from telemetry.models import Alarm
 from telemetry.web.alarms.forms import AcknowledgeForm
@@ -23,13 +23,7 @@ def acknowledge(request: AccountRequest, alarm_id: int) -> HttpResponse:
     form = AcknowledgeForm(request.POST, alarm_id=alarm.pk)
     if not form.is_valid():
         return show_alarms(request, _read_back(request), refused=form)
-    is_first = Alarm.objects.filter(pk=alarm.pk, acknowledged_at=None).update(
-        acknowledged_by=request.user,
-        acknowledged_at=Now(),
-        changed_at=Now(),
-        note=form.cleaned_data["note"],
-    )
-    if is_first:
+    if alarms.acknowledge(alarm, user=request.user, note=form.cleaned_data["note"]):
         messages.success(request, _("The alarm is acknowledged."))
     else:
         messages.warning(request, _("Somebody acknowledged this alarm before: that stands."))
@@ -39,11 +33,9 @@ def acknowledge(request: AccountRequest, alarm_id: int) -> HttpResponse:
 @require_POST
 @account_page(Right.OPERATE)
 def withdraw(request: AccountRequest, alarm_id: int) -> HttpResponse:
-    """Take an acknowledgment back, with its note. Repeating it changes nothing."""
+    """Take an acknowledgment back, whoever gave it."""
     alarm = get_object_or_404(Alarm, pk=alarm_id, account=request.account)
-    Alarm.objects.filter(pk=alarm.pk, acknowledged_at__isnull=False).update(
-        acknowledged_by=None, acknowledged_at=None, changed_at=Now(), note=""
-    )
+    alarms.withdraw(alarm)
     messages.success(request, _("The acknowledgment is withdrawn."))
     return _go_back(request)
 
