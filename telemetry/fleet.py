@@ -40,6 +40,7 @@ class DeviceSpec(Struct, forbid_unknown_fields=True):
     kind: Literal["meter", "sensor", "actuator"]
     measurement: Literal["delta", "cumulative", "gauge"]
     name: Annotated[str, Meta(max_length=100)] = ""
+    group: Annotated[str, Meta(max_length=50)] | UnsetType = UNSET
     unit: Annotated[str, Meta(max_length=10)] = ""
     is_active: bool = True
     modbus_slave: int | None = None

@@ -18,6 +18,7 @@ from telemetry.core.batch import (
     KEEP_STORAGE_TASK,
     MAINTENANCE_QUEUE,
     REPLAY_WAITING_TASK,
+    SEND_REPORTS_TASK,
     VERIFY_TASK,
 )
 from telemetry.core.liveness import BridgeSign, choose_sweep_instant
@@ -25,6 +26,7 @@ from telemetry.queue.batches import BatchQueue
 from telemetry.queue.bridges import read_bridges
 from telemetry.queue.tasks import choose_stale, list_held_ids, list_waiting_ids
 from telemetry.replay import find_waiting_dead_letters, replay_dead_letters
+from telemetry.reporting.sending import send_due_reports
 from telemetry.store import aggregates, alarms, verification
 from telemetry.store.connection import Connection, open_connection
 from telemetry.store.storage import keep_storage as store_keep_storage
@@ -178,6 +180,12 @@ def verify_aggregates(so_far: dict[str, Any] | None = None) -> Result:
     if found.next_slice is not None:
         app.send_task(VERIFY_TASK, queue=MAINTENANCE_QUEUE, kwargs={"so_far": result})
     return result
+
+
+@recorded_task(SEND_REPORTS_TASK, rows="sent", is_frequent=True)
+def send_reports() -> Result:
+    """Send the reports of months that are over. What failed is tried again, later each time."""
+    return structs.asdict(send_due_reports(now=datetime.now(UTC)))
 
 
 @recorded_task(REPLAY_WAITING_TASK, rows="replayed", is_frequent=True)

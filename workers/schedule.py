@@ -10,6 +10,7 @@ from telemetry.core.batch import (
     KEEP_STORAGE_TASK,
     MAINTENANCE_QUEUE,
     REPLAY_WAITING_TASK,
+    SEND_REPORTS_TASK,
     VERIFY_TASK,
 )
 from telemetry.models import TaskRun
@@ -100,6 +101,12 @@ SCHEDULE = (
         KEEP_STORAGE_TASK,
         Daily(2, 30),
         "Drops readings and aggregates that are too old, and compresses old ones, as configured.",
+    ),
+    ScheduledTask(
+        "Send reports",
+        SEND_REPORTS_TASK,
+        Every(900),
+        "Sends the reports of billing months that are over to those who asked for them.",
     ),
     ScheduledTask(
         "Verify aggregates",

@@ -109,18 +109,19 @@ class DeviceAdmin(ModelAdmin):  # type: ignore[misc]
         "name",
         "gateway",
         "account",
+        "group",
         "kind",
         "measurement",
         "unit",
         "is_active",
     ]
     list_filter = [
-        "kind", "measurement", "is_active", "unit",
+        "group", "kind", "measurement", "is_active", "unit",
         ["account", AutocompleteSelectFilter], ["gateway", AutocompleteSelectFilter],
     ]  # fmt: skip
     list_filter_submit = True
     list_select_related = ["gateway", "account"]
-    search_fields = ["code", "name", "gateway__code", "gateway__mac", "account__name"]
+    search_fields = ["code", "name", "group", "gateway__code", "gateway__mac", "account__name"]
     autocomplete_fields = ["gateway"]
     readonly_fields = ["account"]
 

@@ -92,12 +92,15 @@ class SessionAuth(AuthBase):
         return Caller(user)
 
 
-def opened_by(scope: Scope) -> dict[str, Any]:
-    """How a route is opened, for its decorator: by a token with this scope, or by a session."""
-    return {
-        "auth": [TokenAuth(scope), SessionAuth()],
-        "openapi_extra": {SCOPE_MARK: scope.value},
-    }
+def opened_by(scope: Scope, *, content: dict[str, Any] | None = None) -> dict[str, Any]:
+    """How a route is opened, for its decorator: by a token with this scope, or by a session.
+
+    `content`: what it answers, by media type, when that is no JSON.
+    """
+    extra: dict[str, Any] = {SCOPE_MARK: scope.value}
+    if content is not None:
+        extra["responses"] = {200: {"content": content}}
+    return {"auth": [TokenAuth(scope), SessionAuth()], "openapi_extra": extra}
 
 
 def read_token(header: str) -> ApiToken:

@@ -75,10 +75,10 @@ def count_against(policy: Policy, request: HttpRequest, *, user_id: int) -> None
     if counted is None:
         return
     left_s = WINDOW_S - elapsed_s
-    request.rate_limit_headers = {  # type: ignore[attr-defined]
-        "RateLimit-Policy": f'"{policy.name}";q={most};w={WINDOW_S}',
-        "RateLimit": f'"{policy.name}";r={max(0, most - counted)};t={left_s}',
-    }
+    told: dict[str, list[str]] = request.__dict__.setdefault("rate_limits", {})
+    told.setdefault("RateLimit-Policy", []).append(f'"{policy.name}";q={most};w={WINDOW_S}')
+    left = max(0, most - counted)
+    told.setdefault("RateLimit", []).append(f'"{policy.name}";r={left};t={left_s}')
     if counted > most:
         raise ProblemError(
             RATE_LIMITED,

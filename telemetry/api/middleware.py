@@ -28,8 +28,8 @@ def api_middleware(get_response: Callable[[HttpRequest], Any]) -> Callable[[Http
         if response.status_code >= 400 and response.headers["Content-Type"] != MEDIA_TYPE:
             response = _explain(response, request)
         response.headers.setdefault("Cache-Control", "private, no-store")
-        for name, value in getattr(request, "rate_limit_headers", {}).items():
-            response.headers[name] = value
+        for name, values in getattr(request, "rate_limits", {}).items():
+            response.headers[name] = ", ".join(values)
         patch_vary_headers(response, ["Authorization", "Cookie"])
         return response
 

@@ -21,7 +21,7 @@ class Paging(BaseModel):
         return self.model_dump(exclude={"limit", "cursor"}, exclude_none=True)
 
 
-class OfDevices(Paging):
+class OfDevices(BaseModel):
     """Of these devices, or of those behind a gateway, or of all of the account."""
 
     device_id: Annotated[
@@ -42,3 +42,11 @@ class OfDays(OfDevices):
 
     first: First | None = None
     until: End | None = None
+
+
+class PagesOfInstants(OfInstants, Paging):
+    """Page by page."""
+
+
+class PagesOfDays(OfDays, Paging):
+    """Page by page."""

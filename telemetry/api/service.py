@@ -22,7 +22,7 @@ from telemetry.api.problems import (
     render_error,
     render_problem,
 )
-from telemetry.api.routes import accounts, aggregates, dead_letters, fleet, readings, totals
+from telemetry.api.routes import accounts, aggregates, dead_letters, export, fleet, readings, totals
 
 log = structlog.get_logger("telemetry.api")
 
@@ -105,7 +105,7 @@ def build_api() -> Api:
         urls_namespace="api",
         docs=Docs(),
     )
-    for part in (accounts, fleet, readings, aggregates, totals, dead_letters):
+    for part in (accounts, fleet, readings, export, aggregates, totals, dead_letters):
         api.add_router("", part.router)
     api.add_decorator(refuse_unknown_parameters)
     for kind, explain in EXPLANATIONS.items():

@@ -16,6 +16,7 @@ MAINTENANCE_QUEUE = "maintenance"
 STORE_BATCH_TASK = "telemetry.store_batch"
 REPLAY_WAITING_TASK = "telemetry.replay_waiting"
 KEEP_STORAGE_TASK = "telemetry.keep_storage"
+SEND_REPORTS_TASK = "telemetry.send_reports"
 VERIFY_TASK = "telemetry.verify_aggregates"
 JUDGE_ALARMS_TASK = "telemetry.judge_alarms"
 

@@ -14,6 +14,7 @@ from telemetry.models.readings import (
     Reading,
     ReadingListing,
 )
+from telemetry.models.reports import ReportDelivery, ReportSchedule
 from telemetry.models.storage import DroppedRange, Storage
 from telemetry.models.tasks import TaskHistory, TaskRun
 from telemetry.models.tokens import ApiToken
@@ -45,6 +46,8 @@ __all__ = [
     "Reading",
     "ReadingListing",
     "RefusedHour",
+    "ReportDelivery",
+    "ReportSchedule",
     "Storage",
     "TaskHistory",
     "TaskRun",

@@ -172,6 +172,14 @@ class Device(models.Model):
         _("code"), max_length=20, help_text=_("As the gateway sends it; unique in the gateway.")
     )
     name = models.CharField(_("name"), max_length=100, blank=True)
+    group = models.CharField(
+        _("group"),
+        max_length=50,
+        blank=True,
+        default="",
+        db_default="",
+        help_text=_("Reports add up devices of a group: a building, a line, a tenant."),
+    )
     kind = models.CharField(_("kind"), max_length=10, choices=Kind, default=Kind.METER)
     measurement = models.CharField(
         _("measurement"), max_length=10, choices=Measurement, default=Measurement.DELTA

@@ -1,5 +1,6 @@
 -- As readings_forward.sql, before a place and backwards.
-SELECT time, device_id, gateway_id, value, unit, received_at, count(*) OVER () AS found
+SELECT (extract(epoch FROM time) * 1000000)::bigint, device_id, gateway_id, value, unit,
+    (extract(epoch FROM received_at) * 1000000)::bigint, count(*) OVER () AS found
 FROM (
     SELECT own.*
     FROM unnest(%(devices)s::bigint[]) AS wanted (id)

@@ -1,7 +1,8 @@
 -- The first readings of devices in [low, high) after a place, in the order of time and device. One
 -- index range for each device. Of more than `most` readings any are taken, and `found` says so: the
--- window was too wide to be sorted.
-SELECT time, device_id, gateway_id, value, unit, received_at, count(*) OVER () AS found
+-- window was too wide to be sorted. Instants are microseconds since 1970: Python reads them fast.
+SELECT (extract(epoch FROM time) * 1000000)::bigint, device_id, gateway_id, value, unit,
+    (extract(epoch FROM received_at) * 1000000)::bigint, count(*) OVER () AS found
 FROM (
     SELECT own.*
     FROM unnest(%(devices)s::bigint[]) AS wanted (id)

@@ -1,6 +1,6 @@
 -- Touched days, from the hours of their account that lie whole in them and the parts of hours at their
 -- ends: days add up to hours, whoever owned the device. The two ends count as one hour for the
--- coverage. Days without readings go.
+-- coverage.
 WITH pieces AS (
     SELECT t.device_id, t.day, t.account_id, h.hour AS starts_at, c.consumption, h.total, h.minimum,
         h.maximum, h.first, h.last, h.readings_count, h.readings_count AS whole, 0 AS cut
@@ -13,11 +13,6 @@ WITH pieces AS (
     SELECT device_id, day, account_id, starts_at, consumption, total, minimum, maximum, first, last,
         readings_count, 0, readings_count
     FROM day_part
-), emptied AS (
-    DELETE FROM daily_aggregate g USING touched_day t
-    WHERE (g.device_id, g.day, g.account_id) = (t.device_id, t.day, t.account_id)
-      AND NOT EXISTS (SELECT FROM pieces p
-                      WHERE (p.device_id, p.day, p.account_id) = (t.device_id, t.day, t.account_id))
 )
 INSERT INTO daily_aggregate (device_id, day, account_id, total, reading_sum, minimum, maximum, first,
     last, readings_count, intervals_seen)

@@ -14,6 +14,7 @@ CREATE TEMPORARY TABLE IF NOT EXISTS touched_day (
     account_id bigint NOT NULL,
     starts_at timestamptz NOT NULL,
     ends_at timestamptz NOT NULL,
+    is_doubtful boolean NOT NULL,  -- it may have no hours any more
     PRIMARY KEY (device_id, day, account_id)
 ) ON COMMIT DELETE ROWS;
 -- The ends of touched days that begin or end inside a UTC hour.

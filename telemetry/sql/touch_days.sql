@@ -16,10 +16,10 @@ WITH parts AS (
         SELECT FROM monthly_total m
         WHERE m.device_id = p.device_id AND m.account_id <> p.account_id)
 ), found AS (
-    SELECT device_id, account_id, time_zone, day FROM parts
-    UNION
-    SELECT g.device_id, g.account_id, a.time_zone, g.day
-    FROM moved
+    SELECT device_id, account_id, time_zone, day, false AS is_doubtful FROM parts
+    UNION ALL
+    SELECT g.device_id, g.account_id, a.time_zone, g.day, true
+    FROM (SELECT DISTINCT id FROM moved) AS moved
     JOIN touched_hour t ON t.device_id = moved.id
         AND t.hour >= coalesce((SELECT max(dropped_before) FROM raw_horizon), '-infinity')
     JOIN daily_aggregate g ON g.device_id = t.device_id
@@ -30,6 +30,7 @@ WITH parts AS (
         local_day_start(day + 1, time_zone) AS ends_at
     FROM (SELECT DISTINCT day, time_zone FROM found) AS each
 )
-INSERT INTO touched_day (device_id, day, account_id, starts_at, ends_at)
-SELECT f.device_id, f.day, f.account_id, d.starts_at, d.ends_at
+INSERT INTO touched_day (device_id, day, account_id, starts_at, ends_at, is_doubtful)
+SELECT f.device_id, f.day, f.account_id, min(d.starts_at), min(d.ends_at), bool_and(f.is_doubtful)
 FROM found f JOIN days d USING (day, time_zone)
+GROUP BY f.device_id, f.day, f.account_id

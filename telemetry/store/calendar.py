@@ -23,7 +23,9 @@ def refresh_days(connection: Connection) -> int:
         _cut_hour(connection, border=border)
     # The touched days reach at most a day beyond the touched hours, and their zones another one.
     bounds = {"first": first - 3 * DAY, "last": last + 3 * DAY}
-    return connection.execute(query("refresh_days"), bounds, prepare=False).rowcount
+    days = connection.execute(query("refresh_days"), bounds, prepare=False).rowcount
+    connection.execute(query("forget_empty_days"), bounds, prepare=False)
+    return days
 
 
 def refresh_months(connection: Connection, *, note: AccountNote | None = None) -> tuple[int, int]:

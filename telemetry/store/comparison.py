@@ -7,14 +7,21 @@ account's own.
 """
 
 from collections.abc import Collection
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from msgspec import Struct
 
-from telemetry.store.series import LONGEST_DAYS, PeriodError, check_days, fetch_rows
+from telemetry.store.series import (
+    LONGEST_DAYS,
+    PeriodError,
+    check_days,
+    check_instants,
+    fetch_rows,
+)
 
 MOST_DEVICES = 100
+LONGEST_ACCOUNT_HOURS = timedelta(days=2)
 LONGEST_ACCOUNT_DAYS = timedelta(days=93)
 LONGEST_ACCOUNT_MONTHS = timedelta(days=1_830)
 """An account's devices are all read: fewer days than for one device. Measured with 10,000 devices:
@@ -96,13 +103,37 @@ def read_account_months(account_id: int, *, first: date, until: date) -> list[Ac
     return [AccountTotal(*row) for row in fetch_rows("account_months", given)]
 
 
+def read_account_hours(
+    account_id: int, *, since: datetime, until: datetime, first: date, last: date
+) -> dict[str, Decimal]:
+    """What all devices consumed in the UTC hours that begin in the period, by unit.
+
+    At most 2 days; `first` and `last` are the local days that the hours touch. Raises
+    `PeriodError`.
+    """
+    check_instants(since, until, longest=LONGEST_ACCOUNT_HOURS)
+    given = {"account": account_id, "since": since, "until": until, "first": first, "last": last}
+    return dict(fetch_rows("hours_of_account", given))
+
+
 def find_top_consumers(
-    account_id: int, *, unit: str, first: date, until: date, most: int = 10
+    account_id: int,
+    *,
+    unit: str,
+    first: date,
+    until: date,
+    most: int = 10,
+    device_ids: Collection[int] | None = None,
 ) -> list[Consumer]:
     """The `most` (at most 100) devices with this unit that consumed most in the local days
     [first, until), at most 93; largest first, then by id. Raises `PeriodError`.
+
+    With `device_ids`: of these, and shares are of what these consumed.
     """
     check_days(first, until, longest=LONGEST_ACCOUNT_DAYS)
-    given = {"account": account_id, "unit": unit, "first": first, "until": until}
+    devices = None if device_ids is None else sorted(set(device_ids))
+    given = {
+        "account": account_id, "unit": unit, "first": first, "until": until, "devices": devices,
+    }  # fmt: skip
     rows = fetch_rows("top_consumers", {**given, "rows": min(most, MOST_DEVICES)})
     return [Consumer(*row) for row in rows]

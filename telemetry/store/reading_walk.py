@@ -7,7 +7,7 @@ device)`: rows that come meanwhile shift nothing, and nothing is held open betwe
 """
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -22,18 +22,28 @@ GROWTH, SHRINKAGE = 6.0, 8.0
 """How much wider or narrower the next window may be."""
 MOST_OF_A_PAGE = 8
 """What is sorted at once is at most so many times what is asked for."""
-INSTANT = timedelta(microseconds=1)
+EPOCH, INSTANT = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 
 
 class Row(NamedTuple):
-    """A reading."""
+    """A reading. Instants are microseconds since 1970."""
 
-    time: datetime
+    time_us: int
     device_id: int
     gateway_id: int
     value: Decimal
     unit: str
-    received_at: datetime
+    received_us: int
+
+    @property
+    def time(self) -> datetime:
+        """When it was measured."""
+        return EPOCH + self.time_us * INSTANT
+
+    @property
+    def received_at(self) -> datetime:
+        """When it came in."""
+        return EPOCH + self.received_us * INSTANT
 
 
 class Place(NamedTuple):
@@ -66,8 +76,9 @@ class ReadingWalk:
         self._is_backward = newest_first
         self._pace_s = USUAL_INTERVAL_S / max(1, len(device_ids))
         self._ahead = max(timedelta(), until - now) if newest_first and not start else timedelta()
-        self._place = start or Place(until if newest_first else since - INSTANT, 0)
-        edge = self._begin_after(self._place) if start else self._place.time + INSTANT
+        before = until if newest_first else since - INSTANT
+        self._place = start or Place(before, 0)
+        edge = self._begin_after(self._place)
         self._edge = min(edge, until) if newest_first else max(edge, since)
         self._is_over = not device_ids or self._is_at_end()
         self._is_at_reading = False
@@ -113,7 +124,7 @@ class ReadingWalk:
         self._ahead = timedelta()
         if not self._is_at_reading:
             [first] = self._fetch(low=low, high=high, rows=1, most=len(self._device_ids))
-            self._edge = self._begin_after(Place(first[0], first[1]))
+            self._edge = self._begin_after(Place(Row(*first[:-1]).time, 0))
             self._is_at_reading = True
 
     def _learn(self, passed: timedelta, *, rows: int) -> None:

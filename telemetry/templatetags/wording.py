@@ -1,6 +1,6 @@
 """`{% load wording %}`: numbers, times and ages in templates."""
 
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 
 from django import template
@@ -30,6 +30,12 @@ def rounded(value: Decimal | None, unit: str = "") -> str:
 
 
 @register.filter
+def day(value: date) -> str:
+    """A day without its year."""
+    return wording.format_day(value)
+
+
+@register.filter
 def percent(share: Decimal | None) -> str:
     """A share of 1 as percent; a dash for None."""
     return NONE if share is None else wording.format_share(share)
@@ -43,6 +49,15 @@ def moment(at: datetime) -> SafeString:
         '<time datetime="{}">{}</time>',
         local.isoformat(timespec="seconds"), date_format(local, "DATETIME_FORMAT"),
     )  # fmt: skip
+
+
+@register.simple_tag
+def clock(at: datetime) -> SafeString:
+    """The time of the day; with its date where that is not today."""
+    local = timezone.localtime(at)
+    is_today = local.date() == timezone.localdate()
+    words = date_format(local, "H:i:s") if is_today else date_format(local, "DATETIME_FORMAT")
+    return format_html('<time datetime="{}">{}</time>', local.isoformat(), words)
 
 
 @register.simple_tag

@@ -16,4 +16,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("profile/", profile, name="profile"),
     path("", include("telemetry.web.signin.urls")),
     path("", include("telemetry.web.members.urls")),
+    path("", include("telemetry.web.tokens.urls")),
+    path("", include("telemetry.web.reports.urls")),
+    path("", include("telemetry.web.overview.urls")),
+    path("", include("telemetry.web.device.urls")),
 ]

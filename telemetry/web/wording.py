@@ -1,25 +1,41 @@
 """Numbers, shares and ages as people read them, in the language of the request."""
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
 
-from django.utils.formats import get_format
+from django.utils.formats import date_format, get_format
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext, pgettext
+from msgspec import Struct
 
 NO_BREAK = "\u00a0"
 MINUTE, HOUR, DAY = 60, 3_600, 86_400
 
 
+class Numbers(Struct, frozen=True):
+    """How a language writes numbers. Looked up once, it writes thousands of them fast."""
+
+    point: str
+    thousands: str
+
+    def write(self, value: Decimal) -> str:
+        """Every digit but trailing zeros, thousands grouped."""
+        whole, _point, decimals = f"{value:,f}".partition(".")
+        decimals = decimals.rstrip("0")
+        if not decimals and whole.strip("-0") == "":
+            return "0"
+        whole = whole.replace(",", self.thousands)
+        return f"{whole}{self.point}{decimals}" if decimals else whole
+
+
+def read_numbers() -> Numbers:
+    """As the language of the request writes them."""
+    return Numbers(get_format("DECIMAL_SEPARATOR"), get_format("THOUSAND_SEPARATOR"))
+
+
 def format_exact(value: Decimal, *, unit: str = "") -> str:
     """Every digit but trailing zeros, thousands grouped, with the unit behind it."""
-    text = f"{value:,f}"
-    whole, _point, decimals = text.partition(".")
-    decimals = decimals.rstrip("0")
-    if not decimals and whole.strip("-0") == "":
-        whole = "0"
-    whole = whole.replace(",", get_format("THOUSAND_SEPARATOR"))
-    number = f"{whole}{get_format('DECIMAL_SEPARATOR')}{decimals}" if decimals else whole
+    number = read_numbers().write(value)
     return f"{number}{NO_BREAK}{unit}" if unit else number
 
 
@@ -40,8 +56,13 @@ def format_change(now: Decimal, *, before: Decimal) -> str:
     if before == 0:
         return ""
     change = (now - before) / abs(before)
-    sign = "+" if change > 0 else ""
-    return sign + format_share(change)
+    words = format_share(change)
+    return f"+{words}" if change > 0 and words != format_share(Decimal()) else words
+
+
+def format_day(day: date) -> str:
+    """A day without its year, as short as it is clear."""
+    return date_format(day, pgettext("a day without its year", "j M"))
 
 
 def describe_age(at: datetime, *, now: datetime) -> str:

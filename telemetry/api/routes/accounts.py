@@ -1,6 +1,6 @@
 """Who you are, and the accounts that you are a member of."""
 
-from typing import Any
+from typing import cast
 
 from django.db.models import QuerySet
 from ninja import Query, Router
@@ -9,7 +9,7 @@ from telemetry.access import RIGHTS
 from telemetry.api.auth import ApiRequest, Scope, open_account, opened_by
 from telemetry.api.paging import Page, page_by_id
 from telemetry.api.parameters import Paging
-from telemetry.api.shapes import Account, Me, Token
+from telemetry.api.shapes import Account, Me, Role, Token
 from telemetry.api.values import Id
 from telemetry.models import Membership
 
@@ -60,12 +60,12 @@ def find_memberships(request: ApiRequest) -> "QuerySet[Membership]":
 
 def show_account(membership: Membership) -> Account:
     """An account as its member sees it."""
-    account: Any = membership.account
+    account, role = membership.account, cast("Role", membership.role)
     return Account(
         id=account.pk,
         name=account.name,
         time_zone=account.time_zone,
         billing_day=account.billing_day,
-        role=Membership.Role(membership.role),
-        rights=sorted(RIGHTS[membership.role]),
+        role=role,
+        rights=sorted(RIGHTS[role]),
     )

@@ -13,7 +13,7 @@ from telemetry.api.paging import (
     read_ordinal,
     write_micros,
 )
-from telemetry.api.parameters import OfDays, OfInstants
+from telemetry.api.parameters import PagesOfDays, PagesOfInstants
 from telemetry.api.periods import choose_days, choose_instants
 from telemetry.api.selection import select_devices
 from telemetry.api.shapes import Day, Hour, Month
@@ -26,7 +26,9 @@ router = Router(tags=["consumption"])
 
 
 @router.get("/accounts/{account_id}/aggregates/hours", response=Page[Hour], **opened_by(Scope.READ))
-def list_hours(request: ApiRequest, *, account_id: Id, wanted: Query[OfInstants]) -> Page[Hour]:
+def list_hours(
+    request: ApiRequest, *, account_id: Id, wanted: Query[PagesOfInstants]
+) -> Page[Hour]:
     """UTC hours with readings, by device and hour.
 
     Those that begin in the period: without `since` or `until` the last week, at most 93 days.
@@ -59,7 +61,7 @@ def list_hours(request: ApiRequest, *, account_id: Id, wanted: Query[OfInstants]
 
 
 @router.get("/accounts/{account_id}/aggregates/days", response=Page[Day], **opened_by(Scope.READ))
-def list_days(request: ApiRequest, *, account_id: Id, wanted: Query[OfDays]) -> Page[Day]:
+def list_days(request: ApiRequest, *, account_id: Id, wanted: Query[PagesOfDays]) -> Page[Day]:
     """Local days with readings, by device and day.
 
     Without `first` or `until`: the last 31 days; at most 1,830 days. Days of a closed month are
@@ -94,7 +96,7 @@ def list_days(request: ApiRequest, *, account_id: Id, wanted: Query[OfDays]) -> 
 
 
 @router.get("/accounts/{account_id}/months", response=Page[Month], **opened_by(Scope.READ))
-def list_months(request: ApiRequest, *, account_id: Id, wanted: Query[OfDays]) -> Page[Month]:
+def list_months(request: ApiRequest, *, account_id: Id, wanted: Query[PagesOfDays]) -> Page[Month]:
     """Billing months with readings, by device and month.
 
     Those that begin in the period: without `first` or `until` the last year, at most 18,300 days.

@@ -7,7 +7,7 @@ from telemetry.api.paging import Page, page_by_id
 from telemetry.api.parameters import Paging
 from telemetry.api.problems import NotFoundError
 from telemetry.api.selection import require_gateway
-from telemetry.api.shapes import Device, Gateway, Kind
+from telemetry.api.shapes import Device, DeviceKind, Gateway
 from telemetry.api.values import Flag, Id
 from telemetry.models import Device as DeviceRow
 from telemetry.models import Gateway as GatewayRow
@@ -26,7 +26,7 @@ class WantedDevices(Paging):
     """Which devices."""
 
     gateway_id: Id | None = None
-    kind: Kind | None = None
+    kind: DeviceKind | None = None
     is_active: Flag | None = None
 
 

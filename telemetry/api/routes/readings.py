@@ -7,8 +7,8 @@ from django.utils import timezone
 from ninja import Query, Router
 
 from telemetry.api.auth import ApiRequest, Scope, open_account, opened_by
-from telemetry.api.paging import Page, cut_page, read_cursor, read_micros, write_micros
-from telemetry.api.parameters import OfInstants
+from telemetry.api.paging import Page, cut_page, read_cursor, read_micros
+from telemetry.api.parameters import PagesOfInstants
 from telemetry.api.periods import choose_instants
 from telemetry.api.selection import select_devices
 from telemetry.api.shapes import Reading
@@ -22,7 +22,7 @@ LONGEST_OF_SOME = timedelta(days=366)
 router = Router(tags=["readings"])
 
 
-class Wanted(OfInstants):
+class Wanted(PagesOfInstants):
     """Which readings, in which order."""
 
     order: Literal["newest", "oldest"] = "newest"
@@ -55,7 +55,7 @@ def list_readings(request: ApiRequest, *, account_id: Id, wanted: Query[Wanted])
         Page[Reading],
         walk.read_page(wanted.limit + 1),
         show=Reading.model_validate,
-        key=lambda row: (write_micros(row.time), row.device_id),
+        key=lambda row: (row.time_us, row.device_id),
         request=request,
         limit=wanted.limit,
         since=since,

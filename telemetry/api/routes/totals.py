@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from telemetry.api.auth import ApiRequest, Scope, open_account, opened_by
 from telemetry.api.paging import Page, page_by_id
-from telemetry.api.parameters import OfDevices
+from telemetry.api.parameters import OfDevices, Paging
 from telemetry.api.periods import choose_days
 from telemetry.api.problems import ParameterError
 from telemetry.api.selection import select_devices
@@ -35,7 +35,7 @@ class Days(BaseModel):
     until: End | None = None
 
 
-class InMonth(OfDevices):
+class InMonth(OfDevices, Paging):
     """Of devices, in a month."""
 
     month: Annotated[First | None, Field(description="first day of a billing month")] = None

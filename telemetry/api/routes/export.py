@@ -1,0 +1,62 @@
+"""Readings in bulk."""
+
+from datetime import timedelta
+from typing import Literal
+
+from django.http import StreamingHttpResponse
+from django.utils import timezone
+from ninja import Query, Router
+
+from telemetry.api.auth import ApiRequest, Scope, open_account, opened_by
+from telemetry.api.export import CSV_HEADER, ReadingStream, render_csv, render_ndjson
+from telemetry.api.limits import EXPORTS, count_against
+from telemetry.api.parameters import OfInstants
+from telemetry.api.periods import choose_instants
+from telemetry.api.selection import select_devices
+from telemetry.api.values import Id
+from telemetry.store.reading_walk import ReadingWalk
+
+USUAL, LONGEST = timedelta(days=31), timedelta(days=366)
+FORMATS = {
+    "csv": ("text/csv; charset=utf-8", CSV_HEADER, render_csv),
+    "ndjson": ("application/x-ndjson", b"", render_ndjson),
+}
+CONTENT = {
+    "text/csv": {"schema": {"type": "string"}},
+    "application/x-ndjson": {"schema": {"type": "string"}},
+}
+
+router = Router(tags=["readings"])
+
+
+class Wanted(OfInstants):
+    """Which readings, in which form."""
+
+    format: Literal["csv", "ndjson"] = "csv"
+
+
+@router.get("/accounts/{account_id}/readings/export", **opened_by(Scope.EXPORT, content=CONTENT))
+def export_readings(
+    request: ApiRequest, *, account_id: Id, wanted: Query[Wanted]
+) -> StreamingHttpResponse:
+    """The readings of a period as one file, in the order of time and device.
+
+    CSV with a header line, or one JSON object a line. Without `since` or `until`: the last 31 days;
+    at most 366 days. The file is whole when the response ends: a connection that breaks is no end.
+    """
+    open_account(request, account_id)
+    device_ids = select_devices(
+        account_id, device_ids=wanted.device_id, gateway_id=wanted.gateway_id
+    )
+    since, until = choose_instants(wanted.since, wanted.until, usual=USUAL, longest=LONGEST)
+    count_against(EXPORTS, request, user_id=request.auth.user.pk)
+    walk = ReadingWalk(
+        account_id, device_ids=device_ids, since=since, until=until, now=timezone.now()
+    )
+    media_type, first, render = FORMATS[wanted.format]
+    name = f"readings-{account_id}-{since:%Y%m%dT%H%M%SZ}-{until:%Y%m%dT%H%M%SZ}.{wanted.format}"
+    return StreamingHttpResponse(
+        ReadingStream(walk, first=first, render=render),
+        content_type=media_type,
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+    )

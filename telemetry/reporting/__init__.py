@@ -1,0 +1,1 @@
+"""Reports as files and letters. The figures come from `telemetry.store.reports`."""

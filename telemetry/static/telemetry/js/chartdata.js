@@ -1,0 +1,80 @@
+// From what the server says (exact decimals as text) to what Chart.js draws (numbers).
+
+import { choosePoints, styleOf } from "./series.js";
+import { readColour } from "./colours.js";
+
+const MOST_MARKED = 40;
+
+const toNumber = (text) => (text === null ? null : Number(text));
+
+export function readDrawing(id) {
+  const element = document.getElementById(id);
+  return element === null ? null : JSON.parse(element.textContent);
+}
+
+export function isBars(drawing) {
+  return (
+    drawing.show === "consumption" &&
+    drawing.lines.length === 1 &&
+    ["hour", "day"].includes(drawing.resolution)
+  );
+}
+
+export function makeDatasets(drawing) {
+  return drawing.lines.flatMap((line, place) => {
+    const main = isBars(drawing) ? makeBars(drawing, line) : makeLine(drawing, line, place);
+    const isBand = line.low !== undefined && drawing.lines.length === 1 && drawing.resolution !== "reading";
+    return isBand ? [main, ...makeBand(drawing, line)] : [main];
+  });
+}
+
+function makeLine(drawing, line, place) {
+  const { colour, dash, shape } = styleOf(place);
+  const isOnly = drawing.lines.length === 1;
+  const isDense = drawing.at.length > MOST_MARKED || !isOnly;
+  return {
+    type: "line",
+    label: line.name,
+    exact: line.values,
+    data: join(drawing.at, line.values),
+    borderColor: colour,
+    backgroundColor: colour,
+    borderDash: dash,
+    borderWidth: 2,
+    pointStyle: shape,
+    pointRadius: choosePoints(line.values, place, { isDense, isOnly }),
+    pointHoverRadius: 5,
+    pointHitRadius: 8,
+    spanGaps: false,
+    tension: 0,
+  };
+}
+
+function makeBars(drawing, line) {
+  const { colour } = styleOf(0);
+  return {
+    type: "bar",
+    label: line.name,
+    exact: line.values,
+    data: join(drawing.at, line.values),
+    backgroundColor: colour,
+    hoverBackgroundColor: readColour("--text"),
+    categoryPercentage: 1,
+    barPercentage: 0.82,
+    minBarLength: 1,
+  };
+}
+
+// Between the least and the most reading; not part of the legend, but of the words beside a point.
+function makeBand(drawing, line) {
+  const edge = { type: "line", pointRadius: 0, pointHitRadius: 0, borderWidth: 0, spanGaps: false, isEdge: true };
+  const colour = readColour("--band");
+  return [
+    { ...edge, label: "high", data: join(drawing.at, line.high), exact: line.high, fill: "+1", backgroundColor: colour },
+    { ...edge, label: "low", data: join(drawing.at, line.low), exact: line.low, fill: false },
+  ];
+}
+
+function join(places, values) {
+  return places.map((x, at) => ({ x, y: toNumber(values[at]) }));
+}

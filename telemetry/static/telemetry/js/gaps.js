@@ -1,0 +1,35 @@
+// Stretches without readings, hatched behind the chart: a gap is not a zero.
+
+import { readColour } from "./colours.js";
+
+function makeHatch(context) {
+  const tile = document.createElement("canvas");
+  tile.width = tile.height = 8;
+  const pen = tile.getContext("2d");
+  pen.strokeStyle = readColour("--gap");
+  pen.lineWidth = 1;
+  pen.beginPath();
+  for (const shift of [-8, 0, 8]) {
+    pen.moveTo(shift, 8);
+    pen.lineTo(shift + 8, 0);
+  }
+  pen.stroke();
+  return context.createPattern(tile, "repeat");
+}
+
+export const gaps = {
+  id: "gaps",
+  beforeDatasetsDraw(chart) {
+    const stretches = chart.options.plugins.gaps?.stretches ?? [];
+    if (stretches.length === 0) return;
+    const { ctx, chartArea, scales } = chart;
+    ctx.save();
+    ctx.fillStyle = makeHatch(ctx);
+    for (const [since, until] of stretches) {
+      const left = Math.max(scales.x.getPixelForValue(since), chartArea.left);
+      const right = Math.min(scales.x.getPixelForValue(until), chartArea.right);
+      if (right > left) ctx.fillRect(left, chartArea.top, right - left, chartArea.height);
+    }
+    ctx.restore();
+  },
+};

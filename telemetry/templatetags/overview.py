@@ -1,0 +1,67 @@
+"""`{% load overview %}`: what the overview says in words."""
+
+from datetime import datetime
+
+from django import template
+from django.utils import timezone
+from django.utils.formats import time_format
+from django.utils.translation import gettext as _
+
+from telemetry.web.overview.comparison import Comparison
+from telemetry.web.overview.consumption import Compared, Consumption
+from telemetry.web.overview.parts import Part
+from telemetry.web.overview.quantities import Quantity
+from telemetry.web.wording import format_change, format_day
+
+register = template.Library()
+
+
+@register.filter
+def say_change(card: Compared) -> str:
+    """How much more or less than in the month before, in percent; empty without one."""
+    return "" if card.before is None else format_change(card.part, before=card.before)
+
+
+@register.filter
+def say_day(consumption: Consumption) -> dict[str, str]:
+    """Which hours today's card compares."""
+    return {
+        "now": _say_hours(consumption.part),
+        "before": f"{format_day(consumption.before.day)} {_say_hours(consumption.before)}",
+    }
+
+
+@register.filter
+def say_month(consumption: Consumption) -> dict[str, str]:
+    """Which days and hours the month's card compares."""
+    return {"now": _say_part(consumption.part), "before": _say_part(consumption.before)}
+
+
+@register.filter
+def say_choice(comparison: Comparison, quantity: Quantity) -> str:
+    """Which devices are drawn, and why these."""
+    shown, all_of_them = len(comparison.rows), comparison.devices_count
+    if shown >= all_of_them:
+        return _("All %(count)d devices that measure it") % {"count": shown}
+    if quantity.is_level:
+        words = _("%(shown)d of %(count)d devices, by gateway and code")
+    else:
+        words = _("%(shown)d of %(count)d devices: those that consumed most")
+    return words % {"shown": shown, "count": all_of_them}
+
+
+def _say_part(part: Part) -> str:
+    first, end = format_day(part.month), _say_clock(part.until)
+    return _("%(first)s to %(last)s %(time)s") % {
+        "first": first, "last": format_day(part.day), "time": end,
+    }  # fmt: skip
+
+
+def _say_hours(part: Part) -> str:
+    if not part.has_hours:
+        return _("no whole hour yet")
+    return f"{_say_clock(part.since)}\u2013{_say_clock(part.until)}"
+
+
+def _say_clock(at: datetime) -> str:
+    return time_format(timezone.localtime(at), "H:i")

@@ -1,0 +1,102 @@
+"""What the address of a page with a chart asks for: the period, and the addresses of others."""
+
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
+
+from django.utils import timezone
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+from msgspec import Struct
+
+from telemetry.models import Account
+from telemetry.web.charts.calendar import DAY, Calendar
+from telemetry.web.charts.period import Errors, Period, Span, parse_period
+from telemetry.web.pages import AccountRequest
+
+MONTHS_OFFERED = 24
+SPAN_WORDS = {
+    Span.DAY: _("24 h"), Span.WEEK: _("7 days"), Span.DAYS: _("30 days"), Span.MONTH: _("Month"),
+}  # fmt: skip
+
+Pairs = Sequence[tuple[str, str]]
+
+
+class Choice(Struct, frozen=True):
+    """A link that chooses, and whether it is what is shown."""
+
+    words: Promise | str
+    href: str
+    is_chosen: bool
+
+
+class Asked(Struct, frozen=True):
+    """The parameters, understood. `show`: which figure is shown; `kept`: all but the period.
+
+    `errors` are messages by field.
+    """
+
+    calendar: Calendar
+    now: datetime
+    longest: timedelta
+    period: Period
+    show: str
+    kept: Pairs
+    errors: Errors
+
+    def href(self, *, period: dict[str, str] | None = None, show: str | None = None) -> str:
+        """The address with another period or another figure."""
+        chosen = self.show if show is None else show
+        pairs = [*(self.period.query if period is None else period).items(), *self.kept]
+        if chosen:
+            pairs.append(("show", chosen))
+        return f"?{urlencode(pairs)}"
+
+    @property
+    def period_pairs(self) -> Pairs:
+        """Hidden fields of a form that leaves the period as it is."""
+        return [*self.period.query.items(), *self._show_pairs]
+
+    @property
+    def kept_pairs(self) -> Pairs:
+        """Hidden fields of a form that chooses another period."""
+        return [*self.kept, *self._show_pairs]
+
+    @property
+    def _show_pairs(self) -> Pairs:
+        return [("show", self.show)] if self.show else []
+
+    @property
+    def last_day(self) -> date:
+        """The last local day that is shown."""
+        return self.period.end - DAY
+
+    def list_spans(self) -> list[Choice]:
+        """The periods that need no more than their name."""
+        return [
+            Choice(words, self.href(period={"period": span}), self.period.span is span)
+            for span, words in SPAN_WORDS.items()
+        ]
+
+    def list_months(self) -> list[date]:
+        """The billing months that are offered, newest first."""
+        month = self.calendar.month_of(self.calendar.day_of(self.now))
+        months = []
+        for _number in range(MONTHS_OFFERED):
+            months.append(month)
+            month = self.calendar.month_before(month)
+        return months
+
+
+def read_calendar(account: Account) -> Calendar:
+    """The account's calendar."""
+    return Calendar(ZoneInfo(account.time_zone), account.billing_day)
+
+
+def read_asked(request: AccountRequest, *, longest: timedelta, kept: Pairs = ()) -> Asked:
+    """What a request to a page with a chart asks for; periods of at most `longest`."""
+    calendar, now = read_calendar(request.account), timezone.now()
+    period, errors = parse_period(request.GET.dict(), calendar=calendar, now=now, longest=longest)
+    show = request.GET.get("show", "")
+    return Asked(calendar, now, longest, period, show, kept, errors)

@@ -1,0 +1,160 @@
+"""What a chart shows: the figures of devices over a period, with what is missing as None.
+
+The one place from which pages get them. Values are exact, in the devices' units.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+from enum import StrEnum
+
+from msgspec import Struct
+
+from telemetry.models import Device
+from telemetry.store.lines import (
+    LONGEST_RAW,
+    MOST_READINGS,
+    Sample,
+    read_line_days,
+    read_line_hours,
+    read_line_minutes,
+    read_line_readings,
+)
+from telemetry.web.charts.calendar import DAY, HOUR, Calendar, floor_hour
+from telemetry.web.charts.period import Period
+
+MINUTE = timedelta(minutes=1)
+MOST_COUNTED = 100_000
+"""Readings that are put together to minutes for one chart; where there are more, hours stand."""
+SILENT_INTERVALS = 2
+"""Single readings further apart than so many of the device's intervals have a gap between them."""
+
+
+class Resolution(StrEnum):
+    """What one point of a chart stands for."""
+
+    READING = "reading"
+    MINUTE = "minute"
+    HOUR = "hour"
+    DAY = "day"
+
+
+Slot = datetime | date
+Line = tuple[Sample | None, ...]
+
+
+class Chart(Struct, frozen=True):
+    """Lines by device id. Each has a sample, or None for a gap, for every slot.
+
+    A slot is the first instant of an hour or a minute (UTC), a local day, or the time of a reading.
+    """
+
+    resolution: Resolution
+    slots: tuple[Slot, ...]
+    lines: dict[int, Line]
+
+    def count_samples(self) -> int:
+        """How many there are in all lines."""
+        return sum(sample is not None for line in self.lines.values() for sample in line)
+
+
+def read_chart(
+    account_id: int, *, device_ids: Sequence[int], period: Period, calendar: Calendar, now: datetime
+) -> Chart:
+    """Hours, or local days of a longer period, up to now; at most 12 devices.
+
+    The first hour is the one in which the period begins. Devices without a sample have no line.
+    """
+    if period.is_hourly:
+        slots = _list_hours(period, now=now)
+        found = (
+            read_line_hours(
+                account_id, device_ids=device_ids, since=slots[0], until=slots[-1] + HOUR
+            )
+            if slots
+            else {}
+        )
+        return _arrange(Resolution.HOUR, slots, found)
+    days = _list_days(period, today=calendar.day_of(now))
+    found = (
+        read_line_days(account_id, device_ids=device_ids, first=days[0], until=days[-1] + DAY)
+        if days
+        else {}
+    )
+    return _arrange(Resolution.DAY, days, found)
+
+
+def read_close_up(
+    account_id: int, *, device: Device, period: Period, calendar: Calendar, now: datetime
+) -> Chart:
+    """One device as fine as its readings allow.
+
+    Up to a day: single readings, at most 2,000, or minutes of at most 100,000 readings; otherwise,
+    and for longer periods, as `read_chart`.
+    """
+
+    def read_coarse() -> Chart:
+        return read_chart(
+            account_id, device_ids=[device.pk], period=period, calendar=calendar, now=now
+        )
+
+    if period.until - period.since > LONGEST_RAW:
+        return read_coarse()
+    readings = read_line_readings(
+        account_id, device_id=device.pk, since=period.since, until=period.until
+    )
+    if len(readings) <= MOST_READINGS:
+        single = [
+            Sample(at, value if _is_delta(device) else None, value, value, value, value, 1)
+            for at, value in readings
+        ]
+        return _interrupt(Resolution.READING, single, device)
+    hours = read_coarse()
+    counted = sum(sample.readings_count for sample in hours.lines.get(device.pk, ()) if sample)
+    if counted > MOST_COUNTED:
+        return hours
+    minutes = read_line_minutes(
+        account_id, device_id=device.pk, since=period.since, until=period.until
+    )
+    return _interrupt(Resolution.MINUTE, minutes, device)
+
+
+def _is_delta(device: Device) -> bool:
+    return device.measurement == Device.Measurement.DELTA
+
+
+def _list_hours(period: Period, *, now: datetime) -> list[datetime]:
+    first, end = floor_hour(period.since), min(period.until, now)
+    hours = max(0, -((first - end) // HOUR))
+    return [first.astimezone(UTC) + number * HOUR for number in range(hours)]
+
+
+def _list_days(period: Period, *, today: date) -> list[date]:
+    days = (min(period.end, today + DAY) - period.first).days
+    return [period.first + number * DAY for number in range(days)]
+
+
+def _arrange(
+    resolution: Resolution, slots: Sequence[Slot], found: dict[int, list[Sample]]
+) -> Chart:
+    lines: dict[int, Line] = {}
+    for device_id, samples in found.items():
+        by_slot = {sample.start: sample for sample in samples}
+        lines[device_id] = tuple(by_slot.get(slot) for slot in slots)
+    return Chart(resolution, tuple(slots), lines)
+
+
+def _interrupt(resolution: Resolution, samples: Sequence[Sample], device: Device) -> Chart:
+    """The samples as they are, with a gap wherever the device was silent."""
+    apart = max(SILENT_INTERVALS * timedelta(seconds=device.interval_s or 3_600), 2 * MINUTE)
+    slots: list[Slot] = []
+    line: list[Sample | None] = []
+    for sample in samples:
+        start = sample.start
+        if slots and isinstance(start, datetime):
+            before = slots[-1]
+            if isinstance(before, datetime) and start - before > apart:
+                slots.append(before + (start - before) / 2)
+                line.append(None)
+        slots.append(start)
+        line.append(sample)
+    return Chart(resolution, tuple(slots), {device.pk: tuple(line)} if line else {})

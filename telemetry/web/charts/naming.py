@@ -1,0 +1,19 @@
+"""Devices of an account, and what they are called on pages."""
+
+from collections.abc import Collection
+
+from telemetry.models import Device
+
+
+def name_device(device: Device) -> str:
+    """Its name, or its code, and where it is. The gateway must be loaded."""
+    place = f"{device.gateway.code}/{device.code}"
+    return f"{device.name} \u00b7 {place}" if device.name else place
+
+
+def find_devices(account_id: int, *, ids: Collection[int]) -> dict[int, Device]:
+    """Those that are the account's, by id, with their gateways. One query; none for no ids."""
+    if not ids:
+        return {}
+    found = Device.objects.filter(account_id=account_id, pk__in=ids).select_related("gateway")
+    return {device.pk: device for device in found}

@@ -1,0 +1,93 @@
+"""A chart with what it takes to show it: names, unit, and which figure of each sample."""
+
+from datetime import datetime, timedelta
+from decimal import ROUND_HALF_EVEN, Decimal
+from enum import StrEnum
+from functools import cache, partial
+
+from django.utils.formats import date_format
+from msgspec import Struct
+
+from telemetry.store.lines import Sample
+from telemetry.web.charts.calendar import DAY, HOUR, Calendar
+from telemetry.web.charts.chart import MINUTE, Chart, Line, Resolution, Slot
+from telemetry.web.charts.period import Period
+
+_PLACES = Decimal("0.0001")
+
+
+class Show(StrEnum):
+    """Which figure of a sample is shown."""
+
+    CONSUMPTION = "consumption"
+    LEVEL = "level"
+    REGISTER = "register"
+
+
+class Named(Struct, frozen=True):
+    """A device as a chart names it."""
+
+    device_id: int
+    name: str
+
+
+class Picture(Struct, frozen=True):
+    """A chart that is shown: as a drawing, as a table, in words."""
+
+    chart: Chart
+    period: Period
+    calendar: Calendar
+    devices: tuple[Named, ...]
+    show: Show
+    unit: str
+
+    def list_lines(self) -> list[tuple[str, Line]]:
+        """The devices that have a line, by name, in the order of `devices`."""
+        lines = self.chart.lines
+        return [
+            (device.name, lines[device.device_id])
+            for device in self.devices
+            if device.device_id in lines
+        ]
+
+    def list_spans(self) -> list[tuple[datetime, datetime]]:
+        """The instants between which each slot lies; a reading lies at one."""
+        return [self._span_of(slot) for slot in self.chart.slots]
+
+    def _span_of(self, slot: Slot) -> tuple[datetime, datetime]:
+        if not isinstance(slot, datetime):
+            return self.calendar.start_of(slot), self.calendar.start_of(slot + DAY)
+        widths = {Resolution.HOUR: HOUR, Resolution.MINUTE: MINUTE}
+        return slot, slot + widths.get(self.chart.resolution, timedelta(0))
+
+    def describe_slots(self) -> list[str]:
+        """The slots as people read them; times that the clock shows twice have the zone's letters.
+
+        Each day is put into words once: a chart has thousands of slots.
+        """
+        write_day = cache(partial(date_format, format="DATE_FORMAT"))
+        clock = "%H:%M:%S" if self.chart.resolution is Resolution.READING else "%H:%M"
+        words = []
+        for slot in self.chart.slots:
+            if not isinstance(slot, datetime):
+                words.append(write_day(slot))
+                continue
+            local = slot.astimezone(self.calendar.zone)
+            is_twice = local.replace(fold=0).utcoffset() != local.replace(fold=1).utcoffset()
+            time = local.strftime(f"{clock} %Z" if is_twice else clock)
+            words.append(f"{write_day(local.date())} {time}")
+        return words
+
+
+def pick(sample: Sample, show: Show) -> Decimal | None:
+    """The figure that is shown: consumption, the mean of the readings, the last of the register."""
+    if show is Show.CONSUMPTION:
+        return sample.total
+    if show is Show.REGISTER:
+        return sample.last
+    return mean_of(sample)
+
+
+def mean_of(sample: Sample) -> Decimal:
+    """The mean of the readings, to four decimals."""
+    return (sample.reading_sum / sample.readings_count).quantize(_PLACES, rounding=ROUND_HALF_EVEN)

@@ -1,0 +1,64 @@
+"""A picture as a table: the same figures, for those who do not see the drawing."""
+
+from collections.abc import Iterator
+
+from django.utils.html import escape
+from django.utils.safestring import SafeString
+from msgspec import Struct
+
+from telemetry.store.lines import Sample
+from telemetry.web.charts.picture import Picture, Show, mean_of, pick
+from telemetry.web.wording import Numbers, read_numbers
+
+MOST_ROWS = 500
+
+
+class Table(Struct, frozen=True):
+    """Names of the columns after the time; rows newest first, each with a text for every column.
+
+    `left_out`: older rows that are not shown.
+    """
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, tuple[str, ...]], ...]
+    left_out: int
+
+    def render_rows(self) -> SafeString:
+        """The rows as HTML: there are thousands of cells, and a template is slow at them."""
+        rows = (escape("\t".join((time, *cells))).split("\t") for time, cells in self.rows)
+        return SafeString(
+            "\n".join(
+                f"<tr><th scope=row>{time}</th><td class=number>"
+                f"{'</td><td class=number>'.join(cells)}</td></tr>"
+                for time, *cells in rows
+            )
+        )
+
+
+def read_table(picture: Picture) -> Table:
+    """A column for each device that has a line; what is missing is empty."""
+    columns = tuple(name for name, _ in picture.list_lines())
+    if not columns:
+        return Table((), (), 0)
+    left_out = max(0, len(picture.chart.slots) - MOST_ROWS)
+    return Table(columns, tuple(_list_rows(picture, left_out=left_out)), left_out)
+
+
+def _list_rows(picture: Picture, *, left_out: int) -> Iterator[tuple[str, tuple[str, ...]]]:
+    words, lines = picture.describe_slots(), [line for _, line in picture.list_lines()]
+    numbers = read_numbers()
+    for place in reversed(range(left_out, len(words))):
+        yield (
+            words[place],
+            tuple(_write(line[place], show=picture.show, numbers=numbers) for line in lines),
+        )
+
+
+def _write(sample: Sample | None, *, show: Show, numbers: Numbers) -> str:
+    if sample is None:
+        return ""
+    if show is Show.LEVEL and sample.readings_count > 1:
+        low, high = numbers.write(sample.minimum), numbers.write(sample.maximum)
+        return f"{numbers.write(mean_of(sample))} ({low} \u2013 {high})"
+    value = pick(sample, show)
+    return "" if value is None else numbers.write(value)

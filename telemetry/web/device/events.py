@@ -1,0 +1,58 @@
+"""What happened to a device, newest first: its gateway's presence, replacements, alarms."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from msgspec import Struct
+
+from telemetry.models import Alarm, Device, GatewayEvent, MeterReplacement
+from telemetry.store.device_history import find_first_day
+from telemetry.web.charts.calendar import Calendar
+
+MOST_EVENTS = 30
+
+
+class Happened(StrEnum):
+    """What kind of event it is."""
+
+    OFFLINE = "offline"
+    ONLINE = "online"
+    REPLACED = "replaced"
+    ALARM = "alarm"
+
+
+class Event(Struct, frozen=True):
+    """Something that happened; `about` is the row that says it."""
+
+    at: datetime
+    kind: Happened
+    about: Any
+
+
+def list_events(account_id: int, *, device: Device, calendar: Calendar) -> list[Event]:
+    """At most 30. Presence and replacements from the device's first day in the account on: what was
+    before may be another account's. Four queries."""
+    first_day = find_first_day(account_id, device_id=device.pk)
+    events = _list_alarms(account_id, device)
+    if first_day is not None:
+        events += _list_since(device, since=calendar.start_of(first_day))
+    return sorted(events, key=lambda event: event.at, reverse=True)[:MOST_EVENTS]
+
+
+def _list_alarms(account_id: int, device: Device) -> list[Event]:
+    alarms = Alarm.objects.filter(account_id=account_id, device=device).order_by("-opened_at")
+    return [Event(alarm.opened_at, Happened.ALARM, alarm) for alarm in alarms[:MOST_EVENTS]]
+
+
+def _list_since(device: Device, *, since: datetime) -> list[Event]:
+    presence = GatewayEvent.objects.filter(gateway_id=device.gateway_id, at__gte=since)
+    kinds = {
+        GatewayEvent.Kind.ONLINE: Happened.ONLINE, GatewayEvent.Kind.OFFLINE: Happened.OFFLINE,
+    }  # fmt: skip
+    found = [
+        Event(event.at, kinds[GatewayEvent.Kind(event.kind)], event)
+        for event in presence.order_by("-at")[:MOST_EVENTS]
+    ]
+    replaced = MeterReplacement.objects.filter(device=device, at__gte=since).order_by("-at")
+    return found + [Event(one.at, Happened.REPLACED, one) for one in replaced[:MOST_EVENTS]]

@@ -1,0 +1,33 @@
+"""What a device measured: the newest reading, today, this month."""
+
+from datetime import datetime
+
+from msgspec import Struct
+
+from telemetry.models import Device
+from telemetry.store.latest import LatestReading, read_latest
+from telemetry.store.lines import Sample, read_line_days
+from telemetry.store.series import Point, read_months
+from telemetry.web.charts.calendar import DAY, Calendar
+
+
+class SoFar(Struct, frozen=True):
+    """Today and the billing month under way; None without a reading in them."""
+
+    today: Sample | None
+    month: Point | None
+
+
+def read_so_far(account_id: int, *, device: Device, calendar: Calendar, now: datetime) -> SoFar:
+    """As of the last refresh. Two queries."""
+    today = calendar.day_of(now)
+    month = calendar.month_of(today)
+    days = read_line_days(account_id, device_ids=[device.pk], first=today, until=today + DAY)
+    months = read_months(account_id, device_id=device.pk, first=month, until=month + DAY)
+    return SoFar(days[device.pk][0] if days else None, months[0] if months else None)
+
+
+def read_newest(account_id: int, *, device: Device, now: datetime) -> LatestReading | None:
+    """Its newest reading of the last 31 days. At most two queries."""
+    found = read_latest(account_id, most=1, now=now, device_ids=[device.pk])
+    return found[0] if found else None

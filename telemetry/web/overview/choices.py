@@ -1,0 +1,46 @@
+"""Which devices the overview shows, and what its filter offers."""
+
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+from django.db.models import QuerySet
+from msgspec.structs import replace
+
+from telemetry.models import Device, Gateway
+from telemetry.web.charts.asked import Asked, read_asked
+from telemetry.web.charts.filters import Filters, parse_filters
+from telemetry.web.charts.naming import name_device
+from telemetry.web.pages import AccountRequest
+
+LONGEST = timedelta(days=91)
+MOST_OFFERED = 200
+"""Gateways and devices in the lists of the filter; others are found by choosing a gateway."""
+
+
+def read_choice(request: AccountRequest) -> tuple[Asked, Filters]:
+    """What the address asks for."""
+    filters, errors = parse_filters(dict(request.GET.lists()))
+    asked = read_asked(request, longest=LONGEST, kept=filters.query())
+    return replace(asked, errors=asked.errors | errors), filters
+
+
+def select_devices(account_id: int, filters: Filters) -> QuerySet[Device]:
+    """The account's devices that the filters let through."""
+    return Device.objects.filter(account_id=account_id, **filters.conditions())
+
+
+def offer_choices(account_id: int, asked: Asked, filters: Filters) -> dict[str, Any]:
+    """What the filter offers: kinds, gateways, and the devices of those that are chosen."""
+    gateways = Gateway.objects.filter(account_id=account_id).order_by("code")[:MOST_OFFERED]
+    devices = Device.objects.filter(account_id=account_id).select_related("gateway")
+    if filters.gateways:
+        devices = devices.filter(gateway__in=filters.gateways)
+    offered = list(devices.order_by("gateway__code", "code")[: MOST_OFFERED + 1])
+    return {
+        "kinds": Device.Kind.choices,
+        "gateways": gateways,
+        "devices": [(device.pk, name_device(device)) for device in offered[:MOST_OFFERED]],
+        "has_more_devices": len(offered) > MOST_OFFERED,
+        "href_without_filters": f"?{urlencode(asked.period_pairs)}",
+    }

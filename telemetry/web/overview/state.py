@@ -1,0 +1,94 @@
+"""What of the overview changes from second to second: presence, newest readings, alarms."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from django.db.models import Count, Q
+from msgspec import Struct
+
+from telemetry.models import Alarm, Device
+from telemetry.store.freshness import Freshness
+from telemetry.store.latest import LatestReading, read_latest
+from telemetry.web.charts.naming import find_devices, name_device
+
+LATEST = 20
+ALARMS = 8
+MOST_COUNTED = 1_000
+
+
+class Presence(Struct, frozen=True):
+    """Active devices, and those of them behind a gateway that is online."""
+
+    devices_count: int
+    devices_online: int
+
+
+class NamedReading(Struct, frozen=True):
+    """A reading with its device's name; the device is None when it is another account's by now."""
+
+    reading: LatestReading
+    device: Device | None
+    name: str
+
+
+class OpenAlarms(Struct, frozen=True):
+    """The newest open alarms, and how many there are (no more than 1,000 are counted)."""
+
+    alarms: Sequence[Alarm]
+    count: int
+
+
+class State(Struct, frozen=True):
+    """The account at this moment."""
+
+    freshness: Freshness
+    presence: Presence
+    latest: tuple[NamedReading, ...]
+    alarms: OpenAlarms
+
+
+def read_state(
+    account_id: int,
+    *,
+    freshness: Freshness,
+    now: datetime,
+    device_ids: Sequence[int] | None,
+) -> State:
+    """Presence, the 20 newest readings (of the devices named), open alarms. At most six queries."""
+    return State(
+        freshness,
+        _read_presence(account_id),
+        _read_latest(account_id, now=now, device_ids=device_ids),
+        _read_alarms(account_id),
+    )
+
+
+def _read_presence(account_id: int) -> Presence:
+    counts = Device.objects.filter(account_id=account_id, is_active=True).aggregate(
+        devices=Count("pk"), online=Count("pk", filter=Q(gateway__is_online=True))
+    )
+    return Presence(counts["devices"], counts["online"])
+
+
+def _read_latest(
+    account_id: int, *, now: datetime, device_ids: Sequence[int] | None
+) -> tuple[NamedReading, ...]:
+    found = read_latest(account_id, most=LATEST, now=now, device_ids=device_ids)
+    devices = find_devices(account_id, ids={reading.device_id for reading in found})
+    return tuple(
+        NamedReading(
+            reading,
+            devices.get(reading.device_id),
+            name_device(devices[reading.device_id]) if reading.device_id in devices else "",
+        )
+        for reading in found
+    )
+
+
+def _read_alarms(account_id: int) -> OpenAlarms:
+    is_open = Alarm.objects.filter(account_id=account_id, closed_at=None)
+    newest = list(
+        is_open.select_related("device__gateway").order_by("-opened_at", "-pk")[: ALARMS + 1]
+    )
+    count = len(newest) if len(newest) <= ALARMS else is_open[:MOST_COUNTED].count()
+    return OpenAlarms(newest[:ALARMS], count)

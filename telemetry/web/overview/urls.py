@@ -1,0 +1,11 @@
+"""Addresses of the overview."""
+
+from django.urls import path
+
+from telemetry.web.overview.views import overview, overview_figures, overview_state
+
+urlpatterns = [
+    path("accounts/<int:account_id>/", overview, name="overview"),
+    path("accounts/<int:account_id>/live/state/", overview_state, name="overview-state"),
+    path("accounts/<int:account_id>/live/figures/", overview_figures, name="overview-figures"),
+]

@@ -1,0 +1,130 @@
+"""The overview of an account, and its two parts that stay up to date by themselves."""
+
+from typing import Any
+
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.gzip import gzip_page
+from django.views.decorators.http import require_safe
+
+from telemetry.store.freshness import Freshness, read_freshness
+from telemetry.web.charts.asked import Asked
+from telemetry.web.charts.drawing import draw
+from telemetry.web.charts.filters import Filters
+from telemetry.web.charts.picture import Named, Picture, Show
+from telemetry.web.charts.table import read_table
+from telemetry.web.live import live
+from telemetry.web.overview.choices import offer_choices, read_choice, select_devices
+from telemetry.web.overview.comparison import Comparison, read_comparison
+from telemetry.web.overview.consumption import read_consumption
+from telemetry.web.overview.quantities import Quantity, choose_quantity, list_quantities
+from telemetry.web.overview.state import read_state
+from telemetry.web.pages import AccountRequest, account_page
+
+
+def tag_figures(request: AccountRequest) -> str:
+    """Changes with the aggregates."""
+    return read_freshness(request.account.pk).tag_aggregates()
+
+
+def tag_state(request: AccountRequest) -> str:
+    """Changes with messages and alarms."""
+    return read_freshness(request.account.pk).tag_readings()
+
+
+@gzip_page
+@require_safe
+@account_page()
+def overview(request: AccountRequest) -> HttpResponse:
+    """The whole page."""
+    asked, filters = read_choice(request)
+    freshness = read_freshness(request.account.pk)
+    context = {
+        **_read_figures(request, asked, filters, freshness),
+        **_read_state(request, asked, filters, freshness),
+        **offer_choices(request.account.pk, asked, filters),
+        "live_state": _address(request, "overview-state"),
+        "live_figures": _address(request, "overview-figures"),
+    }
+    status = 400 if context["errors"] else 200
+    return render(request, "telemetry/overview/page.html", context, status=status)
+
+
+@gzip_page
+@require_safe
+@account_page()
+@live(tag_state)
+def overview_state(request: AccountRequest) -> HttpResponse:
+    """What changes with every message."""
+    asked, filters = read_choice(request)
+    context = _read_state(request, asked, filters, read_freshness(request.account.pk))
+    return render(request, "telemetry/overview/state.html", context)
+
+
+@gzip_page
+@require_safe
+@account_page()
+@live(tag_figures)
+def overview_figures(request: AccountRequest) -> HttpResponse:
+    """What changes with the refresh of the aggregates."""
+    asked, filters = read_choice(request)
+    context = _read_figures(request, asked, filters, read_freshness(request.account.pk))
+    return render(request, "telemetry/overview/figures.html", context)
+
+
+def _read_state(
+    request: AccountRequest, asked: Asked, filters: Filters, freshness: Freshness
+) -> dict[str, Any]:
+    """Presence, newest readings, alarms."""
+    account_id, ids = request.account.pk, None
+    if not filters.is_empty:
+        ids = list(select_devices(account_id, filters).values_list("pk", flat=True))
+    state = read_state(account_id, freshness=freshness, now=asked.now, device_ids=ids)
+    return {"state": state, "filters": filters}
+
+
+def _read_figures(
+    request: AccountRequest, asked: Asked, filters: Filters, freshness: Freshness
+) -> dict[str, Any]:
+    """Consumption, the chart and its table."""
+    account_id = request.account.pk
+    quantities = list_quantities(account_id, filters)
+    quantity, errors = choose_quantity(asked.show, quantities)
+    context: dict[str, Any] = {
+        "asked": asked,
+        "filters": filters,
+        "errors": asked.errors | errors,
+        "freshness": freshness,
+        "quantity": quantity,
+        "quantities": [(one, asked.href(show=one.key), one == quantity) for one in quantities],
+    }
+    if freshness.refreshed_at is not None:
+        context["consumption"] = read_consumption(
+            account_id, calendar=asked.calendar, now=asked.now, refreshed_at=freshness.refreshed_at
+        )
+    if quantity is not None:
+        comparison = read_comparison(
+            account_id, quantity=quantity, filters=filters, period=asked.period,
+            calendar=asked.calendar, now=asked.now,
+        )  # fmt: skip
+        context |= {"comparison": comparison, **_show(comparison, quantity, asked)}
+    return context
+
+
+def _show(comparison: Comparison, quantity: Quantity, asked: Asked) -> dict[str, Any]:
+    picture = Picture(
+        comparison.chart,
+        asked.period,
+        asked.calendar,
+        tuple(Named(row.device.pk, row.name) for row in comparison.rows),
+        Show.LEVEL if quantity.is_level else Show.CONSUMPTION,
+        quantity.unit,
+    )
+    return {"drawing": draw(picture), "table": read_table(picture)}
+
+
+def _address(request: AccountRequest, name: str) -> str:
+    query = request.GET.urlencode()
+    path = reverse(name, args=[request.account.pk])
+    return f"{path}?{query}" if query else path

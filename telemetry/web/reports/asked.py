@@ -1,0 +1,105 @@
+"""What a report page was asked for, from its address."""
+
+from datetime import date, timedelta
+
+from django.http import QueryDict
+from django.utils.translation import gettext as _
+from msgspec import Struct
+
+from telemetry.core.consumption import month_of, next_month
+from telemetry.models import Account
+from telemetry.store.reports import LONGEST, Grouping, ReportQuestion
+
+MONTHS = 60
+SHOWN_FIRST = 3
+LARGEST_ID = 2**63 - 1
+
+
+class AskedError(ValueError):
+    """A parameter of the address is wrong. `field` is its name, the text is for people."""
+
+    def __init__(self, field: str, text: str) -> None:
+        super().__init__(text)
+        self.field = field
+
+
+class Asked(Struct, frozen=True):
+    """Billing months `first` to `last`, both included, and how they are shown."""
+
+    first: date
+    last: date
+    grouping: Grouping
+    gateways: tuple[int, ...]
+    groups: tuple[str, ...]
+    page: int
+
+    def make_question(self, account: Account) -> ReportQuestion:
+        """The same for the store."""
+        return ReportQuestion(
+            account.pk,
+            self.first,
+            self.last + timedelta(days=1),
+            self.grouping,
+            gateway_ids=self.gateways or None,
+            groups=self.groups or None,
+        )
+
+
+def list_months(account: Account, *, today: date) -> list[date]:
+    """The last sixty billing months by their first days, newest first."""
+    months = [month_of(today, account.billing_day)]
+    while len(months) < MONTHS:
+        months.append(month_of(months[-1] - timedelta(days=1), account.billing_day))
+    return months
+
+
+def make_default(account: Account, *, today: date) -> Asked:
+    """This month and the two before, by device."""
+    months = list_months(account, today=today)
+    return Asked(months[SHOWN_FIRST - 1], months[0], Grouping.DEVICE, (), (), 1)
+
+
+def parse(given: QueryDict, *, account: Account, today: date) -> Asked:
+    """Read an address. Raises `AskedError`."""
+    default = make_default(account, today=today)
+    first = _parse_month(given, "first", default.first, account=account)
+    last = _parse_month(given, "last", max(default.last, first), account=account)
+    if last < first:
+        raise AskedError("last", _("The last month lies before the first."))
+    if next_month(last) - first > LONGEST:
+        raise AskedError("last", _("At most sixty months can be shown at once."))
+    try:
+        grouping = Grouping(given.get("lines") or Grouping.DEVICE)
+    except ValueError as error:
+        raise AskedError(
+            "lines", _("Unknown choice: expected one of %(all)s.") % {"all": ", ".join(Grouping)}
+        ) from error
+    return Asked(
+        first,
+        last,
+        grouping,
+        tuple(_parse_number(text, "gateway") for text in given.getlist("gateway") if text),
+        tuple(text.replace("\0", "") for text in given.getlist("group")),
+        max(1, _parse_number(given.get("page") or "1", "page")),
+    )
+
+
+def _parse_month(given: QueryDict, name: str, default: date, *, account: Account) -> date:
+    text = given.get(name, "")
+    if not text:
+        return default
+    try:
+        day = date.fromisoformat(text)
+        if not date(1970, 1, 1) <= day <= date(2999, 12, 31):
+            raise ValueError
+    except ValueError as error:
+        raise AskedError(
+            name, _("%(text)s is no day: expected YYYY-MM-DD.") % {"text": text[:40]}
+        ) from error
+    return month_of(day, account.billing_day)
+
+
+def _parse_number(text: str, name: str) -> int:
+    if text.isascii() and text.isdecimal() and len(text) < 20 and int(text) <= LARGEST_ID:
+        return int(text)
+    raise AskedError(name, _("%(text)s is no number.") % {"text": text[:40]})

@@ -1,0 +1,135 @@
+"""The report of an account: a page, a page to print, and files."""
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from django.http import FileResponse, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_safe
+
+from telemetry.models import Account, Device, Gateway
+from telemetry.reporting.columns import LINES, STATES, list_titles, name_line
+from telemetry.reporting.files import Decimals, write_csv, write_xlsx
+from telemetry.reporting.sending import make_header, name_file
+from telemetry.store.freshness import read_freshness
+from telemetry.store.reports import Grouping, ReportRow, read_page, read_sums, stream_rows
+from telemetry.web.pages import AccountRequest, account_page
+from telemetry.web.reports.asked import Asked, AskedError, list_months, make_default, parse
+
+ROWS = 100
+PRINTED_ROWS = 2_000
+CHOICES = 500
+
+
+@require_safe
+@account_page()
+def reports(request: AccountRequest) -> HttpResponse:
+    """Consumption by month; a wrong address is answered with what is wrong and the usual report."""
+    today = timezone.localdate()
+    try:
+        asked, error = parse(request.GET, account=request.account, today=today), None
+    except AskedError as wrong:
+        asked, error = make_default(request.account, today=today), wrong
+    question = asked.make_question(request.account)
+    rows = read_page(question, offset=(asked.page - 1) * ROWS, limit=ROWS + 1)
+    address = request.GET.copy()
+    address.pop("page", None)
+    given = {
+        **_describe(request.account, asked, rows[:ROWS]),
+        "asked": asked,
+        "error": error,
+        "sums": read_sums(question),
+        "months": list_months(request.account, today=today),
+        "groupings": LINES.items(),
+        "gateways": Gateway.objects.filter(account=request.account).order_by("code")[:CHOICES],
+        "groups": list_groups(request.account),
+        "address": address.urlencode(),
+        "has_more": len(rows) > ROWS,
+        "first_row": (asked.page - 1) * ROWS + 1,
+    }
+    page = "telemetry/reports/reports.html"
+    return render(request, page, given, status=400 if error else 200)
+
+
+@require_safe
+@account_page()
+def printed(request: AccountRequest) -> HttpResponse:
+    """The same on paper."""
+    asked = _parse_strictly(request)
+    if isinstance(asked, HttpResponse):
+        return asked
+    question = asked.make_question(request.account)
+    rows = read_page(question, offset=0, limit=PRINTED_ROWS + 1)
+    given = {
+        **_describe(request.account, asked, rows[:PRINTED_ROWS]),
+        "asked": asked,
+        "sums": read_sums(question),
+        "header": make_header(request.account),
+        "is_cut": len(rows) > PRINTED_ROWS,
+        "most": PRINTED_ROWS,
+    }
+    return render(request, "telemetry/reports/printed.html", given)
+
+
+@require_safe
+@account_page()
+def download(request: AccountRequest, format: str) -> HttpResponseBase:  # noqa: A002
+    """The same as a file, all of it."""
+    asked = _parse_strictly(request)
+    if isinstance(asked, HttpResponse):
+        return asked
+    header = make_header(request.account)
+    rows = stream_rows(asked.make_question(request.account))
+    name = name_file(request.account, asked.last, format=format)
+    if format == "csv":
+        decimals: Decimals = "comma" if request.GET.get("decimals") == "comma" else "point"
+        pieces = write_csv(rows, header=header, grouping=asked.grouping, decimals=decimals)
+        answer = StreamingHttpResponse(pieces, content_type="text/csv; charset=utf-8")
+        answer.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+        return answer
+    file = tempfile.TemporaryFile()  # noqa: SIM115 - the response closes it
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / name
+        write_xlsx(path, rows, header=header, grouping=asked.grouping)
+        file.write(path.read_bytes())
+    file.seek(0)
+    kind = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+    return FileResponse(file, as_attachment=True, filename=name, content_type=kind)
+
+
+def list_groups(account: Account) -> list[str]:
+    """The groups of the account's devices."""
+    groups = Device.objects.filter(account=account).exclude(group="").order_by("group")
+    return list(groups.values_list("group", flat=True).distinct()[:CHOICES])
+
+
+def _parse_strictly(request: AccountRequest) -> Asked | HttpResponse:
+    try:
+        return parse(request.GET, account=request.account, today=timezone.localdate())
+    except AskedError as wrong:
+        text = _("The address is wrong: %(field)s: %(text)s") % {
+            "field": wrong.field,
+            "text": wrong,
+        }
+        return HttpResponse(text, status=400, content_type="text/plain; charset=utf-8")
+
+
+def _describe(account: Account, asked: Asked, rows: list[ReportRow]) -> dict[str, Any]:
+    return {
+        "lines": list(_name(rows, asked.grouping, account=account)),
+        "titles": list_titles(asked.grouping),
+        "refreshed_at": read_freshness(account.pk).refreshed_at,
+    }
+
+
+def _name(
+    rows: list[ReportRow], grouping: Grouping, *, account: Account
+) -> Iterator[tuple[ReportRow, str, Any]]:
+    """Each row with the names of its line and of its state."""
+    for row in rows:
+        name = name_line(row.label, grouping=grouping, account=account.name)
+        yield row, name, STATES[row.state]

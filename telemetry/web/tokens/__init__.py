@@ -1,0 +1,1 @@
+"""A user's personal tokens for the API."""
