@@ -64,6 +64,7 @@ ENDPOINTS = MappingProxyType(
         "totals of days": f"{_API}/totals/days?first={{month}}&until={{until}}",
         "totals of months": f"{_API}/totals/months",
         "adjustments": f"{_API}/adjustments",
+        "alarms": f"{_API}/alarms",
         "dead letters": f"{_API}/dead-letters",
     }
 )

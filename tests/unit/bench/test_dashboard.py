@@ -1,4 +1,4 @@
-"""The visitors of `bench dashboard` against a small web server, and the arithmetic of its figures."""
+"""The visitors of `bench dashboard` against a small web server, and the arithmetic of figures."""
 
 import threading
 from collections.abc import Iterator
