@@ -1,5 +1,6 @@
 """Django's settings, from `config.options`."""
 
+import logging
 import sys
 from datetime import timedelta
 from pathlib import Path
@@ -153,6 +154,8 @@ AXES_LOCKOUT_CALLABLE = "telemetry.web.signin.views.tell_lockout"
 AXES_DISABLE_ACCESS_LOG = True
 AXES_ENABLE_ADMIN = False
 AXES_VERBOSE = False
+
+logging.getLogger("axes").setLevel(logging.WARNING)  # it tells of every success otherwise
 
 globals().update(make_mail_settings(OPTIONS.mail))
 

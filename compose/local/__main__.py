@@ -84,7 +84,9 @@ def show_ready(stack: Stack, layout: Layout) -> None:
     lines = [
         "",
         "Ready.",
-        f"  Web       {values['WEB_URL']}/   {values['ADMIN_USER']} / {values['ADMIN_PASSWORD']}",
+        f"  Web       {values['WEB_URL']}/   {values['DEMO_MEMBER']} / {values['MEMBER_PASSWORD']}",
+        f"  Admin     {values['WEB_URL']}/admin/   "
+        f"{values['ADMIN_USER']} / {values['ADMIN_PASSWORD']}",
         f"  Flower    {values['FLOWER_URL']}/   {flower}",
         f"  MQTT      {values['MQTT_HOST']}:{values['MQTT_PORT']}   gateways publish as {gateway}",
         f"  Settings  {settings} (addresses and passwords; shell syntax)",

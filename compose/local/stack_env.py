@@ -19,6 +19,7 @@ SECRET_NAMES = (
     "redis",
     *(f"mqtt_{role}" for role in ROLES),
     "admin",
+    "member",
     "flower",
     "share",
 )
@@ -68,6 +69,8 @@ def build_values(
         FLOWER_USER="flower",
         FLOWER_PASSWORD=kept["flower"],
         FLOWER_BASIC_AUTH=f"flower:{kept['flower']}",
+        DEMO_MEMBER="member",
+        MEMBER_PASSWORD=kept["member"],
         SECRET_KEY=kept["secret_key"],
         # Whoever knows the group can join it and take messages away: Mosquitto checks no rights on
         # a subscription, only on delivery, and gives a shared message to one member.

@@ -134,7 +134,8 @@ def test_it_writes_the_same_figures_in_every_form(sites: list[Site], client: Cli
         for column, value in (("Consumption", row.total), ("Adjustments", row.adjustments),
                               ("Consumption now", row.live_total), ("Daily mean", row.daily_mean),
                               ("Coverage", row.coverage)):  # fmt: skip
-            assert D(one[column]) == value
+            # The coverage of a month under way falls from one moment to the next.
+            assert abs(D(one[column]) - value) < (D("1e-6") if column == "Coverage" else D("1e-30"))
         assert D(str(cells[5])) == row.total
         assert D(str(cells[7])) == row.live_total
         assert cells[0].date() == row.month
@@ -335,9 +336,11 @@ def test_it_lets_viewers_read_but_not_schedule_and_strangers_nothing(
 ) -> None:
     viewer = sign_in(sites, "viewer")
     stranger = sign_in([register(connection, Meter("delta"))], "owner")
-    ends = ("", "print/", "consumption.csv", "consumption.xlsx")
-    assert {viewer.get(address(sites, end)).status_code for end in ends} == {200}
-    assert {stranger.get(address(sites, end)).status_code for end in ends} == {404}
+    for end in ("", "print/", "consumption.csv", "consumption.xlsx"):
+        for who, expected in ((viewer, 200), (stranger, 404)):
+            answer = who.get(address(sites, end))
+            assert answer.status_code == expected
+            answer.close()
     base = f"schedules/{schedule.pk}/"
     for end in (f"{base}switch/", f"{base}send/", f"{base}delete/", "schedules/"):
         assert viewer.post(address(sites, end)).status_code == 403
