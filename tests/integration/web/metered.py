@@ -65,7 +65,8 @@ def add_devices(account_id: int, *, count: int, measurements: Iterable[str] = ("
         Gateway(
             account=account,
             code=f"G{number:04}",
-            mac=f"02:55:{account_id >> 8:02x}:{account_id & 255:02x}:{number >> 8:02x}:{number & 255:02x}",
+            mac=f"02:55:{account_id >> 8:02x}:{account_id & 255:02x}"
+            f":{number >> 8:02x}:{number & 255:02x}",
             is_online=True,
             last_seen=timezone.now(),
         )
