@@ -59,7 +59,8 @@ def read_consumption(
     hours = _read_hours(account_id, part)
     hours_before = _read_hours(account_id, before)
     days_before = _read_days(account_id, first=before.month, until=before.day)
-    units = [unit for unit, _ in _count_devices(rows).most_common()]
+    counts = _count_devices(rows)
+    units = sorted(counts, key=lambda unit: (-counts[unit], unit))
     units += sorted({*hours_before, *days_before} - set(units))
     shown = units[:MOST_UNITS]
     so_far, part_of_month = _add(days, today), _add(days, hours)

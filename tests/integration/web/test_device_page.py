@@ -1,0 +1,277 @@
+"""The page of a device: from single readings to months, what happened, what was refused."""
+
+import json
+import re
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from django.db import connection as django_connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from telemetry.core.consumption import Meter, Replacement
+from telemetry.models import Alarm, GatewayEvent, MonthAdjustment
+from telemetry.store.connection import Connection
+from tests.consumption import Site, register, replace_register
+from tests.integration.web.metered import device_of, open_account, receive, refresh
+
+pytestmark = pytest.mark.integration
+
+HOUR, MINUTE, DAY = timedelta(hours=1), timedelta(minutes=1), timedelta(days=1)
+NOON = datetime(2025, 11, 20, 12, tzinfo=UTC)
+
+
+def open_page(site: Site, client: Client, *, status: int = 200, **query: Any) -> str:
+    address = f"/accounts/{site.account_id}/devices/{site.device_id}/?{urlencode(query)}"
+    reply = client.get(address)
+    assert reply.status_code == status
+    return reply.content.decode()
+
+
+def drawing_of(page: str) -> Any:
+    [text] = re.findall(r'<script id="chart-data" type="application/json">(.*?)</script>', page)
+    return json.loads(text)
+
+
+def zoom(since: datetime, until: datetime) -> dict[str, str]:
+    return {"period": "zoom", "since": since.isoformat(), "until": until.isoformat()}
+
+
+def fill(connection: Connection, site: Site, *, seconds: int, count: int) -> None:
+    """Readings one after another from noon on, refreshed."""
+    connection.execute(
+        "INSERT INTO reading (time, received_at, account_id, gateway_id, device_id, value, unit)"
+        " SELECT %s::timestamptz + n * make_interval(secs => %s), now(), %s, %s, %s, n %% 7, ''"
+        " FROM generate_series(0, %s - 1) AS n",
+        [NOON, seconds, site.account_id, site.gateway_id, site.device_id, count],
+    )
+    connection.execute(
+        "INSERT INTO dirty_hour (hour, device_ids) SELECT DISTINCT date_trunc('hour', time),"
+        " ARRAY[device_id] FROM reading"
+    )
+    refresh(connection)
+
+
+def test_it_says_what_to_do_without_a_reading(connection: Connection) -> None:
+    site, client = open_account(connection)
+    page = open_page(site, client)
+    for words in (
+        "never heard", "none in the last 31 days", "No readings in this period",
+        "No month has a reading", "Nothing happened yet", "No reading of this device was refused",
+    ):  # fmt: skip
+        assert words in page, words
+    assert drawing_of(page)["lines"] == []
+
+
+@pytest.mark.parametrize("measurement", ["delta", "cumulative", "gauge"])
+def test_it_shows_one_reading(connection: Connection, measurement: Any) -> None:
+    site, client = open_account(connection, Meter(measurement))
+    receive(connection, (site, timezone.now(), "1234.5"))
+    for query in ({}, {"period": "24h"}, {"period": "30d"}, {"period": "month"}):
+        page = open_page(site, client, **query)
+        assert "1,234.5" in page
+        assert len(drawing_of(page)["lines"]) == 1
+        assert "online" in page
+
+
+def test_it_goes_from_days_to_hours_to_single_readings(connection: Connection) -> None:
+    site, client = open_account(connection, Meter("gauge", interval_s=600))
+    fill(connection, site, seconds=600, count=6 * 24 * 12)
+    for length, resolution, values in (
+        (11 * DAY, "day", 12), (7 * DAY, "hour", 7 * 24), (DAY, "reading", 144),
+        (HOUR, "reading", 6),
+    ):  # fmt: skip
+        drawing = drawing_of(open_page(site, client, **zoom(NOON, NOON + length)))
+        found = [value for value in drawing["lines"][0]["values"] if value is not None]
+        assert (drawing["resolution"], len(found)) == (resolution, values)
+
+
+def test_it_puts_many_readings_together_to_minutes_and_hours(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from telemetry.web.charts import chart
+
+    site, client = open_account(connection, Meter("gauge", interval_s=2))
+    fill(connection, site, seconds=2, count=7_200)
+    drawing = drawing_of(open_page(site, client, **zoom(NOON, NOON + 4 * HOUR)))
+    [line] = drawing["lines"]
+    assert (drawing["resolution"], len(line["values"])) == ("minute", 240)
+    assert (line["low"][0], line["high"][0]) == ("0", "6")
+    monkeypatch.setattr(chart, "MOST_COUNTED", 7_000)
+    assert (
+        drawing_of(open_page(site, client, **zoom(NOON, NOON + 4 * HOUR)))["resolution"] == "hour"
+    )
+    close = drawing_of(open_page(site, client, **zoom(NOON, NOON + HOUR)))
+    assert (close["resolution"], len(close["lines"][0]["values"])) == ("reading", 1_800)
+
+
+def test_it_shows_gaps_of_hours_and_of_single_readings(connection: Connection) -> None:
+    site, client = open_account(connection, Meter("delta", interval_s=600))
+    times = (0, 10, 20, 200, 210)
+    receive(connection, *((site, NOON + minutes * MINUTE, minutes) for minutes in times))
+    start = NOON.timestamp() * 1000
+    raw = drawing_of(open_page(site, client, **zoom(NOON - HOUR, NOON + 5 * HOUR)))
+    assert raw["lines"][0]["values"] == ["0", "10", "20", None, "200", "210"]
+    assert raw["gaps"] == [[start + 20 * 60_000, start + 200 * 60_000]]
+    hours = drawing_of(open_page(site, client, **zoom(NOON - 2 * HOUR, NOON + 26 * HOUR)))
+    values = hours["lines"][0]["values"]
+    assert values[:6] == [None, None, "30", None, None, "410"]
+    assert hours["gaps"][:2] == [
+        [start - 2 * 3_600_000, start], [start + 3_600_000, start + 3 * 3_600_000],
+    ]  # fmt: skip
+    assert "26 missing" in hours["summary"]
+
+
+def test_it_shows_what_a_register_counted_and_the_register(connection: Connection) -> None:
+    site, client = open_account(connection, Meter("cumulative"))
+    receive(connection, (site, NOON, 100), (site, NOON + HOUR, 130))
+    period = zoom(NOON, NOON + 30 * HOUR)
+    shown = {
+        show: drawing_of(open_page(site, client, **period, show=show))["lines"][0]["values"][:2]
+        for show in ("consumption", "register")
+    }
+    assert shown == {"consumption": ["0", "30"], "register": ["100", "130"]}
+    page = open_page(site, client, **period, show="level", status=400)
+    assert "This device does not measure that." in page
+
+
+def test_it_offers_the_way_to_other_periods(connection: Connection) -> None:
+    site, client = open_account(connection, Meter("cumulative"))
+    receive(connection, (site, NOON, 100))
+    page = open_page(site, client, **{"from": "2025-11-01", "to": "2025-11-10", "show": "register"})
+    steps = dict(re.findall(r'<a href="([^"]+)" data-step="(\w+)"', page))
+    by_name = {name: href.replace("&amp;", "&") for href, name in steps.items()}
+    assert set(by_name) == {"earlier", "later", "closer", "wider", "reset"}
+    assert by_name["earlier"] == "?period=range&from=2025-10-22&to=2025-10-31&show=register"
+    assert by_name["later"] == "?period=range&from=2025-11-11&to=2025-11-20&show=register"
+    for href in by_name.values():
+        assert (
+            client.get(f"/accounts/{site.account_id}/devices/{site.device_id}/{href}").status_code
+            == 200
+        )
+    closest = zoom(NOON, NOON + MINUTE)
+    assert 'data-step="closer"' not in open_page(site, client, **closest)
+    assert 'data-step="later"' not in open_page(site, client, period="24h")
+
+
+def test_it_lists_months_with_their_adjustments(connection: Connection) -> None:
+    site, client = open_account(connection)
+    receive(connection, (site, NOON, 10), (site, NOON - 40 * DAY, "7.5"))
+    connection.execute(
+        "INSERT INTO closed_month (account_id, month) VALUES (%s, '2025-10-01')", [site.account_id]
+    )
+    connection.execute("UPDATE monthly_total SET closed_total = 5 WHERE month = '2025-10-01'")
+    for difference in ("3", "-0.5"):
+        MonthAdjustment.objects.create(
+            account_id=site.account_id, device_id=site.device_id, month="2025-10-01",
+            difference=Decimal(difference),
+        )  # fmt: skip
+    page = open_page(site, client)
+    october = page[page.index("October 2025") :]
+    assert page.index("November 2025") < page.index("October 2025")
+    assert "closed, adjusted since" in october
+    assert "2 adjustments" in october
+    assert october.index("+3\u00a0kWh") < october.index("-0.5\u00a0kWh")
+
+
+def test_it_lists_what_happened_newest_first(connection: Connection) -> None:
+    site, client = open_account(connection, Meter("cumulative"))
+    receive(connection, (site, NOON - 10 * DAY, 10), (site, NOON, 20))
+    replace_register(connection, site, Replacement(NOON - 3 * DAY, Decimal(15), Decimal(1)))
+    for kind, days in (("offline", 2), ("online", 1), ("offline", 30)):
+        GatewayEvent.objects.create(
+            gateway_id=site.gateway_id, kind=kind, at=NOON - days * DAY, last_seen=NOON - days * DAY
+        )
+    Alarm.objects.create(
+        account_id=site.account_id, device_id=site.device_id, kind="high", limit=3, value=9,
+        opened_at=NOON - 4 * DAY, last_beyond_at=NOON, closed_at=NOON, ending="reading",
+    )  # fmt: skip
+    page = open_page(site, client)
+    events = page[page.index('id="events-title"') : page.index('id="facts-title"')]
+    order = ["heard again", "went silent", "the old one stopped at 15", "Worst value 9"]
+    places = [events.index(words) for words in order]
+    assert places == sorted(places)
+    assert events.count("went silent") == 1  # the older one is before the first day
+
+
+def test_it_hides_what_happened_before_the_device_was_the_accounts(connection: Connection) -> None:
+    site, _ = open_account(connection, Meter("cumulative"))
+    receive(connection, (site, NOON - 10 * DAY, 10))
+    replace_register(connection, site, Replacement(NOON - 9 * DAY, Decimal("15.125"), Decimal(1)))
+    GatewayEvent.objects.create(gateway_id=site.gateway_id, kind="offline", at=NOON - 9 * DAY)
+    heir, client = open_account(connection)
+    connection.execute(
+        "UPDATE gateway SET account_id = %s WHERE id = %s", [heir.account_id, site.gateway_id]
+    )
+    page = open_page(Site(site.device_id, heir.account_id, 0, "", 1, site.meter), client)
+    assert "15.125" not in page
+    assert "went silent" not in page
+    assert "No month has a reading" in page
+
+
+def test_it_shows_what_was_refused_of_this_device_and_waits(connection: Connection) -> None:
+    site, client = open_account(connection)
+    other = register(connection, Meter("delta"), beside=site)
+    for number, (of, code, state) in enumerate(
+        (
+            (site, "D", "pending"),
+            (site, "E", "pending"),
+            (other, "D", "pending"),
+            (site, "D", "discarded"),
+        )
+    ):
+        connection.execute(
+            "INSERT INTO dead_letter (fingerprint, topic, payload, reason, detail, mac,"
+            " device_code, gateway_id, account_id, first_seen, last_seen, state)"
+            " VALUES (%s, 't', 'p', 'bad_value', %s, %s, %s, %s, %s, now(), now(), %s)",
+            [bytes([number]), f"<detail {number}>", device_of(of).gateway.mac, code, of.gateway_id,
+                of.account_id, state],
+        )  # fmt: skip
+    page = open_page(site, client)
+    assert "&lt;detail 0&gt;" in page
+    assert page.count("bad_value") == 1
+
+
+def test_it_is_not_there_for_other_accounts(connection: Connection) -> None:
+    site, client = open_account(connection)
+    foreign, _ = open_account(connection)
+    for number in (foreign.device_id, 10**9):
+        for part in ("", "live/state/", "live/figures/"):
+            address = f"/accounts/{site.account_id}/devices/{number}/{part}"
+            assert client.get(address).status_code == 404, address
+
+
+def test_it_updates_single_readings_as_they_come_and_hours_with_the_refresh(
+    connection: Connection,
+) -> None:
+    site, client = open_account(connection)
+    receive(connection, (site, timezone.now() - HOUR, 5))
+    connection.execute("UPDATE gateway SET last_seen = now() - interval '2 minutes'")
+    path = f"/accounts/{site.account_id}/devices/{site.device_id}/live/figures/"
+
+    def ask(query: str, tag: str) -> Any:
+        return client.get(path + query, headers={"If-None-Match": tag} if tag else {})
+
+    tags = {query: ask(query, "").headers["ETag"] for query in ("", "?period=24h")}
+    receive(connection, (site, timezone.now(), "8.25"), refreshed=False)
+    assert ask("", tags[""]).status_code == 304
+    assert "8.25" in ask("?period=24h", tags["?period=24h"]).content.decode()
+    refresh(connection)
+    assert ask("", tags[""]).status_code == 200
+    state = client.get(path.replace("figures", "state")).content.decode()
+    assert "8.25" in state
+
+
+def test_it_asks_few_questions_of_a_device_of_many_readings(connection: Connection) -> None:
+    site, client = open_account(connection, Meter("gauge", interval_s=2))
+    fill(connection, site, seconds=2, count=100_000)
+    for query in ({}, {"period": "month"}, zoom(NOON, NOON + 12 * HOUR)):
+        open_page(site, client, **query)
+        with CaptureQueriesContext(django_connection) as asked:
+            page = open_page(site, client, **query)
+        assert len(asked) <= 21
+        assert len(page) < 250_000
