@@ -17,7 +17,7 @@ from telemetry.web.charts.table import read_table
 from telemetry.web.live import live
 from telemetry.web.overview.choices import offer_choices, read_choice, select_devices
 from telemetry.web.overview.comparison import Comparison, read_comparison
-from telemetry.web.overview.consumption import read_consumption
+from telemetry.web.overview.consumption import keep_consumption
 from telemetry.web.overview.quantities import Quantity, choose_quantity, list_quantities
 from telemetry.web.overview.state import read_state
 from telemetry.web.pages import AccountRequest, account_page
@@ -100,7 +100,7 @@ def _read_figures(
         "quantities": [(one, asked.href(show=one.key), one == quantity) for one in quantities],
     }
     if freshness.refreshed_at is not None:
-        context["consumption"] = read_consumption(
+        context["consumption"] = keep_consumption(
             account_id, calendar=asked.calendar, now=asked.now, refreshed_at=freshness.refreshed_at
         )
     if quantity is not None:

@@ -65,7 +65,7 @@ def add_devices(account_id: int, *, count: int, measurements: Iterable[str] = ("
         Gateway(
             account=account,
             code=f"G{number:04}",
-            mac=f"02:55:{account_id >> 8:02x}:{account_id & 255:02x}:{number >> 8:02x}:{number & 255:02x}",
+            mac=":".join(f"{byte:02x}" for byte in (2, 85, account_id, 0, *divmod(number, 256))),
             is_online=True,
             last_seen=timezone.now(),
         )

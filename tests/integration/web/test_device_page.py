@@ -82,8 +82,11 @@ def test_it_goes_from_days_to_hours_to_single_readings(connection: Connection) -
     site, client = open_account(connection, Meter("gauge", interval_s=600))
     fill(connection, site, seconds=600, count=6 * 24 * 12)
     for length, resolution, values in (
-        (11 * DAY, "day", 12), (7 * DAY, "hour", 7 * 24), (DAY, "reading", 144), (HOUR, "reading", 6),
-    ):  # fmt: skip
+        (11 * DAY, "day", 12),
+        (7 * DAY, "hour", 7 * 24),
+        (DAY, "reading", 144),
+        (HOUR, "reading", 6),
+    ):
         drawing = drawing_of(open_page(site, client, **zoom(NOON, NOON + length)))
         found = [value for value in drawing["lines"][0]["values"] if value is not None]
         assert (drawing["resolution"], len(found)) == (resolution, values)
@@ -224,8 +227,8 @@ def test_it_shows_what_was_refused_of_this_device_and_waits(connection: Connecti
         )
     ):
         connection.execute(
-            "INSERT INTO dead_letter (fingerprint, topic, payload, reason, detail, mac, device_code,"
-            " gateway_id, account_id, first_seen, last_seen, state)"
+            "INSERT INTO dead_letter (fingerprint, topic, payload, reason, detail, mac,"
+            " device_code, gateway_id, account_id, first_seen, last_seen, state)"
             " VALUES (%s, 't', 'p', 'bad_value', %s, %s, %s, %s, %s, now(), now(), %s)",
             [bytes([number]), f"<detail {number}>", device_of(of).gateway.mac, code, of.gateway_id,
                 of.account_id, state],
