@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from compose.bench.aggregates import run_aggregates
+from compose.bench.dashboard import Load, run_dashboard
 from compose.bench.drain import Drain, run_drain
 from compose.bench.latency import run_latency
 from compose.bench.memory import run_memory
@@ -18,6 +19,8 @@ from compose.local.layout import StackError
 
 Say = Callable[[str], None]
 
+MAY_BE_ZERO = (("drain", "naive"), ("scale", "rows"), ("dashboard", "millions"))
+
 
 def main(arguments: list[str]) -> int:
     """Run a bench; the exit code."""
@@ -27,7 +30,7 @@ def main(arguments: list[str]) -> int:
         name: value for name, value in vars(options).items() if name not in ("run", "json", "plans")
     }
     for name, value in given.items():
-        smallest = 0 if name in ("naive", "rows") else 1
+        smallest = 0 if (options.bench, name) in MAY_BE_ZERO else 1
         for number in value if isinstance(value, list) else [value]:
             if isinstance(number, int | float) and number < smallest:
                 parser.error(f"--{name} {number:g}: expected at least {smallest}")
@@ -102,6 +105,15 @@ def make_parser() -> argparse.ArgumentParser:
     _add_common(aggregates, _aggregates, runs=1)
     aggregates.add_argument("--millions", type=int, default=100, help="readings; default 100")
     aggregates.add_argument("--plans", type=Path, metavar="FILE", help="write the queries' plans")
+    dashboard = benches.add_parser(
+        "dashboard", help="pages and API beside many readings, and while messages arrive"
+    )
+    _add_common(dashboard, _dashboard, runs=1)
+    dashboard.add_argument("--millions", type=int, default=0, help="readings that stand; default 0")
+    dashboard.add_argument("--times", type=int, default=50, help="of each address; default 50")
+    dashboard.add_argument("--rate", type=float, default=5_000.0, help="messages a second")
+    dashboard.add_argument("--seconds", type=float, default=60.0, help="of each flow; default 60")
+    dashboard.add_argument("--members", type=int, default=50, help="who look on; default 50")
     return parser
 
 
@@ -159,6 +171,16 @@ def _memory(options: argparse.Namespace, _: Say) -> Run:
 
 def _aggregates(options: argparse.Namespace, say: Say) -> Run:
     return run_aggregates(millions=options.millions, plans=options.plans, say=say)
+
+
+def _dashboard(options: argparse.Namespace, say: Say) -> Run:
+    return run_dashboard(
+        millions=options.millions,
+        times=options.times,
+        load=Load(options.rate, options.seconds, options.members),
+        concurrency=options.concurrency,
+        say=say,
+    )
 
 
 if __name__ == "__main__":

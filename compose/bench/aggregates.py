@@ -12,23 +12,18 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
-import psycopg
-
+from compose.bench.accounts import (
+    GATEWAY_DEVICES,
+    fill_accounts,
+    note_hours,
+    register_accounts,
+    vacuum,
+)
 from compose.bench.results import Run
 from compose.bench.rig import Rig
-from compose.bench.scale import DAYS, DEVICES, Filled, fill_readings
-from compose.local.layout import PYTHON
 
-GATEWAY_DEVICES = 8
-MEASUREMENTS = ("delta", "cumulative", "gauge")  # one account of a thousand devices each
 LATE = 10_000
-NOTE = """
-INSERT INTO dirty_hour (hour, device_ids)
-SELECT hour, (SELECT array_agg(id) FROM device)
-FROM generate_series(date_trunc('day', now() - %(days)s * interval '1 day'), now(), '1 hour') hour
-"""
 
 
 def run_aggregates(*, millions: int, plans: Path | None, say: Callable[[str], None]) -> Run:
@@ -38,69 +33,27 @@ def run_aggregates(*, millions: int, plans: Path | None, say: Callable[[str], No
     """
     with Rig(concurrency=2) as rig, tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
-        macs = _register(rig, place)
-        url = rig.environ["DATABASE_URL"]
+        macs = register_accounts(rig, place)
         run: Run = {"million readings": float(millions)}
-        place_of = _first(url)
-        run["filling, s"] = _time(lambda: fill_readings(url, rows=millions * 10**6, into=place_of))
+        run["filling, s"] = _time(lambda: fill_accounts(rig, millions=millions))
         say(f"{millions} million readings stand")
-        rig.servers.postgres.restart()
-        with psycopg.connect(url, autocommit=True) as connection:
-            connection.execute(NOTE, {"days": DAYS})
-        run["first refresh, s"] = _ask(rig, "refresh")["seconds"]
+        note_hours(rig)
+        run["first refresh, s"] = rig.ask("refresh")["seconds"]
         say(f"refreshed in {run['first refresh, s']:.0f} s")
-        with psycopg.connect(url, autocommit=True) as connection:
-            connection.execute("VACUUM (ANALYZE)")
+        vacuum(rig)
         worker = rig.start("worker-ingest")
         history = _write_late(place, macs)
         rig.manage("import_readings", str(history))
         worker.stop()
-        late = _ask(rig, "refresh")
+        late = rig.ask("refresh")
         run["refresh after 10,000 late readings, s"] = late["seconds"]
         run["hours computed again"] = late["hours"]
         run["days computed again"] = late["days"]
-        run.update(_ask(rig, "queries"))
+        run.update(rig.ask("queries"))
         if plans is not None:
-            _write_plans(plans, _ask(rig, "plans"))
+            _write_plans(plans, rig.ask("plans"))
         rig.manage("delivery_report")
         return run
-
-
-def _register(rig: Rig, folder: Path) -> list[str]:
-    """Three accounts of a thousand devices; the MACs of their gateways."""
-    gateways, macs = [], []
-    for number in range(DEVICES // GATEWAY_DEVICES):
-        account = number * len(MEASUREMENTS) * GATEWAY_DEVICES // DEVICES
-        macs.append(f"02:bb:00:00:{number >> 8:02x}:{number & 255:02x}")
-        gateways.append(
-            {
-                "account": f"Account {account + 1}",
-                "code": f"GW-{number}",
-                "mac": macs[-1],
-                "devices": [
-                    {
-                        "code": f"D{place}",
-                        "name": f"Device {place}",
-                        "kind": "sensor",
-                        "measurement": MEASUREMENTS[account],
-                        "unit": "kWh",
-                    }
-                    for place in range(GATEWAY_DEVICES)
-                ],
-            }
-        )
-    zones = ("America/Sao_Paulo", "Europe/Lisbon", "America/New_York")
-    accounts = [{"name": f"Account {n + 1}", "time_zone": zone} for n, zone in enumerate(zones)]
-    file = folder / "fleet.json"
-    file.write_text(json.dumps({"accounts": accounts, "gateways": gateways}), encoding="utf-8")
-    rig.manage("load_fleet", str(file))
-    return macs
-
-
-def _first(url: str) -> Filled:
-    with psycopg.connect(url) as connection:
-        row: Any = connection.execute("SELECT min(id), min(account_id) FROM device").fetchone()
-    return Filled(row[0], row[1], DEVICES // len(MEASUREMENTS))
 
 
 def _write_late(folder: Path, macs: list[str]) -> Path:
@@ -130,11 +83,6 @@ def _write_late(folder: Path, macs: list[str]) -> Path:
 def _write_plans(file: Path, plans: dict[str, str]) -> None:
     text = "\n\n".join(f"{name}\n\n{plan}" for name, plan in plans.items())
     file.write_text(text + "\n", encoding="utf-8")
-
-
-def _ask(rig: Rig, what: str) -> dict[str, Any]:
-    answer: dict[str, Any] = json.loads(rig.run([str(PYTHON), "-m", "compose.bench.ask", what]))
-    return answer
 
 
 def _time(work: Callable[[], object]) -> float:

@@ -1,5 +1,5 @@
-"""`python -m compose.bench.ask refresh|queries|plans`: what `bench aggregates` asks of the
-application, in a process with its settings. Prints JSON."""
+"""`python -m compose.bench.ask refresh|queries|plans|members COUNT`: what `bench aggregates` and
+`bench dashboard` ask of the application, in a process with its settings. Prints JSON."""
 
 import json
 import random
@@ -10,6 +10,8 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import django
+
+from compose.bench.results import percentiles
 
 TIMES = 200
 
@@ -57,6 +59,33 @@ def explain() -> dict[str, str]:
             cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS) {sql}", params)
             plans[name] = "\n".join(line for (line,) in cursor.fetchall())
     return plans
+
+
+def enter_members(count: str) -> dict[str, Any]:
+    """Have so many new members of every account, signed in: their `sessions`, and the `places`
+    (account, gateway, device) by the name of the account."""
+    from django.db.models import F  # noqa: PLC0415 - needs Django's set-up
+    from django.test import Client  # noqa: PLC0415
+
+    from telemetry.models import Account, Device, Membership, User  # noqa: PLC0415
+
+    users = User.objects.bulk_create(User(username=f"member-{n}") for n in range(int(count)))
+    accounts = list(Account.objects.order_by("name"))
+    Membership.objects.bulk_create(
+        Membership(user=user, account=account, role=Membership.Role.OWNER)
+        for user in users
+        for account in accounts
+    )
+    sessions = []
+    for user in users:
+        client = Client()
+        client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+        sessions.append(client.cookies["sessionid"].value)
+    places = Device.objects.order_by("pk").values("account", "gateway", device=F("pk"))
+    return {
+        "sessions": sessions,
+        "places": {row.name: list(places.filter(account=row)) for row in accounts},
+    }
 
 
 def list_questions() -> dict[str, Callable[[], object]]:
@@ -108,10 +137,16 @@ def _measure_ms(question: Callable[[], object]) -> dict[str, float]:
         started_s = time.perf_counter()
         question()
         times.append((time.perf_counter() - started_s) * 1000)
-    times.sort()
-    return {"p50": times[TIMES // 2], "p95": times[TIMES * 95 // 100]}
+    return percentiles(times)
 
+
+ANSWERS: dict[str, Callable[..., object]] = {
+    "refresh": refresh,
+    "queries": ask,
+    "plans": explain,
+    "members": enter_members,
+}
 
 if __name__ == "__main__":
     django.setup()
-    print(json.dumps({"refresh": refresh, "queries": ask, "plans": explain}[sys.argv[1]]()))
+    print(json.dumps(ANSWERS[sys.argv[1]](*sys.argv[2:])))

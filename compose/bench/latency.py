@@ -62,15 +62,16 @@ def run_latency(*, rates: list[float], seconds: float, concurrency: int) -> Run:
         for rate in rates:
             started_at = time.time() + WARM_S
             pipeline.send(rate=rate, seconds=seconds + WARM_S)
-            time.sleep(0.5)
-            found = _measure_ms(pipeline.rig, announcements, started_at=started_at)
+            found = measure_ms(pipeline.rig, announcements, started_at=started_at)
             for point in POINTS:
                 run[f"{rate:g} a second, p{point}, ms"] = found[len(found) * point // 100]
         announcements.close()
     return run
 
 
-def _measure_ms(rig: Rig, announcements: Announcements, *, started_at: float) -> list[float]:
+def measure_ms(rig: Rig, announcements: Announcements, *, started_at: float) -> list[float]:
+    """Of every message published since an instant (Unix seconds) and stored; in order."""
+    time.sleep(0.5)  # the last announcements
     with psycopg.connect(rig.environ["DATABASE_URL"]) as connection:
         rows = connection.execute(PUBLISHED, [started_at]).fetchall()
     return sorted(

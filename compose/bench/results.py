@@ -4,6 +4,7 @@ import json
 import platform
 import statistics
 import subprocess
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,12 @@ def as_table(title: str, runs: list[Run]) -> Table:
         shown = (statistics.median(values), min(values), max(values))
         table.add_row(name, *(f"{value:,.1f}" for value in shown))
     return table
+
+
+def percentiles(values: Sequence[float]) -> Run:
+    """The median and the 95th percentile, `p50` and `p95`."""
+    found = sorted(values)
+    return {f"p{point}": found[len(found) * point // 100] for point in (50, 95)}
 
 
 def write_json(path: Path, *, bench: str, options: dict[str, Any], runs: list[Run]) -> None:

@@ -1,5 +1,6 @@
 """Servers and processes of one run. Everything ends, and all data is deleted, with the run."""
 
+import json
 import os
 import secrets
 import subprocess
@@ -9,7 +10,7 @@ from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import psutil
 import psycopg
@@ -88,6 +89,12 @@ class Rig:
         if done.returncode:
             raise StackError(f"{' '.join(argv[1:3])} failed:\n{done.stdout}{done.stderr}")
         return done.stdout
+
+    def ask(self, *what: str) -> dict[str, Any]:
+        """What `ask.py` answers, in a process with the application's settings."""
+        done = self.run([str(PYTHON), "-m", "compose.bench.ask", *what])
+        answer: dict[str, Any] = json.loads(done)
+        return answer
 
     def simulate(self, *, count: int, gateways: int = 50) -> None:
         """Publish `count` messages of 3 readings, as fast as the broker takes them."""

@@ -81,12 +81,14 @@ def show_ready(stack: Stack, layout: Layout) -> None:
     settings = layout.stack_env.relative_to(REPOSITORY)
     flower = f"{values['FLOWER_USER']} / {values['FLOWER_PASSWORD']}"
     gateway = f"{values['MQTT_GATEWAY_USER']} / {values['MQTT_GATEWAY_PASSWORD']}"
+    admin = f"{values['ADMIN_USER']} / {values['ADMIN_PASSWORD']}"
+    has_member = "DEMO_MEMBER" in values
+    member = f"   {values['DEMO_MEMBER']} / {values['MEMBER_PASSWORD']}" if has_member else ""
     lines = [
         "",
         "Ready.",
-        f"  Web       {values['WEB_URL']}/   {values['DEMO_MEMBER']} / {values['MEMBER_PASSWORD']}",
-        f"  Admin     {values['WEB_URL']}/admin/   "
-        f"{values['ADMIN_USER']} / {values['ADMIN_PASSWORD']}",
+        f"  Web       {values['WEB_URL']}/{member}",
+        f"  Admin     {values['WEB_URL']}/admin/   {admin}",
         f"  Flower    {values['FLOWER_URL']}/   {flower}",
         f"  MQTT      {values['MQTT_HOST']}:{values['MQTT_PORT']}   gateways publish as {gateway}",
         f"  Settings  {settings} (addresses and passwords; shell syntax)",

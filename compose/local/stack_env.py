@@ -30,7 +30,6 @@ OPERATORS_CHOICE = (
     "ADMIN_PASSWORD",
     "BRIDGE_SHARE_GROUP",
     "EMAIL_URL",
-    "EMAIL_FROM",
 )
 LINE = re.compile(r"([A-Z][A-Z0-9_]*)=(.*)")
 
@@ -69,8 +68,6 @@ def build_values(
         FLOWER_USER="flower",
         FLOWER_PASSWORD=kept["flower"],
         FLOWER_BASIC_AUTH=f"flower:{kept['flower']}",
-        DEMO_MEMBER="member",
-        MEMBER_PASSWORD=kept["member"],
         SECRET_KEY=kept["secret_key"],
         # Whoever knows the group can join it and take messages away: Mosquitto checks no rights on
         # a subscription, only on delivery, and gives a shared message to one member.
@@ -80,6 +77,8 @@ def build_values(
         STATIC_ROOT=str(LOCAL / "static"),
         EMAIL_URL=f"file://{quote(str(LOCAL / 'mail'))}",
     )
+    if "FLEET_FILE" not in os.environ:  # somebody to look at the demo fleet with
+        values.update(DEMO_MEMBER="member", MEMBER_PASSWORD=kept["member"])
     for name in OPERATORS_CHOICE:
         values[name] = os.environ.get(name) or values[name]
     return values

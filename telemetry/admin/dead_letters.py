@@ -21,8 +21,8 @@ from unfold.contrib.filters.admin import (
 )
 from unfold.decorators import action, display
 
-from telemetry.admin.payload import show_payload
 from telemetry.admin.settling import discard_dead_letters, return_to_pending
+from telemetry.core.shown_payload import show_payload
 from telemetry.models import DeadLetter
 from telemetry.replay import replay_dead_letters
 

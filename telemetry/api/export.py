@@ -29,7 +29,7 @@ Render = Callable[[Sequence[Row]], bytes]
 
 
 class ReadingStream(Iterator[bytes]):
-    """The pieces of an export. It holds a slot of the process until it is closed."""
+    """The pieces of an export. It holds a slot of the process until it ends or is closed."""
 
     def __init__(self, walk: ReadingWalk, *, first: bytes, render: Render) -> None:
         self._walk, self._first, self._render = walk, first, render
@@ -48,11 +48,12 @@ class ReadingStream(Iterator[bytes]):
             return piece
         rows = self._walk.read_page(ROWS_A_PIECE)
         if not rows:
+            self.close()
             raise StopIteration
         return self._render(rows)
 
     def close(self) -> None:
-        """Give the slot back; Django calls it when the response ended, in whatever way."""
+        """Give the slot back. Django calls it too, when a response ended in whatever way."""
         if self._is_open:
             self._is_open = False
             self._slots.release()

@@ -9,7 +9,7 @@ from django.utils.cache import patch_vary_headers
 from telemetry.api.problems import MEDIA_TYPE, NOTHING_HERE, find_kind, render_problem
 
 PREFIX = "/api/"
-KEPT_HEADERS = ("Allow", "Retry-After", "WWW-Authenticate")
+OF_CONTENT = frozenset({"Content-Type", "Content-Length", "Content-Disposition"})
 
 
 def api_middleware(get_response: Callable[[HttpRequest], Any]) -> Callable[[HttpRequest], Any]:
@@ -47,5 +47,5 @@ def _explain(response: Any, request: HttpRequest) -> HttpResponse:
         detail = "The error was recorded. Try again; if it lasts, tell us when it happened."
     else:
         detail = "The request was refused before it was looked at."
-    kept = {name: response.headers[name] for name in KEPT_HEADERS if name in response.headers}
+    kept = {name: text for name, text in response.headers.items() if name not in OF_CONTENT}
     return render_problem(find_kind(status), detail, headers=kept)

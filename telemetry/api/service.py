@@ -5,6 +5,8 @@ from functools import wraps
 from typing import Any
 
 import structlog
+from django.conf import settings
+from django.core.exceptions import RequestDataTooBig
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from ninja import NinjaAPI
@@ -15,6 +17,7 @@ from telemetry.api.openapi import DESCRIPTION, complete_document
 from telemetry.api.problems import (
     BAD_REQUEST,
     INVALID_PARAMETERS,
+    TOO_LARGE,
     UNAVAILABLE,
     Fault,
     ParameterError,
@@ -22,7 +25,16 @@ from telemetry.api.problems import (
     render_error,
     render_problem,
 )
-from telemetry.api.routes import accounts, aggregates, dead_letters, export, fleet, readings, totals
+from telemetry.api.routes import (
+    accounts,
+    aggregates,
+    alarms,
+    dead_letters,
+    export,
+    fleet,
+    readings,
+    totals,
+)
 
 log = structlog.get_logger("telemetry.api")
 
@@ -71,6 +83,12 @@ def explain_validation(_request: HttpRequest, error: Any) -> HttpResponse:
     return render_problem(INVALID_PARAMETERS, f"{detail}.", faults=faults)
 
 
+def explain_size(_request: HttpRequest, _error: Any) -> HttpResponse:
+    """413, before the body was read."""
+    most = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+    return render_problem(TOO_LARGE, f"The body is too large: expected at most {most} bytes.")
+
+
 def explain_outage(request: HttpRequest, error: Any) -> HttpResponse:
     """503: the database is away, or took too long."""
     log.error("database unavailable", path=request.path, error=str(error))
@@ -90,6 +108,7 @@ EXPLANATIONS: dict[type[Exception], Callable[[HttpRequest, Any], HttpResponse]] 
     ProblemError: lambda _request, error: render_error(error),
     ValidationError: explain_validation,
     HttpError: lambda _request, error: render_problem(BAD_REQUEST, f"{error}."),
+    RequestDataTooBig: explain_size,
     OperationalError: explain_outage,
     InterfaceError: explain_outage,
     Exception: leave_to_django,
@@ -105,7 +124,7 @@ def build_api() -> Api:
         urls_namespace="api",
         docs=Docs(),
     )
-    for part in (accounts, fleet, readings, export, aggregates, totals, dead_letters):
+    for part in (accounts, fleet, readings, export, aggregates, totals, alarms, dead_letters):
         api.add_router("", part.router)
     api.add_decorator(refuse_unknown_parameters)
     for kind, explain in EXPLANATIONS.items():

@@ -16,6 +16,8 @@ DeviceKind = Literal["meter", "sensor", "actuator"]
 Measurement = Literal["delta", "cumulative", "gauge"]
 MonthState = Literal["open", "closed", "adjusted"]
 LetterState = Literal["pending", "replayed", "discarded"]
+AlarmKind = Literal["low", "high"]
+AlarmEnding = Literal["", "reading", "limit", "inactive", "moved"]
 
 
 class Shape(BaseModel):
@@ -204,3 +206,20 @@ class DeadLetterWithPayload(DeadLetter):
     """A refused message with its bytes."""
 
     payload: Annotated[str, Field(description="the message as it came, in base64")]
+
+
+class Alarm(Shape):
+    """A run of readings beyond one limit of a device."""
+
+    id: Id
+    device_id: Id
+    kind: AlarmKind
+    limit: Exact
+    value: Annotated[Exact, Field(description="the worst of its readings")]
+    opened_at: Annotated[Instant, Field(description="time of its first reading")]
+    last_beyond_at: Annotated[Instant, Field(description="time of its last reading")]
+    closed_at: Annotated[Instant | None, Field(description="null while it is open")]
+    ending: Annotated[AlarmEnding, Field(description="why it ended; empty while it is open")]
+    acknowledged_at: Instant | None
+    acknowledged_by: Annotated[str | None, Field(description="a user's name")]
+    note: str

@@ -73,6 +73,12 @@ class DeadLetter(models.Model):
             models.Index(
                 models.F("last_seen").desc(), models.F("id").desc(), name="dead_letter_last_seen"
             ),
+            models.Index(
+                "mac",
+                models.F("last_seen").desc(),
+                models.F("id").desc(),
+                name="dead_letter_mac_last_seen",
+            ),
             models.Index(fields=["state", "last_seen"], name="dead_letter_state"),
             models.Index(
                 models.F("account"),

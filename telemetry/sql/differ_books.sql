@@ -21,15 +21,17 @@ WITH lines AS (
 ), books AS (
     SELECT b.device_id, b.month, b.account_id, b.total, b.closed_total, b.adjustments, a.time_zone,
         x.id IS NOT NULL AS is_closed,
-        CASE WHEN c.account_id IS NOT NULL THEN coalesce(f.closed_total, 0) END AS billed
+        CASE WHEN c.account_id IS NOT NULL THEN coalesce(b.figure, 0) END AS billed
     FROM (
-        SELECT device_id, month, account_id, t.total, t.closed_total, l.adjustments
-        FROM totals t FULL JOIN lines l USING (device_id, month, account_id)
+        SELECT device_id, month, account_id, t.total, t.closed_total, l.adjustments,
+            f.closed_total AS figure
+        FROM totals t
+        FULL JOIN lines l USING (device_id, month, account_id)
+        FULL JOIN billed f USING (device_id, month, account_id)
     ) b
     JOIN verified_account a ON a.id = b.account_id
     LEFT JOIN closed_month x ON x.account_id = a.id AND x.month = b.month
     LEFT JOIN closings c ON c.account_id = a.id AND c.month = b.month
-    LEFT JOIN billed f ON f.account_id = a.id AND f.month = b.month AND f.device_id = b.device_id
 )
 INSERT INTO difference (relation, device_id, place, starts_at, ends_at, since, account_id, stands,
     expected)

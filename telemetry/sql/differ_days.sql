@@ -2,7 +2,7 @@
 INSERT INTO difference (relation, device_id, place, starts_at, ends_at, since, account_id, stands,
     expected)
 SELECT 'daily_aggregate', device_id, day::text, z.starts_at, z.ends_at,
-    date_trunc('hour', coalesce(e.since, z.starts_at), 'UTC'), account_id,
+    date_trunc('hour', least(e.since, z.starts_at), 'UTC'), account_id,
     CASE WHEN a.readings_count IS NOT NULL THEN jsonb_build_object(
         'total', a.total, 'reading_sum', a.reading_sum, 'minimum', a.minimum,
         'maximum', a.maximum, 'first', a.first, 'last', a.last,

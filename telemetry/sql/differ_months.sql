@@ -21,7 +21,7 @@ INSERT INTO difference (relation, device_id, place, starts_at, ends_at, since, a
     expected)
 SELECT 'monthly_total', device_id, month::text, local_day_start(month, c.time_zone),
     local_day_start(next_billing_month(month), c.time_zone),
-    date_trunc('hour', coalesce(e.since, local_day_start(month, c.time_zone)), 'UTC'), account_id,
+    date_trunc('hour', least(e.since, local_day_start(month, c.time_zone)), 'UTC'), account_id,
     CASE WHEN a.readings_count IS NOT NULL THEN jsonb_build_object(
         'total', a.total, 'reading_sum', a.reading_sum, 'minimum', a.minimum,
         'maximum', a.maximum, 'first_register', a.first_register,

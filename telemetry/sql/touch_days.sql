@@ -1,6 +1,7 @@
 -- The local days that touched hours lie in, in the zone of the hour's account. In a zone of half
 -- hours one hour can lie in two days. Of devices that were another account's: all days near by, as an
--- hour may have gone from one account to the other.
+-- hour may have gone from one account to the other; not before the horizon, where none does and
+-- readings may be gone.
 WITH parts AS (
     SELECT DISTINCT t.device_id, h.account_id, a.time_zone,
         ((t.hour + part.shift) AT TIME ZONE a.time_zone)::date AS day
@@ -20,6 +21,7 @@ WITH parts AS (
     SELECT g.device_id, g.account_id, a.time_zone, g.day, true
     FROM (SELECT DISTINCT id FROM moved) AS moved
     JOIN touched_hour t ON t.device_id = moved.id
+        AND t.hour >= coalesce((SELECT max(dropped_before) FROM raw_horizon), '-infinity')
     JOIN daily_aggregate g ON g.device_id = t.device_id
         AND g.day BETWEEN (t.hour AT TIME ZONE 'UTC')::date - 1 AND (t.hour AT TIME ZONE 'UTC')::date + 1
     JOIN account a ON a.id = g.account_id

@@ -1,4 +1,5 @@
--- UTC days that have readings (by chunk) or hourly rows, local days and months that have rows.
+-- UTC days that have readings (by chunk) or hourly rows, local days and months that have rows,
+-- and months that are closed.
 SELECT DISTINCT day FROM (
     SELECT generate_series(date_trunc('day', range_start, 'UTC'),
         range_end - interval '1 microsecond', interval '1 day') AT TIME ZONE 'UTC'
@@ -8,5 +9,6 @@ SELECT DISTINCT day FROM (
     UNION ALL SELECT DISTINCT day::timestamp FROM daily_aggregate
     UNION ALL SELECT DISTINCT month::timestamp FROM monthly_total
     UNION ALL SELECT DISTINCT month::timestamp FROM month_adjustment
+    UNION ALL SELECT DISTINCT month::timestamp FROM closed_month
 ) AS days (day)
 ORDER BY day

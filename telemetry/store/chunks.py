@@ -18,7 +18,7 @@ ORDER BY range_start
 
 
 class RecutWaitsError(Exception):
-    """An account's days are to be cut anew: readings are kept until then."""
+    """An account's days are to be cut anew: what they are made of is kept until then."""
 
 
 class Chunk(Struct, frozen=True):
@@ -63,10 +63,7 @@ def drop_reading_chunk(connection: Connection, chunk: Chunk, *, horizon: datetim
     """
     with connection.transaction():
         connection.execute("SET LOCAL lock_timeout = '5s'")
-        # No account gets a calendar meanwhile that needs these readings.
-        connection.execute("LOCK TABLE dirty_account IN SHARE MODE")
-        if has_dirty_accounts(connection):
-            raise RecutWaitsError
+        hold_calendars(connection)
         # No reading comes in between the count and the drop.
         connection.execute(sql.SQL("LOCK TABLE {} IN EXCLUSIVE MODE").format(chunk.identifier))
         row: Any = connection.execute(
@@ -80,6 +77,16 @@ def drop_reading_chunk(connection: Connection, chunk: Chunk, *, horizon: datetim
             [chunk.end, chunk.start],
         )
     return int(row[0])
+
+
+def hold_calendars(connection: Connection) -> None:
+    """Until the transaction's end no account gets a calendar that needs what is being dropped.
+
+    Raises `RecutWaitsError` when one has already.
+    """
+    connection.execute("LOCK TABLE dirty_account IN SHARE MODE")
+    if has_dirty_accounts(connection):
+        raise RecutWaitsError
 
 
 def has_dirty_accounts(connection: Connection) -> bool:

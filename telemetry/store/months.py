@@ -58,6 +58,10 @@ def reopen_month(
             "UPDATE monthly_total SET closed_total = NULL WHERE account_id = %s AND month = %s",
             of_month,
         )
+        cursor.execute(  # what all went to another account stood only because it was billed
+            "DELETE FROM monthly_total WHERE account_id = %s AND month = %s AND readings_count = 0",
+            of_month,
+        )
         cursor.execute(
             "DELETE FROM month_adjustment WHERE account_id = %s AND month = %s", of_month
         )

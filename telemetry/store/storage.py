@@ -25,6 +25,7 @@ from telemetry.store.chunks import (
     RecutWaitsError,
     drop_reading_chunk,
     has_dirty_accounts,
+    hold_calendars,
     list_chunks,
     note_drop,
     read_horizon,
@@ -117,7 +118,10 @@ def keep_storage(
         # Anew: not every chunk that was planned may be gone.
         before = _find_aggregates_before(connection, options, now, horizon=None)
         if before is not None:
-            _drop_aggregates(connection, kept, before=before, end_s=end_s)
+            try:
+                _drop_aggregates(connection, kept, before=before, end_s=end_s)
+            except RecutWaitsError:
+                kept.waits = f"old aggregates wait: {RECUT_WAITS}"
         _compress(connection, plan, kept, end_s=end_s, progress=progress)
         return kept
     finally:
@@ -185,14 +189,16 @@ def _drop_aggregates(
 ) -> None:
     """Drop hourly and daily rows before an instant. Months stay.
 
-    Some devices at a time, through the primary keys.
+    Some devices at a time, through the primary keys. Raises `RecutWaitsError`.
     """
     relations = ["hourly_consumption", "daily_aggregate"]
     if kept.edition == "community":
         # Whole chunks of the continuous aggregate.
-        connection.execute(
-            "SELECT drop_chunks('hourly_aggregate', older_than => %s::timestamptz)", [before]
-        )
+        with connection.transaction():
+            hold_calendars(connection)
+            connection.execute(
+                "SELECT drop_chunks('hourly_aggregate', older_than => %s::timestamptz)", [before]
+            )
     else:
         relations.append("hourly_aggregate")
     rows: Any = connection.execute("SELECT id FROM device ORDER BY id").fetchall()
@@ -203,6 +209,7 @@ def _drop_aggregates(
             break
         ids = [device_id for (device_id,) in group]
         with connection.transaction():
+            hold_calendars(connection)
             for relation in relations:
                 count = connection.execute(_DELETES[relation], [ids, before]).rowcount
                 kept.aggregates += count

@@ -15,6 +15,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("health/pipeline", pipeline_health, name="pipeline-health"),
     path("profile/", profile, name="profile"),
     path("", include("telemetry.web.signin.urls")),
+    path("", include("telemetry.web.fleet.urls")),
+    path("", include("telemetry.web.alarms.urls")),
     path("", include("telemetry.web.members.urls")),
     path("", include("telemetry.web.tokens.urls")),
     path("", include("telemetry.web.reports.urls")),

@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from playwright.sync_api import ConsoleMessage, Page, Request, sync_playwright
 
@@ -18,8 +19,11 @@ ARGUMENTS = (
 
 
 @contextmanager
-def open_page(url: str) -> Iterator[Page]:
-    """A page whose relative addresses start at `url`. Fails at the end when a page misbehaved."""
+def open_page(url: str, **options: Any) -> Iterator[Page]:
+    """A page whose relative addresses start at `url`. Fails at the end when a page misbehaved.
+
+    `options`: of Playwright's `new_page`.
+    """
     program = shutil.which("chromium")
     assert program, "chromium is not installed: make test installs it (Debian, as root)"
     wrong: list[str] = []
@@ -34,7 +38,9 @@ def open_page(url: str) -> Iterator[Page]:
 
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=list(ARGUMENTS))
-        page = browser.new_page(base_url=url, viewport={"width": 1400, "height": 900})
+        page = browser.new_page(
+            **{"base_url": url, "viewport": {"width": 1400, "height": 900}, **options}
+        )
         page.set_default_timeout(15_000)
         page.on("console", on_console)
         page.on("pageerror", lambda error: wrong.append(f"script: {error}"))

@@ -1,15 +1,18 @@
 """The whole system: real broker, bridge, workers, beat, as separate processes."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import psycopg
 import pytest
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
+from compose.local.ports import find_free_ports
 from telemetry.queue.batches import BatchQueue
 from telemetry.queue.bridges import read_bridges
 from telemetry.store.connection import Connection
@@ -203,6 +206,27 @@ def gateways(stack_environ: dict[str, str], servers: Any) -> Iterator[Gateways]:
     publisher = Gateways(stack_environ)
     yield publisher
     publisher.close()
+
+
+@pytest.fixture
+def web(pipeline: Pipeline) -> str:
+    """The web process; its address."""
+    [port] = find_free_ports(1)
+    url = f"http://127.0.0.1:{port}"
+    process = pipeline.add(
+        "web", "-m", "gunicorn", "config.wsgi:application", "--bind", f"127.0.0.1:{port}",
+        "--threads", "4", "--log-level", "warning",
+    )  # fmt: skip
+
+    def is_healthy() -> bool:
+        try:
+            with urlopen(f"{url}/health", timeout=2) as reply:
+                return json.load(reply)["status"] == "ok"
+        except OSError:
+            return False
+
+    wait_until(is_healthy, timeout_s=30, what=f"the web process serves\n{process.read_log()}")
+    return url
 
 
 def fetch(connection: Connection, statement: str) -> list[tuple[Any, ...]]:

@@ -1,14 +1,11 @@
 """MQTT in, admin out: what an administrator sees and does, in a real browser."""
 
-import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from urllib.request import urlopen
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from compose.local.ports import find_free_ports
 from tests.acceptance.browser import open_page
 from tests.acceptance.conftest import Gateways, Pipeline, fetch
 from tests.acceptance.processes import wait_until
@@ -21,33 +18,12 @@ USER, PASSWORD = "administrator", "a long pass phrase 1"
 
 
 @pytest.fixture
-def web(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The web process with an administrator; its address."""
+def page(web: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Page]:
+    """A browser that is logged in."""
     from django.core.management import call_command
 
     monkeypatch.setenv("ADMIN_PASSWORD", PASSWORD)
     call_command("ensure_admin", username=USER, verbosity=0)
-    [port] = find_free_ports(1)
-    url = f"http://127.0.0.1:{port}"
-    process = pipeline.add(
-        "web", "-m", "gunicorn", "config.wsgi:application", "--bind", f"127.0.0.1:{port}",
-        "--threads", "4", "--log-level", "warning",
-    )  # fmt: skip
-
-    def is_healthy() -> bool:
-        try:
-            with urlopen(f"{url}/health", timeout=2) as reply:
-                return json.load(reply)["status"] == "ok"
-        except OSError:
-            return False
-
-    wait_until(is_healthy, timeout_s=30, what=f"the web process serves\n{process.read_log()}")
-    return url
-
-
-@pytest.fixture
-def page(web: str) -> Iterator[Page]:
-    """A browser that is logged in."""
     with open_page(web) as opened:
         opened.goto("/admin/")
         opened.get_by_label("Username").fill(USER)

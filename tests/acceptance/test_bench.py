@@ -83,6 +83,22 @@ def test_it_measures_a_drain_beside_its_floor_and_the_naive_way(tmp_path: Path) 
             ),
             id="scale",
         ),
+        pytest.param(
+            (
+                *("dashboard", "--times", "1", "--rate", "100", "--seconds", "6"),
+                *("--members", "3"),
+            ),
+            (
+                "overview, 7 days, p95, ms",
+                "API, months of all, p50, ms",
+                "alone: stored a second",
+                "watched: publication to row, p95, ms",
+                "watched: web, % of a core",
+                "stored when watched, % of alone",
+                "members: live state, p95, ms",
+            ),
+            id="dashboard",
+        ),
     ],
 )
 def test_it_measures(arguments: tuple[str, ...], names: tuple[str, ...], tmp_path: Path) -> None:
@@ -92,8 +108,9 @@ def test_it_measures(arguments: tuple[str, ...], names: tuple[str, ...], tmp_pat
     [run] = json.loads(report.read_text(encoding="utf-8"))["runs"]
     for name in names:
         assert run[name] > 0, name
+    assert run.get("members: errors", 0) == 0
 
 
 def test_it_says_what_is_wrong_with_its_options() -> None:
     assert "--count 0: expected at least 1" in bench("drain", "--count", "0").stderr
-    assert "{drain,sustain,latency,scale,memory,aggregates}" in bench("--help").stdout
+    assert "{drain,sustain,latency,scale,memory,aggregates,dashboard}" in bench("--help").stdout

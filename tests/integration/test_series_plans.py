@@ -9,11 +9,12 @@ from django.db import connection as django_connection
 from django.test.utils import CaptureQueriesContext
 
 from telemetry.core.consumption import Meter
-from telemetry.store import comparison, latest, lines, series
+from telemetry.store import aggregate_pages, comparison, latest, lines, series
 from telemetry.store.alarms import HORIZON, AlarmJudge
 from telemetry.store.connection import Connection, open_connection
 from telemetry.store.edition import read_edition
 from telemetry.store.queries import query
+from telemetry.store.reading_walk import ReadingWalk
 from tests.conftest import clear_tables
 from tests.consumption import Site, register
 
@@ -85,6 +86,30 @@ INSTANTS = {"since": SINCE, "until": SINCE + timedelta(days=2)}
 A_DAY = {"since": SINCE, "until": SINCE + timedelta(days=1)}
 WEEK = {"first": date(2026, 8, 1), "until": date(2026, 8, 8)}
 YEAR = {"first": date(2025, 9, 1), "until": date(2026, 9, 1)}
+DEVICES_OF_ONE = range(1, DEVICES + 1, 3)
+"""An account's devices, by id."""
+
+
+def walk(site: Site, *, newest_first: bool) -> list[Any]:
+    """The first page of an account's readings."""
+    of = ReadingWalk(
+        site.account_id,
+        device_ids=DEVICES_OF_ONE,
+        **INSTANTS,
+        now=INSTANTS["until"],
+        newest_first=newest_first,
+    )
+    return of.read_page(20)
+
+
+def page(series_of: Any, site: Site, **period: Any) -> list[Any]:
+    """The second page of an account's hours, days or months."""
+    after = (DEVICES_OF_ONE[1], period["since"])
+    return aggregate_pages.read_page(
+        series_of, site.account_id, device_ids=DEVICES_OF_ONE, **period, rows=50, after=after
+    )
+
+
 QUESTIONS: dict[str, tuple[Callable[[Site], list[Any]], int]] = {
     "hours": (
         lambda site: series.read_hours(site.account_id, device_id=site.device_id, **INSTANTS),
@@ -121,6 +146,17 @@ QUESTIONS: dict[str, tuple[Callable[[Site], list[Any]], int]] = {
     "months of an account": (
         lambda site: comparison.read_account_months(site.account_id, **YEAR),
         12,
+    ),
+    "newest readings of an account": (lambda site: walk(site, newest_first=True), 20),
+    "oldest readings of an account": (lambda site: walk(site, newest_first=False), 20),
+    "page of hours": (lambda site: page(aggregate_pages.HOURS, site, **INSTANTS), 50),
+    "page of days": (
+        lambda site: page(aggregate_pages.DAYS, site, since=WEEK["first"], until=WEEK["until"]),
+        50,
+    ),
+    "page of months": (
+        lambda site: page(aggregate_pages.MONTHS, site, since=YEAR["first"], until=YEAR["until"]),
+        50,
     ),
     "largest consumers": (
         lambda site: comparison.find_top_consumers(site.account_id, unit="", **WEEK),

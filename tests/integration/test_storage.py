@@ -133,6 +133,28 @@ def test_it_drops_nothing_while_somebody_changes_a_calendar(
     assert keep(connection, make_options()).chunks == 1
 
 
+def test_it_drops_no_days_that_a_new_calendar_needs(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = register(connection, REGISTER)
+    put_ages(connection, site, 900, 860, 500, 1)
+    refresh_aggregates(connection)
+    drop_aggregates = storage._drop_aggregates
+
+    def change_before(*given: Any, **options: Any) -> None:
+        Account.objects.update(time_zone="America/New_York")
+        drop_aggregates(*given, **options)
+
+    monkeypatch.setattr(storage, "_drop_aggregates", change_before)
+    total = "SELECT sum(total) FROM monthly_total"
+    before = read(connection, total)
+    kept = keep(connection, make_options(aggregates=600))
+    assert kept.aggregates == 0
+    assert "to be cut anew" in kept.waits
+    refresh_aggregates(connection)
+    assert read(connection, total) == before
+
+
 def test_it_refuses_a_reading_that_comes_after_its_neighbours_were_dropped(
     connection: Connection,
 ) -> None:

@@ -10,8 +10,8 @@ ALTER TABLE dirty_account ADD COLUMN cut_to bigint NOT NULL DEFAULT 0;
 
 INSERT INTO dirty_hour (hour, device_ids)
 SELECT hour, array_agg(device_id ORDER BY device_id) FROM hourly_aggregate
-WHERE hour >= (SELECT dropped_before FROM raw_horizon)
+WHERE hour >= coalesce((SELECT max(dropped_before) FROM raw_horizon), '-infinity')
   AND device_id IN (
-    SELECT m.device_id FROM monthly_total m JOIN device d ON d.id = m.device_id
-    WHERE m.account_id <> d.account_id)
+    SELECT h.device_id FROM hourly_aggregate h JOIN device d ON d.id = h.device_id
+    WHERE h.account_id <> d.account_id)
 GROUP BY hour;

@@ -28,3 +28,19 @@ BEGIN
     VALUES (NEW.id, NEW.time_zone <> OLD.time_zone);
     RETURN NULL;
 END $$;
+
+-- As calendar_kept.sql has it, and nobody drops days between the look at what was dropped and the note.
+CREATE OR REPLACE FUNCTION keep_calendar() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    LOCK TABLE dirty_account IN ROW EXCLUSIVE MODE;
+    IF EXISTS (
+        SELECT FROM monthly_total m WHERE m.account_id = NEW.id AND m.month < (
+            SELECT max(range_end) AT TIME ZONE 'UTC' FROM dropped_range
+            WHERE relation = 'daily_aggregate')
+    ) THEN
+        RAISE check_violation USING CONSTRAINT = 'account_calendar_kept', MESSAGE = format(
+            'account %s has months whose days were dropped: its time zone and billing day stay',
+            NEW.name);
+    END IF;
+    RETURN NEW;
+END $$;

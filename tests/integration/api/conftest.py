@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
@@ -10,10 +11,15 @@ from django.core.management import call_command
 from django.db import connections
 from django.test import Client
 
-from telemetry.models import Account, ApiToken, Membership, User
+from telemetry.core.batch import RawMessage
+from telemetry.models import Account, Alarm, ApiToken, Device, Membership, User
+from telemetry.store.aggregates import refresh_aggregates
 from telemetry.store.connection import Connection, open_connection
+from telemetry.store.months import close_month
 from telemetry.tokens import issue_token
 from tests.conftest import CONTRACT, clear_tables
+from tests.integration.test_store import store
+from tests.messages import make_message
 
 ALL_SCOPES = tuple(ApiToken.Scope.values)
 
@@ -58,6 +64,43 @@ def make_user(**roles: Account) -> User:
 def call_with(text: str) -> Client:
     """A client that sends a token."""
     return Client(headers={"Authorization": f"Bearer {text}"})
+
+
+@pytest.fixture(scope="module")
+def stocked(seeded: Connection, own: Account, foreign: Account) -> Connection:
+    """Three September days of readings in both accounts, refreshed; the own one's month closed and
+    adjusted since; refused messages; alarms."""
+    for day in (1, 2, 3):
+        for hour in (12, 13):
+            at = f"2026-09-{day:02}T{hour}:00:00Z"
+            store(
+                seeded,
+                make_message(code="D01", valor="1.5", at=at),
+                make_message(code="D03", valor="-20", unit="°C", at=at),
+                make_message(mac="11:22:33:44:55:66", valor=day * 10 + hour, at=at),
+            )
+    refresh_aggregates(seeded)
+    december = datetime(2026, 12, 1, tzinfo=UTC)
+    close_month(own.pk, month=date(2026, 9, 1), user_id=None, now=december)
+    store(seeded, make_message(code="D01", valor="0.25", at="2026-09-04T12:00:00Z"))
+    refresh_aggregates(seeded)
+    store(
+        seeded,
+        make_message(code="X", at="2026-09-01T12:00:00Z"),
+        make_message(code="D01", unit="MWh", at="2026-09-01T12:00:00Z"),
+        make_message(mac="11:22:33:44:55:66", code="X", at="2026-09-01T12:00:00Z"),
+        RawMessage("tds_new/devices/aa:bb:cc:dd:ee:ff/telemetry", b"\xff\x00 no JSON"),
+    )
+    for account in (own, foreign):
+        device = Device.objects.filter(account=account).order_by("pk")[0]
+        for number in range(3):
+            at = datetime(2026, 9, 1, number, tzinfo=UTC)
+            Alarm.objects.create(
+                account=account, device=device, kind="high", limit="1", value="1.5",
+                opened_at=at, last_beyond_at=at, closed_at=at if number else None,
+                ending="reading" if number else "",
+            )  # fmt: skip
+    return seeded
 
 
 @pytest.fixture(scope="module")

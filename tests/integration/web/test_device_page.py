@@ -17,7 +17,7 @@ from telemetry.core.consumption import Meter, Replacement
 from telemetry.models import Alarm, GatewayEvent, MonthAdjustment
 from telemetry.store.connection import Connection
 from tests.consumption import Site, register, replace_register
-from tests.integration.web.site import device_of, open_account, receive, refresh
+from tests.integration.web.metered import device_of, open_account, receive, refresh
 
 pytestmark = pytest.mark.integration
 
@@ -82,11 +82,9 @@ def test_it_goes_from_days_to_hours_to_single_readings(connection: Connection) -
     site, client = open_account(connection, Meter("gauge", interval_s=600))
     fill(connection, site, seconds=600, count=6 * 24 * 12)
     for length, resolution, values in (
-        (11 * DAY, "day", 12),
-        (7 * DAY, "hour", 7 * 24),
-        (DAY, "reading", 144),
+        (11 * DAY, "day", 12), (7 * DAY, "hour", 7 * 24), (DAY, "reading", 144),
         (HOUR, "reading", 6),
-    ):
+    ):  # fmt: skip
         drawing = drawing_of(open_page(site, client, **zoom(NOON, NOON + length)))
         found = [value for value in drawing["lines"][0]["values"] if value is not None]
         assert (drawing["resolution"], len(found)) == (resolution, values)

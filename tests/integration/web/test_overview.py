@@ -17,7 +17,7 @@ from telemetry.core.consumption import Meter
 from telemetry.models import Alarm
 from telemetry.store.connection import Connection
 from tests.consumption import Site, register
-from tests.integration.web.site import add_devices, device_of, open_account, receive, refresh
+from tests.integration.web.metered import add_devices, device_of, open_account, receive, refresh
 
 pytestmark = pytest.mark.integration
 

@@ -6,7 +6,14 @@ import subprocess
 import pytest
 
 from compose.local.layout import StackError
-from compose.local.stack_env import load_secrets, read_stack_env, write_stack_env
+from compose.local.request import GIVEN_SERVERS, read_request
+from compose.local.stack_env import (
+    OPERATORS_CHOICE,
+    build_values,
+    load_secrets,
+    read_stack_env,
+    write_stack_env,
+)
 
 VALUES = {
     "DATABASE_URL": "postgres://tds:ab12@127.0.0.1:5433/tds",
@@ -73,6 +80,31 @@ def test_it_says_what_to_do_when_the_secrets_cannot_be_read(tmp_path):
 
     with pytest.raises(StackError, match="make clean"):
         load_secrets(path)
+
+
+@pytest.mark.parametrize(
+    ("environ", "has_member"),
+    [
+        pytest.param({}, True, id="demo fleet"),
+        pytest.param({"FLEET_FILE": ""}, False, id="no fleet"),
+        pytest.param({"FLEET_FILE": "mine.json"}, False, id="fleet of one's own"),
+    ],
+)
+def test_it_has_a_value_for_all_and_a_member_for_the_demo_fleet_alone(
+    tmp_path, monkeypatch, environ, has_member
+):
+    for name in (*OPERATORS_CHOICE, "FLEET_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    servers = {name: "127.0.0.1" for names in GIVEN_SERVERS.values() for name in names}
+    kept = load_secrets(tmp_path / "secrets.json")
+
+    values = build_values(read_request({}, own={}), kept, servers)
+    write_stack_env(tmp_path / "stack.env", values)
+
+    assert all(values.values())
+    assert ("MEMBER_PASSWORD" in values) == has_member
 
 
 def test_it_leaves_no_half_file_when_it_replaces_one(tmp_path):

@@ -1,0 +1,59 @@
+"""Acknowledge an alarm, and take that back."""
+
+from django.contrib import messages
+from django.db.models.functions import Now
+from django.http import HttpResponse, QueryDict
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST
+
+from telemetry.access import Right
+from telemetry.models import Alarm
+from telemetry.web.alarms.forms import AcknowledgeForm
+from telemetry.web.alarms.listing import show_alarms
+from telemetry.web.pages import AccountRequest, account_page
+
+
+@require_POST
+@account_page(Right.OPERATE)
+def acknowledge(request: AccountRequest, alarm_id: int) -> HttpResponse:
+    """Note who saw the alarm. Of two who do at once, the first one stands."""
+    alarm = get_object_or_404(Alarm, pk=alarm_id, account=request.account)
+    form = AcknowledgeForm(request.POST, alarm_id=alarm.pk)
+    if not form.is_valid():
+        return show_alarms(request, _read_back(request), refused=form)
+    is_first = Alarm.objects.filter(pk=alarm.pk, acknowledged_at=None).update(
+        acknowledged_by=request.user,
+        acknowledged_at=Now(),
+        changed_at=Now(),
+        note=form.cleaned_data["note"],
+    )
+    if is_first:
+        messages.success(request, _("The alarm is acknowledged."))
+    else:
+        messages.warning(request, _("Somebody acknowledged this alarm before: that stands."))
+    return _go_back(request)
+
+
+@require_POST
+@account_page(Right.OPERATE)
+def withdraw(request: AccountRequest, alarm_id: int) -> HttpResponse:
+    """Take an acknowledgment back, with its note. Repeating it changes nothing."""
+    alarm = get_object_or_404(Alarm, pk=alarm_id, account=request.account)
+    Alarm.objects.filter(pk=alarm.pk, acknowledged_at__isnull=False).update(
+        acknowledged_by=None, acknowledged_at=None, changed_at=Now(), note=""
+    )
+    messages.success(request, _("The acknowledgment is withdrawn."))
+    return _go_back(request)
+
+
+def _read_back(request: AccountRequest) -> QueryDict:
+    """The filters of the page that the form was on."""
+    return QueryDict(request.POST.get("back", ""))
+
+
+def _go_back(request: AccountRequest) -> HttpResponse:
+    address = reverse("alarms", args=[request.account.pk])
+    query = _read_back(request).urlencode()
+    return redirect(f"{address}?{query}" if query else address)

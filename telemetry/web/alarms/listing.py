@@ -1,0 +1,79 @@
+"""The page of an account's alarms: the open ones first."""
+
+from collections.abc import Iterable
+
+from django.http import HttpResponse, QueryDict
+from django.shortcuts import render
+from msgspec import Struct
+
+from telemetry.access import Right, has_right
+from telemetry.models import Alarm, Device
+from telemetry.web.alarms.filters import AlarmFilters
+from telemetry.web.alarms.forms import AcknowledgeForm
+from telemetry.web.pages import AccountRequest, account_page
+from telemetry.web.paging import take_page
+
+
+class AlarmRow(Struct, frozen=True):
+    """An alarm as the page shows it. `form` acknowledges it; None for those who may not, or when
+    somebody did. `device` is None when it is another account's by now."""
+
+    alarm: Alarm
+    device: Device | None
+    form: AcknowledgeForm | None
+
+    @property
+    def unit(self) -> str:
+        """The device's unit, as far as it is known here."""
+        return self.device.unit if self.device else ""
+
+
+@account_page()
+def alarms(request: AccountRequest) -> HttpResponse:
+    """Open and past alarms."""
+    return show_alarms(request, request.GET)
+
+
+def show_alarms(
+    request: AccountRequest, given: QueryDict, *, refused: AcknowledgeForm | None = None
+) -> HttpResponse:
+    """The page for these filters. `refused`: a form with errors, in the place of its alarm's."""
+    filters = AlarmFilters(given, account=request.account)
+    if not filters.is_valid():
+        return render(request, "telemetry/alarms/alarms.html", {"filters": filters}, status=400)
+    chosen = filters.cleaned_data
+    # Pages are those of past alarms; of the open ones, when only these are asked for.
+    is_open_only = chosen["state"] in (filters.OPEN, filters.WAITING)
+    opened = take_page(filters.list_open(), number=chosen["page"] if is_open_only else 1)
+    past = take_page(filters.list_past(), number=1 if is_open_only else chosen["page"])
+    context = {
+        "filters": filters,
+        "back": given.urlencode(),
+        "page": opened if is_open_only else past,
+        "opened": opened,
+        "opened_rows": list(_make_rows(request, opened.rows, refused)),
+        "past_rows": list(_make_rows(request, past.rows, refused)),
+        "shows_open": chosen["state"] != filters.PAST and past.number == 1,
+        "shows_past": not is_open_only,
+        "device": _find_device(request, chosen["device"]),
+    }
+    status = 200 if refused is None else 400
+    return render(request, "telemetry/alarms/alarms.html", context, status=status)
+
+
+def _make_rows(
+    request: AccountRequest, alarms: Iterable[Alarm], refused: AcknowledgeForm | None
+) -> Iterable[AlarmRow]:
+    may = has_right(request.membership, Right.OPERATE)
+    for alarm in alarms:
+        device = alarm.device if alarm.device.account_id == request.account.pk else None
+        form = AcknowledgeForm(alarm_id=alarm.pk)
+        if refused is not None and refused.alarm_id == alarm.pk:
+            form = refused
+        yield AlarmRow(alarm, device, form if may and alarm.acknowledged_at is None else None)
+
+
+def _find_device(request: AccountRequest, device_id: int | None) -> Device | None:
+    if device_id is None:
+        return None
+    return Device.objects.filter(pk=device_id, account=request.account).first()

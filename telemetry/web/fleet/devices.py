@@ -1,0 +1,155 @@
+"""The list of an account's devices."""
+
+from typing import Any
+
+from django import forms
+from django.db.models import F, OuterRef, Q, QuerySet, Subquery
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from msgspec import Struct
+
+from telemetry.core.consumption import month_of
+from telemetry.models import Account, DailyAggregate, Device, MonthlyConsumption
+from telemetry.store.newest import NewestReading, read_newest
+from telemetry.web.filters import MOST_CHOICES, Filters, GatewayField
+from telemetry.web.fleet.states import (
+    DEVICE_CONDITIONS,
+    DeviceState,
+    find_device_state,
+    has_open_alarm,
+)
+from telemetry.web.pages import AccountRequest, account_page
+from telemetry.web.paging import Page, take_page
+
+LIST = "telemetry/fleet/devices.html"
+ALL = ("", _("All"))
+ORDERS = {
+    "device": ("code", "gateway__code"),
+    "name": ("name", "code"),
+    "gateway": ("gateway__code", "code"),
+    "group": ("group", "gateway__code", "code"),
+    "kind": ("kind", "gateway__code", "code"),
+    "unit": ("unit", "gateway__code", "code"),
+}
+FIRST_ORDER = "gateway"
+MEASUREMENTS = {
+    Device.Measurement.DELTA: _("delta"),
+    Device.Measurement.CUMULATIVE: _("cumulative"),
+    Device.Measurement.GAUGE: _("gauge"),
+}
+
+
+class DeviceRow(Struct, frozen=True):
+    """A device as the list shows it."""
+
+    device: Device
+    state: DeviceState
+    newest: NewestReading | None
+
+    @property
+    def measurement(self) -> Any:
+        """In one word how it measures."""
+        return MEASUREMENTS[Device.Measurement(self.device.measurement)]
+
+    @property
+    def unit(self) -> str:
+        """The device's unit; of one that takes any, its newest reading's."""
+        return self.device.unit or (self.newest.unit if self.newest else "")
+
+
+class DeviceFilters(Filters):
+    """Which devices are listed, and in which order."""
+
+    gateway = GatewayField()
+    group = forms.ChoiceField(label=_("Group"), required=False)
+    kind = forms.ChoiceField(label=_("Kind"), required=False, choices=[ALL, *Device.Kind.choices])
+    state = forms.ChoiceField(label=_("State"), required=False, choices=[ALL, *DeviceState.choices])
+    sort = forms.ChoiceField(
+        label=_("Order"),
+        required=False,
+        choices=[(sign + name, name) for name in ORDERS for sign in ("", "-")],
+        widget=forms.HiddenInput,
+    )
+    field_order = ("search", "gateway", "group", "kind", "state")
+
+    def __init__(self, given: Any, *, account: Account) -> None:
+        super().__init__(given, account=account)
+        gateway, group = self.fields["gateway"], self.fields["group"]
+        assert isinstance(gateway, GatewayField)
+        assert isinstance(group, forms.ChoiceField)
+        gateway.offer(account, chosen=self.data.get("gateway", ""))
+        groups = Device.objects.filter(account=account).exclude(group="").order_by("group")
+        names = groups.values_list("group", flat=True).distinct()[:MOST_CHOICES]
+        group.choices = [ALL, *((name, name) for name in names)]
+
+    def list_devices(self) -> QuerySet[Device]:
+        """The account's devices that are asked for, in order."""
+        chosen = self.cleaned_data
+        devices = Device.objects.filter(account=self.account).select_related("gateway")
+        devices = devices.annotate(has_alarm=has_open_alarm())
+        if words := chosen["search"]:
+            devices = devices.filter(
+                Q(code__icontains=words)
+                | Q(name__icontains=words)
+                | Q(gateway__code__icontains=words)
+            )
+        if chosen["gateway"]:
+            devices = devices.filter(gateway_id=chosen["gateway"])
+        if chosen["group"]:
+            devices = devices.filter(group=chosen["group"])
+        if chosen["kind"]:
+            devices = devices.filter(kind=chosen["kind"])
+        if chosen["state"]:
+            devices = devices.filter(DEVICE_CONDITIONS[DeviceState(chosen["state"])])
+        return devices.order_by(*self._order())
+
+    def _order(self) -> list[Any]:
+        sort = self.cleaned_data["sort"] or FIRST_ORDER
+        fields = [F(name) for name in ORDERS[sort.removeprefix("-")]]
+        first = fields[0].desc() if sort.startswith("-") else fields[0].asc()
+        return [first, *fields[1:], "pk"]
+
+    @property
+    def is_filtering(self) -> bool:
+        """An order alone hides nothing."""
+        return any(self.cleaned_data.get(name) for name in self.field_order)
+
+
+@account_page()
+def devices(request: AccountRequest) -> HttpResponse:
+    """Devices with their newest reading and their consumption, a page of them."""
+    filters = DeviceFilters(request.GET, account=request.account)
+    if not filters.is_valid():
+        return render(request, LIST, {"filters": filters}, status=400)
+    found = _with_consumption(filters.list_devices(), account=request.account)
+    page = take_page(found, number=filters.cleaned_data["page"], is_counted=True)
+    context: dict[str, Any] = {
+        "filters": filters,
+        "page": page,
+        "rows": read_rows(page, account_id=request.account.pk),
+        "sort": filters.cleaned_data["sort"] or FIRST_ORDER,
+    }
+    return render(request, LIST, context)
+
+
+def read_rows(page: Page, *, account_id: int) -> list[DeviceRow]:
+    """The devices of a page with their newest readings."""
+    newest = read_newest(
+        account_id, device_ids=[device.pk for device in page.rows], now=timezone.now()
+    )
+    return [
+        DeviceRow(device, find_device_state(device), newest.get(device.pk)) for device in page.rows
+    ]
+
+
+def _with_consumption(devices: QuerySet[Device], *, account: Account) -> QuerySet[Device]:
+    """With the consumption of the account's local day and billing month, as of the last refresh."""
+    today = timezone.localdate()
+    mine = {"device_id": OuterRef("pk"), "account_id": account.pk}
+    day = DailyAggregate.objects.filter(day=today, **mine)
+    month = MonthlyConsumption.objects.filter(month=month_of(today, account.billing_day), **mine)
+    return devices.annotate(
+        today=Subquery(day.values("total")), this_month=Subquery(month.values("total"))
+    )

@@ -1,0 +1,93 @@
+"""One gateway: its presence, its devices, what was refused of it."""
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from django.db.models import QuerySet
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.utils import timezone
+from msgspec import Struct
+
+from telemetry.core.shown_payload import show_payload
+from telemetry.models import DeadLetter, Device, Gateway
+from telemetry.store.gateways import Span, measure_uptime, read_presence
+from telemetry.web.fleet.devices import read_rows
+from telemetry.web.fleet.states import find_gateway_state, has_open_alarm
+from telemetry.web.pages import AccountRequest, account_page
+from telemetry.web.paging import take_page
+
+UPTIME = timedelta(days=7)
+SHOWN_EVENTS = 20
+SHOWN_DEVICES = 50
+SHOWN_LETTERS = 10
+SHOWN_CHARACTERS = 2_000
+STRIP_WIDTH = 1_000
+SHOWN_BARS = 500
+
+
+class Bar(Struct, frozen=True):
+    """A span in the strip of presence, in its coordinates."""
+
+    span: Span
+    x: str
+    width: str
+
+
+class Letter(Struct, frozen=True):
+    """A dead letter with the beginning of its payload."""
+
+    row: DeadLetter
+    payload: str
+    is_cut: bool
+
+
+@account_page()
+def gateway(request: AccountRequest, gateway_id: int) -> HttpResponse:
+    """A gateway of the account; 404 for every other one."""
+    shown = get_object_or_404(Gateway, pk=gateway_id, account=request.account)
+    now = timezone.now()
+    spans = read_presence(shown.pk, since=now - UPTIME, until=now)
+    devices = take_page(_list_devices(shown), number=1, size=SHOWN_DEVICES)
+    context = {
+        "gateway": shown,
+        "state": find_gateway_state(shown),
+        "uptime": measure_uptime(spans),
+        "bars": draw_strip(spans, since=now - UPTIME, until=now),
+        "strip_width": STRIP_WIDTH,
+        "since": now - UPTIME,
+        "first_known": spans[0].start if spans else None,
+        "events": list(shown.events.order_by("-at", "-id")[:SHOWN_EVENTS]),
+        "devices": devices,
+        "rows": read_rows(devices, account_id=request.account.pk),
+        "letters": [cut_letter(row) for row in _list_letters(shown)],
+    }
+    return render(request, "telemetry/fleet/gateway.html", context)
+
+
+def draw_strip(spans: list[Span], *, since: datetime, until: datetime) -> list[Bar]:
+    """The latest spans as bars, as wide as they are long. Bars too thin to be seen have a width."""
+    scale = Decimal(STRIP_WIDTH) / Decimal((until - since) // timedelta(seconds=1))
+    bars = []
+    for span in spans[-SHOWN_BARS:]:
+        x = scale * Decimal((span.start - since) // timedelta(seconds=1))
+        width = scale * Decimal((span.end - span.start) // timedelta(seconds=1))
+        bars.append(Bar(span, f"{x:.1f}", f"{max(width, Decimal(1)):.1f}"))
+    return bars
+
+
+def cut_letter(row: DeadLetter) -> Letter:
+    """A dead letter with what is shown of its payload."""
+    shown = show_payload(bytes(row.payload))
+    is_cut = shown.is_cut or len(shown.text) > SHOWN_CHARACTERS
+    return Letter(row, shown.text[:SHOWN_CHARACTERS], is_cut)
+
+
+def _list_devices(gateway: Gateway) -> QuerySet[Device]:
+    devices = Device.objects.filter(gateway=gateway).select_related("gateway")
+    return devices.annotate(has_alarm=has_open_alarm()).order_by("code")
+
+
+def _list_letters(gateway: Gateway) -> QuerySet[DeadLetter]:
+    letters = DeadLetter.objects.filter(mac=gateway.mac, account=gateway.account_id)
+    return letters.order_by("-last_seen", "-id")[:SHOWN_LETTERS]

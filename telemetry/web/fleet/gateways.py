@@ -1,0 +1,69 @@
+"""The list of an account's gateways."""
+
+from django import forms
+from django.db.models import Count, Q, QuerySet
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.utils.translation import gettext_lazy as _
+from msgspec import Struct
+
+from telemetry.models import Gateway
+from telemetry.store.gateways import MOST_LETTERS, count_waiting_letters
+from telemetry.web.filters import Filters
+from telemetry.web.fleet.states import GATEWAY_CONDITIONS, GatewayState, find_gateway_state
+from telemetry.web.pages import AccountRequest, account_page
+from telemetry.web.paging import take_page
+
+LIST = "telemetry/fleet/gateways.html"
+
+
+class GatewayRow(Struct, frozen=True):
+    """A gateway as the list shows it. `letters`: dead letters that wait, counted up to a limit."""
+
+    gateway: Gateway
+    state: GatewayState
+    letters: int
+
+    @property
+    def has_more_letters(self) -> bool:
+        """Whether there may be more than were counted."""
+        return self.letters >= MOST_LETTERS
+
+
+class GatewayFilters(Filters):
+    """Which gateways are listed."""
+
+    state = forms.ChoiceField(
+        label=_("State"), required=False, choices=[("", _("All")), *GatewayState.choices]
+    )
+    field_order = ("search", "state")
+
+    def list_gateways(self) -> QuerySet[Gateway]:
+        """The account's gateways that are asked for, by code."""
+        chosen = self.cleaned_data
+        gateways = Gateway.objects.filter(account=self.account)
+        if words := chosen["search"]:
+            gateways = gateways.filter(
+                Q(code__icontains=words)
+                | Q(name__icontains=words)
+                | Q(location__icontains=words)
+                | Q(mac__icontains=words)
+            )
+        if chosen["state"]:
+            gateways = gateways.filter(GATEWAY_CONDITIONS[GatewayState(chosen["state"])])
+        return gateways.annotate(devices_count=Count("devices")).order_by("code", "pk")
+
+
+@account_page()
+def gateways(request: AccountRequest) -> HttpResponse:
+    """Gateways with their presence, a page of them."""
+    filters = GatewayFilters(request.GET, account=request.account)
+    if not filters.is_valid():
+        return render(request, LIST, {"filters": filters}, status=400)
+    page = take_page(filters.list_gateways(), number=filters.cleaned_data["page"], is_counted=True)
+    letters = count_waiting_letters(request.account.pk, macs=[gateway.mac for gateway in page.rows])
+    rows = [
+        GatewayRow(gateway, find_gateway_state(gateway), letters.get(gateway.mac, 0))
+        for gateway in page.rows
+    ]
+    return render(request, LIST, {"filters": filters, "page": page, "rows": rows})

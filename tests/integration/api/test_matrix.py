@@ -1,0 +1,129 @@
+"""Every route, every role, own and foreign account, every scope: exactly what is allowed."""
+
+from itertools import product
+from typing import Any
+
+import pytest
+from django.db import connection as django
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from telemetry.access import RIGHTS
+from telemetry.api.service import api as service
+from telemetry.models import Account, Alarm, DeadLetter, Device, Gateway, Membership, User
+from telemetry.store.connection import Connection
+from telemetry.tokens import issue_token
+from tests.integration.api.conftest import ALL_SCOPES, call_with, make_user
+
+pytestmark = pytest.mark.integration
+
+MOST_QUERIES = 6
+MOST_LOOKS = 12
+"""Readings are looked for in growing windows of time, back to the beginning of the period."""
+OPERATE_ONLY = {"acknowledge_alarm"}
+
+
+def list_operations() -> dict[str, tuple[str, str, str]]:
+    """Operation id to method, path and scope: from the document, so that none can be left out."""
+    found = {}
+    for path, operations in service.get_openapi_schema()["paths"].items():
+        for method, operation in operations.items():
+            scope = operation["security"][0]["TokenAuth"][0]
+            found[operation["operationId"]] = (method.upper(), path, scope)
+    return found
+
+
+OPERATIONS = list_operations()
+OF_ACCOUNT = {name: of for name, of in OPERATIONS.items() if "{account_id}" in of[1]}
+
+
+def fill(path: str, account: Account) -> str:
+    """The path with the account's own things."""
+    things = {
+        "account_id": account.pk,
+        "gateway_id": Gateway.objects.filter(account=account)[0].pk,
+        "device_id": Device.objects.filter(account=account)[0].pk,
+        "alarm_id": Alarm.objects.filter(account=account)[0].pk,
+        "dead_letter_id": DeadLetter.objects.filter(account=account)[0].pk,
+    }
+    return path.format(**things)
+
+
+@pytest.fixture(scope="module")
+def users(own: Account) -> dict[str, User]:
+    """A user of each role, and one who is no member of anything."""
+    return {
+        **{role: make_user(**{role: own}) for role in Membership.Role.values},
+        "nobody": make_user(),
+    }
+
+
+def ask(client: Client, method: str, path: str) -> Any:
+    response = client.generic(method, path)
+    if response.streaming:
+        b"".join(response.streaming_content)
+        response.close()
+    return response
+
+
+def test_it_knows_all_operations() -> None:
+    assert len(OPERATIONS) == 20
+    assert {scope for _, _, scope in OPERATIONS.values()} == set(ALL_SCOPES)
+
+
+@pytest.mark.parametrize("way", ["token", "session"])
+def test_it_opens_an_account_to_its_members_by_their_role(
+    stocked: Connection, own: Account, foreign: Account, users: dict[str, User], way: str
+) -> None:
+    for role, user in users.items():
+        client = Client()
+        if way == "token":
+            client = call_with(issue_token(user, name="x", scopes=ALL_SCOPES)[1])
+        else:
+            client.force_login(user)
+        for name, (method, path, _) in OF_ACCOUNT.items():
+            needed = "operate" if name in OPERATE_ONLY else "view"
+            own_status = 404 if role == "nobody" else 200 if needed in RIGHTS[role] else 403
+            address = fill(path, own)
+            with CaptureQueriesContext(django) as captured:
+                assert ask(client, method, address).status_code == own_status, (role, name)
+            most = MOST_LOOKS if "/readings" in path else MOST_QUERIES
+            assert len(captured) <= most, (name, [one["sql"] for one in captured])
+            assert ask(client, method, fill(path, foreign)).status_code == 404, (role, name)
+
+
+def test_it_opens_nothing_without_a_token_or_session(stocked: Connection, own: Account) -> None:
+    for method, path, _ in OPERATIONS.values():
+        assert ask(Client(), method, fill(path, own)).status_code == 401, path
+
+
+def test_it_opens_with_a_scope_what_needs_it_and_nothing_else(
+    stocked: Connection, own: Account, users: dict[str, User]
+) -> None:
+    clients = {
+        scope: call_with(issue_token(users["owner"], name="x", scopes=[scope])[1])
+        for scope in ALL_SCOPES
+    }
+    for (scope, client), (method, path, needed) in product(clients.items(), OPERATIONS.values()):
+        expected = 200 if scope == needed else 403
+        assert ask(client, method, fill(path, own)).status_code == expected, (scope, path)
+
+
+def test_it_says_the_same_of_what_is_foreign_and_what_is_missing(
+    stocked: Connection, own: Account, foreign: Account, users: dict[str, User]
+) -> None:
+    """The same words, after the same queries: neither the body nor the time tells them apart."""
+    client = call_with(issue_token(users["owner"], name="x", scopes=ALL_SCOPES)[1])
+    ask(client, "GET", "/api/v1/me")  # the token's use is noted
+    for name, (method, path, _) in OF_ACCOUNT.items():
+        there = fill(path, foreign)
+        missing = there.replace(f"accounts/{foreign.pk}", f"accounts/{2**40}")
+        found = []
+        for address in (there, missing):
+            with CaptureQueriesContext(django) as captured:
+                response = ask(client, method, address)
+            found.append((response.status_code, response.content, len(captured)))
+        assert found[0] == found[1], name
+        theirs = there.replace(f"accounts/{foreign.pk}", f"accounts/{own.pk}")
+        if theirs != fill(path, own):
+            assert ask(client, method, theirs).content == found[0][1], name

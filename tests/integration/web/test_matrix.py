@@ -1,0 +1,176 @@
+"""Every address, every role, the own and a foreign account: exactly what is allowed.
+
+An address that is not in the tables fails the test: whoever adds one says who may open it. The
+API's routes have a matrix of their own (tests/integration/api).
+"""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+from django.utils import timezone
+
+from telemetry.access import Right
+from telemetry.core.consumption import Meter, Value
+from telemetry.models import (
+    Account,
+    Alarm,
+    DeadLetter,
+    Invitation,
+    Membership,
+    ReportSchedule,
+    User,
+)
+from telemetry.store.aggregates import refresh_aggregates
+from telemetry.store.connection import Connection
+from tests.consumption import put, register
+
+pytestmark = pytest.mark.integration
+
+ROLES = ("viewer", "admin", "owner")
+VIEW, OPERATE, MANAGE = Right.VIEW, Right.OPERATE, Right.MANAGE_MEMBERS
+ALLOWED: dict[Right, tuple[str, ...]] = {
+    VIEW: ROLES, OPERATE: ("admin", "owner"), MANAGE: ("owner",),
+}  # fmt: skip
+
+# Pages of an account: the right that they need. Those of the second table take POST alone.
+PAGES = {
+    "overview": VIEW, "overview-state": VIEW, "overview-figures": VIEW,
+    "devices": VIEW, "device": VIEW, "device-state": VIEW, "device-figures": VIEW,
+    "gateways": VIEW, "gateway": VIEW, "alarms": VIEW,
+    "reports": VIEW, "report-print": VIEW, "report-csv": VIEW, "report-xlsx": VIEW,
+    "report-schedules": OPERATE, "delete-schedule": OPERATE,
+    "members": VIEW, "remove-member": MANAGE,
+}  # fmt: skip
+ACTIONS = {
+    "alarm-acknowledge": OPERATE, "alarm-withdraw": OPERATE,
+    "switch-schedule": OPERATE, "send-report": OPERATE,
+    "invite-member": MANAGE, "revoke-invitation": MANAGE, "change-member": MANAGE,
+}  # fmt: skip
+# What needs a sign-in and no account, and what needs neither.
+SIGNED_IN = {"home", "accounts", "profile", "tokens", "revoke-token", "password_change",
+    "password_change_done"}  # fmt: skip
+OPEN = {
+    "login", "logout", "set_language", "health", "pipeline-health", "invitation", "password_reset",
+    "password_reset_done", "password_reset_confirm", "password_reset_complete",
+}  # fmt: skip
+
+
+def list_addresses(resolver: Any = None) -> Iterator[str]:
+    """The names of all addresses but the admin's, the API's and static files."""
+    for pattern in (resolver or get_resolver()).url_patterns:
+        if isinstance(pattern, URLPattern):
+            yield str(pattern.name)
+        elif isinstance(pattern, URLResolver) and str(pattern.pattern) not in ("admin/", "api/"):
+            yield from list_addresses(pattern)
+
+
+@pytest.fixture
+def objects(connection: Connection) -> dict[str, dict[str, Any]]:
+    """Of an account "own" and one "foreign": one of everything that an address names."""
+    return {name: make_objects(connection, name) for name in ("own", "foreign")}
+
+
+def make_objects(connection: Connection, name: str) -> dict[str, Any]:
+    site = register(connection, Meter("delta"))
+    account = Account.objects.get(pk=site.account_id)
+    now = timezone.now()
+    put(connection, [(site, Value(now - timedelta(minutes=5), Decimal(1)))])
+    refresh_aggregates(connection)
+    for role in ROLES:
+        user = User.objects.create_user(f"{name}-{role}", email=f"{name}-{role}@example.com")
+        Membership.objects.create(user=user, account=account, role=role)
+    spare = User.objects.create_user(f"{name}-spare", email="spare@example.com")
+    letter = DeadLetter.objects.create(
+        fingerprint=name.encode(), topic="t", payload=b"{}", reason="bad_json", account=account,
+        gateway_id=site.gateway_id, first_seen=now, last_seen=now,
+    )  # fmt: skip
+    return {
+        "account_id": account.pk,
+        "device_id": site.device_id,
+        "gateway_id": site.gateway_id,
+        "dead_letter_id": letter.pk,
+        "membership_id": Membership.objects.create(user=spare, account=account, role="viewer").pk,
+        "invitation_id": Invitation.objects.create(
+            account=account, email="x@example.com", token_digest=name,
+            expires_at=now + timedelta(days=1),
+        ).pk,
+        "schedule_id": ReportSchedule.objects.create(account=account, name="Monthly").pk,
+        "alarm_id": Alarm.objects.create(
+            account=account, device_id=site.device_id, kind="high", limit=1, value=2,
+            opened_at=now, last_beyond_at=now,
+        ).pk,
+    }  # fmt: skip
+
+
+def sign_in(name: str | None) -> Client:
+    client = Client()
+    if name is not None:
+        client.force_login(User.objects.get(username=name))
+    return client
+
+
+def find(name: str, objects: dict[str, Any]) -> str:
+    """The address with what it names."""
+    [(_, parameters)] = get_resolver().reverse_dict.getlist(name)[0][0]
+    return reverse(name, kwargs={one: objects[one] for one in parameters if one in objects})
+
+
+def call(client: Client, name: str, address: str) -> int:
+    fields = {"email": "n@example.com", "role": "viewer", "note": ""}
+    answer = client.post(address, fields) if name in ACTIONS else client.get(address)
+    answer.close()
+    return answer.status_code
+
+
+def test_it_knows_every_address() -> None:
+    assert sorted(list_addresses()) == sorted({*PAGES, *ACTIONS, *SIGNED_IN, *OPEN})
+
+
+@pytest.mark.parametrize("who", ["nobody", "staff", *ROLES])
+def test_it_opens_to_each_role_exactly_what_it_may(
+    objects: dict[str, dict[str, Any]], who: str
+) -> None:
+    User.objects.create_superuser("staff")
+    client = sign_in({"nobody": None, "staff": "staff"}.get(who, f"own-{who}"))
+    found = {}
+    expected = {}
+    for name, right in {**PAGES, **ACTIONS}.items():
+        if who == "nobody":
+            expected[name] = ("sign in", "sign in")
+        else:
+            is_allowed = who in ALLOWED[right]
+            own = "none" if who == "staff" else "allowed" if is_allowed else "forbidden"
+            expected[name] = (own, "none")
+        found[name] = tuple(
+            judge(client, name, find(name, objects[whose])) for whose in ("own", "foreign")
+        )
+    assert found == expected
+
+
+def judge(client: Client, name: str, address: str) -> str:
+    status = call(client, name, address)
+    if status == 302 and not client.session.get("_auth_user_id"):
+        return "sign in"
+    return {403: "forbidden", 404: "none"}.get(status, "allowed" if status < 400 else str(status))
+
+
+def test_it_finds_nothing_foreign_below_the_own_account(
+    objects: dict[str, dict[str, Any]],
+) -> None:
+    client = sign_in("own-owner")
+    own, foreign = objects["own"], objects["foreign"]
+    for name in (*PAGES, *ACTIONS):
+        address = find(name, {**foreign, "account_id": own["account_id"]})
+        if address != find(name, own):
+            assert call(client, name, address) == 404, name
+
+
+def test_it_asks_for_the_sign_in_where_no_account_is_named(connection: Connection) -> None:
+    for name in SIGNED_IN:
+        address = find(name, {"token_id": 1})
+        assert Client().get(address).status_code in (302, 405), name
