@@ -21,12 +21,20 @@ View = Callable[Concatenate[AccountRequest, Given], HttpResponseBase]
 Tag = Callable[Concatenate[AccountRequest, Given], str]
 
 
+def write_tag(request: AccountRequest, words: str) -> str:
+    """The entity tag of a part, for the language of the request.
+
+    A page that shows the part gives it in `data-tag`: then its first question can be answered 304.
+    """
+    about = f"{translation.get_language()} {request.account.pk} {words}"
+    return f'"{blake2b(about.encode(), digest_size=12).hexdigest()}"'
+
+
 def live(tag: Tag[Given]) -> Callable[[View[Given]], View[Given]]:
     """Answer 304 while `tag` (one cheap query) says the same. Below `account_page`."""
 
     def write_etag(request: AccountRequest, *args: Given.args, **kwargs: Given.kwargs) -> str:
-        words = f"{translation.get_language()} {request.account.pk} {tag(request, *args, **kwargs)}"
-        return f'"{blake2b(words.encode(), digest_size=12).hexdigest()}"'
+        return write_tag(request, tag(request, *args, **kwargs))
 
     def decorate(view: View[Given]) -> View[Given]:
         guarded = condition(etag_func=write_etag)(view)

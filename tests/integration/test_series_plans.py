@@ -9,7 +9,7 @@ from django.db import connection as django_connection
 from django.test.utils import CaptureQueriesContext
 
 from telemetry.core.consumption import Meter
-from telemetry.store import aggregate_pages, comparison, series
+from telemetry.store import aggregate_pages, comparison, latest, lines, series
 from telemetry.store.alarms import HORIZON, AlarmJudge
 from telemetry.store.connection import Connection, open_connection
 from telemetry.store.edition import read_edition
@@ -83,6 +83,7 @@ def filled(database_url: str, django_db_blocker: Any) -> Iterator[tuple[Connecti
 
 SINCE = START + timedelta(days=14)
 INSTANTS = {"since": SINCE, "until": SINCE + timedelta(days=2)}
+A_DAY = {"since": SINCE, "until": SINCE + timedelta(days=1)}
 WEEK = {"first": date(2026, 8, 1), "until": date(2026, 8, 8)}
 YEAR = {"first": date(2025, 9, 1), "until": date(2026, 9, 1)}
 DEVICES_OF_ONE = range(1, DEVICES + 1, 3)
@@ -161,6 +162,44 @@ QUESTIONS: dict[str, tuple[Callable[[Site], list[Any]], int]] = {
         lambda site: comparison.find_top_consumers(site.account_id, unit="", **WEEK),
         10,
     ),
+    "largest consumers of some devices": (
+        lambda site: comparison.find_top_consumers(
+            site.account_id, unit="", **WEEK, device_ids=range(site.device_id, site.device_id + 9)
+        ),
+        3,
+    ),
+    "hours of an account": (
+        lambda site: [
+            comparison.read_account_hours(
+                site.account_id, **INSTANTS, first=WEEK["first"], last=WEEK["first"]
+            )
+        ],
+        1,
+    ),
+    "lines of hours": (
+        lambda site: list(
+            lines.read_line_hours(
+                site.account_id, device_ids=range(site.device_id, site.device_id + 9), **INSTANTS
+            )
+        ),
+        3,
+    ),
+    "lines of days": (
+        lambda site: list(
+            lines.read_line_days(
+                site.account_id, device_ids=range(site.device_id, site.device_id + 9), **WEEK
+            )
+        ),
+        3,
+    ),
+    "minutes": (
+        lambda site: lines.read_line_minutes(site.account_id, device_id=site.device_id, **A_DAY),
+        24,
+    ),
+    "single readings": (
+        lambda site: lines.read_line_readings(site.account_id, device_id=site.device_id, **A_DAY),
+        24,
+    ),
 }
 
 
@@ -220,7 +259,30 @@ def test_it_judges_alarms_by_index_ranges_of_the_last_day(
     last_day = {"since": now - HORIZON, "until": now}
     chunks = list_chunks(connection, overlapping=None)
     scans = [scan for scan in list_scans(row[0][0]["Plan"]) if scan[1] in chunks]
-    assert {kind for kind, _ in scans} == {"Index Scan"}
+    assert scans
+    assert "Seq Scan" not in {kind for kind, _ in scans}
+    assert {relation for _, relation in scans} <= list_chunks(connection, overlapping=last_day)
+
+
+def test_it_finds_the_newest_readings_of_an_account_in_the_newest_chunks(
+    filled: tuple[Connection, Site],
+) -> None:
+    connection, site = filled
+    connection.execute("UPDATE gateway SET last_seen = %s", [START])
+    end = START + timedelta(days=DAYS)
+    with CaptureQueriesContext(django_connection) as captured:
+        assert len(latest.read_latest(site.account_id, most=20, now=end)) == 20
+    [asked] = captured
+    statement: Any = f"EXPLAIN (FORMAT JSON) {asked['sql']}"
+    row: Any = connection.execute(statement).fetchone()
+    scans = [
+        (kind, relation)
+        for kind, relation in list_scans(row[0][0]["Plan"])
+        if relation in list_chunks(connection, overlapping=None)
+    ]
+    last_day = {"since": end - timedelta(days=1), "until": end}
+    assert scans
+    assert "Seq Scan" not in {kind for kind, _ in scans}
     assert {relation for _, relation in scans} <= list_chunks(connection, overlapping=last_day)
 
 

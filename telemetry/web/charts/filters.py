@@ -21,11 +21,12 @@ class Filters(Struct, frozen=True):
     devices: tuple[int, ...] = ()
     gateways: tuple[int, ...] = ()
     kinds: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
 
     @property
     def is_empty(self) -> bool:
         """Whether every device is shown."""
-        return not (self.devices or self.gateways or self.kinds)
+        return self == Filters()
 
     def query(self) -> list[tuple[str, str]]:
         """The same in an address."""
@@ -33,12 +34,14 @@ class Filters(Struct, frozen=True):
             *(("device", str(device)) for device in self.devices),
             *(("gateway", str(gateway)) for gateway in self.gateways),
             *(("kind", kind) for kind in self.kinds),
+            *(("group", group) for group in self.groups),
         ]
 
     def conditions(self) -> dict[str, Sequence[int | str]]:
         """The same for a query of devices."""
         chosen: dict[str, Sequence[int | str]] = {
             "pk__in": self.devices, "gateway__in": self.gateways, "kind__in": self.kinds,
+            "group__in": self.groups,
         }  # fmt: skip
         return {name: values for name, values in chosen.items() if values}
 
@@ -55,7 +58,11 @@ def parse_filters(asked: Mapping[str, Sequence[str]]) -> tuple[Filters, Errors]:
     if not set(kinds) <= set(Device.Kind.values):
         errors["kind"] = _("Choose meters, sensors or actuators.")
         kinds = ()
-    return Filters(devices, gateways, kinds), errors
+    groups = tuple(dict.fromkeys(text for text in asked.get("group", ()) if text))
+    if len(groups) > MOST_CHOSEN or any("\0" in group for group in groups):
+        errors["group"] = _("Choose from the list.")
+        groups = ()
+    return Filters(devices, gateways, kinds, groups), errors
 
 
 def _read_numbers(texts: Sequence[str], *, field: str, errors: Errors) -> tuple[int, ...]:

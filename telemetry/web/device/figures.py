@@ -1,11 +1,10 @@
-"""What a device measured: the newest reading, today, this month."""
+"""What a device measured so far: today, this month."""
 
 from datetime import datetime
 
 from msgspec import Struct
 
 from telemetry.models import Device
-from telemetry.store.latest import LatestReading, read_latest
 from telemetry.store.lines import Sample, read_line_days
 from telemetry.store.series import Point, read_months
 from telemetry.web.charts.calendar import DAY, Calendar
@@ -25,9 +24,3 @@ def read_so_far(account_id: int, *, device: Device, calendar: Calendar, now: dat
     days = read_line_days(account_id, device_ids=[device.pk], first=today, until=today + DAY)
     months = read_months(account_id, device_id=device.pk, first=month, until=month + DAY)
     return SoFar(days[device.pk][0] if days else None, months[0] if months else None)
-
-
-def read_newest(account_id: int, *, device: Device, now: datetime) -> LatestReading | None:
-    """Its newest reading of the last 31 days. At most two queries."""
-    found = read_latest(account_id, most=1, now=now, device_ids=[device.pk])
-    return found[0] if found else None

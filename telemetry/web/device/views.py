@@ -10,13 +10,14 @@ from django.views.decorators.http import require_safe
 
 from telemetry.models import Alarm, Device
 from telemetry.store.device_history import read_refused
-from telemetry.store.freshness import read_freshness
+from telemetry.store.freshness import Freshness, read_freshness
 from telemetry.store.lines import LONGEST_RAW
+from telemetry.store.newest import read_newest
 from telemetry.web.charts.asked import Asked, read_asked
 from telemetry.web.charts.chart import read_close_up
 from telemetry.web.charts.drawing import draw
 from telemetry.web.charts.naming import name_device
-from telemetry.web.charts.period import Span
+from telemetry.web.charts.period import Period, Span
 from telemetry.web.charts.picture import Named, Picture, Show
 from telemetry.web.charts.table import read_table
 from telemetry.web.device.asked import (
@@ -27,9 +28,9 @@ from telemetry.web.device.asked import (
     read_device_asked,
 )
 from telemetry.web.device.events import list_events
-from telemetry.web.device.figures import read_newest, read_so_far
+from telemetry.web.device.figures import read_so_far
 from telemetry.web.device.months import list_months
-from telemetry.web.live import live
+from telemetry.web.live import live, write_tag
 from telemetry.web.pages import AccountRequest, account_page
 
 MOST_REFUSED = 10
@@ -42,11 +43,8 @@ def tag_state(request: AccountRequest, device_id: int) -> str:
 
 def tag_figures(request: AccountRequest, device_id: int) -> str:
     """Changes with the aggregates; with messages, where single readings are shown."""
-    freshness = read_freshness(request.account.pk)
     period = read_asked(request, longest=LONGEST).period
-    if period.until - period.since <= LONGEST_RAW and period.until > freshness.at:
-        return f"{freshness.tag_aggregates()} {freshness.tag_readings()}"
-    return freshness.tag_aggregates()
+    return _tag_figures(read_freshness(request.account.pk), period)
 
 
 @gzip_page
@@ -56,15 +54,18 @@ def device(request: AccountRequest, device_id: int) -> HttpResponse:
     """The whole page."""
     found = _find_device(request, device_id)
     asked, show = read_device_asked(request, device=found)
+    freshness = read_freshness(request.account.pk)
     context = {
-        **_read_figures(request, found, asked, show),
+        **_read_figures(request, found, asked, show, freshness),
         **_read_state(request, found, asked),
         "figures": list_figures(asked, device=found, show=show),
         "steps": list_steps(asked),
         "title": TITLES[show],
         "zoom_href": asked.href(period={"period": Span.ZOOM}),
-        "live_state": _address(request, "device-state", device_id),
-        "live_figures": _address(request, "device-figures", device_id),
+        "state_address": _address(request, "device-state", device_id),
+        "state_tag": write_tag(request, freshness.tag_readings()),
+        "figures_address": _address(request, "device-figures", device_id),
+        "figures_tag": write_tag(request, _tag_figures(freshness, asked.period)),
         "events": list_events(request.account.pk, device=found, calendar=asked.calendar),
         "refused": read_refused(
             request.account.pk, mac=found.gateway.mac, code=found.code, most=MOST_REFUSED
@@ -93,8 +94,15 @@ def device_figures(request: AccountRequest, device_id: int) -> HttpResponse:
     """What changes with the refresh of the aggregates."""
     found = _find_device(request, device_id)
     asked, show = read_device_asked(request, device=found)
-    context = _read_figures(request, found, asked, show)
+    freshness = read_freshness(request.account.pk)
+    context = _read_figures(request, found, asked, show, freshness)
     return render(request, "telemetry/device/figures.html", context)
+
+
+def _tag_figures(freshness: Freshness, period: Period) -> str:
+    if period.until - period.since <= LONGEST_RAW and period.until > freshness.at:
+        return f"{freshness.tag_aggregates()} {freshness.tag_readings()}"
+    return freshness.tag_aggregates()
 
 
 def _find_device(request: AccountRequest, device_id: int) -> Device:
@@ -111,16 +119,17 @@ def _find_device(request: AccountRequest, device_id: int) -> Device:
 def _read_state(request: AccountRequest, device: Device, asked: Asked) -> dict[str, Any]:
     """The newest reading, presence, open alarms."""
     account_id = request.account.pk
+    newest = read_newest(account_id, device_ids=[device.pk], now=asked.now)
     open_alarms = Alarm.objects.filter(account_id=account_id, device=device, closed_at=None)
     return {
         "device": device,
-        "newest": read_newest(account_id, device=device, now=asked.now),
+        "newest": newest.get(device.pk),
         "open_alarms": list(open_alarms.order_by("-opened_at")),
     }
 
 
 def _read_figures(
-    request: AccountRequest, device: Device, asked: Asked, show: Show
+    request: AccountRequest, device: Device, asked: Asked, show: Show, freshness: Freshness
 ) -> dict[str, Any]:
     """The chart and its table, today and this month, the months."""
     account_id, calendar = request.account.pk, asked.calendar
@@ -133,7 +142,7 @@ def _read_figures(
         "asked": asked,
         "errors": asked.errors,
         "device": device,
-        "freshness": read_freshness(account_id),
+        "freshness": freshness,
         "drawing": draw(picture),
         "table": read_table(picture),
         "so_far": read_so_far(account_id, device=device, calendar=calendar, now=asked.now),

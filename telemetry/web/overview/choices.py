@@ -31,14 +31,16 @@ def select_devices(account_id: int, filters: Filters) -> QuerySet[Device]:
 
 
 def offer_choices(account_id: int, asked: Asked, filters: Filters) -> dict[str, Any]:
-    """What the filter offers: kinds, gateways, and the devices of those that are chosen."""
+    """What the filter offers: kinds, groups, gateways, and the devices of those that are chosen."""
     gateways = Gateway.objects.filter(account_id=account_id).order_by("code")[:MOST_OFFERED]
     devices = Device.objects.filter(account_id=account_id).select_related("gateway")
+    groups = Device.objects.filter(account_id=account_id).exclude(group="").order_by("group")
     if filters.gateways:
         devices = devices.filter(gateway__in=filters.gateways)
     offered = list(devices.order_by("gateway__code", "code")[: MOST_OFFERED + 1])
     return {
         "kinds": Device.Kind.choices,
+        "groups": list(groups.values_list("group", flat=True).distinct()[:MOST_OFFERED]),
         "gateways": gateways,
         "devices": [(device.pk, name_device(device)) for device in offered[:MOST_OFFERED]],
         "has_more_devices": len(offered) > MOST_OFFERED,

@@ -1,21 +1,23 @@
 """The cards of consumption: today and this month, beside the same part of the month before."""
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections import defaultdict
 from datetime import date, datetime
 from decimal import Decimal
+from hashlib import blake2b
 
+from django.core.cache import cache
 from msgspec import Struct
 
 from telemetry.store.comparison import (
-    AccountTotal,
     read_account_days,
     read_account_hours,
+    read_account_months,
 )
 from telemetry.web.charts.calendar import DAY, Calendar
 from telemetry.web.overview.parts import Part, choose_parts
 
 MOST_UNITS = 4
+KEPT_S = 120
 
 Totals = dict[str, Decimal]
 """Consumption by unit."""
@@ -49,21 +51,36 @@ class Consumption(Struct, frozen=True):
     left_out: int
 
 
+def keep_consumption(
+    account_id: int, *, calendar: Calendar, now: datetime, refreshed_at: datetime
+) -> Consumption:
+    """The same as `read_consumption`, asked once after each refresh by each process: it reads a day
+    and a half of hours and a month of days of every device, and pages ask for it all the time."""
+    part, _before = choose_parts(calendar, now=now, known_until=refreshed_at)
+    about = (account_id, calendar.zone.key, part, refreshed_at.timestamp())
+    key = f"consumption-{blake2b(repr(about).encode(), digest_size=16).hexdigest()}"
+    kept: Consumption | None = cache.get(key)
+    if kept is None:
+        kept = read_consumption(account_id, calendar=calendar, now=now, refreshed_at=refreshed_at)
+        cache.set(key, kept, KEPT_S)
+    return kept
+
+
 def read_consumption(
     account_id: int, *, calendar: Calendar, now: datetime, refreshed_at: datetime
 ) -> Consumption:
-    """What the account consumed today and in this billing month, by unit. Four queries."""
+    """What the account consumed today and in this billing month, by unit. Five queries."""
     part, before = choose_parts(calendar, now=now, known_until=refreshed_at)
-    rows = read_account_days(account_id, first=part.month, until=part.day + DAY)
-    today, days = _split(rows, today=part.day)
+    rows = read_account_months(account_id, first=part.month, until=part.month + DAY)
+    so_far = {row.unit: row.total for row in rows}
+    today = _read_days(account_id, first=part.day, until=part.day + DAY)
     hours = _read_hours(account_id, part)
     hours_before = _read_hours(account_id, before)
     days_before = _read_days(account_id, first=before.month, until=before.day)
-    counts = _count_devices(rows)
-    units = sorted(counts, key=lambda unit: (-counts[unit], unit))
+    units = [row.unit for row in sorted(rows, key=lambda row: (-row.devices_count, row.unit))]
     units += sorted({*hours_before, *days_before} - set(units))
     shown = units[:MOST_UNITS]
-    so_far, part_of_month = _add(days, today), _add(days, hours)
+    part_of_month = _add(so_far, _subtract(hours, today))
     month_before = _add(days_before, hours_before)
     cards = tuple(
         Cards(
@@ -73,25 +90,6 @@ def read_consumption(
         for unit in shown
     )
     return Consumption(cards, part, before, left_out=len(units) - len(shown))
-
-
-def _split(rows: Iterable[AccountTotal], *, today: date) -> tuple[Totals, Totals]:
-    """What today came to, and the days before it."""
-    of_today: Totals = {}
-    before: Totals = defaultdict(Decimal)
-    for row in rows:
-        if row.start == today:
-            of_today[row.unit] = row.total
-        else:
-            before[row.unit] += row.total
-    return of_today, dict(before)
-
-
-def _count_devices(rows: Iterable[AccountTotal]) -> Counter[str]:
-    counts: Counter[str] = Counter()
-    for row in rows:
-        counts[row.unit] = max(counts[row.unit], row.devices_count)
-    return counts
 
 
 def _read_hours(account_id: int, part: Part) -> Totals:
@@ -113,6 +111,10 @@ def _read_days(account_id: int, *, first: date, until: date) -> Totals:
 
 def _add(one: Totals, other: Totals) -> Totals:
     return {unit: one.get(unit, Decimal()) + other.get(unit, Decimal()) for unit in {*one, *other}}
+
+
+def _subtract(one: Totals, other: Totals) -> Totals:
+    return _add(one, {unit: -total for unit, total in other.items()})
 
 
 def _compare(unit: str, *, total: Totals, part: Totals, before: Totals) -> Compared:

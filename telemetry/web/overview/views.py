@@ -14,10 +14,10 @@ from telemetry.web.charts.drawing import draw
 from telemetry.web.charts.filters import Filters
 from telemetry.web.charts.picture import Named, Picture, Show
 from telemetry.web.charts.table import read_table
-from telemetry.web.live import live
+from telemetry.web.live import live, write_tag
 from telemetry.web.overview.choices import offer_choices, read_choice, select_devices
 from telemetry.web.overview.comparison import Comparison, read_comparison
-from telemetry.web.overview.consumption import read_consumption
+from telemetry.web.overview.consumption import keep_consumption
 from telemetry.web.overview.quantities import Quantity, choose_quantity, list_quantities
 from telemetry.web.overview.state import read_state
 from telemetry.web.pages import AccountRequest, account_page
@@ -44,8 +44,10 @@ def overview(request: AccountRequest) -> HttpResponse:
         **_read_figures(request, asked, filters, freshness),
         **_read_state(request, asked, filters, freshness),
         **offer_choices(request.account.pk, asked, filters),
-        "live_state": _address(request, "overview-state"),
-        "live_figures": _address(request, "overview-figures"),
+        "state_address": _address(request, "overview-state"),
+        "state_tag": write_tag(request, freshness.tag_readings()),
+        "figures_address": _address(request, "overview-figures"),
+        "figures_tag": write_tag(request, freshness.tag_aggregates()),
     }
     status = 400 if context["errors"] else 200
     return render(request, "telemetry/overview/page.html", context, status=status)
@@ -100,7 +102,7 @@ def _read_figures(
         "quantities": [(one, asked.href(show=one.key), one == quantity) for one in quantities],
     }
     if freshness.refreshed_at is not None:
-        context["consumption"] = read_consumption(
+        context["consumption"] = keep_consumption(
             account_id, calendar=asked.calendar, now=asked.now, refreshed_at=freshness.refreshed_at
         )
     if quantity is not None:

@@ -14,15 +14,17 @@ def test_it_shows_every_device_when_nothing_is_chosen() -> None:
 
 def test_it_keeps_what_was_chosen_once_each() -> None:
     filters, errors = parse_filters(
-        {"device": ["7", "3", "7"], "gateway": ["2"], "kind": ["meter", "sensor"]}
+        {"device": ["7", "3", "7"], "gateway": ["2"], "kind": ["meter", "sensor"], "group": ["A"]}
     )
     assert errors == {}
-    assert filters == Filters((7, 3), (2,), ("meter", "sensor"))
+    assert filters == Filters((7, 3), (2,), ("meter", "sensor"), ("A",))
     assert filters.query() == [
         ("device", "7"), ("device", "3"), ("gateway", "2"), ("kind", "meter"), ("kind", "sensor"),
+        ("group", "A"),
     ]  # fmt: skip
     assert filters.conditions() == {
         "pk__in": (7, 3), "gateway__in": (2,), "kind__in": ("meter", "sensor"),
+        "group__in": ("A",),
     }  # fmt: skip
 
 
@@ -36,6 +38,7 @@ def test_it_keeps_what_was_chosen_once_each() -> None:
         ("device", [str(2**63)]),
         ("gateway", ["1"] * 101),
         ("kind", ["meter", "spy"]),
+        ("group", ["\0"]),
     ],
 )
 def test_it_puts_a_message_at_the_field_that_cannot_be_understood(

@@ -12,7 +12,7 @@ class Source {
   constructor(element) {
     this.url = element.dataset.live;
     this.every_s = Number(element.dataset.every);
-    this.tag = null;
+    this.tag = element.dataset.tag ?? null;
     this.failures = 0;
     this.timer = null;
     this.isEnded = false;
