@@ -31,6 +31,6 @@ class AlarmAdmin(ReadOnlyAdmin):
     paginator = CappedPaginator
 
     @display(description=_("kind"), label={"low": "info", "high": "danger"})
-    def kind_label(self, alarm: Alarm) -> str:
-        """Below or above."""
-        return alarm.kind
+    def kind_label(self, alarm: Alarm) -> tuple[str, str]:
+        """Below or above: what colours it, and the words."""
+        return alarm.kind, alarm.get_kind_display()

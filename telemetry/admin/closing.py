@@ -136,6 +136,6 @@ class MonthEventAdmin(ReadOnlyAdmin):
     list_select_related = ["account", "by"]
 
     @display(description=_("kind"), label={"closed": "success", "reopened": "warning"})
-    def kind_label(self, event: MonthEvent) -> str:
-        """Closed or reopened."""
-        return event.kind
+    def kind_label(self, event: MonthEvent) -> tuple[str, str]:
+        """Closed or reopened: what colours it, and the words."""
+        return event.kind, event.get_kind_display()

@@ -63,9 +63,9 @@ class MonthlyConsumptionAdmin(OrderedListMixin, ReadOnlyAdmin):
         description=_("state"),
         label={"open": "info", "closed": "success", "adjusted": "warning"},
     )
-    def state_label(self, row: MonthlyConsumption) -> str:
-        """Open, closed, or closed with adjustments."""
-        return row.state
+    def state_label(self, row: MonthlyConsumption) -> tuple[str, str]:
+        """Open, closed, or closed with adjustments: what colours it, and the words."""
+        return row.state, row.get_state_display()
 
     @display(description=_("daily mean"))
     def daily_mean_short(self, row: MonthlyConsumption) -> Any:

@@ -9,8 +9,9 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext_lazy
 from kombu.exceptions import OperationalError
 from redis import RedisError
 from unfold.admin import ModelAdmin
@@ -27,6 +28,12 @@ from telemetry.models import DeadLetter
 from telemetry.replay import replay_dead_letters
 
 SHOWN_DETAIL = 80
+DISCARDED = ngettext_lazy("%(n)d dead letter discarded.", "%(n)d dead letters discarded.", "n")
+RETURNED = ngettext_lazy(
+    "%(n)d dead letter pending again.", "%(n)d dead letters pending again.", "n"
+)
+SENT = ngettext_lazy("%(n)d dead letter sent again.", "%(n)d dead letters sent again.", "n")
+CONFIRMED = format_lazy("return confirm('{}')", _("Discard this dead letter?"))
 
 
 @admin.register(DeadLetter)
@@ -48,7 +55,7 @@ class DeadLetterAdmin(ModelAdmin):  # type: ignore[misc]
     actions = ["replay", "discard", "take_back"]
     actions_submit_line = ["replay_one", "discard_one", "take_back_one"]
     fields = [
-        "reason", "detail", "state_label", "topic", "mac", "device_code", "gateway", "account",
+        "reason", "detail", "state", "topic", "mac", "device_code", "gateway", "account",
         "occurrences", "first_seen", "last_seen", "handled_by", "handled_at", "payload_bytes",
         "payload_view", "payload_download",
     ]  # fmt: skip
@@ -104,9 +111,9 @@ class DeadLetterAdmin(ModelAdmin):  # type: ignore[misc]
         ordering="state",
         label={"pending": "warning", "replayed": "success", "discarded": "info"},
     )
-    def state_label(self, row: DeadLetter) -> str:
-        """Pending, replayed or discarded."""
-        return row.state
+    def state_label(self, row: DeadLetter) -> tuple[str, str]:
+        """Pending, replayed or discarded: what colours it, and the words."""
+        return row.state, row.get_state_display()
 
     @display(description=_("bytes"))
     def payload_bytes(self, row: DeadLetter) -> int:
@@ -162,7 +169,7 @@ class DeadLetterAdmin(ModelAdmin):  # type: ignore[misc]
         """Ask first, then discard the pending ones of the selection."""
         if "confirmed" in request.POST:
             count = discard_dead_letters(rows, user=request.user)
-            self._tell(request, count, "discarded", skipped=len(rows) - count)
+            self._tell(request, count, DISCARDED, skipped=len(rows) - count)
             return None
         context = {
             **self.admin_site.each_context(request),
@@ -179,7 +186,7 @@ class DeadLetterAdmin(ModelAdmin):  # type: ignore[misc]
         """Undo a discard, or a replay."""
         total = rows.count()
         count = return_to_pending(rows, user=request.user)
-        self._tell(request, count, "pending again", skipped=total - count)
+        self._tell(request, count, RETURNED, skipped=total - count)
 
     @action(description=_("Replay"), permissions=["change"])
     def replay_one(self, request: HttpRequest, row: DeadLetter) -> None:
@@ -189,18 +196,18 @@ class DeadLetterAdmin(ModelAdmin):  # type: ignore[misc]
     @action(
         description=_("Discard"),
         permissions=["change"],
-        attrs={"onclick": "return confirm('Discard this dead letter?')"},
+        attrs={"onclick": CONFIRMED},
     )
     def discard_one(self, request: HttpRequest, row: DeadLetter) -> None:
         """Discard this one."""
         count = discard_dead_letters(DeadLetter.objects.filter(pk=row.pk), user=request.user)
-        self._tell(request, count, "discarded", skipped=1 - count)
+        self._tell(request, count, DISCARDED, skipped=1 - count)
 
     @action(description=_("Return to pending"), permissions=["change"])
     def take_back_one(self, request: HttpRequest, row: DeadLetter) -> None:
         """Undo."""
         count = return_to_pending(DeadLetter.objects.filter(pk=row.pk), user=request.user)
-        self._tell(request, count, "pending again", skipped=1 - count)
+        self._tell(request, count, RETURNED, skipped=1 - count)
 
     def _replay(self, request: HttpRequest, ids: list[int]) -> None:
         rows = DeadLetter.objects.filter(pk__in=ids)
@@ -214,11 +221,10 @@ class DeadLetterAdmin(ModelAdmin):  # type: ignore[misc]
                 messages.ERROR,
             )
             return
-        self._tell(request, count, "sent again", skipped=len(ids) - count)
+        self._tell(request, count, SENT, skipped=len(ids) - count)
 
-    def _tell(self, request: HttpRequest, count: int, done: str, *, skipped: int) -> None:
-        text = ngettext("%(n)d dead letter %(done)s.", "%(n)d dead letters %(done)s.", count)
-        said = text % {"n": count, "done": done}
+    def _tell(self, request: HttpRequest, count: int, done: Any, *, skipped: int) -> None:
+        said = done % {"n": count}
         if skipped:
             said += " " + _("%(n)d left alone: their state did not allow it.") % {"n": skipped}
         self.message_user(request, said, messages.SUCCESS if count else messages.WARNING)

@@ -48,24 +48,26 @@ class GatewayAdmin(ModelAdmin):  # type: ignore[misc]
     list_select_related = ["account"]
     search_fields = ["code", "mac", "name", "location", "account__name"]
     autocomplete_fields = ["account"]
-    readonly_fields = ["online", "last_seen", "last_events", "last_readings"]
+    readonly_fields = ["is_online", "last_seen", "last_events", "last_readings"]
     inlines = [DeviceInline]
     fieldsets = [
         (None, {"fields": ["account", "code", "mac", "name", "location", "is_active"]}),
         (_("Limits"), {"fields": ["max_devices", "offline_after_s", "firmware_version"]}),
-        (_("Presence"), {"fields": ["online", "last_seen", "last_events", "last_readings"]}),
+        (_("Presence"), {"fields": ["is_online", "last_seen", "last_events", "last_readings"]}),
     ]
 
     @display(
         description=_("state"),
         ordering="is_online",
-        label={"online": "success", "offline": "danger", "never seen": "warning"},
+        label={"online": "success", "offline": "danger", "unknown": "warning"},
     )
-    def online(self, gateway: Gateway) -> str:
-        """Online, offline, or never heard of."""
+    def online(self, gateway: Gateway) -> tuple[str, str]:
+        """Online, offline, or never heard of: what colours it, and the words."""
         if gateway.last_seen is None:
-            return "never seen"
-        return "online" if gateway.is_online else "offline"
+            return "unknown", _("never seen")
+        if gateway.is_online:
+            return "online", _("online")
+        return "offline", _("offline")
 
     @display(description=_("last events"))
     def last_events(self, gateway: Gateway) -> SafeString:
@@ -151,9 +153,9 @@ class GatewayEventAdmin(ReadOnlyAdmin):
     paginator = CappedPaginator
 
     @display(description=_("kind"), label={"online": "success", "offline": "danger"})
-    def kind_label(self, event: GatewayEvent) -> str:
-        """Online or offline."""
-        return event.kind
+    def kind_label(self, event: GatewayEvent) -> tuple[str, str]:
+        """Online or offline: what colours it, and the words."""
+        return event.kind, event.get_kind_display()
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[GatewayEvent]:
         events: QuerySet[GatewayEvent] = super().get_queryset(request)

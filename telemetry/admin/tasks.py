@@ -42,13 +42,13 @@ class TaskRunAdmin(ReadOnlyAdmin):
         return [*shown, "run_link"] if self.has_run_permission(request) else shown
 
     @display(
-        description=_("state"), label={"ok": "success", "failing": "danger", "never ran": "info"}
+        description=_("state"), label={"ok": "success", "failing": "danger", "unknown": "info"}
     )
-    def state(self, run: TaskRun) -> str:
-        """Whether the newest end was a success."""
+    def state(self, run: TaskRun) -> tuple[str, str]:
+        """Whether the newest end was a success: what colours it, and the words."""
         if run.error_at is None or (run.success_at is not None and run.success_at > run.error_at):
-            return "ok" if run.success_at else "never ran"
-        return "failing"
+            return ("ok", _("ok")) if run.success_at else ("unknown", _("never ran"))
+        return "failing", _("failing")
 
     @display(description=_("past runs"))
     def history(self, run: TaskRun) -> SafeString:
@@ -126,9 +126,9 @@ class TaskHistoryAdmin(ReadOnlyAdmin):
         description=_("outcome"),
         label={"success": "success", "error": "danger", "busy": "warning"},
     )
-    def outcome_label(self, run: TaskHistory) -> str:
-        """Success, error or busy."""
-        return run.outcome
+    def outcome_label(self, run: TaskHistory) -> tuple[str, str]:
+        """Success, error or busy: what colours it, and the words."""
+        return run.outcome, run.get_outcome_display()
 
     @display(description=_("error"))
     def short_error(self, run: TaskHistory) -> str:

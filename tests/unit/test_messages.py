@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from babel.messages.catalog import Catalog, Message
 from babel.messages.pofile import read_po
+from django.utils.translation import gettext, override
 
 ROOT = Path(__file__).parents[2]
 TEXT = Path("telemetry/locale/pt_BR/LC_MESSAGES/django.po")
@@ -38,6 +39,17 @@ def test_it_translates_every_text_with_the_same_parts() -> None:
 
 def parts_of(text: str) -> list[str]:
     return sorted(re.findall(r"%\(\w+\)[a-z]", text))
+
+
+def test_it_translates_no_text_that_another_package_says_otherwise() -> None:
+    with override("pt-br"):
+        shown = {
+            message.id: (gettext(message.id), str(message.string))
+            for message in read(ROOT / TEXT)
+            if isinstance(message.id, str) and message.id and not message.context
+        }
+    # Theirs would be shown: their catalogs come first. Not compiled yet, ours is not shown either.
+    assert [text for text, (said, ours) in shown.items() if said not in (ours, text)] == []
 
 
 def test_it_knows_every_text_of_the_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
