@@ -61,7 +61,7 @@ class GatewayAdmin(ModelAdmin):  # type: ignore[misc]
         ordering="is_online",
         label={"online": "success", "offline": "danger", "unknown": "warning"},
     )
-    def online(self, gateway: Gateway) -> tuple[str, str]:
+    def online(self, gateway: Gateway) -> tuple[str, Any]:
         """Online, offline, or never heard of: what colours it, and the words."""
         if gateway.last_seen is None:
             return "unknown", _("never seen")
@@ -153,7 +153,7 @@ class GatewayEventAdmin(ReadOnlyAdmin):
     paginator = CappedPaginator
 
     @display(description=_("kind"), label={"online": "success", "offline": "danger"})
-    def kind_label(self, event: GatewayEvent) -> tuple[str, str]:
+    def kind_label(self, event: GatewayEvent) -> tuple[str, Any]:
         """Online or offline: what colours it, and the words."""
         return event.kind, event.get_kind_display()
 

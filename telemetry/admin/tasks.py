@@ -44,7 +44,7 @@ class TaskRunAdmin(ReadOnlyAdmin):
     @display(
         description=_("state"), label={"ok": "success", "failing": "danger", "unknown": "info"}
     )
-    def state(self, run: TaskRun) -> tuple[str, str]:
+    def state(self, run: TaskRun) -> tuple[str, Any]:
         """Whether the newest end was a success: what colours it, and the words."""
         if run.error_at is None or (run.success_at is not None and run.success_at > run.error_at):
             return ("ok", _("ok")) if run.success_at else ("unknown", _("never ran"))
