@@ -55,11 +55,11 @@ distclean: ## Delete what was installed as well
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 .PHONY: test
-test: ## Install what tests need, check style and types, run every test (T= narrows pytest)
+test: ## Install what tests need, check style and types, run every test (T= narrows pytest, in one process)
 	@compose/local/install dev
 	if [ "$$(id -u)" = 0 ]; then $(PYTHON) -m compose.local rootfs; fi
 	$(MAKE) lint
-	exec $(PYTHON) -m pytest $(T)
+	exec $(PYTHON) -m pytest $(or $(T),--numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder)
 
 .PHONY: lint
 lint: ## Check style, types and missing migrations

@@ -7,12 +7,17 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from hypothesis import HealthCheck, settings
 from redis import Redis
 
 from telemetry.store.connection import Connection, open_connection
 
 CONTRACT = Path(__file__).parent / "contract"
 KEPT_TABLES = ("django_migrations", "django_content_type", "auth_permission", "spatial_ref_sys")
+
+# Machines are shared: how long an example took says nothing.
+settings.register_profile("shared", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("shared")
 
 
 @pytest.fixture(scope="session")
