@@ -1,6 +1,6 @@
--- The first day of the billing month that %(month)s lies in, when it ends, and whether notes wait
--- that concern it: hours of the month, and, of registers, any hour before its end, as what a register
--- counted belongs to the later reading. Devices are those of now, and those that moved away.
+-- The first day of the billing month that %(month)s lies in, when it begins and ends, and whether notes
+-- wait that concern it: hours of the month, and, of registers, any hour before its end, as what a register
+-- counted belongs to the later reading. Devices are those of now, and those with a month of the account.
 WITH month AS (
     SELECT a.id, billing_month(%(month)s, a.billing_day) AS first_day, a.time_zone
     FROM account a WHERE a.id = %(account_id)s
@@ -16,7 +16,7 @@ WITH month AS (
         SELECT m.device_id FROM monthly_total m WHERE m.account_id = span.id
     )
 )
-SELECT first_day, ends_at,
+SELECT first_day, starts_at, ends_at,
     EXISTS (SELECT FROM dirty_account WHERE account_id = span.id)
     OR EXISTS (
         SELECT FROM dirty_hour

@@ -11,6 +11,8 @@ from django.db import connection, transaction
 
 from telemetry.store.queries import query
 
+DEVICE_HOURS_LOOKED_INTO = 10_000
+
 
 class MonthError(ValueError):
     """The month cannot be closed or reopened. The text is one line for the operator."""
@@ -74,17 +76,30 @@ def _check_closing(cursor: Any, account_id: int, *, month: date, now: datetime) 
     row = cursor.fetchone()
     if row is None:
         raise MonthError(f"there is no account {account_id}")
-    first_day, ends_at, waiting = row
+    first_day, starts_at, ends_at, is_waiting = row
     if first_day != month:
         raise MonthError(
             f"{month} begins no billing month of account {account_id}: expected {first_day}"
         )
     if now < ends_at:
         raise MonthError(f"the month {month} is not over: it ends at {ends_at:%Y-%m-%d %H:%M} UTC")
-    if waiting:
+    if is_waiting or _wait_of_moved(cursor, account_id, since=starts_at, until=ends_at):
         raise MonthError(
             f"readings of the month {month} wait for the refresh: try again in a minute"
         )
+
+
+def _wait_of_moved(cursor: Any, account_id: int, *, since: datetime, until: datetime) -> bool:
+    """Whether readings of devices that moved away may wait: only they themselves tell."""
+    given = {
+        "account_id": account_id,
+        "since": since.replace(minute=0, second=0),  # the note of an hour that two months share
+        "until": until,
+        "most": DEVICE_HOURS_LOOKED_INTO,
+    }
+    cursor.execute(query("waits_of_moved"), given)
+    row: tuple[bool] = cursor.fetchone()
+    return row[0]
 
 
 def _note(cursor: Any, account_id: int, *, month: date, **said: Any) -> None:

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from telemetry.core.consumption import Meter, Value
+from telemetry.store import months
 from telemetry.store.aggregates import refresh_aggregates
 from telemetry.store.chunks import move_horizon
 from telemetry.store.connection import Connection
-from telemetry.store.months import close_month, reopen_month
+from telemetry.store.months import MonthError, close_month, reopen_month
 from telemetry.store.verification import verify_aggregates
 from tests.consumption import Site, read, register
 from tests.integration.test_moves import MINUTE, NOW, START, store
@@ -19,6 +20,7 @@ pytestmark = pytest.mark.integration
 
 HOUR = timedelta(hours=1)
 NOVEMBER = date(2026, 11, 1)
+HALF = datetime(2026, 10, 31, 18, 30, tzinfo=UTC)  # November begins in India
 
 
 def make_accounts(connection: Connection, *zones: str, billing_day: int = 1) -> list[Site]:
@@ -132,3 +134,29 @@ def test_it_notes_every_device_that_changed_accounts_when_the_keys_are_upgraded(
         connection, "SELECT DISTINCT unnest(device_ids), hour FROM dirty_hour ORDER BY hour"
     )
     assert noted == [(device.device_id, value.at) for _, value, _, _ in hours]
+
+
+def test_it_closes_no_month_while_readings_of_a_device_that_moved_away_wait(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, new = make_accounts(connection, "Asia/Kolkata", "UTC")
+    device = register(connection, Meter("delta"), beside=new)
+    # The first and the last half hour of the month there.
+    kept = [Value(at, Decimal(2)) for at in (HALF, HALF + timedelta(days=30) - MINUTE)]
+    store(connection, [(5, kept[1], device, old), (5, at(40, 7), device, new)])
+    with pytest.raises(MonthError, match="wait for the refresh"):
+        close_month(old.account_id, month=NOVEMBER, user_id=None, now=NOW)
+    refresh_aggregates(connection)
+    store(connection, [(6, kept[0], device, old)])
+    with pytest.raises(MonthError, match="wait for the refresh"):
+        close_month(old.account_id, month=NOVEMBER, user_id=None, now=NOW)
+    refresh_aggregates(connection)
+    never_there = register(connection, Meter("delta"), beside=new)
+    store(connection, [(7, at(41, 9), never_there, new)])
+    monkeypatch.setattr(months, "DEVICE_HOURS_LOOKED_INTO", 0)
+    with pytest.raises(MonthError, match="wait for the refresh"):
+        close_month(old.account_id, month=NOVEMBER, user_id=None, now=NOW)
+    monkeypatch.undo()
+    assert close_month(old.account_id, month=NOVEMBER, user_id=None, now=NOW) == 1
+    assert read(connection, "SELECT closed_total FROM monthly_total WHERE account_id = %s",
+                old.account_id) == [(Decimal(4),)]  # fmt: skip
