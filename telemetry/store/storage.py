@@ -192,14 +192,7 @@ def _drop_aggregates(
     Some devices at a time, through the primary keys. Raises `RecutWaitsError`.
     """
     relations = ["hourly_consumption", "daily_aggregate"]
-    if kept.edition == "community":
-        # Whole chunks of the continuous aggregate.
-        with connection.transaction():
-            hold_calendars(connection)
-            connection.execute(
-                "SELECT drop_chunks('hourly_aggregate', older_than => %s::timestamptz)", [before]
-            )
-    else:
+    if kept.edition != "community":
         relations.append("hourly_aggregate")
     rows: Any = connection.execute("SELECT id FROM device ORDER BY id").fetchall()
     groups = [rows[at : at + DEVICES_A_STEP] for at in range(0, len(rows), DEVICES_A_STEP)]
@@ -215,6 +208,18 @@ def _drop_aggregates(
                 kept.aggregates += count
                 if count:
                     note_drop(connection, relation, start=None, end=before, rows=count)
+    else:
+        if kept.edition == "community":
+            _drop_hours(connection, before=before)
+
+
+def _drop_hours(connection: Connection, *, before: datetime) -> None:
+    """Drop whole chunks of the continuous aggregate, once no day of theirs is left to miss them."""
+    with connection.transaction():
+        hold_calendars(connection)
+        connection.execute(
+            "SELECT drop_chunks('hourly_aggregate', older_than => %s::timestamptz)", [before]
+        )
 
 
 _DELETES = {

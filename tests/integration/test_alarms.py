@@ -24,7 +24,7 @@ NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
 ALARMS = (
     "SELECT opened_at, last_beyond_at, value, closed_at, ending FROM alarm "
-    "WHERE device_id = %s AND kind = %s ORDER BY opened_at"
+    "WHERE device_id = %s AND kind = %s ORDER BY opened_at, id"
 )
 
 
