@@ -10,7 +10,7 @@ from msgspec import Struct
 from telemetry.store.calendar import forget_calendars, refresh_days, refresh_months
 from telemetry.store.connection import Connection
 from telemetry.store.edition import read_edition
-from telemetry.store.hours import refresh_apache, refresh_community, refresh_consumption
+from telemetry.store.hours import refresh_community, refresh_hours
 from telemetry.store.notes import (
     begin_step,
     list_waiting,
@@ -76,9 +76,7 @@ def _refresh_hours(connection: Connection, done: Refreshed) -> bool:
     with begin_step(connection):
         touched = take_notes(connection, notes)
         refused = refuse_hours(connection)
-        if done.edition == "apache":
-            refresh_apache(connection)
-        refresh_consumption(connection)
+        refresh_hours(connection, edition=done.edition)
         days, months, adjusted = refresh_days(connection), *refresh_months(connection)
     done.notes += len(notes)
     done.hours += touched - refused

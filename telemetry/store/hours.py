@@ -32,18 +32,19 @@ def force_community(connection: Connection, hours: list[datetime]) -> None:
         )
 
 
-def refresh_apache(connection: Connection) -> None:
-    """Compute the touched hours again."""
-    for start in list_utc_days(connection, only_registers=False):
-        _execute_day(connection, "refresh_hourly", start=start)
+def refresh_hours(connection: Connection, *, edition: str) -> None:
+    """Compute the touched hours again, where no continuous aggregate does, and the consumption of
+    cumulative devices in them and in the hours after.
 
-
-def refresh_consumption(connection: Connection) -> None:
-    """Compute the consumption of touched hours of cumulative devices, and of the hours after."""
-    days = list_utc_days(connection, only_registers=True)
-    for start in days:
-        _execute_day(connection, "refresh_registers", start=start)
-    if days:
+    Day by day: what an hour's devices read is in memory when their registers are read.
+    """
+    registers = list_utc_days(connection, only_registers=True)
+    for start in list_utc_days(connection, only_registers=edition == "community"):
+        if edition == "apache":
+            _execute_day(connection, "refresh_hourly", start=start)
+        if start in registers:
+            _execute_day(connection, "refresh_registers", start=start)
+    if registers:
         connection.execute(query("touch_next_hours"))
         connection.execute(query("settle_consumption"))
 
