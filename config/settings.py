@@ -36,7 +36,6 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "axes",
     "django_celery_beat",
-    "ninja",  # for the static files of the API's documentation page
     "telemetry",
 ]
 

@@ -39,7 +39,7 @@ PROBLEM = {
                 "type": "object",
                 "required": ["in", "name", "detail"],
                 "properties": {
-                    "in": {"enum": ["path", "query", "body"]},
+                    "in": {"type": "string", "enum": ["path", "query", "body"]},
                     "name": {"type": "string"},
                     "detail": {"type": "string"},
                 },
