@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from compose.bench.sustain import TRIES
 from tests.acceptance.processes import ROOT
 
 pytestmark = pytest.mark.acceptance
@@ -106,6 +107,9 @@ def test_it_measures(arguments: tuple[str, ...], names: tuple[str, ...], tmp_pat
     done = bench(*arguments, "--json", str(report))
     assert done.returncode == 0, done.stdout + done.stderr
     [run] = json.loads(report.read_text(encoding="utf-8"))["runs"]
+    if run.get("messages a second") == 0:  # a machine with other work may hold no rate: it says so
+        assert done.stdout.count("not held") == TRIES
+        return
     for name in names:
         assert run[name] > 0, name
     assert run.get("members: errors", 0) == 0
