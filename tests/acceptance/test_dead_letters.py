@@ -82,7 +82,8 @@ def test_it_sends_ten_thousand_different_ones_again_while_live_data_flows(
     assert time.monotonic() - started_s < 60
     assert report.is_balanced
     assert report.stored == DIFFERENT + LIVE - LIVE // 50
-    assert fetch(pipeline.connection, "SELECT state, count(*) FROM dead_letter GROUP BY 1 ORDER BY 1") == [
+    states = "SELECT state, count(*) FROM dead_letter GROUP BY 1 ORDER BY 1"
+    assert fetch(pipeline.connection, states) == [
         ("pending", LIVE // 50),
         ("replayed", DIFFERENT),
     ]
