@@ -11,7 +11,7 @@ from django.db import connection, transaction
 
 from telemetry.store.queries import query
 
-DEVICE_HOURS_LOOKED_INTO = 10_000
+DEVICE_HOURS_LOOKED_INTO = 10_000  # of other accounts, before a month is closed
 
 
 class MonthError(ValueError):
