@@ -1,10 +1,13 @@
 """Which devices the overview shows, and what its filter offers."""
 
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
 
 from django.db.models import QuerySet
+from django.utils.html import escape
+from django.utils.safestring import SafeString
 from msgspec.structs import replace
 
 from telemetry.models import Device, Gateway
@@ -32,7 +35,8 @@ def select_devices(account_id: int, filters: Filters) -> QuerySet[Device]:
 
 def offer_choices(account_id: int, asked: Asked, filters: Filters) -> dict[str, Any]:
     """What the filter offers: kinds, groups, gateways, and the devices of those that are chosen."""
-    gateways = Gateway.objects.filter(account_id=account_id).order_by("code")[:MOST_OFFERED]
+    gateways = Gateway.objects.filter(account_id=account_id).order_by("code")
+    gateway_names = gateways.values_list("pk", "code", "name")[:MOST_OFFERED]
     devices = Device.objects.filter(account_id=account_id).select_related("gateway")
     groups = Device.objects.filter(account_id=account_id).exclude(group="").order_by("group")
     if filters.gateways:
@@ -41,8 +45,24 @@ def offer_choices(account_id: int, asked: Asked, filters: Filters) -> dict[str, 
     return {
         "kinds": Device.Kind.choices,
         "groups": list(groups.values_list("group", flat=True).distinct()[:MOST_OFFERED]),
-        "gateways": gateways,
-        "devices": [(device.pk, name_device(device)) for device in offered[:MOST_OFFERED]],
+        "gateway_options": _render_options(
+            [(pk, f"{code} {name}".rstrip()) for pk, code, name in gateway_names],
+            chosen=filters.gateways,
+        ),
+        "device_options": _render_options(
+            [(device.pk, name_device(device)) for device in offered[:MOST_OFFERED]],
+            chosen=filters.devices,
+        ),
         "has_more_devices": len(offered) > MOST_OFFERED,
         "href_without_filters": f"?{urlencode(asked.period_pairs)}",
     }
+
+
+def _render_options(pairs: Sequence[tuple[int, str]], *, chosen: Collection[int]) -> SafeString:
+    """Hundreds of them: a template is slow at it."""
+    return SafeString(
+        "".join(
+            f'<option value="{pk}"{" selected" if pk in chosen else ""}>{escape(name)}</option>'
+            for pk, name in pairs
+        )
+    )

@@ -1,10 +1,14 @@
 """The overview of an account, and its two parts that stay up to date by themselves."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from django.http import HttpResponse
 from django.shortcuts import render
+from django.template.loader import render_to_string
 from django.urls import reverse
+from django.utils.safestring import SafeString
 from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_safe
 
@@ -14,6 +18,7 @@ from telemetry.web.charts.drawing import draw
 from telemetry.web.charts.filters import Filters
 from telemetry.web.charts.picture import Named, Picture, Show
 from telemetry.web.charts.table import read_table
+from telemetry.web.kept import Parts, keep_parts
 from telemetry.web.live import live, write_tag
 from telemetry.web.overview.choices import offer_choices, read_choice, select_devices
 from telemetry.web.overview.comparison import Comparison, read_comparison
@@ -21,6 +26,19 @@ from telemetry.web.overview.consumption import keep_consumption
 from telemetry.web.overview.quantities import Quantity, choose_quantity, list_quantities
 from telemetry.web.overview.state import read_state
 from telemetry.web.pages import AccountRequest, account_page
+
+STATE_S, FIGURES_S = 2, 10
+"""How old what other members see may be. A page that is opened shows readings this late."""
+
+_PARTS = "telemetry/overview/parts"
+STATE = MappingProxyType({name: f"{_PARTS}/{name}.html" for name in ("status", "latest", "alarms")})
+LIVE_FIGURES = ("consumption", "chart", "comparison")
+FIGURES = MappingProxyType(
+    {
+        "filter_bar": "telemetry/overview/filters.html",
+        **{name: f"{_PARTS}/{name}.html" for name in LIVE_FIGURES},
+    }
+)
 
 
 def tag_figures(request: AccountRequest) -> str:
@@ -38,19 +56,17 @@ def tag_state(request: AccountRequest) -> str:
 @account_page()
 def overview(request: AccountRequest) -> HttpResponse:
     """The whole page."""
-    asked, filters = read_choice(request)
     freshness = read_freshness(request.account.pk)
+    figures, state = _keep_figures(request, freshness), _keep_state(request, freshness)
     context = {
-        **_read_figures(request, asked, filters, freshness),
-        **_read_state(request, asked, filters, freshness),
-        **offer_choices(request.account.pk, asked, filters),
+        "figures": figures.html,
+        "state": state.html,
         "state_address": _address(request, "overview-state"),
         "state_tag": write_tag(request, freshness.tag_readings()),
         "figures_address": _address(request, "overview-figures"),
         "figures_tag": write_tag(request, freshness.tag_aggregates()),
     }
-    status = 400 if context["errors"] else 200
-    return render(request, "telemetry/overview/page.html", context, status=status)
+    return render(request, "telemetry/overview/page.html", context, status=figures.status)
 
 
 @gzip_page
@@ -59,9 +75,8 @@ def overview(request: AccountRequest) -> HttpResponse:
 @live(tag_state)
 def overview_state(request: AccountRequest) -> HttpResponse:
     """What changes with every message."""
-    asked, filters = read_choice(request)
-    context = _read_state(request, asked, filters, read_freshness(request.account.pk))
-    return render(request, "telemetry/overview/state.html", context)
+    state = _keep_state(request, read_freshness(request.account.pk))
+    return HttpResponse("".join(state.html.values()))
 
 
 @gzip_page
@@ -70,9 +85,43 @@ def overview_state(request: AccountRequest) -> HttpResponse:
 @live(tag_figures)
 def overview_figures(request: AccountRequest) -> HttpResponse:
     """What changes with the refresh of the aggregates."""
-    asked, filters = read_choice(request)
-    context = _read_figures(request, asked, filters, read_freshness(request.account.pk))
-    return render(request, "telemetry/overview/figures.html", context)
+    figures = _keep_figures(request, read_freshness(request.account.pk))
+    return HttpResponse("".join(figures.html[name] for name in LIVE_FIGURES))
+
+
+def _keep_state(request: AccountRequest, freshness: Freshness) -> Parts:
+    def render_state() -> Parts:
+        asked, filters = read_choice(request)
+        context = _read_state(request, asked, filters, freshness)
+        return Parts(_render(request, STATE, context))
+
+    return keep_parts(
+        request, name="state", tag=freshness.tag_readings(), seconds=STATE_S, render=render_state
+    )
+
+
+def _keep_figures(request: AccountRequest, freshness: Freshness) -> Parts:
+    def render_figures() -> Parts:
+        asked, filters = read_choice(request)
+        context = {
+            **_read_figures(request, asked, filters, freshness),
+            **offer_choices(request.account.pk, asked, filters),
+        }
+        html = _render(request, FIGURES, context)
+        return Parts(html, status=400 if context["errors"] else 200)
+
+    return keep_parts(
+        request, name="figures", tag=freshness.tag_aggregates(), seconds=FIGURES_S,
+        render=render_figures,
+    )  # fmt: skip
+
+
+def _render(
+    request: AccountRequest, templates: Mapping[str, str], context: dict[str, Any]
+) -> dict[str, SafeString]:
+    return {
+        name: render_to_string(template, context, request) for name, template in templates.items()
+    }
 
 
 def _read_state(

@@ -1,0 +1,12 @@
+"""Pages that remember nothing, as if a web process had just started: tests change what nobody
+changes behind the application's back. What is kept is tested in `test_kept.py`."""
+
+from typing import Any
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def forgetful(settings: Any) -> None:
+    """No cache between two looks."""
+    settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}}
