@@ -21,6 +21,9 @@ FROM generate_series(date_trunc('day', now() - %(days)s * interval '1 day'), now
 """
 
 
+HEARD = "UPDATE gateway SET last_seen = (SELECT max(time) FROM reading), is_online = true"
+
+
 def register_accounts(rig: Rig, folder: Path) -> list[str]:
     """Register the accounts on a rig without any; the MACs of their gateways."""
     gateways, macs = [], []
@@ -52,9 +55,11 @@ def register_accounts(rig: Rig, folder: Path) -> list[str]:
 
 
 def fill_accounts(rig: Rig, *, millions: int) -> None:
-    """Store their readings of the last 30 days. Raises `StackError`."""
+    """Store their readings of the last 30 days, and when they were heard. Raises `StackError`."""
     url = rig.environ["DATABASE_URL"]
     fill_readings(url, rows=millions * 10**6, into=_find_place(url))
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(HEARD)
 
 
 def note_hours(rig: Rig) -> None:

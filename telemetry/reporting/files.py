@@ -40,6 +40,7 @@ def write_csv(
         text = "" if value is None else format(value, "f")
         return text.replace(".", ",") if decimals == "comma" else text
 
+    states = {state: str(words) for state, words in STATES.items()}
     writer.writerow(list_titles(grouping))
     yield BOM
     count = 0
@@ -50,7 +51,7 @@ def write_csv(
                 disarm(name_line(row.label, grouping=grouping, account=header.account)),
                 disarm(row.unit), row.devices_count, number(row.total), number(row.adjustments),
                 number(row.live_total), number(row.daily_mean), row.readings_count,
-                number(row.coverage), STATES[row.state],
+                number(row.coverage), states[row.state],
             ]
         )  # fmt: skip
         if count % ROWS_A_PIECE == 0:

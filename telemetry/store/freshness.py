@@ -29,6 +29,16 @@ class Freshness(Struct, frozen=True):
     refreshed_at: datetime | None
     alarms_changed_at: datetime | None
 
+    @property
+    def is_moving(self) -> bool:
+        """Whether messages may have come until a moment ago."""
+        return self.heard_at is not None and (self.at - self.heard_at).total_seconds() < SETTLE_S
+
+    @property
+    def newest_at(self) -> datetime:
+        """Where the newest readings are to be expected."""
+        return self.at if self.is_moving or self.heard_at is None else self.heard_at
+
     def tag_aggregates(self) -> str:
         """Changes when figures of hours, days and months may."""
         return _write(self.refreshed_at)
@@ -36,9 +46,7 @@ class Freshness(Struct, frozen=True):
     def tag_readings(self) -> str:
         """Changes when readings, presence or alarms may. Costs a false change every few seconds
         while messages come, and never hides a reading."""
-        moving = ""
-        if self.heard_at is not None and (self.at - self.heard_at).total_seconds() < SETTLE_S:
-            moving = str(int(self.at.timestamp()) // STEP_S)
+        moving = str(int(self.at.timestamp()) // STEP_S) if self.is_moving else ""
         heard, alarms = _write(self.heard_at), _write(self.alarms_changed_at)
         return f"{heard}.{moving}.{self.online_count}.{self.gateways_count}.{alarms}"
 

@@ -57,7 +57,8 @@ class ReadingWalk:
     """Readings in [since, until) of some devices of an account, from the oldest or the newest on.
 
     `device_ids` are ids of its devices; what they measured for another account before is left out.
-    `start`: go on after this reading. Raises `django.db.DatabaseError`.
+    `newest_at`: where the newest ones are expected, which spares looks at silence; later ones are
+    found as well. `start`: go on after this reading. Raises `django.db.DatabaseError`.
     """
 
     def __init__(
@@ -67,7 +68,7 @@ class ReadingWalk:
         device_ids: Sequence[int],
         since: datetime,
         until: datetime,
-        now: datetime,
+        newest_at: datetime,
         newest_first: bool = False,
         start: Place | None = None,
     ) -> None:
@@ -75,7 +76,9 @@ class ReadingWalk:
         self._since, self._until = since, until
         self._is_backward = newest_first
         self._pace_s = USUAL_INTERVAL_S / max(1, len(device_ids))
-        self._ahead = max(timedelta(), until - now) if newest_first and not start else timedelta()
+        self._ahead = (
+            max(timedelta(), until - newest_at) if newest_first and not start else timedelta()
+        )
         before = until if newest_first else since - INSTANT
         self._place = start or Place(before, 0)
         edge = self._begin_after(self._place)

@@ -10,11 +10,9 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from telemetry.web import wording
+from telemetry.web.wording import NONE
 
 register = template.Library()
-
-NONE = "\u2013"
-"""What stands where there is no number: a dash."""
 
 
 @register.filter

@@ -6,6 +6,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from telemetry.models import Account, Gateway
+from telemetry.web.options import LongSelect
 from telemetry.web.paging import PageField
 
 MOST_CHOICES = 500
@@ -41,7 +42,9 @@ class GatewayField(forms.TypedChoiceField):
     """One of an account's gateways; of very many, the first ones by code."""
 
     def __init__(self) -> None:
-        super().__init__(label=_("Gateway"), required=False, coerce=int, empty_value=None)
+        super().__init__(
+            label=_("Gateway"), required=False, coerce=int, empty_value=None, widget=LongSelect
+        )
 
     def offer(self, account: Account, *, chosen: str) -> None:
         """Offer the account's gateways; `chosen` also when it is not among the first ones."""

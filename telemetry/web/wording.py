@@ -9,6 +9,8 @@ from django.utils.translation import ngettext, pgettext
 from msgspec import Struct
 
 NO_BREAK = "\u00a0"
+NONE = "\u2013"
+"""What stands where there is no number: a dash."""
 MINUTE, HOUR, DAY = 60, 3_600, 86_400
 
 
@@ -27,6 +29,15 @@ class Numbers(Struct, frozen=True):
         whole = whole.replace(",", self.thousands)
         return f"{whole}{self.point}{decimals}" if decimals else whole
 
+    def round(self, value: Decimal, *, places: int = 4) -> str:
+        """At most so many decimals, rounded half-even: for means, which have no end."""
+        step = Decimal(1).scaleb(-places)
+        return self.write(value.quantize(step, rounding=ROUND_HALF_EVEN))
+
+    def write_share(self, share: Decimal) -> str:
+        """A share of 1 as percent, with one decimal."""
+        return f"{self.round(share * 100, places=1)}{NO_BREAK}%"
+
 
 def read_numbers() -> Numbers:
     """As the language of the request writes them."""
@@ -35,20 +46,21 @@ def read_numbers() -> Numbers:
 
 def format_exact(value: Decimal, *, unit: str = "") -> str:
     """Every digit but trailing zeros, thousands grouped, with the unit behind it."""
-    number = read_numbers().write(value)
+    return _join(read_numbers().write(value), unit)
+
+
+def format_rounded(value: Decimal, *, unit: str = "") -> str:
+    """At most four decimals, with the unit behind it."""
+    return _join(read_numbers().round(value), unit)
+
+
+def _join(number: str, unit: str) -> str:
     return f"{number}{NO_BREAK}{unit}" if unit else number
-
-
-def format_rounded(value: Decimal, *, unit: str = "", places: int = 4) -> str:
-    """The value with at most so many decimals, rounded half-even: for means, which have no end."""
-    return format_exact(
-        value.quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_EVEN), unit=unit
-    )
 
 
 def format_share(share: Decimal) -> str:
     """A share of 1 as percent, with one decimal."""
-    return f"{format_rounded(share * 100, places=1)}{NO_BREAK}%"
+    return read_numbers().write_share(share)
 
 
 def format_change(now: Decimal, *, before: Decimal) -> str:

@@ -36,7 +36,7 @@ def walk(**given: Any) -> ReadingWalk:
         "device_ids": [1, 2, 3],
         "since": START,
         "until": START + 3 * DAY,
-        "now": START + 3 * DAY,
+        "newest_at": START + 3 * DAY,
     }
     return ReadingWalk(OWN, **{**usual, **given})
 
@@ -107,7 +107,7 @@ def test_it_asks_nothing_when_there_are_no_devices(connection: Connection) -> No
 
 @pytest.mark.parametrize("newest_first", [False, True])
 def test_it_looks_few_times_through_silence(connection: Connection, newest_first: bool) -> None:
-    year = {"since": START - 365 * DAY, "until": START, "now": START}
+    year = {"since": START - 365 * DAY, "until": START, "newest_at": START}
     put(connection, (1, START - 300 * DAY))
     with CaptureQueriesContext(django) as captured:
         assert len(walk(**year, newest_first=newest_first).read_page(101)) == 1
@@ -137,7 +137,7 @@ def test_it_sorts_no_more_than_a_few_pages_when_a_burst_waits(
 
 def test_it_shows_readings_of_clocks_that_run_ahead(connection: Connection) -> None:
     put(connection, *((1, START + timedelta(seconds=step)) for step in range(-60, 60)))
-    ahead = walk(until=START + DAY, now=START, since=START - DAY, newest_first=True)
+    ahead = walk(until=START + DAY, newest_at=START, since=START - DAY, newest_first=True)
     page = ahead.read_page(100)
     assert page[0].time == START + timedelta(seconds=59)
     assert len(page) == 100

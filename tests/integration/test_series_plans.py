@@ -96,7 +96,7 @@ def walk(site: Site, *, newest_first: bool) -> list[Any]:
         site.account_id,
         device_ids=DEVICES_OF_ONE,
         **INSTANTS,
-        now=INSTANTS["until"],
+        newest_at=INSTANTS["until"],
         newest_first=newest_first,
     )
     return of.read_page(20)

@@ -4,7 +4,6 @@ from datetime import timedelta
 from typing import Literal
 
 from django.http import StreamingHttpResponse
-from django.utils import timezone
 from ninja import Query, Router
 
 from telemetry.api.auth import ApiRequest, Scope, open_account, opened_by
@@ -50,9 +49,7 @@ def export_readings(
     )
     since, until = choose_instants(wanted.since, wanted.until, usual=USUAL, longest=LONGEST)
     count_against(EXPORTS, request, user_id=request.auth.user.pk)
-    walk = ReadingWalk(
-        account_id, device_ids=device_ids, since=since, until=until, now=timezone.now()
-    )
+    walk = ReadingWalk(account_id, device_ids=device_ids, since=since, until=until, newest_at=until)
     media_type, first, render = FORMATS[wanted.format]
     name = f"readings-{account_id}-{since:%Y%m%dT%H%M%SZ}-{until:%Y%m%dT%H%M%SZ}.{wanted.format}"
     return StreamingHttpResponse(

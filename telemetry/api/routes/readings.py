@@ -3,7 +3,6 @@
 from datetime import timedelta
 from typing import Literal
 
-from django.utils import timezone
 from ninja import Query, Router
 
 from telemetry.api.auth import ApiRequest, Scope, open_account, opened_by
@@ -13,6 +12,7 @@ from telemetry.api.periods import choose_instants
 from telemetry.api.selection import select_devices
 from telemetry.api.shapes import Reading
 from telemetry.api.values import Id
+from telemetry.store.freshness import read_freshness
 from telemetry.store.reading_walk import Place, ReadingWalk
 
 LONGEST_OF_ALL = timedelta(days=31)
@@ -47,7 +47,7 @@ def list_readings(request: ApiRequest, *, account_id: Id, wanted: Query[Wanted])
         device_ids=device_ids,
         since=since,
         until=until,
-        now=timezone.now(),
+        newest_at=read_freshness(account_id).newest_at,
         newest_first=wanted.order == "newest",
         start=Place(read_micros(key[0]), key[1]) if key else None,
     )

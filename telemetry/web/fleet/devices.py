@@ -20,6 +20,7 @@ from telemetry.web.fleet.states import (
     find_device_state,
     has_open_alarm,
 )
+from telemetry.web.options import LongSelect
 from telemetry.web.pages import AccountRequest, account_page
 from telemetry.web.paging import Page, take_page
 
@@ -63,7 +64,7 @@ class DeviceFilters(Filters):
     """Which devices are listed, and in which order."""
 
     gateway = GatewayField()
-    group = forms.ChoiceField(label=_("Group"), required=False)
+    group = forms.ChoiceField(label=_("Group"), required=False, widget=LongSelect)
     kind = forms.ChoiceField(label=_("Kind"), required=False, choices=[ALL, *Device.Kind.choices])
     state = forms.ChoiceField(label=_("State"), required=False, choices=[ALL, *DeviceState.choices])
     sort = forms.ChoiceField(

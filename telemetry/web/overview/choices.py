@@ -1,19 +1,17 @@
 """Which devices the overview shows, and what its filter offers."""
 
-from collections.abc import Collection, Sequence
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
 
 from django.db.models import QuerySet
-from django.utils.html import escape
-from django.utils.safestring import SafeString
 from msgspec.structs import replace
 
 from telemetry.models import Device, Gateway
 from telemetry.web.charts.asked import Asked, read_asked
 from telemetry.web.charts.filters import Filters, parse_filters
 from telemetry.web.charts.naming import name_device
+from telemetry.web.options import render_options
 from telemetry.web.pages import AccountRequest
 
 LONGEST = timedelta(days=91)
@@ -45,24 +43,14 @@ def offer_choices(account_id: int, asked: Asked, filters: Filters) -> dict[str, 
     return {
         "kinds": Device.Kind.choices,
         "groups": list(groups.values_list("group", flat=True).distinct()[:MOST_OFFERED]),
-        "gateway_options": _render_options(
+        "gateway_options": render_options(
             [(pk, f"{code} {name}".rstrip()) for pk, code, name in gateway_names],
-            chosen=filters.gateways,
+            chosen=set(map(str, filters.gateways)),
         ),
-        "device_options": _render_options(
+        "device_options": render_options(
             [(device.pk, name_device(device)) for device in offered[:MOST_OFFERED]],
-            chosen=filters.devices,
+            chosen=set(map(str, filters.devices)),
         ),
         "has_more_devices": len(offered) > MOST_OFFERED,
         "href_without_filters": f"?{urlencode(asked.period_pairs)}",
     }
-
-
-def _render_options(pairs: Sequence[tuple[int, str]], *, chosen: Collection[int]) -> SafeString:
-    """Hundreds of them: a template is slow at it."""
-    return SafeString(
-        "".join(
-            f'<option value="{pk}"{" selected" if pk in chosen else ""}>{escape(name)}</option>'
-            for pk, name in pairs
-        )
-    )

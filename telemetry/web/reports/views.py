@@ -1,7 +1,6 @@
 """The report of an account: a page, a page to print, and files."""
 
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +11,14 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from telemetry.models import Account, Device, Gateway
-from telemetry.reporting.columns import LINES, STATES, list_titles, name_line
+from telemetry.reporting.columns import LINES, list_titles
 from telemetry.reporting.files import Decimals, write_csv, write_xlsx
 from telemetry.reporting.sending import make_header, name_file
 from telemetry.store.freshness import read_freshness
-from telemetry.store.reports import Grouping, ReportRow, read_page, read_sums, stream_rows
+from telemetry.store.reports import ReportRow, read_page, read_sums, stream_rows
 from telemetry.web.pages import AccountRequest, account_page
 from telemetry.web.reports.asked import Asked, AskedError, list_months, make_default, parse
+from telemetry.web.reports.rows import render_rows
 
 ROWS = 100
 PRINTED_ROWS = 2_000
@@ -120,16 +120,7 @@ def _parse_strictly(request: AccountRequest) -> Asked | HttpResponse:
 
 def _describe(account: Account, asked: Asked, rows: list[ReportRow]) -> dict[str, Any]:
     return {
-        "lines": list(_name(rows, asked.grouping, account=account)),
+        "lines": render_rows(rows, grouping=asked.grouping, account=account),
         "titles": list_titles(asked.grouping),
         "refreshed_at": read_freshness(account.pk).refreshed_at,
     }
-
-
-def _name(
-    rows: list[ReportRow], grouping: Grouping, *, account: Account
-) -> Iterator[tuple[ReportRow, str, Any]]:
-    """Each row with the names of its line and of its state."""
-    for row in rows:
-        name = name_line(row.label, grouping=grouping, account=account.name)
-        yield row, name, STATES[row.state]
