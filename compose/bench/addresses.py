@@ -1,9 +1,11 @@
 """What `bench dashboard` opens: every page of an account that shows figures or lists, and the API.
 
 Each is filled in with an account, a gateway or a device of it, and days: `month` begins 31 days
-ago, `year` a year, `until` is tomorrow.
+ago, `year` a year, `until` is tomorrow. What is kept for all who look is kept by address: one with
+`unique` was never asked for.
 """
 
+import time
 from datetime import date, timedelta
 from types import MappingProxyType
 
@@ -25,8 +27,11 @@ PAGES = MappingProxyType(
         "overview, 24 hours": f"{OVERVIEW}?period=24h",
         "overview, 30 days": f"{OVERVIEW}?period=30d",
         "overview, a gateway": f"{OVERVIEW}?gateway={{gateway}}",
+        "overview, nothing kept": f"{OVERVIEW}?n={{unique}}",
         "overview, live state": STATE,
+        "overview, live state, nothing kept": f"{STATE}?n={{unique}}",
         "overview, live figures": FIGURES,
+        "overview, live figures, nothing kept": f"{FIGURES}?n={{unique}}",
         "device, 24 hours": f"{_DEVICE}/?period=24h",
         "device, 7 days": f"{_DEVICE}/",
         "device, 30 days": f"{_DEVICE}/?period=30d",
@@ -93,4 +98,5 @@ def fill_in(address: str, *, place: Place, today: date) -> str:
         month=today - timedelta(days=31),
         year=today - timedelta(days=365),
         until=today + timedelta(days=1),
+        unique=time.monotonic_ns(),
     )

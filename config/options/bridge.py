@@ -53,7 +53,7 @@ class BridgeOptions:
     busy_linger_ms: float = setting(
         "BRIDGE_BUSY_LINGER_MS",
         "the same at 20,000 messages a second and more; in between it grows with the rate",
-        default=50.0,
+        default=100.0,
         unit="milliseconds",
         minimum=0,
         maximum=1000,
