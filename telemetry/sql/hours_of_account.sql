@@ -1,19 +1,29 @@
--- What an account's devices consumed in whole UTC hours, by unit. Each device is one index range, so
--- that other accounts cost nothing. A device that moved away keeps the hours that it had here.
-SELECT d.unit, sum(CASE d.measurement WHEN 'delta' THEN line.total ELSE line.consumption END)
-FROM device d
-CROSS JOIN LATERAL (
-    SELECT h.total, c.consumption
-    FROM hourly_aggregate h
-    LEFT JOIN hourly_consumption c ON c.device_id = d.id AND c.hour = h.hour
+-- What an account's devices consumed in whole UTC hours, by unit. The account's hours are one index
+-- range; only registers are looked up one by one for what they counted. A device that moved away keeps
+-- the hours that it had here.
+WITH own AS MATERIALIZED (
+    SELECT id, unit, measurement FROM device
+    WHERE measurement <> 'gauge' AND id IN (
+        SELECT device_id FROM daily_aggregate
+        WHERE account_id = %(account)s AND day >= %(first)s AND day <= %(last)s
+    )
+), here AS MATERIALIZED (
+    SELECT device_id, hour, total FROM hourly_aggregate
+    WHERE account_id = %(account)s AND hour >= %(since)s AND hour < %(until)s
+), line AS (
+    SELECT own.unit, here.total AS consumption
+    FROM own
+    JOIN here ON here.device_id = own.id
+    WHERE own.measurement = 'delta'
+    UNION ALL
+    SELECT own.unit, c.consumption
+    FROM own
+    JOIN here ON here.device_id = own.id
+    JOIN hourly_consumption c ON c.device_id = here.device_id AND c.hour = here.hour
         AND c.hour >= %(since)s AND c.hour < %(until)s
-    WHERE h.account_id = %(account)s AND h.device_id = d.id
-      AND h.hour >= %(since)s AND h.hour < %(until)s
-) line
-WHERE d.measurement <> 'gauge' AND d.id IN (
-    SELECT device_id FROM daily_aggregate
-    WHERE account_id = %(account)s AND day >= %(first)s AND day <= %(last)s
+    WHERE own.measurement = 'cumulative'
 )
-GROUP BY d.unit
-ORDER BY d.unit
+SELECT unit, sum(consumption) FROM line
+GROUP BY unit
+ORDER BY unit
 LIMIT %(rows)s

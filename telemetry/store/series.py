@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+import psycopg
 from django.db import connection
 from msgspec import Struct
 
@@ -23,6 +24,9 @@ LONGEST_SILENCES = timedelta(days=7)
 MOST_ROWS = 5_000
 """No answer is longer. Series never reach it, within their longest period."""
 
+_InstantLoader = psycopg.adapters.get_loader(
+    psycopg.adapters.types["timestamptz"].oid, psycopg.pq.Format.TEXT
+)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -116,8 +120,10 @@ def find_silences(
 
 
 def fetch_rows(name: str, given: dict[str, Any]) -> list[Any]:
-    """The rows of a named query, at most `MOST_ROWS`."""
+    """The rows of a named query, at most `MOST_ROWS`. Instants are in UTC."""
     with connection.cursor() as cursor:
+        # Django reads instants in Python: two thirds of the time that a chart's rows took.
+        cursor.cursor.adapters.register_loader("timestamptz", _InstantLoader)
         cursor.execute(query(name), {"rows": MOST_ROWS, **given})
         return list(cursor.fetchall())
 

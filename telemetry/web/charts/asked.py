@@ -6,14 +6,19 @@ from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.functional import Promise
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from msgspec import Struct
 
 from telemetry.models import Account
 from telemetry.web.charts.calendar import DAY, Calendar
 from telemetry.web.charts.period import Errors, Period, Span, parse_period
+from telemetry.web.options import render_options
 from telemetry.web.pages import AccountRequest
+from telemetry.web.wording import format_day
 
 MONTHS_OFFERED = 24
 SPAN_WORDS = {
@@ -79,14 +84,18 @@ class Asked(Struct, frozen=True):
             for span, words in SPAN_WORDS.items()
         ]
 
-    def list_months(self) -> list[date]:
-        """The billing months that are offered, newest first."""
+    def render_months(self) -> SafeString:
+        """The billing months that are offered as options, newest first."""
         month = self.calendar.month_of(self.calendar.day_of(self.now))
-        months = []
+        pairs = []
         for _number in range(MONTHS_OFFERED):
-            months.append(month)
+            words = date_format(month, "YEAR_MONTH_FORMAT")
+            if month.day != 1:
+                words += f" ({gettext('from %(first)s') % {'first': format_day(month)}})"
+            pairs.append((f"{month:%Y-%m}", words))
             month = self.calendar.month_before(month)
-        return months
+        is_month = self.period.span is Span.MONTH
+        return render_options(pairs, chosen=[f"{self.period.first:%Y-%m}"] if is_month else [])
 
 
 def read_calendar(account: Account) -> Calendar:

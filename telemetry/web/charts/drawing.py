@@ -32,8 +32,8 @@ def draw(picture: Picture) -> dict[str, Any]:
             [_ms(tick.at), tick.words]
             for tick in choose_ticks(period.since, period.until, zone=calendar.zone)
         ],
-        "at": [_ms(start + (end - start) / 2) for start, end in picture.list_spans()],
-        "labels": picture.describe_slots(),
+        "at": [_ms(start + (end - start) / 2) for start, end in picture.spans],
+        "labels": picture.words,
         "gaps": [[_ms(start), _ms(end)] for start, end in gaps],
         "lines": [_draw_line(line, name=name, show=picture.show) for name, line in lines],
     }

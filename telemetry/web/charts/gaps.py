@@ -15,7 +15,7 @@ def list_gaps(picture: Picture, *, line: Line) -> list[Stretch]:
 
     Between single readings and between minutes: from the one before to the one after.
     """
-    spans = picture.list_spans()
+    spans = picture.spans
     if picture.chart.resolution in (Resolution.READING, Resolution.MINUTE):
         return [(spans[place - 1][1], spans[place + 1][0]) for place, _ in _list_runs(line)]
     return [(spans[first][0], spans[last][1]) for first, last in _list_runs(line)]

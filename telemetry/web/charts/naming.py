@@ -7,8 +7,13 @@ from telemetry.models import Device
 
 def name_device(device: Device) -> str:
     """Its name, or its code, and where it is. The gateway must be loaded."""
-    place = f"{device.gateway.code}/{device.code}"
-    return f"{device.name} \u00b7 {place}" if device.name else place
+    return write_name(device.name, device.gateway.code, device.code)
+
+
+def write_name(name: str, gateway_code: str, code: str) -> str:
+    """The same from its parts."""
+    place = f"{gateway_code}/{code}"
+    return f"{name} \u00b7 {place}" if name else place
 
 
 def find_devices(account_id: int, *, ids: Collection[int]) -> dict[int, Device]:

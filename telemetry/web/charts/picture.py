@@ -1,9 +1,9 @@
 """A chart with what it takes to show it: names, unit, and which figure of each sample."""
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
 from enum import StrEnum
-from functools import cache, partial
+from functools import cache, cached_property, partial
 
 from django.utils.formats import date_format
 from msgspec import Struct
@@ -31,7 +31,7 @@ class Named(Struct, frozen=True):
     name: str
 
 
-class Picture(Struct, frozen=True):
+class Picture(Struct, frozen=True, dict=True):
     """A chart that is shown: as a drawing, as a table, in words."""
 
     chart: Chart
@@ -50,7 +50,8 @@ class Picture(Struct, frozen=True):
             if device.device_id in lines
         ]
 
-    def list_spans(self) -> list[tuple[datetime, datetime]]:
+    @cached_property
+    def spans(self) -> list[tuple[datetime, datetime]]:
         """The instants between which each slot lies; a reading lies at one."""
         return [self._span_of(slot) for slot in self.chart.slots]
 
@@ -60,23 +61,33 @@ class Picture(Struct, frozen=True):
         widths = {Resolution.HOUR: HOUR, Resolution.MINUTE: MINUTE}
         return slot, slot + widths.get(self.chart.resolution, timedelta(0))
 
-    def describe_slots(self) -> list[str]:
+    @cached_property
+    def words(self) -> list[str]:
         """The slots as people read them; times that the clock shows twice have the zone's letters.
 
-        Each day is put into words once: a chart has thousands of slots.
+        What a day's slots have in common is found once: a chart has thousands of slots.
         """
         write_day = cache(partial(date_format, format="DATE_FORMAT"))
-        clock = "%H:%M:%S" if self.chart.resolution is Resolution.READING else "%H:%M"
+        clock_ends = 19 if self.chart.resolution is Resolution.READING else 16
+        zone = self.calendar.zone
+        changes_clocks = cache(self._changes_clocks)
         words = []
         for slot in self.chart.slots:
             if not isinstance(slot, datetime):
                 words.append(write_day(slot))
                 continue
-            local = slot.astimezone(self.calendar.zone)
-            is_twice = local.replace(fold=0).utcoffset() != local.replace(fold=1).utcoffset()
-            time = local.strftime(f"{clock} %Z" if is_twice else clock)
-            words.append(f"{write_day(local.date())} {time}")
+            local = slot.astimezone(zone)
+            day = local.date()
+            text = f"{write_day(day)} {local.isoformat()[11:clock_ends]}"
+            if changes_clocks(day):
+                is_twice = local.replace(fold=0).utcoffset() != local.replace(fold=1).utcoffset()
+                text += f" {local:%Z}" if is_twice else ""
+            words.append(text)
         return words
+
+    def _changes_clocks(self, day: date) -> bool:
+        start = datetime.combine(day, time(), tzinfo=self.calendar.zone)
+        return start.utcoffset() != (start + DAY).utcoffset()
 
 
 def pick(sample: Sample, show: Show) -> Decimal | None:

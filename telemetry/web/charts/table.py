@@ -45,7 +45,7 @@ def read_table(picture: Picture) -> Table:
 
 
 def _list_rows(picture: Picture, *, left_out: int) -> Iterator[tuple[str, tuple[str, ...]]]:
-    words, lines = picture.describe_slots(), [line for _, line in picture.list_lines()]
+    words, lines = picture.words, [line for _, line in picture.list_lines()]
     numbers = read_numbers()
     for place in reversed(range(left_out, len(words))):
         yield (

@@ -41,6 +41,19 @@ class DeviceState(models.TextChoices):
     OFFLINE = "offline", _("gateway not online")
     INACTIVE = "inactive", _("inactive")
 
+    @property
+    def colour(self) -> str:
+        """The class of its badge."""
+        return DEVICE_COLOURS[self]
+
+
+DEVICE_COLOURS = {
+    DeviceState.ACTIVE: "good",
+    DeviceState.ALARM: "bad",
+    DeviceState.OFFLINE: "warn",
+    DeviceState.INACTIVE: "muted",
+}
+
 
 def has_open_alarm() -> Exists:
     """Whether an alarm of the device is open in the account that the device is in."""

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from telemetry.models import Device, Gateway
 from telemetry.web.charts.asked import Asked, read_asked
 from telemetry.web.charts.filters import Filters, parse_filters
-from telemetry.web.charts.naming import name_device
+from telemetry.web.charts.naming import write_name
 from telemetry.web.options import render_options
 from telemetry.web.pages import AccountRequest
 
@@ -35,11 +35,12 @@ def offer_choices(account_id: int, asked: Asked, filters: Filters) -> dict[str, 
     """What the filter offers: kinds, groups, gateways, and the devices of those that are chosen."""
     gateways = Gateway.objects.filter(account_id=account_id).order_by("code")
     gateway_names = gateways.values_list("pk", "code", "name")[:MOST_OFFERED]
-    devices = Device.objects.filter(account_id=account_id).select_related("gateway")
+    devices = Device.objects.filter(account_id=account_id)
     groups = Device.objects.filter(account_id=account_id).exclude(group="").order_by("group")
     if filters.gateways:
         devices = devices.filter(gateway__in=filters.gateways)
-    offered = list(devices.order_by("gateway__code", "code")[: MOST_OFFERED + 1])
+    in_order = devices.order_by("gateway__code", "code")
+    offered = list(in_order.values_list("pk", "name", "gateway__code", "code")[: MOST_OFFERED + 1])
     return {
         "kinds": Device.Kind.choices,
         "groups": list(groups.values_list("group", flat=True).distinct()[:MOST_OFFERED]),
@@ -48,7 +49,7 @@ def offer_choices(account_id: int, asked: Asked, filters: Filters) -> dict[str, 
             chosen=set(map(str, filters.gateways)),
         ),
         "device_options": render_options(
-            [(device.pk, name_device(device)) for device in offered[:MOST_OFFERED]],
+            [(pk, write_name(*names)) for pk, *names in offered[:MOST_OFFERED]],
             chosen=set(map(str, filters.devices)),
         ),
         "has_more_devices": len(offered) > MOST_OFFERED,

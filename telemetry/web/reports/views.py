@@ -1,12 +1,16 @@
 """The report of an account: a page, a page to print, and files."""
 
 import tempfile
+from collections.abc import Collection
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 from django.http import FileResponse, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import render
 from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
@@ -16,6 +20,7 @@ from telemetry.reporting.files import Decimals, write_csv, write_xlsx
 from telemetry.reporting.sending import make_header, name_file
 from telemetry.store.freshness import read_freshness
 from telemetry.store.reports import ReportRow, read_page, read_sums, stream_rows
+from telemetry.web.options import render_options
 from telemetry.web.pages import AccountRequest, account_page
 from telemetry.web.reports.asked import Asked, AskedError, list_months, make_default, parse
 from telemetry.web.reports.rows import render_rows
@@ -43,9 +48,10 @@ def reports(request: AccountRequest) -> HttpResponse:
         "asked": asked,
         "error": error,
         "sums": read_sums(question),
-        "months": list_months(request.account, today=today),
+        "first_months": _render_months(request.account, today=today, chosen=asked.first),
+        "last_months": _render_months(request.account, today=today, chosen=asked.last),
         "groupings": LINES.items(),
-        "gateways": Gateway.objects.filter(account=request.account).order_by("code")[:CHOICES],
+        "gateways": _render_gateways(request.account, chosen=asked.gateways),
         "groups": list_groups(request.account),
         "address": address.urlencode(),
         "has_more": len(rows) > ROWS,
@@ -105,6 +111,19 @@ def list_groups(account: Account) -> list[str]:
     """The groups of the account's devices."""
     groups = Device.objects.filter(account=account).exclude(group="").order_by("group")
     return list(groups.values_list("group", flat=True).distinct()[:CHOICES])
+
+
+def _render_months(account: Account, *, today: date, chosen: date) -> SafeString:
+    months = list_months(account, today=today)
+    pairs = [(str(month), date_format(month, "SHORT_DATE_FORMAT")) for month in months]
+    return render_options(pairs, chosen=[str(chosen)])
+
+
+def _render_gateways(account: Account, *, chosen: Collection[int]) -> SafeString:
+    gateways = Gateway.objects.filter(account=account).order_by("code")
+    return render_options(
+        gateways.values_list("pk", "code")[:CHOICES], chosen=set(map(str, chosen))
+    )
 
 
 def _parse_strictly(request: AccountRequest) -> Asked | HttpResponse:
