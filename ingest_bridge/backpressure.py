@@ -1,8 +1,8 @@
 """Stop taking messages when the queue is deep or Redis is nearly full; resume when it has drained.
 
 What is not taken is not acknowledged, so it waits in the broker's session. Two marks for each level
-keep the bridge from going on and off with every batch. Below them, while what waits is late
-already, batches are filled for longer: large ones are stored at a fraction of the cost.
+keep the bridge from going on and off with every batch. Below them, the longer batches wait, the
+longer new ones are filled: large ones are stored at a fraction of the cost.
 """
 
 import structlog
@@ -13,8 +13,8 @@ from config.options import BridgeOptions
 from telemetry.queue.batches import BatchQueue
 from telemetry.queue.levels import Levels, read_levels
 
-CHECK_EVERY_S = 0.5
-LATE_S = 2.0
+CHECK_EVERY_S = 0.1
+FADING = 0.9  # what is left of the lateness with each check that sees less
 
 log = structlog.get_logger("ingest_bridge")
 
@@ -46,14 +46,16 @@ def choose_marks(options: BridgeOptions) -> WaterMarks:
 
 
 class Backpressure:
-    """Whether the bridge is paused, looked at every half second."""
+    """Whether the bridge is paused, looked at ten times a second."""
 
     def __init__(self, queue: BatchQueue, marks: WaterMarks) -> None:
         self._queue = queue
         self._marks = marks
         self._checked_at = float("-inf")
         self.reason = ""
-        self.is_late = False  # the oldest batch waits for longer than a flowing system lets it
+        self.lateness_s = (
+            0.0  # how long the oldest batch waits; it fades, so that it does not swing
+        )
 
     @property
     def is_paused(self) -> bool:
@@ -70,7 +72,7 @@ class Backpressure:
             levels = read_levels(self._queue.redis)
         except (RedisError, OSError):
             return
-        self.is_late = levels.oldest_s > LATE_S
+        self.lateness_s = max(levels.oldest_s, FADING * self.lateness_s)
         was_paused = self.is_paused
         self.reason = self._marks.judge(levels, is_paused=was_paused)
         if self.is_paused and not was_paused:

@@ -93,7 +93,7 @@ class Bridge:
         self._session.keep_alive()
         self._watch_connection()
         self._backpressure.check(now_s=now_s)
-        self._collector.is_late = self._backpressure.is_late
+        self._collector.lateness_s = self._backpressure.lateness_s
         self._send()
         self._report()
 

@@ -4,7 +4,8 @@ Policy only: no socket, no clock. The rule is a leading-edge linger: after a qui
 message goes at once; while messages keep coming they are collected for `linger_s`, or until the
 batch is full. So an idle system waits for nothing. A batch costs the same whatever is in it, so the
 linger grows with the rate, up to `busy_linger_s` at `BUSY_RATE`: a loaded system sends large
-batches. While what was sent before is late, every batch lingers for `late_linger_s`.
+batches. It grows as well with the time that what was sent before waits to be stored, up to
+`late_linger_s`: a pool that falls behind gets fewer and larger batches until it keeps up.
 """
 
 from msgspec import Struct
@@ -12,6 +13,7 @@ from msgspec import Struct
 from telemetry.core.batch import RawMessage
 
 BUSY_RATE = 20_000  # messages a second
+LATENESS_SHARE = 1 / 8  # of the time that batches wait, a batch lingers
 RATE_MEMORY = 0.7  # share of the former estimate that is kept with each batch
 
 
@@ -45,7 +47,7 @@ class Collector:
         self._flushed_at = float("-inf")
         self._rate = 0.0  # messages a second, as estimated at the last batch
         self.payload_bytes = 0
-        self.is_late = False
+        self.lateness_s = 0.0  # how long what was sent waits to be stored
 
     def __len__(self) -> int:
         return len(self._messages)
@@ -73,7 +75,7 @@ class Collector:
         if self.is_full():
             return 0.0
         linger_s = self.linger_s
-        if not self.is_late and self._first_at - self._flushed_at >= linger_s:
+        if self._first_at - self._flushed_at >= linger_s:
             return 0.0
         return max(0.0, self._first_at + linger_s - now_s)
 
@@ -82,7 +84,8 @@ class Collector:
         """How long a batch is collected while messages flow as they do now."""
         policy = self._policy
         busy_s = policy.busy_linger_s * min(1.0, self._rate / BUSY_RATE)
-        return max(policy.linger_s, busy_s, policy.late_linger_s if self.is_late else 0.0)
+        late_s = min(policy.late_linger_s, self.lateness_s * LATENESS_SHARE)
+        return max(policy.linger_s, busy_s, late_s)
 
     def take(self, *, now_s: float) -> Collected:
         """Hand the batch out and start a new one."""

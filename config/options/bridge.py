@@ -60,7 +60,7 @@ class BridgeOptions:
     )
     late_linger_ms: float = setting(
         "BRIDGE_LATE_LINGER_MS",
-        "the same while what was received before is not stored for seconds, as in an outage",
+        "the same when what was received waits for 2 seconds and more; an eighth of a shorter wait",
         default=250.0,
         unit="milliseconds",
         minimum=0,

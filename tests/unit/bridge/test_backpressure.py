@@ -1,8 +1,11 @@
 """When a bridge pauses and when it goes on."""
 
+from types import SimpleNamespace
+
 import pytest
 
-from ingest_bridge.backpressure import WaterMarks
+from ingest_bridge import backpressure
+from ingest_bridge.backpressure import CHECK_EVERY_S, FADING, Backpressure, WaterMarks
 from telemetry.queue.levels import Levels
 
 MARKS = WaterMarks(pending_high=1000, pending_low=800, memory_high=80, memory_low=70)
@@ -41,3 +44,15 @@ def test_it_keeps_to_its_marks(
 def test_it_says_why() -> None:
     reason = MARKS.judge(Levels(1001, 0), is_paused=False)
     assert reason == "1001 messages pending, the mark is 1000"
+
+
+def test_it_remembers_for_a_moment_how_late_batches_were(monkeypatch: pytest.MonkeyPatch) -> None:
+    ages = iter([0.0, 2.0, 0.1, 0.1, 5.0])
+    monkeypatch.setattr(backpressure, "read_levels", lambda _: Levels(0, 0, oldest_s=next(ages)))
+    seen = Backpressure(SimpleNamespace(redis=None), MARKS)  # type: ignore[arg-type]
+    lateness_s = []
+    for number in range(5):
+        seen.check(now_s=number)
+        seen.check(now_s=number + CHECK_EVERY_S / 2)  # too early to look again
+        lateness_s.append(seen.lateness_s)
+    assert lateness_s == pytest.approx([0, 2, 2 * FADING, 2 * FADING**2, 5])

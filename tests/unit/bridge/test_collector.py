@@ -72,20 +72,27 @@ def test_it_lets_go_of_what_was_not_flushed_when_the_connection_changes(
     assert collector.generation != old
 
 
-def test_it_lingers_for_longer_while_what_was_sent_is_late() -> None:
-    collector = Collector(
-        FlushPolicy(messages=3, payload_bytes=1000, linger_s=0.008, late_linger_s=0.25)
-    )
-    collector.is_late = True
-    collector.add(message(), packet_id=1, now_s=1.0)
-    assert collector.wait_s(now_s=1.0) == pytest.approx(0.25)
-    collector.add(message(), packet_id=2, now_s=1.1)
-    collector.add(message(), packet_id=3, now_s=1.1)
-    assert collector.wait_s(now_s=1.1) == 0.0
-    collector.take(now_s=1.1)
-    collector.is_late = False
-    collector.add(message(), packet_id=4, now_s=2.0)
-    assert collector.wait_s(now_s=2.0) == 0.0
+def test_it_lingers_for_longer_the_later_what_was_sent_is_stored() -> None:
+    policy = FlushPolicy(messages=3, payload_bytes=1000, linger_s=0.008, late_linger_s=0.25)
+    for lateness_s, linger_s in (
+        (0.0, 0.008),
+        (0.06, 0.008),
+        (0.4, 0.05),
+        (2.0, 0.25),
+        (9.0, 0.25),
+    ):
+        collector = Collector(policy)
+        collector.add(message(), packet_id=1, now_s=1.0)
+        collector.take(now_s=1.0)
+        collector.lateness_s = lateness_s
+        collector.add(message(), packet_id=2, now_s=1.001)
+        assert collector.wait_s(now_s=1.001) == pytest.approx(linger_s)
+        collector.add(message(), packet_id=3, now_s=1.002)
+        collector.add(message(), packet_id=4, now_s=1.002)
+        assert collector.wait_s(now_s=1.002) == 0.0
+        collector.take(now_s=1.002)
+        collector.add(message(), packet_id=5, now_s=9.0)
+        assert collector.wait_s(now_s=9.0) == 0.0
 
 
 def test_it_lingers_longer_the_more_messages_come() -> None:
