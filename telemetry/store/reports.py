@@ -4,7 +4,7 @@ Nothing of another account; bounded months; rows stream from the server. Figures
 `monthly_consumption` (README.md beside this), summed over the devices of a group, units apart.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date, timedelta
 from decimal import Decimal
 from enum import StrEnum
@@ -104,6 +104,22 @@ def read_sums(question: ReportQuestion) -> list[ReportSum]:
     with connection.cursor() as cursor:
         cursor.execute(_SUMS.format(query("report_months")), given)
         return [ReportSum(*row) for row in cursor.fetchall()]
+
+
+def sum_rows(rows: Iterable[ReportRow]) -> list[ReportSum]:
+    """The same from rows that are the whole report."""
+    sums: dict[str, ReportSum] = {}
+    for row in rows:
+        before = sums.get(row.unit) or ReportSum(row.unit, *(Decimal(),) * 3, 0, 0)
+        sums[row.unit] = ReportSum(
+            row.unit,
+            before.total + row.total,
+            before.adjustments + row.adjustments,
+            before.live_total + row.live_total,
+            before.readings_count + row.readings_count,
+            before.rows + 1,
+        )
+    return [sums[unit] for unit in sorted(sums)]
 
 
 def stream_rows(question: ReportQuestion) -> Iterator[ReportRow]:

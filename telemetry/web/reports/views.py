@@ -19,7 +19,7 @@ from telemetry.reporting.columns import LINES, list_titles
 from telemetry.reporting.files import Decimals, write_csv, write_xlsx
 from telemetry.reporting.sending import make_header, name_file
 from telemetry.store.freshness import read_freshness
-from telemetry.store.reports import ReportRow, read_page, read_sums, stream_rows
+from telemetry.store.reports import ReportRow, read_page, read_sums, stream_rows, sum_rows
 from telemetry.web.options import render_options
 from telemetry.web.pages import AccountRequest, account_page
 from telemetry.web.reports.asked import Asked, AskedError, list_months, make_default, parse
@@ -41,13 +41,14 @@ def reports(request: AccountRequest) -> HttpResponse:
         asked, error = make_default(request.account, today=today), wrong
     question = asked.make_question(request.account)
     rows = read_page(question, offset=(asked.page - 1) * ROWS, limit=ROWS + 1)
+    is_whole = asked.page == 1 and len(rows) <= ROWS
     address = request.GET.copy()
     address.pop("page", None)
     given = {
         **_describe(request.account, asked, rows[:ROWS]),
         "asked": asked,
         "error": error,
-        "sums": read_sums(question),
+        "sums": sum_rows(rows) if is_whole else read_sums(question),
         "first_months": _render_months(request.account, today=today, chosen=asked.first),
         "last_months": _render_months(request.account, today=today, chosen=asked.last),
         "groupings": LINES.items(),
@@ -70,12 +71,13 @@ def printed(request: AccountRequest) -> HttpResponse:
         return asked
     question = asked.make_question(request.account)
     rows = read_page(question, offset=0, limit=PRINTED_ROWS + 1)
+    is_cut = len(rows) > PRINTED_ROWS
     given = {
         **_describe(request.account, asked, rows[:PRINTED_ROWS]),
         "asked": asked,
-        "sums": read_sums(question),
+        "sums": read_sums(question) if is_cut else sum_rows(rows),
         "header": make_header(request.account),
-        "is_cut": len(rows) > PRINTED_ROWS,
+        "is_cut": is_cut,
         "most": PRINTED_ROWS,
     }
     return render(request, "telemetry/reports/printed.html", given)

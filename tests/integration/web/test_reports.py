@@ -20,7 +20,14 @@ from telemetry.reporting.sending import find_due_month, send_due_reports, wait_a
 from telemetry.store.aggregates import refresh_aggregates
 from telemetry.store.connection import Connection
 from telemetry.store.months import close_month
-from telemetry.store.reports import Grouping, ReportQuestion, read_page, stream_rows
+from telemetry.store.reports import (
+    Grouping,
+    ReportQuestion,
+    read_page,
+    read_sums,
+    stream_rows,
+    sum_rows,
+)
 from tests.consumption import Site, put, register
 
 pytestmark = pytest.mark.integration
@@ -116,6 +123,17 @@ def test_it_adds_up_by_what_was_chosen_and_never_across_units(
         ("A" if row[title] == name else row[title], row["Unit"], trim(row["Consumption"]))
         for row in found
     ] == expected
+
+
+@pytest.mark.parametrize("grouping", list(Grouping))
+def test_it_comes_to_the_same_sums_from_the_rows(sites: list[Site], grouping: Grouping) -> None:
+    question = ReportQuestion(sites[0].account_id, NOVEMBER, date(2027, 1, 1), grouping)
+    sums = sum_rows(read_page(question, offset=0, limit=99))
+    assert sums == read_sums(question)
+    assert [(one.unit, one.total, one.adjustments, one.live_total) for one in sums] == [
+        ("kWh", D("27.2468"), D("0.5"), D("27.7468")),
+        ("m³", D("10.1234"), 0, D("10.1234")),
+    ]
 
 
 def trim(text: str) -> str:
