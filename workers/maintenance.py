@@ -29,6 +29,7 @@ from telemetry.replay import find_waiting_dead_letters, replay_dead_letters
 from telemetry.reporting.sending import send_due_reports
 from telemetry.store import aggregates, alarms, verification
 from telemetry.store.connection import Connection, open_connection
+from telemetry.store.pace import Pace
 from telemetry.store.storage import keep_storage as store_keep_storage
 from telemetry.store.upkeep import (
     fold_ledger,
@@ -114,7 +115,7 @@ def refresh_aggregates() -> Result:
     """Bring hours, days and months up to date."""
     with _connect() as connection:
         try:
-            refreshed = aggregates.refresh_aggregates(connection)
+            refreshed = aggregates.refresh_aggregates(connection, pace=Pace())
         except aggregates.RefreshBusyError:
             return BUSY
     counts: Result = structs.asdict(refreshed)

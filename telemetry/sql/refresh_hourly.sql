@@ -1,7 +1,7 @@
--- Compute the touched hours of one UTC day again (Apache edition). The day's bounds are constants,
--- so that only its chunk is planned and opened; the devices of an hour are read together, as their
--- readings lie together. An hour is the account's that its first received reading names: what comes
--- late never takes it away.
+-- Compute the touched hours of one UTC day, or of some of its hours and devices, again (Apache
+-- edition). The bounds are constants, so that only their chunk is planned and opened; the devices of
+-- an hour are read together, as their readings lie together. An hour is the account's that its first
+-- received reading names: what comes late never takes it away.
 INSERT INTO hourly_aggregate (device_id, hour, account_id, total, mean, minimum, maximum, first,
     last, readings_count)
 SELECT h.device_id, t.hour, h.account_id, h.total, h.total / h.readings_count, h.minimum, h.maximum,
@@ -10,6 +10,7 @@ FROM (
     SELECT hour, array_agg(device_id) AS device_ids
     FROM touched_hour
     WHERE hour >= %(start)s AND hour < %(end)s
+      AND (%(devices)s::bigint[] IS NULL OR device_id = ANY(%(devices)s::bigint[]))
     GROUP BY hour
 ) t
 CROSS JOIN LATERAL (

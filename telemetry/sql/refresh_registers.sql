@@ -13,6 +13,7 @@ FROM (
     SELECT hour, array_agg(device_id) AS device_ids
     FROM touched_hour
     WHERE measurement = 'cumulative' AND hour >= %(start)s AND hour < %(end)s
+      AND (%(devices)s::bigint[] IS NULL OR device_id = ANY(%(devices)s::bigint[]))
     GROUP BY hour
 ) each
 CROSS JOIN LATERAL (

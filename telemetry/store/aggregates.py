@@ -18,6 +18,7 @@ from telemetry.store.notes import (
     take_account_note,
     take_notes,
 )
+from telemetry.store.pace import Pace
 from telemetry.store.queries import query
 
 REFRESH_LOCK = 0x7464_7331  # the advisory lock of refreshers: "tds1"
@@ -44,9 +45,14 @@ class RefreshBusyError(Exception):
 
 
 def refresh_aggregates(
-    connection: Connection, *, progress: Callable[[int], None] | None = None
+    connection: Connection,
+    *,
+    progress: Callable[[int], None] | None = None,
+    pace: Pace | None = None,
 ) -> Refreshed:
     """Compute everything again that is noted as changed. Outside a transaction (pitfall T1).
+
+    With `pace` the hour that is going on is read in pieces, with rests.
 
     Raises `RefreshBusyError` or `psycopg.Error`; repeating it is safe.
     """
@@ -57,7 +63,7 @@ def refresh_aggregates(
         with connection.cursor() as cursor:
             done = Refreshed(read_edition(cursor))
         connection.execute(query("refresh_tables"))
-        while _recut_accounts(connection, done) or _refresh_hours(connection, done):
+        while _recut_accounts(connection, done) or _refresh_hours(connection, done, pace):
             if progress is not None:
                 progress(done.notes)
         return done
@@ -66,7 +72,7 @@ def refresh_aggregates(
             connection.execute("SELECT pg_advisory_unlock(%s)", [REFRESH_LOCK])
 
 
-def _refresh_hours(connection: Connection, done: Refreshed) -> bool:
+def _refresh_hours(connection: Connection, done: Refreshed, pace: Pace | None) -> bool:
     """One step over changed hours; whether more notes wait."""
     notes, is_more = list_waiting(connection, notes=NOTES_A_STEP, device_hours=DEVICE_HOURS_A_STEP)
     if not notes:
@@ -76,7 +82,7 @@ def _refresh_hours(connection: Connection, done: Refreshed) -> bool:
     with begin_step(connection):
         touched = take_notes(connection, notes)
         refused = refuse_hours(connection)
-        refresh_hours(connection, edition=done.edition)
+        refresh_hours(connection, edition=done.edition, pace=pace)
         days, months, adjusted = refresh_days(connection), *refresh_months(connection)
     done.notes += len(notes)
     done.hours += touched - refused

@@ -1,13 +1,14 @@
 """Hours: the aggregates of readings, and what registers counted.
 
-Statements over `reading` name one UTC day as constants and are planned each time: a plan kept for
-all days would open every chunk.
+Statements over `reading` name one UTC day, or a part of it, as constants and are planned each time:
+a plan kept for all days would open every chunk.
 """
 
 from datetime import datetime, timedelta
 from typing import Any
 
 from telemetry.store.connection import Connection
+from telemetry.store.pace import Pace
 from telemetry.store.queries import query
 
 HOUR = timedelta(hours=1)
@@ -32,7 +33,7 @@ def force_community(connection: Connection, hours: list[datetime]) -> None:
         )
 
 
-def refresh_hours(connection: Connection, *, edition: str) -> None:
+def refresh_hours(connection: Connection, *, edition: str, pace: Pace | None = None) -> None:
     """Compute the touched hours again, where no continuous aggregate does, and the consumption of
     cumulative devices in them and in the hours after.
 
@@ -41,9 +42,9 @@ def refresh_hours(connection: Connection, *, edition: str) -> None:
     registers = list_utc_days(connection, only_registers=True)
     for start in list_utc_days(connection, only_registers=edition == "community"):
         if edition == "apache":
-            _execute_day(connection, "refresh_hourly", start=start)
+            _compute_day(connection, "refresh_hourly", start=start, pace=pace)
         if start in registers:
-            _execute_day(connection, "refresh_registers", start=start)
+            _compute_day(connection, "refresh_registers", start=start, pace=pace)
     if registers:
         connection.execute(query("touch_next_hours"))
         connection.execute(query("settle_consumption"))
@@ -73,5 +74,31 @@ def _find_runs(hours: list[datetime]) -> list[list[datetime]]:
     return runs
 
 
-def _execute_day(connection: Connection, name: str, *, start: datetime) -> None:
-    connection.execute(query(name), {"start": start, "end": start + DAY}, prepare=False)
+def _compute_day(connection: Connection, name: str, *, start: datetime, pace: Pace | None) -> None:
+    """All touched hours of the day at once, but the hour that is going on at its pace."""
+    end = start + DAY
+    if pace is None or not start <= pace.hour < end:
+        _compute(connection, name, start=start, end=end)
+        return
+    if start < pace.hour:
+        _compute(connection, name, start=start, end=pace.hour)
+    after = pace.hour + HOUR
+    if after < end:
+        _compute(connection, name, start=after, end=end)
+    rows: Any = connection.execute(
+        "SELECT device_id FROM touched_hour WHERE hour = %s ORDER BY device_id", [pace.hour]
+    ).fetchall()
+    for piece in pace.split([device_id for (device_id,) in rows]):
+        _compute(connection, name, start=pace.hour, end=after, devices=piece)
+
+
+def _compute(
+    connection: Connection,
+    name: str,
+    *,
+    start: datetime,
+    end: datetime,
+    devices: list[int] | None = None,
+) -> None:
+    given = {"start": start, "end": end, "devices": devices}
+    connection.execute(query(name), given, prepare=False)
