@@ -14,11 +14,19 @@ from django.utils import translation
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import condition
 
+from telemetry.store.freshness import Freshness, read_freshness
 from telemetry.web.pages import AccountRequest
 
 Given = ParamSpec("Given")
 View = Callable[Concatenate[AccountRequest, Given], HttpResponseBase]
 Tag = Callable[Concatenate[AccountRequest, Given], str]
+
+
+def look(request: AccountRequest) -> Freshness:
+    """How far the account's data reaches, asked once for each request."""
+    if not hasattr(request, "freshness"):
+        request.freshness = read_freshness(request.account.pk)
+    return request.freshness
 
 
 def write_tag(request: AccountRequest, words: str) -> str:

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from telemetry.access import Right, find_membership, has_right
 from telemetry.models import Account, Membership, User
+from telemetry.store.freshness import Freshness
 
 Given = ParamSpec("Given")
 
@@ -24,6 +25,7 @@ class AccountRequest(HttpRequest):
     user: User
     membership: Membership
     account: Account
+    freshness: Freshness  # since `look` was called
 
 
 View = Callable[Concatenate[AccountRequest, Given], HttpResponseBase]

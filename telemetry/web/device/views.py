@@ -10,7 +10,7 @@ from django.views.decorators.http import require_safe
 
 from telemetry.models import Alarm, Device
 from telemetry.store.device_history import read_refused
-from telemetry.store.freshness import Freshness, read_freshness
+from telemetry.store.freshness import Freshness
 from telemetry.store.lines import LONGEST_RAW
 from telemetry.store.newest import read_newest
 from telemetry.web.charts.asked import Asked, read_asked
@@ -30,7 +30,7 @@ from telemetry.web.device.asked import (
 from telemetry.web.device.events import list_events
 from telemetry.web.device.figures import read_so_far
 from telemetry.web.device.months import list_months
-from telemetry.web.live import live, write_tag
+from telemetry.web.live import live, look, write_tag
 from telemetry.web.pages import AccountRequest, account_page
 
 MOST_REFUSED = 10
@@ -38,13 +38,13 @@ MOST_REFUSED = 10
 
 def tag_state(request: AccountRequest, device_id: int) -> str:
     """Changes with messages and alarms."""
-    return read_freshness(request.account.pk).tag_readings()
+    return look(request).tag_readings()
 
 
 def tag_figures(request: AccountRequest, device_id: int) -> str:
     """Changes with the aggregates; with messages, where single readings are shown."""
     period = read_asked(request, longest=LONGEST).period
-    return _tag_figures(read_freshness(request.account.pk), period)
+    return _tag_figures(look(request), period)
 
 
 @gzip_page
@@ -54,7 +54,7 @@ def device(request: AccountRequest, device_id: int) -> HttpResponse:
     """The whole page."""
     found = _find_device(request, device_id)
     asked, show = read_device_asked(request, device=found)
-    freshness = read_freshness(request.account.pk)
+    freshness = look(request)
     context = {
         **_read_figures(request, found, asked, show, freshness),
         **_read_state(request, found, asked),
@@ -94,7 +94,7 @@ def device_figures(request: AccountRequest, device_id: int) -> HttpResponse:
     """What changes with the refresh of the aggregates."""
     found = _find_device(request, device_id)
     asked, show = read_device_asked(request, device=found)
-    freshness = read_freshness(request.account.pk)
+    freshness = look(request)
     context = _read_figures(request, found, asked, show, freshness)
     return render(request, "telemetry/device/figures.html", context)
 

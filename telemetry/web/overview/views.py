@@ -12,14 +12,14 @@ from django.utils.safestring import SafeString
 from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_safe
 
-from telemetry.store.freshness import Freshness, read_freshness
+from telemetry.store.freshness import Freshness
 from telemetry.web.charts.asked import Asked
 from telemetry.web.charts.drawing import draw
 from telemetry.web.charts.filters import Filters
 from telemetry.web.charts.picture import Named, Picture, Show
 from telemetry.web.charts.table import read_table
 from telemetry.web.kept import Parts, keep_parts
-from telemetry.web.live import live, write_tag
+from telemetry.web.live import live, look, write_tag
 from telemetry.web.overview.choices import offer_choices, read_choice, select_devices
 from telemetry.web.overview.comparison import Comparison, read_comparison
 from telemetry.web.overview.consumption import keep_consumption
@@ -43,12 +43,12 @@ FIGURES = MappingProxyType(
 
 def tag_figures(request: AccountRequest) -> str:
     """Changes with the aggregates."""
-    return read_freshness(request.account.pk).tag_aggregates()
+    return look(request).tag_aggregates()
 
 
 def tag_state(request: AccountRequest) -> str:
     """Changes with messages and alarms."""
-    return read_freshness(request.account.pk).tag_readings()
+    return look(request).tag_readings()
 
 
 @gzip_page
@@ -56,7 +56,7 @@ def tag_state(request: AccountRequest) -> str:
 @account_page()
 def overview(request: AccountRequest) -> HttpResponse:
     """The whole page."""
-    freshness = read_freshness(request.account.pk)
+    freshness = look(request)
     figures, state = _keep_figures(request, freshness), _keep_state(request, freshness)
     context = {
         "figures": figures.html,
@@ -75,7 +75,7 @@ def overview(request: AccountRequest) -> HttpResponse:
 @live(tag_state)
 def overview_state(request: AccountRequest) -> HttpResponse:
     """What changes with every message."""
-    state = _keep_state(request, read_freshness(request.account.pk))
+    state = _keep_state(request, look(request))
     return HttpResponse("".join(state.html.values()))
 
 
@@ -85,7 +85,7 @@ def overview_state(request: AccountRequest) -> HttpResponse:
 @live(tag_figures)
 def overview_figures(request: AccountRequest) -> HttpResponse:
     """What changes with the refresh of the aggregates."""
-    figures = _keep_figures(request, read_freshness(request.account.pk))
+    figures = _keep_figures(request, look(request))
     return HttpResponse("".join(figures.html[name] for name in LIVE_FIGURES))
 
 
