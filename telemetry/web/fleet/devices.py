@@ -1,5 +1,6 @@
 """The list of an account's devices."""
 
+from decimal import Decimal
 from typing import Any
 
 from django import forms
@@ -14,6 +15,7 @@ from telemetry.core.consumption import month_of
 from telemetry.models import Account, DailyAggregate, Device, MonthlyConsumption
 from telemetry.store.newest import NewestReading, read_newest
 from telemetry.web.filters import MOST_CHOICES, Filters, GatewayField
+from telemetry.web.fleet.rows import render_devices
 from telemetry.web.fleet.states import (
     DEVICE_CONDITIONS,
     DeviceState,
@@ -48,6 +50,16 @@ class DeviceRow(Struct, frozen=True):
     device: Device
     state: DeviceState
     newest: NewestReading | None
+
+    @property
+    def today(self) -> Decimal | None:
+        """What it consumed on the account's local day, as of the last refresh."""
+        return getattr(self.device, "today", None)
+
+    @property
+    def this_month(self) -> Decimal | None:
+        """The same for the billing month."""
+        return getattr(self.device, "this_month", None)
 
     @property
     def measurement(self) -> Any:
@@ -126,10 +138,12 @@ def devices(request: AccountRequest) -> HttpResponse:
         return render(request, LIST, {"filters": filters}, status=400)
     found = _with_consumption(filters.list_devices(), account=request.account)
     page = take_page(found, number=filters.cleaned_data["page"], is_counted=True)
+    rows = read_rows(page, account_id=request.account.pk)
     context: dict[str, Any] = {
         "filters": filters,
         "page": page,
-        "rows": read_rows(page, account_id=request.account.pk),
+        "rows": rows,
+        "lines": render_devices(rows, account=request.account),
         "sort": filters.cleaned_data["sort"] or FIRST_ORDER,
     }
     return render(request, LIST, context)
