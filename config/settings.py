@@ -88,6 +88,15 @@ DATABASES = {
         "OPTIONS": {"application_name": "tds-web", "connect_timeout": 5},
     }
 }
+# In the memory of each web process. Parts of pages are large and soon old: few are held.
+CACHES = {
+    "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
+    "parts": {
+        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+        "LOCATION": "parts",
+        "OPTIONS": {"MAX_ENTRIES": 100},
+    },
+}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTH_USER_MODEL = "telemetry.User"

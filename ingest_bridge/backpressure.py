@@ -14,7 +14,7 @@ from telemetry.queue.batches import BatchQueue
 from telemetry.queue.levels import Levels, read_levels
 
 CHECK_EVERY_S = 0.1
-FADING = 0.9  # what is left of the lateness with each check that sees less
+FADING = 0.35  # what is left of the lateness after a second in which less is seen
 
 log = structlog.get_logger("ingest_bridge")
 
@@ -67,12 +67,12 @@ class Backpressure:
         the same Redis and waits by itself."""
         if now_s - self._checked_at < CHECK_EVERY_S:
             return
-        self._checked_at = now_s
+        passed_s, self._checked_at = now_s - self._checked_at, now_s
         try:
             levels = read_levels(self._queue.redis)
         except (RedisError, OSError):
             return
-        self.lateness_s = max(levels.oldest_s, FADING * self.lateness_s)
+        self.lateness_s = max(levels.oldest_s, FADING**passed_s * self.lateness_s)
         was_paused = self.is_paused
         self.reason = self._marks.judge(levels, is_paused=was_paused)
         if self.is_paused and not was_paused:

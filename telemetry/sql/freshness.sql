@@ -6,7 +6,9 @@ FROM (
     FROM gateway WHERE account_id = %(account)s
 ) heard
 LEFT JOIN (
-    SELECT success_at FROM task_run WHERE name = 'telemetry.refresh_aggregates'
+    -- Figures are those of when the refresh began.
+    SELECT success_at - coalesce(duration_ms, 0) * interval '1 millisecond' AS success_at
+    FROM task_run WHERE name = 'telemetry.refresh_aggregates'
 ) refreshed ON true
 LEFT JOIN (
     SELECT max(changed_at) AS changed_at FROM alarm WHERE account_id = %(account)s

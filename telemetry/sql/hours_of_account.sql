@@ -1,6 +1,5 @@
--- What an account's devices consumed in whole UTC hours, by unit. The account's hours are one index
--- range; only registers are looked up one by one for what they counted. A device that moved away keeps
--- the hours that it had here.
+-- What an account's devices consumed in whole UTC hours, by unit. Only of registers is looked up what
+-- they counted. A device that moved away keeps the hours that it had here.
 WITH own AS MATERIALIZED (
     SELECT id, unit, measurement FROM device
     WHERE measurement <> 'gauge' AND id IN (
@@ -8,8 +7,10 @@ WITH own AS MATERIALIZED (
         WHERE account_id = %(account)s AND day >= %(first)s AND day <= %(last)s
     )
 ), here AS MATERIALIZED (
-    SELECT device_id, hour, total FROM hourly_aggregate
-    WHERE account_id = %(account)s AND hour >= %(since)s AND hour < %(until)s
+    SELECT h.device_id, h.hour, h.total
+    FROM own
+    JOIN hourly_aggregate h ON h.device_id = own.id
+    WHERE h.account_id = %(account)s AND h.hour >= %(since)s AND h.hour < %(until)s
 ), line AS (
     SELECT own.unit, here.total AS consumption
     FROM own

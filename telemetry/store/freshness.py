@@ -18,8 +18,8 @@ STEP_S = 4
 class Freshness(Struct, frozen=True):
     """How far an account's data reached at the instant `at`, by the database's clock.
 
-    `heard_at`: the newest message of any of its gateways. `refreshed_at`: when hours, days and
-    months were brought up to date.
+    `heard_at`: the newest message of any of its gateways. `refreshed_at`: up to
+    when hours, days and months are known, the begin of the last refresh.
     """
 
     at: datetime

@@ -4,7 +4,7 @@ Many members have the same page open, and all of them ask again when something c
 shows is settled by the account, the language, the address's parameters and the tag of what it is
 made of (`telemetry.store.freshness`). Names of devices are in no tag: hence the seconds.
 
-Each web process keeps its own, in Django's cache in memory, which bounds how many there are.
+Each web process keeps its own, in a cache in memory that holds few (`config/settings.py`).
 """
 
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from hashlib import blake2b
 from threading import Lock
 from weakref import WeakValueDictionary
 
-from django.core.cache import cache
+from django.core.cache import caches
 from django.utils import translation
 from django.utils.safestring import SafeString
 from msgspec import Struct
@@ -37,7 +37,11 @@ def keep_parts(
 ) -> Parts:
     """What `render` makes, at most so many seconds old. Below `account_page` only: whoever may not
     see the account must not get here."""
-    about = (name, request.account.pk, translation.get_language(), request.GET.urlencode(), tag)
+    account, cache = request.account, caches["parts"]
+    about = (
+        name, account.pk, account.time_zone, account.billing_day, translation.get_language(),
+        request.GET.urlencode(), tag,
+    )  # fmt: skip
     key = f"parts-{blake2b(repr(about).encode(), digest_size=16).hexdigest()}"
     kept: Parts | None = cache.get(key)
     if kept is not None:

@@ -76,8 +76,8 @@ def test_it_rests_for_as_long_as_it_may(monkeypatch: pytest.MonkeyPatch) -> None
     pace, seen = Pace(sleep=sleep), []
     for piece in pace.split(range(6 * PIECE_DEVICES)):
         seen += piece
-        now_s += 2
+        now_s += 1
     assert seen == list(range(6 * PIECE_DEVICES))
-    assert rests == [2 * RESTS] * 3 + [BUDGET_S - 3 * 2 * RESTS]
+    assert rests == [RESTS] * 3 + [BUDGET_S - 3 * RESTS]
     assert list(pace.split(range(PIECE_DEVICES))) == [list(range(PIECE_DEVICES))]
     assert list(pace.split([])) == []

@@ -87,7 +87,8 @@ class Picture(Struct, frozen=True, dict=True):
 
     def _changes_clocks(self, day: date) -> bool:
         start = datetime.combine(day, time(), tzinfo=self.calendar.zone)
-        return start.utcoffset() != (start + DAY).utcoffset()
+        ends = (start, start + DAY, (start + DAY).replace(fold=1))  # midnight may come twice
+        return len({end.utcoffset() for end in ends}) > 1
 
 
 def pick(sample: Sample, show: Show) -> Decimal | None:

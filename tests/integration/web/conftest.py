@@ -9,4 +9,5 @@ import pytest
 @pytest.fixture(autouse=True)
 def forgetful(settings: Any) -> None:
     """No cache between two looks."""
-    settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}}
+    dummy = {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}
+    settings.CACHES = {"default": dummy, "parts": dummy}

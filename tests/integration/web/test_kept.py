@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from django.core.cache import cache
+from django.core.cache import caches
 from django.db import connection as django_connection
 from django.test import Client, RequestFactory
 from django.test.utils import CaptureQueriesContext
@@ -27,10 +27,15 @@ pytestmark = pytest.mark.integration
 @pytest.fixture(autouse=True)
 def mindful(forgetful: None, settings: Any) -> Iterator[None]:
     """A cache in memory, as a web process has it, empty."""
-    settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
-    cache.clear()
+    settings.CACHES = {
+        name: {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": name}
+        for name in ("default", "parts")
+    }
+    for cache in caches.all():
+        cache.clear()
     yield
-    cache.clear()
+    for cache in caches.all():
+        cache.clear()
 
 
 def page_of(site: Site, client: Client, query: str = "", **headers: str) -> str:
