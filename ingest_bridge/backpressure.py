@@ -53,9 +53,8 @@ class Backpressure:
         self._marks = marks
         self._checked_at = float("-inf")
         self.reason = ""
-        self.lateness_s = (
-            0.0  # how long the oldest batch waits; it fades, so that it does not swing
-        )
+        # How long the oldest batch waits to be stored. It fades, so that batches do not swing.
+        self.lateness_s = 0.0
 
     @property
     def is_paused(self) -> bool:
