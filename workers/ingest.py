@@ -8,7 +8,7 @@ from celery.signals import worker_process_init, worker_shutting_down
 from config.env import read_options
 from config.options import IngestOptions
 from telemetry.core.batch import STORE_BATCH_TASK
-from workers.runner import BatchRunner
+from workers.runner import BatchRunner, open_runner
 from workers.stopping import begin_stop
 
 _runner: BatchRunner | None = None
@@ -31,7 +31,7 @@ def store_batch(self: "Task[..., None]", batch_id: str) -> None:
     """Store the batch with this id. Repeating it is harmless; see `BatchRunner.run`."""
     global _runner  # noqa: PLW0603
     if _runner is None:
-        _runner = BatchRunner(
+        _runner = open_runner(
             read_options(IngestOptions), self.app, pool=str(self.request.hostname)
         )
         # What exists by now lives as long as the process. Looking it over with every collection

@@ -24,7 +24,7 @@ from telemetry.core.batch import (
 from telemetry.core.liveness import BridgeSign, choose_sweep_instant
 from telemetry.queue.batches import BatchQueue
 from telemetry.queue.bridges import read_bridges
-from telemetry.queue.tasks import choose_stale, list_held_ids, list_waiting_ids
+from telemetry.queue.requeue import requeue_batches
 from telemetry.replay import find_waiting_dead_letters, replay_dead_letters
 from telemetry.reporting.sending import send_due_reports
 from telemetry.store import aggregates, alarms, verification
@@ -39,7 +39,6 @@ from telemetry.store.upkeep import (
 )
 from workers.recording import BUSY, Result, recorded_task
 
-REQUEUE_LIMIT = 5_000
 STORAGE_TURN_S = 30.0
 VERIFY_TURN_S = 30.0
 TOLD_DIFFERENCES = 20
@@ -73,20 +72,10 @@ def _judge() -> alarms.AlarmJudge:
 
 @recorded_task("telemetry.requeue_stale_batches", rows="requeued", is_frequent=True)
 def requeue_stale_batches() -> Result:
-    """Send again every pending batch that has no task any more (pitfall C1)."""
-    queue, now = _queue(), time.time()
-    stale_after_s = _options().stale_after_s
-    # The index first: what is sent after it was read is not judged.
-    pending = queue.snapshot().pending
-    if not choose_stale(pending, set(), now=now, stale_after_s=stale_after_s):
-        return {"pending": len(pending), "requeued": 0}
-    # A task that a worker took longer ago counts as lost: sending it twice is harmless.
-    held = list_held_ids(queue.redis, since=now - stale_after_s)
-    with_task = list_waiting_ids(queue.redis) | held
-    stale = choose_stale(pending, with_task, now=now, stale_after_s=stale_after_s)
-    for batch in stale[:REQUEUE_LIMIT]:
-        queue.send_task(batch.id, count=batch.messages_count, source="requeue")
-    return {"pending": len(pending), "requeued": len(stale[:REQUEUE_LIMIT])}
+    """Send again every pending batch that has no task any more (pitfall C1), and what was put aside
+    once the reject guard has let go."""
+    requeued = requeue_batches(_queue(), now=time.time(), stale_after_s=_options().stale_after_s)
+    return structs.asdict(requeued)
 
 
 @recorded_task("telemetry.mark_offline_gateways", rows="offline", is_frequent=True)
@@ -137,7 +126,7 @@ def judge_alarms() -> Result:
 def purge_ledger() -> Result:
     """Fold old ledger rows into daily sums; forget old runs, and notes of the fleet's changes."""
     before = datetime.now(UTC) - timedelta(days=_options().ledger_days)
-    pending = [batch.id for batch in _queue().snapshot().pending]
+    pending = [batch.id for batch in _queue().snapshot().unfinished]
     with _connect() as connection:
         folded = fold_ledger(connection, before=before, pending=pending)
         return {

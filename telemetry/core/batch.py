@@ -22,6 +22,7 @@ JUDGE_ALARMS_TASK = "telemetry.judge_alarms"
 
 BATCH_KEY = "ingest:batch:"  # + id: hash of body, source, received_us, messages, seq, attempts
 PENDING_KEY = "ingest:pending"  # sorted set: id, time of receipt in seconds
+HELD_KEY = "ingest:held"  # sorted set as the one before: batches that the reject guard put aside
 COUNTERS_KEY = "ingest:counters"  # hash: received_messages, received_batches, pending_messages
 LAST_KEY = "ingest:last:"  # + producer: id of its newest batch, so that a retry counts once
 BRIDGE_KEY = "ingest:bridge:"  # + client id: lease and state of a running bridge
