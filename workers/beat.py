@@ -16,9 +16,9 @@ from config.options import DatabaseOptions, RedisOptions
 from config.queue import connect_redis
 from telemetry.core.batch import BEAT_KEY
 from telemetry.store.connection import Connection, open_connection
+from telemetry.store.locks import Lock, try_lock
 from workers.schedule import ensure_schedule
 
-BEAT_LOCK = 0x7464_7330  # the advisory lock of beat: "tds0"
 RETRY_S = 2.0
 SIGN_OF_LIFE_S = 30
 
@@ -40,13 +40,10 @@ class BeatLock:
                 self._connection = open_connection(
                     self._url, name="tds-beat-lock", statement_timeout_s=10
                 )
-            row: Any = self._connection.execute(
-                "SELECT pg_try_advisory_lock(%s)", [BEAT_LOCK]
-            ).fetchone()
+            self._is_ours = try_lock(self._connection, Lock.BEAT)
         except psycopg.Error as error:
             log.warning("beat_lock_unreachable", error=str(error).strip())
             return False
-        self._is_ours = bool(row[0])
         return self._is_ours
 
     def is_held(self) -> bool:

@@ -16,7 +16,6 @@ from config.start import stop_on_errors
 from telemetry.core.batch import (
     JUDGE_ALARMS_TASK,
     KEEP_STORAGE_TASK,
-    MAINTENANCE_QUEUE,
     REPLAY_WAITING_TASK,
     SEND_REPORTS_TASK,
     VERIFY_TASK,
@@ -37,6 +36,7 @@ from telemetry.store.upkeep import (
     purge_registry_changes,
     purge_task_history,
 )
+from workers.chains import begin_turn, end_turn, wait_turn
 from workers.recording import BUSY, Result, recorded_task
 
 REQUEUE_LIMIT = 5_000
@@ -64,6 +64,10 @@ def _connect() -> Connection:
     return open_connection(
         read_options(DatabaseOptions).url, name="tds-maintenance", statement_timeout_s=600
     )
+
+
+def _visibility_s() -> int:
+    return _options().queue.visibility_timeout_s
 
 
 @cache
@@ -148,8 +152,11 @@ def purge_ledger() -> Result:
 
 
 @recorded_task(KEEP_STORAGE_TASK, rows="rows")
-def keep_storage() -> Result:
+def keep_storage(turn: dict[str, Any] | None = None) -> Result:
     """Drop and compress what is due. A long list is worked off in turns with the other tasks."""
+    at = begin_turn(KEEP_STORAGE_TASK, turn)
+    if at is None:
+        return BUSY
     with _connect() as connection:
         try:
             kept = store_keep_storage(
@@ -159,16 +166,21 @@ def keep_storage() -> Result:
                 budget_s=STORAGE_TURN_S,
             )
         except aggregates.RefreshBusyError:
+            wait_turn(app, KEEP_STORAGE_TASK, at, visibility_s=_visibility_s())
             return BUSY
-    if kept.left:
-        app.send_task(KEEP_STORAGE_TASK, queue=MAINTENANCE_QUEUE)
-    return {"rows": kept.readings + kept.aggregates, **structs.asdict(kept)}
+    done = end_turn(app, KEEP_STORAGE_TASK, at, is_left=bool(kept.left))
+    return {"rows": kept.readings + kept.aggregates, **structs.asdict(kept), "turn": done}
 
 
 @recorded_task(VERIFY_TASK, rows="differences")
-def verify_aggregates(so_far: dict[str, Any] | None = None) -> Result:
+def verify_aggregates(
+    so_far: dict[str, Any] | None = None, turn: dict[str, Any] | None = None
+) -> Result:
     """Hold aggregates against readings, in turns with the other tasks. What differs is in the
     result, and `pipeline_status` reports it until a later run finds nothing."""
+    at = begin_turn(VERIFY_TASK, turn)
+    if at is None:
+        return BUSY
     carried = None if so_far is None else convert(so_far, verification.Verification)
     with _connect() as connection:
         try:
@@ -176,11 +188,12 @@ def verify_aggregates(so_far: dict[str, Any] | None = None) -> Result:
                 connection, so_far=carried, budget_s=VERIFY_TURN_S, examples=TOLD_DIFFERENCES
             )
         except verification.VerifyBusyError:
+            wait_turn(app, VERIFY_TASK, at, visibility_s=_visibility_s(), so_far=so_far)
             return BUSY
     result: Result = to_builtins(found)
-    if found.next_slice is not None:
-        app.send_task(VERIFY_TASK, queue=MAINTENANCE_QUEUE, kwargs={"so_far": result})
-    return result
+    is_left = found.next_slice is not None
+    done = end_turn(app, VERIFY_TASK, at, is_left=is_left, so_far=result)
+    return {**result, "turn": done}
 
 
 @recorded_task(SEND_REPORTS_TASK, rows="sent", is_frequent=True)
