@@ -5,7 +5,9 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 
-from celery.signals import worker_init
+import structlog
+from celery.signals import worker_init, worker_ready
+from kombu.exceptions import OperationalError as QueueError
 from msgspec import convert, structs, to_builtins
 
 from config.celery import app
@@ -14,9 +16,12 @@ from config.options import DatabaseOptions, MaintenanceOptions
 from config.queue import connect_redis
 from config.start import stop_on_errors
 from telemetry.core.batch import (
+    COMPARE_ZONES_TASK,
     JUDGE_ALARMS_TASK,
     KEEP_STORAGE_TASK,
+    MAINTENANCE_QUEUE,
     REPLAY_WAITING_TASK,
+    REQUEUE_TASK,
     SEND_REPORTS_TASK,
     VERIFY_TASK,
 )
@@ -36,6 +41,7 @@ from telemetry.store.upkeep import (
     purge_registry_changes,
     purge_task_history,
 )
+from telemetry.store.zones import WHAT_TO_DO, compare_zones
 from workers.chains import begin_turn, end_turn, wait_turn
 from workers.recording import BUSY, Result, recorded_task
 
@@ -44,11 +50,22 @@ STORAGE_TURN_S = 30.0
 VERIFY_TURN_S = 30.0
 TOLD_DIFFERENCES = 20
 
+log = structlog.get_logger("workers.maintenance")
+
 
 @worker_init.connect
 def _hold_to_the_rules(**_: object) -> None:
     """Start with no settings that contradict each other."""
     stop_on_errors(exit_code=2)
+
+
+@worker_ready.connect
+def _ask_for_zones(**_: object) -> None:
+    """Compare time zones at each start: an update of either side comes with one."""
+    try:
+        app.send_task(COMPARE_ZONES_TASK, queue=MAINTENANCE_QUEUE, expires=600, retry=False)
+    except QueueError as error:
+        log.warning("redis_unavailable", error=str(error))
 
 
 @cache
@@ -75,7 +92,7 @@ def _judge() -> alarms.AlarmJudge:
     return alarms.AlarmJudge()
 
 
-@recorded_task("telemetry.requeue_stale_batches", rows="requeued", is_frequent=True)
+@recorded_task(REQUEUE_TASK, rows="requeued", is_frequent=True)
 def requeue_stale_batches() -> Result:
     """Send again every pending batch that has no task any more (pitfall C1)."""
     queue, now = _queue(), time.time()
@@ -194,6 +211,19 @@ def verify_aggregates(
     is_left = found.next_slice is not None
     done = end_turn(app, VERIFY_TASK, at, is_left=is_left, so_far=result)
     return {**result, "turn": done}
+
+
+@recorded_task(COMPARE_ZONES_TASK, rows="zones")
+def compare_time_zones() -> Result:
+    """Hold the time zones of Python against the database's. `pipeline_status` reports what differs
+    until a later run finds nothing."""
+    with _connect() as connection:
+        found = [str(one) for one in compare_zones(connection, now=datetime.now(UTC))]
+    if found:
+        log.warning("time_zones_differ", zones=found, what_to_do=WHAT_TO_DO)
+    shown = "; ".join(found[:TOLD_DIFFERENCES])
+    problem = f"time zones differ, so days do: {shown}; {WHAT_TO_DO}"
+    return {"zones": len(found), "problems": [problem] if found else []}
 
 
 @recorded_task(SEND_REPORTS_TASK, rows="sent", is_frequent=True)

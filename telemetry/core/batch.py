@@ -17,6 +17,8 @@ STORE_BATCH_TASK = "telemetry.store_batch"
 REPLAY_WAITING_TASK = "telemetry.replay_waiting"
 KEEP_STORAGE_TASK = "telemetry.keep_storage"
 SEND_REPORTS_TASK = "telemetry.send_reports"
+COMPARE_ZONES_TASK = "telemetry.compare_time_zones"
+REQUEUE_TASK = "telemetry.requeue_stale_batches"
 VERIFY_TASK = "telemetry.verify_aggregates"
 JUDGE_ALARMS_TASK = "telemetry.judge_alarms"
 

@@ -10,7 +10,7 @@ from django.db import DatabaseError
 from msgspec import Struct, field
 
 from config.options import StatusOptions
-from telemetry.core.batch import BEAT_KEY, INGEST_QUEUE, MAINTENANCE_QUEUE
+from telemetry.core.batch import BEAT_KEY, INGEST_QUEUE, MAINTENANCE_QUEUE, REQUEUE_TASK
 from telemetry.queue.alarm import read_alarm
 from telemetry.queue.batches import BatchQueue
 from telemetry.queue.bridges import BridgeState, read_bridges
@@ -19,6 +19,8 @@ from telemetry.queue.tasks import count_unacked, count_waiting
 
 DROP_ALARM_S = 86_400.0
 PING_TIMEOUT_S = 1.0
+NEEDED_TASKS = {REQUEUE_TASK: "a batch whose task was lost is never stored"}
+"""What the books depend on, and how."""
 
 
 class QueueDepth(Struct):
@@ -64,7 +66,8 @@ class TaskAge(Struct):
     """A task that beat sends. `success_age_s`: since its last success; None: it never had one.
 
     `overdue_s`: since the second run after that success was due; negative while it is not.
-    `differences`: rows that the last run found to be other than the readings say.
+    `differences`: rows that the last run found to be other than the readings say; `problems`: what
+    else it found wrong. `is_disabled`: an administrator switched it off, so beat does not send it.
     """
 
     name: str
@@ -72,10 +75,12 @@ class TaskAge(Struct):
     overdue_s: float
     error: str = ""
     differences: int = 0
+    problems: list[str] = field(default_factory=list)
+    is_disabled: bool = False
 
 
 class PipelineStatus(Struct):
-    """What `manage.py pipeline_status` prints."""
+    """What `manage.py pipeline_status` prints. `problems` are to be mended, `notes` to be known."""
 
     bridges: list[Bridge]
     pools: list[Pool]
@@ -90,6 +95,7 @@ class PipelineStatus(Struct):
     tasks: list[TaskAge] | None = None
     healthy: bool = True
     problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
 
 def read_status(
@@ -137,6 +143,7 @@ def read_status(
         else:
             status.problems += find_overdue(status.tasks, grace_s=options.task_grace_s)
             status.problems += find_differences(status.tasks)
+            _judge_disabled(status, status.tasks)
     status.healthy = not status.problems
     return status
 
@@ -191,7 +198,19 @@ def find_differences(tasks: list[TaskAge]) -> list[str]:
         "readings say: manage.py verify_aggregates lists them, --repair computes them again"
         for task in tasks
         if task.differences
-    ]
+    ] + [f"task {task.name}: {problem}" for task in tasks for problem in task.problems]
+
+
+def _judge_disabled(status: PipelineStatus, tasks: list[TaskAge]) -> None:
+    """Tasks that were switched off: whoever did so may forget it."""
+    for task in tasks:
+        if task.is_disabled and task.name in NEEDED_TASKS:
+            status.problems.append(
+                f"task {task.name} is disabled: {NEEDED_TASKS[task.name]}; the admin enables it "
+                "under periodic tasks"
+            )
+        elif task.is_disabled:
+            status.notes.append(f"task {task.name} is disabled")
 
 
 def _find_late(status: PipelineStatus, options: StatusOptions) -> list[str]:
