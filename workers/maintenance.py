@@ -42,6 +42,7 @@ from telemetry.store.upkeep import (
     purge_task_history,
 )
 from telemetry.store.zones import WHAT_TO_DO, compare_zones
+from workers import signs  # noqa: F401 - connects to Celery's signals
 from workers.chains import begin_turn, end_turn, wait_turn
 from workers.recording import BUSY, Result, recorded_task
 

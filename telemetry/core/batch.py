@@ -31,6 +31,7 @@ SESSIONS_KEY = "ingest:sessions"  # set: client ids that may hold a broker sessi
 BROKER_KEY = "ingest:broker"  # hash: dropped (ever), dropped_at, last (the broker's own counter)
 GUARD_KEY = "ingest:guard"  # why the reject guard holds batches, with an expiry
 GUARD_OVERRULED_KEY = "ingest:guard:overruled"  # set while an operator lets everything pass
+POOLS_SEEN_KEY = "ingest:pools"  # zset: pool, Unix seconds of its last sign of life
 POOL_KEY = "ingest:pool:"  # + pool: hash of progress_at, waits_at, reason, retries, with an expiry
 BEAT_KEY = "ingest:beat:"  # + active or waiting: who beats, with an expiry
 

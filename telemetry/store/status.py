@@ -14,11 +14,11 @@ from telemetry.core.batch import BEAT_KEY, INGEST_QUEUE, MAINTENANCE_QUEUE, REQU
 from telemetry.queue.alarm import read_alarm
 from telemetry.queue.batches import BatchQueue
 from telemetry.queue.bridges import BridgeState, read_bridges
+from telemetry.queue.pings import Pool, ask_pools
 from telemetry.queue.pools import PoolProgress, read_pools
 from telemetry.queue.tasks import count_unacked, count_waiting
 
 DROP_ALARM_S = 86_400.0
-PING_TIMEOUT_S = 1.0
 NEEDED_TASKS = {REQUEUE_TASK: "a batch whose task was lost is never stored"}
 """What the books depend on, and how."""
 
@@ -36,13 +36,6 @@ class Bridge(Struct):
     client_id: str
     state: str
     age_s: float
-
-
-class Pool(Struct):
-    """A worker process that answered, with its queues."""
-
-    name: str
-    ok: bool
 
 
 class PoolWork(Struct):
@@ -119,7 +112,7 @@ def read_status(
     dropped = queue.read_dropped()
     status = PipelineStatus(
         bridges=[_bridge(state, now) for state in read_bridges(redis)],
-        pools=_ping_pools(app, wanted=pools_wanted) if pools_wanted else [],
+        pools=ask_pools(app, redis, wanted=pools_wanted) if pools_wanted else [],
         beat=_beat(redis.get(BEAT_KEY + "active"), now),
         queues={
             name: QueueDepth(count_waiting(redis, name), unacked.get(name, 0))
@@ -160,9 +153,15 @@ def find_problems(
     ready = sum(bridge.state == "ready" for bridge in status.bridges)
     if ready < bridges_wanted:
         problems.append(f"{ready} of {bridges_wanted} bridges ready")
-    if len(status.pools) < pools_wanted:
-        names = ", ".join(pool.name for pool in status.pools) or "none"
-        problems.append(f"{len(status.pools)} of {pools_wanted} worker pools answer ({names})")
+    names = [pool.name for pool in status.pools if pool.ok]
+    if len(names) < pools_wanted:
+        told = ", ".join(names) or "none"
+        problems.append(f"{len(names)} of {pools_wanted} worker pools answer ({told})")
+    problems += [
+        f"pool {pool.name} does not answer; last sign of life {pool.seen_age_s or 0:.0f} s ago"
+        for pool in status.pools
+        if not pool.ok
+    ]
     if not status.beat.ok:
         problems.append("no beat holds the lock: nothing is requeued, swept or refreshed")
     if status.held:
@@ -249,11 +248,3 @@ def _beat(sign: Any, now: float) -> Beat:
     if sign is None:
         return Beat(ok=False, age_s=None)
     return Beat(ok=True, age_s=round(now - float(json.loads(sign)["at"]), 1))
-
-
-def _ping_pools(app: Celery, *, wanted: int) -> list[Pool]:
-    replies: Any = app.control.ping(timeout=PING_TIMEOUT_S, limit=wanted or None)
-    return sorted(
-        (Pool(name, "ok" in answer) for reply in replies for name, answer in reply.items()),
-        key=lambda pool: pool.name,
-    )
