@@ -8,7 +8,7 @@ import structlog
 from redis import Redis, RedisError
 
 from config.options import BridgeOptions
-from ingest_bridge.backpressure import Backpressure, choose_marks
+from ingest_bridge.backpressure import Backpressure
 from ingest_bridge.collector import Collector, FlushPolicy
 from ingest_bridge.drops import BrokerDrops
 from ingest_bridge.health import HealthFile
@@ -18,6 +18,7 @@ from ingest_bridge.session import Session
 from telemetry.core.batch import RawMessage
 from telemetry.core.retry import backoff_delay_s
 from telemetry.queue.batches import BatchQueue
+from telemetry.queue.levels import choose_marks
 
 LONGEST_WAIT_S = 0.5
 CONNECT_TIMEOUT_S = 10.0
@@ -49,7 +50,7 @@ class Bridge:
         self._drops = BrokerDrops(queue, self._session)
         self._sender = Sender(queue, client_id=options.client_id)
         self._lease = Lease(redis, client_id=options.client_id)
-        self._backpressure = Backpressure(queue, choose_marks(options))
+        self._backpressure = Backpressure(queue, choose_marks(options.marks))
         self._health = HealthFile(options.health_file)
         self._was_ready = False
         self._has_overflowed = False

@@ -5,7 +5,7 @@ Each process reads the classes that it needs and nothing else.
 """
 
 from config.options.api import ApiOptions
-from config.options.bridge import BridgeOptions
+from config.options.bridge import BridgeOptions, MarkOptions
 from config.options.mail import MailOptions
 from config.options.shared import (
     BrokerOptions,
@@ -31,6 +31,7 @@ __all__ = [
     "LogOptions",
     "MailOptions",
     "MaintenanceOptions",
+    "MarkOptions",
     "QueueOptions",
     "RedisOptions",
     "SimulatorOptions",

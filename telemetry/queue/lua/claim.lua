@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Start on a batch: count the attempt and hand out its fields. Empty when it is gone.
 -- KEYS: batch     ARGV: now in seconds
 if redis.call('EXISTS', KEYS[1]) == 0 then

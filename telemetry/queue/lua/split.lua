@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Put two halves in the place of a batch. Its messages were counted when it came.
 -- KEYS: batch, pending, first half, second half
 -- ARGV: id, first id, first count, first body, second id, second count, second body
