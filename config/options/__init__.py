@@ -9,6 +9,7 @@ from config.options.bridge import BridgeOptions, MarkOptions
 from config.options.mail import MailOptions
 from config.options.shared import (
     BrokerOptions,
+    CheckOptions,
     DatabaseOptions,
     LogOptions,
     QueueOptions,
@@ -25,6 +26,7 @@ __all__ = [
     "ApiOptions",
     "BridgeOptions",
     "BrokerOptions",
+    "CheckOptions",
     "ContractOptions",
     "DatabaseOptions",
     "IngestOptions",

@@ -5,6 +5,8 @@ from typing import TypeAlias
 import psycopg
 from psycopg.types.json import set_json_dumps
 
+CONNECT_TIMEOUT_S = 5
+
 Connection: TypeAlias = psycopg.Connection[tuple[object, ...]]
 
 
@@ -18,7 +20,7 @@ def open_connection(url: str, *, name: str, statement_timeout_s: int) -> Connect
         url,
         autocommit=True,
         application_name=name,
-        connect_timeout=5,
+        connect_timeout=CONNECT_TIMEOUT_S,
         keepalives_idle=15,
         keepalives_interval=5,
         keepalives_count=3,
