@@ -16,7 +16,7 @@ from compose.bench.flow import GATEWAYS, Pipeline
 from compose.bench.latency import Announcements, measure_ms
 from compose.bench.results import Run
 from compose.bench.rig import Rig, wait_until
-from compose.chaos.stack import Supervised
+from compose.chaos.supervised import Supervised
 from compose.local.layout import PYTHON, StackError
 from telemetry.core.batch import PENDING_KEY
 from telemetry.queue.alarm import read_alarm
