@@ -88,6 +88,8 @@ class ChaosStack:
             "BATCH_STALE_AFTER_S": str(STALE_S),
             "CELERY_VISIBILITY_TIMEOUT_S": str(VISIBILITY_S),
             "INGEST_STATEMENT_TIMEOUT_S": str(STATEMENT_S),
+            # Batches that live are sent again, too: the waits between tries are longer than these.
+            "SILENCED_CHECKS": "telemetry.E005,telemetry.E006",
             # Clocks jump by an hour: what a gateway sends in time is no message from the future.
             "MAX_CLOCK_AHEAD_S": "7200",
         }
