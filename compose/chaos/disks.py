@@ -25,7 +25,7 @@ def list_disks() -> list[Cause]:
 
 def _fill(name: str) -> Cause:
     def heal(stack: ChaosStack) -> None:
-        _resize(stack.disks[name], DISKS[name][1])
+        resize_disk(stack.disks[name], DISKS[name][1])
         stack.restore_server(name)
 
     return Cause(
@@ -67,7 +67,8 @@ def move_to_disk(stack: ChaosStack, name: str) -> None:
     server.start()
 
 
-def _resize(folder: Path, size: str) -> None:
+def resize_disk(folder: Path, size: str) -> None:
+    """Give it room again. Raises `StackError`."""
     if not _remount(folder, size):
         raise StackError(f"{folder} could not be given room")
 
