@@ -1,12 +1,13 @@
-"""The reject guard: stop when nearly everything is refused, as after a bad deploy.
+"""The reject guard: stop rejecting when nearly everything is rejected, as after a bad deploy.
 
-Judged by gateways, not by messages, so that one gateway gone wild cannot stop the pool. When nearly
-all gateways that were heard of within the window got nothing stored, batches that would be refused
-are held instead of becoming dead letters. A batch in which most gateways are served is stored
-always; when it is such batches that come again, the guard lets go. Pure: `now` is an argument.
+Judged by gateways, not by messages, so that one gateway gone wild cannot trip it. When nearly all
+gateways that were heard of within the window got nothing stored, what they send is held instead of
+becoming dead letters; what other gateways send is stored all the while. The guard lets go when
+enough of those gateways are served again, or others in their place show that not nearly everything
+is rejected; that nothing more is heard of them is no reason. Pure: `now_s` is an argument.
 """
 
-from collections.abc import Container, Sequence
+from collections.abc import Container, Iterable, Sequence
 
 from msgspec import Struct
 
@@ -34,10 +35,6 @@ class Heard(Struct, frozen=True):
         return 100 * len(self.refused) / count if count else 0.0
 
 
-class BatchHeldError(Exception):
-    """The guard holds the batch: it waits as for a fault that passes. The text says why."""
-
-
 def hear(verdicts: Sequence[Verdict], *, known: Container[str]) -> Heard:
     """Which of the registered gateways got something in.
 
@@ -61,29 +58,45 @@ class RejectGuard:
 
     @property
     def is_tripped(self) -> bool:
-        """Whether batches that would be refused are held."""
+        """Whether what would be rejected is held."""
         return bool(self.reason)
 
     def holds(self, heard: Heard, *, now_s: float) -> bool:
-        """Note a batch; whether it must be held. Updates `reason`."""
-        self._served_at.update(dict.fromkeys(heard.served, now_s))
+        """Whether what the refused gateways of a batch sent must be held. May set `reason`."""
         self._refused_at.update(dict.fromkeys(heard.refused, now_s))
-        is_bad = heard.refused_percent > self._policy.share
-        if is_bad or self.is_tripped:
-            self._judge(now_s, is_bad=is_bad)
-        return self.is_tripped and is_bad
+        if not self.is_tripped and heard.refused_percent > self._policy.share:
+            self._trip_when_refused(now_s)
+        return self.is_tripped and bool(heard.refused)
 
-    def _judge(self, now_s: float, *, is_bad: bool) -> None:
+    def note_served(self, macs: Iterable[str], *, now_s: float) -> None:
+        """Note gateways of which readings were stored. May clear `reason`."""
+        self._served_at.update(dict.fromkeys(macs, now_s))
+        if self.is_tripped:
+            self._let_go_when_served()
+
+    def _trip_when_refused(self, now_s: float) -> None:
         since_s = now_s - self._policy.window_s
         self._served_at = {mac: at for mac, at in self._served_at.items() if at >= since_s}
         self._refused_at = {mac: at for mac, at in self._refused_at.items() if at >= since_s}
-        refused = len(self._refused_at.keys() - self._served_at.keys())
-        count = refused + len(self._served_at)
-        share = 100 * refused / count if count else 0.0
-        if count >= self._policy.gateways and share > self._policy.share:
+        refused, count = self._count()
+        if count >= self._policy.gateways and self._is_too_much(refused, count):
             self.reason = (
                 f"{refused} of {count} gateways got nothing in within "
                 f"{self._policy.window_s:g} s; the limit is {self._policy.share}%"
             )
-        elif not is_bad:
+
+    def _let_go_when_served(self) -> None:
+        """While the guard is tripped nothing is forgotten: a gateway stays refused until it is
+        served. A process that began with the reason of another waits until it has heard enough."""
+        refused, count = self._count()
+        has_heard_enough = count >= self._policy.gateways or not refused
+        if has_heard_enough and not self._is_too_much(refused, count):
             self.reason = ""
+
+    def _count(self) -> tuple[int, int]:
+        """Gateways that got nothing in, and all that were heard of."""
+        refused = len(self._refused_at.keys() - self._served_at.keys())
+        return refused, refused + len(self._served_at)
+
+    def _is_too_much(self, refused: int, count: int) -> bool:
+        return 100 * refused > self._policy.share * count

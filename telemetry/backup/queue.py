@@ -10,7 +10,14 @@ import msgspec
 from msgspec import Struct
 from redis import Redis
 
-from telemetry.core.batch import BATCH_KEY, BROKER_KEY, COUNTERS_KEY, PENDING_KEY, SESSIONS_KEY
+from telemetry.core.batch import (
+    BATCH_KEY,
+    BROKER_KEY,
+    COUNTERS_KEY,
+    HELD_KEY,
+    PENDING_KEY,
+    SESSIONS_KEY,
+)
 
 _encoder = msgspec.msgpack.Encoder()
 
@@ -38,10 +45,13 @@ def save_keys(redis: Redis) -> bytes:
 
 
 def save_batches(redis: Redis) -> Iterator[bytes]:
-    """Every pending batch, each with its length before it. Those that end meanwhile are left out:
-    the database has them, and its part is taken later."""
-    pending: Any = redis.zrange(PENDING_KEY, 0, -1, withscores=True)
-    for batch_id, received_at in pending:
+    """Every batch that is pending or put aside, each with its length before it. Those that end
+    meanwhile are left out: the database has them, and its part is taken later."""
+    unfinished: Any = [
+        *redis.zrange(PENDING_KEY, 0, -1, withscores=True),
+        *redis.zrange(HELD_KEY, 0, -1, withscores=True),
+    ]
+    for batch_id, received_at in unfinished:
         fields: Any = redis.hgetall(BATCH_KEY + batch_id.decode())
         if fields:
             saved = _encoder.encode(SavedBatch(batch_id.decode(), received_at, fields))

@@ -19,7 +19,10 @@ _READINGS_ADD_UP = Q(
 
 class Batch(models.Model):
     """A stored batch. A message counts as stored if one reading was, else as duplicate if one
-    was, else as rejected. `source` is the bridge's client id, or `replay`."""
+    was, else as rejected. `source` is the bridge's client id, or `replay`.
+
+    A row with a `second_part` is of a batch that was split: the positions of the messages that went
+    into its second part. It has no messages itself."""
 
     id = models.TextField(_("id"), primary_key=True)
     source = models.TextField(_("source"))
@@ -35,6 +38,7 @@ class Batch(models.Model):
     readings_duplicate = models.IntegerField(_("readings duplicate"))
     readings_rejected = models.IntegerField(_("readings rejected"))
     dead_letters = models.IntegerField(_("dead letters"))
+    second_part = ArrayField(models.IntegerField(), verbose_name=_("second part"), null=True)
 
     class Meta:
         db_table = "batch"

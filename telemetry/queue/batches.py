@@ -19,6 +19,7 @@ from telemetry.core.batch import (
     BATCH_KEY,
     BROKER_KEY,
     COUNTERS_KEY,
+    HELD_KEY,
     INGEST_QUEUE,
     LAST_KEY,
     PENDING_KEY,
@@ -71,12 +72,18 @@ class PendingBatch(Struct, frozen=True):
 
 
 class Snapshot(Struct, frozen=True):
-    """The queue's books at one instant."""
+    """The queue's books at one instant. `pending_messages` are those of `pending` alone."""
 
     received_messages: int
     received_batches: int
     pending_messages: int
     pending: list[PendingBatch]
+    held: list[PendingBatch]
+
+    @property
+    def unfinished(self) -> list[PendingBatch]:
+        """Every batch that is received and not stored yet, put aside or not."""
+        return self.pending + self.held
 
 
 class OvertakenError(Exception):
@@ -91,7 +98,7 @@ class Dropped(Struct, frozen=True):
 
 
 class BatchQueue:
-    """Puts, claims, finishes and splits batches.
+    """Puts, claims, finishes, splits and holds batches.
 
     Every call may raise `redis.RedisError`; every call may be repeated.
     """
@@ -175,7 +182,9 @@ class BatchQueue:
 
     def claim(self, batch_id: str) -> ClaimedBatch | None:
         """Start on a batch; None when it is no longer pending."""
-        fields: list[Any] = self._scripts["claim"](keys=[BATCH_KEY + batch_id], args=[time.time()])
+        fields: list[Any] = self._scripts["claim"](
+            keys=self._keys_of(batch_id), args=[batch_id, time.time()]
+        )
         if not fields:
             return None
         source, received_us, count, seq, attempts, body = fields
@@ -184,8 +193,8 @@ class BatchQueue:
         )
 
     def is_pending(self, batch_ids: Sequence[str]) -> bool:
-        """Whether any of these batches is pending."""
-        return any(score is not None for score in self.redis.zmscore(PENDING_KEY, list(batch_ids)))
+        """Whether any of these batches is still to be stored."""
+        return bool(self.redis.exists(*(BATCH_KEY + batch_id for batch_id in batch_ids)))
 
     def touch(self, batch_id: str) -> None:
         """Say that a worker waits with a claimed batch: it is not sent again, and its starts so
@@ -194,28 +203,36 @@ class BatchQueue:
 
     def finish(self, batch_id: str) -> None:
         """Forget a batch that the database holds."""
-        self._scripts["finish"](
-            keys=[BATCH_KEY + batch_id, PENDING_KEY, COUNTERS_KEY], args=[batch_id]
-        )
+        self._scripts["finish"](keys=self._keys_of(batch_id), args=[batch_id])
+
+    def hold(self, batch_id: str) -> None:
+        """Put a claimed batch aside until `telemetry.queue.requeue` sends it again."""
+        self._scripts["hold"](keys=self._keys_of(batch_id), args=[batch_id])
 
     def release(self, batch_id: str) -> None:
         """Give a claimed batch back without counting the attempt."""
         self._scripts["release"](keys=[BATCH_KEY + batch_id])
 
-    def split(self, batch: ClaimedBatch, messages: list[RawMessage]) -> None:
-        """Put two halves in the place of a batch of two or more messages, and send both."""
-        middle = len(messages) // 2
-        halves = (messages[:middle], messages[middle:])
+    def split(
+        self, batch: ClaimedBatch, messages: list[RawMessage], *, second_part: Sequence[int]
+    ) -> None:
+        """Put two parts in the place of a batch, and send both. `second_part` are the positions of
+        the messages that make the second one: some, not all. The ledger must know of it before."""
+        in_second = frozenset(second_part)
+        parts = (
+            [message for n, message in enumerate(messages) if n not in in_second],
+            [message for n, message in enumerate(messages) if n in in_second],
+        )
         ids = half_ids(batch.id)
         args: list[Any] = [batch.id]
-        for half_id, half in zip(ids, halves, strict=True):
-            args += [half_id, len(half), pack_messages(half)]
+        for part_id, part in zip(ids, parts, strict=True):
+            args += [part_id, len(part), pack_messages(part)]
         self._scripts["split"](
-            keys=[BATCH_KEY + batch.id, PENDING_KEY, *(BATCH_KEY + half_id for half_id in ids)],
+            keys=[BATCH_KEY + batch.id, PENDING_KEY, *(BATCH_KEY + part_id for part_id in ids)],
             args=args,
         )
-        for half_id, half in zip(ids, halves, strict=True):
-            self.send_task(half_id, count=len(half), source=batch.source)
+        for part_id, part in zip(ids, parts, strict=True):
+            self.send_task(part_id, count=len(part), source=batch.source)
 
     def note_dropped(self, count: int) -> int:
         """Note what the broker says it has dropped since it started; how many of them are new."""
@@ -233,11 +250,20 @@ class BatchQueue:
 
     def snapshot(self) -> Snapshot:
         """Counters and pending index, read in one step."""
-        counters, rows = self._scripts["snapshot"](
-            keys=[PENDING_KEY, COUNTERS_KEY], args=[BATCH_KEY]
+        counters, pending, held = self._scripts["snapshot"](
+            keys=[COUNTERS_KEY, PENDING_KEY, HELD_KEY], args=[BATCH_KEY]
         )
-        messages, batches, pending = (int(counter or 0) for counter in counters)
-        return Snapshot(messages, batches, pending, [_read_pending(row) for row in rows])
+        messages, batches, pending_messages = (int(counter or 0) for counter in counters)
+        return Snapshot(
+            messages,
+            batches,
+            pending_messages,
+            [_read_pending(row) for row in pending],
+            [_read_pending(row) for row in held],
+        )
+
+    def _keys_of(self, batch_id: str) -> list[str]:
+        return [BATCH_KEY + batch_id, PENDING_KEY, HELD_KEY, COUNTERS_KEY]
 
 
 def _read_pending(row: list[Any]) -> PendingBatch:

@@ -7,7 +7,6 @@ from msgspec import Struct
 from redis import Redis
 
 from telemetry.core.batch import INGEST_QUEUE
-from telemetry.queue.batches import PendingBatch
 
 # Names that kombu's Redis transport gives (kombu 5.7, kombu/transport/redis.py).
 UNACKED_KEY = "unacked"
@@ -58,16 +57,3 @@ def list_held_ids(redis: Redis, *, since: float) -> set[str]:
     tags: Any = redis.zrangebyscore(UNACKED_INDEX_KEY, since, "+inf")
     texts = redis.hmget(UNACKED_KEY, tags) if tags else []
     return {_unacked.decode(text)[0].headers.id for text in texts if text is not None}
-
-
-def choose_stale(
-    pending: list[PendingBatch], with_task: set[str], *, now: float, stale_after_s: float
-) -> list[PendingBatch]:
-    """Pending batches that are old, that no worker works on, and that have no task."""
-    return [
-        batch
-        for batch in pending
-        if batch.id not in with_task
-        and now - batch.received_at > stale_after_s
-        and (batch.claimed_at is None or now - batch.claimed_at > stale_after_s)
-    ]

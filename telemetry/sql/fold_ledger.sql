@@ -1,11 +1,12 @@
 -- Old ledger rows become daily sums, so that the report stays whole for ever. Rows of batches
--- that Redis still holds stay: their id must go on saying that they were stored.
+-- that Redis still holds stay, with all of their line: ids must go on saying what was stored or split.
 WITH old AS (
     DELETE FROM batch
-    WHERE stored_at < %(before)s AND NOT (id = ANY(%(pending)s))
+    WHERE stored_at < %(before)s AND NOT (split_part(id, '.', 1) = ANY(%(stems)s))
     RETURNING *
 ), sums AS (
-    SELECT (stored_at AT TIME ZONE 'UTC')::date AS day, count(*) AS batches, max(seq) AS max_seq,
+    SELECT (stored_at AT TIME ZONE 'UTC')::date AS day,
+        count(*) FILTER (WHERE second_part IS NULL) AS batches, max(seq) AS max_seq,
         sum(messages) AS messages, sum(messages_stored) AS messages_stored,
         sum(messages_duplicate) AS messages_duplicate, sum(messages_rejected) AS messages_rejected,
         sum(readings) AS readings, sum(readings_stored) AS readings_stored,

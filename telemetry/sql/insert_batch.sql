@@ -1,9 +1,15 @@
--- The ledger row. Its id is unique: a batch that stands already ends the transaction.
+-- The ledger row: of a batch that is stored, or (second_part is set) of one that is split. An id has
+-- one row for ever, and nothing goes in beside a stored batch of the same line, above or below it:
+-- a split batch's id is the beginning of its parts' ids. No row comes back then.
 INSERT INTO batch (id, source, seq, received_at, stored_at, messages, messages_stored,
     messages_duplicate, messages_rejected, readings, readings_stored, readings_duplicate,
-    readings_rejected, dead_letters)
-VALUES (%(id)s, %(source)s, %(seq)s, %(received_at)s, now(), %(messages)s, %(messages_stored)s,
+    readings_rejected, dead_letters, second_part)
+SELECT %(id)s, %(source)s, %(seq)s, %(received_at)s, now(), %(messages)s, %(messages_stored)s,
     %(messages_duplicate)s, %(messages_rejected)s, %(readings)s, %(readings_stored)s,
-    %(readings_duplicate)s, %(readings_rejected)s, %(dead_letters)s)
+    %(readings_duplicate)s, %(readings_rejected)s, %(dead_letters)s, %(second_part)s
+WHERE NOT EXISTS (
+    SELECT FROM batch
+    WHERE split_part(id, '.', 1) = split_part(%(id)s, '.', 1) AND second_part IS NULL
+        AND (starts_with(id, %(id)s) OR starts_with(%(id)s, id)))
 ON CONFLICT (id) DO NOTHING
 RETURNING id

@@ -1,8 +1,9 @@
-"""Store a batch: judge its messages, then ONE transaction (architecture.md, "The way", step 4)."""
+"""Judge the messages of a batch, and store them in ONE transaction (architecture.md, "The way of a
+message", step 4)."""
 
 import time
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from datetime import UTC, datetime
 
 import psycopg
@@ -14,7 +15,7 @@ from telemetry.core.outcome import Counts
 from telemetry.core.payload import reduce_payload
 from telemetry.core.reading import Key, ReadingRow, key_of, to_decimal, to_instant, value_of
 from telemetry.core.reasons import Reason
-from telemetry.core.topic import parse_topic
+from telemetry.core.topic import find_macs, parse_topic
 from telemetry.queue.batches import ClaimedBatch
 from telemetry.store.connection import Connection
 from telemetry.store.dead_letters import NewDeadLetter, store_dead_letters
@@ -23,7 +24,13 @@ from telemetry.store.readings import insert_readings
 from telemetry.store.registry import Registry
 
 RELOAD_REASONS = frozenset(
-    {Reason.UNKNOWN_DEVICE, Reason.INACTIVE_DEVICE, Reason.INACTIVE_GATEWAY, Reason.UNIT_MISMATCH}
+    {
+        Reason.UNKNOWN_DEVICE,
+        Reason.INACTIVE_DEVICE,
+        Reason.INACTIVE_GATEWAY,
+        Reason.BAD_VALUE,  # the register's modulus
+        Reason.UNIT_MISMATCH,
+    }
 )
 
 
@@ -39,21 +46,14 @@ def store_messages(
     batch: ClaimedBatch,
     messages: list[RawMessage],
     *,
-    registry: Registry,
-    contract: Contract,
-    approve: Callable[[list[Verdict]], None] = lambda _: None,
+    verdicts: list[Verdict],
 ) -> StoredBatch:
-    """Store every message of a batch, or nothing of it.
+    """Store every message of a batch as it was judged, or nothing of it.
 
-    `approve` sees the verdicts before anything is stored and may raise. Raises
-    `AlreadyStoredError`, `psycopg.Error`, or whatever an unknown fault raises; nothing is stored
-    then, and the call may be repeated.
+    Raises `AlreadyStoredError`, `BatchSplitError`, `psycopg.Error`, or whatever an unknown fault
+    raises; nothing is stored then. Judge the messages again before the call is repeated.
     """
-    received_at = datetime.fromtimestamp(batch.received_us / 1_000_000, UTC)
-    verdicts = judge_messages(
-        connection, messages, registry=registry, contract=contract, received_at=received_at
-    )
-    approve(verdicts)
+    received_at = received_at_of(batch)
     books = _Books(messages, verdicts, received_at)
     try:
         counts = _store(connection, batch, books, carefully=False)
@@ -102,7 +102,7 @@ def judge_messages(
     """
     topics = {message.topic for message in messages}
     macs = {topic: parse_topic(topic, contract.topic_pattern) for topic in topics}
-    known = {mac for mac in macs.values() if mac is not None}
+    known = {shown for topic, mac in macs.items() for shown in ([mac] if mac else find_macs(topic))}
     registry.prepare(connection, known, now_s=time.monotonic())
     judge = Judge(contract, registry.gateways, received_at=received_at).judge
     verdicts = [judge(message, macs[message.topic]) for message in messages]
@@ -223,14 +223,19 @@ def _dead_letter(
     )
 
 
-def store_refused_message(
+def received_at_of(batch: ClaimedBatch) -> datetime:
+    """When a batch was received, in UTC."""
+    return datetime.fromtimestamp(batch.received_us / 1_000_000, UTC)
+
+
+def store_rejected_message(
     connection: Connection, batch: ClaimedBatch, message: RawMessage, *, detail: str
 ) -> None:
     """Make a dead letter `processing_error` of the one message of a batch.
 
     For a message that fails every time for an unknown reason. Raises like `store_messages`.
     """
-    received_at = datetime.fromtimestamp(batch.received_us / 1_000_000, UTC)
+    received_at = received_at_of(batch)
     letter = NewDeadLetter(
         topic=message.topic,
         payload=message.payload,

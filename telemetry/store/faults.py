@@ -1,6 +1,7 @@
-"""Judge errors by SQLSTATE: which pass, which are a message's fault, which nobody knows.
+"""Judge errors: which pass, which are a message's fault, which nobody knows.
 
-Source: PostgreSQL 17, Appendix A (error codes). These tables are the one place that decides:
+Errors of PostgreSQL by SQLSTATE (source: PostgreSQL 17, Appendix A). What Redis or the queue
+answers always passes: it never depends on a message. These tables are the one place that decides:
 
 transient   The server is away, full, being repaired or migrated, or another transaction was in the
             way: the batch waits, for ever, with backoff, and is never a dead letter.
@@ -13,6 +14,8 @@ unknown     Everything else, also errors that are none of the database's: the sa
 from enum import StrEnum
 
 import psycopg
+from kombu.exceptions import OperationalError as QueueError
+from redis import RedisError
 
 
 class FaultKind(StrEnum):
@@ -55,6 +58,8 @@ KEEPS_SESSION = ("40001", "40P01", "55P03", "55006")
 
 def judge_fault(error: BaseException) -> FaultKind:
     """Which row of the table an error belongs to."""
+    if isinstance(error, RedisError | QueueError):
+        return FaultKind.TRANSIENT
     if not isinstance(error, psycopg.Error):
         return FaultKind.UNKNOWN
     state = error.sqlstate

@@ -1,4 +1,9 @@
-"""The ledger: one row for each batch that is stored, and what the aggregates must recompute."""
+"""The ledger: one row for each batch that is stored, and what the aggregates must recompute.
+
+A batch that is split has a row as well, with no messages: it says which of them went into the
+second part. So a batch is stored or split, never both, whoever asks and however late
+(architecture.md, "The way of a message", step 4).
+"""
 
 from collections import defaultdict
 from collections.abc import Collection
@@ -18,10 +23,29 @@ class AlreadyStoredError(Exception):
     """The ledger holds this batch: everything of it was stored before."""
 
 
+class BatchSplitError(Exception):
+    """The ledger says that this batch was split: its parts are stored, not the batch.
+
+    `second_part`: positions of the messages that belong to the second part.
+    """
+
+    def __init__(self, batch_id: str, *, second_part: list[int]) -> None:
+        super().__init__(batch_id)
+        self.second_part = second_part
+
+
 def insert_batch(
-    connection: Connection, batch: ClaimedBatch, *, received_at: datetime, counts: Counts
+    connection: Connection,
+    batch: ClaimedBatch,
+    *,
+    received_at: datetime,
+    counts: Counts,
+    second_part: list[int] | None = None,
 ) -> None:
-    """Enter a batch inside the caller's transaction. Raises `AlreadyStoredError`."""
+    """Enter a batch inside the caller's transaction, with `second_part` as one that is split.
+
+    Raises `AlreadyStoredError` or `BatchSplitError`; the transaction must be rolled back then.
+    """
     inserted = connection.execute(
         query("insert_batch"),
         {
@@ -29,20 +53,63 @@ def insert_batch(
             "source": batch.source,
             "seq": batch.seq,
             "received_at": received_at,
+            "second_part": second_part,
             **structs.asdict(counts),
         },
     ).fetchone()
     if inserted is None:
-        raise AlreadyStoredError(batch.id)
+        line: Any = connection.execute(query("batch_line"), {"id": batch.id}).fetchall()
+        raise explain_line(batch, dict(line))
+
+
+def explain_line(
+    batch: ClaimedBatch, line: dict[str, list[int] | None]
+) -> AlreadyStoredError | BatchSplitError:
+    """Why a batch cannot be entered, from what the ledger has of its line: the second part by id,
+    None for what is stored."""
+    second_part = line.get(batch.id)
+    if second_part is not None:
+        return BatchSplitError(batch.id, second_part=second_part)
+    if any(part is None and batch.id.startswith(batch_id) for batch_id, part in line.items()):
+        return AlreadyStoredError(batch.id)
+    # Parts are stored, but the row that says how the batch was split was folded meanwhile.
+    return BatchSplitError(batch.id, second_part=choose_second_half(batch.messages_count))
+
+
+def choose_second_half(count: int) -> list[int]:
+    """The positions of the second half of so many messages."""
+    return list(range(count // 2, count))
+
+
+def enter_split(
+    connection: Connection, batch: ClaimedBatch, *, second_part: list[int], received_at: datetime
+) -> list[int]:
+    """Enter that a batch is split, in a transaction of its own; the positions that make the second
+    part: those given, or those that another worker entered before.
+
+    Raises `AlreadyStoredError` or `psycopg.Error`.
+    """
+    try:
+        with connection.transaction():
+            insert_batch(
+                connection,
+                batch,
+                received_at=received_at,
+                counts=Counts(),
+                second_part=second_part,
+            )
+    except BatchSplitError as split:
+        return split.second_part
+    return second_part
 
 
 def is_batch_stored(connection: Connection, batch_id: str) -> bool:
-    """Whether the ledger holds the batch, whole or as halves."""
-    row: Any = connection.execute(
-        "SELECT EXISTS (SELECT FROM batch WHERE id = %(id)s OR id LIKE %(halves)s)",
-        {"id": batch_id, "halves": batch_id + ("%" if "." in batch_id else ".%")},
-    ).fetchone()
-    return bool(row[0])
+    """Whether the ledger holds the batch, whole or in parts; that it was split says nothing yet."""
+    line: Any = connection.execute(query("batch_line"), {"id": batch_id}).fetchall()
+    return any(
+        second_part is None or (line_id != batch_id and line_id.startswith(batch_id))
+        for line_id, second_part in line
+    )
 
 
 def insert_dirty_hours(connection: Connection, keys: Collection[Key]) -> None:

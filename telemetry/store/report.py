@@ -58,7 +58,7 @@ def read_report(
     `count_rows` also counts the rows of the hypertable, which takes long when there are many.
     """
     seen = queue.snapshot()
-    ids = [batch.id for batch in seen.pending]
+    ids = [batch.id for batch in seen.unfinished]
     stems = sorted({batch_id.partition(".")[0] for batch_id in ids})
     with connection.transaction():
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
@@ -69,7 +69,7 @@ def read_report(
         rows = _count_rows(connection) if count_rows else None
     messages, stored, duplicate, rejected = row[0:4]
     readings = Readings(*row[4:8])
-    in_flight = count_in_flight(seen.pending, row[10])
+    in_flight = count_in_flight(seen.unfinished, row[10])
     return DeliveryReport(
         received=seen.received_messages,
         stored=stored,
@@ -88,7 +88,7 @@ def read_report(
 
 
 def count_in_flight(pending: list[PendingBatch], stored: dict[str, int]) -> int:
-    """Messages of pending batches, less those of batches (or halves) that are stored."""
+    """Messages of unfinished batches, less those of batches (or halves) that are stored."""
     in_flight = 0
     for batch in pending:
         below = batch.id if "." in batch.id else f"{batch.id}."

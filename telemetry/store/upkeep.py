@@ -18,9 +18,11 @@ def mark_offline(connection: Connection, *, at: datetime, offline_after_s: int) 
 
 
 def fold_ledger(connection: Connection, *, before: datetime, pending: list[str]) -> int:
-    """Fold ledger rows stored before `before` into daily sums; how many batches."""
+    """Fold ledger rows stored before `before` into daily sums; how many batches. `pending`: ids of
+    batches that are not finished."""
+    stems = sorted({batch_id.partition(".")[0] for batch_id in pending})
     row: Any = connection.execute(
-        query("fold_ledger"), {"before": before, "pending": pending}
+        query("fold_ledger"), {"before": before, "stems": stems}
     ).fetchone()
     return int(row[0])
 

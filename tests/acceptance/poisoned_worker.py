@@ -15,18 +15,18 @@ RAISE = b"poison-raise"
 
 def poison() -> None:
     """Put the faults in the way of every batch."""
-    from workers import runner
+    from telemetry.store.batch_store import BatchStore
 
-    store = runner.store_messages
+    store = BatchStore.store
 
-    def store_or_fail(connection: Any, batch: Any, messages: Any, **rest: Any) -> Any:
+    def store_or_fail(self: Any, batch: Any, messages: Any, verdicts: Any) -> Any:
         if any(KILL in message.payload for message in messages):
             os.kill(os.getpid(), signal.SIGKILL)
         if any(RAISE in message.payload for message in messages):
             raise RuntimeError("this code cannot take it")
-        return store(connection, batch, messages, **rest)
+        return store(self, batch, messages, verdicts)
 
-    runner.store_messages = store_or_fail
+    BatchStore.store = store_or_fail  # type: ignore[method-assign]
 
 
 if __name__ == "__main__":

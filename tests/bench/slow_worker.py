@@ -12,20 +12,20 @@ from typing import Any
 
 def slow_down() -> None:
     """Let every process of the pool take its share of the rate."""
-    from workers import runner
+    from telemetry.store.batch_store import BatchStore
 
-    store = runner.store_messages
+    store = BatchStore.store
     rate = float(os.environ["SLOW_RATE"]) / int(os.environ["INGEST_CONCURRENCY"])
     flag = Path(os.environ["SLOW_WHILE"])
 
-    def store_slowly(connection: Any, batch: Any, messages: Any, **rest: Any) -> Any:
+    def store_slowly(self: Any, batch: Any, messages: Any, verdicts: Any) -> Any:
         due_at = time.monotonic() + len(messages) / rate
-        stored = store(connection, batch, messages, **rest)
+        stored = store(self, batch, messages, verdicts)
         while flag.exists() and time.monotonic() < due_at:
             time.sleep(min(0.2, max(0.0, due_at - time.monotonic())))
         return stored
 
-    runner.store_messages = store_slowly
+    BatchStore.store = store_slowly  # type: ignore[method-assign]
 
 
 if __name__ == "__main__":

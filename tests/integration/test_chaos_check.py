@@ -19,7 +19,7 @@ from telemetry.simulator.messages import iterate_messages
 from telemetry.simulator.plan import Plan
 from telemetry.simulator.registration import register_fleet
 from telemetry.store.connection import Connection
-from workers.runner import BatchRunner
+from workers.runner import open_runner
 
 pytestmark = pytest.mark.integration
 
@@ -44,7 +44,7 @@ def stored(plan: Plan, queue: BatchQueue, environ: dict[str, str]) -> None:
     from config.env import read_options
     from config.options import IngestOptions
 
-    runner = BatchRunner(read_options(IngestOptions, environ), app)
+    runner = open_runner(read_options(IngestOptions, environ), app)
     messages = [RawMessage(message.topic, message.payload) for message in iterate_messages(plan)]
     runner.run(queue.prepare(messages, source="test"))
     runner.close()

@@ -25,7 +25,7 @@ from telemetry.store.connection import Connection
 from telemetry.store.report import read_report
 from tests.acceptance.processes import wait_until
 from tests.messages import MAC, make_message, make_payload
-from workers.runner import BatchRunner
+from workers.runner import open_runner
 
 pytestmark = pytest.mark.integration
 
@@ -39,7 +39,7 @@ def pool(environ: dict[str, str], fleet: None, queue: BatchQueue) -> Iterator[th
     runs.set()
 
     def work() -> None:
-        runner = BatchRunner(read_options(IngestOptions), app)
+        runner = open_runner(read_options(IngestOptions), app)
         while not ends.wait(0.01):
             for batch in queue.snapshot().pending if runs.is_set() else []:
                 runner.run(batch.id)

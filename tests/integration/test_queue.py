@@ -66,13 +66,40 @@ def test_it_keeps_every_message_and_count_when_a_batch_is_split(queue: BatchQueu
     batch_id = queue.put(MESSAGES, source="bridge-1")
     batch = queue.claim(batch_id)
     assert batch is not None
-    queue.split(batch, batch.read_messages())
-    queue.split(batch, batch.read_messages())  # repeated: nothing changes
+    queue.split(batch, batch.read_messages(), second_part=[1, 3])
+    queue.split(batch, batch.read_messages(), second_part=[2, 3])  # repeated: nothing changes
     snapshot = queue.snapshot()
-    assert [pending.messages_count for pending in snapshot.pending] == [2, 3]
+    assert [pending.messages_count for pending in snapshot.pending] == [3, 2]
     assert (snapshot.received_messages, snapshot.pending_messages) == (5, 5)
     halves = [queue.claim(pending.id) for pending in snapshot.pending]
-    assert [m for half in halves if half for m in half.read_messages()] == MESSAGES
+    assert [half.read_messages() for half in halves if half] == [
+        [MESSAGES[0], MESSAGES[2], MESSAGES[4]],
+        [MESSAGES[1], MESSAGES[3]],
+    ]
+
+
+def test_it_keeps_a_batch_that_is_put_aside_out_of_the_way_until_it_is_claimed_again(
+    queue: BatchQueue,
+) -> None:
+    batch_id = queue.put(MESSAGES, source="bridge-1")
+    for _ in range(2):
+        assert queue.claim(batch_id) is not None
+        queue.hold(batch_id)
+        queue.hold(batch_id)  # repeated: nothing changes
+        books = queue.snapshot()
+        assert (books.pending, books.pending_messages) == ([], 0)
+        assert [(batch.id, batch.messages_count) for batch in books.held] == [(batch_id, 5)]
+        assert queue.oldest_pending_at() is None
+        assert queue.is_pending([batch_id])
+    claimed = queue.claim(batch_id)
+    assert claimed is not None
+    assert (claimed.attempts, claimed.read_messages()) == (1, MESSAGES)
+    books = queue.snapshot()
+    assert (len(books.pending), books.held, books.pending_messages) == (1, [], 5)
+    queue.hold(batch_id)
+    queue.finish(batch_id)  # another worker stored it meanwhile
+    assert queue.snapshot().unfinished == []
+    assert queue.snapshot().pending_messages == 0
 
 
 def test_it_finds_the_tasks_that_wait(queue: BatchQueue) -> None:

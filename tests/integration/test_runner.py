@@ -1,30 +1,36 @@
 """One worker process and its batches: waiting, isolating, leaving pending."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from io import StringIO
 from typing import Any
 
 import psycopg
 import pytest
+from django.core.management import call_command
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from config.celery import app
 from config.env import read_options
 from config.options import IngestOptions
-from telemetry.core.batch import RawMessage
+from telemetry.core.batch import INGEST_QUEUE, RawMessage, half_ids
 from telemetry.queue.alarm import read_alarm
 from telemetry.queue.batches import BatchQueue, ClaimedBatch
+from telemetry.queue.requeue import requeue_batches
+from telemetry.store.batch_store import BatchStore
 from telemetry.store.connection import Connection
 from telemetry.store.report import read_report
 from tests.messages import make_message
 from workers import runner as runner_module
-from workers.runner import BatchRunner
+from workers.runner import BatchRunner, open_runner
 
 pytestmark = pytest.mark.integration
 
 
 @pytest.fixture
 def runner(environ: dict[str, str], fleet: None, queue: BatchQueue) -> Iterator[BatchRunner]:
-    runner = BatchRunner(read_options(IngestOptions), app)
+    runner = open_runner(read_options(IngestOptions), app)
     yield runner
     runner.close()
 
@@ -32,26 +38,52 @@ def runner(environ: dict[str, str], fleet: None, queue: BatchQueue) -> Iterator[
 def run_all(runner: BatchRunner, queue: BatchQueue) -> int:
     """Run every pending batch until none is left; how many runs it took."""
     runs = 0
-    while pending := queue.snapshot().pending:
-        for batch in pending:
+    while unfinished := queue.snapshot().unfinished:
+        for batch in unfinished:
             runner.run(batch.id)
             runs += 1
         assert runs < 200, "batches do not end"
     return runs
 
 
-def break_on(monkeypatch: pytest.MonkeyPatch, poison: RawMessage, error: Exception) -> None:
-    """Make storing fail for every batch that holds `poison`."""
-    store = runner_module.store_messages
+def patch_store(
+    monkeypatch: pytest.MonkeyPatch, fail: Callable[[list[RawMessage]], Exception | None]
+) -> None:
+    """Make storing a batch raise what `fail` says of its messages."""
+    store = BatchStore.store
 
     def failing(
-        connection: Connection, batch: ClaimedBatch, messages: list[RawMessage], **rest: Any
+        self: BatchStore, batch: ClaimedBatch, messages: list[RawMessage], verdicts: Any
     ) -> Any:
-        if poison in messages:
+        error = fail(messages)
+        if error is not None:
             raise error
-        return store(connection, batch, messages, **rest)
+        return store(self, batch, messages, verdicts)
 
-    monkeypatch.setattr(runner_module, "store_messages", failing)
+    monkeypatch.setattr(BatchStore, "store", failing)
+
+
+def break_on(monkeypatch: pytest.MonkeyPatch, poison: RawMessage, error: Exception) -> None:
+    """Make storing fail for every batch that holds `poison`."""
+    patch_store(monkeypatch, lambda messages: error if poison in messages else None)
+
+
+def add_gateways(connection: Connection, numbers: range) -> list[str]:
+    """Registered gateways, each with the meter D01; their MACs."""
+    macs = [f"02:00:00:00:00:{number:02x}" for number in numbers]
+    connection.execute(
+        "INSERT INTO gateway (account_id, code, mac, name, location, max_devices, is_active,"
+        " is_online, firmware_version) SELECT 1, 'G' || mac, mac, '', '', 8, true, false, ''"
+        " FROM unnest(%s::text[]) AS mac",
+        [macs],
+    )
+    connection.execute(
+        "INSERT INTO device (gateway_id, account_id, code, name, kind, measurement, unit,"
+        " is_active) SELECT id, account_id, 'D01', '', 'meter', 'delta', 'kWh', true FROM gateway"
+        " WHERE mac = ANY(%s)",
+        [macs],
+    )
+    return macs
 
 
 def test_it_stores_and_forgets_a_batch(
@@ -112,15 +144,8 @@ def test_it_waits_and_goes_on_when_the_database_comes_back(
     connection: Connection,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    store, failures = runner_module.store_messages, [1, 2, 3]
-
-    def failing(*args: Any, **rest: Any) -> Any:
-        if failures:
-            failures.pop()
-            raise psycopg.errors.AdminShutdown("terminating connection")
-        return store(*args, **rest)
-
-    monkeypatch.setattr(runner_module, "store_messages", failing)
+    failures = [psycopg.errors.AdminShutdown("terminating connection") for _ in range(3)]
+    patch_store(monkeypatch, lambda _: failures.pop() if failures else None)
     waits: list[float] = []
     monkeypatch.setattr(
         runner_module, "wait_unless_stopping", lambda delay_s: waits.append(delay_s) or True
@@ -135,10 +160,7 @@ def test_it_waits_and_goes_on_when_the_database_comes_back(
 def test_it_leaves_the_batch_pending_when_the_worker_stops_meanwhile(
     runner: BatchRunner, queue: BatchQueue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def failing(*_: Any, **__: Any) -> Any:
-        raise psycopg.OperationalError("no route")
-
-    monkeypatch.setattr(runner_module, "store_messages", failing)
+    patch_store(monkeypatch, lambda _: psycopg.OperationalError("no route"))
     monkeypatch.setattr(runner_module, "wait_unless_stopping", lambda _: False)
     runner.run(queue.put([make_message()], source="bridge-1"))
     [pending] = queue.snapshot().pending
@@ -151,16 +173,16 @@ def test_it_takes_its_own_end_as_stored_when_the_commit_was_not_confirmed(
     connection: Connection,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    store, lost = runner_module.store_messages, [True]
+    store, lost = BatchStore.store, [True]
 
-    def losing(*args: Any, **rest: Any) -> Any:
-        stored = store(*args, **rest)
+    def losing(*args: Any) -> Any:
+        stored = store(*args)
         if lost:
             lost.pop()
             raise psycopg.OperationalError("server closed the connection unexpectedly")
         return stored
 
-    monkeypatch.setattr(runner_module, "store_messages", losing)
+    monkeypatch.setattr(BatchStore, "store", losing)
     monkeypatch.setattr(runner_module, "wait_unless_stopping", lambda _: True)
     runner.run(queue.put([make_message()], source="bridge-1"))
     report = read_report(connection, queue, count_rows=True)
@@ -179,39 +201,64 @@ def test_it_leaves_a_batch_that_it_cannot_read_for_a_newer_worker(
     assert (pending.id, pending.attempts) == (batch_id, 0)
 
 
-def test_it_holds_batches_when_nearly_every_gateway_is_refused_until_it_is_overruled(
-    queue: BatchQueue,
-    connection: Connection,
-    environ: dict[str, str],
-    fleet: None,
-    monkeypatch: pytest.MonkeyPatch,
+def test_it_puts_aside_what_nearly_every_gateway_sends_in_vain_until_it_is_overruled(
+    runner: BatchRunner, queue: BatchQueue, connection: Connection
 ) -> None:
-    from django.core.management import call_command
-
-    connection.execute(
-        "INSERT INTO gateway (account_id, code, mac, name, location, max_devices, is_active,"
-        " is_online, firmware_version) SELECT 1, 'G' || n, '02:00:00:00:00:' || n, '', '', 8, true,"
-        " false, '' FROM generate_series(10, 40) n"
-    )
-    messages = [make_message(mac=f"02:00:00:00:00:{n}", code="D01") for n in range(10, 41)]
-    waits: list[float] = []
-
-    def wait(delay_s: float) -> bool:
-        waits.append(delay_s)
-        return len(waits) < 3  # then the worker is stopped
-
-    monkeypatch.setattr(runner_module, "wait_unless_stopping", wait)
-    runner = BatchRunner(read_options(IngestOptions), app)
-    batch_id = queue.put(messages, source="bridge-1")
+    macs = add_gateways(connection, range(10, 41))
+    batch_id = queue.put([make_message(mac=mac, code="D99") for mac in macs], source="bridge-1")
     runner.run(batch_id)
-    assert len(waits) == 3
+    books = queue.snapshot()
+    assert ([batch.id for batch in books.held], books.pending) == ([batch_id], [])
+    assert books.pending_messages == 0, "what is put aside must not press on the bridges"
     assert read_report(connection, queue).in_flight == 31
     assert "31 of 31 gateways got nothing in" in read_alarm(queue.redis)
+    assert requeue_batches(queue, now=time.time() + 999, stale_after_s=1).requeued == 0
     call_command("resume_ingest", stdout=StringIO())
+    queue.redis.delete(INGEST_QUEUE)
+    assert requeue_batches(queue, now=time.time(), stale_after_s=30).requeued == 1
+    assert requeue_batches(queue, now=time.time(), stale_after_s=30).requeued == 0, "has a task"
     runner.run(batch_id)
     report = read_report(connection, queue)
     assert (report.dead_lettered, report.in_flight, report.difference) == (31, 0, 0)
-    runner.close()
+
+
+def test_it_stores_what_others_send_while_it_holds_what_nearly_all_send_in_vain(
+    runner: BatchRunner, queue: BatchQueue, connection: Connection
+) -> None:
+    *macs, healthy = add_gateways(connection, range(10, 25))
+    old = "1970-01-01T00:00:30Z"  # clocks after a power cut
+    for mac in macs:
+        runner.run(queue.put([make_message(mac=mac, at=old)], source="bridge-1"))
+    held_before = len(queue.snapshot().held)
+    mixed = [make_message(mac=mac, at=old) for mac in macs]
+    mixed.insert(3, make_message(mac=healthy))
+    batch_id = queue.put(mixed, source="bridge-1")
+    runner.run(batch_id)
+    for part_id in half_ids(batch_id):
+        runner.run(part_id)
+    report = read_report(connection, queue)
+    assert report.stored == 1, "the healthy gateway's"
+    assert held_before == 5, "from the tenth gateway on"
+    assert report.in_flight == 14 + held_before
+    assert report.difference == 0
+    assert len(queue.snapshot().held) == held_before + 1
+    assert queue.snapshot().pending == []
+
+
+def test_it_lets_go_and_loses_nothing_when_the_same_gateways_are_served_again(
+    runner: BatchRunner, queue: BatchQueue, connection: Connection
+) -> None:
+    macs = add_gateways(connection, range(10, 24))
+    held = queue.put([make_message(mac=m, at="1970-01-01T00:00:30Z") for m in macs], source="b")
+    runner.run(held)
+    assert read_alarm(queue.redis)
+    runner.run(queue.put([make_message(mac=mac) for mac in macs], source="bridge-1"))
+    assert read_alarm(queue.redis) == ""
+    queue.redis.delete(INGEST_QUEUE)
+    assert requeue_batches(queue, now=time.time(), stale_after_s=30).requeued == 1
+    run_all(runner, queue)
+    report = read_report(connection, queue)
+    assert (report.stored, report.dead_lettered, report.difference) == (14, 14, 0)
 
 
 def test_it_holds_what_fails_for_an_unknown_reason_from_nearly_every_gateway(
@@ -221,18 +268,10 @@ def test_it_holds_what_fails_for_an_unknown_reason_from_nearly_every_gateway(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A deploy whose code raises for everything: the queue does not become dead letters."""
-    connection.execute(
-        "INSERT INTO gateway (account_id, code, mac, name, location, max_devices, is_active,"
-        " is_online, firmware_version) SELECT 1, 'G' || n, '02:00:00:00:00:' || n, '', '', 8, true,"
-        " false, '' FROM generate_series(10, 40) n"
-    )
-    devices = "INSERT INTO device (gateway_id, account_id, code, name, kind, measurement, "
-    devices += "unit, is_active) SELECT id, account_id, 'D01', '', 'meter', 'delta', 'kWh',"
-    connection.execute(devices + " true FROM gateway WHERE mac LIKE '02:%'")
-    messages = [make_message(mac=f"02:00:00:00:00:{n}") for n in range(10, 41)]
-    queue.put(messages, source="bridge-1")
+    macs = add_gateways(connection, range(10, 41))
+    queue.put([make_message(mac=mac) for mac in macs], source="bridge-1")
     with monkeypatch.context() as deploy:
-        deploy.setattr(runner_module, "store_messages", lambda *_, **__: 1 / 0)
+        patch_store(deploy, lambda _: ZeroDivisionError("a bug"))
         for _ in range(8):  # split down to single messages, and more
             for batch in queue.snapshot().pending:
                 runner.run(batch.id)
@@ -244,6 +283,115 @@ def test_it_holds_what_fails_for_an_unknown_reason_from_nearly_every_gateway(
     after = read_report(connection, queue)
     assert (after.stored, after.in_flight) == (31 - report.dead_lettered, 0)
     assert after.difference == 0
+
+
+TWO = [make_message(), make_message(at="2026-11-01T00:00:01Z")]
+
+
+def test_it_splits_no_stored_batch_whose_worker_was_killed_before_it_was_finished(
+    runner: BatchRunner,
+    queue: BatchQueue,
+    connection: Connection,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    batch_id = queue.put(TWO, source="bridge-1")
+    for _ in range(3):
+        with monkeypatch.context() as killed:
+            killed.setattr(BatchQueue, "finish", lambda *_: 1 / 0)
+            killed.setattr(BatchQueue, "split", lambda *_, **__: 1 / 0)
+            with pytest.raises(ZeroDivisionError):
+                runner.run(batch_id)
+    run_all(runner, queue)
+    report = read_report(connection, queue, count_rows=True)
+    assert (report.received, report.stored, report.duplicate) == (2, 2, 0)
+    assert report.is_balanced
+
+
+def test_it_stores_no_batch_in_hand_that_others_split_meanwhile(
+    runner: BatchRunner,
+    queue: BatchQueue,
+    connection: Connection,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The worker is stopped right before its transaction; others split the batch and store it."""
+    batch_id = queue.put(TWO, source="bridge-1")
+    store = BatchStore.store
+
+    def stopped(self: BatchStore, batch: ClaimedBatch, *rest: Any) -> Any:
+        monkeypatch.setattr(BatchStore, "store", store)
+        other = open_runner(read_options(IngestOptions), app)
+        for _ in range(3):
+            queue.claim(batch_id)
+        run_all(other, queue)
+        other.close()
+        return store(self, batch, *rest)
+
+    monkeypatch.setattr(BatchStore, "store", stopped)
+    runner.run(batch_id)
+    run_all(runner, queue)
+    report = read_report(connection, queue, count_rows=True)
+    assert (report.received, report.stored, report.duplicate) == (2, 2, 0)
+    assert report.is_balanced
+
+
+def test_it_counts_a_half_once_when_its_finish_failed(
+    runner: BatchRunner,
+    queue: BatchQueue,
+    connection: Connection,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    four = [make_message(at=f"2026-11-01T00:00:{n:02}Z") for n in range(4)]
+    batch_id = queue.put(four, source="bridge-1")
+    for _ in range(3):
+        queue.claim(batch_id)
+    runner.run(batch_id)
+    with monkeypatch.context() as lost:
+        lost.setattr(BatchQueue, "finish", lambda *_: 1 / 0)
+        lost.setattr(BatchQueue, "split", lambda *_, **__: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            runner.run(f"{batch_id}.0")
+    run_all(runner, queue)
+    report = read_report(connection, queue, count_rows=True)
+    assert (report.received, report.stored, report.duplicate) == (4, 4, 0)
+    assert report.is_balanced
+
+
+def test_it_waits_when_redis_fails_inside_the_reject_guard(
+    runner: BatchRunner,
+    queue: BatchQueue,
+    connection: Connection,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    macs = add_gateways(connection, range(10, 24))
+    batch_id = queue.put([make_message(mac=mac, code="D99") for mac in macs], source="bridge-1")
+    answers: list[Exception | None] = [
+        RedisConnectionError("gone"),
+        RedisTimeoutError("slow"),
+        None,
+    ]
+
+    def is_overruled(_: object) -> bool:
+        error = answers.pop(0)
+        if error is not None:
+            raise error
+        return False
+
+    monkeypatch.setattr("workers.pool_guard.is_overruled", is_overruled)
+    monkeypatch.setattr(runner_module, "wait_unless_stopping", lambda _: True)
+    runner.run(batch_id)
+    assert answers == []
+    assert [batch.id for batch in queue.snapshot().held] == [batch_id], "whole, not split"
+
+
+@pytest.mark.parametrize("source", ["replay", "import"])
+def test_it_brings_no_gateway_online_by_what_operators_send(
+    runner: BatchRunner, queue: BatchQueue, connection: Connection, source: str
+) -> None:
+    runner.run(queue.put([make_message()], source=source))
+    assert read_report(connection, queue).stored == 1
+    assert connection.execute(
+        "SELECT count(*) FROM gateway WHERE is_online OR last_seen IS NOT NULL"
+    ).fetchall() == [(0,)]
 
 
 def test_it_never_splits_a_batch_whose_workers_only_waited(

@@ -7,14 +7,25 @@ from typing import Any
 
 import psycopg
 import pytest
+from msgspec import structs
 
 from telemetry.core.batch import RawMessage
 from telemetry.core.judge import Contract
 from telemetry.core.topic import compile_topic
 from telemetry.queue.batches import ClaimedBatch, new_id
-from telemetry.store.batches import store_messages
+from telemetry.store.batches import (
+    StoredBatch,
+    judge_messages,
+    received_at_of,
+    store_messages,
+)
 from telemetry.store.connection import Connection, open_connection
-from telemetry.store.ledger import AlreadyStoredError, is_batch_stored
+from telemetry.store.ledger import (
+    AlreadyStoredError,
+    BatchSplitError,
+    enter_split,
+    is_batch_stored,
+)
 from telemetry.store.presence import Presence
 from telemetry.store.registry import Registry
 from telemetry.store.upkeep import fold_ledger, mark_offline
@@ -32,13 +43,22 @@ def claimed(batch_id: str = "", *, received_at: datetime | None = None) -> Claim
     )
 
 
-def store(connection: Connection, *messages: RawMessage, batch: ClaimedBatch | None = None) -> Any:
-    return store_messages(
+def judge_and_store(
+    connection: Connection, batch: ClaimedBatch, messages: list[RawMessage], *, registry: Registry
+) -> StoredBatch:
+    verdicts = judge_messages(
         connection,
-        batch or claimed(),
-        list(messages),
-        registry=Registry(refresh_s=2),
+        messages,
+        registry=registry,
         contract=CONTRACT,
+        received_at=received_at_of(batch),
+    )
+    return store_messages(connection, batch, messages, verdicts=verdicts)
+
+
+def store(connection: Connection, *messages: RawMessage, batch: ClaimedBatch | None = None) -> Any:
+    return judge_and_store(
+        connection, batch or claimed(), list(messages), registry=Registry(refresh_s=2)
     ).counts
 
 
@@ -75,6 +95,83 @@ def test_it_knows_a_batch_as_stored_when_one_of_its_halves_is(
     assert is_batch_stored(connection, f"{whole}.0")
     assert not is_batch_stored(connection, f"{whole}.1")
     assert not is_batch_stored(connection, new_id())
+
+
+def test_it_stores_nothing_of_a_batch_that_was_split(connection: Connection, fleet: None) -> None:
+    """However late: a worker that was stopped with the batch in hand."""
+    batch = claimed()
+    second_part = [1]
+    enter_split(connection, batch, second_part=second_part, received_at=received_at_of(batch))
+    with pytest.raises(BatchSplitError) as split:
+        store(connection, make_message(valor=1), make_message(code="D02"), batch=batch)
+    assert split.value.second_part == second_part
+    assert rows(connection, "SELECT count(*) FROM reading") == [(0,)]
+    assert not is_batch_stored(connection, batch.id)
+
+
+def test_it_splits_no_batch_that_is_stored(connection: Connection, fleet: None) -> None:
+    batch = claimed()
+    store(connection, make_message(), batch=batch)
+    with pytest.raises(AlreadyStoredError):
+        enter_split(connection, batch, second_part=[1], received_at=received_at_of(batch))
+    assert rows(connection, "SELECT id, messages FROM batch") == [(batch.id, 1)]
+
+
+def test_it_keeps_to_the_parts_that_were_entered_first(connection: Connection, fleet: None) -> None:
+    batch = claimed()
+    at = received_at_of(batch)
+    assert enter_split(connection, batch, second_part=[0, 3], received_at=at) == [0, 3]
+    assert enter_split(connection, batch, second_part=[2, 3], received_at=at) == [0, 3]
+
+
+@pytest.mark.parametrize(("stored", "late"), [("", ".01"), (".0", ".01")], ids=["whole", "half"])
+def test_it_stores_nothing_of_a_part_when_what_it_is_a_part_of_is_stored(
+    connection: Connection, fleet: None, stored: str, late: str
+) -> None:
+    stem = new_id()
+    store(connection, make_message(valor=1), batch=claimed(stem + stored))
+    with pytest.raises(AlreadyStoredError):
+        store(connection, make_message(valor=1), batch=claimed(stem + late))
+    assert rows(connection, "SELECT sum(messages) FROM batch") == [(1,)]
+
+
+def test_it_goes_on_to_the_halves_when_one_of_them_is_stored(
+    connection: Connection, fleet: None
+) -> None:
+    """Also when the row that says how the batch was split is gone."""
+    whole = claimed()
+    whole = structs.replace(whole, messages_count=3)
+    store(connection, make_message(), batch=claimed(f"{whole.id}.0"))
+    with pytest.raises(BatchSplitError) as split:
+        store(connection, make_message(), make_message(code="D02"), batch=whole)
+    assert split.value.second_part == [1, 2]
+
+
+def test_it_stores_both_halves_of_a_batch_that_was_split(
+    connection: Connection, fleet: None
+) -> None:
+    batch = claimed()
+    enter_split(connection, batch, second_part=[1], received_at=received_at_of(batch))
+    store(connection, make_message(at="2026-11-01T00:00:01Z"), batch=claimed(f"{batch.id}.0"))
+    store(connection, make_message(at="2026-11-01T00:00:02Z"), batch=claimed(f"{batch.id}.1"))
+    assert rows(connection, "SELECT id, messages FROM batch ORDER BY id") == [
+        (batch.id, 0),
+        (f"{batch.id}.0", 1),
+        (f"{batch.id}.1", 1),
+    ]
+    assert is_batch_stored(connection, batch.id)
+
+
+def test_it_keeps_all_of_a_line_in_the_ledger_while_a_part_is_pending(
+    connection: Connection, fleet: None
+) -> None:
+    batch = claimed()
+    enter_split(connection, batch, second_part=[1], received_at=received_at_of(batch))
+    store(connection, make_message(), batch=claimed(f"{batch.id}.0"))
+    later = datetime.now(UTC) + timedelta(days=1)
+    assert fold_ledger(connection, before=later, pending=[f"{batch.id}.1"]) == 0
+    assert fold_ledger(connection, before=later, pending=[]) == 1
+    assert rows(connection, "SELECT batches, messages FROM batch_day") == [(1, 1)]
 
 
 def test_it_settles_keys_that_meet_inside_a_batch_against_what_stands(
@@ -173,13 +270,7 @@ def test_it_sees_a_change_of_the_fleet_without_a_restart(
     registry = Registry(refresh_s=0.0)
 
     def reason(at: str) -> Any:
-        store_messages(
-            connection,
-            claimed(),
-            [make_message(at=at)],
-            registry=registry,
-            contract=CONTRACT,
-        )
+        judge_and_store(connection, claimed(), [make_message(at=at)], registry=registry)
         found = rows(connection, "SELECT reason FROM dead_letter ORDER BY id DESC LIMIT 1")
         return found[0][0] if found else None
 
@@ -198,8 +289,7 @@ def test_it_knows_a_device_at_once_when_it_was_registered_a_moment_ago(
     connection: Connection, fleet: None
 ) -> None:
     registry = Registry(refresh_s=3600)
-    common = {"registry": registry, "contract": CONTRACT}
-    store_messages(connection, claimed(), [make_message()], **common)  # type: ignore[arg-type]
+    judge_and_store(connection, claimed(), [make_message()], registry=registry)
     connection.execute(
         "INSERT INTO device (gateway_id, account_id, code, name, kind, measurement, unit,"
         " is_active)"
@@ -207,12 +297,7 @@ def test_it_knows_a_device_at_once_when_it_was_registered_a_moment_ago(
         " WHERE mac = %s",
         [MAC],
     )
-    stored = store_messages(
-        connection,
-        claimed(),
-        [make_message(code="D77")],
-        **common,  # type: ignore[arg-type]
-    )
+    stored = judge_and_store(connection, claimed(), [make_message(code="D77")], registry=registry)
     assert stored.counts.readings_stored == 1
 
 

@@ -2,7 +2,11 @@
 
 import psycopg
 import pytest
+from kombu.exceptions import OperationalError as QueueError
 from psycopg import errors
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import OutOfMemoryError, ReadOnlyError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from telemetry.store.faults import FaultKind, judge_fault, needs_new_session
 
@@ -56,6 +60,11 @@ def test_it_judges_by_sqlstate(error: type[psycopg.Error], kind: FaultKind) -> N
         (psycopg.OperationalError("server closed the connection"), FaultKind.TRANSIENT),
         (psycopg.InterfaceError("the connection is closed"), FaultKind.TRANSIENT),
         (psycopg.ProgrammingError("wrong placeholders"), FaultKind.UNKNOWN),
+        (RedisConnectionError("connection refused"), FaultKind.TRANSIENT),
+        (RedisTimeoutError("timed out"), FaultKind.TRANSIENT),
+        (OutOfMemoryError("used memory > 'maxmemory'"), FaultKind.TRANSIENT),
+        (ReadOnlyError("a replica"), FaultKind.TRANSIENT),
+        (QueueError("no connection to the queue"), FaultKind.TRANSIENT),
         (KeyError("valor"), FaultKind.UNKNOWN),
     ],
 )

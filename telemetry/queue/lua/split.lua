@@ -1,14 +1,15 @@
--- Put two halves in the place of a batch. Its messages were counted when it came.
--- KEYS: batch, pending, first half, second half
+#!lua flags=allow-oom
+-- Put two parts in the place of a pending batch. Its messages were counted when it came.
+-- KEYS: batch, pending, first part, second part
 -- ARGV: id, first id, first count, first body, second id, second count, second body
 local score = redis.call('ZSCORE', KEYS[2], ARGV[1])
 if not score then
   return 0
 end
 local fields = redis.call('HMGET', KEYS[1], 'source', 'received_us', 'seq')
-for half = 0, 1 do
-  local at = 2 + half * 3
-  redis.call('HSET', KEYS[3 + half], 'source', fields[1], 'received_us', fields[2],
+for part = 0, 1 do
+  local at = 2 + part * 3
+  redis.call('HSET', KEYS[3 + part], 'source', fields[1], 'received_us', fields[2],
     'seq', fields[3], 'messages', ARGV[at + 1], 'attempts', 0, 'body', ARGV[at + 2])
   redis.call('ZADD', KEYS[2], score, ARGV[at])
 end

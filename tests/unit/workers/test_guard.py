@@ -15,38 +15,81 @@ def served(*macs: str) -> Heard:
     return Heard(frozenset(macs), frozenset())
 
 
+def hears(guard: RejectGuard, heard: Heard, *, now_s: float) -> bool:
+    """What happens to a batch: its refused gateways' messages are held, or it is stored."""
+    holds = guard.holds(heard, now_s=now_s)
+    guard.note_served(heard.served, now_s=now_s)
+    return holds
+
+
 def test_it_holds_when_nearly_every_gateway_gets_nothing_in() -> None:
     guard = RejectGuard(POLICY)
-    assert not guard.holds(refused(*FLEET[:9]), now_s=0)
-    assert guard.holds(refused(*FLEET[9:]), now_s=1)
+    assert not hears(guard, refused(*FLEET[:9]), now_s=0)
+    assert hears(guard, refused(*FLEET[9:]), now_s=1)
     assert guard.reason == "40 of 40 gateways got nothing in within 60 s; the limit is 90%"
 
 
 def test_it_lets_one_gateway_send_nonsense_without_end() -> None:
     guard = RejectGuard(POLICY)
-    guard.holds(served(*FLEET[1:]), now_s=0)
+    hears(guard, served(*FLEET[1:]), now_s=0)
     for now_s in range(50):
-        assert not guard.holds(refused(FLEET[0]), now_s=now_s)
+        assert not hears(guard, refused(FLEET[0]), now_s=now_s)
 
 
 def test_it_stores_a_good_batch_and_lets_go_when_gateways_are_served_again() -> None:
     guard = RejectGuard(POLICY)
-    assert guard.holds(refused(*FLEET), now_s=0)
-    assert guard.holds(refused(*FLEET), now_s=30)
-    assert not guard.holds(served(*FLEET[:8]), now_s=40)
+    assert hears(guard, refused(*FLEET), now_s=0)
+    assert hears(guard, refused(*FLEET), now_s=30)
+    assert not hears(guard, served(*FLEET[:8]), now_s=40)
+    assert not guard.is_tripped
+
+
+def test_it_goes_on_holding_when_only_few_others_are_served() -> None:
+    """However long the gateways that it holds are silent."""
+    guard = RejectGuard(POLICY)
+    assert hears(guard, refused(*FLEET[:20]), now_s=0)
+    assert not hears(guard, served(*FLEET[20:22]), now_s=1)
+    assert guard.is_tripped
+    assert not hears(guard, served(*FLEET[20:22]), now_s=1000)
+    assert guard.is_tripped
+    hears(guard, served(*FLEET[:2]), now_s=1001)
+    assert not guard.is_tripped, "18 of 22 are refused: fewer than 90%"
+
+
+def test_it_lets_go_when_others_show_that_not_nearly_everything_is_rejected() -> None:
+    guard = RejectGuard(POLICY)
+    assert hears(guard, refused(*FLEET[:14]), now_s=0)
+    hears(guard, served(*FLEET[14:]), now_s=1)
+    assert not guard.is_tripped
+    assert not hears(guard, refused(*FLEET[:14]), now_s=2)
+
+
+def test_it_needs_to_have_heard_enough_when_it_began_with_the_reason_of_another() -> None:
+    guard = RejectGuard(POLICY, reason="as it was said")
+    hears(guard, refused(FLEET[0]), now_s=0)
+    hears(guard, served(*FLEET[1:4]), now_s=1)
+    assert guard.is_tripped, "4 gateways are too few to judge by"
+    hears(guard, served(*FLEET[4:10]), now_s=2)
     assert not guard.is_tripped
 
 
 def test_it_holds_from_the_start_when_another_process_does() -> None:
     guard = RejectGuard(POLICY, reason="as it was said")
-    assert guard.holds(refused(FLEET[0]), now_s=0)
-    assert not guard.holds(served(FLEET[0]), now_s=1)
+    assert hears(guard, refused(FLEET[0]), now_s=0)
+    assert not hears(guard, served(FLEET[0]), now_s=1)
+
+
+def test_it_learns_nothing_from_good_messages_that_could_not_be_stored() -> None:
+    guard = RejectGuard(POLICY)
+    for _ in range(3):
+        assert not guard.holds(served(*FLEET), now_s=0)
+    assert guard.holds(refused(*FLEET), now_s=1)
 
 
 def test_it_forgets_what_is_older_than_the_window() -> None:
     guard = RejectGuard(POLICY)
-    guard.holds(refused(*FLEET[:9]), now_s=0)
-    assert not guard.holds(refused(*FLEET[9:12]), now_s=61)
+    hears(guard, refused(*FLEET[:9]), now_s=0)
+    assert not hears(guard, refused(*FLEET[9:12]), now_s=61)
 
 
 def test_it_counts_registered_gateways_only_and_each_once() -> None:
