@@ -64,6 +64,13 @@ class ServerSet:
     def mosquitto(self) -> RunningServer:
         return self._find("mosquitto")
 
+    @property
+    def data(self) -> Path:
+        """The folder of the servers' data. Raises `StackError` when they are not ours."""
+        if self._place is None:
+            raise StackError("the servers are not under the control of this test run")
+        return self._place.folder
+
     def start(self) -> None:
         """Start all three and wait until they serve."""
         given = read_given()
