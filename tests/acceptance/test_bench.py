@@ -11,12 +11,13 @@ import pytest
 from compose.bench.sustain import TRIES
 from tests.acceptance.processes import ROOT
 
-pytestmark = pytest.mark.acceptance
+pytestmark = [pytest.mark.acceptance, pytest.mark.usefixtures("cluster")]
 
 
 def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the command as a user would, without any setting."""
-    environ = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    """Run the command as a user would, without any setting; on the schema of the test run."""
+    names = ("PATH", "HOME", "TEST_CLUSTER", "TEST_FSYNC")
+    environ = {name: os.environ[name] for name in names if name in os.environ}
     return subprocess.run(
         [sys.executable, "manage.py", "bench", *arguments],
         cwd=ROOT,

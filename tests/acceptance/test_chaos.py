@@ -10,12 +10,13 @@ import pytest
 
 from tests.acceptance.processes import ROOT
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.chaos]
+pytestmark = [pytest.mark.acceptance, pytest.mark.chaos, pytest.mark.usefixtures("cluster")]
 
 
 def chaos(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the command as a user would, without any setting."""
-    environ = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    """Run the command as a user would, without any setting; on the schema of the test run."""
+    names = ("PATH", "HOME", "TEST_CLUSTER", "TEST_FSYNC")
+    environ = {name: os.environ[name] for name in names if name in os.environ}
     return subprocess.run(
         [sys.executable, "manage.py", "chaos", *arguments],
         cwd=ROOT,
