@@ -135,12 +135,8 @@ class ServerSet:
         folder = os.environ.get("TEST_CLUSTER")
         cluster = Path(folder) if folder else None
         servers: tuple[Server, ...] = (
-            Postgres(
-                place, ports[0], secrets.token_hex(16), is_synced=is_synced, cluster=cluster
-            ),
-            Redis(
-                place, ports[1], secrets.token_hex(16), memory="512mb", is_synced=is_synced
-            ),
+            Postgres(place, ports[0], secrets.token_hex(16), is_synced=is_synced, cluster=cluster),
+            Redis(place, ports[1], secrets.token_hex(16), memory="512mb", is_synced=is_synced),
             Mosquitto(
                 place,
                 ports[2],
