@@ -65,6 +65,11 @@ class ServerSet:
         return not self._servers
 
     @property
+    def is_migrated(self) -> bool:
+        """Whether PostgreSQL began with a schema."""
+        return not self.is_given and bool(os.environ.get("TEST_CLUSTER"))
+
+    @property
     def postgres(self) -> RunningServer:
         return self._find("postgres")
 
@@ -128,12 +133,8 @@ class ServerSet:
         folder = os.environ.get("TEST_CLUSTER")
         cluster = Path(folder) if folder else None
         servers: tuple[Server, ...] = (
-            Postgres(
-                place, ports[0], secrets.token_hex(16), is_synced=is_synced, cluster=cluster
-            ),
-            Redis(
-                place, ports[1], secrets.token_hex(16), memory="512mb", is_synced=is_synced
-            ),
+            Postgres(place, ports[0], secrets.token_hex(16), is_synced=is_synced, cluster=cluster),
+            Redis(place, ports[1], secrets.token_hex(16), memory="512mb", is_synced=is_synced),
             Mosquitto(
                 place,
                 ports[2],
