@@ -1,0 +1,69 @@
+"""What befalls a run: events, each at one call of one actor, drawn from a seed or given.
+
+Everything that a run leaves to chance is decided here or by `World.chance`; so a seed, or a list of
+events, is the whole run. Events are named by actor and call number: when some are left out, the
+others still mean the same, and a failing run can be shrunk.
+"""
+
+from collections.abc import Iterable
+from random import Random
+from typing import NamedTuple
+
+PAUSES_S = (0.01, 1.0, 12.0, 45.0, 200.0)  # the last ones pass every limit
+MOST_EVENTS = 14
+
+# What may happen at a call of each kind.
+KINDS = {
+    "redis": ("switch", "error", "lost reply", "crash", "late crash", "pause", "late pause", "full"),
+    "store": ("switch", "error", "lost reply", "crash", "late crash", "pause", "late pause", "away"),
+    "broker": ("switch", "error", "crash", "late crash", "pause", "late pause", "cut", "stop"),
+    "sleep": ("switch", "crash", "pause", "cut", "stop", "full", "away"),
+}
+ALL_KINDS = tuple(sorted({kind for kinds in KINDS.values() for kind in kinds}))
+
+
+class Event(NamedTuple):
+    """`kind` happens to `actor` at its call number `call`; `argument` says how long, or to whom."""
+
+    actor: str
+    call: int
+    kind: str
+    argument: float
+
+
+class Drawn:
+    """Events as they come from a seed. Each run has its own taste: which kinds, how often."""
+
+    def __init__(self, seed: int) -> None:
+        self._random = random = Random(seed)
+        self._tastes = frozenset(random.sample(ALL_KINDS, random.randint(2, len(ALL_KINDS))))
+        self._gap = random.choice((3, 8, 20, 50))
+        self._wait = random.randint(0, self._gap * 2)
+        self.events: list[Event] = []
+
+    def at(self, actor: str, call: int, place: str) -> Event | None:
+        """What happens at this call, mostly nothing."""
+        self._wait -= 1
+        if self._wait >= 0 or len(self.events) >= MOST_EVENTS:
+            return None
+        random = self._random
+        self._wait = int(random.expovariate(1 / self._gap))
+        kind = random.choice(KINDS[place])
+        if kind not in self._tastes:
+            return None
+        event = Event(actor, call, kind, random.choice(PAUSES_S))
+        self.events.append(event)
+        return event
+
+
+class Given:
+    """Events as they are given."""
+
+    def __init__(self, events: Iterable[Event]) -> None:
+        self.events = list(events)
+        self._by_call = {(event.actor, event.call): event for event in self.events}
+
+    def at(self, actor: str, call: int, place: str) -> Event | None:
+        """What happens at this call, if it can happen there."""
+        event = self._by_call.get((actor, call))
+        return event if event is not None and event.kind in KINDS[place] else None
