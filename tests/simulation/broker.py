@@ -14,8 +14,7 @@ from telemetry.core.batch import RawMessage
 from tests.simulation.world import World
 
 PACKETS_A_READ = 3
-IDLE_WAIT_S = 10.0  # what half a second of waiting becomes, to skip idle rounds
-KEEPALIVE_S = 30.0
+IDLE_WAIT_S = 25.0  # what half a second of waiting becomes, to skip idle rounds
 
 
 class Packet(NamedTuple):

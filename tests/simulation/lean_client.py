@@ -1,6 +1,6 @@
 """The client of the small Redis: what redis-py offers, as far as the product asks for it."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -17,17 +17,17 @@ class LeanRedis:
 
     def __init__(self, data: Data, gate: Gate = pass_through) -> None:
         self.data = data
-        self._gate = gate
+        self.gate = gate
 
     def _run(self, name: str, *arguments: Any) -> Any:
-        return self._gate(name, lambda: self.data.run(name, *arguments))
+        return self.gate(name, lambda: self.data.run(name, *arguments))
 
     def register_script(self, text: str) -> Callable[..., Any]:
         """A callable with `keys` and `args`."""
         name = text.lstrip("#!-\n").partition("\n")[0][:50].strip()
 
-        def call(keys: list[Any], args: list[Any]) -> Any:
-            return self._gate(name, lambda: SCRIPTS.run(self.data, text, keys, args))
+        def call(keys: list[Any], args: Sequence[Any] = ()) -> Any:
+            return self.gate(name, lambda: SCRIPTS.run(self.data, text, keys, args))
 
         return call
 
@@ -104,11 +104,11 @@ class LeanRedis:
         return self._run("ZRANGEBYSCORE", key, low, high)
 
     def zscan_iter(self, key: Any, *, match: str, count: int) -> Iterator[tuple[bytes, float]]:
-        found = self._gate("ZSCAN", lambda: list(self.data.keys.get(to_bytes(key), {}).items()))
+        found = self.gate("ZSCAN", lambda: list(self.data.keys.get(to_bytes(key), {}).items()))
         return iter([pair for pair in found if fnmatchcase(pair[0].decode(), match)])
 
     def info(self, _section: str) -> dict[str, int]:
-        return self._gate("INFO", self.data.describe_memory)
+        return self.gate("INFO", self.data.describe_memory)
 
 
 class Pipeline:
@@ -128,7 +128,7 @@ class Pipeline:
     def execute(self) -> list[Any]:
         """Send everything in one go."""
         behind = LeanRedis(self._client.data)
-        return self._client._gate("PIPELINE", lambda: [call(behind) for call in self._calls])
+        return self._client.gate("PIPELINE", lambda: [call(behind) for call in self._calls])
 
 
 def _pair(found: list[bytes]) -> list[tuple[bytes, float]]:

@@ -12,6 +12,7 @@ from typing import Any
 from lupa.luajit21 import LuaRuntime
 from redis.exceptions import OutOfMemoryError
 
+FOREVER = float("inf")
 Gate = Callable[[str, Callable[[], Any]], Any]
 DENIED_WHEN_FULL = frozenset({"SET", "HSET", "HINCRBY", "ZADD", "LPUSH", "RPUSH", "SADD"})
 WRITES = DENIED_WHEN_FULL | {"DEL", "ZREM", "HDEL", "SREM", "RPOP", "EXPIRE"}
@@ -19,12 +20,13 @@ WRITES = DENIED_WHEN_FULL | {"DEL", "ZREM", "HDEL", "SREM", "RPOP", "EXPIRE"}
 
 def to_bytes(value: Any) -> bytes:
     """As redis-py encodes arguments, and as Redis turns Lua's numbers into text."""
-    if isinstance(value, bytes):
+    kind = value.__class__
+    if kind is bytes:
         return value
-    if isinstance(value, str):
+    if kind is str:
         return value.encode()
-    if isinstance(value, float):
-        return b"%d" % value if value == int(value) else repr(value).encode()
+    if kind is float and value != int(value):
+        return repr(value).encode()
     return b"%d" % value
 
 
@@ -36,6 +38,8 @@ class Data:
         self.keys: dict[bytes, Any] = {}
         self.expires: dict[bytes, float] = {}
         self.full_until = 0.0
+        self._next_expiry = FOREVER
+        self._commands: dict[str, Callable[..., Any]] = {}
 
     @property
     def is_full(self) -> bool:
@@ -44,11 +48,14 @@ class Data:
 
     def run(self, name: str, *arguments: Any, may_exceed: bool = False) -> Any:
         """One command. Raises `OutOfMemoryError` as a server does that is full."""
-        if name in DENIED_WHEN_FULL and not may_exceed and self.is_full:
+        if self.full_until and not may_exceed and name in DENIED_WHEN_FULL and self.is_full:
             raise OutOfMemoryError("command not allowed when used memory > 'maxmemory'.")
-        if self.expires:
+        if self._clock() >= self._next_expiry:
             self._drop_expired()
-        return getattr(self, f"_{name.lower()}")(*map(to_bytes, arguments))
+        command = self._commands.get(name)
+        if command is None:
+            command = self._commands[name] = getattr(self, f"_{name.lower()}")
+        return command(*[one if one.__class__ is bytes else to_bytes(one) for one in arguments])
 
     def describe_memory(self) -> dict[str, int]:
         """What INFO says of it."""
@@ -59,6 +66,11 @@ class Data:
         for key in [key for key, at in self.expires.items() if at <= now]:
             del self.expires[key]
             self.keys.pop(key, None)
+        self._next_expiry = min(self.expires.values(), default=FOREVER)
+
+    def _expire_in(self, key: bytes, seconds: bytes) -> None:
+        self.expires[key] = self._clock() + int(seconds)
+        self._next_expiry = min(self._next_expiry, self.expires[key])
 
     def _make(self, key: bytes, kind: type) -> Any:
         return self.keys.setdefault(key, kind())
@@ -74,7 +86,7 @@ class Data:
         self.keys[key] = value
         self.expires.pop(key, None)
         if options:
-            self.expires[key] = self._clock() + int(options[1])
+            self._expire_in(key, options[1])
         return b"OK"
 
     def _del(self, *keys: bytes) -> int:
@@ -86,7 +98,7 @@ class Data:
     def _expire(self, key: bytes, seconds: bytes) -> int:
         if key not in self.keys:
             return 0
-        self.expires[key] = self._clock() + int(seconds)
+        self._expire_in(key, seconds)
         return 1
 
     def _hget(self, key: bytes, field: bytes) -> bytes | None:
@@ -207,8 +219,10 @@ class Scripts:
             self._made[text] = self._lua.execute(b"return function(KEYS, ARGV) %b\nend" % body.encode())
         self._data, self._has_written = data, False
         self._is_allowed = text.startswith("#!") and "allow-oom" in text.partition("\n")[0]
-        lists = [self._table([to_bytes(item) for item in items]) for items in (keys, arguments)]
-        return _from_lua(self._made[text](*lists))
+        return _from_lua(self._made[text](self._list(keys), self._list(arguments)))
+
+    def _list(self, items: Iterable[Any]) -> Any:
+        return self._table([one if one.__class__ is bytes else to_bytes(one) for one in items])
 
     def _call(self, name: bytes, *arguments: Any) -> Any:
         data, command = self._data, name.decode()
@@ -216,18 +230,14 @@ class Scripts:
         # As the server: a script that has written may go on when there is no room.
         may_exceed = self._is_allowed or self._has_written
         reply = data.run(command, *arguments, may_exceed=may_exceed)
-        self._has_written |= command in WRITES
-        return self._to_lua(reply)
+        if command in WRITES:
+            self._has_written = True
+        if reply.__class__ is list:
+            return self._table([False if item is None else item for item in reply])
+        return False if reply is None else reply
 
     def _decode(self, text: bytes) -> Any:
         return self._table(_bytes_of(json.loads(text)))
-
-    def _to_lua(self, reply: Any) -> Any:
-        if reply is None:
-            return False
-        if isinstance(reply, list):
-            return self._table([False if item is None else item for item in reply])
-        return reply
 
 
 def _bytes_of(fields: dict[str, Any]) -> dict[bytes, Any]:
@@ -238,11 +248,12 @@ def _bytes_of(fields: dict[str, Any]) -> dict[bytes, Any]:
 
 
 def _from_lua(value: Any) -> Any:
-    if value is None or value is False:
-        return None
-    if isinstance(value, bytes):
+    kind = value.__class__
+    if kind is bytes:
         return value
-    if isinstance(value, int | float):
+    if value is None or kind is bool:
+        return 1 if value else None
+    if kind is int or kind is float:
         return int(value)
     return [_from_lua(value[at]) for at in range(1, len(value) + 1)]
 

@@ -12,6 +12,7 @@ from redis import RedisError
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from ingest_bridge.bridge import Bridge
+from ingest_bridge.errors import BridgeError
 from telemetry.core.batch import RawMessage
 from telemetry.queue import requeue
 from telemetry.queue.alarm import overrule, read_alarm
@@ -39,26 +40,30 @@ NO_DATABASE = partial(OperationalError, "no answer")
 class SimCelery:
     """The Celery app, as far as the queue asks it."""
 
-    def __init__(self, plant: "Plant") -> None:
-        self._plant = plant
+    plant: "Plant"
 
     def send_task(self, _name: str, *, task_id: str, queue: str, **_: Any) -> None:
         """Put a task into its list, as kombu does."""
-        plant = self._plant
+        plant = self.plant
         text = b'{"headers": {"id": "%b"}}' % task_id.encode()
         plant.watch.note_sent(task_id, text)
-        plant.world.call(
-            "redis",
-            f"sends task {task_id}",
-            partial(plant.data.run, "LPUSH", queue, text),
-            NO_QUEUE,
-        )
+        send = partial(plant.data.run, "LPUSH", queue, text)
+        plant.world.call("redis", f"sends task {task_id}", send, NO_QUEUE)
+
+
+class Wiring:
+    """What is made once for many runs: the queue reads its scripts when it is made."""
+
+    def __init__(self) -> None:
+        self.redis = LeanRedis(Data(lambda: 0.0))
+        self.celery = SimCelery()
+        self.queue = BatchQueue(self.redis, self.celery)  # type: ignore[arg-type]
 
 
 class Plant:
     """Servers and processes of one run."""
 
-    def __init__(self, world: World, case: Case) -> None:
+    def __init__(self, world: World, case: Case, wiring: Wiring) -> None:
         self.world = world
         self.case = case
         self.data = Data(lambda: world.now)
@@ -70,8 +75,9 @@ class Plant:
         self.bridges: dict[str, Bridge] = {}
         self.away_until = 0.0
         self._tags = count()
-        self.redis = LeanRedis(self.data, self._reach_redis)
-        self.queue = BatchQueue(self.redis, SimCelery(self))  # type: ignore[arg-type]
+        self.redis, self.queue = wiring.redis, wiring.queue
+        self.redis.data, self.redis.gate = self.data, self._reach_redis
+        wiring.celery.plant = self
         world.strikes = {"full": self._fill, "away": self._take_away, "cut": self._cut}
         world.on_event = self.watch.note_event
         for number in range(case.bridges):
@@ -121,7 +127,10 @@ class Plant:
             step()
 
         bridge.step = step_until_told  # type: ignore[method-assign]
-        bridge.run()
+        try:
+            bridge.run()
+        except BridgeError as error:  # its supervisor starts it again
+            self.world.note(f"ends: {error}")
 
     def _gateways(self, _actor: Actor) -> None:
         for pause_s, messages in self.case.bursts:

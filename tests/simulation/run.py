@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from tests.simulation.cases import draw_case
 from tests.simulation.faked import FAKED
-from tests.simulation.plant import Plant
+from tests.simulation.plant import Plant, Wiring
 from tests.simulation.schedule import Drawn, Event, Given
 from tests.simulation.watch import is_at_rest, judge_rest
 from tests.simulation.world import Schedule, World
@@ -23,13 +23,15 @@ class Outcome:
     calls: int
 
 
-def run(seed: int, events: list[Event] | None = None, *, traced: bool = False) -> Outcome:
+def run(
+    seed: int, wiring: Wiring, events: list[Event] | None = None, *, traced: bool = False
+) -> Outcome:
     """Run the schedule of a seed, or the same case with other events. Inside `faked_modules`."""
     schedule: Schedule = Drawn(seed) if events is None else Given(events)
     world = World(seed, schedule)
     world.trace = [] if traced else None
     FAKED.world = world
-    plant = Plant(world, draw_case(seed))
+    plant = Plant(world, draw_case(seed), wiring)
     FAKED.open_session = plant.open_session  # type: ignore[attr-defined]
     is_over = world.run(is_over=lambda: is_at_rest(plant), longest_s=LONGEST_S)
     found = list(world.violations)
@@ -42,7 +44,7 @@ def run(seed: int, events: list[Event] | None = None, *, traced: bool = False) -
     return Outcome(seed, schedule.events, "; ".join(found), world.trace or [], calls)
 
 
-def shrink(failed: Outcome) -> Outcome:
+def shrink(failed: Outcome, wiring: Wiring) -> Outcome:
     """The same violation with as few events as can be, with its trace."""
     events = failed.events
     size = len(events)
@@ -50,9 +52,9 @@ def shrink(failed: Outcome) -> Outcome:
         start = 0
         while start < len(events):
             fewer = events[:start] + events[start + size :]
-            if run(failed.seed, fewer).violation:
+            if run(failed.seed, wiring, fewer).violation:
                 events = fewer
             else:
                 start += size
         size = min(size // 2, len(events)) if size > 1 else 0
-    return run(failed.seed, events, traced=True)
+    return run(failed.seed, wiring, events, traced=True)

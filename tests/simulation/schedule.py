@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from random import Random
 from typing import NamedTuple
 
-PAUSES_S = (0.01, 1.0, 12.0, 45.0, 200.0)  # the last ones pass every limit
+PAUSES_S = (0.01, 1.0, 12.0, 25.0, 70.0)  # the last ones pass every limit
 MOST_EVENTS = 14
 
 # What may happen at a call of each kind.
