@@ -8,7 +8,7 @@
 #   POSTGRES_PORT=5433 REDIS_PORT=6380
 #   DATABASE_URL, REDIS_URL, MQTT_HOST (with MQTT_PORT and the MQTT users and passwords)
 #                        servers that run already; they are used and none is started
-#   DEBIAN_MIRROR        where the servers' packages come from
+#   DEBIAN_MIRROR        where the servers' packages come from; else from where apt gets its own
 #   and every setting of .env.example
 
 .DEFAULT_GOAL := help

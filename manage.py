@@ -4,15 +4,38 @@
 import importlib
 import os
 import sys
+from pathlib import Path
 
 # Commands with a stack of their own: they need no settings before it runs.
 WITH_OWN_STACK = {"bench": "compose.bench.__main__", "chaos": "compose.chaos.__main__"}
+# Who gives one of these means other servers than those of the local stack.
+ADDRESSES = ("DATABASE_URL", "REDIS_URL", "MQTT_HOST")
+STACK_ENV = Path(__file__).parent / ".local" / "stack.env"
+
+
+def use_local_stack() -> None:
+    """In a shell without settings: those of the local stack, where one lies beside this file.
+
+    Never beside an address that is given, nor with other settings modules, as of tests; images
+    have no such file. Whatever else the environment holds wins.
+    """
+    is_given = any(os.environ.get(name) or f"{name}_FILE" in os.environ for name in ADDRESSES)
+    is_ours = os.environ.get("DJANGO_SETTINGS_MODULE", "config.settings") == "config.settings"
+    if is_given or not is_ours or not STACK_ENV.is_file():
+        return
+    from compose.local.stack_env import read_stack_env  # noqa: PLC0415 - images lack it
+
+    for name, value in read_stack_env(STACK_ENV).items():
+        os.environ.setdefault(name, value)
+    if sys.stderr.isatty():
+        sys.stderr.write("Settings: .local/stack.env\n")
 
 
 def main() -> None:
     """Run a management command."""
     if sys.argv[1:2] and sys.argv[1] in WITH_OWN_STACK:
         sys.exit(importlib.import_module(WITH_OWN_STACK[sys.argv[1]]).main(sys.argv[2:]))
+    use_local_stack()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     from django.core.management import execute_from_command_line  # noqa: PLC0415 - needs the line before
 

@@ -4,8 +4,8 @@ import logging
 import sys
 from datetime import timedelta
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
+from config.database import make_django_database
 from config.env import SettingError, read_options
 from config.logs import configure_logging
 from config.mail import make_mail_settings
@@ -74,20 +74,7 @@ TEMPLATES = [
     },
 ]
 
-_database = urlsplit(OPTIONS.database.url)
-DATABASES = {
-    "default": {
-        "ENGINE": "django.db.backends.postgresql",
-        "NAME": unquote(_database.path.lstrip("/")),
-        "USER": unquote(_database.username or ""),
-        "PASSWORD": unquote(_database.password or ""),
-        "HOST": _database.hostname or "",
-        "PORT": _database.port or "",
-        "CONN_MAX_AGE": 60,
-        "CONN_HEALTH_CHECKS": True,
-        "OPTIONS": {"application_name": "tds-web", "connect_timeout": 5},
-    }
-}
+DATABASES = {"default": make_django_database(OPTIONS.database.url, name="tds-web")}
 # In the memory of each web process. Parts of pages are large and soon old: few are held.
 CACHES = {
     "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},

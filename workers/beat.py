@@ -4,6 +4,7 @@ import json
 import os
 import socket
 import time
+from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
@@ -16,11 +17,12 @@ from config.options import DatabaseOptions, RedisOptions
 from config.queue import connect_redis
 from telemetry.core.batch import BEAT_KEY
 from telemetry.store.connection import Connection, open_connection
-from workers.schedule import ensure_schedule
+from telemetry.store.locks import Lock, try_lock
+from workers.schedule import ensure_schedule, forget_future_runs
 
-BEAT_LOCK = 0x7464_7330  # the advisory lock of beat: "tds0"
 RETRY_S = 2.0
 SIGN_OF_LIFE_S = 30
+CLOCK_JUMP_S = 1.0  # less is a clock that is being set right
 
 log = structlog.get_logger("workers.beat")
 
@@ -40,13 +42,10 @@ class BeatLock:
                 self._connection = open_connection(
                     self._url, name="tds-beat-lock", statement_timeout_s=10
                 )
-            row: Any = self._connection.execute(
-                "SELECT pg_try_advisory_lock(%s)", [BEAT_LOCK]
-            ).fetchone()
+            self._is_ours = try_lock(self._connection, Lock.BEAT)
         except psycopg.Error as error:
             log.warning("beat_lock_unreachable", error=str(error).strip())
             return False
-        self._is_ours = bool(row[0])
         return self._is_ours
 
     def is_held(self) -> bool:
@@ -67,6 +66,7 @@ class LockedScheduler(DatabaseScheduler):  # type: ignore[misc]
         self._lock = BeatLock(read_options(DatabaseOptions).url)
         self._redis = connect_redis(read_options(RedisOptions))
         self._told = ""
+        self._ticked_at = 0.0
         super().__init__(*args, **kwargs)
 
     def setup_schedule(self) -> None:
@@ -85,9 +85,29 @@ class LockedScheduler(DatabaseScheduler):  # type: ignore[misc]
                 self._show_life("waiting")
                 return RETRY_S
             self._tell("beat_lock_held")
-            self._initial_read = True  # another beat may have run meanwhile
+            self._read_anew()  # another beat may have run meanwhile
+        self._watch_clock()
         self._show_life("active")
         return float(super().tick(*args, **kwargs))
+
+    def all_as_schedule(self) -> Any:
+        """Every entry, none of them with a run in the future."""
+        for name in forget_future_runs(now=datetime.now(UTC)):
+            log.warning("future_run_taken_as_now", entry=name)
+        return super().all_as_schedule()
+
+    def _watch_clock(self) -> None:
+        """After a jump back, what was due soon would wait until the clock is there again."""
+        now = time.time()
+        if now < self._ticked_at - CLOCK_JUMP_S:
+            log.warning("clock_jumped_back", seconds=round(self._ticked_at - now, 1))
+            self._read_anew()
+        self._ticked_at = now
+
+    def _read_anew(self) -> None:
+        """Ask the database for the entries, and order them by when they are due."""
+        self._initial_read = True
+        self._heap = None
 
     def _tell(self, event: str) -> None:
         """Log a change of state once."""

@@ -8,6 +8,7 @@ from celery.signals import worker_process_init, worker_shutting_down
 from config.env import read_options
 from config.options import IngestOptions
 from telemetry.core.batch import STORE_BATCH_TASK
+from workers import signs  # noqa: F401 - connects to Celery's signals
 from workers.runner import BatchRunner, open_runner
 from workers.stopping import begin_stop
 

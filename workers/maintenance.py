@@ -5,7 +5,9 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 
-from celery.signals import worker_init
+import structlog
+from celery.signals import worker_init, worker_ready
+from kombu.exceptions import OperationalError as QueueError
 from msgspec import convert, structs, to_builtins
 
 from config.celery import app
@@ -14,10 +16,12 @@ from config.options import DatabaseOptions, MaintenanceOptions
 from config.queue import connect_redis
 from config.start import stop_on_errors
 from telemetry.core.batch import (
+    COMPARE_ZONES_TASK,
     JUDGE_ALARMS_TASK,
     KEEP_STORAGE_TASK,
     MAINTENANCE_QUEUE,
     REPLAY_WAITING_TASK,
+    REQUEUE_TASK,
     SEND_REPORTS_TASK,
     VERIFY_TASK,
 )
@@ -37,17 +41,31 @@ from telemetry.store.upkeep import (
     purge_registry_changes,
     purge_task_history,
 )
+from telemetry.store.zones import WHAT_TO_DO, compare_zones
+from workers import signs  # noqa: F401 - connects to Celery's signals
+from workers.chains import begin_turn, end_turn, wait_turn
 from workers.recording import BUSY, Result, recorded_task
 
 STORAGE_TURN_S = 30.0
 VERIFY_TURN_S = 30.0
 TOLD_DIFFERENCES = 20
 
+log = structlog.get_logger("workers.maintenance")
+
 
 @worker_init.connect
 def _hold_to_the_rules(**_: object) -> None:
     """Start with no settings that contradict each other."""
     stop_on_errors(exit_code=2)
+
+
+@worker_ready.connect
+def _ask_for_zones(**_: object) -> None:
+    """Compare time zones at each start: an update of either side comes with one."""
+    try:
+        app.send_task(COMPARE_ZONES_TASK, queue=MAINTENANCE_QUEUE, expires=600, retry=False)
+    except QueueError as error:
+        log.warning("redis_unavailable", error=str(error))
 
 
 @cache
@@ -65,12 +83,16 @@ def _connect() -> Connection:
     )
 
 
+def _visibility_s() -> int:
+    return _options().queue.visibility_timeout_s
+
+
 @cache
 def _judge() -> alarms.AlarmJudge:
     return alarms.AlarmJudge()
 
 
-@recorded_task("telemetry.requeue_stale_batches", rows="requeued", is_frequent=True)
+@recorded_task(REQUEUE_TASK, rows="requeued", is_frequent=True)
 def requeue_stale_batches() -> Result:
     """Send again every pending batch that has no task any more (pitfall C1), and what was put aside
     once the reject guard has let go."""
@@ -137,8 +159,11 @@ def purge_ledger() -> Result:
 
 
 @recorded_task(KEEP_STORAGE_TASK, rows="rows")
-def keep_storage() -> Result:
+def keep_storage(turn: dict[str, Any] | None = None) -> Result:
     """Drop and compress what is due. A long list is worked off in turns with the other tasks."""
+    at = begin_turn(KEEP_STORAGE_TASK, turn)
+    if at is None:
+        return BUSY
     with _connect() as connection:
         try:
             kept = store_keep_storage(
@@ -148,16 +173,21 @@ def keep_storage() -> Result:
                 budget_s=STORAGE_TURN_S,
             )
         except aggregates.RefreshBusyError:
+            wait_turn(app, KEEP_STORAGE_TASK, at, visibility_s=_visibility_s())
             return BUSY
-    if kept.left:
-        app.send_task(KEEP_STORAGE_TASK, queue=MAINTENANCE_QUEUE)
-    return {"rows": kept.readings + kept.aggregates, **structs.asdict(kept)}
+    done = end_turn(app, KEEP_STORAGE_TASK, at, is_left=bool(kept.left))
+    return {"rows": kept.readings + kept.aggregates, **structs.asdict(kept), "turn": done}
 
 
 @recorded_task(VERIFY_TASK, rows="differences")
-def verify_aggregates(so_far: dict[str, Any] | None = None) -> Result:
+def verify_aggregates(
+    so_far: dict[str, Any] | None = None, turn: dict[str, Any] | None = None
+) -> Result:
     """Hold aggregates against readings, in turns with the other tasks. What differs is in the
     result, and `pipeline_status` reports it until a later run finds nothing."""
+    at = begin_turn(VERIFY_TASK, turn)
+    if at is None:
+        return BUSY
     carried = None if so_far is None else convert(so_far, verification.Verification)
     with _connect() as connection:
         try:
@@ -165,11 +195,25 @@ def verify_aggregates(so_far: dict[str, Any] | None = None) -> Result:
                 connection, so_far=carried, budget_s=VERIFY_TURN_S, examples=TOLD_DIFFERENCES
             )
         except verification.VerifyBusyError:
+            wait_turn(app, VERIFY_TASK, at, visibility_s=_visibility_s(), so_far=so_far)
             return BUSY
     result: Result = to_builtins(found)
-    if found.next_slice is not None:
-        app.send_task(VERIFY_TASK, queue=MAINTENANCE_QUEUE, kwargs={"so_far": result})
-    return result
+    is_left = found.next_slice is not None
+    done = end_turn(app, VERIFY_TASK, at, is_left=is_left, so_far=result)
+    return {**result, "turn": done}
+
+
+@recorded_task(COMPARE_ZONES_TASK, rows="zones")
+def compare_time_zones() -> Result:
+    """Hold the time zones of Python against the database's. `pipeline_status` reports what differs
+    until a later run finds nothing."""
+    with _connect() as connection:
+        found = [str(one) for one in compare_zones(connection, now=datetime.now(UTC))]
+    if found:
+        log.warning("time_zones_differ", zones=found, what_to_do=WHAT_TO_DO)
+    shown = "; ".join(found[:TOLD_DIFFERENCES])
+    problem = f"time zones differ, so days do: {shown}; {WHAT_TO_DO}"
+    return {"zones": len(found), "problems": [problem] if found else []}
 
 
 @recorded_task(SEND_REPORTS_TASK, rows="sent", is_frequent=True)

@@ -1,15 +1,18 @@
 """The schedule that a new system starts with. Later changes are made in the admin and stay."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask
 
 from telemetry.core.batch import (
+    COMPARE_ZONES_TASK,
     JUDGE_ALARMS_TASK,
     KEEP_STORAGE_TASK,
     MAINTENANCE_QUEUE,
     REPLAY_WAITING_TASK,
+    REQUEUE_TASK,
     SEND_REPORTS_TASK,
     VERIFY_TASK,
 )
@@ -62,7 +65,7 @@ class ScheduledTask:
 SCHEDULE = (
     ScheduledTask(
         "Requeue stale batches",
-        "telemetry.requeue_stale_batches",
+        REQUEUE_TASK,
         Every(10),
         "Sends again every pending batch that has no task any more.",
     ),
@@ -109,12 +112,31 @@ SCHEDULE = (
         "Sends the reports of billing months that are over to those who asked for them.",
     ),
     ScheduledTask(
+        "Compare time zones",
+        COMPARE_ZONES_TASK,
+        Daily(3, 15),
+        "Compares the offsets of all accounts' time zones with the database's.",
+    ),
+    ScheduledTask(
         "Verify aggregates",
         VERIFY_TASK,
         Daily(3, 30),
         "Computes hours, days and months again from raw readings, and reports what differs.",
     ),
 )
+
+
+def forget_future_runs(*, now: datetime) -> list[str]:
+    """Take runs that lie in the future, since a clock jumped, as having been now; of which entries.
+
+    Beat would wait for the interval after them, and nothing would seem to be overdue.
+    """
+    entries = PeriodicTask.objects.filter(last_run_at__gt=now)
+    names = list(entries.order_by("name").values_list("name", flat=True))
+    entries.update(last_run_at=now)
+    for field in ("created_at", "success_at", "error_at"):
+        TaskRun.objects.filter(**{f"{field}__gt": now}).update(**{field: now})
+    return names
 
 
 def ensure_schedule() -> int:

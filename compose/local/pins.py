@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from compose.local.layout import SERVER_FILES, StackError
+from compose.local.mirror import find_mirror
 
 PINS_FILE = SERVER_FILES / "pins.toml"
 KEEPER = "keep_acknowledged"  # the broker's plugin that is compiled from SERVER_FILES
@@ -26,7 +27,8 @@ class Pins:
 
 
 def read_pins(path: Path = PINS_FILE) -> Pins:
-    """Read the pins; `DEBIAN_MIRROR` moves the mirror and does not ask for a new build."""
+    """Read the pins. The mirror is `DEBIAN_MIRROR`, else that of the machine's own apt, else the
+    public one; another mirror does not ask for a new build."""
     data = tomllib.loads(path.read_text(encoding="utf-8"))
     versions: dict[str, str] = data["versions"]
     broker = data["broker"]
@@ -41,7 +43,7 @@ def read_pins(path: Path = PINS_FILE) -> Pins:
     )
     return Pins(
         suite=data["suite"],
-        mirror=os.environ.get("DEBIAN_MIRROR") or data["mirror"],
+        mirror=os.environ.get("DEBIAN_MIRROR") or find_mirror() or data["mirror"],
         versions=versions,
         key=hashlib.sha256(text.encode()).hexdigest()[:10],
         broker_suite=broker["suite"],

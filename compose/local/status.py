@@ -44,6 +44,8 @@ def show_status(layout: Layout) -> bool:
     problems += [f"{name}: {part.problem}" for name, part in health.items() if not part.is_ok]
     for problem in problems:
         OUT.print("[red]problem:[/red]", problem, markup=True)
+    for note in status.get("notes", ()):
+        say(f"note: {note}")
     is_healthy = not problems and bool(status["healthy"])
     say("All healthy." if is_healthy else "Not healthy.")
     return is_healthy

@@ -63,11 +63,16 @@ class QueueOptions:
 class DatabaseOptions:
     """Where readings, ledger and fleet are."""
 
-    url: str = setting("DATABASE_URL", "postgres://USER:PASSWORD@HOST:PORT/NAME", is_secret=True)
+    url: str = setting(
+        "DATABASE_URL",
+        "postgres://USER:PASSWORD@HOST:PORT/NAME?OPTION=VALUE, with options of libpq like sslmode",
+        is_secret=True,
+    )
 
     def __post_init__(self) -> None:
-        if not re.match(r"postgres(ql)?://", self.url):
-            raise SettingError("DATABASE_URL=(hidden): expected postgres:// at its start")
+        from config.database import parse_database_url  # noqa: PLC0415 - bridges need no psycopg
+
+        parse_database_url(self.url)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.admin.utils import quote, unquote
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -13,6 +13,7 @@ from django.utils.html import format_html
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
+from django_celery_beat.models import PeriodicTask
 from kombu.exceptions import OperationalError
 from unfold.contrib.filters.admin import RangeDateTimeFilter
 from unfold.decorators import action, display
@@ -21,6 +22,7 @@ from config.celery import app
 from telemetry.admin.readonly import CappedPaginator, ReadOnlyAdmin
 from telemetry.core.batch import MAINTENANCE_QUEUE
 from telemetry.models import TaskHistory, TaskRun
+from telemetry.store.status import NEEDED_TASKS
 
 EXPIRES_S = 3_600  # nobody expects a run by hand to happen a day later
 SHOWN_ERROR = 80
@@ -41,11 +43,21 @@ class TaskRunAdmin(ReadOnlyAdmin):
         shown = list(super().get_list_display(request))
         return [*shown, "run_link"] if self.has_run_permission(request) else shown
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[TaskRun]:
+        """With whether beat sends the task no more."""
+        entries = PeriodicTask.objects.filter(task=OuterRef("name"), one_off=False)
+        is_disabled = Exists(entries) & ~Exists(entries.filter(enabled=True))
+        runs: QuerySet[TaskRun] = super().get_queryset(request)
+        return runs.annotate(is_disabled=is_disabled)
+
     @display(
-        description=_("state"), label={"ok": "success", "failing": "danger", "unknown": "info"}
+        description=_("state"),
+        label={"ok": "success", "failing": "danger", "unknown": "info", "disabled": "warning"},
     )
     def state(self, run: TaskRun) -> tuple[str, Any]:
         """Whether the newest end was a success: what colours it, and the words."""
+        if run.is_disabled:  # type: ignore[attr-defined]  # annotated
+            return ("failing" if run.name in NEEDED_TASKS else "disabled"), _("disabled")
         if run.error_at is None or (run.success_at is not None and run.success_at > run.error_at):
             return ("ok", _("ok")) if run.success_at else ("unknown", _("never ran"))
         return "failing", _("failing")

@@ -17,6 +17,8 @@ STORE_BATCH_TASK = "telemetry.store_batch"
 REPLAY_WAITING_TASK = "telemetry.replay_waiting"
 KEEP_STORAGE_TASK = "telemetry.keep_storage"
 SEND_REPORTS_TASK = "telemetry.send_reports"
+COMPARE_ZONES_TASK = "telemetry.compare_time_zones"
+REQUEUE_TASK = "telemetry.requeue_stale_batches"
 VERIFY_TASK = "telemetry.verify_aggregates"
 JUDGE_ALARMS_TASK = "telemetry.judge_alarms"
 
@@ -30,6 +32,7 @@ SESSIONS_KEY = "ingest:sessions"  # set: client ids that may hold a broker sessi
 BROKER_KEY = "ingest:broker"  # hash: dropped (ever), dropped_at, last (the broker's own counter)
 GUARD_KEY = "ingest:guard"  # why the reject guard holds batches, with an expiry
 GUARD_OVERRULED_KEY = "ingest:guard:overruled"  # set while an operator lets everything pass
+POOLS_SEEN_KEY = "ingest:pools"  # zset: pool, Unix seconds of its last sign of life
 POOL_KEY = "ingest:pool:"  # + pool: hash of progress_at, waits_at, reason, retries, with an expiry
 BEAT_KEY = "ingest:beat:"  # + active or waiting: who beats, with an expiry
 

@@ -11,6 +11,7 @@ from telemetry.store.calendar import forget_calendars, refresh_days, refresh_mon
 from telemetry.store.connection import Connection
 from telemetry.store.edition import read_edition
 from telemetry.store.hours import refresh_community, refresh_hours
+from telemetry.store.locks import Lock, hold_lock
 from telemetry.store.notes import (
     begin_step,
     list_waiting,
@@ -21,7 +22,6 @@ from telemetry.store.notes import (
 from telemetry.store.pace import Pace
 from telemetry.store.queries import query
 
-REFRESH_LOCK = 0x7464_7331  # the advisory lock of refreshers: "tds1"
 NOTES_A_STEP = 5_000
 DEVICE_HOURS_A_STEP = 1_000_000
 DEVICES_A_RECUT = 25  # their hours of five years are as many
@@ -56,10 +56,7 @@ def refresh_aggregates(
 
     Raises `RefreshBusyError` or `psycopg.Error`; repeating it is safe.
     """
-    row = connection.execute("SELECT pg_try_advisory_lock(%s)", [REFRESH_LOCK]).fetchone()
-    if row is None or not row[0]:
-        raise RefreshBusyError
-    try:
+    with hold_lock(connection, Lock.REFRESH, busy=RefreshBusyError):
         with connection.cursor() as cursor:
             done = Refreshed(read_edition(cursor))
         connection.execute(query("refresh_tables"))
@@ -67,9 +64,6 @@ def refresh_aggregates(
             if progress is not None:
                 progress(done.notes)
         return done
-    finally:
-        if not connection.closed:
-            connection.execute("SELECT pg_advisory_unlock(%s)", [REFRESH_LOCK])
 
 
 def _refresh_hours(connection: Connection, done: Refreshed, pace: Pace | None) -> bool:

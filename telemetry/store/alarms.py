@@ -9,9 +9,9 @@ from typing import Any
 from msgspec import Struct
 
 from telemetry.store.connection import Connection
+from telemetry.store.locks import Lock, hold_lock
 from telemetry.store.queries import query
 
-ALARM_LOCK = 0x7464_7332  # the advisory lock of judges: "tds2"
 SETTLE = timedelta(seconds=2)
 """Readings younger than this wait for the next run: workers store side by side, so one with an
 earlier time may just be on its way. Those of the future wait until their time has come."""
@@ -55,15 +55,9 @@ class AlarmJudge:
 
         Raises `JudgeBusyError` or `psycopg.Error`; repeating it is safe.
         """
-        row = connection.execute("SELECT pg_try_advisory_lock(%s)", [ALARM_LOCK]).fetchone()
-        if row is None or not row[0]:
-            raise JudgeBusyError
-        try:
+        with hold_lock(connection, Lock.ALARMS, busy=JudgeBusyError):
             seen_since = self._choose_seen_since(now)
             done = _judge(connection, now=now, seen_since=seen_since)
-        finally:
-            if not connection.closed:
-                connection.execute("SELECT pg_advisory_unlock(%s)", [ALARM_LOCK])
         self._judged_at = now
         if seen_since is None:
             self._swept_at = now

@@ -5,6 +5,8 @@ from typing import TypeAlias
 import psycopg
 from psycopg.types.json import set_json_dumps
 
+from config.database import make_connect_arguments
+
 Connection: TypeAlias = psycopg.Connection[tuple[object, ...]]
 
 
@@ -14,11 +16,9 @@ def open_connection(url: str, *, name: str, statement_timeout_s: int) -> Connect
     Late readings may meet compressed ones without limit: TimescaleDB would refuse a batch for which
     it had to decompress more than 100,000 rows, as an error that seems to pass (pitfall T5).
     """
-    connection = psycopg.connect(
+    arguments = make_connect_arguments(
         url,
-        autocommit=True,
-        application_name=name,
-        connect_timeout=5,
+        name=name,
         keepalives_idle=15,
         keepalives_interval=5,
         keepalives_count=3,
@@ -27,6 +27,7 @@ def open_connection(url: str, *, name: str, statement_timeout_s: int) -> Connect
         "-c idle_in_transaction_session_timeout=120s -c timezone=UTC "
         "-c timescaledb.max_tuples_decompressed_per_dml_transaction=0",
     )
+    connection = psycopg.connect(autocommit=True, **arguments)
     # Values for jsonb columns are JSON texts already.
     set_json_dumps(str, connection)
     return connection

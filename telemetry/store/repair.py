@@ -2,16 +2,11 @@
 
 from collections.abc import Callable
 
-import psycopg
 from msgspec import Struct
 
-from telemetry.store.aggregates import (
-    REFRESH_LOCK,
-    RefreshBusyError,
-    Refreshed,
-    refresh_aggregates,
-)
+from telemetry.store.aggregates import RefreshBusyError, Refreshed, refresh_aggregates
 from telemetry.store.connection import Connection
+from telemetry.store.locks import Lock, hold_lock
 from telemetry.store.notes import begin_step
 from telemetry.store.queries import query
 from telemetry.store.verification import Scope, Verification, list_slices, verify_aggregates
@@ -39,11 +34,7 @@ def repair_aggregates(
     what closing wrote down. Raises `RefreshBusyError`, `VerifyBusyError`, `psycopg.Error`;
     repeating it is safe, also after a kill: what was noted is refreshed by whoever comes next.
     """
-    try:  # within the connection's lock_timeout
-        connection.execute("SELECT pg_advisory_lock(%s)", [REFRESH_LOCK])
-    except psycopg.errors.LockNotAvailable as error:
-        raise RefreshBusyError from error
-    try:
+    with hold_lock(connection, Lock.REFRESH, busy=RefreshBusyError, is_patient=True):
         refresh_aggregates(connection)
         before = verify_aggregates(
             connection, scope=scope, examples=examples, is_repair=True, progress=progress
@@ -54,9 +45,6 @@ def repair_aggregates(
         settle_books(connection, scope)
         after = verify_aggregates(connection, scope=scope, examples=examples, progress=progress)
         return Repaired(before, refreshed, after)
-    finally:
-        if not connection.closed:
-            connection.execute("SELECT pg_advisory_unlock(%s)", [REFRESH_LOCK])
 
 
 def settle_books(connection: Connection, scope: Scope) -> None:

@@ -10,15 +10,17 @@ from django.db import DatabaseError
 from msgspec import Struct, field
 
 from config.options import StatusOptions
-from telemetry.core.batch import BEAT_KEY, INGEST_QUEUE, MAINTENANCE_QUEUE
+from telemetry.core.batch import BEAT_KEY, INGEST_QUEUE, MAINTENANCE_QUEUE, REQUEUE_TASK
 from telemetry.queue.alarm import read_alarm
 from telemetry.queue.batches import BatchQueue
 from telemetry.queue.bridges import BridgeState, read_bridges
+from telemetry.queue.pings import Pool, ask_pools
 from telemetry.queue.pools import PoolProgress, read_pools
 from telemetry.queue.tasks import count_unacked, count_waiting
 
 DROP_ALARM_S = 86_400.0
-PING_TIMEOUT_S = 1.0
+NEEDED_TASKS = {REQUEUE_TASK: "a batch whose task was lost is never stored"}
+"""What the books depend on, and how."""
 
 
 class QueueDepth(Struct):
@@ -34,13 +36,6 @@ class Bridge(Struct):
     client_id: str
     state: str
     age_s: float
-
-
-class Pool(Struct):
-    """A worker process that answered, with its queues."""
-
-    name: str
-    ok: bool
 
 
 class PoolWork(Struct):
@@ -64,7 +59,8 @@ class TaskAge(Struct):
     """A task that beat sends. `success_age_s`: since its last success; None: it never had one.
 
     `overdue_s`: since the second run after that success was due; negative while it is not.
-    `differences`: rows that the last run found to be other than the readings say.
+    `differences`: rows that the last run found to be other than the readings say; `problems`: what
+    else it found wrong. `is_disabled`: an administrator switched it off, so beat does not send it.
     """
 
     name: str
@@ -72,10 +68,12 @@ class TaskAge(Struct):
     overdue_s: float
     error: str = ""
     differences: int = 0
+    problems: list[str] = field(default_factory=list)
+    is_disabled: bool = False
 
 
 class PipelineStatus(Struct):
-    """What `manage.py pipeline_status` prints."""
+    """What `manage.py pipeline_status` prints. `problems` are to be mended, `notes` to be known."""
 
     bridges: list[Bridge]
     pools: list[Pool]
@@ -90,6 +88,7 @@ class PipelineStatus(Struct):
     tasks: list[TaskAge] | None = None
     healthy: bool = True
     problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
 
 def read_status(
@@ -113,7 +112,7 @@ def read_status(
     dropped = queue.read_dropped()
     status = PipelineStatus(
         bridges=[_bridge(state, now) for state in read_bridges(redis)],
-        pools=_ping_pools(app, wanted=pools_wanted) if pools_wanted else [],
+        pools=ask_pools(app, redis, wanted=pools_wanted) if pools_wanted else [],
         beat=_beat(redis.get(BEAT_KEY + "active"), now),
         queues={
             name: QueueDepth(count_waiting(redis, name), unacked.get(name, 0))
@@ -137,6 +136,7 @@ def read_status(
         else:
             status.problems += find_overdue(status.tasks, grace_s=options.task_grace_s)
             status.problems += find_differences(status.tasks)
+            _judge_disabled(status, status.tasks)
     status.healthy = not status.problems
     return status
 
@@ -153,9 +153,15 @@ def find_problems(
     ready = sum(bridge.state == "ready" for bridge in status.bridges)
     if ready < bridges_wanted:
         problems.append(f"{ready} of {bridges_wanted} bridges ready")
-    if len(status.pools) < pools_wanted:
-        names = ", ".join(pool.name for pool in status.pools) or "none"
-        problems.append(f"{len(status.pools)} of {pools_wanted} worker pools answer ({names})")
+    names = [pool.name for pool in status.pools if pool.ok]
+    if len(names) < pools_wanted:
+        told = ", ".join(names) or "none"
+        problems.append(f"{len(names)} of {pools_wanted} worker pools answer ({told})")
+    problems += [
+        f"pool {pool.name} does not answer; last sign of life {pool.seen_age_s or 0:.0f} s ago"
+        for pool in status.pools
+        if not pool.ok
+    ]
     if not status.beat.ok:
         problems.append("no beat holds the lock: nothing is requeued, swept or refreshed")
     if status.held:
@@ -191,7 +197,19 @@ def find_differences(tasks: list[TaskAge]) -> list[str]:
         "readings say: manage.py verify_aggregates lists them, --repair computes them again"
         for task in tasks
         if task.differences
-    ]
+    ] + [f"task {task.name}: {problem}" for task in tasks for problem in task.problems]
+
+
+def _judge_disabled(status: PipelineStatus, tasks: list[TaskAge]) -> None:
+    """Tasks that were switched off: whoever did so may forget it."""
+    for task in tasks:
+        if task.is_disabled and task.name in NEEDED_TASKS:
+            status.problems.append(
+                f"task {task.name} is disabled: {NEEDED_TASKS[task.name]}; the admin enables it "
+                "under periodic tasks"
+            )
+        elif task.is_disabled:
+            status.notes.append(f"task {task.name} is disabled")
 
 
 def _find_late(status: PipelineStatus, options: StatusOptions) -> list[str]:
@@ -230,11 +248,3 @@ def _beat(sign: Any, now: float) -> Beat:
     if sign is None:
         return Beat(ok=False, age_s=None)
     return Beat(ok=True, age_s=round(now - float(json.loads(sign)["at"]), 1))
-
-
-def _ping_pools(app: Celery, *, wanted: int) -> list[Pool]:
-    replies: Any = app.control.ping(timeout=PING_TIMEOUT_S, limit=wanted or None)
-    return sorted(
-        (Pool(name, "ok" in answer) for reply in replies for name, answer in reply.items()),
-        key=lambda pool: pool.name,
-    )

@@ -19,7 +19,7 @@ from telemetry.core.storage_life import (
     find_horizon,
     find_raw_cut,
 )
-from telemetry.store.aggregates import REFRESH_LOCK, RefreshBusyError
+from telemetry.store.aggregates import RefreshBusyError
 from telemetry.store.chunks import (
     Chunk,
     RecutWaitsError,
@@ -33,6 +33,7 @@ from telemetry.store.chunks import (
 from telemetry.store.compression import compress_chunk, enable_compression, list_compressible
 from telemetry.store.connection import Connection
 from telemetry.store.edition import read_edition
+from telemetry.store.locks import Lock, hold_lock
 
 DEVICES_A_STEP = 1_000
 RECUT_WAITS = "an account's days are to be cut anew"
@@ -106,11 +107,7 @@ def keep_storage(
     No step is begun after `budget_s`. `progress` is told of each. Raises `StorageRuleError`,
     `psycopg.Error`, and `RefreshBusyError` when a refresh outlasts the connection's lock_timeout.
     """
-    try:  # within the connection's lock_timeout
-        connection.execute("SELECT pg_advisory_lock(%s)", [REFRESH_LOCK])
-    except psycopg.errors.LockNotAvailable as error:
-        raise RefreshBusyError from error
-    try:
+    with hold_lock(connection, Lock.REFRESH, busy=RefreshBusyError, is_patient=True):
         plan = plan_storage(connection, options=options, now=now)
         kept = StorageKept(plan.edition, waits=plan.waits, refused=plan.refused)
         end_s = None if budget_s is None else time.monotonic() + budget_s
@@ -124,9 +121,6 @@ def keep_storage(
                 kept.waits = f"old aggregates wait: {RECUT_WAITS}"
         _compress(connection, plan, kept, end_s=end_s, progress=progress)
         return kept
-    finally:
-        if not connection.closed:
-            connection.execute("SELECT pg_advisory_unlock(%s)", [REFRESH_LOCK])
 
 
 def _plan_raw(

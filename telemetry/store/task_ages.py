@@ -11,19 +11,37 @@ from telemetry.store.status import TaskAge
 
 
 def read_task_ages() -> list[TaskAge]:
-    """Every enabled task with an interval or a time of the clock. Raises `DatabaseError`."""
+    """Every task with an interval or a time of the clock; of ours also those that are disabled.
+    Raises `DatabaseError`."""
     now = timezone.now()
     runs = {run.name: run for run in TaskRun.objects.all()}
-    scheduled = PeriodicTask.objects.filter(enabled=True, one_off=False)
+    scheduled = PeriodicTask.objects.filter(one_off=False)
     ages: dict[str, TaskAge] = {}
-    for entry in scheduled.select_related("interval", "crontab").order_by("task"):
+    enabled = scheduled.filter(enabled=True)
+    for entry in enabled.select_related("interval", "crontab").order_by("task"):
         run = runs.get(entry.task)
         if run is None or not (entry.interval_id or entry.crontab_id):
             continue
         age = _find_age(run, entry.schedule, now)
         if entry.task not in ages or age.overdue_s > ages[entry.task].overdue_s:
             ages[entry.task] = age
+    # Beat knows our tasks, and others only by their entries.
+    disabled = scheduled.filter(enabled=False, task__in=runs.keys() - ages.keys())
+    for task in sorted(set(disabled.values_list("task", flat=True))):
+        ages[task] = _find_disabled(runs[task], now)
     return list(ages.values())
+
+
+def _find_disabled(run: TaskRun, now: datetime) -> TaskAge:
+    """What it found stands; nobody waits for its next run."""
+    return TaskAge(
+        run.name,
+        _count_age_s(run, now),
+        0.0,
+        differences=_count_differences(run),
+        problems=_list_problems(run),
+        is_disabled=True,
+    )
 
 
 def _find_age(run: TaskRun, schedule: Any, now: datetime) -> TaskAge:
@@ -34,11 +52,20 @@ def _find_age(run: TaskRun, schedule: Any, now: datetime) -> TaskAge:
     is_failing = run.error_at is not None and run.error_at > (run.success_at or run.created_at)
     return TaskAge(
         run.name,
-        round((now - run.success_at).total_seconds(), 1) if run.success_at else None,
+        _count_age_s(run, now),
         round((now - due_at).total_seconds(), 1),
         run.error if is_failing else "",
         _count_differences(run),
+        _list_problems(run),
     )
+
+
+def _count_age_s(run: TaskRun, now: datetime) -> float | None:
+    return round((now - run.success_at).total_seconds(), 1) if run.success_at else None
+
+
+def _list_problems(run: TaskRun) -> list[str]:
+    return [str(problem) for problem in run.result.get("problems", ())]
 
 
 def _count_differences(run: TaskRun) -> int:

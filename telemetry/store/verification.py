@@ -18,10 +18,10 @@ from telemetry.store.chunks import read_horizon
 from telemetry.store.connection import Connection
 from telemetry.store.differences import Difference
 from telemetry.store.hours import force_community
+from telemetry.store.locks import Lock, hold_lock
 from telemetry.store.queries import query
 from telemetry.store.verified_slices import Found, Slice, verify_slice
 
-VERIFY_LOCK = 0x7464_7332  # the advisory lock of verifications: "tds2"
 EXAMPLES = 50
 DAY = timedelta(days=1)
 
@@ -83,10 +83,7 @@ def verify_aggregates(
     under the refreshers' lock. `progress` gets slices done, slices, the slice's name. Raises
     `VerifyBusyError`, `psycopg.Error`.
     """
-    row: Any = connection.execute("SELECT pg_try_advisory_lock(%s)", [VERIFY_LOCK]).fetchone()
-    if not row[0]:
-        raise VerifyBusyError
-    try:
+    with hold_lock(connection, Lock.VERIFY, busy=VerifyBusyError):
         connection.execute(query("verify_tables"))
         found = so_far or _begin(connection, scope, examples=examples)
         slices = list_slices(connection, scope)
@@ -109,9 +106,6 @@ def verify_aggregates(
         else:
             progress(len(slices), len(slices), "")
         return found
-    finally:
-        if not connection.closed:
-            connection.execute("SELECT pg_advisory_unlock(%s)", [VERIFY_LOCK])
 
 
 def list_slices(connection: Connection, scope: Scope) -> list[Slice]:

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from telemetry.core.batch import RawMessage
-from telemetry.store.aggregates import REFRESH_LOCK, RefreshBusyError, refresh_aggregates
+from telemetry.store.aggregates import RefreshBusyError, refresh_aggregates
 from telemetry.store.connection import Connection, open_connection
 from telemetry.store.edition import TimescaleMissingError, ensure_extension, read_edition
+from telemetry.store.locks import Lock, unlock, wait_for_lock
 from tests.integration.test_store import store
 from tests.messages import make_message
 
@@ -75,11 +76,11 @@ def test_it_leaves_the_field_when_another_refresh_is_under_way(
 ) -> None:
     store(connection, *make_series(minutes=range(3)))
     with open_connection(database_url, name="other", statement_timeout_s=10) as other:
-        other.execute("SELECT pg_advisory_lock(%s)", [REFRESH_LOCK])
+        assert wait_for_lock(other, Lock.REFRESH)
         with pytest.raises(RefreshBusyError):
             refresh_aggregates(connection)
         # A session that was closed lives on for a moment on the server, with its locks.
-        other.execute("SELECT pg_advisory_unlock(%s)", [REFRESH_LOCK])
+        unlock(other, Lock.REFRESH)
     assert refresh_aggregates(connection).hours == 1
 
 

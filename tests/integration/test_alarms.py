@@ -14,8 +14,9 @@ from telemetry.core.batch import JUDGE_ALARMS_TASK
 from telemetry.core.consumption import Meter, Value
 from telemetry.models import TaskHistory, TaskRun
 from telemetry.store import alarms
-from telemetry.store.alarms import ALARM_LOCK, HORIZON, SETTLE, AlarmJudge, JudgeBusyError, Judged
+from telemetry.store.alarms import HORIZON, SETTLE, AlarmJudge, JudgeBusyError, Judged
 from telemetry.store.connection import Connection, open_connection
+from telemetry.store.locks import Lock, wait_for_lock
 from tests.consumption import Site, put, read, register
 
 pytestmark = pytest.mark.integration
@@ -274,7 +275,7 @@ def test_it_leaves_the_work_to_another_judge(
     from workers.maintenance import judge_alarms as task
 
     with open_connection(database_url, name="other", statement_timeout_s=10) as other:
-        other.execute("SELECT pg_advisory_lock(%s)", [ALARM_LOCK])
+        assert wait_for_lock(other, Lock.ALARMS)
         with pytest.raises(JudgeBusyError):
             run(connection, 0)
         task()

@@ -16,10 +16,11 @@ from telemetry.core.consumption import Meter, Value
 from telemetry.models import Account
 from telemetry.queue.batches import BatchQueue
 from telemetry.store import storage
-from telemetry.store.aggregates import REFRESH_LOCK, RefreshBusyError, refresh_aggregates
+from telemetry.store.aggregates import RefreshBusyError, refresh_aggregates
 from telemetry.store.chunks import list_chunks, read_horizon
 from telemetry.store.connection import Connection, open_connection
 from telemetry.store.edition import read_edition
+from telemetry.store.locks import Lock, wait_for_lock
 from telemetry.store.report import read_report
 from telemetry.store.sizes import read_sizes
 from telemetry.store.storage import (
@@ -319,7 +320,7 @@ def test_it_leaves_the_field_when_a_refresh_is_under_way(
 ) -> None:
     connection.execute("SET lock_timeout = '100ms'")
     with open_connection(database_url, name="other", statement_timeout_s=10) as other:
-        other.execute("SELECT pg_advisory_lock(%s)", [REFRESH_LOCK])
+        assert wait_for_lock(other, Lock.REFRESH)
         with pytest.raises(RefreshBusyError):
             keep(connection, make_options())
     assert keep(connection, make_options()).chunks == 0

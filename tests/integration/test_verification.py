@@ -20,6 +20,7 @@ from telemetry.models import TaskRun
 from telemetry.store.aggregates import refresh_aggregates
 from telemetry.store.chunks import move_horizon
 from telemetry.store.connection import Connection, open_connection
+from telemetry.store.locks import Lock, wait_for_lock
 from telemetry.store.months import close_month, reopen_month
 from telemetry.store.repair import repair_aggregates
 from telemetry.store.status import find_differences
@@ -389,6 +390,43 @@ def test_it_is_one_at_a_time(database_url: str, connection: Connection, sites: l
         verify(connection, progress=look)
     assert verify(connection).differences == 0
     assert sites
+
+
+@pytest.mark.parametrize(
+    ("lock", "given"),
+    [(Lock.VERIFY, []), (Lock.VERIFY, ["--repair"]), (Lock.REFRESH, ["--repair"])],
+    ids=["another verification", "another verification when it repairs", "a refresh"],
+)
+def test_it_exits_otherwise_when_another_is_under_way_than_when_something_differs(
+    database_url: str,
+    connection: Connection,
+    sites: list[Site],
+    environ: dict[str, str],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    lock: Lock,
+    given: list[str],
+) -> None:
+    def connect(url: str, **named: Any) -> Connection:
+        opened = open_connection(url, **named)
+        opened.execute("SET lock_timeout = '100ms'")
+        return opened
+
+    command = "telemetry.management.commands.verify_aggregates"
+    monkeypatch.setattr(f"{command}.open_connection", connect)
+    with open_connection(database_url, name="other", statement_timeout_s=10) as other:
+        assert wait_for_lock(other, lock)
+        with pytest.raises(SystemExit) as stopped:
+            call_command("verify_aggregates", *given)
+    assert stopped.value.code == 3
+    assert "under way" in capsys.readouterr().err
+    call_command("verify_aggregates", *given)
+    connection.execute(
+        "UPDATE monthly_total SET total = 1 WHERE device_id = %s", [sites[2].device_id]
+    )
+    with pytest.raises(SystemExit) as stopped:
+        call_command("verify_aggregates")
+    assert stopped.value.code == 1
 
 
 def test_it_says_so_by_command_task_and_status(

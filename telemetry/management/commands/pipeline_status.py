@@ -86,6 +86,9 @@ class Command(BaseCommand):
             self.stdout.write(f"pool {work.name}: last stored {age}, {work.retries} retries{waits}")
         for task in status.tasks or ():
             age = "never" if task.success_age_s is None else f"{task.success_age_s} s ago"
-            self.stdout.write(f"task {task.name}: last success {age}")
+            off = ", disabled" if task.is_disabled else ""
+            self.stdout.write(f"task {task.name}: last success {age}{off}")
+        for note in status.notes:
+            self.stdout.write(f"note: {note}")
         for problem in status.problems:
             self.stdout.write(f"problem: {problem}")

@@ -30,6 +30,9 @@ from telemetry.store.verification import (
 )
 
 LONGEST_STATEMENT_S = 7_200
+DIFFERS = 1
+FAILED = 2
+BUSY = 3
 
 
 def read_date(text: str) -> date:
@@ -41,13 +44,15 @@ def read_date(text: str) -> date:
 
 
 class Command(BaseCommand):
-    """Print what differs; exit code 1 when something does."""
+    """Print what differs; the exit code says whether something does."""
 
     help = (
         "Compute hours, local days and billing months again from raw readings, another way, and "
         "list every row that is missing, too many or different, and closed months that do not add "
         "up. What waits for the refresh is no difference. Exit code 1 when there is a difference, "
-        "or one that --repair did not mend."
+        "or one that --repair did not mend; 2 when the database does not answer or an option is "
+        "wrong; 3 when another verification, or a refresh or drop, is under way: nothing was "
+        "verified, try again later."
     )
     requires_system_checks: list[str] = []
 
@@ -80,18 +85,19 @@ class Command(BaseCommand):
             ):
                 found = self._look(connection, scope, given, progress)
         except VerifyBusyError:
-            self._stop("another verification is under way: try again later")
+            self._stop("another verification is under way: try again later", code=BUSY)
         except RefreshBusyError:
-            self._stop("a refresh or drop is under way: try again later")
+            self._stop("a refresh or drop is under way: try again later", code=BUSY)
         except psycopg.Error as error:
-            self._stop(f"DATABASE_URL: {str(error).strip().partition(chr(10))[0]}")
+            told = str(error).strip().partition("\n")[0]
+            self._stop(f"DATABASE_URL: {told}", code=FAILED)
         if scope.is_all:  # then pipeline_status goes by it
             TaskRun.objects.update_or_create(
                 name=VERIFY_TASK,
                 defaults={"success_at": timezone.now(), "result": msgspec.to_builtins(found)},
             )
         if found.differences:
-            raise SystemExit(1)
+            raise SystemExit(DIFFERS)
 
     def _look(
         self,
@@ -150,12 +156,12 @@ class Command(BaseCommand):
             return None
         account = Account.objects.filter(name=name).first()
         if account is None:
-            self._stop(f"--account {name!r}: there is no account of that name")
+            self._stop(f"--account {name!r}: there is no account of that name", code=FAILED)
         return account.pk
 
-    def _stop(self, text: str) -> NoReturn:
+    def _stop(self, text: str, *, code: int) -> NoReturn:
         self.stderr.write(f"error: {text}")
-        raise SystemExit(1)
+        raise SystemExit(code)
 
 
 @contextmanager

@@ -1,0 +1,120 @@
+"""The servers' packages come from where the machine's own apt gets its packages."""
+
+from pathlib import Path
+
+import pytest
+
+from compose.local import pins
+from compose.local.mirror import find_mirror
+
+DEB822 = """\
+# The mirror of the site.
+Types: deb deb-src
+URIs: https://mirror.example/debian/
+Suites: bookworm bookworm-updates
+Components: main
+Signed-By:
+ -----BEGIN PGP PUBLIC KEY BLOCK-----
+ .
+ mDMEY865UxYJKwYBBAHaRw8BAQdAd7Z0srwuhlB6JKFkcf4HU4SSS/xcRfwEQWzr
+ -----END PGP PUBLIC KEY BLOCK-----
+"""
+
+
+def write(folder: Path, files: dict[str, str]) -> Path:
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        pytest.param({}, None, id="no apt at all"),
+        pytest.param(
+            {"sources.list": "deb http://ftp.example/debian trixie main\n"},
+            "http://ftp.example/debian",
+            id="one line",
+        ),
+        pytest.param(
+            {
+                "sources.list": "# deb http://old.example/debian buster main\n"
+                "deb-src http://src.example/debian trixie main\n"
+                "deb http://security.example/debian-security trixie-security main\n"
+                "deb [arch=amd64 signed-by=/usr/share/keyrings/a.gpg] https://in.example:8443/a/"
+                "debian/ trixie main contrib # ours\n"
+                "deb http://second.example/debian trixie main\n"
+            },
+            "https://in.example:8443/a/debian",
+            id="options, comments, sources and security beside it",
+        ),
+        pytest.param(
+            {"sources.list.d/debian.sources": DEB822}, "https://mirror.example/debian", id="deb822"
+        ),
+        pytest.param(
+            {
+                "sources.list.d/a.sources": "Enabled: no\n" + DEB822,
+                "sources.list.d/b.sources": "Types: deb\nURIs: https://deb.example/node\n"
+                "Suites: nodistro\n\nTypes: deb-src\nURIs: http://src.example/debian\n"
+                "Suites: trixie\n\nTypes: deb\nURIs:\n http://far.example/debian-security\n"
+                " http://near.example/debian\nSuites: trixie\nComponents: main\n",
+            },
+            "http://near.example/debian",
+            id="stanzas that are off, of others, and over several lines",
+        ),
+        pytest.param(
+            {
+                "sources.list": "deb http://first.example/debian trixie main\n",
+                "sources.list.d/debian.sources": DEB822,
+            },
+            "http://first.example/debian",
+            id="in the order of apt",
+        ),
+        pytest.param(
+            {"sources.list.d/debian.sources.disabled": DEB822, "sources.list.d/x.list.save": "deb"},
+            None,
+            id="files that apt does not read",
+        ),
+        pytest.param(
+            {"sources.list": "deb http://archive.example/ubuntu noble main\n"},
+            None,
+            id="another distribution",
+        ),
+        pytest.param(
+            {"sources.list": "deb cdrom:[Debian]/debian trixie main\ndeb file:/srv/debian x main"},
+            None,
+            id="what debootstrap may not reach",
+        ),
+    ],
+)
+def test_it_finds_the_mirror_of_apt(
+    tmp_path: Path, files: dict[str, str], expected: str | None
+) -> None:
+    assert find_mirror(write(tmp_path, files)) == expected
+
+
+def test_it_follows_the_list_of_mirrors_that_a_cloud_image_names(tmp_path: Path) -> None:
+    listed = tmp_path / "mirrors" / "debian.list"
+    source = DEB822.replace("https://mirror.example/debian/", f"mirror+file://{listed}")
+    files = {"mirrors/debian.list": "https://cloud.example/debian\thttps\n"}
+    folder = write(tmp_path, {**files, "sources.list.d/debian.sources": source})
+    assert find_mirror(folder) == "https://cloud.example/debian"
+
+
+def test_it_takes_the_mirror_of_apt_unless_one_is_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DEBIAN_MIRROR", raising=False)
+    before = pins.read_pins()
+    folder = write(tmp_path, {"sources.list.d/debian.sources": DEB822})
+    monkeypatch.setattr("compose.local.mirror.find_mirror.__defaults__", (folder,))
+    found = pins.read_pins()
+    assert found.mirror == "https://mirror.example/debian"
+    assert found.key == before.key, "what is installed stays"
+    monkeypatch.setenv("DEBIAN_MIRROR", "http://mine.example/debian")
+    assert pins.read_pins().mirror == "http://mine.example/debian"
+    monkeypatch.delenv("DEBIAN_MIRROR")
+    monkeypatch.setattr("compose.local.mirror.find_mirror.__defaults__", (tmp_path / "none",))
+    assert pins.read_pins().mirror == "http://deb.debian.org/debian"
