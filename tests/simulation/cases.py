@@ -11,6 +11,7 @@ from telemetry.core.reasons import Reason
 from telemetry.queue.batches import ClaimedBatch
 from tests.simulation.world import World
 
+STALE_AFTER_S = 20.0
 ENVIRON = {
     "REDIS_URL": "redis://none",
     "DATABASE_URL": "postgres://none",
@@ -32,6 +33,13 @@ MACS = tuple(f"aa:bb:cc:dd:ee:0{number}" for number in range(5))
 
 # The first letter of a payload says what becomes of the message.
 GOOD, POISON, KILLER, REFUSED = b"g", b"p", b"k", b"r"
+MIXTURES = (
+    (GOOD,),
+    (GOOD,),
+    (GOOD,) * 5 + (POISON,),
+    (GOOD,) * 5 + (KILLER,),
+    (REFUSED,) * 9 + (GOOD,),
+)
 
 
 @dataclass(frozen=True)
@@ -48,7 +56,7 @@ class Case:
 def draw_case(seed: int) -> Case:
     """The case of a seed."""
     random = Random(seed ^ 0xCA5E)
-    kinds = random.choice(((GOOD,), (GOOD,), (GOOD,) * 6 + (POISON,), (GOOD,) * 8 + (KILLER,), (REFUSED,) * 9 + (GOOD,)))
+    kinds = random.choice(MIXTURES)
     bursts, number = [], 0
     for _ in range(random.randint(1, 3)):
         messages = []
@@ -57,7 +65,7 @@ def draw_case(seed: int) -> Case:
             topic = f"tds_new/devices/{random.choice(MACS)}/telemetry"
             messages.append(RawMessage(topic, random.choice(kinds) + b"%d" % number))
         bursts.append((random.choice((0.0, 0.002, 1.0, 15.0)), messages))
-    return Case(bursts, random.choice((1, 1, 2)), random.randint(1, 3), random.randint(1, 3))
+    return Case(bursts, random.choice((1, 1, 2)), random.randint(1, 3), random.choice((1, 1, 2, 3)))
 
 
 def judge(world: World, _batch: ClaimedBatch, message: RawMessage) -> Verdict:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ingest_bridge.backpressure
 import ingest_bridge.bridge
@@ -19,6 +19,9 @@ import telemetry.queue.pools
 import workers.pool_guard
 import workers.runner
 from tests.simulation.world import World
+
+if TYPE_CHECKING:
+    from tests.simulation.plant import Plant
 
 TIMED = (
     ingest_bridge.bridge,
@@ -50,7 +53,7 @@ class Faked:
     """Time, random, secrets, os, psutil, socket and log in one: they have no name in common."""
 
     world: World
-    broker: Any = None
+    plant: "Plant"
 
     def time(self) -> float:
         return self.world.now
@@ -93,7 +96,9 @@ class Faked:
     def log(self, event: str, **fields: Any) -> None:
         if event in NEVER_LOGGED:
             self.world.violate(f"{event} {fields}")
-        elif self.world.trace is not None:
+        elif event in ("batch_split", "message_isolated"):
+            self.plant.watch.note_given_up(fields["batch_id"], fields["detail"])
+        if self.world.trace is not None:
             told = {name: value for name, value in fields.items() if name in ("batch_id", "reason")}
             self.world.note(f"log: {event} {json.dumps(told) if told else ''}".rstrip())
 
@@ -119,7 +124,7 @@ def faked_modules() -> Iterator[Faked]:
     for module, name in changes:
         setattr(module, name, FAKED)
     workers.runner.wait_unless_stopping = FAKED.wait_unless_stopping  # type: ignore[assignment]
-    ingest_bridge.bridge.Session = lambda options, on_message: FAKED.open_session(  # type: ignore[assignment,misc]
+    ingest_bridge.bridge.Session = lambda options, on_message: FAKED.plant.open_session(  # type: ignore[assignment,misc]
         options, on_message
     )
     try:

@@ -13,14 +13,15 @@ def pass_through(_label: str, effect: Callable[[], Any]) -> Any:
 
 
 class LeanRedis:
-    """Every call goes through `gate`, which may do more or less than what is asked."""
+    """Every call goes through `gate`, which may do more or less than what is asked. As
+    `config.full_redis.SmallWrites`, commands and transactions pass when Redis is full."""
 
     def __init__(self, data: Data, gate: Gate = pass_through) -> None:
         self.data = data
         self.gate = gate
 
     def _run(self, name: str, *arguments: Any) -> Any:
-        return self.gate(name, lambda: self.data.run(name, *arguments))
+        return self.gate(name, lambda: self.data.run(name, *arguments, may_exceed=True))
 
     def register_script(self, text: str) -> Callable[..., Any]:
         """A callable with `keys` and `args`."""
@@ -31,9 +32,9 @@ class LeanRedis:
 
         return call
 
-    def pipeline(self, *, transaction: bool) -> "Pipeline":
+    def pipeline(self, *, transaction: bool) -> "Pipeline":  # noqa: ARG002 - both are one step
         """Commands that go in one round trip."""
-        return Pipeline(self, transaction=transaction)
+        return Pipeline(self)
 
     def get(self, key: Any) -> Any:
         return self._run("GET", key)
@@ -114,10 +115,9 @@ class LeanRedis:
 class Pipeline:
     """Collects commands; `execute` sends them."""
 
-    def __init__(self, client: LeanRedis, *, transaction: bool) -> None:
+    def __init__(self, client: LeanRedis) -> None:
         self._client = client
         self._calls: list[Callable[[LeanRedis], Any]] = []
-        assert not transaction, "nothing of the product sends one"
 
     def __getattr__(self, name: str) -> Callable[..., None]:
         def add(*arguments: Any, **named: Any) -> None:

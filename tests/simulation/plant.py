@@ -18,7 +18,7 @@ from telemetry.queue import requeue
 from telemetry.queue.alarm import overrule, read_alarm
 from telemetry.queue.batches import BatchQueue
 from tests.simulation.broker import Broker, ServerSession, SimSession
-from tests.simulation.cases import BRIDGE, INGEST, Case, judge
+from tests.simulation.cases import BRIDGE, INGEST, STALE_AFTER_S, Case, judge
 from tests.simulation.lean_client import LeanRedis
 from tests.simulation.lean_redis import Data
 from tests.simulation.memory_store import Books, MemoryStore
@@ -27,7 +27,6 @@ from tests.simulation.watch import Watch
 from tests.simulation.world import FOREVER, Actor, Crash, World
 from workers.runner import BatchRunner
 
-STALE_AFTER_S = 20.0
 VISIBILITY_S = 30.0
 REQUEUE_EVERY_S = 10.0
 OPERATOR_LOOKS_EVERY_S = 60.0
@@ -47,7 +46,7 @@ class SimCelery:
         plant = self.plant
         text = b'{"headers": {"id": "%b"}}' % task_id.encode()
         plant.watch.note_sent(task_id, text)
-        send = partial(plant.data.run, "LPUSH", queue, text)
+        send = partial(plant.data.run, "LPUSH", queue, text, may_exceed=True)
         plant.world.call("redis", f"sends task {task_id}", send, NO_QUEUE)
 
 
@@ -87,6 +86,10 @@ class Plant:
             world.add(f"worker-{number}", self._worker)
         world.add("requeue", self._requeue)
         world.add("gateways", self._gateways).is_steady = True
+
+    def _run(self, *command: Any) -> Any:
+        """What Celery sends to Redis; it passes when Redis is full (`config.full_redis`)."""
+        return self.data.run(*command, may_exceed=True)
 
     def _reach_redis(self, label: str, effect: Any) -> Any:
         return self.world.call("redis", label, effect, NO_REDIS)
@@ -169,7 +172,7 @@ class Plant:
             actor.is_busy = True
             try:
                 self._restore_visible()
-                text = self._reach_redis("pops a task", partial(self.data.run, "RPOP", TASKS))
+                text = self._reach_redis("pops a task", partial(self._run, "RPOP", TASKS))
                 if text is not None:
                     self._run_task(actor, runner, text)
             except RedisError as error:
@@ -183,18 +186,18 @@ class Plant:
                 self._reach_redis("gives a task back", partial(self._give_back, tag))
 
     def _give_back(self, tag: bytes) -> None:
-        text = self.data.run("HGET", UNACKED, tag)
+        text = self._run("HGET", UNACKED, tag)
         self._forget_task(tag)
         if text is not None:
-            self.data.run("LPUSH", TASKS, json.dumps(json.loads(text)[0]))
+            self._run("LPUSH", TASKS, json.dumps(json.loads(text)[0]))
 
     def _forget_task(self, tag: bytes) -> None:
-        self.data.run("ZREM", UNACKED_INDEX, tag)
-        self.data.run("HDEL", UNACKED, tag)
+        self._run("ZREM", UNACKED_INDEX, tag)
+        self._run("HDEL", UNACKED, tag)
 
     def _note_task(self, tag: bytes, text: bytes) -> None:
-        self.data.run("ZADD", UNACKED_INDEX, self.world.now, tag)
-        self.data.run("HSET", UNACKED, tag, b'[%b, "", "ingest"]' % text)
+        self._run("ZADD", UNACKED_INDEX, self.world.now, tag)
+        self._run("HSET", UNACKED, tag, b'[%b, "", "ingest"]' % text)
 
     def _run_task(self, actor: Actor, runner: BatchRunner, text: bytes) -> None:
         tag = b"%d" % next(self._tags)

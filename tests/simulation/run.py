@@ -31,8 +31,7 @@ def run(
     world = World(seed, schedule)
     world.trace = [] if traced else None
     FAKED.world = world
-    plant = Plant(world, draw_case(seed), wiring)
-    FAKED.open_session = plant.open_session  # type: ignore[attr-defined]
+    plant = FAKED.plant = Plant(world, draw_case(seed), wiring)
     is_over = world.run(is_over=lambda: is_at_rest(plant), longest_s=LONGEST_S)
     found = list(world.violations)
     if not found and not is_over:

@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from random import Random
 from typing import NamedTuple
 
-PAUSES_S = (0.01, 1.0, 12.0, 25.0, 70.0)  # the last ones pass every limit
-MOST_EVENTS = 14
+PAUSES_S = (0.01, 1.0, 12.0, 25.0, 70.0, 70.0)  # the last ones pass every limit
+MOST_EVENTS = 12
 
 # What may happen at a call of each kind.
 KINDS = {
@@ -36,8 +36,11 @@ class Drawn:
 
     def __init__(self, seed: int) -> None:
         self._random = random = Random(seed)
-        self._tastes = frozenset(random.sample(ALL_KINDS, random.randint(2, len(ALL_KINDS))))
-        self._gap = random.choice((3, 8, 20, 50))
+        tastes = random.sample(ALL_KINDS, random.randint(1, 6))
+        self._kinds = {
+            place: [kind for kind in kinds if kind in tastes] for place, kinds in KINDS.items()
+        }
+        self._gap = random.choice((4, 8, 16, 40))
         self._wait = random.randint(0, self._gap * 2)
         self.events: list[Event] = []
 
@@ -46,11 +49,11 @@ class Drawn:
         self._wait -= 1
         if self._wait >= 0 or len(self.events) >= MOST_EVENTS:
             return None
-        random = self._random
-        self._wait = int(random.expovariate(1 / self._gap))
-        kind = random.choice(KINDS[place])
-        if kind not in self._tastes:
+        kinds, random = self._kinds[place], self._random
+        if not kinds:
             return None
+        self._wait = int(random.expovariate(1 / self._gap))
+        kind = random.choice(kinds)
         event = Event(actor, call, kind, random.choice(PAUSES_S))
         self.events.append(event)
         return event

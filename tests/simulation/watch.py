@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from telemetry.core.batch import RawMessage
-from tests.simulation.cases import GOOD, KILLER, POISON, REFUSED
+from tests.simulation.cases import GOOD, KILLER, POISON, REFUSED, STALE_AFTER_S
 from tests.simulation.schedule import Event
 from tests.simulation.world import FOREVER, Actor
 
@@ -33,6 +33,7 @@ class Watch:
         self._disturbances = 0  # events that may end a start, or let two workers start
         self._requeue_began_at = FOREVER
         self._waiting_then: frozenset[bytes] = frozenset()
+        self._held_then: frozenset[bytes] = frozenset()
 
     @contextmanager
     def hand(self, actor: Actor, batch_id: str) -> Iterator[None]:
@@ -47,7 +48,7 @@ class Watch:
     def note_event(self, actor: Actor, event: Event) -> None:
         """Something befell an actor."""
         hand = self._hands.get(actor.name)
-        if hand is not None and event.kind != "switch":
+        if hand is not None and event.kind not in ("switch", "away", "cut", "full"):
             hand.is_disturbed = True
         self._disturbances += event.kind not in ("away", "cut", "stop")
 
@@ -55,10 +56,23 @@ class Watch:
         """Whether so much happened that a batch may have been started too often without its fault."""
         return self._disturbances >= self._plant.case.attempts
 
+    def note_given_up(self, batch_id: str, detail: str) -> None:
+        """A worker gives a batch up because it was started too often."""
+        kinds = {message.payload[:1] for message in self._plant.published}
+        if detail.startswith("no end") and KILLER not in kinds and not self.may_isolate():
+            self._plant.world.violate(f"{batch_id} is given up although its starts came to an end")
+
     def begin_requeue(self) -> None:
         """The safety net looks."""
         self._requeue_began_at = self._plant.world.now
         self._waiting_then = frozenset(self._plant.data.keys.get(b"ingest", ()))
+        self._held_then = self._list_held()
+
+    def _list_held(self) -> frozenset[bytes]:
+        """Tags of the tasks that workers took not long ago."""
+        since = self._plant.world.now - STALE_AFTER_S
+        index = self._plant.data.keys.get(b"unacked_index", {})
+        return frozenset(tag for tag, at in index.items() if at > since)
 
     def note_sent(self, batch_id: str, text: bytes) -> None:
         """A task is about to be sent."""
@@ -67,6 +81,9 @@ class Watch:
             return
         if text in self._waiting_then and text in self._plant.data.keys.get(b"ingest", ()):
             world.violate(f"{batch_id} is sent again although its task waits")
+        unacked = self._plant.data.keys.get(b"unacked", {})
+        if any(text in unacked.get(tag, b"") for tag in self._held_then & self._list_held()):
+            world.violate(f"{batch_id} is sent again although a worker took its task")
         for hand in self._hands.values():
             if (
                 hand.batch_id == batch_id
