@@ -8,20 +8,23 @@ from collections.abc import Sequence
 from celery import Celery
 from celery.signals import setup_logging
 from kombu import Exchange, Queue
+from kombu.transport import TRANSPORT_ALIASES
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from config.full_redis import SmallWrites
 from config.logs import configure_logging
 from config.options import LogOptions, QueueOptions, RedisOptions
 
 
-def connect_redis(options: RedisOptions) -> Redis:
+def connect_redis(options: RedisOptions, *, client: type[Redis] = SmallWrites) -> Redis:
     """A client that gives up after the socket timeout and never retries by itself.
 
-    Callers retry: they know whether repeating is safe and whether to go on waiting.
+    Callers retry: they know whether repeating is safe and whether to go on waiting. Who brings data
+    in by commands of its own takes `client=Redis`, which is refused when Redis is full.
     """
-    return Redis.from_url(
+    return client.from_url(
         options.url,
         socket_timeout=options.socket_timeout_s,
         socket_connect_timeout=options.socket_timeout_s,
@@ -41,6 +44,9 @@ def build_celery_app(
 
     `imports` are the modules whose tasks its workers run; `fixups=[]` leaves Django out.
     """
+    # For the schemes and not as `broker_transport`, which would be the scheme of addresses then:
+    # Flower tells by it what the broker is.
+    TRANSPORT_ALIASES.update(dict.fromkeys(("redis", "rediss"), "config.full_redis:Transport"))
     app = Celery("tds_telemetry", broker=options.redis.url, set_as_current=False, fixups=fixups)
     app.conf.update(
         accept_content=["json"],

@@ -25,6 +25,8 @@ DEBUG = OPTIONS.debug
 ALLOWED_HOSTS = list(OPTIONS.allowed_hosts)
 CSRF_TRUSTED_ORIGINS = list(OPTIONS.trusted_origins)
 
+SILENCED_SYSTEM_CHECKS = list(OPTIONS.checks.silenced)
+
 INSTALLED_APPS = [
     "unfold",
     "unfold.contrib.filters",

@@ -6,43 +6,15 @@ longer new ones are filled: large ones are stored at a fraction of the cost.
 """
 
 import structlog
-from msgspec import Struct
 from redis import RedisError
 
-from config.options import BridgeOptions
 from telemetry.queue.batches import BatchQueue
-from telemetry.queue.levels import Levels, read_levels
+from telemetry.queue.levels import WaterMarks, read_levels
 
 CHECK_EVERY_S = 0.1
 FADING = 0.35  # what is left of the lateness after a second in which less is seen
 
 log = structlog.get_logger("ingest_bridge")
-
-
-class WaterMarks(Struct, frozen=True):
-    """Above a high mark the bridge pauses, below both low marks it resumes. Memory in percent."""
-
-    pending_high: int
-    pending_low: int
-    memory_high: int
-    memory_low: int
-
-    def judge(self, levels: Levels, *, is_paused: bool) -> str:
-        """Why to pause, in words; empty when nothing speaks against taking messages."""
-        pending_mark = self.pending_low if is_paused else self.pending_high
-        memory_mark = self.memory_low if is_paused else self.memory_high
-        if levels.pending_messages > pending_mark:
-            return f"{levels.pending_messages} messages pending, the mark is {pending_mark}"
-        if levels.memory_percent > memory_mark:
-            return f"Redis is {levels.memory_percent:.0f}% full, the mark is {memory_mark}%"
-        return ""
-
-
-def choose_marks(options: BridgeOptions) -> WaterMarks:
-    """The marks of the settings."""
-    return WaterMarks(
-        options.pending_high, options.pending_low, options.memory_high, options.memory_low
-    )
 
 
 class Backpressure:

@@ -8,7 +8,7 @@ import structlog
 from redis import Redis, RedisError
 
 from config.options import BridgeOptions
-from ingest_bridge.backpressure import Backpressure, choose_marks
+from ingest_bridge.backpressure import Backpressure
 from ingest_bridge.collector import Collector, FlushPolicy
 from ingest_bridge.drops import BrokerDrops
 from ingest_bridge.health import HealthFile
@@ -18,6 +18,7 @@ from ingest_bridge.session import Session
 from telemetry.core.batch import RawMessage
 from telemetry.core.retry import backoff_delay_s
 from telemetry.queue.batches import BatchQueue
+from telemetry.queue.levels import choose_marks
 
 LONGEST_WAIT_S = 0.5
 CONNECT_TIMEOUT_S = 10.0
@@ -49,12 +50,12 @@ class Bridge:
         self._drops = BrokerDrops(queue, self._session)
         self._sender = Sender(queue, client_id=options.client_id)
         self._lease = Lease(redis, client_id=options.client_id)
-        self._backpressure = Backpressure(queue, choose_marks(options))
+        self._backpressure = Backpressure(queue, choose_marks(options.marks))
         self._health = HealthFile(options.health_file)
-        self._was_ready = False
+        self._is_connected = self._was_ready = False
         self._has_overflowed = False
         self._connects = 0
-        self._connect_at = 0.0
+        self._connect_at = self._ready_by = 0.0
         self._progress_at = time.time()
         self._read_at = self._message_at = time.monotonic()
         self._is_stopping = False
@@ -81,6 +82,7 @@ class Bridge:
     def step(self) -> None:
         """Go round once: wait for the socket, read, flush what is due, acknowledge."""
         now_s = time.monotonic()
+        self._watch_connection()
         self._connect_when_due(now_s)
         self._rest(now_s)
         readable, writable = self._session.wait(self._choose_wait_s(now_s))
@@ -133,7 +135,8 @@ class Bridge:
         except OSError as error:
             log.warning("broker_unavailable", delay_s=round(delay_s, 2), error=str(error))
         else:
-            self._connect_at = now_s + CONNECT_TIMEOUT_S
+            self._is_connected = True
+            self._ready_by = now_s + CONNECT_TIMEOUT_S
 
     def _choose_wait_s(self, now_s: float) -> float:
         if self._sender.outgoing is not None:
@@ -167,6 +170,8 @@ class Bridge:
         self._collector.add(message, packet_id=packet_id, now_s=self._read_at)
 
     def _watch_connection(self) -> None:
+        if self._is_connected and not self._session.is_open:
+            self._note_end()
         is_ready = self._session.is_ready
         if is_ready and not self._was_ready:
             self._connects = 0
@@ -176,14 +181,20 @@ class Bridge:
                 topic=self._session.topic,
                 session_present=self._session.was_present,
             )
-        elif self._was_ready and not is_ready:
-            dropped = self._collector.start_generation()
-            self._connect_at = time.monotonic() + 0.1
-            log.warning("disconnected", unflushed_messages=dropped)
-        elif not is_ready and self._session.is_open and time.monotonic() > self._connect_at:
+        elif self._is_connected and not is_ready and time.monotonic() > self._ready_by:
             log.warning("broker_silent", timeout_s=CONNECT_TIMEOUT_S)
             self._session.abandon()
+            self._note_end()
         self._was_ready = is_ready
+
+    def _note_end(self) -> None:
+        """A connection ended, ready or not. Packet ids belong to the socket that they were read
+        from, and what was not acknowledged on it comes again: the next one is a new generation."""
+        self._is_connected = False
+        dropped = self._collector.start_generation()
+        if self._was_ready:
+            self._connect_at = time.monotonic() + 0.1
+        log.warning("disconnected", was_ready=self._was_ready, unflushed_messages=dropped)
 
     def _can_start(self) -> bool:
         return self._sender.outgoing is None and not self._backpressure.is_paused

@@ -20,14 +20,15 @@ from telemetry.core.batch import BRIDGE_KEY, SESSIONS_KEY
 LEASE_S = 15
 RENEW_S = 3.0
 
-_RENEW = """
+# Both also when Redis is full: who cannot renew a lease would seem dead.
+_RENEW = """#!lua flags=allow-oom
 local held = redis.call('GET', KEYS[1])
 if held and cjson.decode(held).token ~= ARGV[1] then return 0 end
 redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3])
 redis.call('SADD', KEYS[2], ARGV[4])
 return 1
 """
-_RELEASE = """
+_RELEASE = """#!lua flags=allow-oom
 local held = redis.call('GET', KEYS[1])
 if held and cjson.decode(held).token == ARGV[1] then redis.call('DEL', KEYS[1]) end
 if ARGV[2] == 'retired' then redis.call('SREM', KEYS[2], ARGV[3]) end

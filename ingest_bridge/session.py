@@ -20,7 +20,7 @@ from config.options import BridgeOptions
 from ingest_bridge.bulk import BulkClient, supports_bulk
 from ingest_bridge.errors import EXIT_TAKEN_OVER, BridgeError
 from telemetry.core.batch import RawMessage
-from telemetry.core.topic import subscription
+from telemetry.core.topic import former_subscription, subscription
 
 NEVER_EXPIRES = 0xFFFFFFFF
 DROPPED_TOPIC = "$SYS/broker/publish/messages/dropped"
@@ -39,7 +39,9 @@ class Session:
         self._options = options
         self._deliver = on_message
         self._fault: BridgeError | None = None
-        self.topic = subscription(options.topic.prefix, share_group=options.share_group)
+        prefix, group = options.topic.prefix, options.share_group
+        self.topic = subscription(prefix, share_group=group)
+        self._former_topic = former_subscription(prefix, share_group=group)
         self.is_ready = False  # connected and subscribed (or unsubscribed, when retiring)
         self.is_retiring = False
         self.was_present = False
@@ -171,10 +173,14 @@ class Session:
             return
         self.was_present = flags.session_present
         if self.is_retiring:
-            client.unsubscribe(self.topic)
+            client.unsubscribe([self.topic, self._former_topic])
         else:
             telemetry, figures = SubscribeOptions(qos=1), SubscribeOptions(qos=0)
             client.subscribe([(self.topic, telemetry), (DROPPED_TOPIC, figures)])
+            if self.was_present:
+                # The session may be an older bridge's: each message would come twice. Only now, so
+                # that at every instant somebody is subscribed.
+                client.unsubscribe(self._former_topic)
 
     def _on_disconnect(
         self,
@@ -212,7 +218,8 @@ class Session:
         self.is_ready = True
 
     def _on_unsubscribe(self, *_: object) -> None:
-        self.is_ready = True
+        if self.is_retiring:
+            self.is_ready = True
 
     def _on_message(self, _client: Client, _userdata: object, message: MQTTMessage) -> None:
         try:

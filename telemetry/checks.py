@@ -4,14 +4,18 @@ telemetry.E001  readings are kept longer than they may be late, with a billing m
 telemetry.E002  aggregates are kept at least as long as readings
 telemetry.E003  compression waits until lateness is no longer usual (pitfall T5)
 telemetry.E004  compression comes before the drop
+telemetry.E005  a batch is not sent again while a worker may still work on it
+telemetry.E006  nor is its task given to another worker
 """
 
 from typing import Any
 
 from django.core.checks import Error, register
 
+from config.database import CONNECT_TIMEOUT_S
 from config.env import read_options
-from config.options import StorageOptions
+from config.options import IngestOptions, MaintenanceOptions, StorageOptions
+from telemetry.core.batch_life import find_impatience
 from telemetry.core.storage_life import find_contradictions
 
 TAG = "telemetry"
@@ -23,6 +27,21 @@ def check_storage_life(**_: Any) -> list[Error]:
     return [
         Error(found.text, hint=found.hint, id=found.id)
         for found in find_contradictions(**_as_days(read_options(StorageOptions)))
+    ]
+
+
+@register(TAG)
+def check_batch_life(**_: Any) -> list[Error]:
+    """What is still worked on must not count as lost."""
+    ingest, maintenance = read_options(IngestOptions), read_options(MaintenanceOptions)
+    return [
+        Error(found.text, hint=found.hint, id=found.id)
+        for found in find_impatience(
+            stale_after_s=maintenance.stale_after_s,
+            visibility_timeout_s=ingest.queue.visibility_timeout_s,
+            statement_timeout_s=ingest.statement_timeout_s,
+            connect_timeout_s=CONNECT_TIMEOUT_S,
+        )
     ]
 
 

@@ -14,7 +14,7 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, models, transaction
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from telemetry.core.topic import MAC_PATTERN
+from telemetry.core.topic import MAC_PATTERN, read_mac
 from telemetry.models import Account, Device, Gateway
 from telemetry.models.accounts import LAST_BILLING_DAY, validate_time_zone
 
@@ -52,7 +52,7 @@ class DeviceSpec(Struct, forbid_unknown_fields=True):
 
 
 class GatewaySpec(Struct, forbid_unknown_fields=True):
-    """A gateway of the file, with its devices."""
+    """A gateway of the file, with its devices. `mac` stands in its stored form."""
 
     account: str
     code: Text
@@ -64,6 +64,9 @@ class GatewaySpec(Struct, forbid_unknown_fields=True):
     is_active: bool = True
     firmware_version: Annotated[str, Meta(max_length=50)] = ""
     offline_after_s: Annotated[int, Meta(ge=5)] | None = None
+
+    def __post_init__(self) -> None:
+        self.mac = read_mac(self.mac) or self.mac
 
 
 class FleetSpec(Struct, forbid_unknown_fields=True):
@@ -96,7 +99,7 @@ def read_fleet(text: bytes) -> FleetSpec:
             validate_time_zone(account.time_zone)
         except ValidationError as error:
             raise FleetError(f"accounts[{index}].time_zone: {error.messages[0]}") from error
-    _check_unique((gateway.mac.lower() for gateway in fleet.gateways), "gateways: MAC")
+    _check_unique((gateway.mac for gateway in fleet.gateways), "gateways: MAC")
     _check_unique(((one.account, one.code) for one in fleet.gateways), "gateways: code")
     for index, gateway in enumerate(fleet.gateways):
         _check_unique((device.code for device in gateway.devices), f"gateways[{index}]: device")
@@ -135,18 +138,18 @@ def load_fleet(fleet: FleetSpec) -> Loaded:
     for index, spec in enumerate(fleet.gateways):
         if spec.account not in accounts:
             raise FleetError(f"gateways[{index}].account: no account is named {spec.account!r}")
-    macs = [spec.mac.lower() for spec in fleet.gateways]
+    macs = [spec.mac for spec in fleet.gateways]
     gateways = {row.mac: row for row in Gateway.objects.filter(mac__in=macs)}
-    wanted = {spec.mac.lower(): _gateway_fields(spec, accounts) for spec in fleet.gateways}
+    wanted = {spec.mac: _gateway_fields(spec, accounts) for spec in fleet.gateways}
     done_gateways = _save_all(Gateway, gateways, wanted)
     devices = {
         (row.gateway_id, row.code): row
         for row in Device.objects.filter(gateway__in=gateways.values())
     }
     wanted_devices = {
-        (gateways[spec.mac.lower()].pk, device.code): {
+        (gateways[spec.mac].pk, device.code): {
             **_list_given(device),
-            "gateway": gateways[spec.mac.lower()],
+            "gateway": gateways[spec.mac],
             "account": accounts[spec.account],
         }
         for spec in fleet.gateways
@@ -164,7 +167,7 @@ def _list_given(spec: Struct) -> dict[str, Any]:
 def _gateway_fields(spec: GatewaySpec, accounts: dict[str, Account]) -> dict[str, Any]:
     fields = msgspec.structs.asdict(spec)
     del fields["devices"]
-    return {**fields, "mac": spec.mac.lower(), "account": accounts[spec.account]}
+    return {**fields, "account": accounts[spec.account]}
 
 
 def _save_all(

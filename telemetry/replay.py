@@ -4,17 +4,27 @@ from collections.abc import Callable
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
+from msgspec import Struct
+from redis.exceptions import OutOfMemoryError
 
 from config.celery import app
 from config.env import read_options
-from config.options import RedisOptions
+from config.options import MarkOptions, RedisOptions
 from config.queue import connect_redis
 from telemetry.core.batch import REPLAY_SOURCE, RawMessage
 from telemetry.core.reasons import Reason
 from telemetry.models import DeadLetter, Device, Gateway, User
 from telemetry.queue.batches import BatchQueue
+from telemetry.queue.levels import choose_marks, read_levels
 
 BATCH_SIZE = 500
+
+
+class Replay(Struct, frozen=True):
+    """How many dead letters were sent again, and why no more were; empty when all were."""
+
+    sent: int
+    hindrance: str = ""
 
 
 def replay_dead_letters(
@@ -23,29 +33,51 @@ def replay_dead_letters(
     user: User | None = None,
     limit: int | None = None,
     progress: Callable[[int], None] | None = None,
-) -> int:
-    """Send pending dead letters again; how many. `progress` is told the number of each batch.
+    wait: Callable[[str], bool] = lambda _: False,
+) -> Replay:
+    """Send pending dead letters again. `progress` is told the number of each batch.
 
-    First the queue has them, then they are marked: an end between the two sends them twice, which
-    storing makes harmless; the other way round would lose them. Raises `redis.RedisError`.
+    Live messages go first: where the queue is too full, `wait` is told why. It may take its time
+    and say to look again; otherwise the rest stays pending. Raises `redis.RedisError`.
     """
     queue = BatchQueue(connect_redis(read_options(RedisOptions)), app)
+    marks = choose_marks(read_options(MarkOptions))
     pending = dead_letters.filter(state=DeadLetter.State.PENDING)
     ids = list(pending.order_by("id").values_list("id", flat=True)[:limit])
     sent = 0
-    for start in range(0, len(ids), BATCH_SIZE):
-        rows = DeadLetter.objects.filter(id__in=ids[start : start + BATCH_SIZE]).order_by("id")
-        messages = [RawMessage(row.topic, bytes(row.payload)) for row in rows]
-        # Marked before the worker can have judged it again, or its verdict would be overwritten.
-        batch_id = queue.prepare(messages, source=REPLAY_SOURCE)
-        marked = DeadLetter.objects.filter(
-            id__in=[row.id for row in rows], state=DeadLetter.State.PENDING
-        ).update(state=DeadLetter.State.REPLAYED, handled_by=user, handled_at=timezone.now())
-        queue.send_task(batch_id, count=len(messages), source=REPLAY_SOURCE)
-        sent += marked
+    while ids:
+        hindrance = marks.judge(read_levels(queue.redis), is_paused=True)
+        if hindrance:
+            if wait(hindrance):
+                continue
+            return Replay(sent, hindrance)
+        try:
+            sent += _send(queue, ids[:BATCH_SIZE], user)
+        except OutOfMemoryError:
+            continue  # it has filled up since the look at it
         if progress is not None:
-            progress(len(messages))
-    return sent
+            progress(len(ids[:BATCH_SIZE]))
+        del ids[:BATCH_SIZE]
+    return Replay(sent)
+
+
+def _send(queue: BatchQueue, ids: list[int], user: User | None) -> int:
+    """Send those that are still pending as one batch; how many.
+
+    First the queue has them, then they are marked: an end between the two sends them twice, which
+    storing makes harmless; the other way round would lose them.
+    """
+    rows = DeadLetter.objects.filter(id__in=ids, state=DeadLetter.State.PENDING).order_by("id")
+    messages = [RawMessage(row.topic, bytes(row.payload)) for row in rows]
+    if not messages:
+        return 0
+    # Marked before the worker can have judged it again, or its verdict would be overwritten.
+    batch_id = queue.prepare(messages, source=REPLAY_SOURCE)
+    marked = DeadLetter.objects.filter(
+        id__in=[row.id for row in rows], state=DeadLetter.State.PENDING
+    ).update(state=DeadLetter.State.REPLAYED, handled_by=user, handled_at=timezone.now())
+    queue.send_task(batch_id, count=len(messages), source=REPLAY_SOURCE)
+    return marked
 
 
 def find_waiting_dead_letters() -> "QuerySet[DeadLetter]":

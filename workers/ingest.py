@@ -1,18 +1,38 @@
 """The pool "ingest": store batches exactly once, whatever fails."""
 
 import gc
+import sys
 
 from celery import Task, shared_task
-from celery.signals import worker_process_init, worker_shutting_down
+from celery.signals import worker_init, worker_process_init, worker_shutting_down
 
+from config.database import CONNECT_TIMEOUT_S
 from config.env import read_options
-from config.options import IngestOptions
+from config.options import CheckOptions, IngestOptions, MaintenanceOptions
 from telemetry.core.batch import STORE_BATCH_TASK
+from telemetry.core.batch_life import find_impatience
 from workers import signs  # noqa: F401 - connects to Celery's signals
 from workers.runner import BatchRunner, open_runner
 from workers.stopping import begin_stop
 
 _runner: BatchRunner | None = None
+
+
+@worker_init.connect
+def _hold_to_the_rules(**_: object) -> None:
+    """Start with no settings that contradict each other, without Django's checks."""
+    options, silenced = read_options(IngestOptions), read_options(CheckOptions).silenced
+    errors = find_impatience(
+        stale_after_s=read_options(MaintenanceOptions).stale_after_s,
+        visibility_timeout_s=options.queue.visibility_timeout_s,
+        statement_timeout_s=options.statement_timeout_s,
+        connect_timeout_s=CONNECT_TIMEOUT_S,
+    )
+    errors = [found for found in errors if found.id not in silenced]
+    for found in errors:
+        sys.stderr.write(f"error: {found.text} ({found.id})\n")
+    if errors:
+        raise SystemExit(2)
 
 
 @worker_process_init.connect

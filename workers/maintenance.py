@@ -225,4 +225,6 @@ def send_reports() -> Result:
 @recorded_task(REPLAY_WAITING_TASK, rows="replayed", is_frequent=True)
 def replay_waiting() -> Result:
     """Send again the dead letters whose gateway or device is registered and active by now."""
-    return {"replayed": replay_dead_letters(find_waiting_dead_letters())}
+    replay = replay_dead_letters(find_waiting_dead_letters())
+    waits = {"waits": replay.hindrance} if replay.hindrance else {}
+    return {"replayed": replay.sent, **waits}  # the next run goes on

@@ -5,10 +5,11 @@ Each process reads the classes that it needs and nothing else.
 """
 
 from config.options.api import ApiOptions
-from config.options.bridge import BridgeOptions
+from config.options.bridge import BridgeOptions, MarkOptions
 from config.options.mail import MailOptions
 from config.options.shared import (
     BrokerOptions,
+    CheckOptions,
     DatabaseOptions,
     LogOptions,
     QueueOptions,
@@ -25,12 +26,14 @@ __all__ = [
     "ApiOptions",
     "BridgeOptions",
     "BrokerOptions",
+    "CheckOptions",
     "ContractOptions",
     "DatabaseOptions",
     "IngestOptions",
     "LogOptions",
     "MailOptions",
     "MaintenanceOptions",
+    "MarkOptions",
     "QueueOptions",
     "RedisOptions",
     "SimulatorOptions",

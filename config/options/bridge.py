@@ -9,6 +9,49 @@ from config.options.shared import BrokerOptions, LogOptions, RedisOptions, Topic
 
 
 @dataclass(frozen=True)
+class MarkOptions:
+    """How full the queue may be: above a high mark bridges take no more, below the low ones they go
+    on. Imports and replays stop at the low ones."""
+
+    pending_high: int = setting(
+        "BRIDGE_PENDING_HIGH",
+        "messages waiting to be stored above which bridges take no more",
+        default=1_000_000,
+        unit="messages",
+        minimum=1,
+        maximum=1_000_000_000,
+    )
+    pending_low: int = setting(
+        "BRIDGE_PENDING_LOW",
+        "messages waiting to be stored below which bridges go on",
+        default=800_000,
+        unit="messages",
+        minimum=0,
+        maximum=1_000_000_000,
+    )
+    memory_high: int = setting(
+        "BRIDGE_REDIS_MEMORY_HIGH",
+        "share of Redis's maxmemory above which bridges take no more",
+        default=80,
+        unit="percent",
+        minimum=1,
+        maximum=100,
+    )
+    memory_low: int = setting(
+        "BRIDGE_REDIS_MEMORY_LOW",
+        "share of Redis's maxmemory below which bridges go on",
+        default=70,
+        unit="percent",
+        minimum=0,
+        maximum=100,
+    )
+
+    def __post_init__(self) -> None:
+        _require_below("BRIDGE_PENDING", low=self.pending_low, high=self.pending_high)
+        _require_below("BRIDGE_REDIS_MEMORY", low=self.memory_low, high=self.memory_high)
+
+
+@dataclass(frozen=True)
 class BridgeOptions:
     """The MQTT bridge (`python -m ingest_bridge`)."""
 
@@ -16,6 +59,7 @@ class BridgeOptions:
     topic: TopicOptions
     redis: RedisOptions
     log: LogOptions
+    marks: MarkOptions
     user: str = setting("MQTT_BRIDGE_USER", "MQTT user of the bridge")
     password: str = setting("MQTT_BRIDGE_PASSWORD", "MQTT password of the bridge", is_secret=True)
     client_id: str = setting(
@@ -79,38 +123,6 @@ class BridgeOptions:
         minimum=1,
         maximum=65535,
     )
-    pending_high: int = setting(
-        "BRIDGE_PENDING_HIGH",
-        "messages waiting to be stored above which bridges take no more",
-        default=1_000_000,
-        unit="messages",
-        minimum=1,
-        maximum=1_000_000_000,
-    )
-    pending_low: int = setting(
-        "BRIDGE_PENDING_LOW",
-        "messages waiting to be stored below which bridges go on",
-        default=800_000,
-        unit="messages",
-        minimum=0,
-        maximum=1_000_000_000,
-    )
-    memory_high: int = setting(
-        "BRIDGE_REDIS_MEMORY_HIGH",
-        "share of Redis's maxmemory above which bridges take no more",
-        default=80,
-        unit="percent",
-        minimum=1,
-        maximum=100,
-    )
-    memory_low: int = setting(
-        "BRIDGE_REDIS_MEMORY_LOW",
-        "share of Redis's maxmemory below which bridges go on",
-        default=70,
-        unit="percent",
-        minimum=0,
-        maximum=100,
-    )
     health_file: str = setting(
         "BRIDGE_HEALTH_FILE",
         "file that the bridge touches as it makes progress; read by --check",
@@ -128,8 +140,6 @@ class BridgeOptions:
             raise SettingError(
                 f"BRIDGE_SHARE_GROUP={self.share_group!r}: expected a name without / + #"
             )
-        _require_below("BRIDGE_PENDING", low=self.pending_low, high=self.pending_high)
-        _require_below("BRIDGE_REDIS_MEMORY", low=self.memory_low, high=self.memory_high)
 
 
 def _require_below(name: str, *, low: int, high: int) -> None:

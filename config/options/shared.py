@@ -22,6 +22,18 @@ class LogOptions:
 
 
 @dataclass(frozen=True)
+class CheckOptions:
+    """Rules across settings (`telemetry/checks.py`)."""
+
+    silenced: tuple[str, ...] = setting(
+        "SILENCED_CHECKS",
+        "ids of rules across settings that are not held to, separated by commas; for tests that "
+        "want living batches to be sent again",
+        default=(),
+    )
+
+
+@dataclass(frozen=True)
 class RedisOptions:
     """Where the batches and the Celery queues are."""
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from config.env import SettingError, setting
 from config.options.api import ApiOptions
 from config.options.mail import MailOptions
-from config.options.shared import DatabaseOptions, LogOptions, RedisOptions
+from config.options.shared import CheckOptions, DatabaseOptions, LogOptions, RedisOptions
 from config.options.storage import StorageOptions
 
 
@@ -50,6 +50,7 @@ class WebOptions:
     storage: StorageOptions
     mail: MailOptions
     api: ApiOptions
+    checks: CheckOptions
     secret_key: str = setting(
         "SECRET_KEY", "a long random text that signs sessions", is_secret=True
     )

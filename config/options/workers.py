@@ -109,7 +109,7 @@ class MaintenanceOptions:
     stale_after_s: int = setting(
         "BATCH_STALE_AFTER_S",
         "age at which a pending batch without a task is sent again",
-        default=30,
+        default=75,
         unit="seconds",
         minimum=1,
         maximum=3600,

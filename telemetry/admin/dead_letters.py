@@ -33,6 +33,7 @@ RETURNED = ngettext_lazy(
     "%(n)d dead letter pending again.", "%(n)d dead letters pending again.", "n"
 )
 SENT = ngettext_lazy("%(n)d dead letter sent again.", "%(n)d dead letters sent again.", "n")
+FULL = _("%(n)d sent. The queue is full: the others are still pending. Try again later.")
 CONFIRMED = format_lazy("return confirm('{}')", _("Discard this dead letter?"))
 
 
@@ -213,7 +214,7 @@ class DeadLetterAdmin(ModelAdmin):  # type: ignore[misc]
         rows = DeadLetter.objects.filter(pk__in=ids)
         user: Any = request.user
         try:
-            count = replay_dead_letters(rows, user=user)
+            replay = replay_dead_letters(rows, user=user)
         except (RedisError, OperationalError):
             self.message_user(
                 request,
@@ -221,7 +222,10 @@ class DeadLetterAdmin(ModelAdmin):  # type: ignore[misc]
                 messages.ERROR,
             )
             return
-        self._tell(request, count, SENT, skipped=len(ids) - count)
+        if replay.hindrance:
+            self.message_user(request, FULL % {"n": replay.sent}, messages.WARNING)
+            return
+        self._tell(request, replay.sent, SENT, skipped=len(ids) - replay.sent)
 
     def _tell(self, request: HttpRequest, count: int, done: Any, *, skipped: int) -> None:
         said = done % {"n": count}

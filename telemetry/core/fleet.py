@@ -1,15 +1,21 @@
 """What a worker knows of the fleet: gateways by MAC, with their devices by code."""
 
 from msgspec import Struct
+from msgspec.structs import force_setattr
+
+from telemetry.core.reading import MAX_TEN_THOUSANDTHS
+from telemetry.core.texts import MAX_CODE_LENGTH, find_control_character, is_unit
 
 
 class DeviceEntry(Struct, frozen=True, gc=False):
-    """One device as validation needs it. An empty `unit` accepts any unit."""
+    """One device as validation needs it. An empty `unit` accepts any unit. Values are below
+    `limit`, in ten-thousandths: the modulus of its register, or the contract's limit."""
 
     id: int
     is_active: bool
     is_meter: bool
     unit: str
+    limit: int = MAX_TEN_THOUSANDTHS
 
 
 class GatewayEntry(Struct, frozen=True):
@@ -20,3 +26,18 @@ class GatewayEntry(Struct, frozen=True):
     mac: str
     is_active: bool
     devices: dict[str, DeviceEntry]
+    is_plain: bool = False
+    """Active, and every code and unit registered is one that readings may name. Found out here."""
+
+    def __post_init__(self) -> None:
+        force_setattr(
+            self,
+            "is_plain",
+            self.is_active
+            and all(
+                1 <= len(code) <= MAX_CODE_LENGTH
+                and find_control_character(code) is None
+                and (not device.unit or is_unit(device.unit))
+                for code, device in self.devices.items()
+            ),
+        )

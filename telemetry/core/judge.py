@@ -8,23 +8,23 @@ messages take the straight way of `telemetry.core.plain`.
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from decimal import Decimal
 
 from msgspec import Struct
 
 from telemetry.core.batch import RawMessage
 from telemetry.core.fleet import DeviceEntry, GatewayEntry
-from telemetry.core.payload import (
-    MAX_READINGS,
-    Item,
-    ItemWithExtra,
-    Payload,
-    decode_payload,
-    reading_json,
-)
+from telemetry.core.items import MAX_READINGS, Item, ItemWithExtra, Payload
+from telemetry.core.payload import decode_payload, reading_json
 from telemetry.core.plain import accept_plain
-from telemetry.core.reading import ReadingRow, to_microseconds, to_ten_thousandths
+from telemetry.core.reading import (
+    ReadingRow,
+    to_decimal,
+    to_microseconds,
+    to_ten_thousandths,
+)
 from telemetry.core.reasons import Reason, RejectedError
+from telemetry.core.texts import choose_unit
+from telemetry.core.topic import find_macs, read_mac
 from telemetry.core.values import read_timestamp, read_value
 
 EVERY_PLACE = range(MAX_READINGS)
@@ -82,7 +82,7 @@ class Judge:
         """Take a message apart and check it; `mac` is its topic's, None for a topic of another
         form. Never raises for anything that a message may hold."""
         gateway, payload = self._gateways.get(mac or ""), message.payload
-        if gateway is not None and gateway.is_active and len(payload) <= self._plain_bytes:
+        if gateway is not None and gateway.is_plain and len(payload) <= self._plain_bytes:
             rows = accept_plain(
                 payload, gateway, earliest_us=self._earliest_us, latest_us=self._latest_us
             )
@@ -103,7 +103,7 @@ class Judge:
         places: list[int] = []
         for index, item in enumerate(payload.items):
             try:
-                device, value = _check_reading(item, index, gateway)
+                device, value, unit = _check_reading(item, index, gateway)
             except RejectedError as error:
                 code = "" if isinstance(item, RejectedError) else item.code
                 verdict.refusals.append(Refusal(error.reason, error.detail, index, code))
@@ -114,8 +114,8 @@ class Judge:
                 (
                     device.id,
                     to_microseconds(time),
-                    to_ten_thousandths(value),
-                    item.unit,
+                    value,
+                    unit,
                     self._choose_raw(message.payload, item.extra, index),
                     gateway.account_id,
                     gateway.id,
@@ -147,6 +147,9 @@ def _identify(
     contract: Contract,
 ) -> tuple[GatewayEntry, Payload]:
     if mac is None:
+        shown = find_macs(message.topic)
+        verdict.mac = next((each for each in shown if each in gateways), "")
+        verdict.gateway = gateways.get(verdict.mac)
         raise RejectedError(Reason.BAD_TOPIC, f"topic: {message.topic[:120]!r}")
     verdict.mac = mac
     gateway = verdict.gateway = gateways.get(mac)
@@ -156,7 +159,7 @@ def _identify(
             f"payload: {len(message.payload)} bytes, at most {contract.payload_bytes}",
         )
     payload = decode_payload(message.payload)
-    if payload.gateway_mac.lower() != mac:
+    if read_mac(payload.gateway_mac) != mac:
         raise RejectedError(
             Reason.MAC_MISMATCH, f"gateway_mac: {payload.gateway_mac[:40]!r}, topic has {mac}"
         )
@@ -169,12 +172,13 @@ def _identify(
 
 def _check_reading(
     item: Item | ItemWithExtra | RejectedError, index: int, gateway: GatewayEntry
-) -> tuple[DeviceEntry, Decimal]:
+) -> tuple[DeviceEntry, int, str]:
+    """Its device, its value in ten-thousandths, and the unit to store."""
     if isinstance(item, RejectedError):
         raise item
-    bad_value = None
+    value, bad_value = 0, None
     try:
-        value = read_value(item.value)
+        value = to_ten_thousandths(read_value(item.value))
     except RejectedError as error:
         bad_value = RejectedError(error.reason, f"leituras[{index}].{error.detail}")
         # A value of the wrong type is a fault of the form: it comes before the device's checks.
@@ -189,11 +193,18 @@ def _check_reading(
         raise RejectedError(Reason.INACTIVE_DEVICE, f"device {item.code!r} is deactivated")
     if bad_value is not None:
         raise bad_value
+    if value >= device.limit:
+        raise RejectedError(
+            Reason.BAD_VALUE,
+            f"leituras[{index}].valor: expected less than the modulus {to_decimal(device.limit)} "
+            f"of {item.code!r}, got {to_decimal(value)}",
+        )
     if device.is_meter and value < 0:
-        raise RejectedError(Reason.NEGATIVE_VALUE, f"meter {item.code!r}: {value}")
-    if device.unit and device.unit != item.unit:
+        raise RejectedError(Reason.NEGATIVE_VALUE, f"meter {item.code!r}: {to_decimal(value)}")
+    unit = choose_unit(device.unit, item.unit)
+    if unit is None:
         raise RejectedError(
             Reason.UNIT_MISMATCH,
             f"device {item.code!r} has {device.unit!r}, the reading {item.unit!r}",
         )
-    return device, value
+    return device, value, unit

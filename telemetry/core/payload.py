@@ -1,56 +1,22 @@
 """Take a payload apart (message contract, "Payload"): bytes in, typed fields out.
 
 Two ways lead to the same result. The typed way decodes a well-formed message without further keys
-in one pass; whatever it does not accept goes the loose way, which finds out what is wrong, field
-by field. msgspec checks the JSON grammar of everything that it skips, so `Raw` is always JSON.
+in one pass; whatever it does not accept goes the loose way, which reads every member as it was
+written and finds out what is wrong, field by field.
 """
 
-import re
-from collections.abc import Sequence
-from typing import Annotated, ClassVar
+from functools import lru_cache
+from typing import Annotated
 
 import msgspec
 from msgspec import Meta, Raw, Struct
 
+from telemetry.core.items import MAX_READINGS, Item, Payload
+from telemetry.core.json_tree import Node, as_storable_json, read_json, write_json
+from telemetry.core.loose import decode_loosely
 from telemetry.core.reasons import Reason, RejectedError
 
-MAX_READINGS = 500
-MAX_CODE_LENGTH = 20
-MAX_UNIT_LENGTH = 10
-
-_HAZARD = re.compile(r"\\u0000|[eE][+-]?[0-9]{3}|[0-9.]{200}")
-_MAX_BRACKETS = 64
-
-
-class Item(
-    Struct,
-    forbid_unknown_fields=True,
-    gc=False,
-    rename={"code": "dispositivo_codigo", "value": "valor", "unit": "unidade"},
-):
-    """One item of `leituras`; the value is still JSON text."""
-
-    code: Annotated[str, Meta(min_length=1, max_length=MAX_CODE_LENGTH)]
-    value: Raw
-    unit: Annotated[str, Meta(min_length=1, max_length=MAX_UNIT_LENGTH)]
-    extra: ClassVar[str | None] = None
-
-
-class ItemWithExtra(Struct, gc=False):
-    """An item with further keys, kept as the text of a JSON object in `extra`."""
-
-    code: str
-    value: Raw
-    unit: str
-    extra: str | None
-
-
-class Payload(Struct):
-    """A payload taken apart. Where an item is bad, its error stands in its place."""
-
-    gateway_mac: str
-    timestamp: str
-    items: Sequence[Item | ItemWithExtra | RejectedError]
+_QUOTES = 10  # of a message without readings, and of each reading whose value is a number
 
 
 class _Typed(Struct, forbid_unknown_fields=True):
@@ -62,7 +28,6 @@ class _Typed(Struct, forbid_unknown_fields=True):
 _typed = msgspec.json.Decoder(_Typed)
 _object = msgspec.json.Decoder(dict[str, Raw])
 _list = msgspec.json.Decoder(list[Raw])
-_text = msgspec.json.Decoder(str)
 
 
 def decode_payload(payload: bytes) -> Payload:
@@ -72,15 +37,15 @@ def decode_payload(payload: bytes) -> Payload:
     item that is bad by itself becomes a `RejectedError` in `items`.
     """
     try:
-        payload.isascii() or payload.decode()
+        text = "" if payload.isascii() else payload.decode()
         typed = _typed.decode(payload)
-    except (msgspec.ValidationError, RecursionError):
-        return _decode_loosely(payload)
+        if _is_regular(payload, typed.leituras):
+            return Payload(typed.gateway_mac, typed.timestamp, typed.leituras)
+    except (msgspec.MsgspecError, RecursionError):
+        pass
     except UnicodeDecodeError as error:
         raise RejectedError(Reason.BAD_JSON, f"not UTF-8 at byte {error.start}") from None
-    except msgspec.DecodeError as error:
-        raise RejectedError(Reason.BAD_JSON, str(error)) from None
-    return Payload(typed.gateway_mac, typed.timestamp, typed.leituras)
+    return decode_loosely(text or payload.decode())
 
 
 def reduce_payload(payload: bytes, index: int) -> bytes:
@@ -88,107 +53,44 @@ def reduce_payload(payload: bytes, index: int) -> bytes:
 
     This is what a dead letter for one reading keeps: sent again, it is judged like the original.
     """
-    fields = _object.decode(payload)
-    return b'{"gateway_mac":%b,"timestamp":%b,"leituras":[%b]}' % (
-        bytes(fields["gateway_mac"]),
-        bytes(fields["timestamp"]),
-        bytes(_list.decode(fields["leituras"])[index]),
-    )
+    try:
+        fields = _object.decode(payload)
+        mac, timestamp = bytes(fields["gateway_mac"]), bytes(fields["timestamp"])
+        reading = bytes(_list.decode(fields["leituras"])[index])
+    except msgspec.MsgspecError:  # a bare NaN
+        nodes = dict(read_json(payload.decode()))
+        mac, timestamp = _write(nodes["gateway_mac"]), _write(nodes["timestamp"])
+        reading = _write(nodes["leituras"][index])
+    return b'{"gateway_mac":%b,"timestamp":%b,"leituras":[%b]}' % (mac, timestamp, reading)
 
 
 def reading_json(payload: bytes, index: int) -> str:
     """Reading `index` as it was written, in a form that jsonb takes."""
-    reading = _list.decode(_object.decode(payload)["leituras"])[index]
-    return as_storable_json(bytes(reading).decode())
+    return as_storable_json(_read_readings(payload)[index])
 
 
-def _decode_loosely(payload: bytes) -> Payload:
-    try:
-        fields = _object.decode(payload)
-    except msgspec.ValidationError:
-        raise RejectedError(Reason.BAD_JSON, "expected a JSON object") from None
-    except msgspec.DecodeError as error:
-        raise RejectedError(Reason.BAD_JSON, str(error)) from None
-    except RecursionError:
-        raise RejectedError(Reason.BAD_JSON, "nested too deeply") from None
-    gateway_mac = _read_text(fields, "gateway_mac", field="gateway_mac")
-    timestamp = _read_text(fields, "timestamp", field="timestamp")
-    readings = _read_readings(fields)
-    items = [_read_item(raw, field=f"leituras[{index}]") for index, raw in enumerate(readings)]
-    return Payload(gateway_mac, timestamp, items)
-
-
-def _read_readings(fields: dict[str, Raw]) -> list[Raw]:
-    if "leituras" not in fields:
-        raise RejectedError(Reason.BAD_SCHEMA, "leituras: missing")
-    try:
-        readings = _list.decode(fields["leituras"])
-    except msgspec.ValidationError:
-        raise RejectedError(
-            Reason.BAD_SCHEMA, f"leituras: expected a list, got {show(fields['leituras'])}"
-        ) from None
-    if not 1 <= len(readings) <= MAX_READINGS:
-        raise RejectedError(
-            Reason.BAD_SCHEMA,
-            f"leituras: expected 1 to {MAX_READINGS} readings, got {len(readings)}",
-        )
+@lru_cache(maxsize=1)
+def _read_readings(payload: bytes) -> list[Node]:
+    readings: list[Node] = dict(read_json(payload.decode()))["leituras"]
     return readings
 
 
-def _read_item(raw: Raw, *, field: str) -> ItemWithExtra | RejectedError:
-    try:
-        fields = _object.decode(raw)
-    except msgspec.ValidationError:
-        return RejectedError(Reason.BAD_SCHEMA, f"{field}: expected an object, got {show(raw)}")
-    try:
-        code = _read_text(
-            fields, "dispositivo_codigo", field=f"{field}.dispositivo_codigo", limit=MAX_CODE_LENGTH
-        )
-        value = fields.pop("valor", None)
-        if value is None:
-            raise RejectedError(Reason.BAD_SCHEMA, f"{field}.valor: missing")
-        unit = _read_text(fields, "unidade", field=f"{field}.unidade", limit=MAX_UNIT_LENGTH)
-    except RejectedError as error:
-        return error
-    del fields["dispositivo_codigo"], fields["unidade"]
-    return ItemWithExtra(code, value, unit, _join_extra(fields) if fields else None)
+def _write(node: Node) -> bytes:
+    return write_json(node).encode()
 
 
-def _read_text(fields: dict[str, Raw], key: str, *, field: str, limit: int | None = None) -> str:
-    if key not in fields:
-        raise RejectedError(Reason.BAD_SCHEMA, f"{field}: missing")
-    try:
-        text = _text.decode(fields[key])
-    except msgspec.ValidationError:
-        raise RejectedError(
-            Reason.BAD_SCHEMA, f"{field}: expected a text, got {show(fields[key])}"
-        ) from None
-    if limit is not None and not 1 <= len(text) <= limit:
-        raise RejectedError(
-            Reason.BAD_SCHEMA, f"{field}: expected 1 to {limit} characters, got {len(text)}"
-        )
-    return text
+def _is_regular(payload: bytes, items: list[Item]) -> bool:
+    """Whether the typed way has seen all of a message.
 
-
-def _join_extra(fields: dict[str, Raw]) -> str:
-    pairs = (
-        msgspec.json.encode(key).decode() + ":" + bytes(raw).decode() for key, raw in fields.items()
-    )
-    return as_storable_json("{" + ",".join(pairs) + "}")
-
-
-def as_storable_json(text: str) -> str:
-    """JSON that PostgreSQL's jsonb takes.
-
-    jsonb has no NUL character, a bounded exponent and a bounded depth. What could break one of
-    these is kept whole as text, under the key `json_text`: nothing of it is lost.
+    Without escapes every quote ends or begins a text: a key that comes twice would change their
+    number. A value that holds others is no value, and the loose way says so.
     """
-    if _HAZARD.search(text) or text.count("[") + text.count("{") > _MAX_BRACKETS:
-        return msgspec.json.encode({"json_text": text}).decode()
-    return text
-
-
-def show(raw: Raw) -> str:
-    """JSON text for an error's detail, cut to a readable length."""
-    text = bytes(raw).decode()
-    return text if len(text) <= 40 else f"{text[:40]}..."
+    quotes = _QUOTES + _QUOTES * len(items)
+    for item in items:
+        value, unit = bytes(item.value), item.unit
+        if value[0] in b"{[" or not (item.code.isprintable() and unit.isprintable()):
+            return False
+        if unit.isspace():
+            return False
+        quotes += value.count(b'"')
+    return payload.count(b'"') == quotes and b"\\" not in payload

@@ -10,18 +10,20 @@ number in the text is within 0.00001 of n / 10,000, and rounds to it. Any other 
 """
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 from functools import lru_cache
 
 import msgspec
 from msgspec import Struct
 
 from telemetry.core.fleet import GatewayEntry
-from telemetry.core.payload import MAX_READINGS, MAX_UNIT_LENGTH
-from telemetry.core.reading import ReadingRow, to_microseconds
-from telemetry.core.values import VALUE_LIMIT
+from telemetry.core.items import MAX_READINGS
+from telemetry.core.reading import MAX_TEN_THOUSANDTHS, ReadingRow, to_microseconds
+from telemetry.core.reasons import RejectedError
+from telemetry.core.texts import choose_unit
+from telemetry.core.topic import read_mac
+from telemetry.core.values import read_timestamp
 
-_LIMIT = int(VALUE_LIMIT) * 10_000
+_LOWER_LIMIT = -MAX_TEN_THOUSANDTHS
 _QUOTES = 10  # of a message without readings, and of each reading whose value is a number
 _TO_SECOND = 19  # characters of a timestamp up to the second
 _MICROSECONDS = slice(20, 26)
@@ -55,7 +57,7 @@ def accept_plain(
     earliest_us: int,
     latest_us: int,
 ) -> list[ReadingRow] | None:
-    """The readings of a message of an active gateway; None when it is not plain.
+    """The readings of a message of a plain gateway; None when it is not plain.
 
     A timestamp lies within `earliest_us` and `latest_us`, microseconds since 1970. The quotes are
     counted: a value that is a text, an escape or a key that comes twice would change their number.
@@ -64,7 +66,7 @@ def accept_plain(
         plain = _decode(payload)
         items = plain.leituras
         if (
-            plain.gateway_mac != gateway.mac
+            (plain.gateway_mac != gateway.mac and read_mac(plain.gateway_mac) != gateway.mac)
             or payload.count(b'"') != _QUOTES + _QUOTES * len(items)
             or not 1 <= len(items) <= MAX_READINGS
         ):
@@ -88,41 +90,35 @@ def _accept_items(
         if (
             device is None
             or value / 10_000 != item.value
-            or not -_LIMIT < value < _LIMIT
+            or not _LOWER_LIMIT < value < device.limit
             or not device.is_active
-            or (device.unit != unit and (device.unit or not 1 <= len(unit) <= MAX_UNIT_LENGTH))
             or (value < 0 and device.is_meter)
         ):
             return None
+        if device.unit != unit or not unit:
+            chosen = choose_unit(device.unit, unit)
+            if chosen is None:
+                return None
+            unit = chosen
         rows.append((device.id, time_us, value, unit, None, account_id, gateway_id))
     return rows
 
 
 def _read_timestamp_us(text: str) -> int | None:
-    """Microseconds since 1970 of an instant in UTC; None for other forms. Raises `ValueError`.
+    """Microseconds since 1970 of an instant; None when it is none.
 
     Messages of one batch share their seconds: those are read once, the microseconds each time.
     """
     fraction = text[_MICROSECONDS]
-    if (
-        text[26:] in _ZONES
-        and text[13] == text[16] == ":"  # the second ends where it seems to
-        and text[19] == "."
-        and fraction.isdecimal()
-        and text.isascii()
-    ):
-        second_us = _read_second_us(text[:_TO_SECOND])
+    if text[26:] in _ZONES and text[19] == "." and fraction.isdecimal() and text.isascii():
+        second_us = _read_instant_us(text[:_TO_SECOND] + "Z")
         return None if second_us is None else second_us + int(fraction)
     return _read_instant_us(text)
 
 
 @lru_cache(maxsize=1024)
-def _read_second_us(text: str) -> int | None:
-    return _read_instant_us(f"{text}+00:00")
-
-
 def _read_instant_us(text: str) -> int | None:
-    instant = datetime.fromisoformat(text)
-    if instant.tzinfo is not UTC or text[10] != "T":
+    try:
+        return to_microseconds(read_timestamp(text))
+    except RejectedError:
         return None
-    return to_microseconds(instant)

@@ -17,6 +17,9 @@ gateway_id."""
 
 HOUR_US = 3_600_000_000
 
+MAX_TEN_THOUSANDTHS = 10**15
+"""|value| is below this: 10^11 (message contract, "Payload")."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 

@@ -1,8 +1,16 @@
 """The telemetry topic: `{prefix}/devices/{mac}/telemetry` (message contract, "Topic")."""
 
 import re
+from itertools import islice
 
-MAC_PATTERN = r"[0-9a-fA-F]{2}(?::[0-9a-fA-F]{2}){5}"
+_PAIR = "[0-9a-fA-F]{2}"
+MAC_PATTERN = rf"(?:{_PAIR}(?::{_PAIR}){{5}}|{_PAIR}(?:-{_PAIR}){{5}}|[0-9a-fA-F]{{12}})"
+"""Six hex pairs joined by `:` or by `-`, or twelve hex digits, in any case."""
+
+MAX_SHOWN_MACS = 4
+
+_is_mac = re.compile(MAC_PATTERN).fullmatch
+_find_macs = re.compile(rf"(?<![0-9a-zA-Z:-]){MAC_PATTERN}(?![0-9a-zA-Z:-])").finditer
 
 
 def compile_topic(prefix: str) -> re.Pattern[str]:
@@ -10,12 +18,33 @@ def compile_topic(prefix: str) -> re.Pattern[str]:
     return re.compile(rf"{re.escape(prefix)}/devices/({MAC_PATTERN})/telemetry")
 
 
+def read_mac(text: str) -> str | None:
+    """The MAC as it is stored, lower case with `:`; None when `text` is none."""
+    return _normalise(text) if _is_mac(text) else None
+
+
 def parse_topic(topic: str, pattern: re.Pattern[str]) -> str | None:
-    """The MAC in lower case, or None when the topic does not have the form."""
+    """The MAC as it is stored, or None when the topic does not have the form."""
     match = pattern.fullmatch(topic)
-    return match[1].lower() if match else None
+    return _normalise(match[1]) if match else None
+
+
+def find_macs(topic: str) -> list[str]:
+    """MACs that a topic of another form shows, the first few of them."""
+    return [_normalise(match[0]) for match in islice(_find_macs(topic), MAX_SHOWN_MACS)]
 
 
 def subscription(prefix: str, *, share_group: str) -> str:
-    """The shared subscription of the bridges (MQTT 5, section 4.8.2)."""
+    """The shared subscription of the bridges (MQTT 5, section 4.8.2): all below the prefix, so that
+    what gateways publish on a wrong topic is seen."""
+    return f"$share/{share_group}/{prefix}/#"
+
+
+def former_subscription(prefix: str, *, share_group: str) -> str:
+    """What bridges subscribed to before: their sessions at the broker may hold it still."""
     return f"$share/{share_group}/{prefix}/devices/+/telemetry"
+
+
+def _normalise(mac: str) -> str:
+    digits = mac.lower().replace(":", "").replace("-", "")
+    return ":".join(digits[at : at + 2] for at in range(0, 12, 2))

@@ -11,17 +11,19 @@ import time
 from msgspec import Struct
 from redis import Redis
 
+from config.env import read_options
+from config.options import MarkOptions
 from telemetry.core.batch import IMPORT_SOURCE
 from telemetry.imports.chunks import Chunk
 from telemetry.queue.alarm import read_alarm
 from telemetry.queue.batches import BatchQueue, pack_messages
-from telemetry.queue.levels import Levels, read_levels
+from telemetry.queue.levels import Levels, choose_marks, read_levels
 from telemetry.queue.pools import read_pools
 
 PENDING_HIGH = 100_000  # messages: some 50 batches
 LATE_PENDING = 10_000
 LATE_S = 10.0
-MEMORY_HIGH = 60.0  # percent of Redis's maxmemory: below the marks of the bridges
+MEMORY_HIGH = 60.0  # percent of Redis's maxmemory
 STALL_S = 10.0
 
 
@@ -84,11 +86,13 @@ def find_hindrance(redis: Redis) -> str:
     held = read_alarm(redis)
     if held:
         return f"the ingest pool holds batches: {held} (if that is right: manage.py resume_ingest)"
-    return judge_levels(read_levels(redis))
+    levels = read_levels(redis)
+    marks = choose_marks(read_options(MarkOptions))
+    return judge_levels(levels) or marks.judge(levels, is_paused=True)
 
 
 def judge_levels(levels: Levels) -> str:
-    """The same by the levels of the queue alone."""
+    """The same by limits of our own, below the marks of the bridges unless those are set lower."""
     if levels.memory_percent > MEMORY_HIGH:
         return f"Redis's memory is {levels.memory_percent:.0f}% full"
     is_late = levels.oldest_s > LATE_S and levels.pending_messages >= LATE_PENDING

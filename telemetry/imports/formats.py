@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from telemetry.core.batch import RawMessage
-from telemetry.core.topic import MAC_PATTERN
+from telemetry.core.topic import read_mac
 
 NO_MAC = "00:00:00:00:00:00"
 """No device has it. Its topic has the contract's form, so that the reason is that of the line."""
@@ -36,7 +36,6 @@ DELIMITERS = (",", ";")
 Converter: TypeAlias = Callable[[bytes], RawMessage]
 """One line in, one message out. Never raises."""
 
-_is_mac = re.compile(MAC_PATTERN).fullmatch
 _is_number = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?").fullmatch
 
 
@@ -54,7 +53,7 @@ _encode = msgspec.json.Encoder().encode
 
 def make_topic(prefix: str, mac: str) -> str:
     """The telemetry topic of a gateway; that of `NO_MAC` when `mac` is none."""
-    return f"{prefix}/devices/{mac.lower() if _is_mac(mac) else NO_MAC}/telemetry"
+    return f"{prefix}/devices/{read_mac(mac) or NO_MAC}/telemetry"
 
 
 def convert_jsonl(prefix: str) -> Converter:
@@ -121,7 +120,7 @@ def split_cells(text: str, delimiter: str) -> list[str] | None:
 
 def convert_csv(prefix: str, header: Header) -> Converter:
     """Lines of one reading each. A value that is a JSON number stays the text that it is; any other
-    becomes a JSON string, which the contract refuses: nothing is guessed."""
+    becomes a JSON string, and the contract says what it is worth: nothing is guessed."""
     delimiter, names = header.delimiter, header.names
     mac_at, time_at, code_at, value_at, unit_at = (names.index(name) for name in NEEDED)
     further = [(name, at) for at, name in enumerate(names) if name not in NEEDED]

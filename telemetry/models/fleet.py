@@ -1,6 +1,5 @@
 """Gateways in the field and the devices behind them."""
 
-import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -11,7 +10,7 @@ from django.db.models.base import ModelBase
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
-from telemetry.core.topic import MAC_PATTERN
+from telemetry.core.topic import read_mac
 from telemetry.models.accounts import Account
 
 DEFAULT_MAX_DEVICES = 8
@@ -22,24 +21,24 @@ must not set `last_seen` back."""
 
 
 def normalise_mac(text: str) -> str:
-    """The MAC in lower case. Raises `ValidationError` unless it is six hex pairs joined by `:`."""
-    mac = text.strip()
-    if not re.fullmatch(MAC_PATTERN, mac):
+    """The MAC in lower case with `:`. Raises `ValidationError` when `text` is none."""
+    mac = read_mac(text.strip())
+    if mac is None:
         raise ValidationError(
             _("%(mac)r is no MAC: expected six hex pairs such as aa:bb:cc:dd:ee:ff"),
             params={"mac": text},
             code="mac",
         )
-    return mac.lower()
+    return mac
 
 
 def validate_mac(text: str) -> None:
-    """Raise `ValidationError` unless `text` is a MAC in any case."""
+    """Raise `ValidationError` unless `text` is a MAC in any form."""
     normalise_mac(text)
 
 
 class MacField(models.CharField):  # type: ignore[type-arg]
-    """A MAC address, stored and compared in lower case."""
+    """A MAC address, stored and compared in lower case with `:`."""
 
     default_validators = [validate_mac]
 
@@ -47,7 +46,7 @@ class MacField(models.CharField):  # type: ignore[type-arg]
         super().__init__(*args, **{"max_length": 17, **kwargs})
 
     def to_python(self, value: Any) -> Any:
-        return value.strip().lower() if isinstance(value, str) else value
+        return read_mac(value.strip()) or value.strip().lower() if isinstance(value, str) else value
 
     def get_prep_value(self, value: Any) -> Any:
         return self.to_python(super().get_prep_value(value))

@@ -6,6 +6,7 @@ from typing import Any
 from msgspec import Struct
 from redis import Redis
 
+from config.options import MarkOptions
 from telemetry.core.batch import COUNTERS_KEY, PENDING_KEY
 
 
@@ -16,6 +17,35 @@ class Levels(Struct, frozen=True):
     pending_messages: int
     memory_percent: float
     oldest_s: float = 0.0
+
+
+class WaterMarks(Struct, frozen=True):
+    """Above a high mark bridges pause, below both low marks they resume. Memory in percent.
+
+    Imports and replays put nothing above the low marks: a bridge that pauses would never resume.
+    """
+
+    pending_high: int
+    pending_low: int
+    memory_high: int
+    memory_low: int
+
+    def judge(self, levels: Levels, *, is_paused: bool) -> str:
+        """Why to pause, in words; empty when nothing speaks against taking messages."""
+        pending_mark = self.pending_low if is_paused else self.pending_high
+        memory_mark = self.memory_low if is_paused else self.memory_high
+        if levels.pending_messages > pending_mark:
+            return f"{levels.pending_messages} messages pending, the mark is {pending_mark}"
+        if levels.memory_percent > memory_mark:
+            return f"Redis is {levels.memory_percent:.0f}% full, the mark is {memory_mark}%"
+        return ""
+
+
+def choose_marks(options: MarkOptions) -> WaterMarks:
+    """The marks of the settings."""
+    return WaterMarks(
+        options.pending_high, options.pending_low, options.memory_high, options.memory_low
+    )
 
 
 def read_levels(redis: Redis) -> Levels:

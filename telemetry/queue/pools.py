@@ -58,7 +58,7 @@ def read_pools(redis: Redis) -> list[PoolProgress]:
 
 
 def _write(redis: Redis, pool: str, fields: dict[str, float | str]) -> None:
-    pipeline = redis.pipeline(transaction=False)
+    pipeline = redis.pipeline(transaction=True)  # as a whole also when Redis is full
     pipeline.hset(POOL_KEY + pool, mapping=fields)  # type: ignore[arg-type]
     pipeline.expire(POOL_KEY + pool, KEPT_S)
     pipeline.execute()

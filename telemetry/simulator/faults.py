@@ -6,6 +6,7 @@ dead letters are the same, and those of one run can be found again.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TypeAlias
 
 from telemetry.core.reasons import Reason
@@ -28,6 +29,12 @@ Maker: TypeAlias = Callable[[Draft], BadMessage | None]
 def make_bad_topic(draft: Draft) -> BadMessage:
     """A topic whose MAC is none."""
     return refuse_whole(draft, Reason.BAD_TOPIC, draft.fields, mac="not-a-mac")
+
+
+def make_misspelled_topic(draft: Draft) -> BadMessage:
+    """A topic that ends as an installer misspelled it."""
+    bad = refuse_whole(draft, Reason.BAD_TOPIC, draft.fields)
+    return replace(bad, topic=bad.topic.replace("/telemetry", "/Telemetry"))
 
 
 def make_too_large(draft: Draft) -> BadMessage:
@@ -188,6 +195,7 @@ MAKERS: tuple[Maker, ...] = (
     make_value_huge,
     make_past,
     make_too_large,
+    make_misspelled_topic,
 )
 
 

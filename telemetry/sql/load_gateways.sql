@@ -4,7 +4,8 @@ SELECT g.id, g.account_id, g.mac, g.is_active AND a.is_active,
        coalesce(array_agg(d.id ORDER BY d.id) FILTER (WHERE d.id IS NOT NULL), '{}'),
        coalesce(array_agg(d.is_active ORDER BY d.id) FILTER (WHERE d.id IS NOT NULL), '{}'),
        coalesce(array_agg(d.kind = 'meter' ORDER BY d.id) FILTER (WHERE d.id IS NOT NULL), '{}'),
-       coalesce(array_agg(d.unit ORDER BY d.id) FILTER (WHERE d.id IS NOT NULL), '{}')
+       coalesce(array_agg(d.unit ORDER BY d.id) FILTER (WHERE d.id IS NOT NULL), '{}'),
+       coalesce(array_agg(d.register_modulus ORDER BY d.id) FILTER (WHERE d.id IS NOT NULL), '{}')
 FROM gateway g
 JOIN account a ON a.id = g.account_id
 LEFT JOIN device d ON d.gateway_id = g.id

@@ -15,7 +15,7 @@ from telemetry.core.outcome import Counts
 from telemetry.core.payload import reduce_payload
 from telemetry.core.reading import Key, ReadingRow, key_of, to_decimal, to_instant, value_of
 from telemetry.core.reasons import Reason
-from telemetry.core.topic import parse_topic
+from telemetry.core.topic import find_macs, parse_topic
 from telemetry.queue.batches import ClaimedBatch
 from telemetry.store.connection import Connection
 from telemetry.store.dead_letters import NewDeadLetter, store_dead_letters
@@ -24,7 +24,13 @@ from telemetry.store.readings import insert_readings
 from telemetry.store.registry import Registry
 
 RELOAD_REASONS = frozenset(
-    {Reason.UNKNOWN_DEVICE, Reason.INACTIVE_DEVICE, Reason.INACTIVE_GATEWAY, Reason.UNIT_MISMATCH}
+    {
+        Reason.UNKNOWN_DEVICE,
+        Reason.INACTIVE_DEVICE,
+        Reason.INACTIVE_GATEWAY,
+        Reason.BAD_VALUE,  # the register's modulus
+        Reason.UNIT_MISMATCH,
+    }
 )
 
 
@@ -96,7 +102,7 @@ def judge_messages(
     """
     topics = {message.topic for message in messages}
     macs = {topic: parse_topic(topic, contract.topic_pattern) for topic in topics}
-    known = {mac for mac in macs.values() if mac is not None}
+    known = {shown for topic, mac in macs.items() for shown in ([mac] if mac else find_macs(topic))}
     registry.prepare(connection, known, now_s=time.monotonic())
     judge = Judge(contract, registry.gateways, received_at=received_at).judge
     verdicts = [judge(message, macs[message.topic]) for message in messages]

@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 from telemetry.core.fleet import DeviceEntry, GatewayEntry
+from telemetry.core.reading import MAX_TEN_THOUSANDTHS, to_ten_thousandths
 from telemetry.store.connection import Connection
 from telemetry.store.queries import query
 
@@ -64,11 +65,17 @@ class Registry:
 
 
 def _read_entry(row: Any) -> GatewayEntry:
-    gateway_id, account_id, mac, is_active, codes, ids, actives, meters, units = row
+    gateway_id, account_id, mac, is_active, codes, ids, actives, meters, units, moduli = row
     devices = {
-        code: DeviceEntry(device_id, active, is_meter, unit)
-        for code, device_id, active, is_meter, unit in zip(
-            codes, ids, actives, meters, units, strict=True
+        code: DeviceEntry(
+            device_id,
+            active,
+            is_meter,
+            unit,
+            MAX_TEN_THOUSANDTHS if modulus is None else to_ten_thousandths(modulus),
+        )
+        for code, device_id, active, is_meter, unit, modulus in zip(
+            codes, ids, actives, meters, units, moduli, strict=True
         )
     }
     return GatewayEntry(gateway_id, account_id, mac, is_active, devices)

@@ -14,11 +14,13 @@ from telemetry.core.batch import BEAT_KEY, INGEST_QUEUE, MAINTENANCE_QUEUE, REQU
 from telemetry.queue.alarm import read_alarm
 from telemetry.queue.batches import BatchQueue
 from telemetry.queue.bridges import BridgeState, read_bridges
+from telemetry.queue.levels import read_levels
 from telemetry.queue.pings import Pool, ask_pools
 from telemetry.queue.pools import PoolProgress, read_pools
 from telemetry.queue.tasks import count_unacked, count_waiting
 
 DROP_ALARM_S = 86_400.0
+REDIS_FULL_PERCENT = 100.0  # of maxmemory: from there on it refuses writes
 NEEDED_TASKS = {REQUEUE_TASK: "a batch whose task was lost is never stored"}
 """What the books depend on, and how."""
 
@@ -81,6 +83,7 @@ class PipelineStatus(Struct):
     queues: dict[str, QueueDepth]
     pending_batches: int
     oldest_pending_s: float
+    redis_percent: float = 0.0  # of its maxmemory; 0: it has none
     work: list[PoolWork] = field(default_factory=list)
     held: str = ""
     broker_dropped: int = 0
@@ -120,6 +123,7 @@ def read_status(
         },
         pending_batches=int(redis.zcard("ingest:pending")),
         oldest_pending_s=round(now - oldest, 1) if oldest else 0.0,
+        redis_percent=round(read_levels(redis).memory_percent, 1),
         work=[_work(pool, now) for pool in read_pools(redis)],
         held=read_alarm(redis),
         broker_dropped=dropped.messages,
@@ -145,7 +149,13 @@ def find_problems(
     status: PipelineStatus, *, options: StatusOptions, bridges_wanted: int, pools_wanted: int
 ) -> list[str]:
     """What is wrong, in words."""
-    problems = [
+    problems = []
+    if status.redis_percent >= REDIS_FULL_PERCENT:
+        problems.append(
+            f"Redis is {status.redis_percent:.0f}% full: nothing new is taken until the ingest "
+            "pool has made room; to speed that up, start more workers or raise maxmemory"
+        )
+    problems += [
         f"bridge {bridge.client_id}: {bridge.state}"
         for bridge in status.bridges
         if bridge.state not in ("ready", "retiring")

@@ -1,5 +1,6 @@
 """`manage.py replay_dead_letters`: send refused messages again."""
 
+import time
 from argparse import ArgumentParser
 from datetime import datetime
 from typing import Any
@@ -11,6 +12,9 @@ from rich.progress import Progress
 from telemetry.core.reasons import Reason
 from telemetry.models import DeadLetter
 from telemetry.replay import replay_dead_letters
+
+LOOK_EVERY_S = 0.5
+SAY_EVERY_S = 60.0
 
 
 def read_instant(text: str) -> datetime:
@@ -25,6 +29,7 @@ class Command(BaseCommand):
     """Replay pending dead letters."""
 
     help = "Send pending dead letters again, on the same way as live messages."
+    _said_s = float("-inf")
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Options of the command."""
@@ -60,11 +65,21 @@ class Command(BaseCommand):
         try:
             with Progress() as progress:
                 task = progress.add_task("Replaying", total=count)
-                sent = replay_dead_letters(
+                replay = replay_dead_letters(
                     letters,
                     limit=options["limit"],
                     progress=lambda done: progress.advance(task, done),
+                    wait=self._wait,
                 )
         except RedisError as error:
-            raise CommandError(f"REDIS_URL: Redis does not answer: {error}") from error
-        self.stdout.write(f"{sent} dead letters sent again")
+            raise CommandError(f"REDIS_URL: Redis fails: {error}") from error
+        self.stdout.write(f"{replay.sent} dead letters sent again")
+
+    def _wait(self, hindrance: str) -> bool:
+        """Until the workers have made room. Ctrl-C ends it; what was not sent is still pending."""
+        now_s = time.monotonic()
+        if now_s - self._said_s >= SAY_EVERY_S:
+            self._said_s = now_s
+            self.stderr.write(f"waiting: {hindrance}")
+        time.sleep(LOOK_EVERY_S)
+        return True

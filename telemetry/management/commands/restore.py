@@ -6,7 +6,7 @@ from typing import Any
 
 import psycopg
 from django.core.management.base import BaseCommand, CommandError
-from redis import RedisError
+from redis import Redis, RedisError
 
 from config.env import read_options
 from config.options import DatabaseOptions, RedisOptions
@@ -34,7 +34,7 @@ class Command(BaseCommand):
     def handle(self, *_: Any, **options: Any) -> None:
         """Load and say what was loaded."""
         path: Path = options["file"]
-        redis = connect_redis(read_options(RedisOptions))
+        redis = connect_redis(read_options(RedisOptions), client=Redis)
         try:
             with (
                 open_connection(

@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Start on a batch: count the attempt and hand out its fields. Empty when it is gone. A batch that was
 -- put aside is pending again.
 -- KEYS: batch, pending, held, counters     ARGV: id, now in seconds

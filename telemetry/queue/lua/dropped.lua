@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Note the broker's own count of dropped messages, which starts again at 0 with the broker. Several
 -- bridges may say the same. A fall means a new start: what it counts by then is new.
 -- KEYS: broker     ARGV: count, now in seconds

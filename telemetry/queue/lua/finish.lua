@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Forget a stored batch. Repeating it changes nothing.
 -- KEYS: batch, pending, held, counters     ARGV: id
 local count = redis.call('HGET', KEYS[1], 'messages')

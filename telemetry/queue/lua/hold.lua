@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Put a batch aside: no worker waits for it, and it is not in the way of what is pending. The start
 -- that ends here does not count.
 -- KEYS: batch, pending, held, counters     ARGV: id

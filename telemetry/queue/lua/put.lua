@@ -1,6 +1,7 @@
 -- Write a batch, its pending entry and the received counters in one step.
 -- Repeating it with the newest id of the same producer changes nothing and counts nothing, even if
 -- a worker has stored and removed the batch meanwhile. -1: it was to follow another id than stands.
+-- Refused when Redis is full: no other script brings data in, so the others may run then.
 -- KEYS: batch, pending, counters, last
 -- ARGV: id, source, received_us, count, body, and if it matters the id that it follows ('': none)
 local last = redis.call('GET', KEYS[4]) or ''

@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Give a batch back unharmed: the attempt that ends here does not count.
 -- KEYS: batch
 if redis.call('EXISTS', KEYS[1]) == 1 then

@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Put two parts in the place of a pending batch. Its messages were counted when it came.
 -- KEYS: batch, pending, first part, second part
 -- ARGV: id, first id, first count, first body, second id, second count, second body

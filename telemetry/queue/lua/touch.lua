@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- A worker waits with a batch: it lives, so neither is the batch stale nor did it end its worker.
 -- KEYS: batch     ARGV: now in seconds
 if redis.call('EXISTS', KEYS[1]) == 1 then

@@ -5,8 +5,8 @@ from types import SimpleNamespace
 import pytest
 
 from ingest_bridge import backpressure
-from ingest_bridge.backpressure import CHECK_EVERY_S, FADING, Backpressure, WaterMarks
-from telemetry.queue.levels import Levels
+from ingest_bridge.backpressure import CHECK_EVERY_S, FADING, Backpressure
+from telemetry.queue.levels import Levels, WaterMarks
 
 MARKS = WaterMarks(pending_high=1000, pending_low=800, memory_high=80, memory_low=70)
 

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from telemetry.core.batch import RawMessage
 from telemetry.core.fleet import DeviceEntry, GatewayEntry
+from telemetry.core.json_tree import as_storable_json, read_json
 from telemetry.core.judge import Contract, Judge, Verdict
-from telemetry.core.payload import as_storable_json, decode_payload, reduce_payload
+from telemetry.core.payload import decode_payload, reduce_payload
 from telemetry.core.reading import (
     to_decimal,
     to_instant,
@@ -37,6 +38,7 @@ GATEWAYS = {
             "D03": DeviceEntry(13, True, False, "C"),
             "D04": DeviceEntry(14, False, True, "kWh"),
             "D05": DeviceEntry(15, True, False, ""),
+            "D06": DeviceEntry(16, True, False, "m\u00b3", limit=10_000_000),
         },
     )
 }
@@ -44,6 +46,10 @@ CONTRACT = Contract(compile_topic("tds_new"), 65536, timedelta(seconds=300), tim
 
 
 JUDGE = Judge(CONTRACT, GATEWAYS, received_at=NOW)
+JUDGE_RAW_ALWAYS, JUDGE_RAW_NEVER = (
+    Judge(msgspec.structs.replace(CONTRACT, keep_raw=keep), GATEWAYS, received_at=NOW)
+    for keep in ("always", "never")
+)
 
 
 def judge(payload: bytes, *, topic: str = TOPIC) -> Verdict:
@@ -58,9 +64,26 @@ def as_parts(verdict: Verdict) -> tuple[object, ...]:
 
 
 def assert_judged_alike(text: str) -> None:
-    """The straight way and the careful one come to the same."""
+    """The straight way, the typed one and the loose one come to the same, whatever `raw` keeps."""
     raw = RawMessage(TOPIC, text.encode())
-    assert as_parts(JUDGE.judge(raw, MAC)) == as_parts(JUDGE.judge_carefully(raw, MAC))
+    straight = as_parts(JUDGE.judge(raw, MAC))
+    assert straight == as_parts(JUDGE.judge_carefully(raw, MAC))
+    if text.endswith("}"):  # with a further key of the message only the loose way is left
+        loose = RawMessage(TOPIC, f'{text[:-1]},"fw":1}}'.encode())
+        assert without_details(straight) == without_details(as_parts(JUDGE.judge(loose, MAC)))
+    for judge_raw in (JUDGE_RAW_ALWAYS, JUDGE_RAW_NEVER):
+        other = as_parts(judge_raw.judge(raw, MAC))
+        assert without_raw(straight) == without_raw(other)
+
+
+def without_details(parts: tuple[object, ...]) -> tuple[object, ...]:
+    *others, refusals = parts
+    return *others, [(refusal[0], *refusal[2:]) for refusal in refusals]  # type: ignore[attr-defined]
+
+
+def without_raw(parts: tuple[object, ...]) -> tuple[object, ...]:
+    mac, gateway, count, rows, *others = parts
+    return mac, gateway, count, [(*row[:4], *row[5:]) for row in rows], *others  # type: ignore[attr-defined]
 
 
 def message(**changes: object) -> bytes:
@@ -137,13 +160,32 @@ number_texts = (
         [
             *("-0", "-0.00001", "0.00000", "1e3", "1E+2", "99999999999.99995", "1e-99999", "1e400"),
             *("01", "+1", ".5", '"1"', '"1_0"', '"NaN"', "NaN", "true", '"\\u0031"'),
+            *("Infinity", "-Infinity", "-NaN", '"Infinity"', '" +0042.5 "', '"42,5"', '"-7e-1\t"'),
+            *("1e-99999999999999999999", "0e99999999999999999999", "1E99999999999999999999"),
+            *("-1e-999999999", '"1e-999999999"', '"1e999999999"', "999.9999", "999.99995", "1000"),
+            *("999.99994999", "1e3", "[1]", '{"a":1,"a":2}', '"\\u0000"', '"1\\ud800"', "null"),
         ]
     )
 )
 timestamps = st.sampled_from(
     [
         "2026-02-18T11:00:00Z",
+        "2026-02-18T11:00:00.123456Z",
         "2026-02-18T11:00:00.1234567Z",
+        "2026-02-18t11:00:00.123456Z",
+        "2026-02-18 11:00:00.123456+00:00",
+        "2026-02-18T11:00:00.123456z",
+        "2026-02-18T11:00:00.123456Z ",
+        "2026-02-18T11:00:00.123456+00:00\\u0000",
+        "2026-W08-3T11:00:00.123456Z",
+        "2026-W08-3T11:00:00Z",
+        "2026-049T11:00:00.123456Z",
+        "2026-02-18T24:00:00.123456Z",
+        "2026-02-17T24:00:00Z",
+        "2026-02-18T11:00:60.123456Z",
+        "2026-02-30T11:00:00.123456Z",
+        "2026-02-18T11:00:00,123456Z",
+        "2026-02-18T11:00:00.\u06610\u0660\u0660\u0660\u0660Z",
         "2026-02-18T11:00:00+00:00",
         "2026-02-18T08:00:00-03:00",
         "2026-02-18x11:00:00Z",
@@ -157,15 +199,39 @@ timestamps = st.sampled_from(
 )
 plain_texts = st.builds(
     '{{"gateway_mac":"{}","timestamp": "{}","leituras":[{}]}}'.format,
-    st.sampled_from([MAC, MAC.upper(), "aa:bb:cc:dd:ee:00"]),
-    timestamps,
+    st.sampled_from(
+        [
+            *(MAC, MAC, MAC.upper(), MAC.replace(":", "-"), MAC.replace(":", "").upper()),
+            *("aa:bb:cc:dd:ee:00", f"{MAC} ", f"{MAC}\\u0000", MAC.replace(":", "-", 1), ""),
+        ]
+    ),
+    timestamps | st.just("2026-02-18T11:00:00.123456Z"),
     st.lists(
         st.builds(
             '{{"dispositivo_codigo":"{}","valor":{},"unidade":"{}"{}}}'.format,
-            st.sampled_from(["D01", "D03", "D04", "D9", "", "\\u0044\\u0030\\u0031"]),
+            st.sampled_from(
+                [
+                    *("D01", "D03", "D04", "D05", "D06", "D9", "", "\\u0044\\u0030\\u0031"),
+                    *("D01\\u0000", "D0\x7f", "D01 ", "\\ud800", "x" * 21),
+                ]
+            ),
             number_texts,
-            st.sampled_from(["kWh", "C", 'k\\"', "\u00b0C", ""]),
-            st.sampled_from(["", ',"rssi":1', ',"valor":2', ',"unidade":"C"']),
+            st.sampled_from(
+                [
+                    *("kWh", "C", 'k\\"', "\u00b0C", "", " kWh ", "\u00a0kWh", "KWH"),
+                    *(" ", "\u00a0"),
+                    *("m3", "m\u00b3", "m\\u00b3", "M3", "\u2103", "kW\\u0000h", "kWh\x7f", "\x85"),
+                    *("k\u200bWh", "\\udc00", "\u33a5", "          kWh", "\\t"),
+                ]
+            ),
+            st.sampled_from(
+                [
+                    *("", "", ',"rssi":1', ',"valor":2', ',"unidade":"C"', ',"unid\\u0061de":"C"'),
+                    *(',"rssi":1,"rssi":1', ',"valor":NaN', ',"rssi":NaN', ',"x":"NaN"'),
+                    *(',"id":"1e123456-1e99"', ',"x":1e999999', ',"x":"\\u0000"', ',"x":"\\ud800"'),
+                    *(',"x":{"a":[{"b":1,"b":2}]}', ',"x":[{"valor":Infinity}]', ',"":{"":{}}'),
+                ]
+            ),
         ),
         max_size=3,
     ).map(",".join),
@@ -242,15 +308,35 @@ def test_it_takes_the_straight_way_when_a_message_is_plain(
     ]
 
 
-@given(st.lists(near_items, min_size=1, max_size=4))
-def test_it_judges_a_reading_alike_when_it_is_sent_again_alone(items: list[object]) -> None:
-    payload = message(leituras=items)
+def assert_judged_alone_alike(payload: bytes) -> None:
+    """Every reading of a message ends as it does when it is sent again alone."""
     verdict = judge(payload)
     for refusal in verdict.refusals:
         if refusal.index is None:
             continue
         again = judge(reduce_payload(payload, refusal.index))
         assert [other.reason for other in again.refusals] == [refusal.reason]
+    for place, row in zip(verdict.places, verdict.good, strict=False):
+        again = judge(reduce_payload(payload, place))
+        assert again.good == [row]
+
+
+@given(st.lists(near_items, min_size=1, max_size=4))
+def test_it_judges_a_reading_alike_when_it_is_sent_again_alone(items: list[object]) -> None:
+    assert_judged_alone_alike(message(leituras=items))
+
+
+@given(plain_texts)
+@example(
+    f'{{"gateway_mac":"{MAC}","timestamp":"2026-02-18T11:00:00Z","leituras":['
+    '{"dispositivo_codigo":"D01","valor":NaN,"unidade":"kWh","unidade":"MWh"},'
+    '{"dispositivo_codigo":"D03","valor":-Infinity,"unidade":"C"},'
+    '{"dispositivo_codigo":"D03","valor":1,"unidade":"C"}]}'
+)
+def test_it_judges_a_reading_alike_alone_when_keys_come_twice_or_values_are_bare_words(
+    text: str,
+) -> None:
+    assert_judged_alone_alike(text.encode())
 
 
 @given(st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**10), max_value=10**10))
@@ -271,6 +357,16 @@ def test_it_reads_numbers_exactly_when_they_are_decimals(value: Decimal) -> None
         pytest.param("-0", "0.0000", id="minus zero is zero"),
         pytest.param("-0.00001", "0.0000", id="rounds to zero, so it is not negative"),
         pytest.param("1e-99999", "0.0000", id="tiny"),
+        pytest.param("1e-99999999999999999999", "0.0000", id="an exponent past decimal, negative"),
+        pytest.param(
+            "-0.0e99999999999999999999", "0.0000", id="zero with an exponent past decimal"
+        ),
+        pytest.param("0.00005e0", "0.0000", id="half to even with an exponent, down"),
+        pytest.param("5.1e-5", "0.0001", id="the smallest that is not zero"),
+        pytest.param("0." + "0" * 5000 + "1e5001", "1.0000", id="an exponent that evens out"),
+        pytest.param("1e+0000000000000000003", "1000.0000", id="an exponent with leading zeros"),
+        pytest.param('" +0042.5\\t"', "42.5000", id="blanks, a sign and leading zeros"),
+        pytest.param('"-007E1"', "-70.0000", id="a text with an exponent"),
         pytest.param('"\\u0031"', "1.0000", id="an escaped digit"),
         pytest.param("0." + "1" * 5000, "0.1111", id="thousands of digits"),
         pytest.param("99999999999.99994", "99999999999.9999", id="largest after rounding"),
@@ -287,8 +383,16 @@ def test_it_reads_a_value_when_it_is(text: str, value: str) -> None:
         pytest.param('"NaN"', Reason.BAD_VALUE, id="NaN as text"),
         pytest.param('"Infinity"', Reason.BAD_VALUE, id="infinity as text"),
         pytest.param('"1_000"', Reason.BAD_VALUE, id="an underscore"),
-        pytest.param('" 1"', Reason.BAD_VALUE, id="a space"),
-        pytest.param('"+1"', Reason.BAD_VALUE, id="a plus sign"),
+        pytest.param("NaN", Reason.BAD_VALUE, id="a bare NaN"),
+        pytest.param("-Infinity", Reason.BAD_VALUE, id="a bare infinity"),
+        pytest.param('" "', Reason.BAD_VALUE, id="blanks"),
+        pytest.param('"1 2"', Reason.BAD_VALUE, id="a space inside"),
+        pytest.param('"\\n1"', Reason.BAD_VALUE, id="a line break"),
+        pytest.param('"\u00a01"', Reason.BAD_VALUE, id="a no-break space"),
+        pytest.param('"+-1"', Reason.BAD_VALUE, id="two signs"),
+        pytest.param('"42,5"', Reason.BAD_VALUE, id="a decimal comma"),
+        pytest.param('"1\\u0000"', Reason.BAD_VALUE, id="a NUL"),
+        pytest.param('"1e"', Reason.BAD_VALUE, id="an exponent without digits"),
         pytest.param('""', Reason.BAD_VALUE, id="an empty text"),
         pytest.param('"\u0661"', Reason.BAD_VALUE, id="an Arabic digit"),
         pytest.param("100000000000", Reason.BAD_VALUE, id="ten to the eleventh"),
@@ -317,6 +421,28 @@ def test_it_refuses_a_value_when_it_is(text: str, reason: Reason) -> None:
         "2026-02-18x12:46:36Z",
         "1771418796",
         "2026-13-01T00:00Z",
+        "2026-02-30T00:00:00Z",
+        "2026-11-20T10:00:00Z ",
+        " 2026-11-20T10:00:00Z",
+        "2026-11-20T10:00:00Z\n",
+        "2026-11-20T10:00:00+00:00\0",
+        "2026-W47-5T10:00:00Z",
+        "2026-324T10:00:00Z",
+        "20261120T100000Z",
+        "2026-11-20T10:00Z",
+        "2026-11-20T24:00:00Z",
+        "2026-11-20T10:00:60Z",
+        "2026-11-20T10:00:00,5Z",
+        "2026-11-20T10:00:00.Z",
+        "2026-11-20T10:00:00.1234567890Z",
+        "2026-11-20  10:00:00Z",
+        "2026-11-20_10:00:00Z",
+        "2026-11-20T10:00:00+0000",
+        "2026-11-20T10:00:00+00",
+        "2026-11-20T10:00:00+24:00",
+        "2026-11-20T10:00:00+00:00:00",
+        "2026-11-20T10:00:00 Z",
+        "\u0662026-11-20T10:00:00Z",
     ],
 )
 def test_it_refuses_a_timestamp_when_it_is_ambiguous_or_unreadable(text: str) -> None:
@@ -331,6 +457,9 @@ def test_it_refuses_a_timestamp_when_it_is_ambiguous_or_unreadable(text: str) ->
         ("2026-02-18T12:46:36.075017+00:00", datetime(2026, 2, 18, 12, 46, 36, 75017, UTC)),
         ("2026-02-18T09:46:36-03:00", datetime(2026, 2, 18, 12, 46, 36, 0, UTC)),
         ("2026-02-18T12:46:36Z", datetime(2026, 2, 18, 12, 46, 36, 0, UTC)),
+        ("2026-02-18t12:46:36z", datetime(2026, 2, 18, 12, 46, 36, 0, UTC)),
+        ("2026-02-18 12:46:36.1-00:00", datetime(2026, 2, 18, 12, 46, 36, 100_000, UTC)),
+        ("2026-02-18T12:46:36.123456999Z", datetime(2026, 2, 18, 12, 46, 36, 123_456, UTC)),
     ],
 )
 def test_it_reads_a_timestamp_in_utc(text: str, instant: datetime) -> None:
@@ -348,6 +477,38 @@ def test_it_reads_a_timestamp_in_utc(text: str, instant: datetime) -> None:
             b'{"a":' + b"[" * 9999 + b"]" * 9999 + b"}", Reason.BAD_JSON, "deep", id="deep key"
         ),
         pytest.param(b'{"a":NaN}', Reason.BAD_JSON, "", id="a bare NaN"),
+        pytest.param(
+            message(fw={"valor": float("nan")}), Reason.BAD_JSON, "NaN", id="a NaN that is no value"
+        ),
+        pytest.param(
+            message(leituras=[{"valor": [float("inf")]}]),
+            Reason.BAD_JSON,
+            "Infinity",
+            id="an Infinity inside a value",
+        ),
+        pytest.param(
+            message(valor=float("nan")), Reason.BAD_JSON, "NaN", id="a NaN beside the readings"
+        ),
+        pytest.param(message().replace(b"1,", b"-NaN,"), Reason.BAD_JSON, "", id="a negative NaN"),
+        pytest.param(message().replace(b"1,", b"nan,"), Reason.BAD_JSON, "", id="another nan"),
+        pytest.param(
+            message(unidade="\ud800"), Reason.BAD_JSON, "surrogate", id="half a character"
+        ),
+        pytest.param(
+            message()[:-1] + b',"timestamp":"x"}', Reason.BAD_SCHEMA, "timestamp: comes", id="twice"
+        ),
+        pytest.param(
+            message()[:-1] + b',"l\\u0065ituras":[]}',
+            Reason.BAD_SCHEMA,
+            "leituras: comes",
+            id="twice, once with an escape",
+        ),
+        pytest.param(
+            message()[:-1] + b',"fw":{"a":1,"a":1}}',
+            Reason.BAD_SCHEMA,
+            "a: comes",
+            id="twice in a further key",
+        ),
         pytest.param(message() + b"x", Reason.BAD_JSON, "", id="trailing text"),
         pytest.param(
             message(gateway_mac=5), Reason.BAD_SCHEMA, "gateway_mac", id="MAC is a number"
@@ -374,6 +535,13 @@ def test_it_refuses_the_whole_message_when_it_has(
         ({"dispositivo_codigo": "D01", "valor": 1}, "leituras[0].unidade"),
         ({"dispositivo_codigo": "D" * 21, "valor": 1, "unidade": "kWh"}, "dispositivo_codigo"),
         ({"dispositivo_codigo": "D01", "valor": 1, "unidade": ""}, "leituras[0].unidade"),
+        ({"dispositivo_codigo": "D01", "valor": 1, "unidade": " "}, "leituras[0].unidade"),
+        ({"dispositivo_codigo": "D05", "valor": 1, "unidade": "\u00a0\t"}, "leituras[0].unidade"),
+        ({"dispositivo_codigo": "D05", "valor": 1, "unidade": "\u00a0"}, "leituras[0].unidade"),
+        ({"dispositivo_codigo": "D05", "valor": 1, "unidade": "k\x7f"}, "leituras[0].unidade"),
+        ({"dispositivo_codigo": "D05", "valor": 1, "unidade": "\x85"}, "leituras[0].unidade"),
+        ({"dispositivo_codigo": "D\0", "valor": 1, "unidade": "k"}, "[0].dispositivo_codigo"),
+        ({"dispositivo_codigo": "D05", "valor": True, "unidade": "k"}, "leituras[0].valor"),
         ("text", "leituras[0]"),
     ],
 )
@@ -411,10 +579,33 @@ def test_it_keeps_further_keys_as_they_were_written() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ['{"a":"\\u0000"}', '{"a":1e999}', "[" * 70 + "]" * 70, '{"a":' + "1" * 300 + "}"]
+    "text",
+    [
+        '{"a":"\\u0000"}',
+        '{"\\u0000":1}',
+        '{"a":1e131072}',
+        '{"a":[1e-16384]}',
+        '{"a":0e99999999999}',
+        "[" + ",".join(["1e131071"] * 2) + "]",
+    ],
 )
 def test_it_wraps_json_when_jsonb_would_not_take_it(text: str) -> None:
-    assert json.loads(as_storable_json(text)) == {"json_text": text}
+    assert json.loads(as_storable_json(read_json(text))) == {"json_text": text}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"id":"550e8400-e29b-41d4-a716-446655440000"}',
+        '{"id":"1e123456-1e99-4000-8000-000000000000","node":"node-1e1234","u":"\\\\u0000"}',
+        '{"a":1e999,"b":1e-999}',
+        '{"a":' + "1" * 300 + "}",
+        "[" * 200 + "]" * 200,
+    ],
+    ids=lambda text: text[:12],
+)
+def test_it_keeps_json_when_jsonb_takes_it_whatever_it_looks_like(text: str) -> None:
+    assert as_storable_json(read_json(text)) == text
 
 
 @pytest.mark.parametrize(
@@ -423,7 +614,12 @@ def test_it_wraps_json_when_jsonb_would_not_take_it(text: str) -> None:
         "tds_new/devices/aa:bb:cc:dd:ee:ff/telemetry\n",
         "tds_new/devices/not-a-mac/telemetry",
         "x/tds_new/devices/aa:bb:cc:dd:ee:ff/telemetry",
-        "tds_new/devices/aa-bb-cc-dd-ee-ff/telemetry",
+        "tds_new/devices/aa:bb-cc:dd-ee:ff/telemetry",
+        "tds_new/devices/aabbccddeef/telemetry",
+        "tds_new/devices/aabb.ccdd.eeff/telemetry",
+        "tds_new/devices/aa:bb:cc:dd:ee:ff/telemetry/",
+        "tds_new/devices/aa:bb:cc:dd:ee:ff/Telemetry",
+        "tds_new/device/aa:bb:cc:dd:ee:ff/telemetry",
         "tds_new/devices/\u0661a:bb:cc:dd:ee:ff/telemetry",
     ],
 )
@@ -441,6 +637,37 @@ def test_it_lowers_the_mac_when_the_topic_has_upper_case() -> None:
         )
         == MAC
     )
+
+
+@pytest.mark.parametrize("mac", ["AA-BB-CC-DD-EE-FF", "aabbccddeeff", "Aa:bB:cC:dD:eE:fF"])
+def test_it_knows_a_mac_in_every_form_of_topic_and_payload(mac: str) -> None:
+    topic = f"tds_new/devices/{mac}/telemetry"
+    assert parse_topic(topic, compile_topic("tds_new")) == MAC
+    verdict = judge(message(gateway_mac=mac.swapcase()), topic=topic)
+    assert (verdict.mac, len(verdict.good)) == (MAC, 1)
+
+
+@pytest.mark.parametrize(
+    "topic",
+    [
+        "tds_new/devices/AA-BB-CC-DD-EE-FF/telemetry/",
+        "tds_new/device/aabbccddeeff/Telemetry",
+        "tds_new/aa:bb:cc:dd:ee:ff",
+        "tds_new/de:ad:be:ef:00:01/aa:bb:cc:dd:ee:ff ",
+    ],
+)
+def test_it_names_the_gateway_when_a_wrong_topic_shows_its_mac(topic: str) -> None:
+    verdict = judge(message(), topic=topic)
+    assert [refusal.reason for refusal in verdict.refusals] == [Reason.BAD_TOPIC]
+    assert (verdict.mac, verdict.gateway) == (MAC, GATEWAYS[MAC])
+
+
+@pytest.mark.parametrize(
+    "topic", ["x", "tds_new/00aabbccddeeff00/telemetry", "tds_new/de:ad:be:ef:00:01/x", "/" * 9]
+)
+def test_it_names_no_gateway_when_a_wrong_topic_shows_none_that_is_registered(topic: str) -> None:
+    verdict = judge(message(), topic=topic)
+    assert (verdict.mac, verdict.gateway) == ("", None)
 
 
 @given(st.datetimes(timezones=st.just(UTC)), st.integers(-(10**15) + 1, 10**15 - 1))

@@ -8,7 +8,7 @@ from telemetry.core.liveness import BridgeSign, choose_sweep_instant
 from telemetry.core.outcome import Counts
 from telemetry.core.retry import backoff_delay_s
 from telemetry.queue.batches import PendingBatch
-from telemetry.queue.tasks import choose_stale
+from telemetry.queue.requeue import choose_stale
 from telemetry.store.report import count_in_flight
 
 

@@ -17,12 +17,16 @@ def read_rights(prefix="tds_new"):
     return rights
 
 
-def test_it_lets_gateways_only_publish_telemetry_when_rendered():
-    assert read_rights()["gateway"] == ["write tds_new/devices/+/telemetry"]
+def test_it_lets_gateways_only_publish_and_only_below_the_prefix_when_rendered():
+    assert read_rights()["gateway"] == ["write tds_new/#"]
 
 
-def test_it_ties_a_gateway_with_a_user_of_its_own_to_its_topic_when_rendered():
-    assert read_rights()["pattern"] == ["write tds_new/devices/%u/telemetry"]
+def test_it_ties_a_gateway_with_a_user_of_its_own_to_its_topics_when_rendered():
+    assert read_rights()["pattern"] == ["write tds_new/devices/%u/#"]
+
+
+def test_it_lets_bridges_read_all_that_gateways_may_publish_when_rendered():
+    assert "read tds_new/#" in read_rights()["bridge"]
 
 
 def test_it_gives_bridge_and_dashboard_no_right_to_publish_when_rendered():

@@ -1,0 +1,71 @@
+"""All cases of the message contract, in order, through decoder and judge alone."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from telemetry.core.batch import RawMessage
+from telemetry.core.fleet import DeviceEntry, GatewayEntry
+from telemetry.core.judge import Contract, Judge
+from telemetry.core.topic import compile_topic, parse_topic
+from tests.conftest import CONTRACT
+from tests.contract_cases import CASES, fill_in
+
+START = datetime(2026, 11, 28, 12, tzinfo=UTC)
+
+
+def read_fleet() -> dict[str, GatewayEntry]:
+    fleet = json.loads((CONTRACT / "fleet.json").read_text(encoding="utf-8"))
+    closed = {each["name"] for each in fleet["accounts"] if not each.get("is_active", True)}
+    return {
+        gateway["mac"]: GatewayEntry(
+            number,
+            1,
+            gateway["mac"],
+            gateway.get("is_active", True) and gateway["account"] not in closed,
+            {
+                device["code"]: DeviceEntry(
+                    100 * number + place,
+                    device.get("is_active", True),
+                    device["kind"] == "meter",
+                    device["unit"],
+                )
+                for place, device in enumerate(gateway["devices"])
+            },
+        )
+        for number, gateway in enumerate(fleet["gateways"], 1)
+    }
+
+
+class Books:
+    """What the database would do with good readings: the first one of a key stands."""
+
+    def __init__(self) -> None:
+        contract = Contract(
+            compile_topic("tds_new"), 65_536, timedelta(minutes=5), timedelta(days=400)
+        )
+        self._pattern = contract.topic_pattern
+        self._judge = Judge(contract, read_fleet(), received_at=START)
+        self._standing: dict[tuple[int, int], int] = {}
+
+    def take(self, message: RawMessage) -> dict[str, Any]:
+        verdict = self._judge.judge(message, parse_topic(message.topic, self._pattern))
+        rejected = [str(refusal.reason) for refusal in verdict.refusals]
+        stored = duplicate = 0
+        for row in verdict.good:
+            standing = self._standing.get(row[:2])
+            stored += standing is None
+            duplicate += standing == row[2]
+            if standing not in (None, row[2]):
+                rejected.append("conflicting_reading")
+            self._standing.setdefault(row[:2], row[2])
+        return {"stored": stored, "duplicate": duplicate, "rejected": sorted(rejected)}
+
+
+def test_it_judges_every_case_as_the_contract_says(subtests: Iterator[Any]) -> None:
+    books = Books()
+    for case in CASES:
+        with subtests.test(case["name"]):  # type: ignore[attr-defined]
+            expected = {**case["expect"], "rejected": sorted(case["expect"]["rejected"])}
+            assert books.take(RawMessage(case["topic"], fill_in(case, START))) == expected
