@@ -36,8 +36,8 @@ GOOD, POISON, KILLER, REFUSED = b"g", b"p", b"k", b"r"
 MIXTURES = (
     (GOOD,),
     (GOOD,),
-    (GOOD,) * 5 + (POISON,),
-    (GOOD,) * 5 + (KILLER,),
+    (GOOD,) * 4 + (POISON,),
+    (GOOD,) * 7 + (KILLER,),
     (REFUSED,) * 9 + (GOOD,),
 )
 
@@ -58,14 +58,14 @@ def draw_case(seed: int) -> Case:
     random = Random(seed ^ 0xCA5E)
     kinds = random.choice(MIXTURES)
     bursts, number = [], 0
-    for _ in range(random.randint(1, 3)):
+    for _ in range(random.choice((1, 1, 2, 3))):
         messages = []
-        for _ in range(random.randint(1, 6)):
+        for _ in range(random.choice((1, 1, 2, 3, 4, 6))):
             number += 1
             topic = f"tds_new/devices/{random.choice(MACS)}/telemetry"
             messages.append(RawMessage(topic, random.choice(kinds) + b"%d" % number))
         bursts.append((random.choice((0.0, 0.002, 1.0, 15.0)), messages))
-    return Case(bursts, random.choice((1, 1, 2)), random.randint(1, 3), random.choice((1, 1, 2, 3)))
+    return Case(bursts, random.choice((1, 1, 1, 2)), random.choice((1, 2, 2, 3)), random.choice((1, 1, 2, 3)))
 
 
 def judge(world: World, _batch: ClaimedBatch, message: RawMessage) -> Verdict:

@@ -50,7 +50,7 @@ CLOSED_NAP_S = 0.5  # what a short sleep of a bridge without connection becomes
 
 
 class Faked:
-    """Time, random, secrets, os, psutil, socket and log in one: they have no name in common."""
+    """Time, random, secrets, os, psutil, socket, traceback and log in one: they share no name."""
 
     world: World
     plant: "Plant"
@@ -87,6 +87,9 @@ class Faked:
         """The process that held the lease is gone whenever another one asks."""
         return False
 
+    def format_exc(self) -> str:
+        return "traceback"
+
     def wait_unless_stopping(self, delay_s: float) -> bool:
         actor = self.world.current
         assert actor is not None
@@ -117,6 +120,7 @@ def faked_modules() -> Iterator[Faked]:
         *((module, "secrets") for module in SECRET),
         *((module, "log") for module in LOGGED),
         *((ingest_bridge.lease, name) for name in ("os", "psutil", "socket")),
+        (workers.runner, "traceback"),
         (ingest_bridge.bridge, "Session"),
         (workers.runner, "wait_unless_stopping"),
     ]

@@ -25,7 +25,7 @@ class LeanRedis:
 
     def register_script(self, text: str) -> Callable[..., Any]:
         """A callable with `keys` and `args`."""
-        name = text.lstrip("#!-\n").partition("\n")[0][:50].strip()
+        name = describe(text)
 
         def call(keys: list[Any], args: Sequence[Any] = ()) -> Any:
             return self.gate(name, lambda: SCRIPTS.run(self.data, text, keys, args))
@@ -110,6 +110,12 @@ class LeanRedis:
 
     def info(self, _section: str) -> dict[str, int]:
         return self.gate("INFO", self.data.describe_memory)
+
+
+def describe(script: str) -> str:
+    """The first sentence of a script's first comment, or its first line."""
+    lines = [line for line in script.splitlines() if line and not line.startswith("#!")]
+    return lines[0].removeprefix("-- ").partition(".")[0].partition(":")[0][:60]
 
 
 class Pipeline:

@@ -11,6 +11,16 @@ from typing import NamedTuple
 
 PAUSES_S = (0.01, 1.0, 12.0, 25.0, 70.0, 70.0)  # the last ones pass every limit
 MOST_EVENTS = 12
+# Calls between two steps that belong together: seldom, so events are drawn to them.
+RARE = frozenset(
+    {
+        "enters the split",
+        "makes a dead letter",
+        "Put two parts in the place of a pending batch",
+        "Put a batch aside",
+    }
+)
+RARE_CHANCE = 0.15
 
 # What may happen at a call of each kind.
 KINDS = {
@@ -44,10 +54,12 @@ class Drawn:
         self._wait = random.randint(0, self._gap * 2)
         self.events: list[Event] = []
 
-    def at(self, actor: str, call: int, place: str) -> Event | None:
+    def at(self, actor: str, call: int, place: str, label: str) -> Event | None:
         """What happens at this call, mostly nothing."""
         self._wait -= 1
-        if self._wait >= 0 or len(self.events) >= MOST_EVENTS:
+        if self._wait >= 0 and (label not in RARE or self._random.random() > RARE_CHANCE):
+            return None
+        if len(self.events) >= MOST_EVENTS:
             return None
         kinds, random = self._kinds[place], self._random
         if not kinds:
@@ -66,7 +78,7 @@ class Given:
         self.events = list(events)
         self._by_call = {(event.actor, event.call): event for event in self.events}
 
-    def at(self, actor: str, call: int, place: str) -> Event | None:
+    def at(self, actor: str, call: int, place: str, _label: str) -> Event | None:
         """What happens at this call, if it can happen there."""
         event = self._by_call.get((actor, call))
         return event if event is not None and event.kind in KINDS[place] else None

@@ -26,7 +26,7 @@ class Schedule(Protocol):
 
     events: list[Event]
 
-    def at(self, actor: str, call: int, place: str) -> Event | None: ...
+    def at(self, actor: str, call: int, place: str, label: str, /) -> Event | None: ...
 
 
 class Actor:
@@ -96,7 +96,9 @@ class World:
             raise Crash
         actor.calls += 1
         self.now += STEP_S
-        event = None if actor.is_steady else self.schedule.at(actor.name, actor.calls, place)
+        event = None
+        if not actor.is_steady:
+            event = self.schedule.at(actor.name, actor.calls, place, label)
         if self.trace is not None:
             self.note(f"{label}{'' if event is None else f'   <-- {describe(event)}'}")
         if event is None:
