@@ -59,7 +59,12 @@ test: ## Install what tests need, check style and types, run every test (T= narr
 	@compose/local/install dev
 	if [ "$$(id -u)" = 0 ]; then $(PYTHON) -m compose.local rootfs; fi
 	$(MAKE) lint
-	exec $(PYTHON) -m pytest $(or $(T),--numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder)
+	exec $(PYTHON) -m pytest $(or $(T),--numprocesses 4 --dist loadfile --no-loadscope-reorder)
+
+.PHONY: unit
+unit: ## Run the unit tests: they need no servers, and installing them takes the virtual environment alone
+	@compose/local/install unit
+	exec $(PYTHON) -m pytest $(or $(T),tests/unit)
 
 .PHONY: lint
 lint: ## Check style, types and missing migrations

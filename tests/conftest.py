@@ -1,6 +1,8 @@
 """Fixtures: real servers for the run, a clean database and queue for each test."""
 
 import os
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,18 +13,49 @@ from hypothesis import HealthCheck, settings
 from redis import Redis
 
 from telemetry.store.connection import Connection, open_connection
+from tests.databases import clear_tables, provide_cluster
 
 CONTRACT = Path(__file__).parent / "contract"
-KEPT_TABLES = ("django_migrations", "django_content_type", "auth_permission", "spatial_ref_sys")
 
 # Machines are shared: how long an example took says nothing.
 settings.register_profile("shared", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("shared")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """A folder of the run, which the processes of xdist share."""
+    if not hasattr(config, "workerinput"):
+        folder = tempfile.mkdtemp(prefix="tds-test-")
+        os.environ["TDS_TEST_FOLDER"] = folder
+        config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Files go to one process, for their fixtures; acceptance tests share none, and go singly."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class Scheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return nodeid if "/acceptance/" in nodeid else super()._split_scope(nodeid)
+
+    return Scheduling(config, log) if config.getvalue("dist") == "loadfile" else None
+
+
 @pytest.fixture(scope="session")
-def servers() -> Iterator[Any]:
-    """PostgreSQL with TimescaleDB, Redis and Mosquitto, on free ports, for this run only."""
+def cluster() -> None:
+    """Servers that start from now on begin with the schema, and leave syncing to the kernel: a
+    process that is killed loses nothing by it. Commands under test take this over as well."""
+    from compose.local.servers import read_given
+
+    os.environ["TEST_FSYNC"] = "off"
+    if not read_given():
+        os.environ["TEST_CLUSTER"] = str(provide_cluster(Path(os.environ["TDS_TEST_FOLDER"])))
+
+
+@pytest.fixture(scope="session")
+def servers(cluster: None) -> Iterator[Any]:
+    """PostgreSQL with TimescaleDB, Redis and Mosquitto, on free ports, for this process only."""
     from compose.local.servers import ServerSet
     from config.celery import app
 
@@ -35,7 +68,7 @@ def servers() -> Iterator[Any]:
 def django_db_setup(
     servers: Any, django_test_environment: None, django_db_blocker: Any
 ) -> Iterator[None]:
-    """A migrated test database on the server of this run."""
+    """The migrated database of the run's own server; on a given one, a database for the tests."""
     from django.db import connections
     from django.test.utils import setup_databases, teardown_databases
 
@@ -48,7 +81,7 @@ def django_db_setup(
         PORT=address.port,
     )
     with django_db_blocker.unblock():
-        made = setup_databases(verbosity=0, interactive=False)
+        made = setup_databases(verbosity=0, interactive=False) if servers.is_given else []
         yield
         connections.close_all()
         teardown_databases(made, verbosity=0)
@@ -87,23 +120,6 @@ def environ(stack_environ: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> d
         if name != "DJANGO_SETTINGS_MODULE":
             monkeypatch.setenv(name, value)
     return stack_environ
-
-
-def clear_tables(connection: Connection) -> None:
-    """Leave the database as `migrate` made it, but for what the migrations filled in."""
-    tables = [
-        name
-        for (name,) in connection.execute(
-            "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
-        ).fetchall()
-        if name not in KEPT_TABLES
-    ]
-    connection.execute(f"TRUNCATE {', '.join(tables)} RESTART IDENTITY CASCADE")  # type: ignore[arg-type]
-    # Continuous aggregates (Community edition) keep their rows when their readings go.
-    for (name,) in connection.execute(
-        "SELECT view_name FROM timescaledb_information.continuous_aggregates"
-    ).fetchall():
-        connection.execute(f"TRUNCATE {name}")  # type: ignore[arg-type]
 
 
 @pytest.fixture

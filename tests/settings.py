@@ -10,3 +10,5 @@ os.environ.setdefault("SECRET_KEY", secrets.token_hex(32))
 os.environ.setdefault("WEB_HTTPS", "false")
 
 from config.settings import *  # noqa: F403
+
+PASSWORD_HASHERS = ["tests.hashers.QuickHasher"]

@@ -10,6 +10,7 @@ from rich.console import Console
 from compose.bench.aggregates import run_aggregates
 from compose.bench.dashboard import Load, run_dashboard
 from compose.bench.drain import Drain, run_drain
+from compose.bench.guard import Beside, run_guard
 from compose.bench.latency import run_latency
 from compose.bench.memory import run_memory
 from compose.bench.results import Run, as_table, write_json
@@ -86,6 +87,14 @@ def make_parser() -> argparse.ArgumentParser:
     _add_common(latency, _latency, runs=3)
     latency.add_argument("--seconds", type=float, default=20.0, help="for each rate; default 20")
     latency.add_argument("--rates", type=float, nargs="+", default=[10.0, 100.0, 1_000.0, 5_000.0])
+    guard = benches.add_parser(
+        "guard", help="healthy gateways' latency beside some whose clocks stand at 1970"
+    )
+    _add_common(guard, _guard, runs=1)
+    guard.add_argument("--rate", type=float, default=500.0, help="of the healthy; default 500")
+    guard.add_argument("--seconds", type=float, default=20.0, help="each time; default 20")
+    guard.add_argument("--wrong", type=int, default=14, help="gateways at 1970; default 14")
+    guard.add_argument("--wrong-rate", type=float, default=14.0, help="of those; default 14")
     scale = benches.add_parser("scale", help="the drain with more of one thing")
     _add_common(scale, _scale, runs=1)
     scale.add_argument("--count", type=int, default=200_000, help="messages; default 200,000")
@@ -150,6 +159,11 @@ def _latency(options: argparse.Namespace, _: Say) -> Run:
     return run_latency(
         rates=options.rates, seconds=options.seconds, concurrency=options.concurrency
     )
+
+
+def _guard(options: argparse.Namespace, _: Say) -> Run:
+    load = Beside(options.rate, options.seconds, options.wrong, options.wrong_rate)
+    return run_guard(load, concurrency=options.concurrency)
 
 
 def _scale(options: argparse.Namespace, say: Say) -> Run:

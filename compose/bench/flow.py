@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from compose.bench.drain import STORED, resident_mb
 from compose.bench.rig import Rig, tree_seconds
-from compose.chaos.stack import Supervised
+from compose.chaos.supervised import Supervised
 from compose.local.layout import PYTHON, StackError
 
 GATEWAYS = 50

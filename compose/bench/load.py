@@ -7,6 +7,7 @@ prints `acknowledged seconds` fifty times a second. For `bench` only.
 
 import argparse
 import os
+import signal
 import socket
 import struct
 import time
@@ -29,7 +30,7 @@ class Link:
     def __init__(self, number: int) -> None:
         self.sent = 0
         self.acknowledged = 0
-        self._socket = _connect(f"bench-load-{number}")
+        self._socket = _connect(f"bench-load-{os.getpid()}-{number}")
         self._unsent = bytearray()
         self._half = b""
 
@@ -63,21 +64,31 @@ class Link:
 class Generator:
     """Publishes at a rate until told how many."""
 
-    def __init__(self, *, gateways: int, connections: int, prefix: str) -> None:
+    def __init__(
+        self, *, gateways: range, connections: int, prefix: str, is_from_1970: bool = False
+    ) -> None:
         self._sent = 0
         self._stamp_us = 0
+        self._behind_us = time.time_ns() // 1000 if is_from_1970 else 0
+        self._is_stopped = False
         self._links = [Link(number) for number in range(connections)]
-        self._templates = [_make_template(simulated_mac(n), prefix) for n in range(gateways)]
+        self._templates = [_make_template(simulated_mac(n), prefix) for n in gateways]
 
     @property
     def acknowledged(self) -> int:
         """Messages that the broker answered."""
         return sum(link.acknowledged for link in self._links)
 
+    def stop(self) -> None:
+        """Publish no more: `run` ends when what was sent is answered."""
+        self._is_stopped = True
+
     def run(self, *, rate: float, count: int) -> None:
         """Publish `count` messages and wait for their answers, 30 s at most after the last."""
         started_s = said_s = last_sent_s = time.monotonic()
         while (acknowledged := self.acknowledged) < count:
+            if self._is_stopped:
+                count = self._sent
             now_s = time.monotonic()
             if now_s - said_s >= SAY_EVERY_S:
                 said_s = now_s
@@ -102,7 +113,7 @@ class Generator:
         number = self._sent
         self._sent += 1
         gateway = number % len(self._templates)
-        self._stamp_us = max(self._stamp_us + 1, time.time_ns() // 1000)
+        self._stamp_us = max(self._stamp_us + 1, time.time_ns() // 1000 - self._behind_us)
         stamp = (_EPOCH + timedelta(microseconds=self._stamp_us)).isoformat(timespec="microseconds")
         header, body = self._templates[gateway]
         values = (number % 900_000, number % 7_000, number % 300)
@@ -153,10 +164,20 @@ def main() -> None:
     parser.add_argument("--rate", type=float, required=True, help="messages a second")
     parser.add_argument("--seconds", type=float, required=True)
     parser.add_argument("--gateways", type=int, default=50)
+    parser.add_argument("--first-gateway", type=int, default=0, help="number of the first one")
     parser.add_argument("--connections", type=int, default=10)
+    parser.add_argument(
+        "--from-1970", action="store_true", help="with clocks that began at the start of 1970"
+    )
     options = parser.parse_args()
     prefix = os.environ.get("MQTT_TOPIC_PREFIX", "tds_new")
-    generator = Generator(gateways=options.gateways, connections=options.connections, prefix=prefix)
+    generator = Generator(
+        gateways=range(options.first_gateway, options.first_gateway + options.gateways),
+        connections=options.connections,
+        prefix=prefix,
+        is_from_1970=options.from_1970,
+    )
+    signal.signal(signal.SIGTERM, lambda *_: generator.stop())
     generator.run(rate=options.rate, count=int(options.rate * options.seconds))
 
 

@@ -16,7 +16,7 @@ import psutil
 import psycopg
 from redis import Redis
 
-from compose.chaos.stack import Supervised
+from compose.chaos.supervised import Supervised
 from compose.local.layout import PYTHON, REPOSITORY, START_SCRIPTS, StackError
 from compose.local.servers import ServerSet
 from telemetry.core.batch import BRIDGE_KEY

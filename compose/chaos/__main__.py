@@ -9,12 +9,22 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from compose.chaos.faults import Cause, list_causes
+from compose.chaos.cause import Cause
+from compose.chaos.check import find_wrong_at_the_end
+from compose.chaos.corruption import list_corruptions
+from compose.chaos.faults import list_causes
+from compose.chaos.fleets import hurry_requeue, register_fleets
+from compose.chaos.lost import Damage
+from compose.chaos.parallel import run_side_by_side
 from compose.chaos.report import as_table, describe, write_json
-from compose.chaos.run import Load, Result, run_schedule, set_up_django, wait_until_healthy
+from compose.chaos.result import Load, Result
+from compose.chaos.run import run_schedule, set_up_django, wait_until_healthy
 from compose.chaos.schedule import Schedule, make_schedules
 from compose.chaos.stack import ChaosStack
 from compose.local.layout import StackError
+
+FAULTS = 4
+LONG_RUN = 10
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -35,16 +45,34 @@ def make_parser() -> argparse.ArgumentParser:
         "--first", type=int, default=1, metavar="N", help="begin with this schedule of the seed"
     )
     parser.add_argument(
-        "--faults", type=int, default=3, metavar="N", help="faults in a schedule; default 3"
+        "--faults",
+        type=int,
+        default=FAULTS,
+        metavar="N",
+        help=f"faults in a schedule; default {FAULTS}",
     )
     parser.add_argument(
-        "--seconds", type=float, default=8, metavar="S", help="load of a schedule; default 8"
+        "--seconds", type=float, default=5, metavar="S", help="load of a schedule; default 5"
     )
     parser.add_argument(
-        "--rate", type=float, default=500, metavar="R", help="messages a second; default 500"
+        "--rate", type=float, default=800, metavar="R", help="messages a second; default 800"
     )
     parser.add_argument(
-        "--only", metavar="TEXT", default="", help="only kinds of fault whose name holds this"
+        "--stacks",
+        type=int,
+        metavar="N",
+        help=f"stacks side by side; default 2, and 1 below {LONG_RUN} schedules",
+    )
+    parser.add_argument(
+        "--only",
+        metavar="TEXT",
+        default="",
+        help="only kinds of fault whose name holds this, or one of several with commas between",
+    )
+    parser.add_argument(
+        "--corrupt",
+        action="store_true",
+        help="damage files of Redis and the broker instead: see compose/chaos/README.md",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
     parser.add_argument("--logs", type=Path, metavar="FOLDER", help="keep the processes' logs")
@@ -56,7 +84,9 @@ def main(arguments: list[str]) -> int:
     """Run the schedules; the exit code."""
     parser = make_parser()
     options = parser.parse_args(arguments)
-    causes = {name: cause for name, cause in list_causes().items() if options.only in name}
+    known = list_corruptions() if options.corrupt else list_causes()
+    parts = options.only.split(",")
+    causes = {name: cause for name, cause in known.items() if any(part in name for part in parts)}
     console = Console(highlight=False, soft_wrap=True)
     if options.list:
         for name in causes:
@@ -64,7 +94,9 @@ def main(arguments: list[str]) -> int:
         return 0
     if not causes:
         parser.error(f"--only {options.only!r}: no kind of fault holds this; see --list")
-    for name in ("schedules", "first", "faults", "seconds", "rate"):
+    if options.stacks is None:
+        options.stacks = 2 if options.schedules >= LONG_RUN else 1
+    for name in ("schedules", "first", "faults", "seconds", "rate", "stacks"):
         if getattr(options, name) <= 0:
             parser.error(f"--{name} {getattr(options, name)}: expected more than 0")
     seed = random.SystemRandom().getrandbits(31) if options.seed is None else options.seed
@@ -81,7 +113,21 @@ def main(arguments: list[str]) -> int:
         logs = options.logs or Path(folder)
         logs.mkdir(parents=True, exist_ok=True)
         try:
-            results = run_all(schedules, causes=causes, load=load, logs=logs, console=console)
+            if options.stacks > 1:
+                results = run_side_by_side(
+                    schedules,
+                    stacks=options.stacks,
+                    arguments=[
+                        *("--seed", str(seed), "--faults", str(options.faults)),
+                        *("--seconds", str(options.seconds), "--rate", str(options.rate)),
+                        *("--only", options.only),
+                        *(["--corrupt"] if options.corrupt else []),
+                    ],
+                    logs=logs,
+                    say=lambda text: console.print(text, markup=False),
+                )
+            else:
+                results = run_all(schedules, causes=causes, load=load, logs=logs, console=console)
         except StackError as error:
             Console(stderr=True).print(f"error: {error}", markup=False)
             return error.exit_code
@@ -109,7 +155,10 @@ def run_all(
 ) -> list[Result]:
     """Run them one after the other on one stack; Ctrl-C ends with what is there."""
     results: list[Result] = []
-    stack = ChaosStack(logs)
+    wanted = {fault.kind.name for schedule in schedules for fault in schedule.faults}
+    prepares = [cause.prepare for name, cause in causes.items() if name in wanted and cause.prepare]
+    stack = ChaosStack(logs, prepares=prepares)
+    stack.damage = Damage() if wanted <= set(list_corruptions()) else None
     with Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -126,6 +175,8 @@ def run_all(
         try:
             stack.start(say=say)
             set_up_django(stack.environ)
+            stack.fleets = register_fleets([schedule.number for schedule in schedules])
+            hurry_requeue()
             stack.begin()
             say("waiting for the processes")
             if problems := wait_until_healthy(stack):
@@ -134,6 +185,10 @@ def run_all(
                 results.append(run_schedule(stack, schedule, causes=causes, load=load, say=say))
                 progress.advance(task)
                 console.print(describe(results[-1]), markup=False)
+            say("checking everything again")
+            for problem in find_wrong_at_the_end(stack.environ["DATABASE_URL"]):
+                results[-1].problems.append(f"at the end: {problem}")
+                console.print(results[-1].problems[-1], markup=False)
         except KeyboardInterrupt:
             console.print("stopped")
         finally:

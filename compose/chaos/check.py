@@ -15,7 +15,7 @@ from telemetry.simulator.plan import Plan
 from telemetry.store.aggregates import RefreshBusyError, refresh_aggregates
 from telemetry.store.connection import open_connection
 from telemetry.store.differences import describe_difference
-from telemetry.store.verification import VerifyBusyError, verify_aggregates
+from telemetry.store.verification import Scope, VerifyBusyError, verify_aggregates
 
 Row = tuple[int, datetime, Decimal]
 BUSY_S = 60.0
@@ -49,8 +49,10 @@ def list_expected_rows(plan: Plan) -> Iterator[Row]:
         yield device_id, at, value
 
 
-def find_wrong_rows(database_url: str, plan: Plan) -> list[str]:
-    """Rows that are missing or have another value than was sent, and keys that stand twice."""
+def find_wrong(database_url: str, plan: Plan) -> tuple[list[Any], int]:
+    """Device, time, value that was sent and value that is stored (None: the row is missing) of each
+    reading that is not as it was sent; how many keys of the plan's devices stand twice."""
+    device_ids = sorted(plan.fleet.list_device_ids())
     with psycopg.connect(database_url) as connection:
         connection.execute(
             "CREATE TEMP TABLE sent (device_id bigint, time timestamptz, value numeric(15, 4))"
@@ -64,17 +66,36 @@ def find_wrong_rows(database_url: str, plan: Plan) -> list[str]:
             "WHERE r.value IS DISTINCT FROM s.value ORDER BY s.time"
         ).fetchall()
         twice: Any = connection.execute(
-            "SELECT count(*) - count(DISTINCT (device_id, time)) FROM reading"
+            "SELECT count(*) - count(DISTINCT (device_id, time)) FROM reading "
+            "WHERE device_id = ANY (%s)",
+            [device_ids],
         ).fetchone()
+    return found, int(twice[0])
+
+
+def find_wrong_rows(database_url: str, plan: Plan) -> list[str]:
+    """Rows that are missing or have another value than was sent, and keys that stand twice."""
+    found, twice = find_wrong(database_url, plan)
     problems = [
         f"device {device_id} at {at.isoformat()}: sent {sent}, stored {stored}"
         for device_id, at, sent, stored in found[:5]
     ]
     if len(found) > len(problems):
         problems.append(f"and {len(found) - len(problems)} more")
-    if twice[0]:
-        problems.append(f"{twice[0]} rows stand twice")
+    if twice:
+        problems.append(f"{twice} rows stand twice")
     return problems
+
+
+def find_wrong_at_the_end(database_url: str) -> list[str]:
+    """What each schedule checked of its own fleet, of all fleets after the last one: no key stands
+    twice, and the aggregates are as the readings say."""
+    with psycopg.connect(database_url) as connection:
+        row: Any = connection.execute(
+            "SELECT count(*) - count(DISTINCT (device_id, time)) FROM reading"
+        ).fetchone()
+    _, problems = find_wrong_aggregates(database_url)
+    return [*problems, *([f"{row[0]} rows stand twice"] if row[0] else [])]
 
 
 def find_recovery_s(database_url: str, *, healed_at: float) -> float | None:
@@ -88,14 +109,17 @@ def find_recovery_s(database_url: str, *, healed_at: float) -> float | None:
     return None if row[0] is None else max(0.0, round(float(row[0]) - healed_at, 3))
 
 
-def find_wrong_aggregates(database_url: str) -> tuple[int, list[str]]:
-    """Hours, days and months computed from raw readings after a refresh, and those that differ."""
+def find_wrong_aggregates(
+    database_url: str, *, account_id: int | None = None
+) -> tuple[int, list[str]]:
+    """Hours, days and months computed from raw readings after a refresh, and those that differ; of
+    one account or all."""
     with open_connection(database_url, name="chaos", statement_timeout_s=120) as connection:
         give_up_at = time.monotonic() + BUSY_S
         while True:
             try:
                 refresh_aggregates(connection)
-                found = verify_aggregates(connection)
+                found = verify_aggregates(connection, scope=Scope(account_id=account_id))
                 break
             except (RefreshBusyError, VerifyBusyError):
                 if time.monotonic() > give_up_at:

@@ -2,18 +2,18 @@
 
 import os
 import signal
-import subprocess
-from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import psutil
 import psycopg
 from psycopg import sql
-from redis import Redis
 
+from compose.chaos.cause import Cause, do_nothing, restore
+from compose.chaos.clocks import list_clocks
+from compose.chaos.disks import list_disks
+from compose.chaos.pauses import list_pauses
+from compose.chaos.redis_faults import list_redis
 from compose.chaos.schedule import WHOLE, Kind
 from compose.chaos.stack import LINKS, ChaosStack, resume_tree, stop_tree
 
@@ -24,18 +24,6 @@ END_SESSIONS = (
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
     "WHERE pid <> pg_backend_pid() AND datname = current_database() AND usename = current_user"
 )
-
-Step = Callable[[ChaosStack], None]
-
-
-@dataclass(frozen=True)
-class Cause:
-    """A kind of fault with its two steps. What dies is started again by the supervisor, so that
-    `heal` has work to do only where something else was changed."""
-
-    kind: Kind
-    apply: Step
-    heal: Step
 
 
 def list_causes() -> dict[str, Cause]:
@@ -50,25 +38,19 @@ def list_causes() -> dict[str, Cause]:
         *(_stop_server(name) for name in SERVERS),
         *(_cut(name) for name in LINK_NAMES),
         *(_stall(name) for name in LINK_NAMES),
-        Cause(Kind("postgres: SIGKILL a backend", "postgres"), kill_backend, _restore("postgres")),
+        Cause(Kind("postgres: SIGKILL a backend", "postgres"), kill_backend, restore("postgres")),
         Cause(Kind("postgres: read-only", "postgres"), set_read_only, unset_read_only),
         Cause(
             Kind("postgres: no connections left", "postgres"), take_connections, give_connections
         ),
-        Cause(Kind("redis: out of memory", "redis"), fill_redis, empty_redis),
-        Cause(Kind("redis: disk full", "redis"), fill_redis_disk, _restore("redis")),
+        *list_redis(),
+        *list_pauses(),
+        *list_disks(),
+        *list_clocks(),
         Cause(Kind("everything: restart", WHOLE), stop_everything, start_everything),
         Cause(Kind("everything: SIGKILL", WHOLE), kill_everything, start_everything),
     ]
     return {cause.kind.name: cause for cause in causes}
-
-
-def _nothing(_stack: ChaosStack) -> None:
-    """What the supervisor does is enough."""
-
-
-def _restore(server: str) -> Step:
-    return lambda stack: stack.restore_server(server)
 
 
 def _kill_process(name: str) -> Cause:
@@ -96,7 +78,7 @@ def _kill_child(name: str) -> Cause:
     return Cause(
         Kind(f"{name}: SIGKILL a child", name),
         lambda stack: os.kill(stack.processes[name].children()[0], signal.SIGKILL),
-        _nothing,
+        do_nothing,
     )
 
 
@@ -113,7 +95,7 @@ def _freeze_child(name: str) -> Cause:
 
 def _kill_server(name: str) -> Cause:
     return Cause(
-        Kind(f"{name}: SIGKILL", name), lambda stack: stack.find(name).kill(), _restore(name)
+        Kind(f"{name}: SIGKILL", name), lambda stack: stack.find(name).kill(), restore(name)
     )
 
 
@@ -121,13 +103,13 @@ def _freeze_server(name: str) -> Cause:
     return Cause(
         Kind(f"{name}: SIGSTOP", name),
         lambda stack: stop_tree(stack.find(name).pid),
-        _restore(name),
+        restore(name),
     )
 
 
 def _stop_server(name: str) -> Cause:
     return Cause(
-        Kind(f"{name}: orderly stop", name), lambda stack: stack.find(name).stop(), _restore(name)
+        Kind(f"{name}: orderly stop", name), lambda stack: stack.find(name).stop(), restore(name)
     )
 
 
@@ -196,34 +178,10 @@ def give_connections(stack: ChaosStack) -> None:
     stack.kept = None
 
 
-def fill_redis(stack: ChaosStack) -> None:
-    """Every write is answered with OOM."""
-    with _redis(stack) as redis:
-        redis.config_set("maxmemory", "1mb")
-
-
-def empty_redis(stack: ChaosStack) -> None:
-    """Room again."""
-    with _redis(stack) as redis:
-        redis.config_set("maxmemory", "512mb")
-
-
-def fill_redis_disk(stack: ChaosStack) -> None:
-    """No byte more can be written to a file: with `appendfsync always` Redis ends at once."""
-    pid = stack.find("redis").pid
-    owner = Path(f"/proc/{pid}").stat()
-    # Root may not lower the limits of others without CAP_SYS_RESOURCE; its owner may.
-    subprocess.run(
-        ["prlimit", f"--pid={pid}", "--fsize=1"],
-        check=True,
-        user=owner.st_uid,
-        group=owner.st_gid,
-        capture_output=True,
-    )
-
-
 def stop_everything(stack: ChaosStack) -> None:
     """An orderly stop: processes first, then servers."""
+    for process in stack.processes.values():
+        process.ask_to_stop()
     for process in stack.processes.values():
         process.stop()
     for name in SERVERS:
@@ -251,7 +209,3 @@ def start_everything(stack: ChaosStack) -> None:
 
 def _connect(stack: ChaosStack) -> psycopg.Connection[Any]:
     return psycopg.connect(stack.environ["DATABASE_URL"], autocommit=True, connect_timeout=5)
-
-
-def _redis(stack: ChaosStack) -> Redis:
-    return Redis.from_url(stack.environ["REDIS_URL"], socket_timeout=5)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rich.table import Table
 
-from compose.chaos.run import Load, Result
+from compose.chaos.result import Hit, Load, Result
 
 
 def write_json(path: Path, results: list[Result], *, seed: int, load: Load, faults: int) -> None:
@@ -27,6 +27,15 @@ def write_json(path: Path, results: list[Result], *, seed: int, load: Load, faul
         "results": [asdict(result) for result in results],
     }
     path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def read_results(path: Path) -> list[Result]:
+    """The results of a report."""
+    content = json.loads(path.read_text(encoding="utf-8"))
+    return [
+        Result(**{**fields, "hits": [Hit(**hit) for hit in fields["hits"]]})
+        for fields in content["results"]
+    ]
 
 
 def count_hits(results: list[Result]) -> dict[str, int]:
@@ -60,7 +69,8 @@ def as_table(results: list[Result]) -> Table:
 
 def describe(result: Result) -> str:
     """One line for a schedule."""
-    verdict = "; ".join(result.problems) or "nothing lost, nothing twice, aggregates right"
+    well = "accounted for" if result.seen else "nothing lost, nothing twice, aggregates right"
+    verdict = "; ".join([*result.seen, *(result.problems or [well])])
     return (
         f"schedule {result.number}: {', '.join(hit.name for hit in result.hits)}: "
         f"{result.acknowledged:,} acknowledged, {result.rows:,} rows, "

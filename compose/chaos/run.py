@@ -4,63 +4,28 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
-from compose.chaos.check import find_recovery_s, find_wrong_aggregates, find_wrong_rows
-from compose.chaos.faults import SERVERS, Cause
+from compose.chaos.cause import Cause
+from compose.chaos.check import (
+    find_recovery_s,
+)
+from compose.chaos.faults import SERVERS
+from compose.chaos.fleets import GATEWAYS, READINGS
+from compose.chaos.lost import Damage
+from compose.chaos.result import Hit, Load, Result
 from compose.chaos.schedule import Fault, Schedule
 from compose.chaos.stack import ChaosStack, resume_tree
+from compose.chaos.verdict import check_schedule
 from compose.local.layout import StackError
 from config.env import read_options
 from config.options import ContractOptions, SimulatorOptions
 
-GATEWAYS = 20
-READINGS = 3
 BAD_SHARE = 0.02
 DUPLICATE_SHARE = 0.01
 HEALTHY_WITHIN_S = 90.0
-STORED_WITHIN_S = 180
 PATIENCE_S = 120
-
-
-@dataclass(frozen=True)
-class Load:
-    """What is published during a schedule."""
-
-    seconds: float
-    rate: float  # messages a second
-
-
-@dataclass
-class Hit:
-    """A fault as it happened. Instants are Unix seconds."""
-
-    name: str
-    applied_at: float = 0.0
-    healed_at: float = 0.0
-    recovery_s: float | None = None
-    problem: str = ""
-
-
-@dataclass
-class Result:
-    """What a schedule showed. Empty `problems`: nothing was lost, doubled or changed."""
-
-    number: int
-    seed: int
-    hits: list[Hit]
-    published: int = 0
-    acknowledged: int = 0
-    resent: int = 0
-    rows: int = 0
-    aggregates: int = 0  # hours, days and months that were held against the readings
-    dead_letters: int = 0
-    duplicate_messages: int = 0
-    difference: int = 0
-    seconds: float = 0.0
-    drain_s: float = 0.0
-    problems: list[str] = field(default_factory=list)
+HEALED_WITHIN_S = 120.0
 
 
 def run_schedule(
@@ -72,6 +37,8 @@ def run_schedule(
     say: Callable[[str], None],
 ) -> Result:
     """Publish, let the faults hit, wait until all is well, and hold the books against the log."""
+    if stack.damage is not None:
+        stack.damage = Damage(difference_before=stack.damage.difference_before)
     hits = [Hit(fault.kind.name) for fault in schedule.faults]
     result = Result(schedule.number, schedule.seed, hits)
     started_s = time.monotonic()
@@ -86,15 +53,20 @@ def run_schedule(
     say("load and faults")
     plan, standing, summary = _publish(stack, schedule, load=load)
     for thread in threads:
-        thread.join(60)
+        thread.join(HEALED_WITHIN_S)
     say("drain")
     loaded_s = time.monotonic()
+    result.load_s = round(loaded_s - started_s, 1)
     result.problems += [f"{hit.name}: {hit.problem}" for hit in hits if hit.problem]
+    result.problems += [f"{hit.name}: not healed" for hit in hits if not hit.healed_at]
     result.problems += wait_until_healthy(stack)
-    _check(stack, result, plan=plan, standing=standing, summary=summary)
+    result.healthy_s = round(time.monotonic() - loaded_s, 1)
+    check_schedule(stack, result, plan=plan, standing=standing, summary=summary)
     result.drain_s = round(time.monotonic() - loaded_s, 1)
     for hit in hits:
         hit.recovery_s = find_recovery_s(stack.environ["DATABASE_URL"], healed_at=hit.healed_at)
+    if stack.damage is not None:
+        stack.damage.difference_before = result.difference
     result.seconds = round(time.monotonic() - started_s, 1)
     return result
 
@@ -118,7 +90,6 @@ def _hit(stack: ChaosStack, fault: Fault, cause: Cause, hit: Hit) -> None:
 
 def _publish(stack: ChaosStack, schedule: Schedule, *, load: Load) -> tuple[Any, Any, Any]:
     from telemetry.simulator.options import RunOptions  # noqa: PLC0415 - needs Django's set-up
-    from telemetry.simulator.registration import register_fleet  # noqa: PLC0415
     from telemetry.simulator.run import (  # noqa: PLC0415
         make_plan,
         publish_plan,
@@ -136,11 +107,9 @@ def _publish(stack: ChaosStack, schedule: Schedule, *, load: Load) -> tuple[Any,
     }
     options = read_options(RunOptions, {}, given=texts)
     broker = read_options(SimulatorOptions, stack.publisher_environ)
-    fleet = stack.fleet or register_fleet(gateways_count=GATEWAYS, devices_count=READINGS)
-    stack.fleet = fleet
     plan = make_plan(
         options,
-        fleet=fleet,
+        fleet=stack.fleets[schedule.number].fleet,
         prefix=broker.topic.prefix,
         contract=read_options(ContractOptions, stack.environ),
     )
@@ -155,7 +124,7 @@ def wait_until_healthy(stack: ChaosStack) -> list[str]:
         problems = find_ill(stack)
         if not problems or time.monotonic() > give_up_at:
             return [f"after {HEALTHY_WITHIN_S:.0f} s: {problem}" for problem in problems]
-        time.sleep(0.5)
+        time.sleep(0.1)
 
 
 def find_ill(stack: ChaosStack) -> list[str]:
@@ -190,50 +159,6 @@ def _runs(stack: ChaosStack, name: str) -> bool:
     if process.is_running:
         resume_tree(process.pid)
     return process.is_running
-
-
-def _check(
-    stack: ChaosStack, result: Result, *, plan: Any, standing: dict[int, int], summary: Any
-) -> None:
-    import psycopg  # noqa: PLC0415
-
-    from config.options import RedisOptions  # noqa: PLC0415
-    from config.queue import connect_redis  # noqa: PLC0415
-    from telemetry.queue.batches import BatchQueue  # noqa: PLC0415
-    from telemetry.simulator.run import verify_plan  # noqa: PLC0415
-    from telemetry.store.connection import open_connection  # noqa: PLC0415
-    from telemetry.store.report import read_report  # noqa: PLC0415
-
-    result.published, result.acknowledged = summary.published, summary.acknowledged
-    result.resent = summary.resent
-    if not summary.is_whole:
-        result.problems.append(
-            f"{summary.unacknowledged} messages were never acknowledged "
-            f"{summary.fault} {summary.refused or ''}".strip()
-        )
-    url = stack.environ["DATABASE_URL"]
-    try:
-        verified = verify_plan(plan, summary, standing=standing, timeout_s=STORED_WITHIN_S)
-        result.rows = sum(verified.findings.rows_by_device.values())
-        result.dead_letters = sum(verified.findings.dead_letters.values())
-        result.problems += verified.differences
-        if summary.is_whole:
-            result.problems += find_wrong_rows(url, plan)
-        result.aggregates, wrong = find_wrong_aggregates(url)
-        result.problems += wrong
-        redis = connect_redis(read_options(RedisOptions, stack.environ))
-        with open_connection(url, name="chaos", statement_timeout_s=60) as connection:
-            report = read_report(connection, BatchQueue(redis), count_rows=True)
-        redis.close()
-    except (psycopg.Error, OSError) as error:
-        result.problems.append(f"could not be checked: {error}")
-        return
-    result.difference = report.difference
-    result.duplicate_messages = report.duplicate
-    if not report.is_balanced:
-        result.problems.append(f"the books do not balance: {report}")
-    if report.broker_dropped:
-        result.problems.append(f"the broker dropped {report.broker_dropped} messages")
 
 
 def set_up_django(environ: dict[str, str]) -> None:

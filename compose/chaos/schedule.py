@@ -9,10 +9,11 @@ WHOLE = "everything"  # the target of a fault that bears no other beside it
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of fault. `target` is the part that it hits."""
+    """A kind of fault. `target` is the part that it hits; `lasts_s`: shortest and longest."""
 
     name: str
     target: str
+    lasts_s: tuple[float, float] = (0.3, 4.0)
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ def make_schedules(
                 Fault(
                     kind,
                     at_s=round(chance.uniform(0.1, 0.6) * load_s, 3),
-                    for_s=round(chance.uniform(0.3, 4.0), 3),
+                    for_s=round(chance.uniform(*kind.lasts_s), 3),
                 )
                 for kind in _draw(deck, held, faults)
             ),

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -15,15 +15,22 @@ from urllib.parse import urlsplit
 import psutil
 import psycopg
 
+from compose.chaos.fleets import ScheduleFleet
+from compose.chaos.lost import Damage
 from compose.chaos.proxy import Proxies
+from compose.chaos.supervised import Supervised
 from compose.local.layout import PYTHON, REPOSITORY, START_SCRIPTS, StackError
 from compose.local.ports import HOST
 from compose.local.running import RunningServer
 from compose.local.servers import ServerSet
 
 LOOK_EVERY_S = 0.1
-RESTART_AFTER_S = 0.5
-STOP_S = 20.0
+
+# A lost task is found after these times, and pauses outlast them: the defaults would only make runs
+# longer. A statement must end before its batch counts as lost.
+STALE_S = 5
+VISIBILITY_S = 30
+STATEMENT_S = 4
 
 # Links by the setting that points there, for each process: two parts share no link.
 LINKS = {
@@ -40,99 +47,25 @@ SCRIPTS = {
 }
 
 
-class Supervised:
-    """A process of the product. It is started again when it ends, unless it is held back."""
-
-    def __init__(self, name: str, argv: list[str], environ: Mapping[str, str], log: Path) -> None:
-        self.name = name
-        self.starts = 0
-        self.is_wanted = False
-        self._argv = argv
-        self.environ = dict(environ)
-        self._log = log
-        self._running: subprocess.Popen[bytes] | None = None
-        self._ended_at = 0.0
-
-    @property
-    def pid(self) -> int:
-        """Its process id. Raises `ProcessLookupError` when it does not run."""
-        if self._running is None or self._running.poll() is not None:
-            raise ProcessLookupError(self.name)
-        return self._running.pid
-
-    @property
-    def is_running(self) -> bool:
-        """Whether it runs."""
-        return self._running is not None and self._running.poll() is None
-
-    def look(self, *, now_s: float) -> None:
-        """Start it if it is wanted and ended some time ago."""
-        if self.is_running or not self.is_wanted:
-            return
-        if self._running is not None and not self._ended_at:
-            self._ended_at = now_s
-        if now_s - self._ended_at >= RESTART_AFTER_S:
-            self._start()
-
-    def stop(self) -> None:
-        """End it as a supervisor does, and hold it back."""
-        self.is_wanted = False
-        if self.is_running:
-            self._signal(signal.SIGTERM)
-            self._signal(signal.SIGCONT)
-            with suppress(subprocess.TimeoutExpired):
-                self._running.wait(STOP_S)  # type: ignore[union-attr]
-        self.kill()
-
-    def kill(self) -> None:
-        """SIGKILL it with everything that it started."""
-        self._end_group()
-        if self._running is not None:
-            self._running.wait(10)
-
-    def read_log(self) -> str:
-        """What it has said so far."""
-        return self._log.read_text(encoding="utf-8", errors="replace")
-
-    def children(self) -> list[int]:
-        """Process ids of its children, oldest first."""
-        return [child.pid for child in psutil.Process(self.pid).children(recursive=True)]
-
-    def _start(self) -> None:
-        with self._log.open("ab") as log:
-            self._running = subprocess.Popen(
-                self._argv,
-                cwd=REPOSITORY,
-                env=self.environ,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        self.starts += 1
-        self._ended_at = 0.0
-
-    def _signal(self, number: signal.Signals) -> None:
-        if self._running is not None:
-            with suppress(ProcessLookupError):
-                os.killpg(self._running.pid, number)
-
-    def _end_group(self) -> None:
-        self._signal(signal.SIGKILL)
-
-
 class ChaosStack:
     """The whole system on free ports, with data of its own. Use with `with`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(
+        self, folder: Path, *, prepares: "Iterable[Callable[[ChaosStack], None]]" = ()
+    ) -> None:
+        """`prepares`: what some kinds of fault need before the first message."""
         self.folder = folder
+        self._prepares = tuple(prepares)
+        self.process_environ: dict[str, dict[str, str]] = {}  # beside that of all, by process
         self.servers = ServerSet()
         self.proxies = Proxies()
         self.processes: dict[str, Supervised] = {}
         self.environ: dict[str, str] = {}  # of the checker: no proxy between
         self.publisher_environ: dict[str, str] = {}
-        self.fleet: Any = None  # of the simulator, once it is registered
+        self.fleets: dict[int, ScheduleFleet] = {}  # by the number of the schedule
+        self.damage: Damage | None = None  # in runs that damage files
         self.kept: psycopg.Connection[Any] | None = None  # by a fault, until it is healed
+        self.disks: dict[str, Path] = {}  # small file systems, by the server that lies on them
         self._stopping = threading.Event()
         self._supervisor = threading.Thread(target=self._supervise, name="supervisor", daemon=True)
 
@@ -152,11 +85,16 @@ class ChaosStack:
             "PYTHONUNBUFFERED": "1",
             "TZ": "UTC",
             "LOG_FORMAT": "console",
-            # A lost task is found after this time; the default of a minute would only make the
-            # run longer.
-            "BATCH_STALE_AFTER_S": "5",
-            "SILENCED_CHECKS": "telemetry.E005",  # batches that live are sent again, too
+            "BATCH_STALE_AFTER_S": str(STALE_S),
+            "CELERY_VISIBILITY_TIMEOUT_S": str(VISIBILITY_S),
+            "INGEST_STATEMENT_TIMEOUT_S": str(STATEMENT_S),
+            # Batches that live are sent again, too: the waits between tries are longer than these.
+            "SILENCED_CHECKS": "telemetry.E005,telemetry.E006",
+            # Clocks jump by an hour: what a gateway sends in time is no message from the future.
+            "MAX_CLOCK_AHEAD_S": "7200",
         }
+        for prepare in self._prepares:
+            prepare(self)
         say("creating the schema")
         self.manage("migrate", "--noinput", "--verbosity", "0")
         self.publisher_environ = {
@@ -167,6 +105,7 @@ class ChaosStack:
             environ = {**self.environ, "BRIDGE_CLIENT_ID": "bridge-1", "INGEST_CONCURRENCY": "2"}
             for server in servers:
                 environ.update(self._link(f"{name}-{server}", server))
+            environ.update(self.process_environ.get(name, {}))
             argv = [str(START_SCRIPTS / SCRIPTS[name])]
             self.processes[name] = Supervised(name, argv, environ, self.folder / f"{name}.log")
 
@@ -223,6 +162,10 @@ class ChaosStack:
             process.is_wanted = False
             process.kill()
         self.proxies.stop()
+        for server in self.disks:
+            self.find(server).kill()
+        for folder in self.disks.values():
+            subprocess.run(["umount", "--lazy", str(folder)], capture_output=True, check=False)
         self.servers.stop()
 
     def _link(self, name: str, server: str) -> dict[str, str]:

@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 from dataclasses import dataclass
+from pathlib import Path
 
 from compose.local.layout import SERVER_FILES, StackError
 from compose.local.ports import HOST
@@ -14,6 +15,11 @@ from compose.local.server import SERVER_ENVIRONMENT, Place
 HBA = """\
 host all all 127.0.0.1/32 scram-sha-256
 """
+# What was committed outlives a killed server: the kernel has it. It does not outlive the machine.
+UNSYNCED = """\
+fsync = off
+full_page_writes = off
+"""
 
 
 @dataclass(frozen=True)
@@ -21,11 +27,14 @@ class Postgres:
     """A cluster with one database, `tds`, and the role that owns it.
 
     The role is no superuser. It may create databases (tests) and the extension, which is trusted.
+    `cluster`: data of a stopped server like this one, to begin with instead of an empty database.
     """
 
     place: Place
     port: int
     password: str
+    is_synced: bool = True
+    cluster: Path | None = None
     user: str = "tds"
     database: str = "tds"
     name: str = "postgres"
@@ -69,25 +78,25 @@ class Postgres:
         self.place.folder.mkdir(mode=0o755, parents=True, exist_ok=True)
         fresh = self.place.folder / "postgres.new"
         shutil.rmtree(fresh, ignore_errors=True)
-        template = self.place.rootfs.path / TEMPLATE
+        template = self.cluster or self.place.rootfs.path / TEMPLATE
         subprocess.run(["cp", "-a", "--reflink=auto", template, fresh], check=True)
-        self._create_owner(self.place.inside("postgres.new"))
+        self._set_owner(self.place.inside("postgres.new"))
         fresh.rename(self.place.folder / "postgres")
 
-    def _create_owner(self, folder: str) -> None:
-        """Create role and database in single-user mode, where nobody else can connect."""
-        statements = (
+    def _set_owner(self, folder: str) -> None:
+        """Create role and database in single-user mode, where nobody else can connect.
+
+        Those of a given cluster are there: the role gets this server's password.
+        """
+        statements = [
             f"CREATE ROLE {self.user} LOGIN CREATEDB PASSWORD '{self.password}'",
             f"CREATE DATABASE {self.database} OWNER {self.user}",
-        )
-        argv = [f"{POSTGRES_BIN}/postgres", "--single", "-j", "-D", folder]
-        argv += [
-            "-c",
-            "password_encryption=scram-sha-256",
-            "-c",
-            "log_min_messages=error",
-            "postgres",
         ]
+        if self.cluster is not None:
+            statements = [f"ALTER ROLE {self.user} PASSWORD '{self.password}'"]
+        argv = [f"{POSTGRES_BIN}/postgres", "--single", "-j", "-D", folder]
+        argv += ["-c", "password_encryption=scram-sha-256", "-c", "log_min_messages=error"]
+        argv += ["postgres"] if self.is_synced else ["-c", "fsync=off", "postgres"]
         done = subprocess.run(
             self.place.rootfs.command("postgres", argv),
             input="".join(f"{statement};\n\n" for statement in statements),
@@ -109,5 +118,6 @@ class Postgres:
             "# There is no shared memory file system in the private root.\n"
             "dynamic_shared_memory_type = mmap\n"
         )
-        self.place.write_private("postgres/postgresql.conf", f"{shared}\n{local}", user="postgres")
+        text = f"{shared}\n{local}" if self.is_synced else f"{shared}\n{local}\n{UNSYNCED}"
+        self.place.write_private("postgres/postgresql.conf", text, user="postgres")
         self.place.write_private("postgres/pg_hba.conf", HBA, user="postgres")

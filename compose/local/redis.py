@@ -16,6 +16,7 @@ class Redis:
     port: int
     password: str
     memory: str = "1gb"
+    is_synced: bool = True
     name: str = "redis"
     stop_signal: str = "TERM"
 
@@ -38,6 +39,9 @@ class Redis:
             f"maxmemory {self.memory}\n"
             f"dir {self.place.inside('redis')}\n"
         )
+        if not self.is_synced:
+            # Still written before it answers: it outlives a killed server, not the machine.
+            local += "appendfsync no\n"
         self.place.write_private("redis/redis.conf", f"{shared}\n{local}", user="redis")
 
     def probe(self) -> None:

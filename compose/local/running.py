@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 from compose.local.layout import StackError
+from compose.local.processes import list_pids, wait_until_gone, works_below
 from compose.local.progress import read_tail
 from compose.local.server import Server, build_environment
 
@@ -35,12 +36,16 @@ class RunningServer:
             raise StackError(f"{self.name} does not run. Log: {self.log}\n{read_tail(self.log)}")
         return self._process.pid
 
+    @property
+    def folder(self) -> Path:
+        """Where its settings and data are."""
+        return self._server.place.folder / self.name
+
     def reconfigure(self, extra: str) -> None:
         """Start it again with `extra` lines at the end of its configuration."""
         self.stop()
         self._server.prepare()
-        path = self._server.place.folder / self.name / f"{self.name}.conf"
-        with path.open("a", encoding="utf-8") as file:
+        with (self.folder / f"{self.name}.conf").open("a", encoding="utf-8") as file:
             file.write(f"{extra}\n")
         self.launch()
         self.wait_until_ready()
@@ -82,8 +87,11 @@ class RunningServer:
         self._end(number, timeout_s=timeout_s)
 
     def kill(self) -> None:
-        """SIGKILL and wait."""
+        """SIGKILL and wait, also for its children: PostgreSQL's hold its shared memory, and until
+        they notice that their parent is gone another one on the same data refuses to start."""
         self._end(signal.SIGKILL, timeout_s=10.0)
+        children = [pid for pid in list_pids() if works_below(pid, "cwd", self.folder)]
+        wait_until_gone(children, timeout_s=10.0)
 
     def restart(self) -> None:
         """Stop in an orderly way, then start."""

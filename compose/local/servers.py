@@ -7,6 +7,7 @@ with ServerSet() as servers:
 """
 
 import atexit
+import itertools
 import os
 import secrets
 import shutil
@@ -35,6 +36,8 @@ GIVEN = (
     "TEST_MQTT_GATEWAY_USER",
     "TEST_MQTT_GATEWAY_PASSWORD",
 )
+NUMBERS = itertools.count(1)
+"""Of the sets of this process: it may have several at once."""
 
 
 class ServerSet:
@@ -42,6 +45,9 @@ class ServerSet:
 
     When the environment names test servers (`TEST_DATABASE_URL` and the others), those are used
     and `postgres`, `redis` and `mosquitto` cannot be controlled: reading them raises `StackError`.
+    `TEST_FSYNC=off` starts servers that leave it to the kernel when data comes to disk: what they
+    answered outlives their end, not the machine's. `TEST_CLUSTER` is a folder with the data of a
+    stopped PostgreSQL of such a set, to begin with: a schema is migrated once for many sets.
     """
 
     def __init__(self, *, prefix: str = "tds_new", is_crash_safe: bool = True) -> None:
@@ -50,7 +56,13 @@ class ServerSet:
         self._is_crash_safe = is_crash_safe
         self._servers: dict[str, RunningServer] = {}
         self._place: Place | None = None
-        self._marker = LOCAL / "test" / str(os.getpid())
+        self._name = f"{os.getpid()}-{next(NUMBERS)}"
+        self._marker = LOCAL / "test" / self._name
+
+    @property
+    def is_given(self) -> bool:
+        """Whether these are servers that ran already."""
+        return not self._servers
 
     @property
     def postgres(self) -> RunningServer:
@@ -64,6 +76,13 @@ class ServerSet:
     def mosquitto(self) -> RunningServer:
         return self._find("mosquitto")
 
+    @property
+    def data(self) -> Path:
+        """The folder of the servers' data. Raises `StackError` when they are not ours."""
+        if self._place is None:
+            raise StackError("the servers are not under the control of this test run")
+        return self._place.folder
+
     def start(self) -> None:
         """Start all three and wait until they serve."""
         given = read_given()
@@ -72,7 +91,7 @@ class ServerSet:
             return
         rootfs = ensure_rootfs()
         remove_left_overs(rootfs)
-        self._place = Place(rootfs, f"test-{os.getpid()}")
+        self._place = Place(rootfs, f"test-{self._name}")
         self._marker.mkdir(parents=True, exist_ok=True)
         atexit.register(self.stop)
         try:
@@ -112,9 +131,12 @@ class ServerSet:
 
     def _start_servers(self, place: Place) -> None:
         ports = find_free_ports(4)
+        is_synced = os.environ.get("TEST_FSYNC") != "off"
+        folder = os.environ.get("TEST_CLUSTER")
+        cluster = Path(folder) if folder else None
         servers: tuple[Server, ...] = (
-            Postgres(place, ports[0], secrets.token_hex(16)),
-            Redis(place, ports[1], secrets.token_hex(16), memory="512mb"),
+            Postgres(place, ports[0], secrets.token_hex(16), is_synced=is_synced, cluster=cluster),
+            Redis(place, ports[1], secrets.token_hex(16), memory="512mb", is_synced=is_synced),
             Mosquitto(
                 place,
                 ports[2],
@@ -149,9 +171,10 @@ def read_given() -> dict[str, str]:
 def remove_left_overs(rootfs: Rootfs) -> None:
     """End and delete what test runs left behind that were killed."""
     for folder in rootfs.data.glob("test-*"):
-        owner = folder.name.removeprefix("test-")
+        name = folder.name.removeprefix("test-")
+        owner = name.partition("-")[0]
         if owner.isdigit() and not Path(f"/proc/{owner}").exists():
-            marker = LOCAL / "test" / owner
+            marker = LOCAL / "test" / name
             end_stack_processes(marker, data=folder)
             shutil.rmtree(folder, ignore_errors=True)
             shutil.rmtree(marker, ignore_errors=True)

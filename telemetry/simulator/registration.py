@@ -35,16 +35,19 @@ def device_code(place: int) -> str:
     return f"D{place + 1:02d}"
 
 
-def register_fleet(*, gateways_count: int, devices_count: int) -> SimulatedFleet:
+def register_fleet(
+    *, gateways_count: int, devices_count: int, account_name: str = ACCOUNT_NAME, first: int = 0
+) -> SimulatedFleet:
     """Have `gateways_count` gateways with `devices_count` devices in an account of their own.
 
     Beside them one deactivated gateway and one deactivated device, which publish to be refused.
+    `first` is the number of the first gateway: two accounts share none.
     """
-    macs = [simulated_mac(number) for number in range(gateways_count)]
+    macs = [simulated_mac(first + number) for number in range(gateways_count)]
     with transaction.atomic():
-        account, _ = Account.objects.get_or_create(name=ACCOUNT_NAME)
+        account, _ = Account.objects.get_or_create(name=account_name)
         _create_gateways(account, macs, max_devices=max(DEFAULT_MAX_DEVICES, devices_count + 1))
-        _create_devices(account, devices_count=devices_count)
+        _create_devices(account, macs[0], devices_count=devices_count)
     codes = [device_code(place) for place in range(devices_count)]
     found = _load(
         Device.objects.filter(
@@ -56,7 +59,7 @@ def register_fleet(*, gateways_count: int, devices_count: int) -> SimulatedFleet
     if len(whole) < gateways_count:
         raise SimulatorError(
             f"--gateways {gateways_count}: only {len(whole)} gateways of the account "
-            f"{ACCOUNT_NAME!r} are active with all their devices; activate them in the admin"
+            f"{account_name!r} are active with all their devices; activate them in the admin"
         )
     return SimulatedFleet(whole, simulated_mac(INACTIVE_NUMBER), macs[0], INACTIVE_CODE)
 
@@ -93,8 +96,8 @@ def _create_gateways(account: Account, macs: list[str], *, max_devices: int) -> 
     Gateway.objects.bulk_create([*active, inactive], batch_size=ROWS_AT_ONCE, ignore_conflicts=True)
 
 
-def _create_devices(account: Account, *, devices_count: int) -> None:
-    """Give every gateway of the account the devices that it lacks."""
+def _create_devices(account: Account, first_mac: str, *, devices_count: int) -> None:
+    """Give every gateway of the account the devices that it lacks; the first one an old one too."""
     gateways = Gateway.objects.filter(account=account, is_active=True)
     known = set(Device.objects.filter(account=account).values_list("gateway_id", "code"))
     devices = [
@@ -108,7 +111,7 @@ def _create_devices(account: Account, *, devices_count: int) -> None:
         for place in range(devices_count)
         if (gateway_id, device_code(place)) not in known
     ]
-    first = gateways.filter(mac=simulated_mac(0)).values_list("id", flat=True).first()
+    first = gateways.filter(mac=first_mac).values_list("id", flat=True).first()
     if first is not None and (first, INACTIVE_CODE) not in known:
         devices.append(
             Device(

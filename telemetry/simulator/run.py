@@ -107,12 +107,18 @@ def count_standing_rows(plan: Plan) -> dict[int, int]:
 
 
 def verify_plan(
-    plan: Plan, summary: Summary, *, standing: dict[int, int], timeout_s: float
+    plan: Plan,
+    summary: Summary,
+    *,
+    standing: dict[int, int],
+    timeout_s: float,
+    clock_margin: timedelta = CLOCK_MARGIN,
 ) -> Verification:
-    """Wait for the pipeline and compare. Raises `psycopg.Error`, `redis.RedisError`."""
+    """Wait for the pipeline and compare. `clock_margin`: how far the bridges' clocks may differ
+    from ours. Raises `psycopg.Error`, `redis.RedisError`."""
     first = _instant(plan.first_at_us)
     last = _instant(plan.time_us(max(summary.published - 1, 0)))
-    since = datetime.now(UTC) - timedelta(seconds=summary.seconds) - CLOCK_MARGIN
+    since = datetime.now(UTC) - timedelta(seconds=summary.seconds) - clock_margin
     device_ids = plan.fleet.list_device_ids()
     redis = connect_redis(read_options(RedisOptions))
     with _open_database() as connection:

@@ -11,12 +11,13 @@ import pytest
 from compose.bench.sustain import TRIES
 from tests.acceptance.processes import ROOT
 
-pytestmark = pytest.mark.acceptance
+pytestmark = [pytest.mark.acceptance, pytest.mark.usefixtures("cluster")]
 
 
 def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the command as a user would, without any setting."""
-    environ = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    """Run the command as a user would, without any setting; on the schema of the test run."""
+    names = ("PATH", "HOME", "TEST_CLUSTER", "TEST_FSYNC")
+    environ = {name: os.environ[name] for name in names if name in os.environ}
     return subprocess.run(
         [sys.executable, "manage.py", "bench", *arguments],
         cwd=ROOT,
@@ -68,6 +69,16 @@ def test_it_measures_a_drain_beside_its_floor_and_the_naive_way(tmp_path: Path) 
             id="latency",
         ),
         pytest.param(
+            ("guard", "--rate", "100", "--seconds", "4"),
+            (
+                "alone, p99, ms",
+                "beside 14 at 1970, p99, ms",
+                "p99 beside, times that alone",
+                "messages of 1970, all refused in the end",
+            ),
+            id="guard",
+        ),
+        pytest.param(
             ("memory", "--count", "1500", "--rate", "500"),
             ("messages", "bridge, early, MB", "worker, largest child, late, MB"),
             id="memory",
@@ -117,4 +128,5 @@ def test_it_measures(arguments: tuple[str, ...], names: tuple[str, ...], tmp_pat
 
 def test_it_says_what_is_wrong_with_its_options() -> None:
     assert "--count 0: expected at least 1" in bench("drain", "--count", "0").stderr
-    assert "{drain,sustain,latency,scale,memory,aggregates,dashboard}" in bench("--help").stdout
+    names = "{drain,sustain,latency,guard,scale,memory,aggregates,dashboard}"
+    assert names in bench("--help").stdout

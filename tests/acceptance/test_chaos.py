@@ -10,12 +10,13 @@ import pytest
 
 from tests.acceptance.processes import ROOT
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.chaos]
+pytestmark = [pytest.mark.acceptance, pytest.mark.chaos, pytest.mark.usefixtures("cluster")]
 
 
 def chaos(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the command as a user would, without any setting."""
-    environ = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    """Run the command as a user would, without any setting; on the schema of the test run."""
+    names = ("PATH", "HOME", "TEST_CLUSTER", "TEST_FSYNC")
+    environ = {name: os.environ[name] for name in names if name in os.environ}
     return subprocess.run(
         [sys.executable, "manage.py", "chaos", *arguments],
         cwd=ROOT,
@@ -28,14 +29,37 @@ def chaos(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 def test_it_loses_nothing_in_a_short_run_and_reports_it(tmp_path: Path) -> None:
     report = tmp_path / "report.json"
-    done = chaos("--schedules", "2", "--seconds", "5", "--seed", "11", "--json", str(report))
+    done = chaos("--schedules", "2", "--seed", "11", "--json", str(report))
     assert done.returncode == 0, done.stdout + done.stderr
     assert "nothing lost, nothing twice, difference 0" in done.stdout
     figures = json.loads(report.read_text(encoding="utf-8"))
     assert figures["seed"] == 11
     assert figures["failed_schedules"] == []
-    assert figures["acknowledged"] == 2 * 5 * 500
-    assert sum(figures["hits_by_kind"].values()) == 6
+    assert figures["acknowledged"] == 2 * 5 * 800
+    assert sum(figures["hits_by_kind"].values()) == 8
+
+
+def test_it_accounts_for_what_damaged_files_lose(tmp_path: Path) -> None:
+    report = tmp_path / "report.json"
+    done = chaos(
+        *("--corrupt", "--schedules", "2", "--faults", "1", "--seed", "3", "--json", str(report))
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    truncated, flipped = json.loads(report.read_text(encoding="utf-8"))["results"]
+    assert "1 batches with" in truncated["seen"][0]
+    assert "the broker" in flipped["seen"][-1]
+
+
+def test_it_runs_stacks_side_by_side(tmp_path: Path) -> None:
+    report = tmp_path / "report.json"
+    done = chaos(
+        *("--schedules", "2", "--stacks", "2", "--seed", "11", "--only", "cut"),
+        *("--seconds", "2", "--json", str(report)),
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "stack 1, schedule 1: " in done.stdout
+    assert "stack 2, schedule 2: " in done.stdout
+    assert [one["number"] for one in json.loads(report.read_text("utf-8"))["results"]] == [1, 2]
 
 
 def test_it_says_what_is_wrong_with_its_options() -> None:

@@ -109,6 +109,14 @@ def test_it_drops_what_is_old_later_when_a_refresh_is_under_way(
     assert TaskRun.objects.get(name=KEEP_STORAGE_TASK).success_at is not None
 
 
+def test_it_does_not_take_the_judge_of_alarms_for_another_verification(
+    turns: BatchQueue, other: Connection
+) -> None:
+    assert wait_for_lock(other, Lock.ALARMS)
+    verify_aggregates()
+    assert TaskHistory.objects.get(task=VERIFY_TASK).outcome == "success"
+
+
 @pytest.mark.usefixtures("sites")
 def test_it_keeps_to_one_chain_when_a_turn_is_delivered_twice(
     turns: BatchQueue, other: Connection

@@ -199,6 +199,17 @@ def test_it_gives_the_owner_the_extension_and_no_more_when_it_logs_in(servers):
     assert row == (False, True)
 
 
+@pytest.fixture(scope="module")
+def durable_servers() -> Iterator[Any]:
+    """Servers with the settings of the product and not of the other tests."""
+    from compose.local.servers import ServerSet
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("TEST_FSYNC", raising=False)
+        with ServerSet() as running:
+            yield running
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -208,8 +219,8 @@ def test_it_gives_the_owner_the_extension_and_no_more_when_it_logs_in(servers):
         ("TimeZone", "UTC"),
     ],
 )
-def test_it_runs_postgres_with_durable_settings_when_started(servers, name, value):
-    with psycopg.connect(servers.environ["DATABASE_URL"]) as connection:
+def test_it_runs_postgres_with_durable_settings_when_started(durable_servers, name, value):
+    with psycopg.connect(durable_servers.environ["DATABASE_URL"]) as connection:
         assert connection.execute("select current_setting(%s)", [name]).fetchone() == (value,)
 
 
@@ -217,6 +228,6 @@ def test_it_runs_postgres_with_durable_settings_when_started(servers, name, valu
     ("name", "value"),
     [("appendonly", "yes"), ("appendfsync", "always"), ("maxmemory-policy", "noeviction")],
 )
-def test_it_runs_redis_with_durable_settings_when_started(servers, name, value):
-    with Redis.from_url(servers.environ["REDIS_URL"], decode_responses=True) as redis:
+def test_it_runs_redis_with_durable_settings_when_started(durable_servers, name, value):
+    with Redis.from_url(durable_servers.environ["REDIS_URL"], decode_responses=True) as redis:
         assert redis.config_get(name) == {name: value}

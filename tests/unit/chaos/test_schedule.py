@@ -2,14 +2,16 @@
 
 from collections import Counter
 
+from compose.chaos.__main__ import FAULTS
 from compose.chaos.faults import list_causes
 from compose.chaos.schedule import WHOLE, Kind, make_schedules
+from compose.chaos.stack import STALE_S, VISIBILITY_S
 
 KINDS = tuple(cause.kind for cause in list_causes().values())
 
 
 def make(seed: int = 1, count: int = 100, **changed: object) -> list[object]:
-    given = {"faults": 3, "load_s": 8.0, **changed}
+    given = {"faults": FAULTS, "load_s": 5.0, **changed}
     return make_schedules(KINDS, seed=seed, count=count, **given)  # type: ignore[arg-type,return-value]
 
 
@@ -39,6 +41,20 @@ def test_it_never_hits_one_part_twice_at_a_time() -> None:
 def test_it_hits_within_the_load() -> None:
     for schedule in make(load_s=10.0):
         assert all(1.0 <= fault.at_s <= 6.0 for fault in schedule.faults)
+
+
+def test_it_lets_each_kind_last_as_long_as_it_must() -> None:
+    for schedule in make():
+        for fault in schedule.faults:
+            shortest_s, longest_s = fault.kind.lasts_s
+            assert shortest_s <= fault.for_s <= longest_s
+
+
+def test_it_pauses_beyond_what_a_pause_is_named_for() -> None:
+    lasts_s = {kind.name: kind.lasts_s[0] for kind in KINDS if "pause" in kind.name}
+    assert len(lasts_s) == 6
+    for name, shortest_s in lasts_s.items():
+        assert shortest_s > (VISIBILITY_S if "visibility" in name else STALE_S)
 
 
 def test_it_fills_up_with_what_there_is_when_kinds_are_few() -> None:

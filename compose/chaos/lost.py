@@ -1,0 +1,22 @@
+"""What a disk lost."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class LostBatch:
+    """A batch that was written to Redis's file and cut off."""
+
+    id: str
+    messages: int
+    body: bytes
+
+
+@dataclass
+class Damage:
+    """What a disk lost or changed during a schedule. `difference_before`: of the books, by now."""
+
+    lost_batches: list[LostBatch] = field(default_factory=list)
+    broker_ended_at: float = 0.0
+    seen: str = ""
+    difference_before: int = 0

@@ -1,0 +1,85 @@
+"""The schema, migrated once for all processes of a run; and a database emptied for each test."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from compose.local.folderlock import hold_lock
+from compose.local.servers import ServerSet
+from telemetry.store.connection import Connection
+
+ROOT = Path(__file__).parents[1]
+KEPT_TABLES = ("django_migrations", "django_content_type", "auth_permission", "spatial_ref_sys")
+FEW = 1_000
+TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> ALL (%s)"
+HYPERTABLES = """
+SELECT hypertable_name FROM timescaledb_information.hypertables
+WHERE hypertable_schema = 'public' AND num_chunks > 0
+"""
+RESTART_SEQUENCES = """
+SELECT setval(s.seqrelid, s.seqstart, false)
+FROM pg_sequence s JOIN pg_depend d ON d.objid = s.seqrelid AND d.classid = 'pg_class'::regclass
+WHERE d.refobjid = ANY (%s::text[]::regclass[]) AND d.deptype IN ('a', 'i')
+    AND pg_sequence_last_value(s.seqrelid) IS NOT NULL
+"""
+
+
+def provide_cluster(folder: Path) -> Path:
+    """Data of a stopped PostgreSQL whose database is migrated. Who comes first makes it."""
+    cluster = folder / "cluster"
+    with hold_lock(folder / "cluster.lock", waiting="the schema of the tests"):
+        if not cluster.exists():
+            with ServerSet() as servers:
+                subprocess.run(
+                    [sys.executable, "manage.py", "migrate", "--verbosity", "0"],
+                    cwd=ROOT,
+                    env={**os.environ, **servers.environ},
+                    check=True,
+                )
+                servers.postgres.stop()
+                fresh = folder / "cluster.new"
+                subprocess.run(["cp", "-a", servers.postgres.folder, fresh], check=True)
+            fresh.rename(cluster)
+    return cluster
+
+
+def clear_tables(connection: Connection) -> None:
+    """Leave the database as `migrate` made it, but for what the migrations filled in."""
+    tables = [name for (name,) in connection.execute(TABLES, [list(KEPT_TABLES)]).fetchall()]
+    if any(size > FEW for size in count_rows(connection, tables).values()):
+        truncate(connection, ", ".join(tables))
+    else:
+        delete_rows(connection, tables)
+    # Continuous aggregates (Community edition) keep their rows when their readings go.
+    for (name,) in connection.execute(
+        "SELECT view_name FROM timescaledb_information.continuous_aggregates"
+    ).fetchall():
+        connection.execute(f"TRUNCATE {name}")  # type: ignore[arg-type]
+
+
+def delete_rows(connection: Connection, tables: list[str]) -> None:
+    """Few rows are deleted in a tenth of the time of a TRUNCATE, which makes every file anew."""
+    for (name,) in connection.execute(HYPERTABLES).fetchall():
+        truncate(connection, name)  # its chunks go as well
+    # Triggers note what is deleted, in tables that may have been empty: again until nothing is left.
+    while found := [name for name, size in count_rows(connection, tables).items() if size]:
+        with connection.transaction():
+            connection.execute("SET CONSTRAINTS ALL DEFERRED")
+            # A trigger keeps devices of which something is known: they go last.
+            for name in sorted(found, key=lambda name: name == "device"):
+                connection.execute(f"DELETE FROM {name}")  # type: ignore[arg-type]
+    connection.execute(RESTART_SEQUENCES, [tables])
+
+
+def truncate(connection: Connection, tables: str) -> None:
+    connection.execute(f"TRUNCATE {tables} RESTART IDENTITY CASCADE")  # type: ignore[arg-type]
+
+
+def count_rows(connection: Connection, tables: list[str]) -> dict[str, int]:
+    """Rows of each table, counted no further than to `FEW` and one more."""
+    counts = ", ".join(
+        f"(SELECT count(*) FROM (SELECT FROM {name} LIMIT {FEW + 1}) counted)" for name in tables
+    )
+    row = connection.execute(f"SELECT {counts}").fetchone()  # type: ignore[arg-type]
+    return dict(zip(tables, row or (), strict=True))
