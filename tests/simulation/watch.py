@@ -59,7 +59,9 @@ class Watch:
     def note_given_up(self, batch_id: str, detail: str) -> None:
         """A worker gives a batch up because it was started too often."""
         kinds = {message.payload[:1] for message in self._plant.published}
-        if detail.startswith("no end") and KILLER not in kinds and not self.may_isolate():
+        limit = 1 if "." in batch_id else self._plant.case.attempts
+        is_due = KILLER in kinds or self._disturbances >= limit
+        if detail.startswith("no end") and not is_due:
             self._plant.world.violate(f"{batch_id} is given up although its starts came to an end")
 
     def begin_requeue(self) -> None:

@@ -196,7 +196,8 @@ class World:
                     self._pass_on(actor, self.now + RESTART_S)
                 actor.main(actor)
             except Crash:
-                self.note("is gone; another process takes its place")
+                if not self._is_over:
+                    self.note("is gone; another process takes its place")
             except Exception as error:
                 self.violate(f"{actor.name} raised {error!r}")
             actor.is_dead, actor.is_stopping, actor.is_busy = True, False, False
