@@ -1,0 +1,247 @@
+"""The protocol that keeps messages, as a small model: what each party does, one step at a time.
+
+Between any two steps any other party may go on, for as long as it likes: that is what a pause is.
+A crash, a lost reply or a lost connection may happen at each step; `State.faults` says how many are
+left. Time is left out: the safety net may send a pending batch again whenever no task of it waits,
+also while a worker holds it. So a worker that was thought dead may go on at any later point, and
+what Celery gives to another worker after its visibility timeout is covered by the same step.
+
+A second task of a batch that is gone, or that has a task already, changes nothing: it is left out.
+
+A batch stands for two messages or more with the positions 0, 1, ...; ids are like the real ones
+(`A`, its halves `A.0` and `A.1`, theirs `A.10` and so on). A second start isolates.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+ROOTS = "AB"  # at most two batches: the second is the same messages, delivered again
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What the parties hold to. The defaults are those of the product; each False is a fault."""
+
+    splits_enter_the_ledger: bool = True
+    ack_follows_write: bool = True
+    finish_follows_commit: bool = True
+    repeated_write_is_noticed: bool = True
+    split_is_atomic: bool = True
+    stale_batches_are_sent_again: bool = True
+    ledger_knows_of_a_split_before_redis: bool = True
+    ledger_is_unique: bool = True
+
+
+class State(NamedTuple):
+    """Everything that stands somewhere. Ids are sorted, so that equal states are equal."""
+
+    messages: int  # in a batch
+    faults: int  # crashes, lost replies and errors that may still come
+    broker_holds: bool = True
+    bridge: tuple[str, str] = ("idle", "")
+    deliveries: int = 0  # how often the messages were handed to a bridge
+    newest: str = ""  # Redis: the bridge's newest batch
+    received: int = 0  # Redis: messages counted
+    bodies: tuple[tuple[str, int], ...] = ()  # Redis: id and starts
+    pending: frozenset[str] = frozenset()
+    tasks: frozenset[str] = frozenset()
+    workers: tuple[tuple[str, str], ...] = ()  # phase and batch
+    ledger: tuple[tuple[str, str], ...] = ()  # id and "stored" or "split"
+
+
+Step = tuple[str, State]
+IDLE = ("idle", "")
+
+
+def positions(batch_id: str, messages: int) -> range:
+    """Which messages a batch or a half of one stands for."""
+    found = range(messages)
+    for digit in batch_id.partition(".")[2]:
+        middle = len(found) // 2
+        found = found[:middle] if digit == "0" else found[middle:]
+    return found
+
+
+def halves(batch_id: str) -> tuple[str, str]:
+    """The ids of the halves."""
+    stem = batch_id if "." in batch_id else f"{batch_id}."
+    return f"{stem}0", f"{stem}1"
+
+
+def next_steps(state: State, rules: Rules) -> Iterator[Step]:
+    """Every step that any party may take now, with what it leads to."""
+    yield from _bridge_steps(state, rules)
+    yield from _safety_net_steps(state, rules)
+    for number, (phase, batch_id) in enumerate(state.workers):
+        if number and state.workers[number - 1] == (phase, batch_id):
+            continue  # workers are all alike: the same step of its twin was taken
+        yield from _worker_steps(state, rules, number)
+
+
+def _bridge_steps(state: State, rules: Rules) -> Iterator[Step]:
+    phase, batch_id = state.bridge
+    if phase == "idle":
+        if state.broker_holds and state.deliveries < len(ROOTS):
+            root = ROOTS[state.deliveries]
+            yield (
+                f"bridge collects {root}",
+                state._replace(bridge=("collected", root), deliveries=state.deliveries + 1),
+            )
+        return
+    if phase == "collected":
+        written = _write(state, batch_id, rules)
+        yield f"bridge writes {batch_id}", written._replace(bridge=("written", batch_id))
+        yield from _fault(state, f"the reply to the write of {batch_id} is lost", written)
+        if not rules.ack_follows_write:
+            yield f"bridge acknowledges {batch_id}", state._replace(broker_holds=False)
+    elif phase == "written":
+        sent = _send(state, batch_id)
+        yield f"bridge sends task {batch_id}", sent._replace(bridge=("sent", batch_id))
+        yield from _fault(state, f"the reply to the sending of {batch_id} is lost", sent)
+    else:
+        yield (
+            f"bridge acknowledges {batch_id}",
+            state._replace(bridge=("idle", ""), broker_holds=False),
+        )
+    if state.deliveries < len(ROOTS):
+        lost = state._replace(bridge=("idle", ""))
+        yield from _fault(state, "bridge crashes; the broker will deliver again", lost)
+
+
+def _write(state: State, batch_id: str, rules: Rules) -> State:
+    if state.newest == batch_id and rules.repeated_write_is_noticed:
+        return state
+    return _put(state, batch_id)._replace(
+        newest=batch_id, received=state.received + len(positions(batch_id, state.messages))
+    )
+
+
+def _safety_net_steps(state: State, rules: Rules) -> Iterator[Step]:
+    for batch_id in sorted(state.pending):
+        if batch_id not in state.tasks and rules.stale_batches_are_sent_again:
+            yield f"{batch_id} is sent again", _send(state, batch_id)
+
+
+def _worker_steps(state: State, rules: Rules, number: int) -> Iterator[Step]:
+    phase, batch_id = state.workers[number]
+    if phase == "idle":
+        for task in sorted(state.tasks):
+            popped = state._replace(tasks=state.tasks - {task})
+            yield _claim(popped, number, task)
+            yield from _fault(state, f"the popped task {task} is lost", popped)
+        return
+    if phase == "storing":
+        yield from _store_steps(state, rules, number, batch_id)
+    elif phase == "isolating":
+        yield from _isolate_steps(state, rules, number, batch_id)
+    elif phase == "splitting":
+        yield from _split_steps(state, rules, number, batch_id)
+    elif phase == "entering":  # only when the ledger comes last
+        row = dict(state.ledger).get(batch_id)
+        entered = state if row else _enter(state, batch_id, "split")
+        yield f"worker enters {batch_id} late", _set_worker(entered, number, IDLE)
+    elif phase == "finishing":
+        finished = _remove(state, batch_id)
+        yield f"worker finishes {batch_id} in Redis", _set_worker(finished, number, IDLE)
+        reply_lost = _set_worker(finished, number, (phase, batch_id))
+        yield from _fault(state, f"the reply to the finish of {batch_id} is lost", reply_lost)
+    crashed = _set_worker(state, number, IDLE)
+    yield from _fault(state, f"worker that was {phase} {batch_id} gives up or crashes", crashed)
+
+
+def _claim(state: State, number: int, batch_id: str) -> Step:
+    starts = dict(state.bodies).get(batch_id, 0)
+    phase = "isolating" if starts else "storing"
+    label = f"worker claims {batch_id}" + (" for the second time" if starts else "")
+    return label, _set_worker(_set_body(state, batch_id, 1), number, (phase, batch_id))
+
+
+def _store_steps(state: State, rules: Rules, number: int, batch_id: str) -> Iterator[Step]:
+    def at(phase: str, to: State) -> State:
+        return _set_worker(to, number, (phase, batch_id))
+
+    if not rules.finish_follows_commit and batch_id in dict(state.bodies):
+        yield f"worker finishes {batch_id} first", at("storing", _remove(state, batch_id))
+        return
+    row = dict(state.ledger).get(batch_id)
+    if row == "split" and rules.splits_enter_the_ledger:
+        yield f"worker meets the split of {batch_id}", at("splitting", state)
+    elif row == "stored" and rules.ledger_is_unique:
+        yield f"worker finds {batch_id} stored already", at("finishing", state)
+    else:
+        stored = _enter(state, batch_id, "stored")
+        yield f"worker stores {batch_id}", at("finishing", stored)
+        yield from _fault(state, f"the reply to the commit of {batch_id} is lost", stored)
+    if state.faults:
+        spent = state._replace(faults=state.faults - 1)
+        yield f"FAULT an unknown error stops the storing of {batch_id}", at("isolating", spent)
+
+
+def _isolate_steps(state: State, rules: Rules, number: int, batch_id: str) -> Iterator[Step]:
+    def at(phase: str, to: State) -> State:
+        return _set_worker(to, number, (phase, batch_id))
+
+    row = dict(state.ledger).get(batch_id)
+    if len(positions(batch_id, state.messages)) == 1:
+        kept = state if row else _enter(state, batch_id, "stored")
+        yield f"worker makes a dead letter of {batch_id}", at("finishing", kept)
+    elif not (rules.splits_enter_the_ledger and rules.ledger_knows_of_a_split_before_redis):
+        yield f"worker gives {batch_id} up", at("splitting", state)
+    elif row == "stored":
+        yield f"worker finds {batch_id} stored already", at("finishing", state)
+    else:
+        entered = state if row else _enter(state, batch_id, "split")
+        yield f"worker enters the split of {batch_id} in the ledger", at("splitting", entered)
+        yield from _fault(state, f"the reply to the split of {batch_id} is lost", entered)
+
+
+def _split_steps(state: State, rules: Rules, number: int, batch_id: str) -> Iterator[Step]:
+    first, second = halves(batch_id)
+    split = state
+    if batch_id in state.pending:
+        removed = _put(_remove(state, batch_id), first)
+        split = _put(removed, second)
+        if not rules.split_is_atomic:
+            crashed = _set_worker(removed, number, IDLE)
+            yield from _fault(state, f"worker crashes when {batch_id} is split by half", crashed)
+    is_late = rules.splits_enter_the_ledger and not rules.ledger_knows_of_a_split_before_redis
+    after = ("entering", batch_id) if is_late else IDLE
+    sent = _send(_send(split, first), second)
+    yield f"worker splits {batch_id} in Redis", _set_worker(sent, number, after)
+    crashed = _set_worker(split, number, IDLE)
+    yield from _fault(state, f"worker splits {batch_id} and crashes before it sends", crashed)
+
+
+def _fault(state: State, label: str, to: State) -> Iterator[Step]:
+    """A step that only happens while faults are left."""
+    if state.faults:
+        yield f"FAULT {label}", to._replace(faults=state.faults - 1)
+
+
+def _put(state: State, batch_id: str) -> State:
+    return _set_body(state, batch_id, 0)._replace(pending=state.pending | {batch_id})
+
+
+def _remove(state: State, batch_id: str) -> State:
+    bodies = tuple(body for body in state.bodies if body[0] != batch_id)
+    return state._replace(
+        bodies=bodies, pending=state.pending - {batch_id}, tasks=state.tasks - {batch_id}
+    )
+
+
+def _set_body(state: State, batch_id: str, starts: int) -> State:
+    return state._replace(bodies=tuple(sorted({**dict(state.bodies), batch_id: starts}.items())))
+
+
+def _send(state: State, batch_id: str) -> State:
+    return state._replace(tasks=state.tasks | {batch_id}) if batch_id in state.pending else state
+
+
+def _enter(state: State, batch_id: str, what: str) -> State:
+    return state._replace(ledger=tuple(sorted((*state.ledger, (batch_id, what)))))
+
+
+def _set_worker(state: State, number: int, worker: tuple[str, str]) -> State:
+    others = state.workers[:number] + state.workers[number + 1 :]
+    return state._replace(workers=tuple(sorted((*others, worker))))

@@ -1,0 +1,82 @@
+"""What gateways send in a run, and how many processes there are: drawn from the seed."""
+
+from dataclasses import dataclass
+from random import Random
+
+from config.env import read_options
+from config.options import BridgeOptions, IngestOptions
+from telemetry.core.batch import RawMessage
+from telemetry.core.judge import Refusal, Verdict
+from telemetry.core.reasons import Reason
+from telemetry.queue.batches import ClaimedBatch
+from tests.simulation.world import World
+
+STALE_AFTER_S = 20.0
+ENVIRON = {
+    "REDIS_URL": "redis://none",
+    "DATABASE_URL": "postgres://none",
+    "MQTT_HOST": "none",
+    "MQTT_BRIDGE_USER": "none",
+    "MQTT_BRIDGE_PASSWORD": "none",
+    "BRIDGE_BATCH_MESSAGES": "4",
+    "GUARD_GATEWAYS": "3",
+}
+BRIDGE = {
+    name: read_options(BridgeOptions, {**ENVIRON, "BRIDGE_CLIENT_ID": name})
+    for name in ("bridge-0", "bridge-1")
+}
+INGEST = {
+    attempts: read_options(IngestOptions, {**ENVIRON, "BATCH_ATTEMPTS": str(attempts)})
+    for attempts in (1, 2, 3)
+}
+MACS = tuple(f"aa:bb:cc:dd:ee:0{number}" for number in range(5))
+
+# The first letter of a payload says what becomes of the message.
+GOOD, POISON, KILLER, REFUSED = b"g", b"p", b"k", b"r"
+MIXTURES = (
+    (GOOD,),
+    (GOOD,),
+    (GOOD,) * 4 + (POISON,),
+    (GOOD,) * 7 + (KILLER,),
+    (REFUSED,) * 9 + (GOOD,),
+)
+
+
+@dataclass(frozen=True)
+class Case:
+    """Bursts of messages with the pause before each, and the processes around."""
+
+    bursts: list[tuple[float, list[RawMessage]]]
+    bridges: int
+    workers: int
+    attempts: int
+    gateways: frozenset[str] = frozenset(MACS)
+
+
+def draw_case(seed: int) -> Case:
+    """The case of a seed."""
+    random = Random(seed ^ 0xCA5E)
+    kinds = random.choice(MIXTURES)
+    bursts, number = [], 0
+    for _ in range(random.choice((1, 1, 2, 3))):
+        messages = []
+        for _ in range(random.choice((1, 1, 2, 3, 4, 6))):
+            number += 1
+            topic = f"tds_new/devices/{random.choice(MACS)}/telemetry"
+            messages.append(RawMessage(topic, random.choice(kinds) + b"%d" % number))
+        bursts.append((random.choice((0.0, 0.002, 1.0, 15.0)), messages))
+    return Case(bursts, random.choice((1, 1, 1, 2)), random.choice((1, 2, 2, 3)), random.choice((1, 1, 2, 3)))
+
+
+def judge(world: World, _batch: ClaimedBatch, message: RawMessage) -> Verdict:
+    """What the contract says of such a message; some end the one who judges them."""
+    kind, mac = message.payload[:1], message.topic.split("/")[2]
+    if kind == POISON:
+        raise ValueError(f"poison: {message.payload!r}")
+    if kind == KILLER and world.current is not None:
+        world.note(f"is killed by {message.payload!r}")
+        raise world.kill(world.current)
+    if kind == REFUSED:
+        return Verdict(mac, None, 0, [], [], [Refusal(Reason.BAD_JSON, "refused")])
+    row = (int(message.payload[1:]), 0, 1, "", None, 1, 1)
+    return Verdict(mac, None, 1, [row], [0], [])

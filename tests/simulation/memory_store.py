@@ -1,0 +1,149 @@
+"""The database in memory: what `telemetry.store.batch_store.BatchStore` promises, and no more.
+
+`tests/integration/test_memory_store.py` holds it and PostgreSQL to one behaviour suite.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Container
+from dataclasses import dataclass, field
+from typing import Any
+
+from telemetry.core.batch import RawMessage
+from telemetry.core.judge import Verdict
+from telemetry.core.outcome import Counts
+from telemetry.core.reading import key_of, value_of
+from telemetry.queue.batches import ClaimedBatch
+from telemetry.store.batches import StoredBatch
+from telemetry.store.ledger import BatchSplitError, explain_line
+from tests.simulation.lean_client import pass_through
+from tests.simulation.lean_redis import Gate
+
+Judge = Callable[[ClaimedBatch, RawMessage], Verdict]
+
+
+@dataclass
+class Books:
+    """What is committed: the ledger, readings by key, dead letters by topic, payload and reason."""
+
+    ledger: dict[str, Counts] = field(default_factory=dict)
+    second_parts: dict[str, list[int] | None] = field(default_factory=dict)
+    readings: dict[Any, int] = field(default_factory=dict)
+    dead_letters: Counter[tuple[str, bytes, str]] = field(default_factory=Counter)
+
+    def enter(self, batch: ClaimedBatch, counts: Counts, second_part: list[int] | None) -> None:
+        """The ledger's row. Raises `AlreadyStoredError` or `BatchSplitError`."""
+        line = {
+            line_id: part
+            for line_id, part in self.second_parts.items()
+            if line_id.startswith(batch.id) or batch.id.startswith(line_id)
+        }
+        if batch.id in line or any(part is None for part in line.values()):
+            raise explain_line(batch, line)
+        self.second_parts[batch.id] = second_part
+        self.ledger[batch.id] = counts
+
+
+class MemoryStore:
+    """One worker's session. Every call goes through `gate`."""
+
+    def __init__(
+        self,
+        books: Books,
+        judge: Judge,
+        *,
+        gateways: Container[str],
+        gate: Gate = pass_through,
+    ) -> None:
+        self.books = books
+        self.gateways = gateways
+        self._judge = judge
+        self._gate = gate
+
+    def validate(self, batch: ClaimedBatch, messages: list[RawMessage]) -> list[Verdict]:
+        """Judge the messages."""
+        return self._gate("validates", lambda: [self._judge(batch, one) for one in messages])
+
+    def store(
+        self, batch: ClaimedBatch, messages: list[RawMessage], verdicts: list[Verdict]
+    ) -> StoredBatch:
+        """Store the batch in one transaction. Raises `AlreadyStoredError` or `BatchSplitError`."""
+
+        def effect() -> StoredBatch:
+            counts, readings = Counts(), {}
+            letters: list[tuple[str, bytes, str]] = []
+            for message, verdict in zip(messages, verdicts, strict=True):
+                duplicate = conflicting = 0
+                for row in verdict.good:
+                    standing = self.books.readings.get(key_of(row), readings.get(key_of(row)))
+                    if standing is None:
+                        readings[key_of(row)] = value_of(row)
+                    elif standing == value_of(row):
+                        duplicate += 1
+                    else:
+                        conflicting += 1
+                letters += [(message.topic, message.payload, str(r.reason)) for r in verdict.refusals]
+                counts.add_message(
+                    stored=len(verdict.good) - duplicate - conflicting,
+                    duplicate=duplicate,
+                    rejected=len(verdict.refusals) + conflicting,
+                    is_whole=bool(verdict.refusals) and verdict.refusals[0].index is None,
+                )
+            self.books.enter(batch, counts, None)
+            self.books.readings.update(readings)
+            self.books.dead_letters.update(letters)
+            return StoredBatch(counts, {})
+
+        return self._gate("stores", effect)
+
+    def split(self, batch: ClaimedBatch, *, second_part: list[int]) -> list[int]:
+        """Enter the split; the second part that stands. Raises `AlreadyStoredError`."""
+
+        def effect() -> list[int]:
+            try:
+                self.books.enter(batch, Counts(), second_part)
+            except BatchSplitError as split:
+                return split.second_part
+            return second_part
+
+        return self._gate("enters the split", effect)
+
+    def store_rejected(self, batch: ClaimedBatch, message: RawMessage, *, detail: str) -> None:
+        """Make a dead letter of the one message of a batch. Raises `AlreadyStoredError`."""
+
+        def effect() -> None:
+            counts = Counts(messages=1, messages_rejected=1, dead_letters=1)
+            self.books.enter(batch, counts, None)
+            self.books.dead_letters[(message.topic, message.payload, "processing_error")] += 1
+
+        self._gate("makes a dead letter", effect)
+
+    def find_gateway(self, message: RawMessage) -> str:
+        """The MAC of the registered gateway that a topic names."""
+
+        def effect() -> str:
+            mac = message.topic.split("/")[2] if message.topic.count("/") == 3 else ""
+            return mac if mac in self.gateways else ""
+
+        return self._gate("finds the gateway", effect)
+
+    def note_presence(self, stored: StoredBatch) -> None:
+        """Nothing of it is kept."""
+        self._gate("notes presence", lambda: None)
+
+    def is_stored(self, batch_id: str) -> bool:
+        """Whether the ledger holds the batch, whole or in parts."""
+
+        def effect() -> bool:
+            return any(
+                (part is None and batch_id.startswith(line_id))
+                or (line_id != batch_id and line_id.startswith(batch_id))
+                for line_id, part in self.books.second_parts.items()
+            )
+
+        return self._gate("asks the ledger", effect)
+
+    def recover(self, error: Exception) -> None:
+        """There is no session that could be broken."""
+
+    def close(self) -> None:
+        """There is nothing to close."""

@@ -1,0 +1,62 @@
+"""The simulation: a seed is a run, what is wrong is found and shrunk, and nothing is found."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.simulation.faked import faked_modules
+from tests.simulation.plant import Wiring
+from tests.simulation.planted import FAULTS, Fault, find, planted
+from tests.simulation.run import run, shrink
+
+MOST_SEEDS = 20_000
+
+
+@pytest.fixture(autouse=True)
+def _faked() -> Iterator[None]:
+    with faked_modules():
+        yield
+
+
+def test_it_is_decided_by_its_seed_alone() -> None:
+    wiring = Wiring()
+    first = [run(seed, wiring, traced=True) for seed in range(20)]
+    again = [run(seed, wiring, traced=True) for seed in range(20)]
+    assert first == again
+    assert len({outcome.trace[-1] for outcome in first}) > 10
+
+
+def test_it_replays_the_events_of_a_seed_as_the_seed() -> None:
+    wiring = Wiring()
+    for seed in range(20):
+        drawn = run(seed, wiring, traced=True)
+        assert run(seed, wiring, drawn.events, traced=True).trace == drawn.trace
+
+
+def test_it_finds_nothing_in_the_product() -> None:
+    wiring = Wiring()
+    failed = [outcome for seed in range(1_000) if (outcome := run(seed, wiring)).violation]
+    assert failed == []
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+def test_it_finds_what_was_planted(fault: Fault) -> None:
+    found = find(fault, seeds=range(MOST_SEEDS))
+    assert found is not None, f"{fault.name}: not in {MOST_SEEDS} schedules"
+
+
+def test_it_shrinks_a_failing_schedule_to_what_matters() -> None:
+    [fault] = [fault for fault in FAULTS if fault.name == "a repeated write counts again"]
+    found = find(fault, seeds=range(MOST_SEEDS))
+    assert found is not None
+    with planted(fault) as wiring:
+        least = shrink(found, wiring)
+    assert [event.kind for event in least.events] == ["lost reply"]
+    assert "difference" in least.violation
+    assert any("<-- lost reply" in line for line in least.trace)
+
+
+def test_it_says_when_what_a_planted_fault_replaces_is_gone() -> None:
+    fault = Fault("no such text", "workers.runner:BatchRunner._wait", "no such text", "")
+    with pytest.raises(ValueError, match="no such text"), planted(fault):
+        pass
