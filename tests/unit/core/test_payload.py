@@ -676,7 +676,8 @@ def test_it_knows_a_mac_in_every_form_of_topic_and_payload(mac: str) -> None:
 def test_it_names_the_gateway_when_a_wrong_topic_shows_its_mac(topic: str) -> None:
     verdict = judge(message(), topic=topic)
     assert [refusal.reason for refusal in verdict.refusals] == [Reason.BAD_TOPIC]
-    assert (verdict.mac, verdict.gateway) == (MAC, GATEWAYS[MAC])
+    assert verdict.gateway == GATEWAYS[MAC]
+    assert verdict.mac == ""  # or the reject guard would count the gateway as one that is refused
 
 
 @pytest.mark.parametrize(
