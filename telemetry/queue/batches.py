@@ -227,10 +227,12 @@ class BatchQueue:
         args: list[Any] = [batch.id]
         for part_id, part in zip(ids, parts, strict=True):
             args += [part_id, len(part), pack_messages(part)]
-        self._scripts["split"](
+        is_split = self._scripts["split"](
             keys=[BATCH_KEY + batch.id, PENDING_KEY, *(BATCH_KEY + part_id for part_id in ids)],
             args=args,
         )
+        if not is_split:  # another worker has split, stored or held it meanwhile
+            return
         for part_id, part in zip(ids, parts, strict=True):
             self.send_task(part_id, count=len(part), source=batch.source)
 

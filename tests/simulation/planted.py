@@ -154,7 +154,7 @@ FAULTS = (
         "a batch is split in more than one step",
         f"{QUEUE}.split",
         'self._scripts["split"](',
-        "self.finish(batch.id)\n    for part_id, part in zip(ids, parts, strict=True):\n"
+        "1\n    self.finish(batch.id)\n    for part_id, part in zip(ids, parts, strict=True):\n"
         "        self.write(part_id, pack_messages(part), count=len(part), source=batch.source,"
         " producer=part_id, received_us=batch.received_us)\n    (lambda **_: None)(",
     ),
