@@ -78,8 +78,8 @@ def _read_command(content: bytes, at: int) -> tuple[list[bytes], int]:
 
 def start_truncated(stack: ChaosStack) -> None:
     """It starts by itself: `aof-load-truncated yes`. Then the file is written anew, as an operator
-    must: Redis 8.0 leaves the beginning of the cut transaction in it, its MULTI and counters, and at
-    the next start carries that out together with what follows."""
+    must: Redis 8.0 leaves the beginning of the cut transaction in it, its MULTI and counters, and
+    at the next start carries that out together with what follows."""
     stack.restore_server("redis")
     with Redis.from_url(stack.environ["REDIS_URL"], socket_timeout=5) as redis:
         redis.bgrewriteaof()
