@@ -58,8 +58,13 @@ distclean: ## Delete what was installed as well
 test: ## Install what tests need, check style and types, run every test (T= narrows pytest, in one process)
 	@compose/local/install dev
 	if [ "$$(id -u)" = 0 ]; then $(PYTHON) -m compose.local rootfs; fi
-	$(MAKE) lint
-	exec $(PYTHON) -m pytest $(or $(T),--numprocesses 4 --dist loadfile --no-loadscope-reorder)
+	$(MAKE) lint > .local/lint.log 2>&1 & lint=$$!
+	tests=0
+	$(PYTHON) -m pytest $(or $(T),--numprocesses 4 --dist loadfile --no-loadscope-reorder) || tests=$$?
+	style=0
+	wait $$lint || style=$$?
+	cat .local/lint.log
+	[ $$tests = 0 ] && [ $$style = 0 ]
 
 .PHONY: unit
 unit: ## Run the unit tests: they need no servers, and installing them takes the virtual environment alone

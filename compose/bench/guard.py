@@ -70,7 +70,7 @@ def run_guard(load: Beside, *, concurrency: int) -> Run:
     return {
         **_compare(normal, beside, wrong=load.wrong),
         "messages of 1970, all refused in the end": wrong_count,
-        "guard lets go after the clocks are right, s": let_go_s,
+        "nothing held or pending after the clocks are right, s": let_go_s,
     }
 
 

@@ -50,7 +50,8 @@ class Rig:
                 "BRIDGE_CLIENT_ID": "bridge-1",
                 "INGEST_CONCURRENCY": str(self._concurrency),
             }
-            self.manage("migrate", "--verbosity", "0")
+            if not self.servers.is_migrated:
+                self.manage("migrate", "--verbosity", "0")
         except BaseException:
             self._exit.close()
             raise

@@ -65,6 +65,11 @@ class ServerSet:
         return not self._servers
 
     @property
+    def is_migrated(self) -> bool:
+        """Whether PostgreSQL began with a schema."""
+        return not self.is_given and bool(os.environ.get("TEST_CLUSTER"))
+
+    @property
     def postgres(self) -> RunningServer:
         return self._find("postgres")
 

@@ -69,7 +69,7 @@ class IngestOptions:
     )
     guard_share: int = setting(
         "GUARD_REJECT_SHARE",
-        "share of gateways that get nothing in above which batches are held; 100 never holds",
+        "share of gateways that get nothing in above which what they send is put aside; 100: never",
         default=90,
         unit="percent",
         minimum=1,

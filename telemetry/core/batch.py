@@ -13,6 +13,7 @@ BATCH_VERSION = 1
 
 INGEST_QUEUE = "ingest"
 MAINTENANCE_QUEUE = "maintenance"
+LAST_PRIORITY = 9  # of tasks that wait for all others; kombu keeps them in a list of their own
 STORE_BATCH_TASK = "telemetry.store_batch"
 REPLAY_WAITING_TASK = "telemetry.replay_waiting"
 KEEP_STORAGE_TASK = "telemetry.keep_storage"

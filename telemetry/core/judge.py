@@ -147,9 +147,9 @@ def _identify(
     contract: Contract,
 ) -> tuple[GatewayEntry, Payload]:
     if mac is None:
+        # `mac` stays empty: the reject guard must not count who publishes on a wrong topic.
         shown = find_macs(message.topic)
-        verdict.mac = next((each for each in shown if each in gateways), "")
-        verdict.gateway = gateways.get(verdict.mac)
+        verdict.gateway = next((gateways[each] for each in shown if each in gateways), None)
         raise RejectedError(Reason.BAD_TOPIC, f"topic: {message.topic[:120]!r}")
     verdict.mac = mac
     gateway = verdict.gateway = gateways.get(mac)

@@ -22,6 +22,7 @@ from telemetry.core.batch import (
     HELD_KEY,
     INGEST_QUEUE,
     LAST_KEY,
+    LAST_PRIORITY,
     PENDING_KEY,
     STORE_BATCH_TASK,
     BatchFormatError,
@@ -165,8 +166,9 @@ class BatchQueue:
         found = self.redis.zscan_iter(PENDING_KEY, match=f"{prefix}*", count=1_000)
         return sorted({batch_id.decode() for batch_id, _ in found})
 
-    def send_task(self, batch_id: str, *, count: int, source: str) -> None:
-        """Send the task that carries the id. Raises `kombu.exceptions.OperationalError`."""
+    def send_task(self, batch_id: str, *, count: int, source: str, is_last: bool = False) -> None:
+        """Send the task that carries the id; `is_last`: behind all others, those that are still to
+        come included. Raises `kombu.exceptions.OperationalError`."""
         if self._app is None:
             raise RuntimeError("this BatchQueue was made without a Celery app")
         self._app.send_task(
@@ -178,6 +180,7 @@ class BatchQueue:
             kwargsrepr="",
             ignore_result=True,
             retry=False,
+            priority=LAST_PRIORITY if is_last else 0,
         )
 
     def claim(self, batch_id: str) -> ClaimedBatch | None:

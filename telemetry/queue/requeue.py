@@ -32,8 +32,11 @@ def requeue_batches(queue: BatchQueue, *, now: float, stale_after_s: float) -> R
         due = (stale + released)[:LIMIT]
     else:
         due = []
+    last = {batch.id for batch in released}  # hundreds at once: what arrives now goes before them
     for batch in due:
-        queue.send_task(batch.id, count=batch.messages_count, source="requeue")
+        queue.send_task(
+            batch.id, count=batch.messages_count, source="requeue", is_last=batch.id in last
+        )
     return Requeued(len(books.pending), len(books.held), len(due))
 
 

@@ -6,11 +6,12 @@ import msgspec
 from msgspec import Struct
 from redis import Redis
 
-from telemetry.core.batch import INGEST_QUEUE
+from telemetry.core.batch import INGEST_QUEUE, LAST_PRIORITY
 
 # Names that kombu's Redis transport gives (kombu 5.7, kombu/transport/redis.py).
 UNACKED_KEY = "unacked"
 UNACKED_INDEX_KEY = "unacked_index"
+LAST_SUFFIX = f"\x06\x16{LAST_PRIORITY}"  # of the list of a queue's tasks with that priority
 SLICE = 1_000
 
 
@@ -28,7 +29,7 @@ _unacked = msgspec.json.Decoder(tuple[_Message, str, str])
 
 def count_waiting(redis: Redis, queue: str) -> int:
     """Tasks in a queue that no worker has taken."""
-    return int(redis.llen(queue))
+    return int(redis.llen(queue)) + int(redis.llen(queue + LAST_SUFFIX))
 
 
 def count_unacked(redis: Redis) -> dict[str, int]:
@@ -42,11 +43,15 @@ def count_unacked(redis: Redis) -> dict[str, int]:
 
 def list_waiting_ids(redis: Redis) -> set[str]:
     """Ids of the batches whose tasks wait in the queue."""
+    return _list_ids(redis, INGEST_QUEUE) | _list_ids(redis, INGEST_QUEUE + LAST_SUFFIX)
+
+
+def _list_ids(redis: Redis, name: str) -> set[str]:
     ids: set[str] = set()
     start = 0
     # Tasks are taken from the far end and put at the near one: reading from the far end could
     # miss some, from the near one it only sees some twice.
-    while texts := redis.lrange(INGEST_QUEUE, start, start + SLICE - 1):
+    while texts := redis.lrange(name, start, start + SLICE - 1):
         ids.update(_message.decode(text).headers.id for text in texts)
         start += SLICE
     return ids

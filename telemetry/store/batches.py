@@ -216,7 +216,7 @@ def _dead_letter(
         reason=refusal.reason,
         detail=refusal.detail,
         seen_at=seen_at,
-        mac=verdict.mac,
+        mac=verdict.mac or (gateway.mac if gateway else ""),
         device_code=refusal.device_code,
         gateway_id=gateway.id if gateway else None,
         account_id=gateway.account_id if gateway else None,

@@ -10,7 +10,7 @@ from django.db import DatabaseError
 from msgspec import Struct, field
 
 from config.options import StatusOptions
-from telemetry.core.batch import BEAT_KEY, INGEST_QUEUE, MAINTENANCE_QUEUE, REQUEUE_TASK
+from telemetry.core.batch import BEAT_KEY, HELD_KEY, INGEST_QUEUE, MAINTENANCE_QUEUE, REQUEUE_TASK
 from telemetry.queue.alarm import read_alarm
 from telemetry.queue.batches import BatchQueue
 from telemetry.queue.bridges import BridgeState, read_bridges
@@ -86,6 +86,7 @@ class PipelineStatus(Struct):
     redis_percent: float = 0.0  # of its maxmemory; 0: it has none
     work: list[PoolWork] = field(default_factory=list)
     held: str = ""
+    held_batches: int = 0
     broker_dropped: int = 0
     broker_dropped_age_s: float | None = None
     tasks: list[TaskAge] | None = None
@@ -126,6 +127,7 @@ def read_status(
         redis_percent=round(read_levels(redis).memory_percent, 1),
         work=[_work(pool, now) for pool in read_pools(redis)],
         held=read_alarm(redis),
+        held_batches=int(redis.zcard(HELD_KEY)),
         broker_dropped=dropped.messages,
         broker_dropped_age_s=round(now - dropped.at, 1) if dropped.messages else None,
     )
@@ -176,8 +178,8 @@ def find_problems(
         problems.append("no beat holds the lock: nothing is requeued, swept or refreshed")
     if status.held:
         problems.append(
-            f"the ingest pool holds batches that it would refuse: {status.held}; when the refusals "
-            "are right: manage.py resume_ingest"
+            f"the reject guard has put {status.held_batches} batches aside: {status.held}; what "
+            "others send is stored; when the rejections are right: manage.py resume_ingest"
         )
     age_s = status.broker_dropped_age_s
     if age_s is not None and age_s < DROP_ALARM_S:

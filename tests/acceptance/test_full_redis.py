@@ -17,9 +17,9 @@ from tests.messages import make_message
 
 pytestmark = pytest.mark.acceptance
 
-BATCHES, IN_EACH = 1_000, 3
+BATCHES, IN_EACH = 600, 3
 LIVE = 500
-LOST = 200
+LOST = 60
 START = datetime.now(UTC) - timedelta(hours=2)
 # Redis itself is a good part of so small a queue: it is never as empty as the usual marks want.
 MARKS = {"BRIDGE_REDIS_MEMORY_HIGH": "97", "BRIDGE_REDIS_MEMORY_LOW": "95"}

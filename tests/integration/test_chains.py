@@ -150,6 +150,21 @@ def test_it_begins_anew_when_a_chain_broke_off(turns: BatchQueue) -> None:
     assert count_waiting(turns.redis, "maintenance") == 0, "found after all: it was overtaken"
 
 
+def test_it_is_not_overtaken_by_a_chain_of_the_future(turns: BatchQueue, other: Connection) -> None:
+    turn = {"begun": "2999-01-01T00:00:00+00:00", "number": 9, "waits": 0, "is_last": False}
+    at = datetime.now(UTC) + timedelta(hours=5)
+    TaskRun.objects.create(name=VERIFY_TASK, success_at=at, result={"turn": turn})
+    assert wait_for_lock(other, Lock.VERIFY)
+    verify_aggregates()
+    sent = take_task(turns)
+    unlock(other, Lock.VERIFY)
+    verify_aggregates(**sent.kwargs)
+    assert (
+        TaskRun.objects.get(name=VERIFY_TASK).result["turn"]["begun"]
+        == sent.kwargs["turn"]["begun"]
+    )
+
+
 @pytest.mark.usefixtures("turns")
 def test_it_gives_up_after_a_day_of_waiting(queue: BatchQueue, other: Connection) -> None:
     assert wait_for_lock(other, Lock.VERIFY)

@@ -15,9 +15,10 @@ from config.celery import app
 from config.env import read_options
 from config.options import IngestOptions
 from telemetry.core.batch import INGEST_QUEUE, RawMessage, half_ids
-from telemetry.queue.alarm import read_alarm
+from telemetry.queue.alarm import clear_alarm, read_alarm
 from telemetry.queue.batches import BatchQueue, ClaimedBatch
 from telemetry.queue.requeue import requeue_batches
+from telemetry.queue.tasks import count_waiting, list_waiting_ids
 from telemetry.store.batch_store import BatchStore
 from telemetry.store.connection import Connection
 from telemetry.store.report import read_report
@@ -259,6 +260,24 @@ def test_it_lets_go_and_loses_nothing_when_the_same_gateways_are_served_again(
     run_all(runner, queue)
     report = read_report(connection, queue)
     assert (report.stored, report.dead_lettered, report.difference) == (14, 14, 0)
+
+
+def test_it_takes_what_arrives_before_what_the_guard_has_let_go(
+    runner: BatchRunner, queue: BatchQueue, connection: Connection
+) -> None:
+    macs = add_gateways(connection, range(10, 24))
+    held = queue.put([make_message(mac=m, at="1970-01-01T00:00:30Z") for m in macs], source="b")
+    runner.run(held)
+    clear_alarm(queue.redis)
+    queue.redis.delete(INGEST_QUEUE)
+    assert requeue_batches(queue, now=time.time(), stale_after_s=30).requeued == 1
+    live = queue.put([make_message(mac=macs[0])], source="bridge-1")
+    assert count_waiting(queue.redis, INGEST_QUEUE) == 2
+    assert list_waiting_ids(queue.redis) == {held, live}
+    with queue._app.connection_for_read() as broker:  # type: ignore[union-attr]
+        channel = broker.default_channel
+        taken = [channel.basic_get(INGEST_QUEUE, no_ack=True) for _ in range(2)]
+    assert [message.headers["id"] for message in taken] == [live, held]
 
 
 def test_it_holds_what_fails_for_an_unknown_reason_from_nearly_every_gateway(

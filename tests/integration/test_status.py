@@ -10,9 +10,11 @@ from django.test import Client
 from config.env import read_options
 from config.options import StatusOptions
 from telemetry.core.batch import BRIDGE_KEY, PENDING_KEY
+from telemetry.queue.alarm import raise_alarm
 from telemetry.queue.batches import BatchQueue
 from telemetry.queue.pools import note_progress, note_wait, read_pools
 from telemetry.store.status import PipelineStatus, read_status
+from tests.messages import make_message
 
 pytestmark = pytest.mark.integration
 
@@ -64,6 +66,20 @@ def test_it_forgets_the_wait_of_a_pool_that_goes_on(queue: BatchQueue) -> None:
     [pool] = read_pools(queue.redis)
     assert not pool.is_waiting
     assert pool.retries == 1
+
+
+def test_it_says_how_much_the_reject_guard_has_put_aside_and_why(queue: BatchQueue) -> None:
+    batch_id = queue.put([make_message()], source="bridge-1")
+    queue.claim(batch_id)
+    queue.hold(batch_id)
+    raise_alarm(queue.redis, reason="14 of 15 gateways got nothing in")
+    found = ask(queue)
+    assert (found.held_batches, found.pending_batches) == (1, 0)
+    [problem] = [problem for problem in found.problems if "reject guard" in problem]
+    assert problem.startswith(
+        "the reject guard has put 1 batches aside: 14 of 15 gateways got nothing in"
+    )
+    assert problem.endswith("manage.py resume_ingest")
 
 
 @pytest.mark.usefixtures("connection")

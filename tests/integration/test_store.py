@@ -285,6 +285,63 @@ def test_it_sees_a_change_of_the_fleet_without_a_restart(
     assert reason("2026-11-01T00:00:04Z") == "unknown_gateway"
 
 
+def test_it_refuses_a_reading_that_is_not_below_the_modulus_of_its_register(
+    connection: Connection, fleet: None
+) -> None:
+    registry = Registry(refresh_s=3600)
+
+    def outcome(valor: str, at: str) -> int:
+        return store_messages(
+            connection,
+            claimed(),
+            [make_message(valor=valor, at=at)],
+            registry=registry,
+            contract=CONTRACT,
+        ).counts.readings_stored
+
+    connection.execute("UPDATE device SET register_modulus = 1000.5 WHERE code = 'D01'")
+    assert outcome("1000.4999", "2026-11-01T00:00:01Z") == 1
+    assert outcome("1000.49996", "2026-11-01T00:00:02Z") == 0  # rounds to the modulus
+    assert outcome("1000.5", "2026-11-01T00:00:03Z") == 0
+    letters = rows(
+        connection, "SELECT DISTINCT reason, detail ~ 'modulus 1000.5000' FROM dead_letter"
+    )
+    assert letters == [("bad_value", True)]
+    # A greater register was built in a moment ago: the worker looks before it refuses.
+    connection.execute("UPDATE device SET register_modulus = 100000 WHERE code = 'D01'")
+    assert outcome("1000.5", "2026-11-01T00:00:03Z") == 1
+
+
+def test_it_stores_the_devices_own_spelling_of_a_unit(connection: Connection, fleet: None) -> None:
+    store(
+        connection,
+        make_message(code="D02", unit="m3", at="2026-11-01T00:00:01Z"),
+        make_message(code="D03", unit="\u2103", at="2026-11-01T00:00:02Z"),
+        make_message(unit="\u00a0kWh", valor=" +01.5", at="2026-11-01T00:00:03Z"),
+    )
+    assert rows(connection, "SELECT unit, value FROM reading ORDER BY time") == [
+        ("m\u00b3", Decimal(1)),
+        ("\u00b0C", Decimal(1)),
+        ("kWh", Decimal("1.5")),
+    ]
+
+
+def test_it_keeps_the_gateway_of_a_wrong_topic_in_the_books(
+    connection: Connection, fleet: None
+) -> None:
+    payload = make_payload()
+    store(
+        connection,
+        RawMessage("tds_new/device/AA-BB-CC-DD-EE-FF/telemetry", payload),
+        RawMessage("tds_new/device/de:ad:be:ef:00:01/telemetry", payload),
+    )
+    assert rows(
+        connection,
+        "SELECT d.reason, d.mac, g.mac, g.account_id = d.account_id FROM dead_letter d"
+        " LEFT JOIN gateway g ON g.id = d.gateway_id ORDER BY d.mac",
+    ) == [("bad_topic", "", None, None), ("bad_topic", MAC, MAC, True)]
+
+
 def test_it_knows_a_device_at_once_when_it_was_registered_a_moment_ago(
     connection: Connection, fleet: None
 ) -> None:

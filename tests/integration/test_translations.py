@@ -1,4 +1,4 @@
-"""Translations as they were compiled, and texts as gettext finds them: what `make test` installs."""
+"""What needs translations compiled and gettext installed, as `make test` does."""
 
 import shutil
 import subprocess

@@ -80,6 +80,8 @@ class Command(BaseCommand):
         self.stdout.write(
             f"pending batches: {status.pending_batches}, oldest {status.oldest_pending_s} s"
         )
+        if status.held_batches:
+            self.stdout.write(f"batches that the reject guard put aside: {status.held_batches}")
         for work in status.work:
             age = "none in a day" if work.progress_age_s is None else f"{work.progress_age_s} s ago"
             waits = f", waits: {work.waits}" if work.waits else ""

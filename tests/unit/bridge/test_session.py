@@ -19,6 +19,7 @@ from telemetry.core.batch import RawMessage
 HOST = "127.0.0.1"
 TOPIC = "tds_new/devices/aa:bb:cc:dd:ee:ff/telemetry"
 CONNACK = bytes.fromhex("20 03 00 00 00")
+CONNACK_PRESENT = bytes.fromhex("20 03 01 00 00")  # the broker has kept the session
 SUBACK = bytes.fromhex("90 05 0001 00 01 00")
 PROPERTIES = bytes.fromhex("26 0001 61 0002 6262")  # a user property: a = bb
 
@@ -63,7 +64,7 @@ class Broker:
         self.session = Session(options, on_message=lambda *pair: self.received.append(pair))
         self.socket = self.accept()
 
-    def accept(self) -> socket.socket:
+    def accept(self, *, connack: bytes = CONNACK) -> socket.socket:
         """Let the session connect and subscribe."""
         self.session.connect()
         accepted, _ = self._listener.accept()
@@ -72,10 +73,11 @@ class Broker:
         self.socket = accepted
         self.session.write()
         assert self.read_packet()[0] == 0x10
-        self.say(CONNACK)
+        self.say(connack)
         self.session.write()
         subscribe = self.read_packet()
         assert subscribe[0] == 0x82
+        assert b"/tds_new/#" in subscribe
         at = 2
         self.say(SUBACK[:2] + subscribe[at : at + 2] + SUBACK[4:])
         assert self.session.is_ready
@@ -114,6 +116,17 @@ def broker(request: pytest.FixtureRequest) -> Iterator[Broker]:
 
 def test_it_knows_the_paho_that_bulk_reading_builds_on() -> None:
     assert supports_bulk()
+
+
+def test_it_leaves_the_former_subscription_after_it_has_the_new_one_when_its_session_is_there(
+    broker: Broker,
+) -> None:
+    broker.session.abandon()
+    broker.socket.close()
+    broker.accept(connack=CONNACK_PRESENT)  # it subscribes first
+    unsubscribe = broker.read_packet()
+    assert unsubscribe[0] == 0xA2
+    assert unsubscribe.endswith(b"/tds_new/devices/+/telemetry")
 
 
 def test_it_delivers_topic_payload_and_packet_id(broker: Broker) -> None:

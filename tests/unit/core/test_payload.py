@@ -1,6 +1,7 @@
 """Properties of decoding and judging: arbitrary input never raises, every reading ends once."""
 
 import json
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -153,89 +154,105 @@ def test_it_never_raises_when_the_topic_is_arbitrary(topic: str, payload: bytes)
 plain_numbers = st.decimals(allow_nan=False, allow_infinity=False) | st.decimals(
     min_value=-1000, max_value=1000, places=5
 )
-number_texts = (
-    plain_numbers.map(str)
-    | st.integers().map(str)
-    | st.sampled_from(
-        [
-            *("-0", "-0.00001", "0.00000", "1e3", "1E+2", "99999999999.99995", "1e-99999", "1e400"),
-            *("01", "+1", ".5", '"1"', '"1_0"', '"NaN"', "NaN", "true", '"\\u0031"'),
-            *("Infinity", "-Infinity", "-NaN", '"Infinity"', '" +0042.5 "', '"42,5"', '"-7e-1\t"'),
-            *("1e-99999999999999999999", "0e99999999999999999999", "1E99999999999999999999"),
-            *("-1e-999999999", '"1e-999999999"', '"1e999999999"', "999.9999", "999.99995", "1000"),
-            *("999.99994999", "1e3", "[1]", '{"a":1,"a":2}', '"\\u0000"', '"1\\ud800"', "null"),
-        ]
-    )
-)
-timestamps = st.sampled_from(
-    [
-        "2026-02-18T11:00:00Z",
-        "2026-02-18T11:00:00.123456Z",
-        "2026-02-18T11:00:00.1234567Z",
-        "2026-02-18t11:00:00.123456Z",
-        "2026-02-18 11:00:00.123456+00:00",
-        "2026-02-18T11:00:00.123456z",
-        "2026-02-18T11:00:00.123456Z ",
-        "2026-02-18T11:00:00.123456+00:00\\u0000",
-        "2026-W08-3T11:00:00.123456Z",
-        "2026-W08-3T11:00:00Z",
-        "2026-049T11:00:00.123456Z",
-        "2026-02-18T24:00:00.123456Z",
-        "2026-02-17T24:00:00Z",
-        "2026-02-18T11:00:60.123456Z",
-        "2026-02-30T11:00:00.123456Z",
-        "2026-02-18T11:00:00,123456Z",
-        "2026-02-18T11:00:00.\u06610\u0660\u0660\u0660\u0660Z",
-        "2026-02-18T11:00:00+00:00",
-        "2026-02-18T08:00:00-03:00",
-        "2026-02-18x11:00:00Z",
-        "20260218T110000Z",
-        "2026-02-18T11:00Z",
-        "2026-02-18T11:00:00",
-        "2026-02-18",
-        "2030-01-01T00:00:00Z",
-        "2020-01-01T00:00:00Z",
-    ]
-)
+ODD_NUMBERS = [
+    *("-0", "-0.00001", "0.00000", "1e3", "1E+2", "99999999999.99995", "1e-99999", "1e400"),
+    *("01", "+1", ".5", '"1"', '"1_0"', '"NaN"', "NaN", "true", '"\\u0031"'),
+    *("Infinity", "-Infinity", "-NaN", '"Infinity"', '" +0042.5 "', '"42,5"', '"-7e-1\t"'),
+    *("1e-99999999999999999999", "0e99999999999999999999", "1E99999999999999999999"),
+    *("-1e-999999999", '"1e-999999999"', '"1e999999999"', "999.9999", "999.99995", "1000"),
+    *("999.99994999", "1e3", "[1]", '{"a":1,"a":2}', '"\\u0000"', '"1\\ud800"', "null"),
+]
+number_texts = plain_numbers.map(str) | st.integers().map(str) | st.sampled_from(ODD_NUMBERS)
+TIMESTAMPS = [
+    "2026-02-18T11:00:00Z",
+    "2026-02-18T11:00:00.123456Z",
+    "2026-02-18T11:00:00.1234567Z",
+    "2026-02-18t11:00:00.123456Z",
+    "2026-02-18 11:00:00.123456+00:00",
+    "2026-02-18T11:00:00.123456z",
+    "2026-02-18T11:00:00.123456Z ",
+    "2026-02-18T11:00:00.123456+00:00\\u0000",
+    "2026-W08-3T11:00:00.123456Z",
+    "2026-W08-3T11:00:00Z",
+    "2026-049T11:00:00.123456Z",
+    "2026-02-18T24:00:00.123456Z",
+    "2026-02-17T24:00:00Z",
+    "2026-02-18T11:00:60.123456Z",
+    "2026-02-30T11:00:00.123456Z",
+    "2026-02-18T11:00:00,123456Z",
+    "2026-02-18T11:00:00.\u06610\u0660\u0660\u0660\u0660Z",
+    "2026-02-18T11:00:00+00:00",
+    "2026-02-18T08:00:00-03:00",
+    "2026-02-18x11:00:00Z",
+    "20260218T110000Z",
+    "2026-02-18T11:00Z",
+    "2026-02-18T11:00:00",
+    "2026-02-18",
+    "2030-01-01T00:00:00Z",
+    "2020-01-01T00:00:00Z",
+]
+ODD_MACS = [
+    *(MAC, MAC, MAC.upper(), MAC.replace(":", "-"), MAC.replace(":", "").upper()),
+    *("aa:bb:cc:dd:ee:00", f"{MAC} ", f"{MAC}\\u0000", MAC.replace(":", "-", 1), ""),
+]
+ODD_CODES = [
+    *("D01", "D03", "D04", "D05", "D06", "D9", "", "\\u0044\\u0030\\u0031"),
+    *("D01\\u0000", "D0\x7f", "D01 ", "\\ud800", "x" * 21),
+]
+ODD_UNITS = [
+    *("kWh", "C", 'k\\"', "\u00b0C", "", " kWh ", "\u00a0kWh", "KWH"),
+    *(" ", "\u00a0"),
+    *("m3", "m\u00b3", "m\\u00b3", "M3", "\u2103", "kW\\u0000h", "kWh\x7f", "\x85"),
+    *("k\u200bWh", "\\udc00", "\u33a5", "          kWh", "\\t"),
+]
+ODD_TAILS = [
+    *("", "", ',"rssi":1', ',"valor":2', ',"unidade":"C"', ',"unid\\u0061de":"C"'),
+    *(',"rssi":1,"rssi":1', ',"valor":NaN', ',"rssi":NaN', ',"x":"NaN"'),
+    *(',"id":"1e123456-1e99"', ',"x":1e999999', ',"x":"\\u0000"', ',"x":"\\ud800"'),
+    *(',"x":{"a":[{"b":1,"b":2}]}', ',"x":[{"valor":Infinity}]', ',"":{"":{}}'),
+]
+MESSAGE = '{{"gateway_mac":"{}","timestamp": "{}","leituras":[{}]}}'.format
+READING = '{{"dispositivo_codigo":"{}","valor":{},"unidade":"{}"{}}}'.format
+GOOD_TIME = "2026-02-18T11:00:00.123456Z"
 plain_texts = st.builds(
-    '{{"gateway_mac":"{}","timestamp": "{}","leituras":[{}]}}'.format,
-    st.sampled_from(
-        [
-            *(MAC, MAC, MAC.upper(), MAC.replace(":", "-"), MAC.replace(":", "").upper()),
-            *("aa:bb:cc:dd:ee:00", f"{MAC} ", f"{MAC}\\u0000", MAC.replace(":", "-", 1), ""),
-        ]
-    ),
-    timestamps | st.just("2026-02-18T11:00:00.123456Z"),
+    MESSAGE,
+    st.sampled_from(ODD_MACS),
+    st.sampled_from([*TIMESTAMPS, GOOD_TIME]),
     st.lists(
         st.builds(
-            '{{"dispositivo_codigo":"{}","valor":{},"unidade":"{}"{}}}'.format,
-            st.sampled_from(
-                [
-                    *("D01", "D03", "D04", "D05", "D06", "D9", "", "\\u0044\\u0030\\u0031"),
-                    *("D01\\u0000", "D0\x7f", "D01 ", "\\ud800", "x" * 21),
-                ]
-            ),
+            READING,
+            st.sampled_from(ODD_CODES),
             number_texts,
-            st.sampled_from(
-                [
-                    *("kWh", "C", 'k\\"', "\u00b0C", "", " kWh ", "\u00a0kWh", "KWH"),
-                    *(" ", "\u00a0"),
-                    *("m3", "m\u00b3", "m\\u00b3", "M3", "\u2103", "kW\\u0000h", "kWh\x7f", "\x85"),
-                    *("k\u200bWh", "\\udc00", "\u33a5", "          kWh", "\\t"),
-                ]
-            ),
-            st.sampled_from(
-                [
-                    *("", "", ',"rssi":1', ',"valor":2', ',"unidade":"C"', ',"unid\\u0061de":"C"'),
-                    *(',"rssi":1,"rssi":1', ',"valor":NaN', ',"rssi":NaN', ',"x":"NaN"'),
-                    *(',"id":"1e123456-1e99"', ',"x":1e999999', ',"x":"\\u0000"', ',"x":"\\ud800"'),
-                    *(',"x":{"a":[{"b":1,"b":2}]}', ',"x":[{"valor":Infinity}]', ',"":{"":{}}'),
-                ]
-            ),
+            st.sampled_from(ODD_UNITS),
+            st.sampled_from(ODD_TAILS),
         ),
         max_size=3,
     ).map(",".join),
 )
+
+
+def list_single_oddities(code: str, unit: str) -> Iterator[str]:
+    """Messages of which all is plain but one thing, so that nothing else hides it."""
+    good = READING(code, 1, unit, "")
+    yield from (MESSAGE(mac, GOOD_TIME, good) for mac in ODD_MACS)
+    yield from (MESSAGE(MAC, time, good) for time in TIMESTAMPS)
+    readings = [
+        *(READING(odd, 1, unit, "") for odd in ODD_CODES),
+        *(READING(code, odd, unit, "") for odd in ODD_NUMBERS),
+        *(READING(code, 1, odd, "") for odd in ODD_UNITS),
+        *(READING(code, 1, unit, odd) for odd in ODD_TAILS),
+    ]
+    yield from (MESSAGE(MAC, GOOD_TIME, reading) for reading in readings)
+    yield from (MESSAGE(MAC, GOOD_TIME, f"{good},{reading}") for reading in readings)
+
+
+@pytest.mark.parametrize(
+    ("code", "unit"), [("D01", "kWh"), ("D03", "C"), ("D05", "any"), ("D06", "m\u00b3")]
+)
+def test_it_judges_alike_on_all_ways_when_one_thing_is_odd(code: str, unit: str) -> None:
+    for text in list_single_oddities(code, unit):
+        assert_judged_alike(text)
+        assert_judged_alone_alike(text.encode())
 
 
 @given(plain_texts)
@@ -659,7 +676,8 @@ def test_it_knows_a_mac_in_every_form_of_topic_and_payload(mac: str) -> None:
 def test_it_names_the_gateway_when_a_wrong_topic_shows_its_mac(topic: str) -> None:
     verdict = judge(message(), topic=topic)
     assert [refusal.reason for refusal in verdict.refusals] == [Reason.BAD_TOPIC]
-    assert (verdict.mac, verdict.gateway) == (MAC, GATEWAYS[MAC])
+    assert verdict.gateway == GATEWAYS[MAC]
+    assert verdict.mac == ""  # or the reject guard would count the gateway as one that is refused
 
 
 @pytest.mark.parametrize(
