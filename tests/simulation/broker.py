@@ -36,7 +36,7 @@ class ServerSession:
 
 
 class Broker:
-    """Hands each message to one session of the group, in turn, and again until it is acknowledged."""
+    """Hands each message to one session of the group, in turn, until it is acknowledged."""
 
     def __init__(self, world: World, *, receive_maximum: int) -> None:
         self._world = world

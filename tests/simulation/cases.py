@@ -65,7 +65,12 @@ def draw_case(seed: int) -> Case:
             topic = f"tds_new/devices/{random.choice(MACS)}/telemetry"
             messages.append(RawMessage(topic, random.choice(kinds) + b"%d" % number))
         bursts.append((random.choice((0.0, 0.002, 1.0, 15.0)), messages))
-    return Case(bursts, random.choice((1, 1, 1, 2)), random.choice((1, 2, 2, 3)), random.choice((1, 1, 2, 3)))
+    return Case(
+        bursts,
+        random.choice((1, 1, 1, 2)),
+        random.choice((1, 2, 2, 3)),
+        random.choice((1, 1, 2, 3)),
+    )
 
 
 def judge(world: World, _batch: ClaimedBatch, message: RawMessage) -> Verdict:

@@ -87,6 +87,9 @@ class Faked:
         """The process that held the lease is gone whenever another one asks."""
         return False
 
+    def open_session(self, options: Any, *, on_message: Any) -> Any:
+        return self.plant.open_session(options, on_message)
+
     def format_exc(self) -> str:
         return "traceback"
 
@@ -128,9 +131,7 @@ def faked_modules() -> Iterator[Faked]:
     for module, name in changes:
         setattr(module, name, FAKED)
     workers.runner.wait_unless_stopping = FAKED.wait_unless_stopping  # type: ignore[assignment]
-    ingest_bridge.bridge.Session = lambda options, on_message: FAKED.plant.open_session(  # type: ignore[assignment,misc]
-        options, on_message
-    )
+    ingest_bridge.bridge.Session = FAKED.open_session  # type: ignore[assignment,misc]
     try:
         yield FAKED
     finally:

@@ -32,7 +32,7 @@ class LeanRedis:
 
         return call
 
-    def pipeline(self, *, transaction: bool) -> "Pipeline":  # noqa: ARG002 - both are one step
+    def pipeline(self, *, transaction: bool) -> "Pipeline":
         """Commands that go in one round trip."""
         return Pipeline(self)
 
@@ -92,7 +92,9 @@ class LeanRedis:
         return self._run("LRANGE", key, start, stop)
 
     def zadd(self, key: Any, scores: Mapping[Any, float]) -> int:
-        return int(self._run("ZADD", key, *(p for member, at in scores.items() for p in (at, member))))
+        return int(
+            self._run("ZADD", key, *(p for member, at in scores.items() for p in (at, member)))
+        )
 
     def zrem(self, key: Any, *members: Any) -> int:
         return int(self._run("ZREM", key, *members))

@@ -216,7 +216,9 @@ class Scripts:
         """Run a script, as the server does: in one step."""
         if text not in self._made:
             body = "\n" + text.partition("\n")[2] if text.startswith("#!") else text
-            self._made[text] = self._lua.execute(b"return function(KEYS, ARGV) %b\nend" % body.encode())
+            self._made[text] = self._lua.execute(
+                b"return function(KEYS, ARGV) %b\nend" % body.encode()
+            )
         self._data, self._has_written = data, False
         self._is_allowed = text.startswith("#!") and "allow-oom" in text.partition("\n")[0]
         return _from_lua(self._made[text](self._list(keys), self._list(arguments)))

@@ -8,16 +8,20 @@ from collections.abc import Callable, Container
 from dataclasses import dataclass, field
 from typing import Any
 
+from psycopg.errors import LockNotAvailable
+
 from telemetry.core.batch import RawMessage
 from telemetry.core.judge import Verdict
 from telemetry.core.outcome import Counts
 from telemetry.core.reading import key_of, value_of
+from telemetry.core.reasons import Reason
 from telemetry.queue.batches import ClaimedBatch
 from telemetry.store.batches import StoredBatch
 from telemetry.store.ledger import BatchSplitError, explain_line
 from tests.simulation.lean_client import pass_through
 from tests.simulation.lean_redis import Gate
 
+CONFLICT = Reason.CONFLICTING_READING
 Judge = Callable[[ClaimedBatch, RawMessage], Verdict]
 
 
@@ -30,8 +34,13 @@ class Books:
     readings: dict[Any, int] = field(default_factory=dict)
     dead_letters: Counter[tuple[str, bytes, str]] = field(default_factory=Counter)
 
-    def enter(self, batch: ClaimedBatch, counts: Counts, second_part: list[int] | None) -> None:
-        """The ledger's row. Raises `AlreadyStoredError` or `BatchSplitError`."""
+    writers: dict[str, object] = field(default_factory=dict)  # who has an id in a transaction
+
+    def insert(self, batch: ClaimedBatch, writer: object) -> None:
+        """The ledger's row goes in, not yet committed. Others see nothing of it, but the same id
+        waits for it. Raises `AlreadyStoredError`, `BatchSplitError` or `LockNotAvailable`."""
+        if self.writers.setdefault(batch.id, writer) is not writer:
+            raise LockNotAvailable("another transaction has this id")
         line = {
             line_id: part
             for line_id, part in self.second_parts.items()
@@ -39,8 +48,16 @@ class Books:
         }
         if batch.id in line or any(part is None for part in line.values()):
             raise explain_line(batch, line)
+
+    def commit(self, batch: ClaimedBatch, counts: Counts, second_part: list[int] | None) -> None:
+        """The row stands, whatever became of its line meanwhile."""
         self.second_parts[batch.id] = second_part
         self.ledger[batch.id] = counts
+
+    def end(self, batch_id: str, writer: object) -> None:
+        """The transaction is over, or its process is gone."""
+        if self.writers.get(batch_id) is writer:
+            del self.writers[batch_id]
 
 
 class MemoryStore:
@@ -81,41 +98,51 @@ class MemoryStore:
                         duplicate += 1
                     else:
                         conflicting += 1
-                letters += [(message.topic, message.payload, str(r.reason)) for r in verdict.refusals]
+                reasons = [*(one.reason for one in verdict.refusals), *[CONFLICT] * conflicting]
+                letters += [(message.topic, message.payload, str(reason)) for reason in reasons]
                 counts.add_message(
                     stored=len(verdict.good) - duplicate - conflicting,
                     duplicate=duplicate,
                     rejected=len(verdict.refusals) + conflicting,
                     is_whole=bool(verdict.refusals) and verdict.refusals[0].index is None,
                 )
-            self.books.enter(batch, counts, None)
+            self.books.commit(batch, counts, None)
             self.books.readings.update(readings)
             self.books.dead_letters.update(letters)
             return StoredBatch(counts, {})
 
-        return self._gate("stores", effect)
+        return self._transact("stores", batch, effect)
+
+    def _transact(self, label: str, batch: ClaimedBatch, effect: Callable[[], Any]) -> Any:
+        """Two calls: between them others go on, and the commit sees nothing of what they did."""
+        try:
+            self._gate(label, lambda: self.books.insert(batch, self))
+            return self._gate("commits", effect)
+        finally:
+            self.books.end(batch.id, self)
 
     def split(self, batch: ClaimedBatch, *, second_part: list[int]) -> list[int]:
         """Enter the split; the second part that stands. Raises `AlreadyStoredError`."""
 
-        def effect() -> list[int]:
-            try:
-                self.books.enter(batch, Counts(), second_part)
-            except BatchSplitError as split:
-                return split.second_part
-            return second_part
-
-        return self._gate("enters the split", effect)
+        try:
+            self._transact(
+                "enters the split",
+                batch,
+                lambda: self.books.commit(batch, Counts(), second_part),
+            )
+        except BatchSplitError as split:
+            return split.second_part
+        return second_part
 
     def store_rejected(self, batch: ClaimedBatch, message: RawMessage, *, detail: str) -> None:
         """Make a dead letter of the one message of a batch. Raises `AlreadyStoredError`."""
 
         def effect() -> None:
             counts = Counts(messages=1, messages_rejected=1, dead_letters=1)
-            self.books.enter(batch, counts, None)
+            self.books.commit(batch, counts, None)
             self.books.dead_letters[(message.topic, message.payload, "processing_error")] += 1
 
-        self._gate("makes a dead letter", effect)
+        self._transact("makes a dead letter", batch, effect)
 
     def find_gateway(self, message: RawMessage) -> str:
         """The MAC of the registered gateway that a topic names."""

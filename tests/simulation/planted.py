@@ -36,7 +36,7 @@ REQUEUE, QUEUE = "telemetry.queue.requeue:requeue_batches", "telemetry.queue.bat
 
 LEDGER_BY_ID_ALONE = Fault(
     "the ledger knows only a batch's own id",
-    "tests.simulation.memory_store:Books.enter",
+    "tests.simulation.memory_store:Books.insert",
     "if line_id.startswith(batch.id) or batch.id.startswith(line_id)",
     "if line_id == batch.id",
 )
@@ -158,7 +158,12 @@ FAULTS = (
         "        self.write(part_id, pack_messages(part), count=len(part), source=batch.source,"
         " producer=part_id, received_us=batch.received_us)\n    (lambda **_: None)(",
     ),
-    Fault("the second half of a split is forgotten", "split", "for part = 0, 1 do", "for part = 0, 0 do"),
+    Fault(
+        "the second half of a split is forgotten",
+        "split",
+        "for part = 0, 1 do",
+        "for part = 0, 0 do",
+    ),
     Fault(
         "who meets a split finishes the batch",
         f"{RUNNER}._store_batch",
@@ -189,8 +194,18 @@ FAULTS = (
         "list_waiting_ids(queue.redis) | taken",
         "list_waiting_ids(queue.redis)",
     ),
-    Fault("the safety net sends nothing again", REQUEUE, "due = (stale + released)[:LIMIT]", "due = released"),
-    Fault("what is held is never sent again", REQUEUE, "due = (stale + released)[:LIMIT]", "due = stale"),
+    Fault(
+        "the safety net sends nothing again",
+        REQUEUE,
+        "due = (stale + released)[:LIMIT]",
+        "due = released",
+    ),
+    Fault(
+        "what is held is never sent again",
+        REQUEUE,
+        "due = (stale + released)[:LIMIT]",
+        "due = stale",
+    ),
     Fault(
         "a held batch is in no index",
         "hold",
@@ -200,12 +215,12 @@ FAULTS = (
     Fault(
         "a batch that was held does not count as pending again",
         "claim",
-        "redis.call('HINCRBY', KEYS[4], 'pending_messages', redis.call('HGET', KEYS[1], 'messages'))",
-        "",
+        "'pending_messages', redis.call('HGET', KEYS[1], 'messages'))",
+        "'pending_messages', 0)",
     ),
     Fault(
         "the ledger takes a batch twice",
-        "tests.simulation.memory_store:Books.enter",
+        "tests.simulation.memory_store:Books.insert",
         "if batch.id in line or any(part is None for part in line.values()):",
         "if False:",
     ),

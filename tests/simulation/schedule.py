@@ -14,6 +14,7 @@ MOST_EVENTS = 12
 # Calls between two steps that belong together: seldom, so events are drawn to them.
 RARE = frozenset(
     {
+        "commits",
         "enters the split",
         "makes a dead letter",
         "Put two parts in the place of a pending batch",
@@ -24,8 +25,26 @@ RARE_CHANCE = 0.15
 
 # What may happen at a call of each kind.
 KINDS = {
-    "redis": ("switch", "error", "lost reply", "crash", "late crash", "pause", "late pause", "full"),
-    "store": ("switch", "error", "lost reply", "crash", "late crash", "pause", "late pause", "away"),
+    "redis": (
+        "switch",
+        "error",
+        "lost reply",
+        "crash",
+        "late crash",
+        "pause",
+        "late pause",
+        "full",
+    ),
+    "store": (
+        "switch",
+        "error",
+        "lost reply",
+        "crash",
+        "late crash",
+        "pause",
+        "late pause",
+        "away",
+    ),
     "broker": ("switch", "error", "crash", "late crash", "pause", "late pause", "cut", "stop"),
     "sleep": ("switch", "crash", "pause", "cut", "stop", "full", "away"),
 }

@@ -53,7 +53,7 @@ class Watch:
         self._disturbances += event.kind not in ("away", "cut", "stop")
 
     def may_isolate(self) -> bool:
-        """Whether so much happened that a batch may have been started too often without its fault."""
+        """Whether so much happened that a batch was started too often without its fault."""
         return self._disturbances >= self._plant.case.attempts
 
     def note_given_up(self, batch_id: str, detail: str) -> None:
@@ -98,7 +98,7 @@ class Watch:
 
 def is_at_rest(plant: "Plant") -> bool:
     """Whether nobody has anything left to do."""
-    keys = plant.data.keys
+    keys, now = plant.data.keys, plant.world.now
     return (
         plant.is_published
         and plant.broker.is_empty
@@ -106,7 +106,7 @@ def is_at_rest(plant: "Plant") -> bool:
             name in keys
             for name in (b"ingest:pending", b"ingest:held", b"ingest", b"unacked_index")
         )
-        and not any(actor.is_busy or actor.paused_until > plant.world.now for actor in plant.world.actors)
+        and not any(actor.is_busy or actor.paused_until > now for actor in plant.world.actors)
         and not any(bridge._waiting_messages() for bridge in plant.bridges.values())
     )
 

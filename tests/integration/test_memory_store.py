@@ -1,0 +1,107 @@
+"""The simulation's store in memory and PostgreSQL: the same calls in any order end alike."""
+
+from collections.abc import Iterator
+from copy import deepcopy
+from random import Random
+from typing import Any
+
+import pytest
+
+from config.env import read_options
+from config.options import IngestOptions
+from telemetry.core.batch import RawMessage
+from telemetry.queue.batches import ClaimedBatch
+from telemetry.store.batch_store import BatchStore
+from telemetry.store.connection import Connection
+from telemetry.store.ledger import AlreadyStoredError, BatchSplitError
+from tests.messages import make_message
+from tests.simulation.memory_store import Books, MemoryStore
+
+pytestmark = pytest.mark.integration
+
+FAMILY = "018bcfe56800-00000000000"
+IDS = tuple(f"{FAMILY}{root}{part}" for root in (1, 2) for part in ("", ".0", ".1", ".00", ".01"))
+
+
+@pytest.fixture
+def real(environ: dict[str, str], connection: Connection, fleet: None) -> Iterator[BatchStore]:
+    store = BatchStore(read_options(IngestOptions, environ))
+    yield store
+    store.close()
+
+
+def choose_messages(choose: Random) -> list[RawMessage]:
+    """Good ones, some twice, some in conflict, some refused."""
+    return [
+        make_message(
+            code=choose.choice(("D01", "D02x")),
+            valor=choose.randrange(2),
+            at=f"2026-11-01T00:00:{choose.randrange(20):02}Z",
+        )
+        for _ in range(choose.randint(1, 3))
+    ]
+
+
+def attempt(call: Any, *arguments: Any, **named: Any) -> Any:
+    """What a call answers, or how it ends."""
+    try:
+        return call(*arguments, **named)
+    except AlreadyStoredError:
+        return "already stored"
+    except BatchSplitError as split:
+        return "split", split.second_part
+
+
+def act(choose: Random, real: BatchStore, memory: MemoryStore) -> tuple[Any, Any]:
+    """The same call on both; what each answers."""
+    messages = choose_messages(choose)
+    batch_id = choose.choice(IDS)
+    batch = ClaimedBatch(batch_id, "b", 1_793_500_000_000_000, len(messages), 1, 1, b"")
+    kind = choose.choice(("store", "store", "split", "reject", "ask"))
+    if kind == "store":
+        verdicts = real.validate(batch, messages)
+        stores = (real, deepcopy(verdicts)), (memory, verdicts)
+        answers = [attempt(store.store, batch, messages, judged) for store, judged in stores]
+        first, second = (getattr(answer, "counts", answer) for answer in answers)
+        return first, second
+    if kind == "split":
+        part = [choose.randrange(3)]
+        return (
+            attempt(real.split, batch, second_part=part),
+            attempt(memory.split, batch, second_part=part),
+        )
+    if kind == "reject":
+        return (
+            attempt(real.store_rejected, batch, messages[0], detail="why"),
+            attempt(memory.store_rejected, batch, messages[0], detail="why"),
+        )
+    return real.is_stored(batch_id), memory.is_stored(batch_id)
+
+
+def read_books(connection: Connection) -> tuple[Any, Any, Any]:
+    ledger = connection.execute("SELECT id, second_part, messages FROM batch").fetchall()
+    readings = connection.execute("SELECT count(*) FROM reading").fetchall()
+    letters = connection.execute(
+        "SELECT reason, sum(occurrences)::int FROM dead_letter GROUP BY reason"
+    ).fetchall()
+    return sorted(ledger, key=str), readings[0][0], dict(letters)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_it_ends_as_postgresql_does(real: BatchStore, connection: Connection, seed: int) -> None:
+    memory = MemoryStore(Books(), lambda *_: None, gateways=())  # type: ignore[arg-type,return-value]
+    choose, done = Random(seed), []
+    for _ in range(40):
+        first, second = act(choose, real, memory)
+        done.append(first)
+        assert first == second, done
+    books = memory.books
+    letters: dict[str, int] = {}
+    for (_, _, reason), count in books.dead_letters.items():
+        letters[reason] = letters.get(reason, 0) + count
+    rows = [
+        (batch_id, part, books.ledger[batch_id].messages)
+        for batch_id, part in books.second_parts.items()
+    ]
+    assert read_books(connection) == (sorted(rows, key=str), len(books.readings), letters)
+    assert "already stored" in done
