@@ -5,13 +5,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from telemetry.core.batch import RawMessage
+from telemetry.core.batch import INGEST_QUEUE, RawMessage
+from telemetry.queue.tasks import LAST_SUFFIX
 from tests.simulation.cases import GOOD, KILLER, POISON, REFUSED, STALE_AFTER_S
 from tests.simulation.schedule import Event
 from tests.simulation.world import FOREVER, Actor
 
 if TYPE_CHECKING:
     from tests.simulation.plant import Plant
+
+TASK_LISTS = (INGEST_QUEUE.encode(), (INGEST_QUEUE + LAST_SUFFIX).encode())
 
 
 class Hand:
@@ -67,8 +70,12 @@ class Watch:
     def begin_requeue(self) -> None:
         """The safety net looks."""
         self._requeue_began_at = self._plant.world.now
-        self._waiting_then = frozenset(self._plant.data.keys.get(b"ingest", ()))
+        self._waiting_then = self._list_waiting()
         self._held_then = self._list_held()
+
+    def _list_waiting(self) -> frozenset[bytes]:
+        keys = self._plant.data.keys
+        return frozenset(text for name in TASK_LISTS for text in keys.get(name, ()))
 
     def _list_held(self) -> frozenset[bytes]:
         """Tags of the tasks that workers took not long ago."""
@@ -81,7 +88,7 @@ class Watch:
         world = self._plant.world
         if world.current is None or world.current.name != "requeue":
             return
-        if text in self._waiting_then and text in self._plant.data.keys.get(b"ingest", ()):
+        if text in self._waiting_then & self._list_waiting():
             world.violate(f"{batch_id} is sent again although its task waits")
         unacked = self._plant.data.keys.get(b"unacked", {})
         if any(text in unacked.get(tag, b"") for tag in self._held_then & self._list_held()):
@@ -104,7 +111,7 @@ def is_at_rest(plant: "Plant") -> bool:
         and plant.broker.is_empty
         and not any(
             name in keys
-            for name in (b"ingest:pending", b"ingest:held", b"ingest", b"unacked_index")
+            for name in (b"ingest:pending", b"ingest:held", b"unacked_index", *TASK_LISTS)
         )
         and not any(actor.is_busy or actor.paused_until > now for actor in plant.world.actors)
         and not any(bridge._waiting_messages() for bridge in plant.bridges.values())
