@@ -1,8 +1,8 @@
 """Small changes of the code, one at a time: what tests that are worth something must notice.
 
 A mutant changes one node of one function: a comparison, a condition, a number, a result, or it
-leaves a statement out. Logs, docstrings and the values of module constants are left alone: the first two
-change nothing that is promised, the last are tuned by measurement.
+leaves a statement out. Logs, docstrings and the values of module constants are left alone: the
+first two change nothing that is promised, the last are tuned by measurement.
 """
 
 import ast

@@ -33,7 +33,8 @@ class Watch:
         self._plant = plant
         self._hands: dict[str, Hand] = {}
         self._taken: Counter[str] = Counter()  # by batch: how often a worker took it
-        self._disturbances = 0  # events that may end a start, or let two workers start
+        # Starts that events ended, or had besides: a lost task is given back and sent again.
+        self._extra_starts = 0
         self._requeue_began_at = FOREVER
         self._waiting_then: frozenset[bytes] = frozenset()
         self._held_then: frozenset[bytes] = frozenset()
@@ -53,17 +54,18 @@ class Watch:
         hand = self._hands.get(actor.name)
         if hand is not None and event.kind not in ("switch", "away", "cut", "full"):
             hand.is_disturbed = True
-        self._disturbances += event.kind not in ("away", "cut", "stop")
+        if event.kind not in ("away", "cut", "stop"):
+            self._extra_starts += 2
 
     def may_isolate(self) -> bool:
         """Whether so much happened that a batch was started too often without its fault."""
-        return self._disturbances >= self._plant.case.attempts
+        return self._extra_starts >= self._plant.case.attempts
 
     def note_given_up(self, batch_id: str, detail: str) -> None:
         """A worker gives a batch up because it was started too often."""
         kinds = {message.payload[:1] for message in self._plant.published}
         limit = 1 if "." in batch_id else self._plant.case.attempts
-        is_due = KILLER in kinds or self._disturbances >= limit
+        is_due = KILLER in kinds or self._extra_starts >= limit
         if detail.startswith("no end") and not is_due:
             self._plant.world.violate(f"{batch_id} is given up although its starts came to an end")
 
