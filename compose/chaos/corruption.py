@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import psutil
+from redis import Redis
 
 from compose.chaos.cause import Cause
 from compose.chaos.lost import Damage, LostBatch
@@ -76,8 +77,20 @@ def _read_command(content: bytes, at: int) -> tuple[list[bytes], int]:
 
 
 def start_truncated(stack: ChaosStack) -> None:
-    """It starts by itself: `aof-load-truncated yes`."""
+    """It starts by itself: `aof-load-truncated yes`. Then the file is written anew, as an operator
+    must: Redis 8.0 leaves the beginning of the cut transaction in it, its MULTI and counters, and
+    at the next start carries that out together with what follows."""
     stack.restore_server("redis")
+    with Redis.from_url(stack.environ["REDIS_URL"], socket_timeout=5) as redis:
+        redis.bgrewriteaof()
+        give_up_at = time.monotonic() + START_S
+        while True:
+            info = redis.info("persistence")
+            if not info["aof_rewrite_in_progress"] and not info["aof_rewrite_scheduled"]:
+                return
+            if time.monotonic() > give_up_at:
+                raise StackError(f"Redis's file is not written anew within {START_S:.0f} s")
+            time.sleep(0.1)
 
 
 def flip_bits(stack: ChaosStack) -> None:

@@ -48,15 +48,14 @@ def check_damage(stack: ChaosStack, damage: Damage, plan: Any) -> tuple[list[str
 
 
 def list_differences(stack: ChaosStack, damage: Damage) -> set[int]:
-    """What the books may differ by: batches that the ledger holds and Redis has forgotten. The last
-    one may have been written again: its bridge had no answer yet."""
-    before = damage.difference_before
+    """What the books may differ by: batches that the ledger holds and Redis has forgotten, of this
+    schedule and earlier ones. Each may have been written again by its bridge, and counts then."""
     ids = [batch.id for batch in damage.lost_batches]
     with psycopg.connect(stack.environ["DATABASE_URL"]) as connection:
         rows: Any = connection.execute("SELECT id FROM batch WHERE id = ANY (%s)", [ids]).fetchall()
     stored = {batch_id for (batch_id,) in rows}
     lost = [batch.messages for batch in damage.lost_batches if batch.id in stored]
-    return {before - sum(lost), before - sum(lost[:-1])}
+    return {earlier - sum(lost[:count]) for earlier in damage.owed for count in (0, len(lost))}
 
 
 def list_lost_keys(damage: Damage, plan: Any) -> set[tuple[int, datetime]]:

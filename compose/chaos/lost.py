@@ -14,9 +14,9 @@ class LostBatch:
 
 @dataclass
 class Damage:
-    """What a disk lost or changed during a schedule. `difference_before`: of the books, by now."""
+    """What a disk lost or changed during a schedule. `owed`: what the books may differ by since."""
 
     lost_batches: list[LostBatch] = field(default_factory=list)
     broker_ended_at: float = 0.0
     seen: str = ""
-    difference_before: int = 0
+    owed: frozenset[int] = frozenset((0,))

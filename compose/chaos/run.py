@@ -38,7 +38,7 @@ def run_schedule(
 ) -> Result:
     """Publish, let the faults hit, wait until all is well, and hold the books against the log."""
     if stack.damage is not None:
-        stack.damage = Damage(difference_before=stack.damage.difference_before)
+        stack.damage = Damage(owed=stack.damage.owed)
     hits = [Hit(fault.kind.name) for fault in schedule.faults]
     result = Result(schedule.number, schedule.seed, hits)
     started_s = time.monotonic()
@@ -65,8 +65,6 @@ def run_schedule(
     result.drain_s = round(time.monotonic() - loaded_s, 1)
     for hit in hits:
         hit.recovery_s = find_recovery_s(stack.environ["DATABASE_URL"], healed_at=hit.healed_at)
-    if stack.damage is not None:
-        stack.damage.difference_before = result.difference
     result.seconds = round(time.monotonic() - started_s, 1)
     return result
 

@@ -37,6 +37,7 @@ def check_schedule(
             result.problems += problems
             result.seen += seen
             differences = list_differences(stack, stack.damage)
+            stack.damage.owed = frozenset(differences)
         result.aggregates, wrong = find_wrong_aggregates(
             url, account_id=stack.fleets[result.number].account_id
         )

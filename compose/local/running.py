@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from compose.local.layout import StackError
-from compose.local.processes import list_pids, wait_until_gone, works_below
+from compose.local.processes import list_pids, send_signal, wait_until_gone, works_below
 from compose.local.progress import read_tail
 from compose.local.server import Server, build_environment
 
@@ -87,10 +87,11 @@ class RunningServer:
         self._end(number, timeout_s=timeout_s)
 
     def kill(self) -> None:
-        """SIGKILL and wait, also for its children: PostgreSQL's hold its shared memory, and until
-        they notice that their parent is gone another one on the same data refuses to start."""
+        """SIGKILL and wait. Its children as well: PostgreSQL's hold its shared memory, and as long
+        as one lives, another server refuses to start on the same data."""
         self._end(signal.SIGKILL, timeout_s=10.0)
         children = [pid for pid in list_pids() if works_below(pid, "cwd", self.folder)]
+        send_signal(children, signal.SIGKILL)
         wait_until_gone(children, timeout_s=10.0)
 
     def restart(self) -> None:

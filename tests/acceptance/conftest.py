@@ -121,7 +121,7 @@ class Pipeline:
         )
         return self.report()
 
-    def end(self) -> None:
+    def stop(self) -> None:
         """Kill every process, which is quicker than to stop it, and end what it did in the
         database."""
         for process in self.processes.values():
@@ -141,7 +141,7 @@ def empty_pipeline(
     """Servers and an empty system; the test starts the processes."""
     pipeline = Pipeline(dict(stack_environ), connection, queue, tmp_path, {})
     yield pipeline
-    pipeline.end()
+    pipeline.stop()
     end_sessions(pipeline)
 
 

@@ -1,5 +1,7 @@
 """The servers as `make up` and the tests start them: rights by role, and what outlives a crash."""
 
+import os
+import signal
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -187,6 +189,17 @@ def test_it_keeps_every_commit_when_postgres_is_killed(servers):
     with psycopg.connect(url, autocommit=True) as connection:
         assert connection.execute("select count(*) from killed").fetchone() == (200,)
         connection.execute("drop table killed")
+
+
+def test_it_starts_postgres_again_when_a_child_of_the_killed_one_would_live_on(servers):
+    """A new server refuses to start while one process of the old one holds its shared memory."""
+    with psycopg.connect(servers.environ["DATABASE_URL"]) as connection:
+        os.kill(connection.info.backend_pid, signal.SIGSTOP)
+        servers.postgres.kill()
+        servers.postgres.start()
+
+    with psycopg.connect(servers.environ["DATABASE_URL"]) as connection:
+        assert connection.execute("select 1").fetchone() == (1,)
 
 
 def test_it_gives_the_owner_the_extension_and_no_more_when_it_logs_in(servers):
