@@ -85,6 +85,9 @@ class LeanRedis:
     def rpop(self, key: Any) -> Any:
         return self._run("RPOP", key)
 
+    def lpop(self, key: Any, count: int | None = None) -> Any:
+        return self._run("LPOP", key, *(() if count is None else (count,)))
+
     def llen(self, key: Any) -> int:
         return int(self._run("LLEN", key))
 
@@ -103,8 +106,16 @@ class LeanRedis:
         found = self._run("ZRANGE", key, start, stop, *(("WITHSCORES",) if withscores else ()))
         return _pair(found) if withscores else found
 
-    def zrangebyscore(self, key: Any, low: Any, high: Any) -> Any:
-        return self._run("ZRANGEBYSCORE", key, low, high)
+    def zrangebyscore(self, key: Any, low: Any, high: Any, *, withscores: bool = False) -> Any:
+        found = self._run("ZRANGEBYSCORE", key, low, high, *(("WITHSCORES",) if withscores else ()))
+        return _pair(found) if withscores else found
+
+    def zremrangebyscore(self, key: Any, low: Any, high: Any) -> int:
+        return int(self._run("ZREMRANGEBYSCORE", key, low, high))
+
+    def scan_iter(self, *, match: str, count: int) -> Iterator[bytes]:
+        found = self.gate("SCAN", lambda: list(self.data.keys))
+        return iter([key for key in found if fnmatchcase(key.decode(), match)])
 
     def zscan_iter(self, key: Any, *, match: str, count: int) -> Iterator[tuple[bytes, float]]:
         found = self.gate("ZSCAN", lambda: list(self.data.keys.get(to_bytes(key), {}).items()))

@@ -160,6 +160,12 @@ class Data:
         self._drop_empty(key)
         return value
 
+    def _lpop(self, key: bytes, *count: bytes) -> Any:
+        held = self.keys.get(key, [])
+        taken = [held.pop(0) for _ in range(min(len(held), int(count[0]) if count else 1))]
+        self._drop_empty(key)
+        return taken if count else (taken[0] if taken else None)
+
     def _llen(self, key: bytes) -> int:
         return len(self.keys.get(key, ()))
 
@@ -195,9 +201,16 @@ class Data:
             return [part for score, member in picked for part in (member, b"%.17g" % score)]
         return [member for _, member in picked]
 
-    def _zrangebyscore(self, key: bytes, low: bytes, high: bytes) -> list[bytes]:
+    def _zrangebyscore(self, key: bytes, low: bytes, high: bytes, *options: bytes) -> list[bytes]:
         first, last = float(low), float(high)
-        return [member for score, member in self._ordered(key) if first <= score <= last]
+        found = [pair for pair in self._ordered(key) if first <= pair[0] <= last]
+        if options:
+            return [part for score, member in found for part in (member, b"%.17g" % score)]
+        return [member for _, member in found]
+
+    def _zremrangebyscore(self, key: bytes, low: bytes, high: bytes) -> int:
+        found = self._zrangebyscore(key, low, high)
+        return self._hdel(key, *found) if found else 0
 
 
 class Scripts:

@@ -13,24 +13,25 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from ingest_bridge.bridge import Bridge
 from ingest_bridge.errors import BridgeError
-from telemetry.core.batch import RawMessage
+from telemetry.core.batch import LAST_PRIORITY, RawMessage
 from telemetry.queue import requeue
 from telemetry.queue.alarm import overrule, read_alarm
 from telemetry.queue.batches import BatchQueue
+from telemetry.queue.tasks import LAST_SUFFIX
 from tests.simulation.broker import Broker, ServerSession, SimSession
 from tests.simulation.cases import BRIDGE, INGEST, STALE_AFTER_S, Case, judge
 from tests.simulation.lean_client import LeanRedis
 from tests.simulation.lean_redis import Data
 from tests.simulation.memory_store import Books, MemoryStore
 from tests.simulation.schedule import Event
-from tests.simulation.watch import Watch
+from tests.simulation.watch import TASK_LISTS, Watch
 from tests.simulation.world import FOREVER, Actor, Crash, World
 from workers.runner import BatchRunner
 
 VISIBILITY_S = 30.0
 REQUEUE_EVERY_S = 10.0
 OPERATOR_LOOKS_EVERY_S = 60.0
-TASKS, UNACKED, UNACKED_INDEX = b"ingest", b"unacked", b"unacked_index"
+UNACKED, UNACKED_INDEX = b"unacked", b"unacked_index"
 NO_REDIS = partial(RedisConnectionError, "no answer")
 NO_QUEUE = partial(QueueError, "no answer")
 NO_DATABASE = partial(OperationalError, "no answer")
@@ -41,12 +42,15 @@ class SimCelery:
 
     plant: "Plant"
 
-    def send_task(self, _name: str, *, task_id: str, queue: str, **_: Any) -> None:
+    def send_task(
+        self, _name: str, *, task_id: str, queue: str, priority: int = 0, **_: Any
+    ) -> None:
         """Put a task into its list, as kombu does."""
         plant = self.plant
         text = b'{"headers": {"id": "%b"}}' % task_id.encode()
+        name = queue + LAST_SUFFIX if priority == LAST_PRIORITY else queue
         plant.watch.note_sent(task_id, text)
-        send = partial(plant.data.run, "LPUSH", queue, text, may_exceed=True)
+        send = partial(plant.data.run, "LPUSH", name, text, may_exceed=True)
         plant.world.call("redis", f"sends task {task_id}", send, NO_QUEUE)
 
 
@@ -168,15 +172,22 @@ class Plant:
         while not actor.is_stopping:
             actor.is_busy = False
             wait_s = VISIBILITY_S if UNACKED_INDEX in self.data.keys else FOREVER
-            self.world.sleep(wait_s, until=lambda: TASKS in self.data.keys)
+            self.world.sleep(wait_s, until=self._find_tasks)
             actor.is_busy = True
             try:
                 self._restore_visible()
-                text = self._reach_redis("pops a task", partial(self._run, "RPOP", TASKS))
+                text = self._reach_redis("pops a task", self._pop_task)
                 if text is not None:
                     self._run_task(actor, runner, text)
             except RedisError as error:
                 self.world.note(f"connects anew: {error}")
+
+    def _find_tasks(self) -> bytes | None:
+        return next((name for name in TASK_LISTS if name in self.data.keys), None)
+
+    def _pop_task(self) -> Any:
+        name = self._find_tasks()
+        return None if name is None else self._run("RPOP", name)
 
     def _restore_visible(self) -> None:
         """Give back the tasks that some worker holds for too long, or held when it died."""
@@ -189,7 +200,7 @@ class Plant:
         text = self._run("HGET", UNACKED, tag)
         self._forget_task(tag)
         if text is not None:
-            self._run("LPUSH", TASKS, json.dumps(json.loads(text)[0]))
+            self._run("LPUSH", TASK_LISTS[0], json.dumps(json.loads(text)[0]))
 
     def _forget_task(self, tag: bytes) -> None:
         self._run("ZREM", UNACKED_INDEX, tag)

@@ -5,13 +5,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from telemetry.core.batch import RawMessage
+from telemetry.core.batch import INGEST_QUEUE, RawMessage
+from telemetry.queue.tasks import LAST_SUFFIX
 from tests.simulation.cases import GOOD, KILLER, POISON, REFUSED, STALE_AFTER_S
 from tests.simulation.schedule import Event
 from tests.simulation.world import FOREVER, Actor
 
 if TYPE_CHECKING:
     from tests.simulation.plant import Plant
+
+TASK_LISTS = (INGEST_QUEUE.encode(), (INGEST_QUEUE + LAST_SUFFIX).encode())
 
 
 class Hand:
@@ -30,7 +33,8 @@ class Watch:
         self._plant = plant
         self._hands: dict[str, Hand] = {}
         self._taken: Counter[str] = Counter()  # by batch: how often a worker took it
-        self._disturbances = 0  # events that may end a start, or let two workers start
+        # Starts that events ended, or had besides: a lost task is given back and sent again.
+        self._extra_starts = 0
         self._requeue_began_at = FOREVER
         self._waiting_then: frozenset[bytes] = frozenset()
         self._held_then: frozenset[bytes] = frozenset()
@@ -50,25 +54,30 @@ class Watch:
         hand = self._hands.get(actor.name)
         if hand is not None and event.kind not in ("switch", "away", "cut", "full"):
             hand.is_disturbed = True
-        self._disturbances += event.kind not in ("away", "cut", "stop")
+        if event.kind not in ("away", "cut", "stop"):
+            self._extra_starts += 2
 
     def may_isolate(self) -> bool:
         """Whether so much happened that a batch was started too often without its fault."""
-        return self._disturbances >= self._plant.case.attempts
+        return self._extra_starts >= self._plant.case.attempts
 
     def note_given_up(self, batch_id: str, detail: str) -> None:
         """A worker gives a batch up because it was started too often."""
         kinds = {message.payload[:1] for message in self._plant.published}
         limit = 1 if "." in batch_id else self._plant.case.attempts
-        is_due = KILLER in kinds or self._disturbances >= limit
+        is_due = KILLER in kinds or self._extra_starts >= limit
         if detail.startswith("no end") and not is_due:
             self._plant.world.violate(f"{batch_id} is given up although its starts came to an end")
 
     def begin_requeue(self) -> None:
         """The safety net looks."""
         self._requeue_began_at = self._plant.world.now
-        self._waiting_then = frozenset(self._plant.data.keys.get(b"ingest", ()))
+        self._waiting_then = self._list_waiting()
         self._held_then = self._list_held()
+
+    def _list_waiting(self) -> frozenset[bytes]:
+        keys = self._plant.data.keys
+        return frozenset(text for name in TASK_LISTS for text in keys.get(name, ()))
 
     def _list_held(self) -> frozenset[bytes]:
         """Tags of the tasks that workers took not long ago."""
@@ -81,7 +90,7 @@ class Watch:
         world = self._plant.world
         if world.current is None or world.current.name != "requeue":
             return
-        if text in self._waiting_then and text in self._plant.data.keys.get(b"ingest", ()):
+        if text in self._waiting_then & self._list_waiting():
             world.violate(f"{batch_id} is sent again although its task waits")
         unacked = self._plant.data.keys.get(b"unacked", {})
         if any(text in unacked.get(tag, b"") for tag in self._held_then & self._list_held()):
@@ -104,7 +113,7 @@ def is_at_rest(plant: "Plant") -> bool:
         and plant.broker.is_empty
         and not any(
             name in keys
-            for name in (b"ingest:pending", b"ingest:held", b"ingest", b"unacked_index")
+            for name in (b"ingest:pending", b"ingest:held", b"unacked_index", *TASK_LISTS)
         )
         and not any(actor.is_busy or actor.paused_until > now for actor in plant.world.actors)
         and not any(bridge._waiting_messages() for bridge in plant.bridges.values())

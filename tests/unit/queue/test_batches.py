@@ -1,0 +1,123 @@
+"""The behaviour of the queue that `tests/integration/test_queue.py` holds the real Redis to, on the
+small one; and what needs no server at all."""
+
+import pytest
+
+from telemetry.core.batch import LAST_PRIORITY, STORE_BATCH_TASK, BatchFormatError
+from telemetry.queue.batches import BatchQueue, ClaimedBatch, OvertakenError, pack_messages
+from telemetry.queue.tasks import list_waiting_ids
+from tests.integration.test_queue import (  # noqa: F401 - collected here as well
+    MESSAGES,
+    test_it_adds_up_what_the_broker_dropped_over_its_restarts,
+    test_it_counts_a_batch_once_when_it_was_stored_before_the_reply_came,
+    test_it_counts_a_batch_once_when_its_write_is_repeated,
+    test_it_finds_the_tasks_that_a_worker_holds,
+    test_it_finds_the_tasks_that_wait,
+    test_it_finishes_a_batch_once,
+    test_it_hands_out_what_was_put_and_counts_starts,
+    test_it_keeps_a_batch_that_is_put_aside_out_of_the_way_until_it_is_claimed_again,
+    test_it_keeps_every_message_and_count_when_a_batch_is_split,
+    write,
+)
+from tests.unit.queue.conftest import ListingCelery
+
+FIRST, SECOND = "018bcfe56800-000000000001", "018bcfe56800-000000000002"
+
+
+def test_it_sends_no_tasks_of_halves_when_the_batch_was_put_aside_meanwhile(
+    queue: BatchQueue,
+) -> None:
+    """Two workers had it: one held it when the other was about to split it."""
+    batch_id = queue.prepare(MESSAGES, source="bridge-1")
+    batch = queue.claim(batch_id)
+    assert batch is not None
+    queue.hold(batch_id)
+    queue.split(batch, MESSAGES, second_part=[1])
+    assert list_waiting_ids(queue.redis) == set()
+    assert [held.id for held in queue.snapshot().held] == [batch_id]
+
+
+def test_it_asks_celery_for_a_task_with_the_batchs_own_id(
+    queue: BatchQueue, celery: ListingCelery
+) -> None:
+    queue.send_task(FIRST, count=5, source="bridge-1")
+    queue.send_task(SECOND, count=1, source="bridge-1", is_last=True)
+    first, second = celery.sent
+    assert first == {
+        "name": STORE_BATCH_TASK,
+        "args": (FIRST,),
+        "task_id": FIRST,
+        "queue": "ingest",
+        "argsrepr": f"({FIRST}: 5 messages from bridge-1)",
+        "kwargsrepr": "",
+        "ignore_result": True,
+        "retry": False,
+        "priority": 0,
+    }
+    assert second["priority"] == LAST_PRIORITY
+
+
+def test_it_sends_no_task_without_an_app() -> None:
+    from tests.simulation.lean_client import LeanRedis
+    from tests.simulation.lean_redis import Data
+
+    with pytest.raises(RuntimeError, match="without a Celery app"):
+        BatchQueue(LeanRedis(Data(lambda: 0.0))).send_task(FIRST, count=1, source="")  # type: ignore[arg-type]
+
+
+def test_it_writes_after_the_batch_that_it_is_to_follow(queue: BatchQueue) -> None:
+    def write_after(batch_id: str, after: str | None) -> bool:
+        return queue.write(
+            batch_id, b"", count=1, source="s", producer="p", received_us=1, after=after
+        )
+
+    assert write_after(FIRST, "")
+    with pytest.raises(OvertakenError, match="p: another batch than 'other' is its newest"):
+        write_after(SECOND, "other")
+    assert queue.read_last("p") == FIRST
+    assert write_after(SECOND, FIRST)
+    assert queue.read_last("p") == SECOND
+    assert queue.read_last("unheard") == ""
+
+
+def test_it_lists_pending_batches_by_the_beginning_of_their_ids(queue: BatchQueue) -> None:
+    for batch_id in (SECOND, FIRST):
+        write(queue, batch_id)
+    assert queue.list_pending(prefix="018bcfe5") == [FIRST, SECOND]
+    assert queue.list_pending(prefix=SECOND) == [SECOND]
+    assert queue.list_pending(prefix="x") == []
+
+
+def test_it_knows_what_is_pending_and_since_when(queue: BatchQueue) -> None:
+    assert queue.oldest_pending_at() is None
+    write(queue, FIRST)
+    assert queue.oldest_pending_at() == 1.0
+    assert queue.is_pending([SECOND, FIRST])
+    assert not queue.is_pending([SECOND])
+    [pending] = queue.snapshot().pending
+    assert (pending.id, pending.received_at, pending.attempts) == (FIRST, 1.0, 0)
+    assert pending.claimed_at is None
+    claimed = queue.claim(FIRST)
+    assert claimed is not None
+    assert (claimed.source, claimed.received_us, claimed.messages_count) == (
+        "bridge-1",
+        1_000_000,
+        5,
+    )
+    assert claimed.seq == 1
+    [pending] = queue.snapshot().pending
+    assert pending.claimed_at is not None
+    assert pending.attempts == 1
+    queue.touch(FIRST)
+    assert queue.snapshot().pending[0].attempts == 0
+
+
+def test_it_says_that_a_body_cannot_be_read() -> None:
+    batch = ClaimedBatch(FIRST, "s", 1, 1, 1, 1, b"no such body")
+    with pytest.raises(BatchFormatError, match="cannot be decompressed"):
+        batch.read_messages()
+
+
+def test_it_packs_what_it_reads_again() -> None:
+    batch = ClaimedBatch(FIRST, "s", 1, 5, 1, 1, pack_messages(MESSAGES))
+    assert batch.read_messages() == MESSAGES
