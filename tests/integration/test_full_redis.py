@@ -130,7 +130,7 @@ def test_it_works_a_batch_off_when_redis_is_full(queue: BatchQueue, limit: Limit
     assert batch is not None
     queue.touch(first)
     queue.release(first)
-    queue.split(batch, MESSAGES)
+    queue.split(batch, MESSAGES, second_part=[1])
     assert queue.note_dropped(3) == 3
     queue.finish(second)
     snapshot = queue.snapshot()

@@ -18,7 +18,7 @@ from telemetry.core.judge import Contract
 from telemetry.core.outcome import Counts
 from telemetry.core.topic import compile_topic
 from telemetry.queue.batches import ClaimedBatch, new_id
-from telemetry.store.batches import store_messages
+from telemetry.store.batches import judge_messages, store_messages
 from telemetry.store.connection import Connection
 from telemetry.store.registry import Registry
 from tests.messages import MAC, TOPIC
@@ -64,8 +64,14 @@ def make(field: str, text: str, *, second: int = 0, ascii_only: bool = True) -> 
 def store(connection: Connection, messages: list[RawMessage]) -> Counts:
     received_us = int(RECEIVED_AT.timestamp()) * 1_000_000
     batch = ClaimedBatch(new_id(), "test", received_us, 0, 1, 1, b"")
-    registry = Registry(refresh_s=2)
-    return store_messages(connection, batch, messages, registry=registry, contract=CONTRACT).counts
+    verdicts = judge_messages(
+        connection,
+        messages,
+        registry=Registry(refresh_s=2),
+        contract=CONTRACT,
+        received_at=RECEIVED_AT,
+    )
+    return store_messages(connection, batch, messages, verdicts=verdicts).counts
 
 
 @pytest.fixture

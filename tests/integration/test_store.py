@@ -291,12 +291,8 @@ def test_it_refuses_a_reading_that_is_not_below_the_modulus_of_its_register(
     registry = Registry(refresh_s=3600)
 
     def outcome(valor: str, at: str) -> int:
-        return store_messages(
-            connection,
-            claimed(),
-            [make_message(valor=valor, at=at)],
-            registry=registry,
-            contract=CONTRACT,
+        return judge_and_store(
+            connection, claimed(), [make_message(valor=valor, at=at)], registry=registry
         ).counts.readings_stored
 
     connection.execute("UPDATE device SET register_modulus = 1000.5 WHERE code = 'D01'")
