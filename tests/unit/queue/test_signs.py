@@ -76,7 +76,14 @@ def test_it_says_how_full_and_how_late_the_queue_is(queue: BatchQueue, now: list
     now[0] = time.time_ns() / 1e9 + 7
     levels = read_levels(queue.redis)
     assert levels.pending_messages == 5
-    assert levels.oldest_s == pytest.approx(7, abs=1)
+    assert levels.oldest_s == pytest.approx(7, abs=0.5)
+    now[0] -= 1_000  # a clock that jumped back
+    assert read_levels(queue.redis).oldest_s == 0
+
+
+def test_it_calls_a_redis_without_a_limit_empty(queue: BatchQueue) -> None:
+    queue.redis.data.describe_memory = lambda: {"used_memory": 5}  # type: ignore[attr-defined]
+    assert read_levels(queue.redis).memory_percent == 0
 
 
 def test_it_counts_tasks_in_both_lists_and_with_workers(redis: Any, celery: ListingCelery) -> None:
