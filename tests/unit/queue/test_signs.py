@@ -55,6 +55,8 @@ def test_it_tells_a_pool_that_waits_from_one_that_stores(redis: Any, now: list[f
     assert (first.retries, first.is_waiting) == (0, False)
     assert (second.name, second.progress_at, second.waits_at) == ("b", 1_000.0, 1_001.0)
     assert (second.reason, second.retries, second.is_waiting) == ("no database", 2, True)
+    note_wait(redis, "c", reason="no database")
+    assert read_pools(redis)[2].progress_at == 0
     note_progress(redis, "b")
     assert not read_pools(redis)[1].is_waiting
     assert redis.data.expires[b"ingest:pool:b"] == 86_400.0
