@@ -71,6 +71,16 @@ unit: ## Run the unit tests: they need no servers, and installing them takes the
 	@compose/local/install unit
 	exec $(PYTHON) -m pytest $(or $(T),tests/unit)
 
+.PHONY: faults
+faults: ## Simulate schedules of faults (N=20000 SEED=0), find the planted faults, check the protocol
+	@$(PYTHON) -m tests.simulation --schedules $(or $(N),20000) --seed $(or $(SEED),0)
+	$(PYTHON) -m tests.simulation --planted
+	$(PYTHON) -m tests.protocol
+
+.PHONY: mutants
+mutants: ## Change the code in small ways and list the changes that no unit test and no schedule notices
+	@$(PYTHON) -m tests.mutation
+
 .PHONY: lint
 lint: ## Check style, types and missing migrations
 	@$(VENV)/bin/ruff check .

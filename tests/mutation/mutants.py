@@ -83,6 +83,9 @@ def _changeable(function: ast.FunctionDef) -> Iterator[ast.AST]:
 
 
 def _is_log(node: ast.AST) -> bool:
+    """A line of the log, or a condition under which nothing but such lines are written."""
+    if isinstance(node, ast.If):
+        return all(_is_log(child) for child in [*node.body, *node.orelse])
     return (
         isinstance(node, ast.Expr)
         and isinstance(node.value, ast.Call)

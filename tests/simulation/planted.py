@@ -7,7 +7,7 @@ text that it replaces is no longer there.
 import importlib
 import inspect
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -266,7 +266,7 @@ def _change(source: str, fault: Fault) -> str:
     return source.replace(fault.old, fault.new)
 
 
-def find(fault: Fault, *, seeds: range) -> Outcome | None:
+def find(fault: Fault, *, seeds: Iterable[int]) -> Outcome | None:
     """The first run that shows the fault. Inside `faked_modules`."""
     with planted(fault) as wiring:
         for seed in seeds:

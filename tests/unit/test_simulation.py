@@ -10,6 +10,13 @@ from tests.simulation.planted import FAULTS, Fault, find, planted
 from tests.simulation.run import run, shrink
 
 MOST_SEEDS = 20_000
+# Where faults that are found late were found: looked at first, and no more than that.
+LATE = {
+    "a start that was given back counts": 1_800,
+    "who meets a split finishes the batch": 765,
+    "Redis knows of a split before the ledger": 264,
+    "only a connection that was ready ends a generation": 261,
+}
 
 
 @pytest.fixture(autouse=True)
@@ -41,7 +48,8 @@ def test_it_finds_nothing_in_the_product() -> None:
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
 def test_it_finds_what_was_planted(fault: Fault) -> None:
-    found = find(fault, seeds=range(MOST_SEEDS))
+    known = [LATE[fault.name]] if fault.name in LATE else []
+    found = find(fault, seeds=[*known, *range(MOST_SEEDS)])
     assert found is not None, f"{fault.name}: not in {MOST_SEEDS} schedules"
 
 

@@ -7,7 +7,7 @@ from kombu.exceptions import OperationalError
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from ingest_bridge.collector import Collected
-from ingest_bridge.sender import Sender
+from ingest_bridge.sender import Outgoing, Sender
 from telemetry.core.batch import RawMessage
 
 
@@ -80,3 +80,33 @@ def test_it_keeps_the_id_and_writes_once_when_only_the_task_fails(
         sender.step(now_s=sender.outgoing.due_at)
     assert len(queue.written) == 1
     assert queue.sent == queue.written
+
+
+def test_it_counts_what_it_sent_and_takes_the_next(sender: Sender, queue: FakeQueue) -> None:
+    assert (sender.sent_messages, sender.sent_batches) == (0, 0)
+    collected = sender.step(now_s=0.0)
+    assert (sender.sent_messages, sender.sent_batches) == (1, 1)
+    assert collected is not None
+    assert collected.messages == [], "the body has them"
+    sender.start(Collected([RawMessage("t", b"p")] * 3, [5, 6, 7], generation=1))
+    sender.step(now_s=0.0)
+    assert (sender.sent_messages, sender.sent_batches) == (4, 2)
+    assert len(set(queue.written)) == 2
+
+
+def test_it_notes_when_a_batch_was_collected_and_waits_longer_each_time(
+    sender: Sender, queue: FakeQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ingest_bridge.sender.time.time_ns", lambda: 1_700_000_000_123_456_789)
+    monkeypatch.setattr("ingest_bridge.sender.time.monotonic", lambda: 50.0)
+    monkeypatch.setattr("ingest_bridge.sender.random.random", lambda: 0.0)
+    outgoing = Outgoing(Collected([RawMessage("t", b"p")], [], generation=1))
+    assert outgoing.received_us == 1_700_000_000_123_456
+    assert (outgoing.failures, outgoing.due_at, outgoing.count) == (0, 0.0, 1)
+    queue.failing_writes = 7
+    delays = []
+    for _ in range(7):
+        sender.step(now_s=1e9)
+        assert sender.outgoing is not None
+        delays.append(round(sender.outgoing.due_at - 50.0, 3))
+    assert delays == [0.1, 0.2, 0.4, 0.8, 1.6, 2.0, 2.0]

@@ -264,3 +264,30 @@ def test_it_reads_the_same_stream_alike_however_it_is_cut(
     assert broker.received == [
         (RawMessage(TOPIC, payload), number if qos else 0) for payload, qos, number in messages
     ]
+
+
+def test_it_connects_with_name_and_password_to_a_session_that_never_ends(broker: Broker) -> None:
+    broker.socket.close()
+    broker.let_read()
+    assert not broker.session.is_ready
+    broker.session.connect()
+    broker.socket, _ = broker._listener.accept()
+    broker.socket.settimeout(5)
+    broker.session.write()
+    packet = broker.read_packet()
+    assert packet[0] == 0x10
+    assert packet[2:9] == b"\x00\x04MQTT\x05"
+    assert packet[9] == 0xC0, "user and password, and no clean start"
+    assert bytes.fromhex("11 ff ff ff ff") in packet, "the session never expires"
+    assert bytes.fromhex("21 3e 80") in packet, "16,000 messages ahead"
+    assert packet.endswith(b"\x00\x06bridge\x00\x06secret")
+
+
+def test_it_is_not_ready_before_the_broker_has_answered() -> None:
+    environ = {"REDIS_URL": "redis://x", "MQTT_HOST": HOST, "MQTT_BRIDGE_USER": "u"}
+    options = read_options(BridgeOptions, {**environ, "MQTT_BRIDGE_PASSWORD": "p"})
+    session = Session(options, on_message=lambda *_: None)
+    state = session.is_ready, session.is_retiring, session.was_present, session.is_open
+    assert state == (False, False, False, False)
+    assert session.broker_dropped is None
+    assert session.wait(0.0) == (False, False)

@@ -4,7 +4,16 @@ small one; and what needs no server at all."""
 import pytest
 
 from telemetry.core.batch import LAST_PRIORITY, STORE_BATCH_TASK, BatchFormatError
-from telemetry.queue.batches import BatchQueue, ClaimedBatch, OvertakenError, pack_messages
+from telemetry.queue.batches import (
+    BatchQueue,
+    ClaimedBatch,
+    Dropped,
+    OvertakenError,
+    PendingBatch,
+    Snapshot,
+    new_id,
+    pack_messages,
+)
 from telemetry.queue.tasks import list_waiting_ids
 from tests.integration.test_queue import (  # noqa: F401 - collected here as well
     MESSAGES,
@@ -121,3 +130,42 @@ def test_it_says_that_a_body_cannot_be_read() -> None:
 def test_it_packs_what_it_reads_again() -> None:
     batch = ClaimedBatch(FIRST, "s", 1, 5, 1, 1, pack_messages(MESSAGES))
     assert batch.read_messages() == MESSAGES
+
+
+def test_it_sends_both_parts_of_a_batch_that_it_splits(
+    queue: BatchQueue, celery: ListingCelery
+) -> None:
+    write(queue, FIRST)
+    batch = queue.claim(FIRST)
+    assert batch is not None
+    queue.split(batch, MESSAGES, second_part=[4])
+    assert [(task["task_id"], task["argsrepr"]) for task in celery.sent] == [
+        (f"{FIRST}.0", f"({FIRST}.0: 4 messages from bridge-1)"),
+        (f"{FIRST}.1", f"({FIRST}.1: 1 messages from bridge-1)"),
+    ]
+
+
+def test_it_says_nothing_of_an_empty_queue(queue: BatchQueue) -> None:
+    assert queue.snapshot() == Snapshot(0, 0, 0, [], [])
+    assert queue.read_dropped() == Dropped(0, 0.0)
+
+
+def test_it_knows_the_oldest_of_many(queue: BatchQueue) -> None:
+    for number, batch_id in enumerate((FIRST, SECOND), 1):
+        queue.write(
+            batch_id, b"", count=1, source="s", producer="p", received_us=number * 1_000_000
+        )
+    assert queue.oldest_pending_at() == 1.0
+
+
+def test_it_lists_an_entry_whose_batch_is_gone_as_one_of_no_messages(queue: BatchQueue) -> None:
+    """As a restored index may have it."""
+    queue.redis.zadd("ingest:pending", {FIRST: 1.0})
+    assert queue.snapshot().pending == [PendingBatch(FIRST, 1.0, 0, 0, None)]
+
+
+def test_it_makes_ids_that_sort_by_time_and_differ(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("telemetry.queue.batches.time.time_ns", lambda: 1_700_000_000_123_456_789)
+    first, second = new_id(), new_id()
+    assert first.partition("-")[0] == second.partition("-")[0] == f"{1_700_000_000_123:012x}"
+    assert first != second

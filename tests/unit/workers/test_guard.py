@@ -108,3 +108,40 @@ def test_it_counts_registered_gateways_only_and_each_once() -> None:
         known=set(FLEET),
     )
     assert heard == Heard(frozenset({FLEET[0]}), frozenset({FLEET[1]}))
+
+
+def test_it_holds_above_the_share_and_not_at_it() -> None:
+    guard = RejectGuard(POLICY)
+    hears(guard, served(FLEET[0]), now_s=0)
+    assert not hears(guard, refused(*FLEET[1:10]), now_s=1), "9 of 10 are 90%"
+    assert hears(guard, refused(FLEET[10]), now_s=2), "10 of 11 are more"
+
+
+def test_it_stores_a_batch_of_which_no_more_than_the_share_is_refused() -> None:
+    guard = RejectGuard(POLICY)
+    hears(guard, refused(*FLEET[:9]), now_s=0)
+    heard = Heard(frozenset(FLEET[9:10]), frozenset(FLEET[10:19]))
+    assert heard.refused_percent == 90
+    assert not guard.holds(heard, now_s=1), "18 of 18 got nothing in by then"
+    assert not guard.is_tripped
+
+
+def test_it_forgets_who_was_served_before_the_window_and_not_within() -> None:
+    guard = RejectGuard(POLICY)
+    hears(guard, served(*FLEET[20:]), now_s=0)
+    assert not hears(guard, refused(*FLEET[:20]), now_s=60), "20 of 40"
+    assert hears(guard, refused(*FLEET[:20]), now_s=61), "20 of 20"
+
+
+def test_it_counts_who_was_refused_as_long_as_the_window_is() -> None:
+    guard = RejectGuard(POLICY)
+    hears(guard, refused(*FLEET[:9]), now_s=0)
+    assert hears(guard, refused(*FLEET[9:12]), now_s=60)
+
+
+def test_it_keeps_the_reason_that_it_began_with_while_it_holds() -> None:
+    guard = RejectGuard(POLICY)
+    hears(guard, refused(*FLEET[:12]), now_s=0)
+    reason = guard.reason
+    hears(guard, refused(*FLEET), now_s=1)
+    assert guard.reason == reason

@@ -1,0 +1,364 @@
+"""One batch from claim to end, without servers: what is stored, waited out, split, held, left."""
+
+from typing import Any
+
+import psycopg
+import pytest
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+import workers.runner
+from config.env import read_options
+from config.options import IngestOptions
+from telemetry.core.batch import REPLAY_SOURCE, RawMessage
+from telemetry.core.judge import Refusal, Verdict
+from telemetry.core.reasons import Reason
+from telemetry.queue.alarm import overrule, raise_alarm, read_alarm
+from telemetry.queue.batches import BatchQueue, pack_messages
+from telemetry.queue.pools import read_pools
+from telemetry.queue.tasks import list_waiting_ids
+from tests.simulation.cases import ENVIRON, MACS
+from tests.simulation.memory_store import Books, MemoryStore
+from workers.runner import BatchRunner
+
+Log = list[tuple[str, dict[str, Any]]]
+
+
+def judge(_batch: Any, message: RawMessage) -> Verdict:
+    mac = message.topic.split("/")[2]
+    if message.payload.startswith(b"r"):
+        return Verdict(mac, None, 0, [], [], [Refusal(Reason.BAD_JSON, "refused")])
+    if message.payload.startswith(b"p"):
+        raise ValueError("poison")
+    return Verdict(mac, None, 1, [(int(message.payload), 0, 1, "", None, 1, 1)], [0], [])
+
+
+def make_messages(*payloads: bytes, mac: str = MACS[0]) -> list[RawMessage]:
+    return [RawMessage(f"tds_new/devices/{mac}/telemetry", payload) for payload in payloads]
+
+
+class Store(MemoryStore):
+    """Fails as often as told, and keeps what it was asked."""
+
+    def __init__(self) -> None:
+        super().__init__(Books(), judge, gateways=frozenset(MACS), gate=self._pass)
+        self.failures: dict[str, list[Exception]] = {}
+        self.calls: list[str] = []
+        self.recovered: list[Exception] = []
+        self.is_closed = False
+
+    def _pass(self, label: str, effect: Any) -> Any:
+        self.calls.append(label)
+        if self.failures.get(label):
+            raise self.failures[label].pop(0)
+        return effect()
+
+    def recover(self, error: Exception) -> None:
+        self.recovered.append(error)
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
+@pytest.fixture
+def store() -> Store:
+    return Store()
+
+
+@pytest.fixture
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The waits of the runner; none takes any time."""
+    taken: list[float] = []
+
+    def wait(delay_s: float) -> bool:
+        taken.append(delay_s)
+        return True
+
+    monkeypatch.setattr(workers.runner, "wait_unless_stopping", wait)
+    return taken
+
+
+@pytest.fixture
+def log(monkeypatch: pytest.MonkeyPatch) -> Log:
+    lines: Log = []
+
+    class Lines:
+        def note(self, event: str, **fields: Any) -> None:
+            lines.append((event, fields))
+
+        info = warning = error = note
+
+    monkeypatch.setattr(workers.runner, "log", Lines())
+    return lines
+
+
+@pytest.fixture
+def runner(queue: BatchQueue, store: Store, log: Log, waits: list[float]) -> BatchRunner:
+    options = read_options(IngestOptions, {**ENVIRON, "GUARD_GATEWAYS": "2"})
+    return BatchRunner(options, queue, store, pool="pool")  # type: ignore[arg-type]
+
+
+def names(log: Log) -> list[str]:
+    return [event for event, _ in log]
+
+
+def test_it_stores_a_batch_and_forgets_it(
+    runner: BatchRunner, queue: BatchQueue, store: Store
+) -> None:
+    batch_id = queue.put(make_messages(b"1", b"2"), source="bridge-1")
+    runner.run(batch_id)
+    assert store.books.ledger[batch_id].messages_stored == 2
+    assert store.calls[-1] == "notes presence"
+    assert queue.snapshot().unfinished == []
+    assert [pool.name for pool in read_pools(queue.redis)] == ["pool"]
+
+
+def test_it_notes_no_presence_of_what_operators_send(
+    runner: BatchRunner, queue: BatchQueue, store: Store
+) -> None:
+    runner.run(queue.put(make_messages(b"1"), source=REPLAY_SOURCE))
+    assert "commits" in store.calls
+    assert "notes presence" not in store.calls
+
+
+def test_it_stores_a_batch_once_when_its_presence_cannot_be_noted(
+    runner: BatchRunner, queue: BatchQueue, store: Store, log: Log
+) -> None:
+    store.failures["notes presence"] = [psycopg.OperationalError("away")]
+    runner.run(queue.put(make_messages(b"1"), source="bridge-1"))
+    assert names(log) == ["presence_skipped"]
+    assert queue.snapshot().unfinished == []
+    assert store.calls.count("commits") == 1
+
+
+def test_it_waits_longer_each_time_until_the_database_is_back(
+    runner: BatchRunner, queue: BatchQueue, store: Store, waits: list[float]
+) -> None:
+    errors = [psycopg.OperationalError(f"away {number}\nmore") for number in range(4)]
+    store.failures["stores"] = list(errors)
+    batch_id = queue.put(make_messages(b"1"), source="bridge-1")
+    runner.run(batch_id)
+    assert batch_id in store.books.ledger
+    for number, delay_s in enumerate(waits):
+        assert 0.05 * 2**number <= delay_s <= 0.1 * 2**number
+    assert store.recovered == errors
+    [pool] = read_pools(queue.redis)
+    assert (pool.retries, pool.reason) == (4, "away 3")
+
+
+def test_it_gives_a_batch_back_uncounted_when_the_worker_stops(
+    runner: BatchRunner, queue: BatchQueue, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workers.runner, "wait_unless_stopping", lambda _: False)
+    store.failures["stores"] = [psycopg.OperationalError("")] * 2
+    batch_id = queue.put(make_messages(b"1"), source="bridge-1")
+    runner.run(batch_id)
+    assert store.calls.count("stores") == 1
+    [pending] = queue.snapshot().pending
+    assert (pending.attempts, pending.claimed_at) == (0, None)
+    assert read_pools(queue.redis)[0].reason == "OperationalError('')"
+
+
+def test_it_gives_a_body_back_that_only_newer_workers_can_read(
+    runner: BatchRunner, queue: BatchQueue, log: Log
+) -> None:
+    batch_id = queue.prepare(make_messages(b"1"), source="bridge-1")
+    queue.redis.hset(f"ingest:batch:{batch_id}", "body", b"newer")
+    runner.run(batch_id)
+    assert names(log) == ["batch_unreadable"]
+    [pending] = queue.snapshot().pending
+    assert (pending.attempts, pending.claimed_at) == (0, None)
+
+
+def test_it_splits_down_to_the_message_that_fails(
+    runner: BatchRunner, queue: BatchQueue, store: Store
+) -> None:
+    batch_id = queue.put(make_messages(b"1", b"p", b"3", b"4"), source="bridge-1")
+    for part in ("", ".0", ".1", ".00", ".01"):
+        runner.run(batch_id + part)
+    assert {key[0] for key in store.books.readings} == {1, 3, 4}
+    assert [reason for _, _, reason in store.books.dead_letters] == ["processing_error"]
+    assert store.books.second_parts[batch_id] == [2, 3]
+    assert queue.snapshot().unfinished == []
+
+
+@pytest.mark.parametrize(
+    ("starts", "part", "is_split"),
+    [(3, "", False), (4, "", True), (1, ".0", False), (2, ".0", True)],
+    ids=["a third start", "a fourth start", "a half's first", "a half's second"],
+)
+def test_it_splits_a_batch_that_was_started_too_often(
+    runner: BatchRunner, queue: BatchQueue, store: Store, starts: int, part: str, is_split: bool
+) -> None:
+    batch_id = f"018bcfe56800-000000000001{part}"
+    messages = make_messages(b"1", b"2")
+    queue.write(batch_id, pack_messages(messages), count=2, source="b", producer="b", received_us=1)
+    for _ in range(starts - 1):
+        queue.claim(batch_id)
+    runner.run(batch_id)
+    assert store.books.second_parts[batch_id] == ([1] if is_split else None)
+
+
+def test_it_says_how_often_a_single_message_was_started(
+    runner: BatchRunner, queue: BatchQueue, log: Log
+) -> None:
+    batch_id = queue.put(make_messages(b"1"), source="bridge-1")
+    for _ in range(3):
+        queue.claim(batch_id)
+    runner.run(batch_id)
+    [(event, fields)] = log
+    assert (event, fields["detail"]) == ("message_isolated", "no end after 3 starts")
+
+
+def test_it_raises_when_not_even_the_dead_letter_can_be_stored(
+    runner: BatchRunner, queue: BatchQueue, store: Store
+) -> None:
+    store.failures["makes a dead letter"] = [ValueError("worse")]
+    with pytest.raises(ValueError, match="worse"):
+        runner.run(queue.put(make_messages(b"p"), source="bridge-1"))
+
+
+@pytest.mark.parametrize("is_stored", [True, False], ids=["stored", "nowhere"])
+def test_it_says_when_a_task_has_no_batch_anywhere(
+    runner: BatchRunner, queue: BatchQueue, store: Store, log: Log, is_stored: bool
+) -> None:
+    batch_id = queue.put(make_messages(b"1"), source="bridge-1")
+    if is_stored:
+        runner.run(batch_id)
+    queue.finish(batch_id)
+    runner.run(batch_id)
+    assert names(log) == ([] if is_stored else ["batch_missing"])
+
+
+def test_it_leaves_a_gone_batch_unjudged_when_the_database_is_away(
+    runner: BatchRunner, store: Store, log: Log
+) -> None:
+    store.failures["asks the ledger"] = [psycopg.OperationalError("away"), KeyError("no")]
+    runner.run("018bcfe56800-000000000001")
+    assert names(log) == ["batch_not_checked"]
+    assert len(store.recovered) == 1
+    with pytest.raises(KeyError):
+        runner.run("018bcfe56800-000000000001")
+
+
+def test_it_asks_nobody_for_a_batch_whose_parts_are_pending(
+    runner: BatchRunner, queue: BatchQueue, store: Store, log: Log
+) -> None:
+    batch_id = queue.put(make_messages(b"p", b"2"), source="bridge-1")
+    runner.run(batch_id)
+    log.clear()
+    runner.run(batch_id)
+    assert names(log) == []
+    assert "asks the ledger" not in store.calls
+
+
+def test_it_refuses_what_is_no_batch_id(runner: BatchRunner, log: Log) -> None:
+    runner.run("x" * 100)
+    assert log == [("bad_batch_id", {"batch_id": "x" * 80})]
+
+
+def test_it_leaves_a_batch_pending_when_redis_is_away(
+    runner: BatchRunner, queue: BatchQueue, log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: str) -> None:
+        raise RedisConnectionError("away")
+
+    monkeypatch.setattr(queue, "claim", fail)
+    runner.run("018bcfe56800-000000000001")
+    assert names(log) == ["batch_left_pending"]
+
+
+def test_it_holds_what_nearly_all_gateways_send_and_stores_what_others_do(
+    runner: BatchRunner, queue: BatchQueue, store: Store
+) -> None:
+    for mac in MACS[:2]:  # the second one makes nearly all
+        runner.run(queue.put(make_messages(b"r1", mac=mac), source="bridge-1"))
+    assert read_alarm(queue.redis).startswith("2 of 2 gateways got nothing in")
+    [held] = queue.snapshot().held
+    assert held.id not in store.books.ledger
+    mixed = make_messages(b"r2", mac=MACS[1]) + make_messages(b"7", mac=MACS[2])
+    batch_id = queue.put(mixed, source="bridge-1")
+    runner.run(batch_id)
+    assert store.books.second_parts[batch_id] == [0]
+    runner.run(f"{batch_id}.1")
+    assert {batch.id for batch in queue.snapshot().held} == {held.id, f"{batch_id}.1"}
+    runner.run(f"{batch_id}.0")
+    assert {key[0] for key in store.books.readings} == {7}
+
+
+def test_it_stores_what_it_would_hold_when_an_operator_says_so(
+    runner: BatchRunner, queue: BatchQueue, store: Store
+) -> None:
+    for mac in MACS[:2]:
+        runner.run(queue.put(make_messages(b"r1", mac=mac), source="bridge-1"))
+    overrule(queue.redis, for_s=60)
+    [held] = queue.snapshot().held
+    runner.run(held.id)
+    assert store.books.ledger[held.id].messages_rejected == 1
+    assert read_alarm(queue.redis) == ""
+
+
+def test_it_holds_messages_that_fail_when_those_of_nearly_all_gateways_do(
+    runner: BatchRunner, queue: BatchQueue, store: Store
+) -> None:
+    for mac in MACS[:3]:
+        runner.run(queue.put(make_messages(b"p1", mac=mac), source="bridge-1"))
+    assert len(store.books.ledger) == 1
+    assert len(queue.snapshot().held) == 2
+    runner.run(queue.put(make_messages(b"p2", mac="unheard"), source="bridge-1"))
+    runner.run(queue.put(make_messages(b"p3", mac=MACS[0]), source=REPLAY_SOURCE))
+    assert len(store.books.ledger) == 3
+
+
+def test_it_lets_go_when_the_gateways_are_served_again(
+    runner: BatchRunner, queue: BatchQueue
+) -> None:
+    for mac in MACS[:2]:
+        runner.run(queue.put(make_messages(b"r1", mac=mac), source="bridge-1"))
+    assert read_alarm(queue.redis)
+    for number, mac in enumerate(MACS[:2]):
+        batch = make_messages(b"%d" % number, mac=mac)
+        runner.run(queue.put(batch, source="bridge-1"))
+    assert read_alarm(queue.redis) == ""
+
+
+def test_it_learns_nothing_from_what_operators_send(
+    runner: BatchRunner, queue: BatchQueue, store: Store
+) -> None:
+    for mac in MACS:
+        runner.run(queue.put(make_messages(b"r1", mac=mac), source=REPLAY_SOURCE))
+    assert queue.snapshot().held == []
+    assert read_alarm(queue.redis) == ""
+    assert len(store.books.ledger) == len(MACS)
+
+
+def test_it_begins_with_the_alarm_that_others_raised(
+    runner: BatchRunner, queue: BatchQueue, store: Store
+) -> None:
+    raise_alarm(queue.redis, reason="others saw it")
+    runner.run(queue.put(make_messages(b"r1"), source="bridge-1"))
+    assert len(queue.snapshot().held) == 1
+    assert read_alarm(queue.redis) == "others saw it"
+    assert list_waiting_ids(queue.redis)
+
+
+def test_it_notes_progress_once_a_second(
+    runner: BatchRunner, queue: BatchQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at = [100.0]
+    notes: list[str] = []
+    monkeypatch.setattr(workers.runner.time, "monotonic", lambda: at[0])
+    monkeypatch.setattr(workers.runner, "note_progress", lambda _, pool: notes.append(pool))
+    for step_s in (0.0, 0.5, 0.5, 0.9):
+        at[0] += step_s
+        runner.run(queue.put(make_messages(b"1"), source="bridge-1"))
+    assert notes == ["pool", "pool"]
+
+
+def test_it_closes_its_connections(
+    runner: BatchRunner, queue: BatchQueue, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed: list[str] = []
+    monkeypatch.setattr(queue.redis, "close", lambda: closed.append("redis"), raising=False)
+    runner.close()
+    assert store.is_closed
+    assert closed == ["redis"]
