@@ -56,13 +56,15 @@ class Lease:
         give_up_at = time.monotonic() + longest_wait_s
         while not self._set({"state": "starting"}):
             holder = read_holder(self._redis, client_id=self._client_id)
-            if holder is not None and _is_dead(holder):
+            if holder is None:
+                continue  # its lease ran out meanwhile, however long this process was stopped
+            if _is_dead(holder):
                 self._redis.delete(self._key)
             elif time.monotonic() >= give_up_at:
-                where = f"host {holder['host']}, pid {holder['pid']}" if holder else "elsewhere"
                 raise BridgeError(
                     f"BRIDGE_CLIENT_ID={self._client_id!r}: a bridge with this id is running "
-                    f"({where}); give every bridge an id of its own, or stop that one first"
+                    f"(host {holder['host']}, pid {holder['pid']}); give every bridge an id of its "
+                    "own, or stop that one first"
                 )
             else:
                 time.sleep(0.5)
