@@ -90,6 +90,8 @@ class Watch:
         world = self._plant.world
         if world.current is None or world.current.name != "requeue":
             return
+        if world.now - self._requeue_began_at > STALE_AFTER_S:
+            return  # it was stopped with what it knew: sending twice is harmless
         if text in self._waiting_then & self._list_waiting():
             world.violate(f"{batch_id} is sent again although its task waits")
         unacked = self._plant.data.keys.get(b"unacked", {})
