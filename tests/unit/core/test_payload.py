@@ -783,6 +783,14 @@ def test_it_knows_a_mac_in_every_form_of_topic_and_payload(mac: str) -> None:
         "tds_new/device/aabbccddeeff/Telemetry",
         "tds_new/aa:bb:cc:dd:ee:ff",
         "tds_new/de:ad:be:ef:00:01/aa:bb:cc:dd:ee:ff ",
+        "tds_new/devices/aabbccddeeff-telemetry",
+        "tds_new/devices/aa:bb:cc:dd:ee:ff-telemetry",
+        "tds_new/devices/aa-bb-cc-dd-ee-ff-data",
+        "tds_new/devices-aabbccddeeff/telemetry",
+        "tds_new/device-aa-bb-cc-dd-ee-ff/telemetry",
+        "tds_new/mac:aabbccddeeff/telemetry",
+        "tds_new/devices/aa:bb:cc:dd:ee:ff:/telemetry",
+        "tds_new/devices_aa:bb:cc:dd:ee:ff_telemetry",
     ],
 )
 def test_it_names_the_gateway_when_a_wrong_topic_shows_its_mac(topic: str) -> None:
@@ -793,7 +801,19 @@ def test_it_names_the_gateway_when_a_wrong_topic_shows_its_mac(topic: str) -> No
 
 
 @pytest.mark.parametrize(
-    "topic", ["x", "tds_new/00aabbccddeeff00/telemetry", "tds_new/de:ad:be:ef:00:01/x", "/" * 9]
+    "topic",
+    [
+        "x",
+        "tds_new/00aabbccddeeff00/telemetry",
+        "tds_new/de:ad:be:ef:00:01/x",
+        "/" * 9,
+        "tds_new/devices/00:aa:bb:cc:dd:ee:ff/telemetry",
+        "tds_new/devices/aa:bb:cc:dd:ee:ff:00/telemetry",
+        "tds_new/devices/xaabbccddeeff/telemetry",
+        "tds_new/devices/aabbccddeeffx/telemetry",
+        "tds_new/550e8400-e29b-41d4-a716-aabbccddeeff/telemetry",
+        "tds_new/aa-bb:cc:dd:ee:ff/telemetry",
+    ],
 )
 def test_it_names_no_gateway_when_a_wrong_topic_shows_none_that_is_registered(topic: str) -> None:
     verdict = judge(message(), topic=topic)
