@@ -100,7 +100,7 @@ env-example: ## Write .env.example from config/options
 .PHONY: messages
 messages: ## Collect the texts of pages for translators (telemetry/locale)
 	@compose/local/install dev
-	DATABASE_URL=postgres://none REDIS_URL=redis://none SECRET_KEY=$$(head -c 40 /dev/zero | tr '\0' x) \
+	DATABASE_URL=postgres://none/none REDIS_URL=redis://none SECRET_KEY=$$(head -c 40 /dev/zero | tr '\0' x) \
 	    $(PYTHON) manage.py makemessages --locale pt_BR --no-obsolete --no-wrap --add-location file \
 	    --ignore .venv --ignore .local --ignore tests --ignore compose
 

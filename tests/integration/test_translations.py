@@ -35,7 +35,7 @@ def test_it_knows_every_text_of_the_pages(tmp_path: Path, monkeypatch: pytest.Mo
     python = ROOT / ".venv/bin/python"
     environ = {
         "PATH": "/usr/local/bin:/usr/bin:/bin", "SECRET_KEY": "x" * 40,
-        "DATABASE_URL": "postgres://none", "REDIS_URL": "redis://none",
+        "DATABASE_URL": "postgres://none/none", "REDIS_URL": "redis://none",
     }  # fmt: skip
     subprocess.run(
         [python, "manage.py", "makemessages", "--locale", "pt_BR", "--verbosity", "0"],

@@ -14,7 +14,7 @@ from tests.simulation.world import World
 STALE_AFTER_S = 20.0
 ENVIRON = {
     "REDIS_URL": "redis://none",
-    "DATABASE_URL": "postgres://none",
+    "DATABASE_URL": "postgres://none/none",
     "MQTT_HOST": "none",
     "MQTT_BRIDGE_USER": "none",
     "MQTT_BRIDGE_PASSWORD": "none",

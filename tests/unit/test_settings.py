@@ -44,7 +44,7 @@ def test_it_names_setting_value_and_expectation_when_one_is_wrong(
 
 @pytest.mark.parametrize("word", ["maybe", "2", "None"])
 def test_it_takes_only_words_that_mean_yes_or_no_for_a_switch(word: str) -> None:
-    environ = {"DATABASE_URL": "postgres://x", "REDIS_URL": "redis://x", "SECRET_KEY": "k" * 50}
+    environ = {"DATABASE_URL": "postgres://x/x", "REDIS_URL": "redis://x", "SECRET_KEY": "k" * 50}
     assert read_options(WebOptions, {**environ, "DEBUG": "Yes"}).debug is True
     with pytest.raises(SettingError, match="DEBUG="):
         read_options(WebOptions, {**environ, "DEBUG": word})
