@@ -184,8 +184,20 @@ class _Books:
         return self._letters
 
     def _dead_letter(self, number: int, refusal: Refusal) -> NewDeadLetter:
-        return _dead_letter(
-            self._messages[number], self._verdicts[number], refusal, self.received_at
+        message, verdict = self._messages[number], self._verdicts[number]
+        gateway, payload = verdict.gateway, message.payload
+        if refusal.index is not None:
+            payload = reduce_payload(payload, refusal.index)
+        return NewDeadLetter(
+            topic=message.topic,
+            payload=payload,
+            reason=refusal.reason,
+            detail=refusal.detail,
+            seen_at=self.received_at,
+            mac=verdict.mac or (gateway.mac if gateway else ""),
+            device_code=refusal.device_code,
+            gateway_id=gateway.id if gateway else None,
+            account_id=gateway.account_id if gateway else None,
         )
 
     def count(self) -> Counts:
@@ -207,26 +219,6 @@ class _Books:
             messages=len(self._verdicts) - mixed, readings=self._good_count - mixed_good
         )
         return counts
-
-
-def _dead_letter(
-    message: RawMessage, verdict: Verdict, refusal: Refusal, seen_at: datetime
-) -> NewDeadLetter:
-    gateway = verdict.gateway
-    payload = message.payload
-    if refusal.index is not None:
-        payload = reduce_payload(payload, refusal.index)
-    return NewDeadLetter(
-        topic=message.topic,
-        payload=payload,
-        reason=refusal.reason,
-        detail=refusal.detail,
-        seen_at=seen_at,
-        mac=verdict.mac or (gateway.mac if gateway else ""),
-        device_code=refusal.device_code,
-        gateway_id=gateway.id if gateway else None,
-        account_id=gateway.account_id if gateway else None,
-    )
 
 
 def received_at_of(batch: ClaimedBatch) -> datetime:
