@@ -71,6 +71,19 @@ def test_it_sends_again_only_what_is_old_unclaimed_and_without_task() -> None:
     assert [batch.id for batch in stale] == ["lost", "abandoned"]
 
 
+def test_it_sends_again_what_a_clock_that_was_ahead_has_noted() -> None:
+    """Or a lost task is found an hour later, when the clock has come that far."""
+    batches = [
+        PendingBatch("received ahead", 3800.0, 1, 0, None),
+        PendingBatch("claimed ahead", 100.0, 1, 0, 3800.0),
+        PendingBatch("a little ahead", 203.0, 1, 0, None),
+    ]
+    stale = choose_stale(batches, set(), now=200.0, stale_after_s=30)
+    assert [batch.id for batch in stale] == ["received ahead", "claimed ahead"]
+    with_task = {batch.id for batch in batches}
+    assert choose_stale(batches, with_task, now=200.0, stale_after_s=30) == []
+
+
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5), st.integers(0, 5), st.booleans())))
 def test_it_keeps_books_that_add_up(messages: list[tuple[int, int, int, bool]]) -> None:
     counts = Counts()

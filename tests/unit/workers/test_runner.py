@@ -192,6 +192,8 @@ def test_it_splits_a_batch_that_was_started_too_often(
     batch_id = f"018bcfe56800-000000000001{part}"
     messages = make_messages(b"1", b"2")
     queue.write(batch_id, pack_messages(messages), count=2, source="b", producer="b", received_us=1)
+    if part:
+        queue.redis.hset(f"ingest:batch:{batch_id}", "is_suspect", "1")
     for _ in range(starts - 1):
         queue.claim(batch_id)
     runner.run(batch_id)
