@@ -116,5 +116,7 @@ class BatchStore:
                 self._options.database.url,
                 name="tds-ingest",
                 statement_timeout_s=self._options.statement_timeout_s,
+                # A batch in hand is taken for lost after a while: all of its statements count.
+                transaction_timeout_s=self._options.statement_timeout_s,
             )
         return self._connection
