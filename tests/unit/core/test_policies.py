@@ -1,9 +1,12 @@
 """Pure policies: backoff, liveness, in-flight arithmetic, stale batches, the books."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from telemetry.core.batch import list_above
 from telemetry.core.liveness import BridgeSign, choose_sweep_instant
 from telemetry.core.outcome import Counts
 from telemetry.core.retry import backoff_delay_s
@@ -57,6 +60,27 @@ def pending(batch_id: str, *, count: int = 10, claimed_at: float | None = None) 
 )
 def test_it_counts_in_flight_when(stored: dict[str, int], in_flight: int) -> None:
     assert count_in_flight([pending("a")], stored) == in_flight
+
+
+def test_it_counts_the_parts_of_parts_below_each_unfinished_part() -> None:
+    unfinished = [pending("a.0"), pending("a.10"), pending("b")]
+    stored = {"a": 0, "a.00": 4, "a.11": 3, "b.0110": 2, "c.0": 1}
+    assert count_in_flight(unfinished, stored) == 30 - 4 - 2
+
+
+def test_it_counts_what_is_in_flight_of_40_000_parts_that_are_held_within_a_second() -> None:
+    stems = [f"{n:012x}-{n:012x}" for n in range(40_000)]
+    unfinished = [pending(f"{stem}.1", count=3) for stem in stems]
+    stored = {f"{stem}{part}": 3 if part == ".0" else 0 for stem in stems for part in ("", ".0")}
+    started_s = time.process_time()
+    assert count_in_flight(unfinished, stored) == 120_000
+    assert time.process_time() - started_s < 1
+
+
+def test_it_lists_what_a_batch_is_a_part_of() -> None:
+    assert list_above("a") == []
+    assert list_above("a.1") == ["a"]
+    assert list_above("a.010") == ["a", "a.0", "a.01"]
 
 
 def test_it_sends_again_only_what_is_old_unclaimed_and_without_task() -> None:
