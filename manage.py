@@ -17,18 +17,23 @@ def use_local_stack() -> None:
     """In a shell without settings: those of the local stack, where one lies beside this file.
 
     Never beside an address that is given, nor with other settings modules, as of tests; images
-    have no such file. Whatever else the environment holds wins.
+    have no such file. Whatever else the environment holds wins; an empty variable holds nothing.
     """
-    is_given = any(os.environ.get(name) or f"{name}_FILE" in os.environ for name in ADDRESSES)
+    is_given = any(map(_is_given, ADDRESSES))
     is_ours = os.environ.get("DJANGO_SETTINGS_MODULE", "config.settings") == "config.settings"
     if is_given or not is_ours or not STACK_ENV.is_file():
         return
     from compose.local.stack_env import read_stack_env  # noqa: PLC0415 - images lack it
 
     for name, value in read_stack_env(STACK_ENV).items():
-        os.environ.setdefault(name, value)
+        if not _is_given(name):
+            os.environ[name] = value
     if sys.stderr.isatty():
         sys.stderr.write("Settings: .local/stack.env\n")
+
+
+def _is_given(name: str) -> bool:
+    return bool(os.environ.get(name) or os.environ.get(f"{name}_FILE"))
 
 
 def main() -> None:

@@ -9,6 +9,7 @@ from psycopg.conninfo import conninfo_to_dict
 from config.env import SettingError
 
 CONNECT_TIMEOUT_S = 5
+ENCODING = {"client_encoding": "UTF8"}  # texts are sent as UTF-8, whatever the URL asks for
 DJANGO_NAMES = {
     "dbname": "NAME", "user": "USER", "password": "PASSWORD", "host": "HOST", "port": "PORT",
 }  # fmt: skip
@@ -19,7 +20,7 @@ def parse_database_url(url: str) -> dict[str, str]:
     if not re.match(r"postgres(ql)?://", url):
         raise SettingError("DATABASE_URL=(hidden): expected postgres:// at its start")
     try:
-        return {name: str(value) for name, value in conninfo_to_dict(url).items()}
+        given = {name: str(value) for name, value in conninfo_to_dict(url).items()}
     except psycopg.Error as error:
         # Its other words may quote the password.
         unknown = re.search(r'invalid URI query parameter: "(.*)"', str(error))
@@ -32,6 +33,27 @@ def parse_database_url(url: str) -> dict[str, str]:
             "DATABASE_URL=(hidden): cannot be read: expected "
             "postgres://USER:PASSWORD@HOST:PORT/NAME?OPTION=VALUE&..., other characters as %XX"
         ) from error
+    if not given.get("dbname"):
+        raise SettingError(
+            "DATABASE_URL=(hidden): names no database: expected "
+            "postgres://USER:PASSWORD@HOST:PORT/NAME"
+        )
+    _read_timeout_s(given)
+    return given
+
+
+def read_connect_timeout_s(url: str) -> int:
+    """How long connecting may take. Raises `SettingError`."""
+    return _read_timeout_s(parse_database_url(url))
+
+
+def _read_timeout_s(given: dict[str, str]) -> int:
+    text = given.get("connect_timeout", str(CONNECT_TIMEOUT_S))
+    if not (text.isascii() and text.isdecimal() and int(text)):  # of libpq 0 is without end
+        raise SettingError(
+            f"DATABASE_URL=(hidden): connect_timeout is {text!r}: expected whole seconds, 1 or more"
+        )
+    return int(text)
 
 
 def make_connect_arguments(url: str, *, name: str, options: str, **defaults: Any) -> dict[str, Any]:
@@ -39,14 +61,13 @@ def make_connect_arguments(url: str, *, name: str, options: str, **defaults: Any
     defaults; the server's `options` are added to its own and win."""
     given = parse_database_url(url)
     own = {"application_name": name, "connect_timeout": CONNECT_TIMEOUT_S, **defaults}
-    return {**own, **given, "options": f"{given.get('options', '')} {options}".strip()}
+    options = f"{given.get('options', '')} {options}".strip()
+    return {**own, **given, **ENCODING, "options": options}
 
 
 def make_django_database(url: str, *, name: str) -> dict[str, Any]:
     """An entry of Django's `DATABASES`, of the same."""
     given = parse_database_url(url)
-    # Without a name libpq takes the user's; Django has no such default.
-    given.setdefault("dbname", given.get("user", ""))
     options = {key: value for key, value in given.items() if key not in DJANGO_NAMES}
     return {
         "ENGINE": "django.db.backends.postgresql",
@@ -57,5 +78,6 @@ def make_django_database(url: str, *, name: str) -> dict[str, Any]:
             "application_name": name,
             "connect_timeout": CONNECT_TIMEOUT_S,
             **options,
+            **ENCODING,
         },
     }

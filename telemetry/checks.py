@@ -12,7 +12,7 @@ from typing import Any
 
 from django.core.checks import Error, register
 
-from config.database import CONNECT_TIMEOUT_S
+from config.database import read_connect_timeout_s
 from config.env import read_options
 from config.options import IngestOptions, MaintenanceOptions, StorageOptions
 from telemetry.core.batch_life import find_impatience
@@ -40,7 +40,7 @@ def check_batch_life(**_: Any) -> list[Error]:
             stale_after_s=maintenance.stale_after_s,
             visibility_timeout_s=ingest.queue.visibility_timeout_s,
             statement_timeout_s=ingest.statement_timeout_s,
-            connect_timeout_s=CONNECT_TIMEOUT_S,
+            connect_timeout_s=read_connect_timeout_s(ingest.database.url),
         )
     ]
 

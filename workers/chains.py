@@ -39,11 +39,14 @@ def begin_turn(task: str, given: dict[str, Any] | None) -> Turn | None:
     noted = run.result.get("turn") if run is not None else None
     now = datetime.now(UTC)
     done = Turn("", is_last=True) if noted is None else convert(noted, Turn)
+    if given is not None and given["begun"] == done.begun:
+        turn = convert(given, Turn)
+        return turn if turn.number > done.number else None
     if done.begun > now.isoformat():  # a clock jumped back: it would overtake all that come
         done = Turn("", is_last=True)
     if given is not None:
         turn = convert(given, Turn)
-        return turn if (turn.begun, turn.number) > (done.begun, done.number) else None
+        return turn if turn.begun > done.begun else None
     ended_at = run.success_at if run is not None else None
     if not done.is_last and ended_at is not None and now - ended_at < ALIVE:
         return None

@@ -6,7 +6,7 @@ import sys
 from celery import Task, shared_task
 from celery.signals import worker_init, worker_process_init, worker_shutting_down
 
-from config.database import CONNECT_TIMEOUT_S
+from config.database import read_connect_timeout_s
 from config.env import read_options
 from config.options import CheckOptions, IngestOptions, MaintenanceOptions
 from telemetry.core.batch import STORE_BATCH_TASK
@@ -26,7 +26,7 @@ def _hold_to_the_rules(**_: object) -> None:
         stale_after_s=read_options(MaintenanceOptions).stale_after_s,
         visibility_timeout_s=options.queue.visibility_timeout_s,
         statement_timeout_s=options.statement_timeout_s,
-        connect_timeout_s=CONNECT_TIMEOUT_S,
+        connect_timeout_s=read_connect_timeout_s(options.database.url),
     )
     errors = [found for found in errors if found.id not in silenced]
     for found in errors:

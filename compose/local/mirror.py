@@ -3,9 +3,20 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 APT_FOLDER = Path("/etc/apt")
+SUITES = frozenset({"bullseye", "bookworm", "trixie", "forky", "duke", "sid", "unstable"})
+MOVING_SUITES = frozenset({"stable", "testing"})  # other vendors call theirs so, too
 OPTIONS = re.compile(r"\[[^\]]*\]")
+
+
+class Source(NamedTuple):
+    """An entry of apt, one for each of its URIs."""
+
+    uri: str
+    suites: list[str]
+    components: list[str]
 
 
 def find_mirror(folder: Path = APT_FOLDER) -> str | None:
@@ -13,14 +24,24 @@ def find_mirror(folder: Path = APT_FOLDER) -> str | None:
 
     Other archives (security updates, other vendors', Ubuntu) hold no Debian suites.
     """
-    for uri in list_uris(folder):
-        for address in _follow(uri):
-            if re.fullmatch(r"https?://[^\s?#]+/debian/*", address):
-                return address.rstrip("/")
+    for source in list_sources(folder):
+        if "main" not in source.components:
+            continue
+        for address in _follow(source.uri):
+            mirror = address.rstrip("/")
+            if re.fullmatch(r"https?://[^\s?#]+", mirror) and _is_debian(mirror, source.suites):
+                return mirror
     return None
 
 
-def list_uris(folder: Path) -> Iterator[str]:
+def _is_debian(mirror: str, suites: list[str]) -> bool:
+    if any(name.rstrip("/").endswith(("-security", "/updates")) for name in (mirror, *suites)):
+        return False
+    known = SUITES | MOVING_SUITES if mirror.endswith("/debian") else SUITES
+    return any(suite.removesuffix("-updates") in known for suite in suites)
+
+
+def list_sources(folder: Path) -> Iterator[Source]:
     """Where apt gets packages from, in its own order."""
     files = [folder / "sources.list"]
     parts = folder / "sources.list.d"
@@ -32,16 +53,16 @@ def list_uris(folder: Path) -> Iterator[str]:
             yield from _read_lines(text) if path.suffix == ".list" else _read_stanzas(text)
 
 
-def _read_lines(text: str) -> Iterator[str]:
+def _read_lines(text: str) -> Iterator[Source]:
     """`deb [options] URI SUITE COMPONENT...`"""
     for line in text.splitlines():
         words = OPTIONS.sub(" ", line.partition("#")[0]).split()
         if words[:1] == ["deb"] and len(words) > 2:
-            yield words[1]
+            yield Source(words[1], words[2:3], words[3:])
 
 
-def _read_stanzas(text: str) -> Iterator[str]:
-    """`Types`, `URIs`, `Enabled` of stanzas in the form deb822."""
+def _read_stanzas(text: str) -> Iterator[Source]:
+    """`Types`, `URIs`, `Suites`, `Components`, `Enabled` of stanzas in the form deb822."""
     kept = "\n".join(line for line in text.splitlines() if not line.startswith("#"))
     for stanza in re.split(r"\n\s*\n", kept):
         fields = {
@@ -50,7 +71,8 @@ def _read_stanzas(text: str) -> Iterator[str]:
         }
         is_off = fields.get("enabled", ["yes"])[0].lower() in ("no", "false", "off", "0", "without")
         if "deb" in fields.get("types", ()) and not is_off:
-            yield from fields.get("uris", ())
+            for uri in fields.get("uris", ()):
+                yield Source(uri, fields.get("suites", []), fields.get("components", []))
 
 
 def _follow(uri: str) -> Iterator[str]:

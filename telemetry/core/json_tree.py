@@ -1,11 +1,13 @@
 """JSON as it was written: every member of an object, every digit of a number.
 
-What decoders lose is kept here: keys that come twice, digits and exponents, and the bare tokens
-`NaN`, `Infinity` and `-Infinity` that JSON does not know. For messages that are not plain.
+What decoders lose is kept here: keys that come twice, digits and exponents, and the bare words
+for what is no number, `NaN`, `-Infinity`, `nan` and the like, that JSON does not know and libraries
+print. For messages that are not plain.
 """
 
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from json import JSONDecoder
 from json.encoder import encode_basestring
 from typing import Any, TypeAlias
@@ -26,7 +28,14 @@ _MAX_DIGITS = 200_000  # of all numbers of a node: 1e131071 takes as much room w
 _NUMBER = re.compile(r"-?(?P<whole>[0-9]+)(?:\.(?P<places>[0-9]+))?(?:[eE](?P<exponent>.+))?")
 _SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_HAZARD = re.compile(r"\\u0000|[eE][+-]?[0-9]{3}|[0-9.]{9000}")  # seldom, and then looked at
+_HAZARD = re.compile(  # seldom, and then looked at; a run of digits is tried at its start alone
+    r"\\u0000|[eE][+-]?[0-9]{3}|(?<![0-9.])[0-9.]{9000}"
+)
+_WORD = "[+-]?(?:nan|inf(?:inity)?)"  # as printf of C and Arduino's print write them, too
+_WORD_OR_TEXT = re.compile(  # a text without an end is one to the end
+    rf'(?<![\w.+-]){_WORD}(?![\w.+-])|"(?:[^"\\]|\\.)*"?', re.IGNORECASE | re.ASCII | re.DOTALL
+)
+is_constant = re.compile(_WORD, re.IGNORECASE | re.ASCII).fullmatch
 _WORDS = {True: "true", False: "false", None: "null"}
 
 
@@ -41,7 +50,7 @@ class Number(str):
 
 
 class Constant(str):
-    """`NaN`, `Infinity` or `-Infinity`."""
+    """`NaN`, `Infinity` or `inf`, in any case and with a sign or without."""
 
     __slots__ = ()
 
@@ -50,16 +59,23 @@ class TooDeepError(ValueError):
     """More than `MAX_DEPTH` objects and lists stand in each other."""
 
 
-_decoder = JSONDecoder(
-    object_pairs_hook=Members, parse_float=Number, parse_int=Number, parse_constant=Constant
-)
+def _make_decoder(parse_constant: Callable[[str], Constant]) -> JSONDecoder:
+    return JSONDecoder(
+        object_pairs_hook=Members,
+        parse_float=Number,
+        parse_int=Number,
+        parse_constant=parse_constant,
+    )
+
+
+_decoder = _make_decoder(Constant)
 
 
 def read_json(text: str) -> Node:
     """Raises `ValueError` for anything but JSON, for JSON that is nested too deeply, and for an
     escape of half a character: such a text has no UTF-8."""
     try:
-        node = _decoder.decode(text)
+        node = _decode(text)
     except RecursionError:
         raise TooDeepError from None
     if text.count("[") + text.count("{") > MAX_DEPTH and _is_too_deep(node):
@@ -107,8 +123,8 @@ def find_repeated_key(node: Node) -> str | None:
         each = stack.pop()
         if type(each) is Members:
             if len(dict(each)) != len(each):
-                keys = [key for key, _ in each]
-                return next(key for key in keys if keys.count(key) > 1)
+                counts = Counter(key for key, _ in each)
+                return next(key for key, count in counts.items() if count > 1)
             stack += [value for _, value in each if isinstance(value, list)]
         elif type(each) is list:
             stack += [value for value in each if isinstance(value, list)]
@@ -144,6 +160,27 @@ def as_storable_json(node: Node) -> str:
 def cut(text: str) -> str:
     """JSON text for an error's detail, cut to a readable length."""
     return text if len(text) <= 40 else f"{text[:40]}..."
+
+
+def _decode(text: str) -> Node:
+    """Python's decoder knows three of the words. All are shown to it as one of these, and what was
+    written is put back in the order of the text."""
+    try:
+        return _decoder.decode(text)
+    except ValueError:
+        words: list[str] = []
+
+        def take(match: re.Match[str]) -> str:
+            if match[0].startswith('"'):
+                return match[0]
+            words.append(match[0])
+            return "NaN"
+
+        known = _WORD_OR_TEXT.sub(take, text)
+        if not words:
+            raise
+    written = iter(words)
+    return _make_decoder(lambda _: Constant(next(written))).decode(known)
 
 
 def _has_surrogate(node: Node) -> bool:

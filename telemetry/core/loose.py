@@ -34,7 +34,8 @@ def decode_loosely(text: str) -> Payload:
         raise RejectedError(Reason.BAD_JSON, str(error)) from None
     if not isinstance(message, Members):
         raise RejectedError(Reason.BAD_JSON, "expected a JSON object")
-    if "NaN" in text or "Infinity" in text:
+    folded = text.lower()
+    if "nan" in folded or "inf" in folded:
         _refuse_constants(message)
     fields = dict(message)
     repeated = find_repeated_key(

@@ -53,20 +53,27 @@ def reduce_payload(payload: bytes, index: int) -> bytes:
 
     This is what a dead letter for one reading keeps: sent again, it is judged like the original.
     """
-    try:
-        fields = _object.decode(payload)
-        mac, timestamp = bytes(fields["gateway_mac"]), bytes(fields["timestamp"])
-        reading = bytes(_list.decode(fields["leituras"])[index])
-    except msgspec.MsgspecError:  # a bare NaN
-        nodes = dict(read_json(payload.decode()))
-        mac, timestamp = _write(nodes["gateway_mac"]), _write(nodes["timestamp"])
-        reading = _write(nodes["leituras"][index])
-    return b'{"gateway_mac":%b,"timestamp":%b,"leituras":[%b]}' % (mac, timestamp, reading)
+    head, readings = _split(payload)
+    return b'{%b,"leituras":[%b]}' % (head, readings[index])
 
 
 def reading_json(payload: bytes, index: int) -> str:
     """Reading `index` as it was written, in a form that jsonb takes."""
     return as_storable_json(_read_readings(payload)[index])
+
+
+@lru_cache(maxsize=1)  # up to 500 readings of a message in a row
+def _split(payload: bytes) -> tuple[bytes, list[bytes]]:
+    """What all readings of a message share, and each of them as it was written."""
+    try:
+        fields = _object.decode(payload)
+        mac, timestamp = bytes(fields["gateway_mac"]), bytes(fields["timestamp"])
+        readings = list(map(bytes, _list.decode(fields["leituras"])))
+    except msgspec.MsgspecError:  # a bare NaN
+        nodes = dict(read_json(payload.decode()))
+        mac, timestamp = _write(nodes["gateway_mac"]), _write(nodes["timestamp"])
+        readings = list(map(_write, nodes["leituras"]))
+    return b'"gateway_mac":%b,"timestamp":%b' % (mac, timestamp), readings
 
 
 @lru_cache(maxsize=1)

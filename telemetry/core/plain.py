@@ -19,7 +19,7 @@ from telemetry.core.fleet import GatewayEntry
 from telemetry.core.items import MAX_READINGS
 from telemetry.core.reading import MAX_TEN_THOUSANDTHS, ReadingRow, to_microseconds
 from telemetry.core.reasons import RejectedError
-from telemetry.core.texts import choose_unit
+from telemetry.core.texts import MAX_UNIT_LENGTH, choose_unit
 from telemetry.core.topic import read_mac
 from telemetry.core.values import read_timestamp
 
@@ -28,6 +28,7 @@ _QUOTES = 10  # of a message without readings, and of each reading whose value i
 _TO_SECOND = 19  # characters of a timestamp up to the second
 _MICROSECONDS = slice(20, 26)
 _ZONES = ("Z", "+00:00")
+_LONGEST_TIMESTAMP = len("2026-02-18T11:00:00.123456789+00:00")
 
 
 class _Item(
@@ -96,7 +97,7 @@ def _accept_items(
         ):
             return None
         if device.unit != unit or not unit:
-            chosen = choose_unit(device.unit, unit)
+            chosen = choose_unit(device.unit, unit) if len(unit) <= MAX_UNIT_LENGTH else None
             if chosen is None:
                 return None
             unit = chosen
@@ -113,7 +114,7 @@ def _read_timestamp_us(text: str) -> int | None:
     if text[26:] in _ZONES and text[19] == "." and fraction.isdecimal() and text.isascii():
         second_us = _read_instant_us(text[:_TO_SECOND] + "Z")
         return None if second_us is None else second_us + int(fraction)
-    return _read_instant_us(text)
+    return _read_instant_us(text) if len(text) <= _LONGEST_TIMESTAMP else None
 
 
 @lru_cache(maxsize=1024)

@@ -27,8 +27,9 @@ def is_unit(text: str) -> bool:
 def choose_unit(own: str, sent: str) -> str | None:
     """The unit to store for a reading that names `sent`; None when the device has another.
 
-    The device's own spelling, or the reading's when the device has none. `sent` may be any text:
-    one that is no unit is None as well.
+    The device's own spelling, or the reading's when the device has none. `sent` may be any text of
+    at most `MAX_UNIT_LENGTH` characters, longer ones would be kept: one that is no unit is None as
+    well.
     """
     if not is_unit(sent):
         return None

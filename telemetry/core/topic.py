@@ -10,7 +10,9 @@ MAC_PATTERN = rf"(?:{_PAIR}(?::{_PAIR}){{5}}|{_PAIR}(?:-{_PAIR}){{5}}|[0-9a-fA-F
 MAX_SHOWN_MACS = 4
 
 _is_mac = re.compile(MAC_PATTERN).fullmatch
-_find_macs = re.compile(rf"(?<![0-9a-zA-Z:-]){MAC_PATTERN}(?![0-9a-zA-Z:-])").finditer
+_find_runs = re.compile(
+    "(?<![0-9a-zA-Z])[0-9a-fA-F]+(?:[:-][0-9a-fA-F]+)*(?![0-9a-zA-Z])"  # whole ones alone
+).finditer
 
 
 def compile_topic(prefix: str) -> re.Pattern[str]:
@@ -30,8 +32,10 @@ def parse_topic(topic: str, pattern: re.Pattern[str]) -> str | None:
 
 
 def find_macs(topic: str) -> list[str]:
-    """MACs that a topic of another form shows, the first few of them."""
-    return [_normalise(match[0]) for match in islice(_find_macs(topic), MAX_SHOWN_MACS)]
+    """MACs that a topic of another form shows, the first few of them, whatever word is joined to
+    them. Other hex, longer or of further pairs, shows none."""
+    runs = (match[0] for match in _find_runs(topic))
+    return list(map(_normalise, islice(filter(_is_mac, runs), MAX_SHOWN_MACS)))
 
 
 def subscription(prefix: str, *, share_group: str) -> str:

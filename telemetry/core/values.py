@@ -8,15 +8,13 @@ from decimal import ROUND_HALF_EVEN, Context, Decimal, InvalidOperation
 import msgspec
 from msgspec import Raw
 
-from telemetry.core.json_tree import cut
+from telemetry.core.json_tree import cut, is_constant
 from telemetry.core.reasons import Reason, RejectedError
 
 VALUE_LIMIT = Decimal(10) ** 11
 _LOWER_LIMIT = -VALUE_LIMIT
 FOUR_DECIMALS = Decimal("0.0001")
 ZERO = Decimal("0.0000")
-CONSTANTS = ("NaN", "Infinity", "-Infinity")
-"""Bare tokens that JSON does not know and libraries print."""
 
 _MAX_WHOLE_DIGITS = 11
 _PLACES = 4
@@ -39,7 +37,7 @@ def read_value(raw: Raw) -> Decimal:
     anything but a number or a text, `bad_value` for no finite decimal or one out of range.
     """
     text = str(raw, "utf-8")
-    if text[0] == '"' or text in CONSTANTS:
+    if text[0] == '"' or is_constant(text):
         text = _read_text(raw)
         if not _is_number(text):
             raise RejectedError(Reason.BAD_VALUE, f"valor: expected a number, got {_show(raw)}")

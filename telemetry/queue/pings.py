@@ -15,6 +15,8 @@ from telemetry.core.batch import POOLS_SEEN_KEY
 
 MISSED_S = 900.0
 """A pool that was silent for longer is forgotten: it may be gone for good."""
+AHEAD_S = 60.0
+"""A sign that lies further ahead was given before a clock jumped back: nobody would miss it."""
 PING_TIMEOUT_S = 1.0
 
 
@@ -32,6 +34,7 @@ def note_seen(redis: Redis, pool: str) -> None:
     pipeline = redis.pipeline(transaction=True)  # passes when Redis is full
     pipeline.zadd(POOLS_SEEN_KEY, {pool: now})
     pipeline.zremrangebyscore(POOLS_SEEN_KEY, "-inf", now - MISSED_S)
+    pipeline.zremrangebyscore(POOLS_SEEN_KEY, now + AHEAD_S, "+inf")
     pipeline.execute()
 
 
@@ -48,7 +51,7 @@ def ask_pools(app: Celery, redis: Redis, *, wanted: int) -> list[Pool]:
     """
     now = time.time()
     seen: Any = redis.zrangebyscore(POOLS_SEEN_KEY, now - MISSED_S, "+inf", withscores=True)
-    ages = {name.decode(): round(now - at, 1) for name, at in seen}
+    ages = {name.decode(): round(max(0.0, now - at), 1) for name, at in seen}
     if len(ages) >= wanted:
         whom: dict[str, Any] = {"destination": sorted(ages), "limit": len(ages)}
     else:

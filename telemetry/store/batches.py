@@ -137,6 +137,12 @@ class _Books:
         self._standing: dict[Key, int] = {}
         self._duplicate: Counter[int] = Counter()
         self._conflicting: Counter[int] = Counter()
+        # Here, before the transaction begins: bad messages take their time.
+        self._letters = [
+            self._dead_letter(number, refusal)
+            for number, verdict in enumerate(verdicts)
+            for refusal in verdict.refusals
+        ]
 
     @property
     def rows(self) -> Collection[ReadingRow]:
@@ -160,14 +166,14 @@ class _Books:
             self._duplicate[number] += 1
             return
         self._conflicting[number] += 1
-        self._verdicts[number].refusals.append(
-            Refusal(
-                Reason.CONFLICTING_READING,
-                f"{to_instant(row[1]).isoformat()} has {to_decimal(standing)}, "
-                f"the reading {to_decimal(value_of(row))}",
-                place,
-            )
+        refusal = Refusal(
+            Reason.CONFLICTING_READING,
+            f"{to_instant(row[1]).isoformat()} has {to_decimal(standing)}, "
+            f"the reading {to_decimal(value_of(row))}",
+            place,
         )
+        self._verdicts[number].refusals.append(refusal)
+        self._letters.append(self._dead_letter(number, refusal))
 
     def stored_keys(self) -> Collection[Key]:
         """Keys that this batch stored."""
@@ -175,12 +181,12 @@ class _Books:
 
     def dead_letters(self) -> list[NewDeadLetter]:
         """Every refusal, with a payload that can be sent again."""
-        return [
-            _dead_letter(message, verdict, refusal, self.received_at)
-            for message, verdict in zip(self._messages, self._verdicts, strict=True)
-            if verdict.refusals
-            for refusal in verdict.refusals
-        ]
+        return self._letters
+
+    def _dead_letter(self, number: int, refusal: Refusal) -> NewDeadLetter:
+        return _dead_letter(
+            self._messages[number], self._verdicts[number], refusal, self.received_at
+        )
 
     def count(self) -> Counts:
         """The ledger's figures."""

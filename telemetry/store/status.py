@@ -62,7 +62,8 @@ class TaskAge(Struct):
 
     `overdue_s`: since the second run after that success was due; negative while it is not.
     `differences`: rows that the last run found to be other than the readings say; `problems`: what
-    else it found wrong. `is_disabled`: an administrator switched it off, so beat does not send it.
+    else it found wrong. `is_disabled`: an administrator switched it off, so beat does not send it;
+    nor does it where the task `has_schedule` not: no entry, or none that comes again and again.
     """
 
     name: str
@@ -72,6 +73,7 @@ class TaskAge(Struct):
     differences: int = 0
     problems: list[str] = field(default_factory=list)
     is_disabled: bool = False
+    has_schedule: bool = True
 
 
 class PipelineStatus(Struct):
@@ -219,6 +221,11 @@ def _judge_disabled(status: PipelineStatus, tasks: list[TaskAge]) -> None:
             status.problems.append(
                 f"task {task.name} is disabled: {NEEDED_TASKS[task.name]}; the admin enables it "
                 "under periodic tasks"
+            )
+        elif not task.has_schedule:
+            status.problems.append(
+                f"task {task.name} has no schedule: {NEEDED_TASKS[task.name]}; the admin sets an "
+                "interval under periodic tasks, or a start of beat does when the entry is deleted"
             )
         elif task.is_disabled:
             status.notes.append(f"task {task.name} is disabled")

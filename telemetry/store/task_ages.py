@@ -7,12 +7,12 @@ from django.utils import timezone
 from django_celery_beat.models import PeriodicTask
 
 from telemetry.models import TaskHistory, TaskRun
-from telemetry.store.status import TaskAge
+from telemetry.store.status import NEEDED_TASKS, TaskAge
 
 
 def read_task_ages() -> list[TaskAge]:
-    """Every task with an interval or a time of the clock; of ours also those that are disabled.
-    Raises `DatabaseError`."""
+    """Every task with an interval or a time of the clock; of ours also those that are disabled, and
+    of those that are needed also those without a schedule. Raises `DatabaseError`."""
     now = timezone.now()
     runs = {run.name: run for run in TaskRun.objects.all()}
     scheduled = PeriodicTask.objects.filter(one_off=False)
@@ -22,17 +22,24 @@ def read_task_ages() -> list[TaskAge]:
         run = runs.get(entry.task)
         if run is None or not (entry.interval_id or entry.crontab_id):
             continue
-        age = _find_age(run, entry.schedule, now)
+        try:
+            age = _find_age(run, entry.schedule, now)
+        except ValueError:  # a day that never comes, like February 30
+            continue
         if entry.task not in ages or age.overdue_s > ages[entry.task].overdue_s:
             ages[entry.task] = age
     # Beat knows our tasks, and others only by their entries.
     disabled = scheduled.filter(enabled=False, task__in=runs.keys() - ages.keys())
     for task in sorted(set(disabled.values_list("task", flat=True))):
-        ages[task] = _find_disabled(runs[task], now)
+        ages[task] = _find_idle(runs[task], now, is_disabled=True)
+    for task in sorted(NEEDED_TASKS.keys() & runs.keys() - ages.keys()):
+        ages[task] = _find_idle(runs[task], now, has_schedule=False)
     return list(ages.values())
 
 
-def _find_disabled(run: TaskRun, now: datetime) -> TaskAge:
+def _find_idle(
+    run: TaskRun, now: datetime, *, is_disabled: bool = False, has_schedule: bool = True
+) -> TaskAge:
     """What it found stands; nobody waits for its next run."""
     return TaskAge(
         run.name,
@@ -40,7 +47,8 @@ def _find_disabled(run: TaskRun, now: datetime) -> TaskAge:
         0.0,
         differences=_count_differences(run),
         problems=_list_problems(run),
-        is_disabled=True,
+        is_disabled=is_disabled,
+        has_schedule=has_schedule,
     )
 
 

@@ -53,6 +53,9 @@ def compare_zones(connection: Connection, *, now: datetime) -> list[ZoneDifferen
 def _compare(connection: Connection, name: str, *, since: int, until: int) -> ZoneDifference | None:
     try:
         zone = ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # a name like "../x", or of a folder
+        return ZoneDifference(name)
+    try:
         days = range(since - since % DAY_S, until, DAY_S)
         first = _find_first(connection, zone, [*days, *_list_changes(zone, days)])
         if first is None:
@@ -60,7 +63,7 @@ def _compare(connection: Connection, name: str, *, since: int, until: int) -> Zo
         # Which minute of the day before.
         minutes = range(max(days[0], first[0] - DAY_S), first[0] + 1, MINUTE_S)
         at, database_s = _find_first(connection, zone, list(minutes)) or first
-    except (ZoneInfoNotFoundError, psycopg.errors.InvalidParameterValue):
+    except psycopg.errors.InvalidParameterValue:
         return ZoneDifference(name)
     return ZoneDifference(name, datetime.fromtimestamp(at, UTC), _offset_s(zone, at), database_s)
 

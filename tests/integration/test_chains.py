@@ -165,6 +165,18 @@ def test_it_is_not_overtaken_by_a_chain_of_the_future(turns: BatchQueue, other: 
     )
 
 
+@pytest.mark.usefixtures("sites")
+def test_it_knows_a_turn_that_was_done_when_its_chain_began_before_a_clock_jumped_back(
+    turns: BatchQueue,
+) -> None:
+    turn = {"begun": "2999-01-01T00:00:00+00:00", "number": 3, "waits": 0, "is_last": False}
+    TaskRun.objects.create(name=VERIFY_TASK, success_at=datetime.now(UTC), result={"turn": turn})
+    verify_aggregates(turn=turn)
+    assert count_waiting(turns.redis, "maintenance") == 0, "it was overtaken"
+    verify_aggregates(turn={**turn, "number": 4})
+    assert take_task(turns).kwargs["turn"]["number"] == 5
+
+
 @pytest.mark.usefixtures("turns")
 def test_it_gives_up_after_a_day_of_waiting(queue: BatchQueue, other: Connection) -> None:
     assert wait_for_lock(other, Lock.VERIFY)

@@ -6,6 +6,7 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from django.contrib.auth import get_user_model
 from django.core.management import CommandError, call_command
@@ -156,6 +157,54 @@ def test_it_sends_only_the_chosen_dead_letters_again(
     assert batch.messages_count == 1
     states = dict(DeadLetter.objects.values_list("reason", "state"))
     assert states == {"unknown_device": "replayed", "bad_value": "pending"}
+
+
+@pytest.mark.parametrize("mac", ["AA-BB-CC-DD-EE-FF", "aabbccddeeff", "Aa:Bb:Cc:Dd:Ee:Ff"])
+def test_it_chooses_dead_letters_by_a_mac_in_every_form(
+    queue: BatchQueue, connection: Connection, fleet: None, mac: str
+) -> None:
+    store(connection, make_message(code="X"))
+    told = call("replay_dead_letters", "--gateway", mac, "--dry-run")
+    assert told.startswith("1 dead letters")
+    told = call("replay_dead_letters", "--gateway", "00-00-00-00-00-00", "--dry-run")
+    assert told.startswith("0 dead letters")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--gateway", "", "--reason", "bad_value"], "--gateway: '': expected a MAC like"),
+        (["--gateway", "aabbcc"], "--gateway: 'aabbcc': expected a MAC like"),
+        (["--all", "--limit", "0"], "--limit: '0': expected a whole number, 1 or more"),
+        (["--all", "--limit", "-1"], "--limit: '-1': expected a whole number, 1 or more"),
+        (["--since", "2026-11-30T08:00:00"], "expected an instant with its offset, like 2026"),
+        (["--until", "yesterday"], "'yesterday': expected an instant with its offset, like 2026"),
+        (["--since", ""], "'': expected an instant with its offset"),
+    ],
+)
+def test_it_sends_no_dead_letter_when_a_choice_cannot_be_read(
+    queue: BatchQueue, connection: Connection, fleet: None, arguments: list[str], words: str
+) -> None:
+    store(connection, make_message(valor="no"))
+    with pytest.raises(CommandError) as caught:
+        call("replay_dead_letters", *arguments)
+    assert words in str(caught.value)
+    assert queue.snapshot().pending == []
+
+
+def test_it_exits_with_2_when_the_database_fails_the_delivery_report(
+    queue: BatchQueue, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise psycopg.errors.QueryCanceled("canceled: statement timeout\nCONTEXT: more")
+
+    monkeypatch.setattr("telemetry.management.commands.delivery_report.read_report", fail)
+    output = StringIO()
+    with pytest.raises(SystemExit) as caught:
+        call_command("delivery_report", stderr=output)
+    assert caught.value.code == 2
+    [line] = output.getvalue().splitlines()
+    assert "canceled: statement timeout" in line
 
 
 def test_it_reports_a_difference_when_the_ledger_lacks_a_message(

@@ -8,9 +8,11 @@ from typing import Any
 import psycopg
 import pytest
 from msgspec import structs
+from psycopg.pq import TransactionStatus
 
 from telemetry.core.batch import RawMessage
 from telemetry.core.judge import Contract
+from telemetry.core.payload import reduce_payload
 from telemetry.core.topic import compile_topic
 from telemetry.queue.batches import ClaimedBatch, new_id
 from telemetry.store.batches import (
@@ -73,6 +75,21 @@ def test_it_stores_exact_decimals_in_utc(connection: Connection, fleet: None) ->
     assert rows(connection, "SELECT time, value, unit FROM reading") == [
         (datetime(2026, 11, 1, 12, 0, 0, 500_000, UTC), Decimal("123.4500"), "kWh")
     ]
+
+
+def test_it_takes_bad_messages_apart_before_the_transaction_begins(
+    connection: Connection, fleet: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[TransactionStatus] = []
+
+    def reduce(payload: bytes, index: int) -> bytes:
+        seen.append(connection.info.transaction_status)
+        return reduce_payload(payload, index)
+
+    monkeypatch.setattr("telemetry.store.batches.reduce_payload", reduce)
+    store(connection, make_message(valor="x"), make_message(valor="y"), make_message(valor=1))
+    assert seen == [TransactionStatus.IDLE] * 2
+    assert rows(connection, "SELECT count(*) FROM dead_letter") == [(2,)]
 
 
 def test_it_is_a_no_op_when_the_batch_is_stored_already(

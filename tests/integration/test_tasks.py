@@ -10,7 +10,7 @@ from celery.exceptions import NotRegistered
 from django.contrib.auth import get_user_model
 from django.db import OperationalError
 from django.test import Client
-from django_celery_beat.models import CrontabSchedule, PeriodicTask
+from django_celery_beat.models import ClockedSchedule, CrontabSchedule, PeriodicTask
 
 from config.celery import app
 from config.env import read_options
@@ -176,6 +176,37 @@ def test_it_alarms_when_two_runs_in_a_row_are_missed(
     PeriodicTask.objects.update(enabled=False)
     [disabled] = make_status(queue, read_task_ages).problems[1:]
     assert disabled.startswith("task telemetry.requeue_stale_batches is disabled")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(lambda entry: entry.delete(), id="deleted"),
+        pytest.param(lambda entry: entry.update(one_off=True), id="one-off"),
+        pytest.param(
+            lambda entry: entry.update(
+                interval=None,
+                clocked=ClockedSchedule.objects.create(
+                    clocked_time=datetime(2026, 1, 1, tzinfo=UTC)
+                ),
+            ),
+            id="at one time",
+        ),
+        pytest.param(
+            lambda entry: entry.update(
+                interval=None,
+                crontab=CrontabSchedule.objects.create(day_of_month="30", month_of_year="2"),
+            ),
+            id="on a day that never comes",
+        ),
+    ],
+)
+def test_it_alarms_when_a_needed_task_has_no_schedule(
+    queue: BatchQueue, scheduled: Connection, change: Callable[[Any], object]
+) -> None:
+    change(PeriodicTask.objects.filter(task="telemetry.requeue_stale_batches"))
+    [problem] = make_status(queue, read_task_ages).problems[1:]
+    assert problem.startswith("task telemetry.requeue_stale_batches has no schedule: a batch")
 
 
 def test_it_alarms_when_a_task_never_succeeded(scheduled: Connection) -> None:

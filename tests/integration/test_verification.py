@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from django.core.management import call_command
+from django.db import OperationalError
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from msgspec import structs
@@ -427,6 +428,23 @@ def test_it_exits_otherwise_when_another_is_under_way_than_when_something_differ
     with pytest.raises(SystemExit) as stopped:
         call_command("verify_aggregates")
     assert stopped.value.code == 1
+
+
+def test_it_exits_with_2_when_the_database_is_away_at_the_last_write(
+    connection: Connection,
+    sites: list[Site],
+    environ: dict[str, str],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(**_: Any) -> None:
+        raise OperationalError("the connection is closed\nand more")
+
+    monkeypatch.setattr(TaskRun.objects, "update_or_create", fail)
+    with pytest.raises(SystemExit) as stopped:
+        call_command("verify_aggregates")
+    assert stopped.value.code == 2
+    assert capsys.readouterr().err == "error: DATABASE_URL: the connection is closed\n"
 
 
 def test_it_says_so_by_command_task_and_status(

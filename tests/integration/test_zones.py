@@ -78,6 +78,15 @@ def test_it_names_a_zone_that_python_lacks(
     assert str(found) == "UTC is unknown to Python or to the database"
 
 
+@pytest.mark.parametrize("name", ["../UTC", "America"])
+def test_it_compares_the_others_when_a_name_is_no_zone_at_all(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(zones, "ZoneInfo", lambda each: ZoneInfo(name if each == "UTC" else each))
+    [found] = compare_zones(connection, now=NOW)
+    assert str(found) == "UTC is unknown to Python or to the database"
+
+
 def test_it_asks_at_each_start_of_the_pool(
     queue: BatchQueue, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -98,6 +98,19 @@ def test_it_stops_with_both_settings_when_batches_would_be_sent_again_while_they
     assert "hush" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [("manage.py", "check"), ("-m", "celery", "-A", "config.ingest", "worker", "-Q", "ingest")],
+    ids=["manage.py check", "the ingest pool"],
+)
+def test_it_reckons_with_the_time_to_connect_of_the_address(arguments: tuple[str, ...]) -> None:
+    url = GOOD["DATABASE_URL"] + "?connect_timeout=50"
+    done = run(arguments, DATABASE_URL=url, BATCH_STALE_AFTER_S="80")
+    [line] = [line for line in done.stderr.splitlines() if "BATCH_STALE_AFTER_S=80" in line]
+    assert "expected at least 120 s" in line
+    assert "50 s to connect" in line
+
+
 def test_it_starts_when_a_rule_is_silenced() -> None:
     done = run(
         ("-c", "import config.wsgi"), BATCH_STALE_AFTER_S="30", SILENCED_CHECKS="telemetry.E005"

@@ -83,11 +83,19 @@ def test_it_tells_django_and_workers_the_same(
 def test_it_has_names_and_limits_where_the_address_has_none(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    django = django_parameters("postgres://somebody@h")
+    django = django_parameters("postgres://somebody@h/x")
     assert (django["application_name"], django["connect_timeout"]) == ("tds-web", 5)
-    assert django["dbname"] == "somebody", "libpq's own default"
-    worker = worker_parameters("postgres://somebody@h", monkeypatch)
+    worker = worker_parameters("postgres://somebody@h/x", monkeypatch)
     assert (worker["application_name"], str(worker["connect_timeout"])) == ("tds-ingest", "5")
+
+
+@pytest.mark.parametrize("asked", ["", "?client_encoding=latin1", "?client_encoding=SQL_ASCII"])
+def test_it_sends_texts_as_utf8_whatever_the_address_asks_for(
+    asked: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"postgres://u@h/x{asked}"
+    for found in (django_parameters(url), worker_parameters(url, monkeypatch)):
+        assert found["client_encoding"] == "UTF8"
 
 
 def test_it_adds_the_limits_of_workers_to_the_options_of_the_address() -> None:
@@ -103,6 +111,11 @@ def test_it_adds_the_limits_of_workers_to_the_options_of_the_address() -> None:
         ("postgres://u:hush%zz@h/x", "cannot be read"),
         ("postgres://u:hush@[::1/x", "cannot be read"),
         ("mysql://u:hush@h/x", "expected postgres://"),
+        ("postgres://u:hush@h", "names no database"),
+        ("postgres://u:hush@h/?sslmode=require", "names no database"),
+        ("postgres://u:hush@h/x?connect_timeout=0", "connect_timeout is '0': expected whole"),
+        ("postgres://u:hush@h/x?connect_timeout=-1", "connect_timeout is '-1': expected whole"),
+        ("postgres://u:hush@h/x?connect_timeout=", "connect_timeout is '': expected whole"),
     ],
 )
 def test_it_says_in_one_line_what_is_wrong_with_the_address(url: str, words: str) -> None:

@@ -68,6 +68,38 @@ def test_it_mixes_no_given_server_with_those_of_the_stack(checkout: Path) -> Non
     assert tell(checkout, DATABASE_URL_FILE=str(secret)).startswith("error: REDIS_URL is not set")
 
 
+def test_it_takes_an_empty_variable_as_not_given(checkout: Path) -> None:
+    assert tell(checkout, SECRET_KEY="", REDIS_URL="", MQTT_HOST="") == "stack info 127.0.0.1"
+    assert tell(checkout, DATABASE_URL_FILE="", SECRET_KEY_FILE="") == "stack info 127.0.0.1"
+
+
+def test_it_reads_a_secret_from_its_file_before_the_stack(checkout: Path) -> None:
+    secret = checkout / "secret"
+    secret.write_text("f" * 60, encoding="utf-8")
+    code = "from django.conf import settings; print(settings.SECRET_KEY)"
+    done = run(checkout, "shell", "--no-imports", "-c", code, SECRET_KEY_FILE=str(secret))
+    assert done.stdout.strip() == "f" * 60
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        pytest.param(["verify_aggregates"], "error: DATABASE_URL: ", id="verify all"),
+        pytest.param(
+            ["verify_aggregates", "--account", "X"], "error: DATABASE_URL: ", id="verify one"
+        ),
+        pytest.param(["delivery_report"], "error: DATABASE_URL: ", id="report"),
+    ],
+)
+def test_it_says_in_one_line_that_a_server_is_away_and_exits_with_2(
+    checkout: Path, arguments: list[str], words: str
+) -> None:
+    done = run(checkout, *arguments)
+    assert done.returncode == 2
+    [line] = done.stderr.splitlines()
+    assert line.startswith(words)
+
+
 def test_it_takes_nothing_from_the_stack_for_tests(checkout: Path) -> None:
     (checkout / "other.py").write_text(
         "import os; LOGGING_CONFIG = None; SECRET_KEY = 'x'; print(os.environ.get('REDIS_URL'))",

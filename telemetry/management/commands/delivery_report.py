@@ -1,7 +1,7 @@
 """`manage.py delivery_report`: where every message went."""
 
 from argparse import ArgumentParser
-from typing import Any
+from typing import Any, NoReturn
 
 import msgspec
 import psycopg
@@ -17,13 +17,17 @@ from telemetry.queue.batches import BatchQueue
 from telemetry.store.connection import open_connection
 from telemetry.store.report import DeliveryReport, read_report
 
+DIFFERS = 1
+FAILED = 2
+
 
 class Command(BaseCommand):
     """Print the books; exit code 1 when they do not balance."""
 
     help = (
         "Show received = stored + duplicate + dead-lettered + in flight, and the difference, "
-        "which is 0. Exit code 1 when it is not."
+        "which is 0. Exit code 1 when it is not; 2 when a server does not answer or an option is "
+        "wrong."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -44,17 +48,19 @@ class Command(BaseCommand):
             ) as connection:
                 report = read_report(connection, queue, count_rows=options["count_rows"])
         except RedisError as error:
-            self.stderr.write(f"error: REDIS_URL: Redis does not answer: {error}")
-            raise SystemExit(1) from error
-        except psycopg.OperationalError as error:
-            self.stderr.write(f"error: DATABASE_URL: the database does not answer: {error}")
-            raise SystemExit(1) from error
+            self._stop(f"REDIS_URL: Redis does not answer: {error}")
+        except psycopg.Error as error:
+            self._stop(f"DATABASE_URL: the database does not answer: {error}")
         if options["json"]:
             self.stdout.write(msgspec.json.encode(report).decode())
         else:
             Console(file=self.stdout).print(_as_table(report))  # type: ignore[arg-type]
         if not report.is_balanced:
-            raise SystemExit(1)
+            raise SystemExit(DIFFERS)
+
+    def _stop(self, text: str) -> NoReturn:
+        self.stderr.write(f"error: {text.strip().partition(chr(10))[0]}")
+        raise SystemExit(FAILED)
 
 
 def _as_table(report: DeliveryReport) -> Table:

@@ -1,7 +1,7 @@
 """`manage.py replay_dead_letters`: send refused messages again."""
 
 import time
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
 from datetime import datetime
 from typing import Any
 
@@ -10,6 +10,7 @@ from redis import RedisError
 from rich.progress import Progress
 
 from telemetry.core.reasons import Reason
+from telemetry.core.topic import read_mac
 from telemetry.models import DeadLetter
 from telemetry.replay import replay_dead_letters
 
@@ -18,11 +19,33 @@ SAY_EVERY_S = 60.0
 
 
 def read_instant(text: str) -> datetime:
-    """An ISO 8601 instant with an offset. Raises `ValueError`."""
-    instant = datetime.fromisoformat(text)
-    if instant.tzinfo is None:
-        raise ValueError(f"{text!r} has no offset")
+    """An ISO 8601 instant with an offset. Raises `ArgumentTypeError`."""
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError:
+        instant = None
+    if instant is None or instant.tzinfo is None:
+        raise ArgumentTypeError(
+            f"{text!r}: expected an instant with its offset, like 2026-11-30T08:00:00-03:00"
+        )
     return instant
+
+
+def read_gateway(text: str) -> str:
+    """A MAC as it is stored. Raises `ArgumentTypeError`."""
+    mac = read_mac(text)
+    if mac is None:
+        raise ArgumentTypeError(
+            f"{text!r}: expected a MAC like aa:bb:cc:dd:ee:ff, AA-BB-CC-DD-EE-FF or aabbccddeeff"
+        )
+    return mac
+
+
+def read_limit(text: str) -> int:
+    """A number of dead letters. Raises `ArgumentTypeError`."""
+    if not (text.isascii() and text.isdecimal() and int(text) >= 1):
+        raise ArgumentTypeError(f"{text!r}: expected a whole number, 1 or more")
+    return int(text)
 
 
 class Command(BaseCommand):
@@ -34,10 +57,15 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Options of the command."""
         parser.add_argument("--reason", choices=[str(reason) for reason in Reason])
-        parser.add_argument("--gateway", metavar="MAC", help="only of the gateway with this MAC")
+        parser.add_argument(
+            "--gateway",
+            type=read_gateway,
+            metavar="MAC",
+            help="only of the gateway with this MAC, in any form",
+        )
         parser.add_argument("--since", type=read_instant, metavar="ISO", help="last seen since")
         parser.add_argument("--until", type=read_instant, metavar="ISO", help="last seen until")
-        parser.add_argument("--limit", type=int, metavar="N", help="at most so many")
+        parser.add_argument("--limit", type=read_limit, metavar="N", help="at most so many")
         parser.add_argument("--all", action="store_true", help="without any other choice")
         parser.add_argument("--dry-run", action="store_true", help="count them, send nothing")
 
@@ -45,7 +73,7 @@ class Command(BaseCommand):
         """Choose, count, send."""
         chosen = {
             "reason": options["reason"],
-            "mac": options["gateway"] and options["gateway"].lower(),
+            "mac": options["gateway"],
             "last_seen__gte": options["since"],
             "last_seen__lte": options["until"],
         }

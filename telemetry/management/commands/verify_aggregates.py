@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 import msgspec
 import psycopg
 from django.core.management.base import BaseCommand
+from django.db import DatabaseError
 from django.utils import timezone
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -73,8 +74,8 @@ class Command(BaseCommand):
 
     def handle(self, *_: Any, **given: Any) -> None:
         """Verify, or repair, and print."""
-        scope = Scope(given["since"], given["until"], self._find_account(given["account"]))
         try:
+            scope = Scope(given["since"], given["until"], self._find_account(given["account"]))
             with (
                 open_connection(
                     read_options(DatabaseOptions).url,
@@ -84,18 +85,18 @@ class Command(BaseCommand):
                 _show_progress() as progress,
             ):
                 found = self._look(connection, scope, given, progress)
+            if scope.is_all:  # then pipeline_status goes by it
+                TaskRun.objects.update_or_create(
+                    name=VERIFY_TASK,
+                    defaults={"success_at": timezone.now(), "result": msgspec.to_builtins(found)},
+                )
         except VerifyBusyError:
             self._stop("another verification is under way: try again later", code=BUSY)
         except RefreshBusyError:
             self._stop("a refresh or drop is under way: try again later", code=BUSY)
-        except psycopg.Error as error:
+        except (psycopg.Error, DatabaseError) as error:
             told = str(error).strip().partition("\n")[0]
             self._stop(f"DATABASE_URL: {told}", code=FAILED)
-        if scope.is_all:  # then pipeline_status goes by it
-            TaskRun.objects.update_or_create(
-                name=VERIFY_TASK,
-                defaults={"success_at": timezone.now(), "result": msgspec.to_builtins(found)},
-            )
         if found.differences:
             raise SystemExit(DIFFERS)
 

@@ -12,9 +12,16 @@ from hypothesis import strategies as st
 
 from telemetry.core.batch import RawMessage
 from telemetry.core.fleet import DeviceEntry, GatewayEntry
-from telemetry.core.json_tree import as_storable_json, read_json
+from telemetry.core.json_tree import (
+    _HAZARD,
+    Members,
+    as_storable_json,
+    find_repeated_key,
+    read_json,
+)
 from telemetry.core.judge import Contract, Judge, Verdict
 from telemetry.core.payload import decode_payload, reduce_payload
+from telemetry.core.plain import _read_instant_us
 from telemetry.core.reading import (
     to_decimal,
     to_instant,
@@ -22,6 +29,7 @@ from telemetry.core.reading import (
     to_ten_thousandths,
 )
 from telemetry.core.reasons import Reason, RejectedError
+from telemetry.core.texts import choose_unit
 from telemetry.core.topic import compile_topic, parse_topic
 from telemetry.core.values import read_timestamp, read_value
 
@@ -161,6 +169,7 @@ ODD_NUMBERS = [
     *("1e-99999999999999999999", "0e99999999999999999999", "1E99999999999999999999"),
     *("-1e-999999999", '"1e-999999999"', '"1e999999999"', "999.9999", "999.99995", "1000"),
     *("999.99994999", "1e3", "[1]", '{"a":1,"a":2}', '"\\u0000"', '"1\\ud800"', "null"),
+    *("nan", "-nan", "+NAN", "inf", "-Inf", "INFINITY", "nano", "1nan", "--inf", '"nan"'),
 ]
 number_texts = plain_numbers.map(str) | st.integers().map(str) | st.sampled_from(ODD_NUMBERS)
 TIMESTAMPS = [
@@ -208,6 +217,7 @@ ODD_UNITS = [
 ODD_TAILS = [
     *("", "", ',"rssi":1', ',"valor":2', ',"unidade":"C"', ',"unid\\u0061de":"C"'),
     *(',"rssi":1,"rssi":1', ',"valor":NaN', ',"rssi":NaN', ',"x":"NaN"'),
+    *(',"valor":nan', ',"rssi":-inf', ',"x":"nan"', ',"x":"a \\" nan"', ",nan:1", ',"x":nan'),
     *(',"id":"1e123456-1e99"', ',"x":1e999999', ',"x":"\\u0000"', ',"x":"\\ud800"'),
     *(',"x":{"a":[{"b":1,"b":2}]}', ',"x":[{"valor":Infinity}]', ',"":{"":{}}'),
 ]
@@ -506,8 +516,9 @@ def test_it_reads_a_timestamp_in_utc(text: str, instant: datetime) -> None:
         pytest.param(
             message(valor=float("nan")), Reason.BAD_JSON, "NaN", id="a NaN beside the readings"
         ),
-        pytest.param(message().replace(b"1,", b"-NaN,"), Reason.BAD_JSON, "", id="a negative NaN"),
-        pytest.param(message().replace(b"1,", b"nan,"), Reason.BAD_JSON, "", id="another nan"),
+        pytest.param(message().replace(b"1,", b"--NaN,"), Reason.BAD_JSON, "", id="two signs"),
+        pytest.param(message().replace(b"1,", b"nano,"), Reason.BAD_JSON, "", id="another word"),
+        pytest.param(message().replace(b"1,", b"1nan,"), Reason.BAD_JSON, "", id="half a number"),
         pytest.param(
             message(unidade="\ud800"), Reason.BAD_JSON, "surrogate", id="half a character"
         ),
@@ -585,6 +596,107 @@ def test_it_checks_in_the_order_of_the_contract_when_several_things_are_wrong() 
     assert judge(wrong).refusals[0].reason is Reason.BAD_SCHEMA
     wrong = message(gateway_mac="x", timestamp="x")
     assert judge(wrong).refusals[0].reason is Reason.MAC_MISMATCH
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        sign + word
+        for sign in ("", "-", "+")
+        for word in ("nan", "NaN", "NAN", "inf", "INF", "Inf", "infinity", "INFINITY", "Infinity")
+    ],
+)
+def test_it_refuses_one_reading_alone_when_its_value_is_a_bare_word(word: str) -> None:
+    beside = '{"dispositivo_codigo":"D01","valor":2.5,"unidade":"kWh","note":"nan, \\"inf"}'
+    bad = f'{{"dispositivo_codigo":"D03","valor":{word},"unidade":"C"}}'
+    payload = MESSAGE(MAC, GOOD_TIME, f"{bad},{beside}").encode()
+    verdict = judge(payload)
+    [refusal] = verdict.refusals
+    assert (refusal.reason, refusal.index) == (Reason.BAD_VALUE, 0)
+    assert refusal.detail.endswith(f"got {word}")
+    assert [row[2] for row in verdict.good] == [25_000]
+    assert bad.encode() in reduce_payload(payload, 0)
+    assert_judged_alone_alike(payload)
+
+
+@pytest.mark.parametrize("word", ["nan", "-inf", "INFINITY"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        READING("D01", 1, "kWh", ',"rssi":{}'),
+        READING("D01", "[{}]", "kWh", ""),
+        '{{"dispositivo_codigo":{},"valor":1,"unidade":"kWh"}}',
+        READING("D01", 1, "kWh", "") + ",{}",
+    ],
+    ids=["a further key", "a list", "a code", "a reading"],
+)
+def test_it_refuses_a_message_when_a_bare_word_is_no_value_of_a_reading(
+    text: str, word: str
+) -> None:
+    payload = MESSAGE(
+        MAC, GOOD_TIME, text.replace("{}", word).replace("{{", "{").replace("}}", "}")
+    )
+    assert [refusal.reason for refusal in judge(payload.encode()).refusals] == [Reason.BAD_JSON]
+
+
+def test_it_reads_a_message_once_for_all_its_dead_letters(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    readings = ",".join([READING("D03", "NaN", "C", "")] * 500)
+    text = MESSAGE(MAC, GOOD_TIME, readings)
+    asked: list[str] = []
+
+    def read(given: str) -> object:
+        asked.append(given)
+        return read_json(given)
+
+    monkeypatch.setattr("telemetry.core.payload.read_json", read)
+    alone = {reduce_payload(text.encode(), index) for index in range(500)}
+    assert len(alone) == 1
+    assert asked == [text]
+
+
+@pytest.mark.parametrize("tail", ["x" * 60_000, "." + "1" * 60_000 + "Z"])
+def test_it_keeps_no_long_text_of_a_message(tail: str) -> None:
+    good = READING("D05", 1, "any", "")
+    judge(MESSAGE(MAC, GOOD_TIME, good).encode())
+    kept = choose_unit.cache_info().currsize, _read_instant_us.cache_info().currsize
+    for text in (
+        MESSAGE(MAC, "2026-02-18T11:00:00" + tail, good),
+        MESSAGE(MAC, GOOD_TIME + tail, good),
+        MESSAGE(MAC, GOOD_TIME, READING("D05", 1, tail, "")),
+    ):
+        assert judge(text.encode()).refusals
+    assert (choose_unit.cache_info().currsize, _read_instant_us.cache_info().currsize) == kept
+
+
+class CountingKey(str):
+    """A key that counts how often it is compared."""
+
+    __slots__ = ()
+    compared = 0
+
+    def __eq__(self, other: object) -> bool:
+        CountingKey.compared += 1
+        return str.__eq__(self, str(other))
+
+    __hash__ = str.__hash__
+
+
+def test_it_finds_a_key_that_comes_twice_in_one_pass() -> None:
+    keys = [CountingKey(f"k{number}") for number in range(2_000)]
+    members = Members((key, None) for key in [*keys, CountingKey("k1999")])
+    CountingKey.compared = 0
+    assert find_repeated_key(members) == "k1999"
+    assert CountingKey.compared < 2 * len(members)
+
+
+def test_it_looks_at_a_long_number_once() -> None:
+    """A run of digits that is tried from each of its digits costs the square of its length."""
+    digits = "1" * 10_000
+    assert _HAZARD.search("-" + digits)
+    assert _HAZARD.search("1e5" + digits)
+    assert not any(_HAZARD.match(digits, place) for place in range(1, 900))
 
 
 def test_it_keeps_further_keys_as_they_were_written() -> None:
@@ -671,6 +783,14 @@ def test_it_knows_a_mac_in_every_form_of_topic_and_payload(mac: str) -> None:
         "tds_new/device/aabbccddeeff/Telemetry",
         "tds_new/aa:bb:cc:dd:ee:ff",
         "tds_new/de:ad:be:ef:00:01/aa:bb:cc:dd:ee:ff ",
+        "tds_new/devices/aabbccddeeff-telemetry",
+        "tds_new/devices/aa:bb:cc:dd:ee:ff-telemetry",
+        "tds_new/devices/aa-bb-cc-dd-ee-ff-data",
+        "tds_new/devices-aabbccddeeff/telemetry",
+        "tds_new/device-aa-bb-cc-dd-ee-ff/telemetry",
+        "tds_new/mac:aabbccddeeff/telemetry",
+        "tds_new/devices/aa:bb:cc:dd:ee:ff:/telemetry",
+        "tds_new/devices_aa:bb:cc:dd:ee:ff_telemetry",
     ],
 )
 def test_it_names_the_gateway_when_a_wrong_topic_shows_its_mac(topic: str) -> None:
@@ -681,7 +801,19 @@ def test_it_names_the_gateway_when_a_wrong_topic_shows_its_mac(topic: str) -> No
 
 
 @pytest.mark.parametrize(
-    "topic", ["x", "tds_new/00aabbccddeeff00/telemetry", "tds_new/de:ad:be:ef:00:01/x", "/" * 9]
+    "topic",
+    [
+        "x",
+        "tds_new/00aabbccddeeff00/telemetry",
+        "tds_new/de:ad:be:ef:00:01/x",
+        "/" * 9,
+        "tds_new/devices/00:aa:bb:cc:dd:ee:ff/telemetry",
+        "tds_new/devices/aa:bb:cc:dd:ee:ff:00/telemetry",
+        "tds_new/devices/xaabbccddeeff/telemetry",
+        "tds_new/devices/aabbccddeeffx/telemetry",
+        "tds_new/550e8400-e29b-41d4-a716-aabbccddeeff/telemetry",
+        "tds_new/aa-bb:cc:dd:ee:ff/telemetry",
+    ],
 )
 def test_it_names_no_gateway_when_a_wrong_topic_shows_none_that_is_registered(topic: str) -> None:
     verdict = judge(message(), topic=topic)

@@ -83,6 +83,26 @@ def write(folder: Path, files: dict[str, str]) -> Path:
             id="another distribution",
         ),
         pytest.param(
+            {
+                "sources.list.d/caddy.list": "deb [signed-by=/usr/share/keyrings/c.gpg] "
+                "https://dl.example/public/caddy/stable/deb/debian any-version main\n",
+                "sources.list.d/docker.list": "deb https://docker.example/linux/debian bookworm "
+                "stable\n",
+                "sources.list.d/pgdg.list": "deb http://pg.example/repos/apt trixie-pgdg main\n",
+                "sources.list.d/chrome.list": "deb https://dl.example/chrome/deb/ stable main\n",
+                "sources.list.d/security.list": "deb http://site.example/sec trixie-security main\n"
+                "deb http://site.example/debian-security trixie main\n",
+                "sources.list.d/z.list": "deb http://site.example/debian stable-updates main\n",
+            },
+            "http://site.example/debian",
+            id="other vendors before it",
+        ),
+        pytest.param(
+            {"sources.list": "deb http://site.example/pool/debian-13/ trixie non-free main\n"},
+            "http://site.example/pool/debian-13",
+            id="a mirror under another path",
+        ),
+        pytest.param(
             {"sources.list": "deb cdrom:[Debian]/debian trixie main\ndeb file:/srv/debian x main"},
             None,
             id="what debootstrap may not reach",

@@ -126,6 +126,30 @@ def test_it_misses_a_pool_by_its_name_when_it_is_silent(redis: LeanRedis, now: l
     assert app.asked == [{"timeout": PING_TIMEOUT_S, **whom}]
 
 
+def test_it_forgets_a_sign_of_life_of_before_a_clock_jumped_back(
+    redis: LeanRedis, now: list[float]
+) -> None:
+    now[0] += 50_000
+    note_seen(redis, "gone")  # type: ignore[arg-type]
+    now[0] -= 50_000
+    [gone] = ask_pools(AnsweringCelery(), redis, wanted=1)  # type: ignore[arg-type]
+    assert (gone.name, gone.ok, gone.seen_age_s) == ("gone", False, 0.0)
+    note_seen(redis, "living")  # type: ignore[arg-type]
+    [living] = ask_pools(AnsweringCelery(), redis, wanted=1)  # type: ignore[arg-type]
+    assert living.name == "living"
+
+
+def test_it_keeps_the_sign_of_a_pool_whose_clock_is_a_little_ahead(
+    redis: LeanRedis, now: list[float]
+) -> None:
+    now[0] += 5
+    note_seen(redis, "ahead")  # type: ignore[arg-type]
+    now[0] -= 5
+    note_seen(redis, "living")  # type: ignore[arg-type]
+    pools = ask_pools(AnsweringCelery(), redis, wanted=2)  # type: ignore[arg-type]
+    assert [(pool.name, pool.seen_age_s) for pool in pools] == [("ahead", 0.0), ("living", 0.0)]
+
+
 def test_it_asks_all_when_fewer_pools_are_known_than_wanted(
     redis: LeanRedis, now: list[float]
 ) -> None:
