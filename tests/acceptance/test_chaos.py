@@ -29,20 +29,22 @@ def chaos(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 def test_it_loses_nothing_in_a_short_run_and_reports_it(tmp_path: Path) -> None:
     report = tmp_path / "report.json"
-    done = chaos("--schedules", "2", "--seed", "11", "--json", str(report))
+    load = ("--seconds", "3", "--rate", "400")
+    done = chaos("--schedules", "2", "--seed", "11", *load, "--json", str(report))
     assert done.returncode == 0, done.stdout + done.stderr
     assert "nothing lost, nothing twice, difference 0" in done.stdout
     figures = json.loads(report.read_text(encoding="utf-8"))
     assert figures["seed"] == 11
     assert figures["failed_schedules"] == []
-    assert figures["acknowledged"] == 2 * 5 * 800
+    assert figures["acknowledged"] == 2 * 3 * 400
     assert sum(figures["hits_by_kind"].values()) == 8
 
 
 def test_it_accounts_for_what_damaged_files_lose(tmp_path: Path) -> None:
     report = tmp_path / "report.json"
     done = chaos(
-        *("--corrupt", "--schedules", "2", "--faults", "1", "--seed", "3", "--json", str(report))
+        *("--corrupt", "--schedules", "2", "--faults", "1", "--seed", "3"),
+        *("--seconds", "4", "--rate", "400", "--json", str(report)),
     )
     assert done.returncode == 0, done.stdout + done.stderr
     truncated, flipped = json.loads(report.read_text(encoding="utf-8"))["results"]
@@ -54,7 +56,7 @@ def test_it_runs_stacks_side_by_side(tmp_path: Path) -> None:
     report = tmp_path / "report.json"
     done = chaos(
         *("--schedules", "2", "--stacks", "2", "--seed", "11", "--only", "cut"),
-        *("--seconds", "2", "--json", str(report)),
+        *("--seconds", "2", "--rate", "200", "--json", str(report)),
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "stack 1, schedule 1: " in done.stdout
