@@ -53,8 +53,8 @@ def provide_cluster(folder: Path) -> Path:
 
 def keep_copy(servers: ServerSet) -> None:
     """Keep the database as it is now under another name: what is made of that needs no migration.
-    Workers of TimescaleDB would be in it while it is copied."""
-    servers.postgres.reconfigure("timescaledb.max_background_workers = 0")
+    TimescaleDB would have workers in it, and what is in use is not copied."""
+    servers.postgres.reconfigure("shared_preload_libraries = ''")
     url = urlsplit(servers.environ["DATABASE_URL"])
     name = url.path.lstrip("/")
     with open_connection(
