@@ -4,16 +4,13 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from compose.local.folderlock import hold_lock
 from compose.local.servers import ServerSet
-from telemetry.store.connection import Connection, open_connection
+from telemetry.store.connection import Connection
 
 ROOT = Path(__file__).parents[1]
 KEPT_TABLES = ("django_migrations", "django_content_type", "auth_permission", "spatial_ref_sys")
-MIGRATED = "migrated"
-"""A database beside, as `migrate` made it, in the cluster that servers begin with."""
 FEW = 1_000
 TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> ALL (%s)"
 # What cannot be left as it was by deleting rows: chunks, and what the planner was told of a table.
@@ -43,25 +40,11 @@ def provide_cluster(folder: Path) -> Path:
                     env={**os.environ, **servers.environ},
                     check=True,
                 )
-                keep_copy(servers)
                 servers.postgres.stop()
                 fresh = folder / "cluster.new"
                 subprocess.run(["cp", "-a", servers.postgres.folder, fresh], check=True)
             fresh.rename(cluster)
     return cluster
-
-
-def keep_copy(servers: ServerSet) -> None:
-    """Keep the database as it is now under another name: what is made of that needs no migration.
-    TimescaleDB would have workers in it, and what is in use is not copied."""
-    servers.postgres.reconfigure("shared_preload_libraries = ''")
-    url = urlsplit(servers.environ["DATABASE_URL"])
-    name = url.path.lstrip("/")
-    with open_connection(
-        url._replace(path="/postgres").geturl(), name="test", statement_timeout_s=60
-    ) as connection:
-        connection.execute(f"CREATE DATABASE {MIGRATED} TEMPLATE {name}")  # type: ignore[arg-type]
-        connection.execute(f"ALTER DATABASE {MIGRATED} ALLOW_CONNECTIONS false")
 
 
 def clear_tables(connection: Connection) -> None:

@@ -11,13 +11,11 @@ from urllib.parse import urlsplit
 import pytest
 from psycopg.errors import InsufficientPrivilege
 
-from compose.local.servers import ServerSet
 from telemetry.store.connection import Connection, open_connection
 from telemetry.store.report import read_report
 from tests.acceptance.conftest import Gateways, Pipeline, fetch
 from tests.acceptance.processes import ROOT, wait_until
 from tests.acceptance.test_faults import publish_many, wait_for_acknowledged
-from tests.databases import MIGRATED
 
 pytestmark = pytest.mark.acceptance
 
@@ -39,18 +37,13 @@ def manage(environ: dict[str, str], *arguments: str) -> str:
 
 
 @pytest.fixture
-def other_database(
-    connection: Connection, stack_environ: dict[str, str], servers: ServerSet
-) -> Iterator[str]:
+def other_database(connection: Connection, stack_environ: dict[str, str]) -> Iterator[str]:
     """An empty database beside the first, as `migrate` makes it."""
     name = "restored"
     connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+    connection.execute(f"CREATE DATABASE {name}")
     url = urlsplit(stack_environ["DATABASE_URL"])._replace(path=f"/{name}").geturl()
-    if servers.is_migrated:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {MIGRATED}")  # type: ignore[arg-type]
-    else:
-        connection.execute(f"CREATE DATABASE {name}")
-        manage({**stack_environ, "DATABASE_URL": url}, "migrate", "-v0")
+    manage({**stack_environ, "DATABASE_URL": url}, "migrate", "-v0")
     yield url
     wait_until(
         lambda: drop_database(connection, name), timeout_s=30, what=f"{name} has no worker any more"
