@@ -20,13 +20,13 @@ TARGETS = (
     *(f"workers/{name}.py" for name in ("runner", "guard", "pool_guard")),
     "telemetry/store/ledger.py",
 )
-SOCKET_TESTS = ("tests/unit/bridge/test_session.py",)
+SOCKET_TESTS = tuple(f"tests/unit/bridge/test_{name}.py" for name in ("bulk", "session", "reading"))
 TESTS = (
     "tests/unit/test_ledger.py",
     "tests/unit/queue",
     "tests/unit/workers",
     *(f"tests/unit/bridge/test_{name}.py" for name in ("collector", "sender", "backpressure")),
-    "tests/unit/bridge/test_bridge.py",
+    *(f"tests/unit/bridge/test_{name}.py" for name in ("bridge", "bridge_rounds", "bridge_life")),
 )
 # The simulation has a session of its own: what reads sockets is for the tests that do.
 READS_SOCKETS = ("ingest_bridge/session.py", "ingest_bridge/bulk.py")

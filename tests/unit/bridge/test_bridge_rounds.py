@@ -1,0 +1,345 @@
+"""What a bridge reads, waits for, flushes and says while it goes round."""
+
+import json
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ingest_bridge import bridge as bridge_module
+from ingest_bridge.bridge import CONNECT_TIMEOUT_S, LONGEST_WAIT_S, REST_S
+from ingest_bridge.collector import FlushPolicy
+from ingest_bridge.errors import BridgeError
+from telemetry.queue.levels import Levels
+from tests.unit.bridge.rig import Rig, ScriptedSession, bring, close, subscribe
+
+FULL = Levels(0, 95)
+
+
+def make_lingering(monkeypatch: pytest.MonkeyPatch, **environ: str) -> Rig:
+    """A bridge that has sent a batch just now, so that the next message lingers."""
+    rig = Rig(monkeypatch, **{"BRIDGE_LINGER_MS": "500", **environ})
+    rig.play(subscribe, bring(1))
+    assert len(rig.queue.written) == 1
+    rig.clock.slept.clear()
+    rig.session.timeouts.clear()
+    return rig
+
+
+def states(rig: Rig) -> list[str]:
+    return [told["state"] for told in rig.queue.redis.told]
+
+
+def next_state(rig: Rig) -> str:
+    """What the bridge says of itself after one more round."""
+    rig.clock.advance(5)
+    rig.bridge.step()
+    return states(rig)[-1]
+
+
+def test_it_fills_batches_as_the_settings_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    rig = Rig(
+        monkeypatch,
+        BRIDGE_BATCH_MESSAGES="7",
+        BRIDGE_BATCH_BYTES="5000",
+        BRIDGE_LINGER_MS="20",
+        BRIDGE_LATE_LINGER_MS="300",
+        BRIDGE_BUSY_LINGER_MS="80",
+    )
+    assert rig.bridge._collector._policy == FlushPolicy(
+        messages=7, payload_bytes=5000, linger_s=0.02, late_linger_s=0.3, busy_linger_s=0.08
+    )
+
+
+def test_it_connects_in_its_first_round(rig: Rig) -> None:
+    rig.bridge.step()
+    assert rig.session.connected_at == [1_000.0]
+
+
+def test_it_connects_again_soon_after_a_session_that_served(rig: Rig) -> None:
+    for _ in range(8):
+        rig.play(close)
+        rig.clock.advance(6)
+    rig.play(subscribe, close)
+    closed_at = rig.clock.now_s
+    count = len(rig.session.connected_at)
+    rig.run_until(lambda: len(rig.session.connected_at) > count, within_s=1)
+    assert 0.1 <= rig.session.connected_at[-1] - closed_at < 0.2
+    rig.play(close)
+    rig.run_until(lambda: len(rig.session.connected_at) > count + 1, within_s=0.5)
+
+
+def test_it_waits_longer_each_time_that_the_broker_cannot_be_reached(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bridge_module.random, "random", lambda: 0.0)
+    rig.session.is_refused = True
+    rig.run_until(lambda: len(rig.session.connected_at) == 9, within_s=30)
+    at = rig.session.connected_at
+    gaps = [after - before for before, after in pairwise(at)]
+    assert gaps == pytest.approx([0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5, 5], abs=0.07)
+    assert rig.session.abandoned == 0
+    assert set(states(rig)) == {"connecting"}
+
+
+def test_it_does_not_spin_while_it_has_no_connection(rig: Rig) -> None:
+    rig.session.is_refused = True
+    for _ in range(20):
+        rig.bridge.step()
+    assert rig.clock.slept == [0.05] * 20
+
+
+def test_it_drops_a_connection_on_which_the_broker_is_silent_once(rig: Rig) -> None:
+    rig.bridge.step()
+    rig.clock.advance(CONNECT_TIMEOUT_S - 1)
+    rig.bridge.step()
+    assert rig.session.abandoned == 0
+    rig.clock.advance(2)
+    rig.bridge.step()
+    assert rig.session.abandoned == 1
+
+
+def test_it_keeps_a_connection_that_was_silent_before_it_served(rig: Rig) -> None:
+    rig.play(subscribe)
+    rig.clock.advance(CONNECT_TIMEOUT_S * 2)
+    rig.play(bring(1))
+    assert rig.session.abandoned == 0
+    assert rig.session.acknowledged == [(1, [1])]
+
+
+def test_it_writes_only_when_the_socket_takes_it(rig: Rig) -> None:
+    rig.play(subscribe)
+    assert rig.session.writes == 0
+    rig.session.is_writable = True
+    rig.bridge.step()
+    assert rig.session.writes == 1
+
+
+def test_it_waits_for_the_socket_when_it_has_nothing_else_to_do(rig: Rig) -> None:
+    rig.play(subscribe, steps=2)
+    assert rig.session.timeouts[-1] == LONGEST_WAIT_S
+    assert rig.clock.slept == []
+
+
+def test_it_rests_shortly_while_a_batch_lingers_and_sends_it_then(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rig = make_lingering(monkeypatch)
+    rig.clock.advance(0.1)
+    rig.play(bring(2), steps=2)
+    assert rig.clock.slept == [REST_S]
+    assert rig.session.timeouts == pytest.approx([LONGEST_WAIT_S, 0.5])
+    rig.run_until(lambda: len(rig.queue.written) == 2, within_s=0.6)
+
+
+def test_it_rests_no_longer_than_a_batch_lingers(monkeypatch: pytest.MonkeyPatch) -> None:
+    rig = make_lingering(monkeypatch, BRIDGE_LINGER_MS="2")
+    rig.clock.advance(0.001)
+    rig.play(bring(2), steps=2)
+    assert rig.clock.slept == pytest.approx([0.002])
+    assert len(rig.queue.written) == 2
+
+
+def test_it_waits_for_the_next_try_when_redis_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    rig = make_lingering(monkeypatch)
+    monkeypatch.setattr("ingest_bridge.sender.random.random", lambda: 0.0)
+    rig.clock.advance(1)
+    rig.queue.is_away = True
+    rig.play(bring(2), bring(3))
+    assert rig.session.timeouts[-1] == pytest.approx(0.1), "and not for the batch that lingers"
+    assert rig.clock.slept == []
+    rig.clock.advance(60)
+    rig.bridge.step()
+    rig.bridge.step()
+    assert rig.session.timeouts[-2] == 0.0, "overdue"
+    assert rig.session.timeouts[-1] == pytest.approx(0.2)
+
+
+def test_it_waits_at_most_half_a_second_for_a_try_that_is_far_off(
+    monkeypatch: pytest.MonkeyPatch, rig: Rig
+) -> None:
+    monkeypatch.setattr("ingest_bridge.sender.random.random", lambda: 0.0)
+    rig.queue.is_away = True
+    rig.play(subscribe, bring(1))
+    for _ in range(6):
+        rig.clock.advance(2)
+        rig.bridge.step()
+    assert rig.session.timeouts[-1] <= LONGEST_WAIT_S
+    rig.bridge.step()
+    assert rig.session.timeouts[-1] == LONGEST_WAIT_S
+
+
+def test_it_sends_nothing_and_goes_on_reading_while_it_is_paused(rig: Rig) -> None:
+    rig.play(subscribe)
+    rig.levels = FULL
+    assert next_state(rig) == "paused: Redis is 95% full, the mark is 80%"
+    rig.play(bring(1), bring(2))
+    assert rig.queue.written == []
+    assert rig.session.timeouts[-1] == LONGEST_WAIT_S
+    assert rig.clock.slept == []
+    rig.levels = Levels(0, 0)
+    rig.clock.advance(1)
+    rig.bridge.step()
+    assert rig.queue.counts == [2]
+    assert rig.session.acknowledged == [(1, [1, 2])]
+
+
+def test_it_fills_larger_batches_when_what_was_sent_waits_to_be_stored(rig: Rig) -> None:
+    rig.play(subscribe, bring(1))
+    rig.levels = Levels(0, 0, oldest_s=10)
+    rig.play(lambda _: rig.clock.advance(0.11), bring(2))
+    came_s = rig.clock.now_s
+    assert len(rig.queue.written) == 1
+    rig.run_until(lambda: len(rig.queue.written) == 2, within_s=0.4)
+    assert rig.clock.now_s - came_s > 0.2
+
+
+def test_it_sends_what_it_has_read_when_the_batch_is_full_and_reads_on_then(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rig = Rig(monkeypatch, BRIDGE_BATCH_MESSAGES="2")
+    rig.play(subscribe, (bring(1), bring(2), bring(3)))
+    assert rig.queue.counts == [2]
+    rig.bridge.step()
+    assert rig.queue.counts == [2, 1]
+    assert rig.session.acknowledged == [(1, [1, 2]), (1, [3])]
+
+
+def test_it_reads_all_that_has_come_when_nothing_can_be_sent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rig = Rig(monkeypatch, BRIDGE_BATCH_MESSAGES="2")
+    rig.queue.is_away = True
+    rig.play(subscribe, bring(1), (bring(2), bring(3), bring(4), bring(5)))
+    assert rig.bridge._waiting_messages() == 5
+
+
+def test_it_lets_go_of_what_came_when_the_connection_is_closed_in_the_same_round(rig: Rig) -> None:
+    rig.play(subscribe)
+    rig.session.on_keep_alive = close
+    rig.play(bring(1))
+    assert rig.queue.written == []
+
+
+def test_it_stops_reading_a_connection_that_closes(rig: Rig) -> None:
+    def bring_and_close(session: ScriptedSession) -> None:
+        bring(1)(session)
+        close(session)
+
+    rig.play(subscribe, (bring_and_close, bring(2)))
+    assert rig.queue.written == []
+
+
+@pytest.mark.parametrize(("size", "is_dropped"), [(999, False), (1_000, True)])
+def test_it_leaves_to_the_broker_what_it_cannot_hold(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, size: int, is_dropped: bool
+) -> None:
+    monkeypatch.setattr(bridge_module, "HELD_BYTES", 1_000)
+    rig.queue.is_away = True
+    rig.play(subscribe, bring(1), (bring(2, payload=b"x" * size),))
+    assert rig.session.abandoned == int(is_dropped)
+    assert rig.bridge._waiting_messages() == (1 if is_dropped else 2)
+
+
+def overflow(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bridge_module, "HELD_BYTES", 1_000)
+    rig.play(bring(2, payload=b"x" * 2_000))
+    assert not rig.session.is_open
+
+
+def test_it_stays_away_from_the_broker_after_it_overflowed_until_redis_is_back(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig.queue.is_away = True
+    rig.play(subscribe, bring(1))
+    overflow(rig, monkeypatch)
+    for _ in range(200):
+        rig.bridge.step()
+    assert len(rig.session.connected_at) == 1
+    rig.queue.is_away = False
+    rig.run_until(lambda: len(rig.session.connected_at) == 2, within_s=5)
+    assert rig.queue.counts == [1]
+    rig.queue.is_away = True
+    rig.play(subscribe, bring(2), close)
+    rig.run_until(lambda: len(rig.session.connected_at) == 3, within_s=1)  # nothing overflowed now
+
+
+def test_it_stays_away_from_the_broker_after_it_overflowed_while_it_is_paused(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig.play(subscribe)
+    rig.levels = FULL
+    next_state(rig)
+    overflow(rig, monkeypatch)
+    for _ in range(200):
+        rig.bridge.step()
+    assert len(rig.session.connected_at) == 1
+    rig.levels = Levels(0, 0)
+    rig.run_until(lambda: len(rig.session.connected_at) == 2, within_s=1)
+
+
+def test_it_says_what_it_does(rig: Rig) -> None:
+    assert next_state(rig) == "connecting"
+    rig.play(subscribe)
+    assert next_state(rig) == "ready"
+    rig.queue.is_away = True
+    rig.play(bring(1))
+    assert next_state(rig) == "waiting for redis"
+    rig.queue.is_away = False
+    rig.bridge.step()
+    rig.clock.advance(5)
+    rig.bridge.step()
+    assert next_state(rig) == "ready"
+    rig.session.is_retiring = True
+    assert next_state(rig) == "retiring"
+
+
+def test_it_tells_its_figures(rig: Rig) -> None:
+    rig.play(subscribe, bring(1, 2))
+    progress_at = rig.clock.now_s
+    rig.queue.is_away = True
+    rig.play(bring(3), bring(4, 5))
+    next_state(rig)
+    told: dict[str, Any] = rig.queue.redis.told[-1]
+    assert told["progress_at"] == progress_at
+    assert told["waiting_messages"] == 3
+    assert (told["sent_messages"], told["sent_batches"]) == (2, 1)
+
+
+def test_it_writes_its_state_and_figures_to_the_health_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    path = tmp_path / "health.json"
+    rig = Rig(monkeypatch, BRIDGE_HEALTH_FILE=str(path))
+    began_at = rig.clock.now_s
+    rig.play(subscribe)
+    next_state(rig)
+    written = json.loads(path.read_text())
+    assert (written["state"], written["progress_at"]) == ("ready", began_at)
+    assert written["at"] == rig.clock.now_s
+
+
+def test_it_goes_on_when_its_lease_cannot_be_renewed(rig: Rig) -> None:
+    rig.queue.redis.is_away = True
+    rig.session.broker_dropped = 4
+    rig.play(subscribe, bring(1))
+    assert rig.session.acknowledged == [(1, [1])]
+    rig.queue.redis.is_away = False
+    next_state(rig)
+    assert rig.queue.dropped == [4]
+
+
+def test_it_passes_on_what_the_broker_dropped_once(rig: Rig) -> None:
+    rig.session.broker_dropped = 0
+    rig.play(subscribe)
+    rig.session.broker_dropped = 7
+    rig.bridge.step()
+    rig.bridge.step()
+    assert rig.queue.dropped == [0, 7]
+
+
+def test_it_ends_when_another_bridge_took_its_id(rig: Rig) -> None:
+    rig.queue.redis.is_taken = True
+    with pytest.raises(BridgeError, match="another bridge took this id"):
+        rig.bridge.step()
