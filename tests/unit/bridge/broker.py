@@ -103,7 +103,7 @@ class Broker:
     def feed(self, data: bytes) -> None:
         """Send what is larger than the buffers of a socket, and let the session read all of it."""
         self.socket.setblocking(False)
-        while data:
+        while data and self.session.is_open:
             with suppress(BlockingIOError):
                 data = data[self.socket.send(data) :]
             self.let_read()

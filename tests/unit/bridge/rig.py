@@ -17,6 +17,7 @@ from telemetry.core.batch import RawMessage
 from telemetry.queue.levels import Levels
 
 MOST_QUESTIONS = 100_000
+FULL = Levels(0, 95)
 ENVIRON = {
     "REDIS_URL": "redis://127.0.0.1:1/0",
     "MQTT_HOST": "127.0.0.1",
@@ -217,3 +218,14 @@ def subscribe(session: ScriptedSession) -> None:
 
 def close(session: ScriptedSession) -> None:
     session.is_open = session.is_ready = False
+
+
+def states(rig: Rig) -> list[str]:
+    return [told["state"] for told in rig.queue.redis.told]
+
+
+def next_state(rig: Rig) -> str:
+    """What the bridge says of itself after one more round."""
+    rig.clock.advance(5)
+    rig.bridge.step()
+    return states(rig)[-1]
