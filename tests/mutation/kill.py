@@ -31,7 +31,7 @@ TESTS = ("tests/unit/test_ledger.py", "tests/unit/queue", "tests/unit/workers")
 READS_SOCKETS = ("ingest_bridge/session.py", "ingest_bridge/bulk.py")
 SEEDS = range(200)
 TIMEOUT_S = 90
-CPU_S = 20  # what goes round for ever is noticed sooner than by the clock of a busy machine
+CPU_S = 8  # what goes round for ever is noticed sooner than by the clock of a busy machine
 
 
 def warm_up() -> None:

@@ -96,8 +96,8 @@ class Broker:
     def say(self, data: bytes) -> None:
         """Send, and let the session read all of it."""
         self.socket.sendall(data)
-        if data:
-            self.session.wait(5)
+        if data and self.session.is_open:
+            assert self.session.wait(5)[0], "nothing has come"
         self.let_read()
 
     def feed(self, data: bytes) -> None:

@@ -195,6 +195,7 @@ def test_it_ends_when_it_is_stopped_while_redis_is_away_at_the_start(rig: Rig) -
     def sleep_and_stop(delay_s: float) -> None:
         sleep(delay_s)
         rig.bridge.stop()
+        rig.queue.redis.is_away = False
 
     rig.clock.sleep = sleep_and_stop  # type: ignore[method-assign]
     rig.queue.redis.is_away = True

@@ -77,7 +77,9 @@ def test_it_says_what_it_does(rig: Rig) -> None:
 
 
 def test_it_tells_its_figures(rig: Rig) -> None:
-    rig.play(subscribe, bring(1, 2))
+    rig.play(subscribe)
+    rig.clock.advance(30)
+    rig.play(bring(1, 2))
     progress_at = rig.clock.now_s
     rig.queue.is_away = True
     rig.play(bring(3), bring(4, 5))

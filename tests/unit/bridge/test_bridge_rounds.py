@@ -1,6 +1,7 @@
 """What a bridge reads, waits for and sends while it goes round."""
 
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
@@ -49,17 +50,40 @@ def test_it_connects_in_its_first_round(rig: Rig) -> None:
     assert rig.session.connected_at == [1_000.0]
 
 
-def test_it_connects_again_soon_after_a_session_that_served(rig: Rig) -> None:
+def test_it_connects_again_soon_after_a_session_that_served(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bridge_module.random, "random", lambda: 0.0)
     for _ in range(8):
         rig.play(close)
         rig.clock.advance(6)
     rig.play(subscribe, close)
-    closed_at = rig.clock.now_s
     count = len(rig.session.connected_at)
-    rig.run_until(lambda: len(rig.session.connected_at) > count, within_s=1)
-    assert 0.1 <= rig.session.connected_at[-1] - closed_at < 0.2
-    rig.play(close)
-    rig.run_until(lambda: len(rig.session.connected_at) > count + 1, within_s=0.5)
+    closed_at = rig.clock.now_s
+    rig.session.script.append(close)
+    rig.run_until(lambda: len(rig.session.connected_at) > count + 1, within_s=1)
+    first_at, second_at = rig.session.connected_at[-2:]
+    assert 0.1 <= first_at - closed_at < 0.18
+    assert 0.1 <= second_at - first_at < 0.18, "the waits of before are forgotten"
+
+
+def test_it_says_once_that_a_connection_serves_and_once_that_it_ended(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines: list[str] = []
+
+    class Lines:
+        def note(self, event: str, **_: Any) -> None:
+            lines.append(event)
+
+        info = warning = error = debug = note
+
+    monkeypatch.setattr(bridge_module, "log", Lines())
+    rig.play(subscribe, bring(1), steps=4)
+    assert lines == ["connected"]
+    rig.session.is_refused = True
+    rig.play(close, steps=4)
+    assert [line for line in lines if line != "broker_unavailable"] == ["connected", "disconnected"]
 
 
 def test_it_waits_longer_each_time_that_the_broker_cannot_be_reached(
