@@ -381,6 +381,15 @@ def test_it_begins_with_the_alarm_that_others_raised(
     assert list_waiting_ids(queue.redis)
 
 
+def test_it_leaves_the_alarm_that_others_raised_after_it_began(
+    runner: BatchRunner, queue: BatchQueue
+) -> None:
+    runner.run(queue.put(make_messages(b"1"), source="bridge-1"))
+    raise_alarm(queue.redis, reason="others saw it")
+    runner.run(queue.put(make_messages(b"2"), source="bridge-1"))
+    assert read_alarm(queue.redis) == "others saw it"
+
+
 def test_it_notes_progress_once_a_second(
     runner: BatchRunner, queue: BatchQueue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
