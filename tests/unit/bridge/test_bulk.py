@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 from paho.mqtt.client import Client
+from paho.mqtt.enums import MQTTErrorCode
 
 from ingest_bridge.bulk import BulkClient, supports_bulk
 from telemetry.core.batch import RawMessage
@@ -106,6 +107,24 @@ def test_it_takes_topics_longer_than_a_byte_says(bulk: Broker) -> None:
         for payload in (b"", b"x" * 20_000):
             bulk.feed(publish(payload, topic=topic, packet_id=513))
             assert bulk.received.pop() == (RawMessage(topic, payload), 513)
+
+
+def test_it_answers_as_stock_reading_does(bulk: Broker) -> None:
+    client = bulk.session._client
+    assert isinstance(client, BulkClient)
+    assert client.read_bulk() == MQTTErrorCode.MQTT_ERR_SUCCESS, "nothing has come"
+    for data, answer in (
+        (publish(b"m") + publish(b"half")[:-1], MQTTErrorCode.MQTT_ERR_SUCCESS),
+        (b"f" + make_packet(""), MQTTErrorCode.MQTT_ERR_PROTOCOL),
+    ):
+        bulk.socket.sendall(data)
+        assert bulk.session.wait(5)[0]
+        assert client.read_bulk() == answer
+    assert client.read_bulk() == MQTTErrorCode.MQTT_ERR_NO_CONN
+    bulk.accept()
+    bulk.socket.close()
+    assert bulk.session.wait(5)[0]
+    assert client.read_bulk() == MQTTErrorCode.MQTT_ERR_CONN_LOST
 
 
 def make_packet(body: str, *, first: int = 0x32, fill: int = 0) -> bytes:
