@@ -3,6 +3,7 @@
 import importlib
 import os
 import signal
+from pathlib import Path
 from types import FunctionType
 from typing import Any
 
@@ -61,10 +62,12 @@ def is_killed(mutant: Mutant) -> bool:
 
 def is_noticed(mutant: Mutant) -> bool:
     """Whether the tests of the changed code fail, or the simulation finds something."""
-    if mutant.path in READS_SOCKETS:
-        return run_tests(SOCKET_TESTS)
-    tests = BRIDGE_TESTS if mutant.path.startswith("ingest_bridge/") else TESTS
-    return run_tests(tests) or simulate()
+    reads_sockets = mutant.path in READS_SOCKETS
+    of_bridge = SOCKET_TESTS if reads_sockets else BRIDGE_TESTS
+    tests = of_bridge if mutant.path.startswith("ingest_bridge/") else TESTS
+    likely = f"/test_{Path(mutant.path).stem}.py"
+    in_order = sorted(tests, key=lambda path: not path.endswith(likely))
+    return run_tests(tuple(in_order)) or (not reads_sockets and simulate())
 
 
 def plant(mutant: Mutant) -> None:
