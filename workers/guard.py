@@ -55,6 +55,7 @@ class RejectGuard:
         self._served_at: dict[str, float] = {}
         self._refused_at: dict[str, float] = {}
         self.reason = reason
+        self.is_borrowed = bool(reason)
 
     @property
     def is_tripped(self) -> bool:
@@ -89,9 +90,12 @@ class RejectGuard:
         """While the guard is tripped nothing is forgotten: a gateway stays refused until it is
         served. A process that began with the reason of another waits until it has heard enough."""
         refused, count = self._count()
-        has_heard_enough = count >= self._policy.gateways or not refused
-        if has_heard_enough and not self._is_too_much(refused, count):
-            self.reason = ""
+        if count >= self._policy.gateways and not self._is_too_much(refused, count):
+            self.let_go()
+
+    def let_go(self) -> None:
+        """Hold nothing any more."""
+        self.reason, self.is_borrowed = "", False
 
     def _count(self) -> tuple[int, int]:
         """Gateways that got nothing in, and all that were heard of."""

@@ -30,6 +30,7 @@ class PoolGuard:
         )
         self._redis = redis
         self._guard: RejectGuard | None = None
+        self._holds_faults = False
 
     def choose_held(self, source: str, heard: Heard, verdicts: list[Verdict]) -> list[int]:
         """Positions of the messages of a batch that must be held."""
@@ -42,7 +43,18 @@ class PoolGuard:
         when those of all gateways do, the fault is ours. `mac`: empty when it is not registered."""
         if source in REQUESTED_SOURCES or not mac:
             return False
-        return self._holds(Heard(frozenset(), frozenset([mac])))
+        self._holds_faults = self._holds(Heard(frozenset(), frozenset([mac])))
+        return self._holds_faults
+
+    def holds_faults(self, source: str) -> bool:
+        """Whether messages that fail for unknown reasons are held: then a batch that fails need not
+        be taken apart first, which would make a batch of each message."""
+        if source in REQUESTED_SOURCES or not self._holds_faults:
+            return False
+        self._holds_faults = self._open_guard().is_tripped and not is_overruled(self._redis)
+        if self._holds_faults:
+            raise_alarm(self._redis, reason=self._open_guard().reason)
+        return self._holds_faults
 
     def note_stored(self, source: str, heard: Heard) -> None:
         """Learn from a batch that was stored which gateways are served."""
@@ -51,6 +63,8 @@ class PoolGuard:
         guard = self._open_guard()
         was_tripped = guard.is_tripped
         guard.note_served(heard.served, now_s=time.monotonic())
+        if guard.is_borrowed and not read_alarm(self._redis):
+            guard.let_go()
         if was_tripped and not guard.is_tripped:
             log.info("guard_let_go")
             clear_alarm(self._redis)

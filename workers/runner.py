@@ -3,6 +3,7 @@
 import random
 import time
 import traceback
+from datetime import datetime
 
 import structlog
 from celery import Celery
@@ -21,7 +22,6 @@ from telemetry.core.retry import backoff_delay_s
 from telemetry.queue.batches import BatchQueue, ClaimedBatch
 from telemetry.queue.pools import note_progress, note_wait
 from telemetry.store.batch_store import BatchStore
-from telemetry.store.batches import StoredBatch
 from telemetry.store.faults import is_transient, judge_fault
 from telemetry.store.ledger import AlreadyStoredError, BatchSplitError, choose_second_half
 from workers.guard import hear
@@ -50,6 +50,7 @@ class BatchRunner:
         self._guard = PoolGuard(options, queue.redis)
         self._pool = pool
         self._noted_s = float("-inf")
+        self._left: list[str] = []  # batches left because Redis failed: their starts do not count
 
     def run(self, batch_id: str) -> None:
         """Bring a batch to its end, or leave it pending for `requeue_stale_batches`.
@@ -61,13 +62,20 @@ class BatchRunner:
             log.error("bad_batch_id", batch_id=str(batch_id)[:80])
             return
         try:
+            self._give_back_left()
             batch = self._queue.claim(batch_id)
             if batch is None:
                 self._check_gone(batch_id)
             else:
                 self._run_claimed(batch)
         except (RedisError, QueueError) as error:
+            self._left.append(batch_id)
             log.warning("batch_left_pending", batch_id=batch_id, error=str(error))
+
+    def _give_back_left(self) -> None:
+        while self._left:
+            self._queue.release(self._left[-1])
+            self._left.pop()
 
     def close(self) -> None:
         """Close the connections."""
@@ -89,7 +97,7 @@ class BatchRunner:
             attempt += 1
             try:
                 if fault:
-                    self._isolate(batch, messages, fault)
+                    self._isolate(batch, messages, fault, is_spent=is_spent)
                 else:
                     self._store_batch(batch, messages)
                 return
@@ -106,7 +114,7 @@ class BatchRunner:
     def _limit_attempts(self, batch: ClaimedBatch, messages: list[RawMessage]) -> int:
         """Starts after which a batch counts as one that ends its worker. The halves of such a
         batch get one; the last message alone gets all again, before it becomes a dead letter."""
-        is_half = "." in batch.id and len(messages) > 1
+        is_half = batch.is_suspect and len(messages) > 1
         return 1 if is_half else self._options.attempts
 
     def _store_batch(self, batch: ClaimedBatch, messages: list[RawMessage]) -> None:
@@ -123,18 +131,20 @@ class BatchRunner:
             log.info("batch_already_stored", batch_id=batch.id)
         except BatchSplitError as split:
             log.info("batch_already_split", batch_id=batch.id)
-            self._queue.split(batch, messages, second_part=split.second_part)
+            self._queue.split(
+                batch, messages, second_part=split.second_part, is_suspect=batch.is_suspect
+            )
             return
         else:
             self._guard.note_stored(batch.source, heard)
-            self._note_presence(batch, stored)
+            self._note_presence(batch, stored.seen)
         self._finish(batch)
 
-    def _note_presence(self, batch: ClaimedBatch, stored: StoredBatch) -> None:
+    def _note_presence(self, batch: ClaimedBatch, seen: dict[int, datetime]) -> None:
         if batch.source in REQUESTED_SOURCES:  # history says nothing of who is there now
             return
         try:
-            self._store.note_presence(stored)
+            self._store.note_presence(seen)
         except Exception as error:
             if not is_transient(error):
                 raise
@@ -145,15 +155,22 @@ class BatchRunner:
         other gateways sent in the same batch becomes a batch of its own and is stored."""
         if len(held) < len(messages):
             self._split(batch, messages, second_part=held)
-        else:
-            log.warning("batch_held", batch_id=batch.id, messages=len(messages))
-            self._queue.hold(batch.id)
+            return
+        log.warning("batch_held", batch_id=batch.id, messages=len(messages))
+        self._note_presence(batch, self._store.list_heard(batch, messages))
+        self._queue.hold(batch.id)
 
-    def _isolate(self, batch: ClaimedBatch, messages: list[RawMessage], fault: str) -> None:
+    def _isolate(
+        self, batch: ClaimedBatch, messages: list[RawMessage], fault: str, *, is_spent: bool
+    ) -> None:
         """Split a batch that cannot be stored, until the culprit stands alone."""
         if len(messages) > 1:
+            if not is_spent and self._guard.holds_faults(batch.source):
+                self._put_aside(batch, messages, list(range(len(messages))))
+                return
             log.error("batch_split", batch_id=batch.id, messages=len(messages), detail=fault)
-            self._split(batch, messages, second_part=choose_second_half(len(messages)))
+            half = choose_second_half(len(messages))
+            self._split(batch, messages, second_part=half, is_suspect=True)
             return
         mac = self._store.find_gateway(messages[0])
         if self._guard.holds_rejected(batch.source, mac):
@@ -167,16 +184,22 @@ class BatchRunner:
         self._finish(batch)
 
     def _split(
-        self, batch: ClaimedBatch, messages: list[RawMessage], *, second_part: list[int]
+        self,
+        batch: ClaimedBatch,
+        messages: list[RawMessage],
+        *,
+        second_part: list[int],
+        is_suspect: bool = False,
     ) -> None:
         """Split a batch in the ledger, then in Redis. Who was first says where."""
+        is_suspect = is_suspect or batch.is_suspect
         try:
             second_part = self._store.split(batch, second_part=second_part)
         except AlreadyStoredError:
             log.info("batch_already_stored", batch_id=batch.id)
             self._finish(batch)
         else:
-            self._queue.split(batch, messages, second_part=second_part)
+            self._queue.split(batch, messages, second_part=second_part, is_suspect=is_suspect)
 
     def _wait(self, batch: ClaimedBatch, attempt: int, error: Exception) -> bool:
         """Wait out a fault that passes. False: the worker stops, the batch stays pending."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from compose.bench.aggregates import run_aggregates
+from compose.bench.alone import WARM_TIMES
 from compose.bench.dashboard import Load, run_dashboard
 from compose.bench.drain import Drain, run_drain
 from compose.bench.guard import Beside, run_guard
@@ -20,7 +21,12 @@ from compose.local.layout import StackError
 
 Say = Callable[[str], None]
 
-MAY_BE_ZERO = (("drain", "naive"), ("scale", "rows"), ("dashboard", "millions"))
+MAY_BE_ZERO = (
+    ("drain", "naive"),
+    ("scale", "rows"),
+    ("dashboard", "millions"),
+    ("dashboard", "warm"),
+)
 
 
 def main(arguments: list[str]) -> int:
@@ -95,6 +101,12 @@ def make_parser() -> argparse.ArgumentParser:
     guard.add_argument("--seconds", type=float, default=20.0, help="each time; default 20")
     guard.add_argument("--wrong", type=int, default=14, help="gateways at 1970; default 14")
     guard.add_argument("--wrong-rate", type=float, default=14.0, help="of those; default 14")
+    guard.add_argument(
+        "--alone", type=float, default=10.0, help="seconds of those by themselves; default 10"
+    )
+    guard.add_argument(
+        "--right-again", type=float, default=10.0, help="seconds with the right time; default 10"
+    )
     scale = benches.add_parser("scale", help="the drain with more of one thing")
     _add_common(scale, _scale, runs=1)
     scale.add_argument("--count", type=int, default=200_000, help="messages; default 200,000")
@@ -120,6 +132,9 @@ def make_parser() -> argparse.ArgumentParser:
     _add_common(dashboard, _dashboard, runs=1)
     dashboard.add_argument("--millions", type=int, default=0, help="readings that stand; default 0")
     dashboard.add_argument("--times", type=int, default=50, help="of each address; default 50")
+    dashboard.add_argument(
+        "--warm", type=int, default=WARM_TIMES, help="of each before; default %(default)s"
+    )
     dashboard.add_argument("--rate", type=float, default=5_000.0, help="messages a second")
     dashboard.add_argument("--seconds", type=float, default=60.0, help="of each flow; default 60")
     dashboard.add_argument("--members", type=int, default=50, help="who look on; default 50")
@@ -162,7 +177,14 @@ def _latency(options: argparse.Namespace, _: Say) -> Run:
 
 
 def _guard(options: argparse.Namespace, _: Say) -> Run:
-    load = Beside(options.rate, options.seconds, options.wrong, options.wrong_rate)
+    load = Beside(
+        rate=options.rate,
+        seconds=options.seconds,
+        wrong=options.wrong,
+        wrong_rate=options.wrong_rate,
+        alone=options.alone,
+        right_again=options.right_again,
+    )
     return run_guard(load, concurrency=options.concurrency)
 
 
@@ -191,6 +213,7 @@ def _dashboard(options: argparse.Namespace, say: Say) -> Run:
     return run_dashboard(
         millions=options.millions,
         times=options.times,
+        warm=options.warm,
         load=Load(options.rate, options.seconds, options.members),
         concurrency=options.concurrency,
         say=say,

@@ -22,8 +22,10 @@ class Tour:
         self._chance = random.Random(11)
         self._today = datetime.now(UTC).date()
 
-    def measure(self, *, times: int) -> Run:
-        """Milliseconds of every page, parts that did not change, endpoints. Raises `StackError`."""
+    def measure(self, *, times: int, warm: int = WARM_TIMES) -> Run:
+        """Milliseconds of every page, parts that did not change, endpoints. Raises `StackError`.
+
+        `warm`: requests of each that are not measured."""
         requests: dict[str, Callable[[], Answer]] = {
             **{name: partial(self._open, address) for name, address in PAGES.items()},
             **{f"{name}, unchanged": self._watch(PAGES[name]) for name in LIVE},
@@ -31,8 +33,8 @@ class Tour:
         }
         run: Run = {}
         for name, request in requests.items():
-            found = [_require(request(), name=name).ms for _ in range(WARM_TIMES + times)]
-            measured = percentiles(found[WARM_TIMES:])
+            found = [_require(request(), name=name).ms for _ in range(warm + times)]
+            measured = percentiles(found[warm:])
             run |= {f"{name}, {point}, ms": value for point, value in measured.items()}
         return run
 

@@ -51,8 +51,11 @@ class Scene(Struct, frozen=True):
     places: dict[str, list[Place]]
 
 
-def run_dashboard(*, millions: int, times: int, load: Load, concurrency: int, say: Say) -> Run:
-    """Milliseconds of each address, asked `times` times, and of the members under load.
+def run_dashboard(
+    *, millions: int, times: int, warm: int, load: Load, concurrency: int, say: Say
+) -> Run:
+    """Milliseconds of each address, asked `times` times after `warm` times, and of the members
+    under load.
 
     Raises `StackError`, also when an address by itself does not answer as it should.
     """
@@ -60,7 +63,7 @@ def run_dashboard(*, millions: int, times: int, load: Load, concurrency: int, sa
         run = _prepare_accounts(rig, millions=millions, say=say)
         scene = _set_scene(rig, members=load.members)
         places = [place for name in NAMES for place in scene.places[name]]
-        run |= Tour(scene.visitors[0], places=places).measure(times=times)
+        run |= Tour(scene.visitors[0], places=places).measure(times=times, warm=warm)
         say("every address was measured by itself")
         run |= _measure_load(scene, load=load, say=say)
         scene.pipeline.close(counts_rows=not millions)

@@ -144,7 +144,7 @@ def cost_by_message(
     *, before: dict[str, float], after: dict[str, float], count: int
 ) -> dict[str, float]:
     """CPU microseconds for each message, by process and together, from CPU seconds before and
-    after. Differences of some 10 ms are the system's own grain."""
+    after."""
     costs = {f"{name}, us": (after[name] - before[name]) / count * 1e6 for name in after}
     return {**costs, "all, us": sum(costs.values())}
 

@@ -22,9 +22,8 @@ from telemetry.core.batch import PENDING_KEY
 from telemetry.queue.alarm import read_alarm
 
 WARM_S = 1.0
-ALONE_S = 10.0
 WINDOW_S = 5  # of the guard: short, or those who spoke before would keep it from holding
-RIGHT_AGAIN_S = 10.0
+HOLDS_WITHIN_S = 20.0
 STORED_WITHIN_S = 30.0
 LET_GO_WITHIN_S = 90.0
 POINTS = (50, 95, 99)
@@ -35,12 +34,15 @@ SELECT coalesce(sum(occurrences), 0) FROM dead_letter WHERE reason = 'timestamp_
 
 @dataclass(frozen=True)
 class Beside:
-    """`wrong` gateways whose clocks stand at 1970 send `wrong_rate` messages a second."""
+    """`wrong` gateways whose clocks stand at 1970 send `wrong_rate` messages a second: `alone` for
+    so many seconds, and for `right_again` seconds with the right time."""
 
     rate: float = 500.0
     seconds: float = 20.0
     wrong: int = 14
     wrong_rate: float = 14.0
+    alone: float = 10.0
+    right_again: float = 10.0
 
 
 def run_guard(load: Beside, *, concurrency: int) -> Run:
@@ -57,7 +59,7 @@ def run_guard(load: Beside, *, concurrency: int) -> Run:
             wrong = _start_wrong(rig, load)
             wait_until(
                 lambda: bool(read_alarm(redis)),
-                timeout_s=ALONE_S,
+                timeout_s=HOLDS_WITHIN_S,
                 what=f"the guard holds what {load.wrong} gateways with clocks of 1970 send",
             )
             beside = _measure(pipeline, announcements, load)
@@ -124,9 +126,9 @@ def _wait_until_stored(connection: psycopg.Connection, *, count: int, since: flo
 
 def _start_wrong(rig: Rig, load: Beside) -> Supervised:
     """They send until they are stopped."""
-    seconds = ALONE_S + load.seconds + WARM_S + 2 * STORED_WITHIN_S
+    seconds = load.alone + HOLDS_WITHIN_S + load.seconds + WARM_S + 2 * STORED_WITHIN_S
     wrong = _launch(rig, *_name_wrong(load), "--seconds", str(seconds), "--from-1970")
-    time.sleep(ALONE_S)
+    time.sleep(load.alone)
     return wrong
 
 
@@ -139,14 +141,14 @@ def _end_wrong(wrong: Supervised) -> int:
 def _set_right(rig: Rig, redis: Redis, load: Beside) -> float:
     """The same gateways with the right time; seconds until nothing is held or pending."""
     started_s = time.monotonic()
-    right = _launch(rig, *_name_wrong(load), "--seconds", str(RIGHT_AGAIN_S))
+    right = _launch(rig, *_name_wrong(load), "--seconds", str(load.right_again))
     wait_until(
         lambda: not read_alarm(redis) and not redis.zcard(PENDING_KEY),
         timeout_s=LET_GO_WITHIN_S,
         what="the guard lets go and nothing is pending",
     )
     let_go_s = time.monotonic() - started_s
-    wait_until(lambda: not right.is_running, timeout_s=RIGHT_AGAIN_S + 30, what="the last flow")
+    wait_until(lambda: not right.is_running, timeout_s=load.right_again + 30, what="the last flow")
     wait_until(lambda: not redis.zcard(PENDING_KEY), timeout_s=30, what="nothing is pending")
     return let_go_s
 

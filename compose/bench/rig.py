@@ -75,7 +75,7 @@ class Rig:
         process = Supervised(name, argv, environ, self._folder / f"{name}.log")
         process.is_wanted = True
         process.look(now_s=time.monotonic())
-        self._exit.callback(process.stop)
+        self._exit.callback(process.kill)  # what was to be measured is, and no data is kept
         return process
 
     def manage(self, *arguments: str) -> str:
@@ -146,10 +146,18 @@ def wait_until(condition: Callable[[], bool], *, timeout_s: float, what: str) ->
 def tree_seconds(pid: int) -> float:
     """CPU seconds of a process, its living children and those that ended."""
     process = psutil.Process(pid)
-    own = process.cpu_times()
-    total = own.user + own.system + own.children_user + own.children_system
+    ended = process.cpu_times()
+    total = _own_seconds(pid) + ended.children_user + ended.children_system
     for child in process.children(recursive=True):
-        with suppress(psutil.NoSuchProcess):  # its time is its parent's by then
-            times = child.cpu_times()
-            total += times.user + times.system
+        with suppress(ProcessLookupError):  # its time is its parent's by then
+            total += _own_seconds(child.pid)
     return float(total)
+
+
+def _own_seconds(pid: int) -> float:
+    """User and system time of all threads, to the nanosecond: /proc counts hundredths of a second,
+    which is more than the broker needs for 2,000 messages. Raises `ProcessLookupError`."""
+    try:
+        return time.clock_gettime((~pid << 3) | 2)  # as clock_getcpuclockid(3) names the clock
+    except OSError as error:
+        raise ProcessLookupError(pid) from error

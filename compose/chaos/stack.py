@@ -95,8 +95,9 @@ class ChaosStack:
         }
         for prepare in self._prepares:
             prepare(self)
-        say("creating the schema")
-        self.manage("migrate", "--noinput", "--verbosity", "0")
+        if not self.servers.is_migrated:
+            say("creating the schema")
+            self.manage("migrate", "--noinput", "--verbosity", "0")
         self.publisher_environ = {
             **self.environ,
             "MQTT_PORT": str(self.proxies.add("gateway-mqtt", int(self.environ["MQTT_PORT"]))),

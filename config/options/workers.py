@@ -92,7 +92,7 @@ class IngestOptions:
     )
     statement_timeout_s: int = setting(
         "INGEST_STATEMENT_TIMEOUT_S",
-        "longest database statement of a worker",
+        "longest database statement of a worker, and longest transaction",
         default=60,
         unit="seconds",
         minimum=1,

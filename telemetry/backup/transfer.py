@@ -9,18 +9,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from msgspec import Struct
-from redis import Redis
+from redis import Redis, RedisError
 
 from telemetry.backup.archive import VERSION, ArchiveReader, ArchiveWriter, BackupError, Head
-from telemetry.backup.queue import (
-    is_in_use,
-    load_batches,
-    load_keys,
-    save_batches,
-    save_keys,
-    set_received,
-)
-from telemetry.queue.batches import BatchQueue
+from telemetry.backup.queue import QueueLoader, is_in_use, save_batches, save_keys
 from telemetry.store.backup import (
     copy_in,
     copy_out,
@@ -89,17 +81,25 @@ def load(
     pending batches come on top, once. Raises `BackupError`, `psycopg.Error`, `redis.RedisError`.
     """
     reader = ArchiveReader(path)
+    loader = QueueLoader(redis)
     try:
         with connection.transaction():
             connection.execute("SET LOCAL statement_timeout = 0")
+            # The transaction waits while Redis is loaded.
+            connection.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
             connection.execute("SET LOCAL telemetry.is_restoring = 'on'")
             _check(reader, connection)
             rows = _load_tables(reader, connection, progress)
             kept = is_in_use(redis)
-            batches = 0 if kept else _load_queue(reader, connection, redis)
+            if not kept:
+                keys = b"".join(reader.read_part(KEYS_PART))
+                load_queue(loader, connection, keys=keys, batches=reader.read_part(BATCHES_PART))
+    except BaseException as error:
+        _abort(loader, error)
+        raise
     finally:
         reader.close()
-    return Moved(rows, batches, kept_queue=kept)
+    return Moved(rows, len(loader.pending), kept_queue=kept)
 
 
 def _make_head(connection: Connection) -> Head:
@@ -150,17 +150,32 @@ def _load_tables(
     return rows
 
 
-def _load_queue(reader: ArchiveReader, connection: Connection, redis: Redis) -> int:
-    """Batches that are in the ledger as well end by themselves: their id says so."""
-    load_keys(redis, b"".join(reader.read_part(KEYS_PART)))
-    count = load_batches(redis, reader.read_part(BATCHES_PART))
-    pending = BatchQueue(redis).snapshot().pending
+def load_queue(
+    loader: QueueLoader, connection: Connection, *, keys: bytes, batches: Iterator[bytes]
+) -> None:
+    """Load the queue beside the ledger of a loaded database. Batches that are in the ledger as
+    well end by themselves: their id says so."""
+    loader.load_keys(keys)
+    loader.load_batches(batches)
+    pending = loader.pending
     stems = sorted({batch.id.partition(".")[0] for batch in pending})
     in_flight = count_in_flight(pending, list_stored_batches(connection, stems))
     messages, newest = read_ledger_ends(connection)
-    seqs = [int(redis.hget(f"ingest:batch:{batch.id}", "seq") or 0) for batch in pending]
-    set_received(redis, messages=messages + in_flight, batches=max([newest, *seqs]))
-    return count
+    loader.set_counters(
+        received_messages=messages + in_flight, received_batches=max(newest, loader.newest_seq)
+    )
+
+
+def _abort(loader: QueueLoader, error: BaseException) -> None:
+    """A Redis that keeps half of the queue would count as one in use with the next try."""
+    try:
+        loader.abort()
+    except RedisError as second:
+        cause = " ".join(str(error).split())
+        raise BackupError(
+            f"REDIS_URL: nothing was loaded ({cause}), and Redis holds a part of the queue that "
+            f"could not be removed ({second}): empty it before the next try"
+        ) from error
 
 
 def _watched(blocks: Iterator[bytes], name: str, progress: Progress) -> Iterator[bytes]:

@@ -79,6 +79,14 @@ def half_ids(batch_id: str) -> tuple[str, str]:
     return f"{stem}0", f"{stem}1"
 
 
+def list_above(batch_id: str) -> list[str]:
+    """The batches that this one is a part of, the whole one first."""
+    dot = batch_id.find(".")
+    if dot < 0:
+        return []
+    return [batch_id[:dot], *(batch_id[:end] for end in range(dot + 2, len(batch_id)))]
+
+
 def encode_messages(messages: list[RawMessage]) -> bytes:
     """The body of a batch, not yet compressed."""
     return _encoder.encode(_Body(BATCH_VERSION, messages))

@@ -7,7 +7,9 @@ from redis import Redis
 
 from telemetry.core.batch import GUARD_KEY, GUARD_OVERRULED_KEY
 
-KEPT_S = 86_400
+KEPT_S = 90
+"""How long an alarm stands without anything being held: `telemetry.queue.requeue` tries what is put
+aside more often."""
 
 
 def raise_alarm(redis: Redis, *, reason: str) -> None:

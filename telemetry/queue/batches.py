@@ -43,7 +43,10 @@ _ZSTD_LEVEL = 1
 
 
 class ClaimedBatch(Struct, frozen=True):
-    """A batch that a worker has started on. `attempts` counts this start."""
+    """A batch that a worker has started on. `attempts` counts this start.
+
+    `is_suspect`: it is a part of one that could not be stored, and may be what ends its worker.
+    """
 
     id: str
     source: str
@@ -52,6 +55,7 @@ class ClaimedBatch(Struct, frozen=True):
     seq: int
     attempts: int
     body: bytes
+    is_suspect: bool = False
 
     def read_messages(self) -> list[RawMessage]:
         """Unpack the body. Raises `BatchFormatError`."""
@@ -190,9 +194,16 @@ class BatchQueue:
         )
         if not fields:
             return None
-        source, received_us, count, seq, attempts, body = fields
+        source, received_us, count, seq, attempts, body, is_suspect = fields
         return ClaimedBatch(
-            batch_id, source.decode(), int(received_us), int(count), int(seq), int(attempts), body
+            batch_id,
+            source.decode(),
+            int(received_us),
+            int(count),
+            int(seq),
+            int(attempts),
+            body,
+            is_suspect=bool(is_suspect),
         )
 
     def is_pending(self, batch_ids: Sequence[str]) -> bool:
@@ -217,17 +228,23 @@ class BatchQueue:
         self._scripts["release"](keys=[BATCH_KEY + batch_id])
 
     def split(
-        self, batch: ClaimedBatch, messages: list[RawMessage], *, second_part: Sequence[int]
+        self,
+        batch: ClaimedBatch,
+        messages: list[RawMessage],
+        *,
+        second_part: Sequence[int],
+        is_suspect: bool = False,
     ) -> None:
         """Put two parts in the place of a batch, and send both. `second_part` are the positions of
-        the messages that make the second one: some, not all. The ledger must know of it before."""
+        the messages that make the second one: some, not all. The ledger must know of it before.
+        `is_suspect`: one of the parts may be what ends its worker."""
         in_second = frozenset(second_part)
         parts = (
             [message for n, message in enumerate(messages) if n not in in_second],
             [message for n, message in enumerate(messages) if n in in_second],
         )
         ids = half_ids(batch.id)
-        args: list[Any] = [batch.id]
+        args: list[Any] = [batch.id, "1" if is_suspect else ""]
         for part_id, part in zip(ids, parts, strict=True):
             args += [part_id, len(part), pack_messages(part)]
         is_split = self._scripts["split"](
@@ -248,15 +265,34 @@ class BatchQueue:
         count, at = self.redis.hmget(BROKER_KEY, ["dropped", "dropped_at"])
         return Dropped(int(count or 0), float(at or 0))
 
+    def count_held(self) -> int:
+        """Batches that are put aside."""
+        return int(self.redis.zcard(HELD_KEY))
+
+    def list_held(self, *, limit: int) -> list[str]:
+        """Ids of batches that are put aside, the oldest first."""
+        ids: Any = self.redis.zrange(HELD_KEY, 0, limit - 1)
+        return [batch_id.decode() for batch_id in ids]
+
+    def sample_held(self) -> list[str]:
+        """The oldest, the newest and any other id of what is put aside."""
+        pipeline = self.redis.pipeline(transaction=False)
+        pipeline.zrange(HELD_KEY, 0, 0)
+        pipeline.zrange(HELD_KEY, -1, -1)
+        pipeline.zrandmember(HELD_KEY, 1)
+        return sorted({batch_id.decode() for ids in pipeline.execute() for batch_id in ids})
+
     def oldest_pending_at(self) -> float | None:
         """When the oldest pending batch was received, in Unix seconds."""
         first: Any = self.redis.zrange(PENDING_KEY, 0, 0, withscores=True)
         return first[0][1] if first else None
 
-    def snapshot(self) -> Snapshot:
-        """Counters and pending index, read in one step."""
+    def snapshot(self, *, with_held: bool = True) -> Snapshot:
+        """Counters and indexes, read in one step. It costs Redis 9 us a batch, during which it
+        answers nobody: what is put aside can be many, so ask for it when it is needed."""
+        indexes = [PENDING_KEY, HELD_KEY] if with_held else [PENDING_KEY]
         counters, pending, held = self._scripts["snapshot"](
-            keys=[COUNTERS_KEY, PENDING_KEY, HELD_KEY], args=[BATCH_KEY]
+            keys=[COUNTERS_KEY, *indexes], args=[BATCH_KEY]
         )
         messages, batches, pending_messages = (int(counter or 0) for counter in counters)
         return Snapshot(

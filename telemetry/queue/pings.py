@@ -31,7 +31,7 @@ class Pool(Struct):
 def note_seen(redis: Redis, pool: str) -> None:
     """Give a sign of life."""
     now = time.time()
-    pipeline = redis.pipeline(transaction=False)
+    pipeline = redis.pipeline(transaction=True)  # passes when Redis is full
     pipeline.zadd(POOLS_SEEN_KEY, {pool: now})
     pipeline.zremrangebyscore(POOLS_SEEN_KEY, "-inf", now - MISSED_S)
     pipeline.zremrangebyscore(POOLS_SEEN_KEY, now + AHEAD_S, "+inf")

@@ -43,7 +43,12 @@ def count_unacked(redis: Redis) -> dict[str, int]:
 
 def list_waiting_ids(redis: Redis) -> set[str]:
     """Ids of the batches whose tasks wait in the queue."""
-    return _list_ids(redis, INGEST_QUEUE) | _list_ids(redis, INGEST_QUEUE + LAST_SUFFIX)
+    return _list_ids(redis, INGEST_QUEUE) | list_last_ids(redis)
+
+
+def list_last_ids(redis: Redis) -> set[str]:
+    """Those of them that wait for all others."""
+    return _list_ids(redis, INGEST_QUEUE + LAST_SUFFIX)
 
 
 def _list_ids(redis: Redis, name: str) -> set[str]:

@@ -6,7 +6,7 @@
 
 import time
 from collections.abc import Container
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from config.options import IngestOptions
 from telemetry.core.batch import RawMessage
@@ -83,9 +83,18 @@ class BatchStore:
         self._registry.prepare(self._connect(), [mac], now_s=time.monotonic())
         return mac if mac in self._registry.gateways else ""
 
-    def note_presence(self, stored: StoredBatch) -> None:
-        """Say that the gateways of a stored batch are online."""
-        self._presence.update(self._connect(), stored.seen, now_s=time.monotonic())
+    def list_heard(self, batch: ClaimedBatch, messages: list[RawMessage]) -> dict[int, datetime]:
+        """The gateways that sent messages, whatever they hold, as `StoredBatch.seen` has them."""
+        macs = {parse_topic(message.topic, self._contract.topic_pattern) for message in messages}
+        known = [mac for mac in macs if mac is not None]
+        self._registry.prepare(self._connect(), known, now_s=time.monotonic())
+        found = [self._registry.gateways.get(mac) for mac in known]
+        received_at = received_at_of(batch)
+        return {gateway.id: received_at for gateway in found if gateway and gateway.is_active}
+
+    def note_presence(self, seen: dict[int, datetime]) -> None:
+        """Say that gateways are online: id, and when they were heard of."""
+        self._presence.update(self._connect(), seen, now_s=time.monotonic())
 
     def is_stored(self, batch_id: str) -> bool:
         """Whether the ledger holds the batch, whole or in parts."""
@@ -107,5 +116,7 @@ class BatchStore:
                 self._options.database.url,
                 name="tds-ingest",
                 statement_timeout_s=self._options.statement_timeout_s,
+                # A batch in hand is taken for lost after a while: all of its statements count.
+                transaction_timeout_s=self._options.statement_timeout_s,
             )
         return self._connection

@@ -10,8 +10,11 @@ from config.database import make_connect_arguments
 Connection: TypeAlias = psycopg.Connection[tuple[object, ...]]
 
 
-def open_connection(url: str, *, name: str, statement_timeout_s: int) -> Connection:
-    """Connect in autocommit mode, so that transactions are explicit. Raises `psycopg.Error`.
+def open_connection(
+    url: str, *, name: str, statement_timeout_s: int, transaction_timeout_s: int = 0
+) -> Connection:
+    """Connect in autocommit mode, so that transactions are explicit; 0: they may take any time.
+    Raises `psycopg.Error`.
 
     Late readings may meet compressed ones without limit: TimescaleDB would refuse a batch for which
     it had to decompress more than 100,000 rows, as an error that seems to pass (pitfall T5).
@@ -24,6 +27,7 @@ def open_connection(url: str, *, name: str, statement_timeout_s: int) -> Connect
         keepalives_count=3,
         tcp_user_timeout=30_000,
         options=f"-c statement_timeout={statement_timeout_s}s -c lock_timeout=30s "
+        f"-c transaction_timeout={transaction_timeout_s}s "
         "-c idle_in_transaction_session_timeout=120s -c timezone=UTC "
         "-c timescaledb.max_tuples_decompressed_per_dml_transaction=0",
     )

@@ -41,6 +41,7 @@ TRANSIENT_STATES = {
     "0A000": "cached plan must not change: a migration ran",
     "25006": "read-only transaction: a standby, or a server being failed over",
     "25P03": "idle-in-transaction timeout: this process was stopped for long",
+    "25P04": "transaction timeout: the same, or a slow server",
     "55000": "object not in the state that is needed: a standby, a restore",
     "55006": "object in use",
     "55P03": "lock not available",

@@ -9,6 +9,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from telemetry.core.batch import list_above
 from telemetry.queue.batches import BatchQueue, PendingBatch
 from telemetry.store.connection import Connection
 from telemetry.store.queries import query
@@ -89,14 +90,10 @@ def read_report(
 
 def count_in_flight(pending: list[PendingBatch], stored: dict[str, int]) -> int:
     """Messages of unfinished batches, less those of batches (or halves) that are stored."""
-    in_flight = 0
-    for batch in pending:
-        below = batch.id if "." in batch.id else f"{batch.id}."
-        in_flight += batch.messages_count - sum(
-            count
-            for batch_id, count in stored.items()
-            if batch_id == batch.id or batch_id.startswith(below)
-        )
+    unfinished = {batch.id for batch in pending}
+    in_flight = sum(batch.messages_count for batch in pending)
+    for batch_id, count in stored.items():
+        in_flight -= count * sum(line in unfinished for line in (batch_id, *list_above(batch_id)))
     return in_flight
 
 

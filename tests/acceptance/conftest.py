@@ -89,8 +89,6 @@ class Pipeline:
     def add_safety_net(self) -> None:
         """Beat, and a maintenance pool that soon sends again what has no task any more."""
         self.environ["BATCH_STALE_AFTER_S"] = "3"
-        if "maintenance" in self.processes:
-            self.processes["maintenance"].stop()
         self.add_worker("maintenance")
         self.add("beat", "-m", "celery", "-A", "config", "beat")
 
@@ -166,15 +164,27 @@ def end_sessions(pipeline: Pipeline) -> None:
 
 
 @pytest.fixture
+def ingesting(empty_pipeline: Pipeline) -> Pipeline:
+    """One bridge and the pool that stores, ready: for tests that ask nothing of another process."""
+    start_together(empty_pipeline, "ingest")
+    return empty_pipeline
+
+
+@pytest.fixture
 def pipeline(empty_pipeline: Pipeline) -> Pipeline:
     """One bridge and both pools, ready."""
-    empty_pipeline.start_bridge("bridge-1")
-    empty_pipeline.start_worker("ingest", concurrency=2)
-    empty_pipeline.start_worker("maintenance")
-    empty_pipeline.wait_for_bridge("bridge-1")
-    for pool in APPS:
-        empty_pipeline.wait_for_worker(pool)
+    start_together(empty_pipeline, *APPS)
     return empty_pipeline
+
+
+def start_together(pipeline: Pipeline, *pools: str) -> None:
+    """Start a bridge and pools, and wait for all."""
+    pipeline.start_bridge("bridge-1")
+    for pool in pools:
+        pipeline.start_worker(pool, concurrency=2 if pool == "ingest" else 1)
+    pipeline.wait_for_bridge("bridge-1")
+    for pool in pools:
+        pipeline.wait_for_worker(pool)
 
 
 APPS = {"ingest": "config.ingest", "maintenance": "config"}
@@ -214,11 +224,11 @@ def gateways(stack_environ: dict[str, str], servers: Any) -> Iterator[Gateways]:
 
 
 @pytest.fixture
-def web(pipeline: Pipeline) -> str:
-    """The web process; its address."""
+def web(empty_pipeline: Pipeline) -> str:
+    """The web process; its address. It needs no pool and no bridge to serve."""
     [port] = find_free_ports(1)
     url = f"http://127.0.0.1:{port}"
-    process = pipeline.add(
+    process = empty_pipeline.add(
         "web", "-m", "gunicorn", "config.wsgi:application", "--bind", f"127.0.0.1:{port}",
         "--threads", "4", "--log-level", "warning",
     )  # fmt: skip

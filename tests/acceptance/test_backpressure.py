@@ -64,23 +64,23 @@ def test_it_pauses_above_the_high_mark_and_takes_all_when_the_workers_come(
 
 
 def test_it_takes_no_more_when_redis_is_full_and_goes_on_when_it_is_not(
-    pipeline: Pipeline, gateways: Gateways
+    ingesting: Pipeline, gateways: Gateways
 ) -> None:
-    redis = pipeline.queue.redis
+    redis = ingesting.queue.redis
     limit = redis.config_get("maxmemory")["maxmemory"]
     try:
         redis.config_set("maxmemory", 1)
         infos = publish_many(gateways, count=COUNT)
         wait_for_acknowledged(infos)
         wait_until(
-            lambda: "% full, the mark is 80%" in pipeline.processes["bridge-1"].read_log(),
+            lambda: "% full, the mark is 80%" in ingesting.processes["bridge-1"].read_log(),
             timeout_s=20,
             what="the bridge says why it does not get on",
         )
-        assert pipeline.queue.snapshot().received_messages == 0
+        assert ingesting.queue.snapshot().received_messages == 0
     finally:
         redis.config_set("maxmemory", limit)
-    assert_all_accounted(pipeline, count=COUNT)
+    assert_all_accounted(ingesting, count=COUNT)
 
 
 def test_it_counts_what_the_broker_acknowledged_and_dropped(

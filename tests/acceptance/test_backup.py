@@ -78,22 +78,22 @@ def assert_moved(url: str, pipeline: Pipeline, *, count: int) -> None:
 
 
 def test_it_moves_to_another_database_while_gateways_publish(
-    pipeline: Pipeline, gateways: Gateways, other_database: str, tmp_path: Path
+    ingesting: Pipeline, gateways: Gateways, other_database: str, tmp_path: Path
 ) -> None:
     """The pools stop, the bridge goes on: what comes meanwhile waits in Redis."""
     infos = publish_many(gateways, count=COUNT)
-    wait_until(lambda: pipeline.report().stored > 500, timeout_s=60, what="500 stored")
-    pipeline.processes["ingest"].stop()
+    wait_until(lambda: ingesting.report().stored > 500, timeout_s=60, what="500 stored")
+    ingesting.processes["ingest"].stop()
     infos += publish_many(gateways, count=COUNT, offset=COUNT)
-    saved = manage(pipeline.environ, "backup", str(tmp_path / "all.tar"))
+    saved = manage(ingesting.environ, "backup", str(tmp_path / "all.tar"))
     infos += publish_many(gateways, count=COUNT, offset=2 * COUNT)
     assert "pending batches" in saved
-    environ = {**pipeline.environ, "DATABASE_URL": other_database}
+    environ = {**ingesting.environ, "DATABASE_URL": other_database}
     assert "Redis is in use and was kept" in manage(environ, "restore", str(tmp_path / "all.tar"))
-    pipeline.environ = environ
-    pipeline.add_worker("ingest", concurrency=2)
+    ingesting.environ = environ
+    ingesting.add_worker("ingest", concurrency=2)
     wait_for_acknowledged(infos)
-    assert_moved(other_database, pipeline, count=3 * COUNT)
+    assert_moved(other_database, ingesting, count=3 * COUNT)
 
 
 def test_it_begins_again_from_a_backup_when_database_and_redis_are_gone(
@@ -131,34 +131,34 @@ def test_it_begins_again_from_a_backup_when_database_and_redis_are_gone(
 
 
 def test_it_saves_a_state_that_balances_while_messages_are_stored(
-    pipeline: Pipeline, gateways: Gateways, other_database: str, tmp_path: Path
+    ingesting: Pipeline, gateways: Gateways, other_database: str, tmp_path: Path
 ) -> None:
     """Nothing is stopped: what was acknowledged before the backup is in it, once."""
     first = publish_many(gateways, count=COUNT)
     wait_for_acknowledged(first)
     wait_until(
-        lambda: pipeline.queue.snapshot().received_messages >= COUNT, timeout_s=60, what="received"
+        lambda: ingesting.queue.snapshot().received_messages >= COUNT, timeout_s=60, what="received"
     )
     later = publish_many(gateways, count=2 * COUNT, offset=COUNT)
-    manage(pipeline.environ, "backup", str(tmp_path / "all.tar"))
+    manage(ingesting.environ, "backup", str(tmp_path / "all.tar"))
     wait_for_acknowledged(later)
-    pipeline.wait_for_received(3 * COUNT)
-    for process in pipeline.processes.values():
+    ingesting.wait_for_received(3 * COUNT)
+    for process in ingesting.processes.values():
         process.stop()
-    pipeline.queue.redis.delete(*pipeline.queue.redis.keys("ingest:*"))
-    pipeline.environ = {
-        **pipeline.environ,
+    ingesting.queue.redis.delete(*ingesting.queue.redis.keys("ingest:*"))
+    ingesting.environ = {
+        **ingesting.environ,
         "DATABASE_URL": other_database,
         "BATCH_STALE_AFTER_S": "1",
     }
-    manage(pipeline.environ, "restore", str(tmp_path / "all.tar"))
-    pipeline.add_worker("ingest")
-    pipeline.add_worker("maintenance")
-    pipeline.add("beat", "-m", "celery", "-A", "config", "beat")
+    manage(ingesting.environ, "restore", str(tmp_path / "all.tar"))
+    ingesting.add_worker("ingest")
+    ingesting.add_worker("maintenance")
+    ingesting.add("beat", "-m", "celery", "-A", "config", "beat")
     time.sleep(1)
-    wait_until(lambda: not pipeline.queue.snapshot().pending, timeout_s=60, what="nothing pending")
+    wait_until(lambda: not ingesting.queue.snapshot().pending, timeout_s=60, what="nothing pending")
     with open_connection(other_database, name="test", statement_timeout_s=60) as connection:
-        report = read_report(connection, pipeline.queue, count_rows=True)
+        report = read_report(connection, ingesting.queue, count_rows=True)
         assert report.is_balanced, report
         assert COUNT <= report.received <= 3 * COUNT
         last = (datetime.now(UTC) - timedelta(minutes=30)).isoformat()

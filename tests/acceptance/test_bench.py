@@ -4,10 +4,17 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from compose.bench import __main__ as command
+from compose.bench import flow
+from compose.bench.drain import Drain, drain_repeatedly
+from compose.bench.scale import make_variants
 from compose.bench.sustain import TRIES
 from tests.acceptance.processes import ROOT
 
@@ -55,21 +62,52 @@ def test_it_measures_a_drain_beside_its_floor_and_the_naive_way(tmp_path: Path) 
     assert run["all, us"] == pytest.approx(parts)
 
 
+def test_it_measures_flows_at_a_rate(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    subtests: Any,
+) -> None:
+    """Each command opens a pipeline of its own; here they are given one, which takes as long to
+    start as all of them to measure."""
+    with flow.open_pipeline(concurrency=2, is_crash_safe=False) as pipeline:
+
+        @contextmanager
+        def lend(**_: Any) -> Iterator[flow.Pipeline]:
+            yield pipeline
+
+        for arguments, names in FLOWS:
+            monkeypatch.setattr(f"compose.bench.{arguments[0]}.open_pipeline", lend)
+            report = tmp_path / f"{arguments[0]}.json"
+            with subtests.test(arguments[0]):
+                assert command.main([*arguments, "--json", str(report)]) == 0
+                assert_has_figures(report, names=names, said=capsys.readouterr().out)
+
+
+FLOWS = (
+    (
+        ("sustain", "--rate", "300", "--seconds", "3", "--broker", "file"),
+        ("messages a second", "bridge, us", "all without the generator, us"),
+    ),
+    (
+        ("latency", "--runs", "1", "--rates", "50", "--seconds", "2"),
+        ("50 a second, p50, ms", "50 a second, p99, ms"),
+    ),
+    (
+        ("memory", "--count", "1000", "--rate", "500"),
+        ("messages", "bridge, early, MB", "worker, largest child, late, MB"),
+    ),
+)
+
+
 @pytest.mark.parametrize(
     ("arguments", "names"),
     [
         pytest.param(
-            ("sustain", "--rate", "300", "--seconds", "4", "--broker", "file"),
-            ("messages a second", "bridge, us", "all without the generator, us"),
-            id="sustain",
-        ),
-        pytest.param(
-            ("latency", "--runs", "1", "--rates", "50", "--seconds", "3"),
-            ("50 a second, p50, ms", "50 a second, p99, ms"),
-            id="latency",
-        ),
-        pytest.param(
-            ("guard", "--rate", "100", "--seconds", "4"),
+            (
+                *("guard", "--rate", "100", "--seconds", "2", "--alone", "1"),
+                *("--right-again", "3"),
+            ),
             (
                 "alone, p99, ms",
                 "beside 14 at 1970, p99, ms",
@@ -79,26 +117,9 @@ def test_it_measures_a_drain_beside_its_floor_and_the_naive_way(tmp_path: Path) 
             id="guard",
         ),
         pytest.param(
-            ("memory", "--count", "1500", "--rate", "500"),
-            ("messages", "bridge, early, MB", "worker, largest child, late, MB"),
-            id="memory",
-        ),
-        pytest.param(
             (
-                *("scale", "--count", "2000", "--drains", "2", "--workers", "--bridges"),
-                *("--rows", "--registered", "60", "--speaking"),
-            ),
-            (
-                "base, messages a second",
-                "60 gateways registered, us",
-                "60 gateways registered, % of base",
-            ),
-            id="scale",
-        ),
-        pytest.param(
-            (
-                *("dashboard", "--times", "1", "--rate", "100", "--seconds", "6"),
-                *("--members", "3"),
+                *("dashboard", "--times", "1", "--warm", "1", "--rate", "100"),
+                *("--seconds", "5", "--members", "3"),
             ),
             (
                 "overview, 7 days, p95, ms",
@@ -117,13 +138,28 @@ def test_it_measures(arguments: tuple[str, ...], names: tuple[str, ...], tmp_pat
     report = tmp_path / "report.json"
     done = bench(*arguments, "--json", str(report))
     assert done.returncode == 0, done.stdout + done.stderr
+    assert_has_figures(report, names=names, said=done.stdout)
+
+
+def assert_has_figures(report: Path, *, names: tuple[str, ...], said: str) -> None:
     [run] = json.loads(report.read_text(encoding="utf-8"))["runs"]
     if run.get("messages a second") == 0:  # a machine with other work may hold no rate: it says so
-        assert done.stdout.count("not held") == TRIES
+        assert said.count("not held") == TRIES
         return
     for name in names:
         assert run[name] > 0, name
     assert run.get("members: errors", 0) == 0
+
+
+def test_it_drains_a_variant_of_scale_again_and_again_on_servers_prepared_once() -> None:
+    variants = make_variants(
+        Drain(count=1_000), workers=[], bridges=[], rows=[], registered=[60], speaking=[]
+    )
+    found = drain_repeatedly(variants["60 gateways registered"], times=2)
+    assert len(found) == 2
+    for each in found:
+        for name in ("from the first batch on", "mosquitto, us", "redis, us", "postgres, us"):
+            assert each[name] > 0, name
 
 
 def test_it_says_what_is_wrong_with_its_options() -> None:

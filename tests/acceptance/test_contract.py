@@ -51,24 +51,24 @@ def run_case(
 
 
 def test_it_does_with_every_case_what_the_contract_says(
-    pipeline: Pipeline, gateways: Gateways, subtests: Iterator[Any]
+    ingesting: Pipeline, gateways: Gateways, subtests: Iterator[Any]
 ) -> None:
     start = datetime.now(UTC)
     for case in CASES:
         with subtests.test(case["name"]):  # type: ignore[attr-defined]
             expected = {**case["expect"], "rejected": sorted(case["expect"]["rejected"])}
-            assert run_case(case, pipeline, gateways, start) == expected
-    assert fetch(pipeline.connection, "SELECT value::text FROM reading ORDER BY time DESC")
+            assert run_case(case, ingesting, gateways, start) == expected
+    assert fetch(ingesting.connection, "SELECT value::text FROM reading ORDER BY time DESC")
 
 
 def test_it_shows_the_gateway_online_and_exact_values_within_a_second(
-    pipeline: Pipeline, gateways: Gateways
+    ingesting: Pipeline, gateways: Gateways
 ) -> None:
     start = datetime.now(UTC)
     gateways.publish_and_wait(CASES[0]["topic"], fill_in(CASES[0], start))
-    pipeline.wait_for_received(1, timeout_s=5)
+    ingesting.wait_for_received(1, timeout_s=5)
     rows = fetch(
-        pipeline.connection,
+        ingesting.connection,
         "SELECT d.code, r.value::text, r.unit, stored_at - b.received_at < '1 second'"
         " FROM reading r JOIN device d ON d.id = r.device_id CROSS JOIN batch b ORDER BY 1",
     )
@@ -78,7 +78,7 @@ def test_it_shows_the_gateway_online_and_exact_values_within_a_second(
         ("D03", "22.5000", "°C", True),
     ]
     [(is_online, last_seen)] = fetch(
-        pipeline.connection,
+        ingesting.connection,
         "SELECT is_online, last_seen FROM gateway WHERE mac = 'aa:bb:cc:dd:ee:ff'",
     )
     assert is_online

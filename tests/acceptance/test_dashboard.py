@@ -30,7 +30,7 @@ SHOTS = os.environ.get("SCREENSHOTS", "")
 
 
 @pytest.fixture
-def account(pipeline: Pipeline) -> Account:
+def account(empty_pipeline: Pipeline) -> Account:
     """The demo account with three days of readings, and a member who owns it."""
     found = Account.objects.get(name="Conta Teste Telemetria")
     user = User.objects.create_user(NAME, email="ana@example.com", password=PASSWORD)
@@ -41,10 +41,10 @@ def account(pipeline: Pipeline) -> Account:
         site = Site(device.pk, found.pk, device.gateway_id, "UTC", 1, Meter("delta"))
         hours = [now - timedelta(hours=step) for step in range(1, 72)]
         put(
-            pipeline.connection,
+            empty_pipeline.connection,
             [(site, Value(at, Decimal(at.hour + device.pk))) for at in hours],
         )
-    refresh_aggregates(pipeline.connection)
+    refresh_aggregates(empty_pipeline.connection)
     TaskRun.objects.create(name="telemetry.refresh_aggregates", success_at=datetime.now(UTC))
     return found
 
@@ -66,7 +66,7 @@ def page(web: str, account: Account) -> Iterator[Page]:
 
 
 def test_it_shows_a_message_of_a_moment_ago_filters_switches_exports_and_signs_out(
-    page: Page, pipeline: Pipeline, gateways: Gateways, tmp_path: Path
+    page: Page, ingesting: Pipeline, gateways: Gateways, tmp_path: Path
 ) -> None:
     page.evaluate("window.isStillTheSame = true")
     payload = make_payload(valor=123.4567, at=datetime.now(UTC).isoformat())
@@ -127,19 +127,21 @@ def list_forms() -> list[tuple[str, str, tuple[int, int]]]:
     return [("en", "light", DESKTOP), ("pt-br", "dark", PHONE)]
 
 
-def test_it_serves_everybody_on_every_page(web: str, account: Account, pipeline: Pipeline) -> None:
+def test_it_serves_everybody_on_every_page(
+    web: str, account: Account, empty_pipeline: Pipeline
+) -> None:
     wrong: list[str] = []
     pages = list_pages(account)
     speak = "UPDATE telemetry_user SET language = %s"
     for language, theme, (width, height) in list_forms():
-        pipeline.connection.execute(speak, [""])
+        empty_pipeline.connection.execute(speak, [""])
         with open_page(web, viewport={"width": width, "height": height}) as page:
             page.add_init_script(f"localStorage.setItem('theme', '{theme}')")
             page.goto("/login/")
             wrong += look(page, f"login {language} {theme} {width}")
             sign_in(page)
             expect(page.get_by_role("heading", level=1)).to_have_text("Overview")
-            pipeline.connection.execute(speak, [language])
+            empty_pipeline.connection.execute(speak, [language])
             for name, address in pages.items():
                 page.goto(address)
                 wrong += look(page, f"{name} {language} {theme} {width}")

@@ -23,19 +23,19 @@ MAC = "02:5e:00:00:00:01"
 START = datetime.now(UTC) - timedelta(hours=6)
 
 
-def test_it_keeps_a_million_copies_of_one_bad_message_in_one_row(pipeline: Pipeline) -> None:
+def test_it_keeps_a_million_copies_of_one_bad_message_in_one_row(ingesting: Pipeline) -> None:
     bad = RawMessage("tds_new/devices/aa:bb:cc:dd:ee:ff/telemetry", b"{")
     for _ in range(COPIES // BATCH):
-        pipeline.queue.put([bad] * BATCH, source="test")
-    report = pipeline.wait_for_received(COPIES, timeout_s=180)
+        ingesting.queue.put([bad] * BATCH, source="test")
+    report = ingesting.wait_for_received(COPIES, timeout_s=180)
     assert report.is_balanced
-    assert fetch(pipeline.connection, "SELECT reason, occurrences FROM dead_letter") == [
+    assert fetch(ingesting.connection, "SELECT reason, occurrences FROM dead_letter") == [
         ("bad_json", COPIES)
     ]
 
 
 def test_it_sends_ten_thousand_different_ones_again_while_live_data_flows(
-    pipeline: Pipeline, gateways: Gateways
+    ingesting: Pipeline, gateways: Gateways
 ) -> None:
     from telemetry.models import Account, Device, Gateway
 
@@ -47,8 +47,8 @@ def test_it_sends_ten_thousand_different_ones_again_while_live_data_flows(
         for number in range(DIFFERENT)
     ]
     for start in range(0, DIFFERENT, 500):
-        pipeline.queue.put(messages[start : start + 500], source="test")
-    report = pipeline.wait_for_received(DIFFERENT)
+        ingesting.queue.put(messages[start : start + 500], source="test")
+    report = ingesting.wait_for_received(DIFFERENT)
     assert report.dead_letters_by_reason == {"unknown_gateway": DIFFERENT}
     gateway = Gateway(account=Account.objects.get(name="Second Account"), code="NEW", mac=MAC)
     # In bulk: no signal, so that the command below and not the schedule sends them again.
@@ -70,20 +70,20 @@ def test_it_sends_ten_thousand_different_ones_again_while_live_data_flows(
     done = subprocess.run(
         [sys.executable, "manage.py", "replay_dead_letters", "--reason", "unknown_gateway"],
         cwd=ROOT,
-        env=pipeline.environ,
+        env=ingesting.environ,
         capture_output=True,
         text=True,
         check=False,
     )
     assert f"{DIFFERENT} dead letters sent again" in done.stdout, done.stderr
     wait_for_acknowledged(infos)
-    report = pipeline.wait_for_received(2 * DIFFERENT + LIVE, timeout_s=60)
+    report = ingesting.wait_for_received(2 * DIFFERENT + LIVE, timeout_s=60)
     # Seen: 5 s on two cores. The minute, ten times over, is no matter of a slow machine.
     assert time.monotonic() - started_s < 60
     assert report.is_balanced
     assert report.stored == DIFFERENT + LIVE - LIVE // 50
     states = "SELECT state, count(*) FROM dead_letter GROUP BY 1 ORDER BY 1"
-    assert fetch(pipeline.connection, states) == [
+    assert fetch(ingesting.connection, states) == [
         ("pending", LIVE // 50),
         ("replayed", DIFFERENT),
     ]

@@ -47,43 +47,43 @@ def wait_for_acknowledged(infos: list[object]) -> None:
 
 
 def test_it_loses_nothing_when_a_worker_child_is_killed_in_mid_batch(
-    pipeline: Pipeline, gateways: Gateways
+    ingesting: Pipeline, gateways: Gateways
 ) -> None:
     infos = publish_many(gateways)
-    wait_until(lambda: pipeline.report().stored > 500, timeout_s=60, what="500 messages stored")
-    os.kill(pipeline.processes["ingest"].children()[0], signal.SIGKILL)
+    wait_until(lambda: ingesting.report().stored > 500, timeout_s=60, what="500 messages stored")
+    os.kill(ingesting.processes["ingest"].children()[0], signal.SIGKILL)
     wait_for_acknowledged(infos)
-    assert_all_accounted(pipeline, count=COUNT)
+    assert_all_accounted(ingesting, count=COUNT)
 
 
 def test_it_loses_nothing_when_the_whole_worker_is_killed(
-    pipeline: Pipeline, gateways: Gateways
+    ingesting: Pipeline, gateways: Gateways
 ) -> None:
-    pipeline.add_safety_net()
+    ingesting.add_safety_net()
     infos = publish_many(gateways)
-    wait_until(lambda: pipeline.report().stored > 500, timeout_s=60, what="500 messages stored")
-    pipeline.processes["ingest"].kill()
+    wait_until(lambda: ingesting.report().stored > 500, timeout_s=60, what="500 messages stored")
+    ingesting.processes["ingest"].kill()
     wait_for_acknowledged(infos)
-    pipeline.add_worker("ingest", concurrency=2)
-    assert_all_accounted(pipeline, count=COUNT)
+    ingesting.add_worker("ingest", concurrency=2)
+    assert_all_accounted(ingesting, count=COUNT)
 
 
 def test_it_loses_nothing_when_the_bridge_is_killed_in_mid_flight(
-    pipeline: Pipeline, gateways: Gateways
+    ingesting: Pipeline, gateways: Gateways
 ) -> None:
     """Also when it dies between writing a batch and sending its task: then the safety net sends."""
-    pipeline.add_safety_net()
+    ingesting.add_safety_net()
     infos = publish_many(gateways)
     wait_until(
-        lambda: pipeline.queue.snapshot().received_messages > 500,
+        lambda: ingesting.queue.snapshot().received_messages > 500,
         timeout_s=60,
         what="500 messages received",
     )
-    pipeline.processes["bridge-1"].kill()
+    ingesting.processes["bridge-1"].kill()
     infos += publish_many(gateways, count=COUNT, offset=COUNT)
     wait_for_acknowledged(infos)
-    pipeline.add_bridge()
-    report = pipeline.wait_for_received(2 * COUNT, timeout_s=120)
+    ingesting.add_bridge()
+    report = ingesting.wait_for_received(2 * COUNT, timeout_s=120)
     assert report.is_balanced, report
     assert report.rows == 2 * COUNT - 2 * COUNT // 50
 
@@ -112,31 +112,34 @@ def _message() -> object:
     return make_message(at=START.isoformat())
 
 
-def test_it_ends_with_one_clear_error_when_two_bridges_have_one_id(pipeline: Pipeline) -> None:
-    second = pipeline.add("second", "-m", "ingest_bridge", "--client-id", "bridge-1")
+def test_it_ends_with_one_clear_error_when_two_bridges_have_one_id(
+    empty_pipeline: Pipeline,
+) -> None:
+    empty_pipeline.add_bridge()
+    second = empty_pipeline.add("second", "-m", "ingest_bridge", "--client-id", "bridge-1")
     assert second.wait(timeout_s=40) == 2
     assert "BRIDGE_CLIENT_ID='bridge-1': a bridge with this id is running" in second.read_log()
     assert "Traceback" not in second.read_log()
-    assert pipeline.processes["bridge-1"].is_running()
-    assert pipeline.is_bridge_ready("bridge-1")
+    assert empty_pipeline.processes["bridge-1"].is_running()
+    assert empty_pipeline.is_bridge_ready("bridge-1")
 
 
 def test_it_leaves_nothing_behind_when_a_bridge_is_retired(
-    pipeline: Pipeline, gateways: Gateways
+    ingesting: Pipeline, gateways: Gateways
 ) -> None:
-    pipeline.add_bridge("bridge-2")
-    pipeline.processes["bridge-2"].stop()
+    ingesting.add_bridge("bridge-2")
+    ingesting.processes["bridge-2"].stop()
     infos = publish_many(gateways, count=500)
     wait_for_acknowledged(infos)
-    retired = pipeline.add("retire", "-m", "ingest_bridge", "--retire", "--client-id", "bridge-2")
+    retired = ingesting.add("retire", "-m", "ingest_bridge", "--retire", "--client-id", "bridge-2")
     assert retired.wait(timeout_s=40) == 0, retired.read_log()
-    assert_all_accounted(pipeline, count=500)
-    assert pipeline.queue.redis.smembers("ingest:sessions") == {b"bridge-1"}
-    assert [bridge.client_id for bridge in read_bridges(pipeline.queue.redis)] == ["bridge-1"]
+    assert_all_accounted(ingesting, count=500)
+    assert ingesting.queue.redis.smembers("ingest:sessions") == {b"bridge-1"}
+    assert [bridge.client_id for bridge in read_bridges(ingesting.queue.redis)] == ["bridge-1"]
 
 
 def test_it_takes_anything_that_is_published_without_a_stall(
-    pipeline: Pipeline, gateways: Gateways
+    ingesting: Pipeline, gateways: Gateways
 ) -> None:
     payloads = [b"", b"\0" * 10, b"\xff" * 300, b"{" * 60_000, b"[" * 60_000, b"9" * 65_537]
     payloads += [b'{"gateway_mac":' + b"1" * 60_000, b"x" * 900_000, b"null", b'"\\ud800"']
@@ -145,11 +148,11 @@ def test_it_takes_anything_that_is_published_without_a_stall(
     gateways.publish_and_wait("tds_new/devices/+bad/telemetry".replace("+", "x"), b"1")
     gateways.publish_and_wait("tds_new/devices/\U0001f600/telemetry", b"1")
     gateways.publish_and_wait(TOPIC, make_payload(at=START.isoformat()))
-    report = pipeline.wait_for_received(len(payloads) + 3)
+    report = ingesting.wait_for_received(len(payloads) + 3)
     assert report.is_balanced
     assert report.stored == 1
     assert report.dead_lettered == len(payloads) + 2
-    log = "".join(process.read_log() for process in pipeline.processes.values())
+    log = "".join(process.read_log() for process in ingesting.processes.values())
     assert "Traceback" not in log
 
 

@@ -36,22 +36,22 @@ def start_import(pipeline: Pipeline, name: str, file: Path) -> Process:
 
 
 def test_it_imports_every_line_once_when_it_is_killed_in_the_middle(
-    pipeline: Pipeline, gateways: Gateways, tmp_path: Path
+    ingesting: Pipeline, gateways: Gateways, tmp_path: Path
 ) -> None:
-    pipeline.add_safety_net()
+    ingesting.add_safety_net()
     file = tmp_path / "history.csv"
     write_history(file)
-    killed = start_import(pipeline, "killed", file)
+    killed = start_import(ingesting, "killed", file)
     wait_until(
-        lambda: pipeline.queue.snapshot().received_messages > 4_000,
+        lambda: ingesting.queue.snapshot().received_messages > 4_000,
         timeout_s=60,
         every_s=0.01,
         what=lambda: f"some batches are sent\n{killed.read_log()}",
     )
     killed.kill()
-    assert pipeline.queue.snapshot().received_messages < LINES, "it was not in the middle"
+    assert ingesting.queue.snapshot().received_messages < LINES, "it was not in the middle"
     infos = publish_many(gateways, count=LIVE)
-    resumed = start_import(pipeline, "resumed", file)
+    resumed = start_import(ingesting, "resumed", file)
     wait_for_acknowledged(infos)
     assert resumed.wait(timeout_s=120) == 0, resumed.read_log()
     done = json.loads(resumed.read_log().splitlines()[-1])
@@ -63,10 +63,10 @@ def test_it_imports_every_line_once_when_it_is_killed_in_the_middle(
     assert done["dead_letters_by_reason"] == dict.fromkeys(
         ("bad_json", "bad_value", "negative_value", "unit_mismatch", "unknown_device"), bad // 5
     )
-    report = pipeline.wait_for_received(LINES + LIVE)
+    report = ingesting.wait_for_received(LINES + LIVE)
     assert report.is_balanced, report
     assert report.received == LINES + LIVE
     assert report.rows == LINES - bad + LIVE - LIVE // 50
     assert fetch(
-        pipeline.connection, "SELECT count(*) - count(DISTINCT (device_id, time)) FROM reading"
+        ingesting.connection, "SELECT count(*) - count(DISTINCT (device_id, time)) FROM reading"
     ) == [(0,)]

@@ -30,15 +30,15 @@ COUNT = """() => {
 
 
 @pytest.fixture
-def site(pipeline: Pipeline) -> Site:
+def site(empty_pipeline: Pipeline) -> Site:
     """A meter with readings of two days, in an account with a member."""
     device = Device.objects.get(code="D01", gateway__mac="aa:bb:cc:dd:ee:ff")
     user = User.objects.create_user("ana", password="a long pass phrase 1")
     Membership.objects.create(user=user, account_id=device.account_id, role="viewer")
     site = Site(device.pk, device.account_id, device.gateway_id, "UTC", 1, Meter("delta"))
     now = datetime.now(UTC)
-    receive(pipeline, site, *((now - timedelta(hours=hour), hour) for hour in range(1, 48)))
-    refresh_aggregates(pipeline.connection)
+    receive(empty_pipeline, site, *((now - timedelta(hours=hour), hour) for hour in range(1, 48)))
+    refresh_aggregates(empty_pipeline.connection)
     TaskRun.objects.create(name="telemetry.refresh_aggregates", success_at=now)
     return site
 
@@ -63,26 +63,28 @@ def page(web: str, site: Site) -> Iterator[Page]:
 
 
 def test_it_updates_without_taking_anything_away_from_who_reads(
-    page: Page, pipeline: Pipeline, site: Site
+    page: Page, empty_pipeline: Pipeline, site: Site
 ) -> None:
     expect(page.get_by_role("img", name="Consumption by hour")).to_be_visible()
     page.locator("#chart-table summary").click()
     link = page.locator('[data-part="latest"] tbody a').first
     link.focus()
-    receive(pipeline, site, (datetime.now(UTC), "987.6543"))
+    receive(empty_pipeline, site, (datetime.now(UTC), "987.6543"))
     expect(page.locator('[data-part="latest"]')).to_contain_text("987.6543", timeout=8_000)
     assert page.evaluate("document.activeElement.closest('[data-part]').dataset.part") == "latest"
-    refresh_aggregates(pipeline.connection)
+    refresh_aggregates(empty_pipeline.connection)
     # Not by the ORM: Playwright's loop runs in this thread.
-    pipeline.connection.execute("UPDATE task_run SET success_at = now()")
+    empty_pipeline.connection.execute("UPDATE task_run SET success_at = now()")
     expect(page.locator("#chart-table")).to_contain_text("987.6543", timeout=20_000)
     assert page.locator("#chart-table").get_attribute("open") is not None
 
 
-def test_it_pauses_hidden_backs_off_and_says_so(page: Page, pipeline: Pipeline, site: Site) -> None:
+def test_it_pauses_hidden_backs_off_and_says_so(
+    page: Page, empty_pipeline: Pipeline, site: Site
+) -> None:
     page.evaluate(COUNT)
     page.evaluate(HIDE, True)
-    receive(pipeline, site, (datetime.now(UTC), "555.25"))
+    receive(empty_pipeline, site, (datetime.now(UTC), "555.25"))
     page.wait_for_timeout(6_000)
     assert page.evaluate("window.asked") == 0
     page.evaluate(HIDE, False)
@@ -92,7 +94,7 @@ def test_it_pauses_hidden_backs_off_and_says_so(page: Page, pipeline: Pipeline, 
     expect(note).to_contain_text("the server does not answer", timeout=8_000)
     page.evaluate("() => { window.fetch = window.ask }")
     expect(note).to_contain_text("Up to date again", timeout=15_000)
-    pipeline.connection.execute("DELETE FROM django_session")
+    empty_pipeline.connection.execute("DELETE FROM django_session")
     expect(note).to_contain_text("You were signed out", timeout=20_000)
     assert "next=%2Faccounts%2F" in str(note.get_by_role("link").get_attribute("href"))
 

@@ -35,7 +35,7 @@ def test_it_isolates_the_one_message_that_cannot_be_stored(
     pipeline.add_worker("maintenance")
     pipeline.add("beat", "-m", "celery", "-A", "config", "beat")
     wait_until(
-        lambda: pipeline.report().received == COUNT and not pipeline.queue.snapshot().pending,
+        lambda: not pipeline.queue.snapshot().pending and pipeline.report().received == COUNT,
         timeout_s=120,
         what="all are accounted for",
     )

@@ -8,14 +8,14 @@ pytestmark = pytest.mark.acceptance
 
 
 def test_it_finds_in_the_database_what_it_expects_of_every_kind_of_message(
-    pipeline: Pipeline,
+    ingesting: Pipeline,
 ) -> None:
     options = {"gateways": 5, "rate": 200, "count": 400, "bad-share": 0.5, "seed": 3}
     arguments = [part for name, value in options.items() for part in (f"--{name}", str(value))]
-    run = pipeline.add("simulate", "manage.py", "simulate", *arguments, "--verify")
+    run = ingesting.add("simulate", "manage.py", "simulate", *arguments, "--verify")
     assert run.wait(timeout_s=90) == 0, run.read_log()
     [(count, have_gateway)] = fetch(
-        pipeline.connection,
+        ingesting.connection,
         "SELECT count(*), bool_and(gateway_id IS NOT NULL AND account_id IS NOT NULL)"
         " FROM dead_letter WHERE reason = 'bad_topic' AND topic LIKE '%/Telemetry'",
     )

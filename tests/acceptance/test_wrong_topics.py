@@ -29,7 +29,7 @@ def make_payloads(count: int, *, first: int = 0) -> list[bytes]:
 
 
 def test_it_keeps_a_dead_letter_with_the_gateway_when_its_topic_is_misspelled(
-    pipeline: Pipeline, gateways: Gateways
+    ingesting: Pipeline, gateways: Gateways
 ) -> None:
     topics = [
         f"{TOPIC}/",
@@ -40,9 +40,9 @@ def test_it_keeps_a_dead_letter_with_the_gateway_when_its_topic_is_misspelled(
     ]
     for topic in topics:
         gateways.publish_and_wait(topic, make_payload())
-    assert pipeline.wait_for_received(len(topics)).is_balanced
+    assert ingesting.wait_for_received(len(topics)).is_balanced
     found = fetch(
-        pipeline.connection,
+        ingesting.connection,
         "SELECT d.topic, d.reason, d.mac, g.mac, d.account_id = g.account_id"
         " FROM dead_letter d LEFT JOIN gateway g ON g.id = d.gateway_id ORDER BY d.id",
     )

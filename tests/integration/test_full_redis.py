@@ -18,6 +18,7 @@ from telemetry.core.batch import INGEST_QUEUE, RawMessage
 from telemetry.queue.alarm import overrule, raise_alarm, read_alarm
 from telemetry.queue.batches import BatchQueue, new_id
 from telemetry.queue.levels import choose_marks, read_levels
+from telemetry.queue.pings import note_seen
 from telemetry.queue.pools import note_progress, note_wait, read_pools
 from telemetry.queue.tasks import list_held_ids, list_waiting_ids
 from telemetry.store.status import read_status
@@ -202,6 +203,7 @@ def test_it_lets_processes_say_how_they_are_when_redis_is_full(
     raise_alarm(redis, reason="why")
     assert read_alarm(redis) == "why"
     overrule(redis, for_s=60)
+    note_seen(redis, "ingest@host")
     lease = Lease(redis, client_id="bridge-1")
     lease.acquire(longest_wait_s=0)
     lease.renew({"state": "ready"}, now_s=0)

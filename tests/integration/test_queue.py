@@ -1,8 +1,10 @@
 """Batches in a real Redis: one step, counted once, split and finished."""
 
+import time
+
 import pytest
 
-from telemetry.core.batch import INGEST_QUEUE, RawMessage
+from telemetry.core.batch import HELD_KEY, INGEST_QUEUE, RawMessage, half_ids
 from telemetry.queue.batches import BatchQueue, new_id, pack_messages
 from telemetry.queue.tasks import count_unacked, list_held_ids, list_waiting_ids
 
@@ -100,6 +102,32 @@ def test_it_keeps_a_batch_that_is_put_aside_out_of_the_way_until_it_is_claimed_a
     queue.finish(batch_id)  # another worker stored it meanwhile
     assert queue.snapshot().unfinished == []
     assert queue.snapshot().pending_messages == 0
+
+
+def test_it_forgets_what_is_put_aside_without_a_body(queue: BatchQueue) -> None:
+    queue.redis.zadd(HELD_KEY, {"018f00000000-000000000000": 1.0})
+    assert queue.claim("018f00000000-000000000000") is None
+    assert queue.count_held() == 0
+
+
+def test_it_takes_nothing_that_was_put_aside_for_late(queue: BatchQueue) -> None:
+    batch_id = new_id()
+    write(queue, batch_id)  # received in 1970
+    queue.claim(batch_id)
+    queue.hold(batch_id)
+    queue.claim(batch_id)
+    oldest = queue.oldest_pending_at()
+    assert oldest is not None
+    assert time.time() - oldest < 60
+
+
+def test_it_tells_parts_that_may_end_their_worker_from_others(queue: BatchQueue) -> None:
+    for is_suspect in (False, True):
+        batch = queue.claim(queue.put(MESSAGES, source="bridge-1"))
+        assert batch is not None
+        queue.split(batch, MESSAGES, second_part=[1], is_suspect=is_suspect)
+        parts = [queue.claim(part_id) for part_id in half_ids(batch.id)]
+        assert [part.is_suspect for part in parts if part] == [is_suspect] * 2
 
 
 def test_it_finds_the_tasks_that_wait(queue: BatchQueue) -> None:

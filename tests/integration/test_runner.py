@@ -14,11 +14,11 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from config.celery import app
 from config.env import read_options
 from config.options import IngestOptions
-from telemetry.core.batch import INGEST_QUEUE, RawMessage, half_ids
-from telemetry.queue.alarm import clear_alarm, read_alarm
+from telemetry.core.batch import GUARD_KEY, INGEST_QUEUE, RawMessage, half_ids
+from telemetry.queue.alarm import clear_alarm, raise_alarm, read_alarm
 from telemetry.queue.batches import BatchQueue, ClaimedBatch
 from telemetry.queue.requeue import requeue_batches
-from telemetry.queue.tasks import count_waiting, list_waiting_ids
+from telemetry.queue.tasks import LAST_SUFFIX, count_waiting, list_waiting_ids
 from telemetry.store.batch_store import BatchStore
 from telemetry.store.connection import Connection
 from telemetry.store.report import read_report
@@ -213,7 +213,6 @@ def test_it_puts_aside_what_nearly_every_gateway_sends_in_vain_until_it_is_overr
     assert books.pending_messages == 0, "what is put aside must not press on the bridges"
     assert read_report(connection, queue).in_flight == 31
     assert "31 of 31 gateways got nothing in" in read_alarm(queue.redis)
-    assert requeue_batches(queue, now=time.time() + 999, stale_after_s=1).requeued == 0
     call_command("resume_ingest", stdout=StringIO())
     queue.redis.delete(INGEST_QUEUE)
     assert requeue_batches(queue, now=time.time(), stale_after_s=30).requeued == 1
@@ -278,6 +277,111 @@ def test_it_takes_what_arrives_before_what_the_guard_has_let_go(
         channel = broker.default_channel
         taken = [channel.basic_get(INGEST_QUEUE, no_ack=True) for _ in range(2)]
     assert [message.headers["id"] for message in taken] == [live, held]
+
+
+def test_it_lets_go_by_itself_when_nothing_else_arrives(
+    runner: BatchRunner, queue: BatchQueue, connection: Connection
+) -> None:
+    """A fixed deploy, while bridges pause since Redis is full of what was put aside."""
+    macs = add_gateways(connection, range(10, 24))
+    connection.execute("UPDATE device SET is_active = false")
+    for second in range(5):
+        at = f"2026-11-01T00:00:{second:02}Z"
+        runner.run(queue.put([make_message(mac=mac, at=at) for mac in macs], source="bridge-1"))
+    assert len(queue.snapshot().held) == 5
+    runner.close()
+    connection.execute("UPDATE device SET is_active = true")
+    fixed = open_runner(read_options(IngestOptions), app)
+    for _ in range(3):
+        queue.redis.delete(INGEST_QUEUE, INGEST_QUEUE + LAST_SUFFIX)
+        requeue_batches(queue, now=time.time(), stale_after_s=30)
+        for batch_id in sorted(list_waiting_ids(queue.redis)):
+            fixed.run(batch_id)
+    assert read_alarm(queue.redis) == ""
+    report = read_report(connection, queue)
+    assert (report.stored, report.dead_lettered, report.in_flight) == (5 * 14, 0, 0)
+    fixed.close()
+
+
+def test_it_tries_few_of_what_is_put_aside_while_the_guard_holds(queue: BatchQueue) -> None:
+    ids = [queue.put([make_message()], source="bridge-1") for _ in range(20)]
+    for batch_id in ids:
+        queue.claim(batch_id)
+        queue.hold(batch_id)
+    queue.redis.delete(INGEST_QUEUE)
+    raise_alarm(queue.redis, reason="14 of 15 gateways got nothing in")
+    assert 2 <= requeue_batches(queue, now=time.time(), stale_after_s=30).requeued <= 3
+    assert {ids[0], ids[-1]} <= list_waiting_ids(queue.redis)
+    assert 0 < queue.redis.ttl(GUARD_KEY) <= 90, "an alarm outlives nobody who raised it for long"
+
+
+def test_it_goes_on_seeing_the_gateways_whose_messages_it_puts_aside(
+    runner: BatchRunner, queue: BatchQueue, connection: Connection
+) -> None:
+    macs = add_gateways(connection, range(10, 24))
+    runner.run(queue.put([make_message(mac=mac, code="D99") for mac in macs], source="bridge-1"))
+    assert queue.count_held() == 1
+    assert connection.execute(
+        "SELECT count(*) FROM gateway WHERE is_online AND mac = ANY(%s)", [macs]
+    ).fetchall() == [(14,)]
+
+
+def test_it_puts_whole_batches_aside_once_it_holds_what_fails_for_unknown_reasons(
+    runner: BatchRunner,
+    queue: BatchQueue,
+    connection: Connection,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Taken apart, each of their messages would become a batch, in Redis and in the ledger."""
+    macs = add_gateways(connection, range(10, 41))
+    monkeypatch.setattr(BatchStore, "validate", lambda *_: 1 / 0)
+    runner.run(queue.put([make_message(mac=mac) for mac in macs], source="bridge-1"))
+    for _ in range(8):
+        for batch in queue.snapshot().pending:
+            runner.run(batch.id)
+    before = queue.count_held()
+    assert before == 31 - 9, "fewer gateways than the guard judges by became dead letters"
+    another = queue.put([make_message(mac=mac, valor=2) for mac in macs], source="bridge-1")
+    runner.run(another)
+    assert queue.count_held() == before + 1
+    assert read_report(connection, queue).difference == 0
+
+
+def test_it_blames_no_message_when_only_redis_did_not_answer(
+    runner: BatchRunner,
+    queue: BatchQueue,
+    connection: Connection,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    batch_id = queue.put([make_message()], source="bridge-1")
+    claim = BatchQueue.claim
+    with monkeypatch.context() as slow:
+
+        def lose_the_reply(self: BatchQueue, claimed_id: str) -> None:
+            claim(self, claimed_id)
+            raise RedisTimeoutError("Timeout reading from socket")
+
+        slow.setattr(BatchQueue, "claim", lose_the_reply)
+        for _ in range(5):
+            runner.run(batch_id)
+    runner.run(batch_id)
+    report = read_report(connection, queue)
+    assert (report.stored, report.dead_lettered) == (1, 0)
+
+
+def test_it_gives_the_healthy_part_of_a_batch_all_starts(
+    runner: BatchRunner, queue: BatchQueue, connection: Connection
+) -> None:
+    *macs, healthy = add_gateways(connection, range(10, 25))
+    old = "1970-01-01T00:00:30Z"
+    runner.run(queue.put([make_message(mac=mac, at=old) for mac in macs], source="bridge-1"))
+    mixed = [make_message(mac=mac, at=old) for mac in macs]
+    mixed += [make_message(mac=healthy, at=f"2026-11-01T00:00:{n:02}Z") for n in range(2)]
+    batch_id = queue.put(mixed, source="bridge-1")
+    runner.run(batch_id)
+    queue.claim(f"{batch_id}.0")  # one start whose worker was killed
+    runner.run(f"{batch_id}.0")
+    assert read_report(connection, queue).stored == 2, "stored whole, not taken apart"
 
 
 def test_it_holds_what_fails_for_an_unknown_reason_from_nearly_every_gateway(

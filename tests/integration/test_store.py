@@ -22,6 +22,7 @@ from telemetry.store.batches import (
     store_messages,
 )
 from telemetry.store.connection import Connection, open_connection
+from telemetry.store.faults import is_transient, needs_new_session
 from telemetry.store.ledger import (
     AlreadyStoredError,
     BatchSplitError,
@@ -449,3 +450,21 @@ def test_it_stores_each_reading_once_when_workers_race_for_the_same_keys(
     assert sum(counts.readings_stored for counts in totals) == 600
     assert sum(counts.readings_duplicate for counts in totals) == 1800
     assert rows(connection, "SELECT count(*) FROM reading") == [(600,)]
+
+
+def test_it_ends_a_transaction_that_takes_too_long_as_a_fault_that_passes(
+    database_url: str, connection: Connection
+) -> None:
+    """Its statements are quick, each for itself."""
+
+    def take_long(slow: Connection) -> None:
+        with slow.transaction():
+            for _ in range(5):
+                slow.execute("SELECT pg_sleep(0.4)")
+
+    limits = {"statement_timeout_s": 60, "transaction_timeout_s": 1}
+    with open_connection(database_url, name="test", **limits) as slow:
+        with pytest.raises(psycopg.errors.TransactionTimeout) as ended:
+            take_long(slow)
+        assert is_transient(ended.value)
+        assert needs_new_session(ended.value)

@@ -106,6 +106,12 @@ class LeanRedis:
         found = self._run("ZRANGE", key, start, stop, *(("WITHSCORES",) if withscores else ()))
         return _pair(found) if withscores else found
 
+    def zcard(self, key: Any) -> int:
+        return int(self._run("ZCARD", key))
+
+    def zrandmember(self, key: Any, count: int) -> Any:
+        return self._run("ZRANDMEMBER", key, count)
+
     def zrangebyscore(self, key: Any, low: Any, high: Any, *, withscores: bool = False) -> Any:
         found = self._run("ZRANGEBYSCORE", key, low, high, *(("WITHSCORES",) if withscores else ()))
         return _pair(found) if withscores else found

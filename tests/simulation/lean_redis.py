@@ -195,11 +195,18 @@ class Data:
 
     def _zrange(self, key: bytes, start: bytes, stop: bytes, *options: bytes) -> list[bytes]:
         held = self._ordered(key)
-        last = int(stop)
-        picked = held[int(start) : last + 1 if last >= 0 else len(held) + last + 1]
+        first, last = (int(at) + (len(held) if int(at) < 0 else 0) for at in (start, stop))
+        picked = held[max(0, first) : last + 1]
         if options:
             return [part for score, member in picked for part in (member, b"%.17g" % score)]
         return [member for _, member in picked]
+
+    def _zcard(self, key: bytes) -> int:
+        return len(self.keys.get(key, {}))
+
+    def _zrandmember(self, key: bytes, _count: bytes) -> list[bytes]:
+        members = list(self.keys.get(key, {}))
+        return [members[len(members) // 2]] if members else []  # any one: nothing is random here
 
     def _zrangebyscore(self, key: bytes, low: bytes, high: bytes, *options: bytes) -> list[bytes]:
         first, last = float(low), float(high)

@@ -6,6 +6,7 @@
 from collections import Counter
 from collections.abc import Callable, Container
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from psycopg.errors import LockNotAvailable
@@ -153,7 +154,11 @@ class MemoryStore:
 
         return self._gate("finds the gateway", effect)
 
-    def note_presence(self, stored: StoredBatch) -> None:
+    def list_heard(self, batch: ClaimedBatch, messages: list[RawMessage]) -> dict[int, datetime]:
+        """Nothing of presence is kept."""
+        return self._gate("finds the gateways", dict)
+
+    def note_presence(self, seen: dict[int, datetime]) -> None:
         """Nothing of it is kept."""
         self._gate("notes presence", lambda: None)
 

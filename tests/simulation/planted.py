@@ -167,7 +167,8 @@ FAULTS = (
     Fault(
         "who meets a split finishes the batch",
         f"{RUNNER}._store_batch",
-        "self._queue.split(batch, messages, second_part=split.second_part)",
+        "self._queue.split(\n            batch, messages, second_part=split.second_part,"
+        " is_suspect=batch.is_suspect\n        )",
         "self._finish(batch)",
     ),
     Fault(
@@ -197,14 +198,14 @@ FAULTS = (
     Fault(
         "the safety net sends nothing again",
         REQUEUE,
-        "due = (stale + released)[:LIMIT]",
-        "due = released",
+        "for batch in stale:",
+        "for batch in stale[:0]:",
     ),
     Fault(
         "what is held is never sent again",
         REQUEUE,
-        "due = (stale + released)[:LIMIT]",
-        "due = stale",
+        "for batch_id in held:",
+        "for batch_id in held[:0]:",
     ),
     Fault(
         "a held batch is in no index",

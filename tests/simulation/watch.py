@@ -35,6 +35,7 @@ class Watch:
         self._taken: Counter[str] = Counter()  # by batch: how often a worker took it
         # Starts that events ended, or had besides: a lost task is given back and sent again.
         self._extra_starts = 0
+        self._has_paused = False
         self._requeue_began_at = FOREVER
         self._waiting_then: frozenset[bytes] = frozenset()
         self._held_then: frozenset[bytes] = frozenset()
@@ -54,6 +55,7 @@ class Watch:
         hand = self._hands.get(actor.name)
         if hand is not None and event.kind not in ("switch", "away", "cut", "full"):
             hand.is_disturbed = True
+        self._has_paused |= event.kind in ("pause", "late pause")
         if event.kind not in ("away", "cut", "stop"):
             self._extra_starts += 2
 
@@ -90,8 +92,8 @@ class Watch:
         world = self._plant.world
         if world.current is None or world.current.name != "requeue":
             return
-        if world.now - self._requeue_began_at > STALE_AFTER_S:
-            return  # it was stopped with what it knew: sending twice is harmless
+        if self._has_paused:
+            return  # who was stopped acts on what it knew then: sending twice is harmless
         if text in self._waiting_then & self._list_waiting():
             world.violate(f"{batch_id} is sent again although its task waits")
         unacked = self._plant.data.keys.get(b"unacked", {})

@@ -31,6 +31,8 @@ TRANSIENT = {
     errors.UndefinedColumn,
     errors.InsufficientPrivilege,
     errors.FeatureNotSupported,
+    errors.IdleInTransactionSessionTimeout,
+    errors.TransactionTimeout,
 }
 MESSAGE = {
     errors.NumericValueOutOfRange,

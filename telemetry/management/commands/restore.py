@@ -46,9 +46,9 @@ class Command(BaseCommand):
         except BackupError as error:
             raise CommandError(str(error), returncode=2) from error
         except psycopg.Error as error:
-            raise CommandError(f"DATABASE_URL: nothing was loaded: {error}") from error
+            raise CommandError(f"DATABASE_URL: nothing was loaded: {_line(error)}") from error
         except RedisError as error:
-            raise CommandError(f"REDIS_URL: nothing was loaded: {error}") from error
+            raise CommandError(f"REDIS_URL: nothing was loaded: {_line(error)}") from error
         except OSError as error:
             raise CommandError(f"FILE={str(path)!r}: {error.strerror}", returncode=2) from error
         queue = (
@@ -58,3 +58,8 @@ class Command(BaseCommand):
             f"{loaded.rows['reading']:,} readings, {loaded.rows['dead_letter']:,} dead letters; "
             f"queue: {queue}. Start the processes, then: manage.py delivery_report"
         )
+
+
+def _line(error: Exception) -> str:
+    """The text of an error as one line: PostgreSQL's have several."""
+    return " ".join(str(error).split())

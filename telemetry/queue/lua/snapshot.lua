@@ -1,6 +1,6 @@
 -- The books of the queue at one instant: counters, and every batch that is pending or put aside, with
 -- its messages.
--- KEYS: counters, pending, held     ARGV: prefix of batch keys
+-- KEYS: counters, pending, held or none     ARGV: prefix of batch keys
 local counters = redis.call('HMGET', KEYS[1], 'received_messages', 'received_batches', 'pending_messages')
 local function list(index)
   local entries = redis.call('ZRANGE', index, 0, -1, 'WITHSCORES')
@@ -11,4 +11,4 @@ local function list(index)
   end
   return rows
 end
-return {counters, list(KEYS[2]), list(KEYS[3])}
+return {counters, list(KEYS[2]), KEYS[3] and list(KEYS[3]) or {}}

@@ -1,16 +1,18 @@
 #!lua flags=allow-oom
 -- Put two parts in the place of a pending batch. Its messages were counted when it came.
 -- KEYS: batch, pending, first part, second part
--- ARGV: id, first id, first count, first body, second id, second count, second body
+-- ARGV: id, 1 if one of the parts ends its worker (or empty), first id, first count, first body,
+--   second id, second count, second body
 local score = redis.call('ZSCORE', KEYS[2], ARGV[1])
 if not score then
   return 0
 end
 local fields = redis.call('HMGET', KEYS[1], 'source', 'received_us', 'seq')
 for part = 0, 1 do
-  local at = 2 + part * 3
+  local at = 3 + part * 3
   redis.call('HSET', KEYS[3 + part], 'source', fields[1], 'received_us', fields[2],
-    'seq', fields[3], 'messages', ARGV[at + 1], 'attempts', 0, 'body', ARGV[at + 2])
+    'seq', fields[3], 'messages', ARGV[at + 1], 'attempts', 0, 'body', ARGV[at + 2],
+    'is_suspect', ARGV[2])
   redis.call('ZADD', KEYS[2], score, ARGV[at])
 end
 redis.call('ZREM', KEYS[2], ARGV[1])

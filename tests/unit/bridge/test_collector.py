@@ -50,6 +50,15 @@ def test_it_flushes_at_once_when_it_has_enough_bytes(collector: Collector) -> No
     assert collector.wait_s(now_s=1.001) == 0.0
 
 
+@pytest.mark.parametrize(("size", "is_full"), [(999, False), (1000, True)])
+def test_it_is_full_at_its_limit_of_bytes_and_not_before(
+    collector: Collector, size: int, is_full: bool
+) -> None:
+    collector.add(message(400), packet_id=1, now_s=1.0)
+    collector.add(message(size - 400), packet_id=2, now_s=1.0)
+    assert collector.is_full() == is_full
+
+
 def test_it_keeps_the_order_and_leaves_qos_0_unacknowledged(collector: Collector) -> None:
     first, second, third = message(1), message(2), message(3)
     collector.add(first, packet_id=7, now_s=1.0)

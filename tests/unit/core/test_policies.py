@@ -1,9 +1,12 @@
 """Pure policies: backoff, liveness, in-flight arithmetic, stale batches, the books."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from telemetry.core.batch import list_above
 from telemetry.core.liveness import BridgeSign, choose_sweep_instant
 from telemetry.core.outcome import Counts
 from telemetry.core.retry import backoff_delay_s
@@ -59,6 +62,27 @@ def test_it_counts_in_flight_when(stored: dict[str, int], in_flight: int) -> Non
     assert count_in_flight([pending("a")], stored) == in_flight
 
 
+def test_it_counts_the_parts_of_parts_below_each_unfinished_part() -> None:
+    unfinished = [pending("a.0"), pending("a.10"), pending("b")]
+    stored = {"a": 0, "a.00": 4, "a.11": 3, "b.0110": 2, "c.0": 1}
+    assert count_in_flight(unfinished, stored) == 30 - 4 - 2
+
+
+def test_it_counts_what_is_in_flight_of_40_000_parts_that_are_held_within_a_second() -> None:
+    stems = [f"{n:012x}-{n:012x}" for n in range(40_000)]
+    unfinished = [pending(f"{stem}.1", count=3) for stem in stems]
+    stored = {f"{stem}{part}": 3 if part == ".0" else 0 for stem in stems for part in ("", ".0")}
+    started_s = time.process_time()
+    assert count_in_flight(unfinished, stored) == 120_000
+    assert time.process_time() - started_s < 1
+
+
+def test_it_lists_what_a_batch_is_a_part_of() -> None:
+    assert list_above("a") == []
+    assert list_above("a.1") == ["a"]
+    assert list_above("a.010") == ["a", "a.0", "a.01"]
+
+
 def test_it_sends_again_only_what_is_old_unclaimed_and_without_task() -> None:
     batches = [
         pending("lost"),
@@ -69,6 +93,19 @@ def test_it_sends_again_only_what_is_old_unclaimed_and_without_task() -> None:
     ]
     stale = choose_stale(batches, {"queued"}, now=200.0, stale_after_s=30)
     assert [batch.id for batch in stale] == ["lost", "abandoned"]
+
+
+def test_it_sends_again_what_a_clock_that_was_ahead_has_noted() -> None:
+    """Or a lost task is found an hour later, when the clock has come that far."""
+    batches = [
+        PendingBatch("received ahead", 3800.0, 1, 0, None),
+        PendingBatch("claimed ahead", 100.0, 1, 0, 3800.0),
+        PendingBatch("a little ahead", 203.0, 1, 0, None),
+    ]
+    stale = choose_stale(batches, set(), now=200.0, stale_after_s=30)
+    assert [batch.id for batch in stale] == ["received ahead", "claimed ahead"]
+    with_task = {batch.id for batch in batches}
+    assert choose_stale(batches, with_task, now=200.0, stale_after_s=30) == []
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5), st.integers(0, 5), st.booleans())))

@@ -171,12 +171,25 @@ def test_it_sends_again_what_is_stale_and_what_was_held_behind_it(
     at = queue.snapshot().pending[0].received_at
     raise_alarm(queue.redis, reason="nearly all refused")
     young = requeue_batches(queue, now=at + 29, stale_after_s=30)
-    assert (young.pending, young.held, young.requeued) == (1, 1, 0)
-    assert requeue_batches(queue, now=at + 31, stale_after_s=30).requeued == 1
-    clear_alarm(queue.redis)
+    assert (young.pending, young.held, young.requeued) == (1, 1, 1), "held ones are tried"
     assert requeue_batches(queue, now=at + 31, stale_after_s=30).requeued == 1
     assert requeue_batches(queue, now=at + 31, stale_after_s=30).requeued == 0
-    assert [(task["task_id"], task["priority"]) for task in celery.sent] == [(stale, 0), (held, 9)]
+    assert [(task["task_id"], task["priority"]) for task in celery.sent] == [(held, 9), (stale, 0)]
+
+
+def test_it_sends_all_that_was_held_once_the_guard_has_let_go(
+    queue: BatchQueue, celery: ListingCelery
+) -> None:
+    held = [queue.prepare(MESSAGES, source="b") for _ in range(9)]
+    for batch_id in held:
+        queue.hold(batch_id)
+    now = time.time()
+    raise_alarm(queue.redis, reason="nearly all refused")
+    tried = requeue_batches(queue, now=now, stale_after_s=30).requeued
+    assert 2 <= tried <= 3
+    clear_alarm(queue.redis)
+    assert requeue_batches(queue, now=now, stale_after_s=30).requeued == 9 - tried
+    assert {task["task_id"] for task in celery.sent} == set(held)
 
 
 def test_it_takes_a_batch_for_stale_after_the_time_and_not_at_it(queue: BatchQueue) -> None:

@@ -192,10 +192,52 @@ def test_it_splits_a_batch_that_was_started_too_often(
     batch_id = f"018bcfe56800-000000000001{part}"
     messages = make_messages(b"1", b"2")
     queue.write(batch_id, pack_messages(messages), count=2, source="b", producer="b", received_us=1)
+    if part:
+        queue.redis.hset(f"ingest:batch:{batch_id}", "is_suspect", "1")
     for _ in range(starts - 1):
         queue.claim(batch_id)
     runner.run(batch_id)
     assert store.books.second_parts[batch_id] == ([1] if is_split else None)
+
+
+def test_it_gives_the_last_message_of_a_batch_all_starts_again(
+    runner: BatchRunner, queue: BatchQueue, store: Store
+) -> None:
+    half_id = "018bcfe56800-000000000001.0"
+    body = pack_messages(make_messages(b"1"))
+    queue.write(half_id, body, count=1, source="b", producer="b", received_us=1)
+    for _ in range(2):
+        queue.claim(half_id)
+    runner.run(half_id)
+    assert not store.books.dead_letters
+    assert {key[0] for key in store.books.readings} == {1}
+
+
+def test_it_goes_on_to_the_halves_of_a_batch_that_only_the_ledger_knows_as_split(
+    runner: BatchRunner, queue: BatchQueue, store: Store, log: Log
+) -> None:
+    batch_id = queue.put(make_messages(b"1", b"2", b"3"), source="bridge-1")
+    batch = queue.claim(batch_id)
+    assert batch is not None
+    store.split(batch, second_part=[1])  # and its worker ended
+    runner.run(batch_id)
+    assert names(log) == ["batch_already_split"]
+    pending = {part.id: part.messages_count for part in queue.snapshot().pending}
+    assert pending == {f"{batch_id}.0": 2, f"{batch_id}.1": 1}
+    for part_id in pending:
+        runner.run(part_id)
+    assert {key[0] for key in store.books.readings} == {1, 2, 3}
+    assert queue.snapshot().unfinished == []
+
+
+def test_it_ends_a_stored_batch_whose_presence_fails_for_a_reason_that_nobody_knows(
+    runner: BatchRunner, queue: BatchQueue, store: Store, log: Log
+) -> None:
+    store.failures["notes presence"] = [KeyError("no")]
+    runner.run(queue.put(make_messages(b"1", b"2"), source="bridge-1"))
+    assert names(log) == ["batch_fails", "batch_split", "batch_already_stored"]
+    assert queue.snapshot().unfinished == []
+    assert store.calls.count("commits") == 1
 
 
 def test_it_says_how_often_a_single_message_was_started(
@@ -339,6 +381,15 @@ def test_it_begins_with_the_alarm_that_others_raised(
     assert len(queue.snapshot().held) == 1
     assert read_alarm(queue.redis) == "others saw it"
     assert list_waiting_ids(queue.redis)
+
+
+def test_it_leaves_the_alarm_that_others_raised_after_it_began(
+    runner: BatchRunner, queue: BatchQueue
+) -> None:
+    runner.run(queue.put(make_messages(b"1"), source="bridge-1"))
+    raise_alarm(queue.redis, reason="others saw it")
+    runner.run(queue.put(make_messages(b"2"), source="bridge-1"))
+    assert read_alarm(queue.redis) == "others saw it"
 
 
 def test_it_notes_progress_once_a_second(
