@@ -1,6 +1,6 @@
 """How long ago the scheduled tasks succeeded (pitfall F3)."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.utils import timezone
@@ -8,6 +8,10 @@ from django_celery_beat.models import PeriodicTask
 
 from telemetry.models import TaskHistory, TaskRun
 from telemetry.store.status import NEEDED_TASKS, TaskAge
+
+MARGIN = timedelta(seconds=1)
+"""A schedule reckons with a clock of its own, read a moment later: what is due at 03:30 seems due a
+little before, and from there the next run would be the same one."""
 
 
 def read_task_ages() -> list[TaskAge]:
@@ -56,7 +60,8 @@ def _find_age(run: TaskRun, schedule: Any, now: datetime) -> TaskAge:
     since = run.success_at or run.created_at
     due_at = now
     for _ in range(2):
-        due_at = since = now + schedule.remaining_estimate(since)
+        due_at = now + schedule.remaining_estimate(since)
+        since = due_at + MARGIN
     is_failing = run.error_at is not None and run.error_at > (run.success_at or run.created_at)
     return TaskAge(
         run.name,

@@ -15,6 +15,7 @@ from django_celery_beat.models import ClockedSchedule, CrontabSchedule, Periodic
 from config.celery import app
 from config.env import read_options
 from config.options import MaintenanceOptions, QueueOptions, StatusOptions, StorageOptions
+from telemetry.core.batch import VERIFY_TASK
 from telemetry.core.consumption import Meter, Value
 from telemetry.models import TaskHistory, TaskRun
 from telemetry.queue.batches import BatchQueue
@@ -176,6 +177,17 @@ def test_it_alarms_when_two_runs_in_a_row_are_missed(
     PeriodicTask.objects.update(enabled=False)
     [disabled] = make_status(queue, read_task_ages).problems[1:]
     assert disabled.startswith("task telemetry.requeue_stale_batches is disabled")
+
+
+def test_it_counts_one_run_of_a_day_as_one(scheduled: Connection) -> None:
+    """Right after it was missed the second one is due a day later, at every time of the day."""
+    now = datetime.now(UTC)
+    at = now - timedelta(minutes=5)
+    crontab = CrontabSchedule.objects.create(hour=at.hour, minute=at.minute, timezone="UTC")
+    PeriodicTask.objects.filter(task=VERIFY_TASK).update(crontab=crontab)
+    TaskRun.objects.update(success_at=now - timedelta(minutes=20))
+    [age] = [age for age in read_task_ages() if age.name == VERIFY_TASK]
+    assert age.overdue_s < -80_000
 
 
 @pytest.mark.parametrize(
