@@ -84,8 +84,8 @@ def test_it_shows_consumption_and_levels_each_by_unit(connection: Connection) ->
     site, client = open_account(connection)
     level = register(connection, Meter("gauge"), beside=site)
     connection.execute("UPDATE device SET unit = '°C' WHERE id = %s", [level.device_id])
-    now = timezone.now()
-    receive(connection, (site, now, 5), (level, now, 20), (level, now - HOUR / 60, 22))
+    at = timezone.now().replace(minute=30) - HOUR  # both of one hour, at any time of the day
+    receive(connection, (site, at, 5), (level, at, 20), (level, at - HOUR / 60, 22))
     assert drawing_of(page_of(site, client))["show"] == "consumption"
     page = page_of(site, client, "?show=level:°C")
     drawing = drawing_of(page)
