@@ -74,12 +74,12 @@ def test_it_shows_them_to_members_only(client: Client, account: Account, name: s
 def test_it_lists_nothing_of_another_account(
     client: Client, account: Account, connection: Connection
 ) -> None:
-    other = make_device(make_gateway(make_account("Other"), "FOREIGN", name="Foreign"), "X9")
+    other = make_device(make_gateway(make_account("Other"), "FOREIGN", name="Foreign"), "OTHERS-9")
     add_reading(connection, other, at=datetime.now(UTC))
     for name in ADDRESSES:
         page = read(client, name, account)
         assert "FOREIGN" not in page
-        assert "X9" not in page
+        assert "OTHERS-9" not in page
     answer = client.get(reverse("devices", args=[account.pk]), {"gateway": other.gateway_id})
     assert answer.status_code == 400, "as for a gateway that does not exist"
     assert client.get(reverse("gateway", args=[account.pk, other.gateway_id])).status_code == 404
