@@ -69,7 +69,7 @@ test: ## Install what tests need, check style and types, run every test (T= narr
 .PHONY: unit
 unit: ## Run the unit tests: they need no servers, and installing them takes the virtual environment alone
 	@compose/local/install unit
-	exec $(PYTHON) -m pytest $(or $(T),tests/unit)
+	exec $(PYTHON) -m pytest $(or $(T),tests/unit --numprocesses 2 --dist loadfile --no-loadscope-reorder)
 
 .PHONY: faults
 faults: ## Simulate schedules of faults (N=20000 SEED=0), find the planted faults, check the protocol
