@@ -19,6 +19,7 @@ from telemetry.core.batch import BRIDGE_KEY, SESSIONS_KEY
 
 LEASE_S = 15
 RENEW_S = 3.0
+RENEW_CHANGED_S = 0.2
 
 # Both also when Redis is full: who cannot renew a lease would seem dead.
 _RENEW = """#!lua flags=allow-oom
@@ -45,6 +46,7 @@ class Lease:
         self._token = secrets.token_hex(8)
         self._key = BRIDGE_KEY + client_id
         self._renewed_at = float("-inf")
+        self._renewed_state = ""
         self._renew = redis.register_script(_RENEW)
         self._release = redis.register_script(_RELEASE)
 
@@ -69,14 +71,16 @@ class Lease:
             else:
                 time.sleep(0.5)
 
-    def renew(self, state: dict[str, Any], *, now_s: float, is_urgent: bool = False) -> None:
-        """Keep the lease, every few seconds, and say what the bridge does.
+    def renew(self, state: dict[str, Any], *, now_s: float) -> None:
+        """Keep the lease every few seconds, and say what the bridge does: a new state at once.
 
         Raises `BridgeError` when another bridge holds it meanwhile.
         """
-        if not is_urgent and now_s - self._renewed_at < RENEW_S:
+        is_same = state["state"] == self._renewed_state
+        if now_s - self._renewed_at < (RENEW_S if is_same else RENEW_CHANGED_S):
             return
         self._renewed_at = now_s
+        self._renewed_state = state["state"]
         if not self._set(state):
             raise BridgeError(
                 f"BRIDGE_CLIENT_ID={self._client_id!r}: another bridge took this id; "

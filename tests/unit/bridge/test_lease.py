@@ -40,3 +40,30 @@ def test_it_names_the_bridge_that_runs_with_its_id() -> None:
     redis = Redis({"host": "elsewhere", "pid": 7, "token": "another"})
     with pytest.raises(BridgeError, match=r"'bridge-1': .*is running \(host elsewhere, pid 7\)"):
         Lease(redis, client_id="bridge-1").acquire(longest_wait_s=0)  # type: ignore[arg-type]
+
+
+def test_it_tells_a_new_state_at_once_and_the_same_one_every_few_seconds() -> None:
+    redis = Redis()
+    lease = Lease(redis, client_id="bridge-1")  # type: ignore[arg-type]
+    told = []
+    for now_s, state in (
+        (0.0, "connecting"),
+        (0.1, "ready"),  # not so soon: who flaps does not keep Redis busy
+        (0.2, "ready"),
+        (3.0, "ready"),
+        (3.2, "ready"),
+        (3.3, "paused"),
+        (3.5, "paused"),
+    ):
+        before = redis.tries
+        lease.renew({"state": state}, now_s=now_s)
+        if redis.tries > before:
+            told.append(now_s)
+    assert told == [0.0, 0.2, 3.2, 3.5]
+
+
+@pytest.mark.parametrize("state", ["connecting", "ready"])
+def test_it_ends_when_another_bridge_holds_the_id(state: str) -> None:
+    lease = Lease(Redis(None), client_id="bridge-1")  # type: ignore[arg-type]
+    with pytest.raises(BridgeError, match="another bridge took this id"):
+        lease.renew({"state": state}, now_s=0.0)
