@@ -15,6 +15,8 @@
 .ONESHELL:
 MAKEFLAGS += --no-print-directory
 SHELL := /bin/sh
+# Compiled code is kept wherever a shell says otherwise: without it each start compiles all again.
+unexport PYTHONDONTWRITEBYTECODE
 .SHELLFLAGS := -euc
 
 VENV := .venv

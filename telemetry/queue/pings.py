@@ -56,7 +56,9 @@ def ask_pools(app: Celery, redis: Redis, *, wanted: int) -> list[Pool]:
         whom: dict[str, Any] = {"destination": sorted(ages), "limit": len(ages)}
     else:
         whom = {}
-    replies: Any = app.control.ping(timeout=PING_TIMEOUT_S, **whom)
+    # A connection of its own: one that waited in the app's pool may be of a Redis before a restart.
+    with app.connection_for_write() as connection:
+        replies: Any = app.control.ping(timeout=PING_TIMEOUT_S, connection=connection, **whom)
     answers = {name: "ok" in answer for reply in replies or () for name, answer in reply.items()}
     names = sorted(ages.keys() | answers.keys())
     return [Pool(name, answers.get(name, False), ages.get(name)) for name in names]

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.integration
 CONTRACT = Contract(compile_topic("tds_new"), 65536, timedelta(seconds=300), timedelta(days=400))
 RECEIVED_AT = datetime(2026, 11, 2, 12, tzinfo=UTC)
 FIELDS = ("topic", "gateway_mac", "timestamp", "code", "unit", "value", "key", "further", "top")
-SURROGATES = [chr(point) for point in range(0xD800, 0xE000)]
+SURROGATES = {chr(point) for point in range(0xD800, 0xE000)}
 ODD = [
     *(chr(point) for point in range(sys.maxunicode) if unicodedata.category(chr(point)) == "Cc"),
     *("\ud800", "\udbff", "\udc00", "\udfff"),
@@ -111,7 +111,7 @@ def test_it_stores_a_batch_when_any_odd_character_stands_in_any_field(
 odd_texts = st.text(
     st.sampled_from([*ODD, "a", "1", "e", " "])
     | st.characters(exclude_categories=[])
-    | st.sampled_from(SURROGATES),
+    | st.sampled_from(sorted(SURROGATES)),
     max_size=12,
 )
 
@@ -147,11 +147,13 @@ further_values = st.recursive(
 @given(further_values)
 @example("1e123456-1e99-4000-8000-000000000000")
 @example("node-1e1234")
+@example(["\ud800"])
 def test_it_keeps_further_keys_as_json(
     connection: Connection, open_unit: None, further: Any
 ) -> None:
     text = json.dumps(further)
-    if any(surrogate in str(further) for surrogate in SURROGATES) or "\\u0000" in text:
+    unescaped = json.dumps(further, ensure_ascii=False)
+    if not SURROGATES.isdisjoint(unescaped) or "\\u0000" in text:
         return  # refused, or kept as text: tested above
     connection.execute("TRUNCATE reading")
     payload = make("topic", "").payload.replace(b'"k": ""', b'"k": ' + text.encode())

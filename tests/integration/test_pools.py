@@ -88,6 +88,13 @@ def test_it_knows_every_pool_and_misses_the_one_that_is_frozen(
     assert [pool.name for pool in status.pools] == ["ingest@test"], "it ended as it should"
 
 
+def test_it_asks_again_when_redis_was_away_since(queue: BatchQueue) -> None:
+    note_seen(queue.redis, "a@h")
+    for _ in range(2):
+        assert [pool.name for pool in ask(queue, wanted=1).pools] == ["a@h"]
+        queue.redis.client_kill_filter(_type="normal", skipme=True)
+
+
 def test_it_forgets_a_pool_that_is_gone_for_good(
     queue: BatchQueue, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -58,7 +58,7 @@ def sites(connection: Connection) -> list[Site]:
             connection,
             [
                 (site, Value(START + step * 7 * HOUR + number * HOUR / 5, Decimal(step * step)))
-                for step in range(60)
+                for step in range(0, 60, 2)
             ],
         )
     replace_register(
@@ -126,7 +126,7 @@ def test_it_computes_every_row_and_finds_none_wrong(
     assert len(sites) == 6
 
 
-HOURLY = "WHERE device_id = %s AND hour = '2026-10-23 12:00Z'"  # the tenth reading of device 1
+HOURLY = "WHERE device_id = %s AND hour = '2026-10-23 12:00Z'"  # a reading of device 1
 PLANTED = {
     "a changed sum of an hour": (
         f"UPDATE hourly_aggregate SET total = total + 1 {HOURLY}",
@@ -329,7 +329,7 @@ def test_it_looks_at_nothing_else_than_it_was_told(
     assert hours == {"2026-11-02"}
     few = verify(connection, examples=3)
     assert len(few.examples) == 3
-    assert few.differences > 300
+    assert few.differences == few.hours + few.days
 
 
 def test_it_skips_what_lies_before_the_horizon_and_counts_on_from_there(
