@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, settings
 from redis import Redis
 
 from telemetry.store.connection import Connection, open_connection
-from tests.databases import clear_tables, provide_cluster
+from tests.databases import clear_tables, is_usable, provide_cluster
 
 CONTRACT = Path(__file__).parent / "contract"
 
@@ -136,19 +136,33 @@ def clear(connection: Connection) -> Callable[[], None]:
     return lambda: clear_tables(connection)
 
 
+@pytest.fixture(scope="session")
+def kept_connections() -> Iterator[dict[str, Connection]]:
+    """Connections by address, which tests use one after the other: to connect takes as long as to
+    empty the database."""
+    kept: dict[str, Connection] = {}
+    yield kept
+    for connection in kept.values():
+        connection.close()
+
+
 @pytest.fixture
-def connection(database_url: str, django_db_blocker: Any) -> Iterator[Connection]:
+def connection(
+    database_url: str, django_db_blocker: Any, kept_connections: dict[str, Connection]
+) -> Iterator[Connection]:
     """A connection to an empty database; Django's own may be used beside it."""
     from django.db import connections
 
-    with (
-        django_db_blocker.unblock(),
-        open_connection(database_url, name="test", statement_timeout_s=60) as opened,
-    ):
+    with django_db_blocker.unblock():
+        opened = kept_connections.pop(database_url, None)
+        if opened is None or not is_usable(opened):
+            opened = open_connection(database_url, name="test", statement_timeout_s=60)
         clear_tables(opened)
         # A test before this one may have ended the server: Django connects anew.
-        connections.close_all()
+        if connections["default"].connection is not None and not connections["default"].is_usable():
+            connections["default"].close()
         yield opened
+    kept_connections[database_url] = opened
 
 
 @pytest.fixture

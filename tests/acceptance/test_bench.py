@@ -120,7 +120,7 @@ FLOWS = (
         pytest.param(
             (
                 *("dashboard", "--times", "1", "--warm", "0", "--rate", "100"),
-                *("--seconds", "2", "--members", "3"),
+                *("--seconds", "5", "--members", "3"),
             ),
             (
                 "overview, 7 days, p95, ms",

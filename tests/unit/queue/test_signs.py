@@ -2,6 +2,7 @@
 
 import json
 import time
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -106,7 +107,11 @@ class AnsweringCelery:
         self.replies = list(replies)
         self.asked: list[dict[str, Any]] = []
 
-    def ping(self, **asked: Any) -> list[dict[str, Any]]:
+    def connection_for_write(self) -> nullcontext[str]:
+        return nullcontext("a connection of its own")
+
+    def ping(self, *, connection: str, **asked: Any) -> list[dict[str, Any]]:
+        assert connection == "a connection of its own"
         self.asked.append(asked)
         return self.replies
 
