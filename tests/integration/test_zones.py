@@ -38,17 +38,21 @@ def _accounts(connection: Connection) -> None:
         Account.objects.create(name=name, time_zone=name)
 
 
-def plant_old_data(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Vancouver as it was before 2026, when it kept the time of Los Angeles."""
+def plant(monkeypatch: pytest.MonkeyPatch, zone: str, *, folder: str, file_name: str) -> None:
+    """Let Python read the rules of another zone in the place of its own."""
 
     def read(name: str) -> ZoneInfo:
-        if name != "America/Vancouver":
+        if name != zone:
             return ZoneInfo(name)
-        data = files("tzdata.zoneinfo.America").joinpath("Los_Angeles")
-        with data.open("rb") as file:
+        with files(f"tzdata.zoneinfo.{folder}").joinpath(file_name).open("rb") as file:
             return ZoneInfo.from_file(file, key=name)
 
     monkeypatch.setattr(zones, "ZoneInfo", read)
+
+
+def plant_old_data(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Vancouver as it was before 2026, when it kept the time of Los Angeles."""
+    plant(monkeypatch, "America/Vancouver", folder="America", file_name="Los_Angeles")
 
 
 def test_it_finds_python_and_the_database_of_one_mind(connection: Connection) -> None:
@@ -65,6 +69,16 @@ def test_it_names_the_zone_and_the_first_minute_that_differ(
     assert str(found) == (
         "America/Vancouver from 2026-11-01 09:00 UTC on: -08:00 by Python, -07:00 by the database"
     )
+
+
+def test_it_names_the_first_minute_of_a_change_that_only_the_database_knows(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sao Paulo's summer time of ten years ago, without its end."""
+    plant(monkeypatch, "America/Sao_Paulo", folder="Etc", file_name="GMT+2")
+    [found] = compare_zones(connection, now=NOW)
+    at = datetime(2017, 2, 19, 2, tzinfo=UTC)
+    assert found == ZoneDifference("America/Sao_Paulo", at, -2 * 3_600, -3 * 3_600)
 
 
 def test_it_names_a_zone_that_python_lacks(

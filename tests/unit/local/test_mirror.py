@@ -103,7 +103,10 @@ def write(folder: Path, files: dict[str, str]) -> Path:
             id="a mirror under another path",
         ),
         pytest.param(
-            {"sources.list": "deb cdrom:[Debian]/debian trixie main\ndeb file:/srv/debian x main"},
+            {
+                "sources.list": "deb cdrom:[Debian]/debian trixie main\n"
+                "deb file:/srv/debian trixie main\n"
+            },
             None,
             id="what debootstrap may not reach",
         ),
