@@ -1,4 +1,4 @@
-"""The newest readings of an account. There is no index by account (README.md, decision 25)."""
+"""The newest readings of an account. There is no index by account (telemetry/DECISIONS.md, 25)."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta

@@ -1,9 +1,10 @@
 """Readings of an account's devices in the order of time, however many there are.
 
-No index by account and time stands (README, decision 25): the order is made of the devices' own
-index ranges, in windows of time that hold about what is asked for. How wide that is, each window
-tells the next one; a silent night or a burst costs a few looks. A walk goes on from a key, `(time,
-device)`: rows that come meanwhile shift nothing, and nothing is held open between two pages.
+There is no index by account and time (telemetry/DECISIONS.md, 25): the order is made of the
+devices' own index ranges, in windows of time that hold about what is asked for. How wide that is,
+each window tells the next one; a silent night or a burst costs a few looks. A walk goes on from a
+key, `(time, device)`: rows that come meanwhile shift nothing, and nothing is held open between two
+pages.
 """
 
 from collections.abc import Sequence

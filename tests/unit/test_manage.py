@@ -116,7 +116,7 @@ def test_it_says_what_is_not_set_where_no_stack_ran(checkout: Path) -> None:
     assert "is not set" in tell(checkout)
 
 
-def test_it_exits_as_readme_says_when_the_stack_is_ill(tmp_path: Path) -> None:
+def test_it_exits_as_its_page_says_when_the_stack_is_ill(tmp_path: Path) -> None:
     shutil.copy(ROOT / "Makefile", tmp_path)
     python = tmp_path / ".venv" / "bin" / "python"
     python.parent.mkdir(parents=True)
@@ -125,7 +125,7 @@ def test_it_exits_as_readme_says_when_the_stack_is_ill(tmp_path: Path) -> None:
     done = subprocess.run(["make", "status"], cwd=tmp_path, capture_output=True, check=False)
     row = next(
         line
-        for line in (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+        for line in (ROOT / "compose" / "README.md").read_text(encoding="utf-8").splitlines()
         if line.startswith("| `make status`")
     )
     assert f"exit code {done.returncode} " in row
