@@ -1,13 +1,10 @@
 #!/usr/bin/env python
 """Django's command line. `manage.py help` lists the commands."""
 
-import importlib
 import os
 import sys
 from pathlib import Path
 
-# Commands with a stack of their own: they need no settings before it runs.
-WITH_OWN_STACK = {"bench": "compose.bench.__main__", "chaos": "compose.chaos.__main__"}
 # Who gives one of these means other servers than those of the local stack.
 ADDRESSES = ("DATABASE_URL", "REDIS_URL", "MQTT_HOST")
 STACK_ENV = Path(__file__).parent / ".local" / "stack.env"
@@ -38,8 +35,6 @@ def _is_given(name: str) -> bool:
 
 def main() -> None:
     """Run a management command."""
-    if sys.argv[1:2] and sys.argv[1] in WITH_OWN_STACK:
-        sys.exit(importlib.import_module(WITH_OWN_STACK[sys.argv[1]]).main(sys.argv[2:]))
     use_local_stack()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     from django.core.management import execute_from_command_line  # noqa: PLC0415 - needs the line before
