@@ -38,7 +38,7 @@ def watch(layout: Layout) -> None:
         try:
             states = supervision.list_states()
         except OSError as error:
-            if not layout.state.exists() or is_stopped_by_down(layout):
+            if not supervision.socket.exists():  # one that ends in order removes it
                 say("The stack was stopped.")
                 return
             raise StackError(f"supervisor ended: {error}. Log: {supervision.log}") from error
@@ -48,15 +48,6 @@ def watch(layout: Layout) -> None:
                 describe_change(layout, name=name, state=state.state, exit_status=state.exit_status)
         known = states
     say("make is gone.")
-
-
-def is_stopped_by_down(layout: Layout) -> bool:
-    """Whether supervisor ended in an orderly way."""
-    try:
-        log = (layout.logs / "supervisord.log").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return True
-    return "SIGTERM" in log[-4000:] or "shutdown" in log[-4000:].lower()
 
 
 def describe_change(layout: Layout, *, name: str, state: str, exit_status: int) -> None:

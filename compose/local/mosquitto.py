@@ -3,30 +3,28 @@
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 from compose.local.broker import PROMISE, find_plugin
 from compose.local.layout import SERVER_FILES, StackError
 from compose.local.pins import KEEPER
 from compose.local.ports import HOST
-from compose.local.probes import probe_mqtt
 from compose.local.progress import say
-from compose.local.server import SERVER_ENVIRONMENT, Place
+from compose.local.server import SERVER_ENVIRONMENT, Server
 
 ROLES = ("admin", "bridge", "dashboard", "gateway")
 
 
 @dataclass(frozen=True)
-class Mosquitto:
+class Mosquitto(Server):
     """A broker on loopback: MQTT and MQTT over WebSocket."""
 
-    place: Place
-    port: int
+    name: ClassVar[str] = "mosquitto"
+
     websocket_port: int
     passwords: Mapping[str, str]
     prefix: str = "tds_new"
     is_crash_safe: bool = True  # when its plugin is installed
-    name: str = "mosquitto"
-    stop_signal: str = "TERM"
 
     @property
     def argv(self) -> list[str]:
@@ -49,9 +47,6 @@ class Mosquitto:
         self.place.write_private("mosquitto/mosquitto.conf", text, user="mosquitto")
         self.place.write_private("mosquitto/acl", render_acl(prefix=self.prefix), user="mosquitto")
         self._write_passwords()
-
-    def probe(self) -> None:
-        probe_mqtt(HOST, self.port, user="admin", password=self.passwords["admin"])
 
     def environ(self) -> dict[str, str]:
         values = {

@@ -4,13 +4,14 @@ import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from compose.local.layout import SERVER_FILES, StackError
 from compose.local.ports import HOST
-from compose.local.probes import probe_postgres
 from compose.local.rootfs import POSTGRES_BIN, TEMPLATE
-from compose.local.server import SERVER_ENVIRONMENT, Place
+from compose.local.server import SERVER_ENVIRONMENT, Server
 
+NAME = "tds"  # of the database, and of the role that owns it
 # Connections come over TCP with a password; the server keeps no socket file.
 HBA = """\
 host all all 127.0.0.1/32 scram-sha-256
@@ -23,26 +24,19 @@ full_page_writes = off
 
 
 @dataclass(frozen=True)
-class Postgres:
+class Postgres(Server):
     """A cluster with one database, `tds`, and the role that owns it.
 
     The role is no superuser. It may create databases (tests) and the extension, which is trusted.
     `cluster`: data of a stopped server like this one, to begin with instead of an empty database.
     """
 
-    place: Place
-    port: int
+    name: ClassVar[str] = "postgres"
+    stop_signal: ClassVar[str] = "INT"
+
     password: str
     is_synced: bool = True
     cluster: Path | None = None
-    user: str = "tds"
-    database: str = "tds"
-    name: str = "postgres"
-    stop_signal: str = "INT"
-
-    @property
-    def url(self) -> str:
-        return f"postgres://{self.user}:{self.password}@{HOST}:{self.port}/{self.database}"
 
     @property
     def argv(self) -> list[str]:
@@ -59,11 +53,8 @@ class Postgres:
             self._create_cluster()
         self._write_settings()
 
-    def probe(self) -> None:
-        probe_postgres(self.url)
-
     def environ(self) -> dict[str, str]:
-        return {"DATABASE_URL": self.url}
+        return {"DATABASE_URL": f"postgres://{NAME}:{self.password}@{HOST}:{self.port}/{NAME}"}
 
     def _check_format(self) -> None:
         found = (self.place.folder / "postgres/PG_VERSION").read_text(encoding="ascii").strip()
@@ -89,11 +80,11 @@ class Postgres:
         Those of a given cluster are there: the role gets this server's password.
         """
         statements = [
-            f"CREATE ROLE {self.user} LOGIN CREATEDB PASSWORD '{self.password}'",
-            f"CREATE DATABASE {self.database} OWNER {self.user}",
+            f"CREATE ROLE {NAME} LOGIN CREATEDB PASSWORD '{self.password}'",
+            f"CREATE DATABASE {NAME} OWNER {NAME}",
         ]
         if self.cluster is not None:
-            statements = [f"ALTER ROLE {self.user} PASSWORD '{self.password}'"]
+            statements = [f"ALTER ROLE {NAME} PASSWORD '{self.password}'"]
         argv = [f"{POSTGRES_BIN}/postgres", "--single", "-j", "-D", folder]
         argv += ["-c", "password_encryption=scram-sha-256", "-c", "log_min_messages=error"]
         argv += ["postgres"] if self.is_synced else ["-c", "fsync=off", "postgres"]
@@ -107,7 +98,7 @@ class Postgres:
         )
         if done.returncode != 0 or "ERROR" in done.stderr or "FATAL" in done.stderr:
             hidden = done.stderr.replace(self.password, "(hidden)").strip()
-            raise StackError(f"the database {self.database} could not be created:\n{hidden}")
+            raise StackError(f"the database {NAME} could not be created:\n{hidden}")
 
     def _write_settings(self) -> None:
         shared = (SERVER_FILES / "postgresql.conf").read_text(encoding="utf-8")

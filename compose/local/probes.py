@@ -1,12 +1,17 @@
 """Ask a server over its own protocol whether it serves; each probe raises `OSError` if not."""
 
 import http.client
-import os
 import re
-import socket
+import time
 import urllib.parse
 
+import paho.mqtt.client as mqtt
 import psycopg
+from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.reasoncodes import ReasonCode
+from redis import Redis, RedisError
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 TIMEOUT_S = 3.0
 
@@ -31,59 +36,37 @@ def probe_postgres(url: str) -> None:
 
 def probe_redis(url: str) -> None:
     """Log in and PING."""
-    parts = urllib.parse.urlsplit(url)
-    password = urllib.parse.unquote(parts.password or "")
-    user = urllib.parse.unquote(parts.username or "")
-    address = (parts.hostname or "127.0.0.1", parts.port or 6379)
-    with socket.create_connection(address, TIMEOUT_S) as connection:
-        reader = connection.makefile("rb")
-        if password:
-            words = ["AUTH", user, password] if user else ["AUTH", password]
-            connection.sendall(encode_redis_command(words))
-            read_redis_reply(reader.readline())
-        connection.sendall(encode_redis_command(["PING"]))
-        read_redis_reply(reader.readline())
-
-
-def encode_redis_command(words: list[str]) -> bytes:
-    """A command in the Redis protocol: an array of bulk strings."""
-    parts = [f"*{len(words)}\r\n".encode()]
-    for word in words:
-        data = word.encode()
-        parts.append(b"$%d\r\n%s\r\n" % (len(data), data))
-    return b"".join(parts)
-
-
-def read_redis_reply(line: bytes) -> None:
-    """Raise unless the reply is a simple string."""
-    if not line.startswith(b"+"):
-        raise ProbeError(line.decode("ascii", "replace").strip().lstrip("-") or "no reply")
+    no_retry = Retry(NoBackoff(), 0)
+    try:
+        with Redis.from_url(
+            url,
+            protocol=2,
+            socket_timeout=TIMEOUT_S,
+            socket_connect_timeout=TIMEOUT_S,
+            retry=no_retry,
+        ) as redis:
+            redis.ping()
+    except RedisError as error:
+        raise ProbeError(str(error)) from error
 
 
 def probe_mqtt(host: str, port: int, *, user: str, password: str) -> None:
     """Log in with MQTT 3.1.1 and a clean session, then leave."""
-    fields = [f"probe-{os.getpid()}", user, password]
-    payload = b"".join(len(f.encode()).to_bytes(2, "big") + f.encode() for f in fields)
-    # name, level 4, flags user + password + clean session, keepalive 10 s
-    body = b"\x00\x04MQTT\x04\xc2\x00\x0a" + payload
-    with socket.create_connection((host, port), TIMEOUT_S) as connection:
-        connection.sendall(b"\x10" + encode_mqtt_length(len(body)) + body)
-        reply = connection.makefile("rb").read(4)
-        if len(reply) < 4 or reply[0] != 0x20:
+    client = mqtt.Client(CallbackAPIVersion.VERSION2, protocol=mqtt.MQTTv311)
+    client.username_pw_set(user, password)
+    client.connect_timeout = TIMEOUT_S
+    answers: list[ReasonCode] = []
+    client.on_connect = lambda _client, _data, _flags, reason, _properties: answers.append(reason)
+    client.connect(host, port)
+    deadline = time.monotonic() + TIMEOUT_S
+    while not answers:
+        if client.loop(timeout=0.1) != mqtt.MQTT_ERR_SUCCESS and not answers:
             raise ProbeError("the broker closed the connection without an answer")
-        if reply[3] != 0:
-            raise ProbeError(f"the broker refused user {user!r} (CONNACK code {reply[3]})")
-        connection.sendall(b"\xe0\x00")
-
-
-def encode_mqtt_length(length: int) -> bytes:
-    """MQTT's variable byte integer (MQTT 3.1.1, 2.2.3)."""
-    out = bytearray()
-    while True:
-        length, digit = divmod(length, 128)
-        out.append(digit | (0x80 if length else 0))
-        if not length:
-            return bytes(out)
+        if time.monotonic() > deadline:
+            raise ProbeError(f"the broker did not answer within {TIMEOUT_S:g} s")
+    client.disconnect()
+    if answers[0].is_failure:
+        raise ProbeError(f"the broker refused user {user!r} ({answers[0]})")
 
 
 def probe_http(url: str, path: str) -> None:

@@ -7,17 +7,12 @@ environment to show a title, so the servers are found by their working folder as
 import os
 import signal
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
+import psutil
+
 MARKER = "TDS_STACK"
-
-
-def list_pids() -> Iterator[int]:
-    """Every process of this machine but the calling one."""
-    for path in Path("/proc").iterdir():
-        if path.name.isdigit() and int(path.name) != os.getpid():
-            yield int(path.name)
 
 
 def find_stack_processes(marker: Path, *, data: Path | None) -> set[int]:
@@ -25,75 +20,62 @@ def find_stack_processes(marker: Path, *, data: Path | None) -> set[int]:
 
     The ancestors of the calling process are left out: a shell may carry the marker by chance.
     """
-    wanted = f"{MARKER}={marker}".encode()
-    own = set(list_ancestors(os.getpid()))
-    found = set()
-    for pid in list_pids():
-        if pid in own:
-            continue
-        if has_environment(pid, wanted) or (data and works_below(pid, "cwd", data)):
-            found.add(pid)
-    return {pid for pid in found if is_alive(pid)}
+    me = psutil.Process()
+    own = {me.pid, *(parent.pid for parent in me.parents())}
+    return {
+        pid
+        for pid in psutil.pids()
+        if pid not in own
+        and (has_marker(pid, marker) or (data and works_below(pid, "cwd", data)))
+        and is_alive(pid)
+    }
 
 
-def find_processes_inside(root: Path) -> set[int]:
-    """The processes whose root folder is `root`."""
-    return {pid for pid in list_pids() if works_below(pid, "root", root)}
-
-
-def list_ancestors(pid: int) -> Iterator[int]:
-    """The process, its parent, and so on."""
-    while pid > 1:
-        yield pid
-        try:
-            stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
-        except OSError:
-            return
-        pid = int(stat.rsplit(")", 1)[1].split()[1])
-
-
-def has_environment(pid: int, wanted: bytes) -> bool:
-    """Whether a process was started with this `NAME=value`."""
+def has_marker(pid: int, marker: Path) -> bool:
+    """Whether a process was started with the marker in its environment."""
     try:
-        return wanted in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
-    except OSError:
+        return bool(psutil.Process(pid).environ().get(MARKER) == str(marker))
+    except psutil.Error:
         return False
+
+
+def find_processes_below(folder: Path, link: str) -> set[int]:
+    """The processes whose `cwd` or `root` is the folder or lies below it."""
+    return {pid for pid in psutil.pids() if works_below(pid, link, folder)}
 
 
 def works_below(pid: int, link: str, folder: Path) -> bool:
     """Whether a process' `cwd` or `root` is the folder or lies below it."""
     try:
-        target = str(Path(f"/proc/{pid}/{link}").readlink())
+        return Path(f"/proc/{pid}/{link}").readlink().is_relative_to(folder)
     except OSError:
         return False
-    return target == str(folder) or target.startswith(f"{folder}/")
 
 
 def is_alive(pid: int) -> bool:
     """Whether a process exists and is more than a zombie."""
     try:
-        stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
-    except OSError:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.Error:
         return False
-    return stat.rsplit(")", 1)[1].split()[0] not in ("Z", "X")
 
 
 def describe_process(pid: int) -> str:
     """Pid and command, for a message."""
     try:
-        command = (
-            Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-        )
-    except OSError:
-        command = ""
-    return f"{pid} ({command.strip()[:80] or '?'})"
+        return f"{pid} ({' '.join(psutil.Process(pid).cmdline())[:80]})"
+    except psutil.Error:
+        return str(pid)
 
 
 def end_stack_processes(marker: Path, *, data: Path | None) -> list[str]:
     """End a stack's processes, those that use its servers first. Returns their names."""
     found = find_stack_processes(marker, data=data)
-    servers = {pid for pid in found if data and works_below(pid, "cwd", data)}
-    servers |= {pid for pid in found if data and works_below(pid, "root", data.parents[1])}
+    servers = {
+        pid
+        for pid in found
+        if data and (works_below(pid, "cwd", data) or works_below(pid, "root", data.parents[1]))
+    }
     names = sorted({read_name(pid) for pid in found})
     end_processes(found - servers)
     end_processes(servers, patience_s=30.0)
@@ -103,8 +85,8 @@ def end_stack_processes(marker: Path, *, data: Path | None) -> list[str]:
 def read_name(pid: int) -> str:
     """The process' name as the kernel has it."""
     try:
-        return Path(f"/proc/{pid}/comm").read_text(encoding="ascii", errors="replace").strip()
-    except OSError:
+        return str(psutil.Process(pid).name())
+    except psutil.Error:
         return "?"
 
 
@@ -130,8 +112,6 @@ def wait_until_gone(pids: Iterable[int], *, timeout_s: float) -> set[int]:
     """Wait for processes to end; return those that did not."""
     left = set(pids)
     deadline = time.monotonic() + timeout_s
-    while left := {pid for pid in left if is_alive(pid)}:
-        if time.monotonic() > deadline:
-            break
+    while (left := set(filter(is_alive, left))) and time.monotonic() < deadline:
         time.sleep(0.05)
     return left

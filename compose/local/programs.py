@@ -9,8 +9,9 @@ from pathlib import Path
 
 from compose.local.layout import PYTHON, REPOSITORY, START_SCRIPTS, Layout, UsageError
 from compose.local.ports import HOST
+from compose.local.processes import MARKER
 from compose.local.request import Request
-from compose.local.server import Server, build_environment
+from compose.local.server import SERVER_ENVIRONMENT, Server
 from config.env import SettingError, list_settings, read_options
 from config.options import ALL_OPTIONS
 
@@ -47,7 +48,7 @@ def list_server_programs(servers: list[Server], *, marker: Path) -> list[Program
         Program(
             name=server.name,
             argv=tuple(server.argv),
-            environ=build_environment(marker),
+            environ={**SERVER_ENVIRONMENT, MARKER: str(marker)},
             priority=10,
             stop_signal=server.stop_signal,
             stop_wait_s=60,
@@ -107,8 +108,8 @@ def build_process_environment(values: Mapping[str, str], *, layout: Layout) -> d
         PYTHONUNBUFFERED="1",
         DJANGO_SETTINGS_MODULE="config.settings",
         TZ="UTC",
-        TDS_STACK=str(layout.folder),
     )
+    environ[MARKER] = str(layout.folder)
     return environ
 
 

@@ -1,28 +1,22 @@
 """Redis 8: the Celery queues and the batches that wait."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from compose.local.layout import SERVER_FILES
 from compose.local.ports import HOST
-from compose.local.probes import probe_redis
-from compose.local.server import Place
+from compose.local.server import Server
 
 
 @dataclass(frozen=True)
-class Redis:
+class Redis(Server):
     """A Redis that writes every change to disk before it answers."""
 
-    place: Place
-    port: int
+    name: ClassVar[str] = "redis"
+
     password: str
     memory: str = "1gb"
     is_synced: bool = True
-    name: str = "redis"
-    stop_signal: str = "TERM"
-
-    @property
-    def url(self) -> str:
-        return f"redis://:{self.password}@{HOST}:{self.port}/0"
 
     @property
     def argv(self) -> list[str]:
@@ -44,8 +38,5 @@ class Redis:
             local += "appendfsync no\n"
         self.place.write_private("redis/redis.conf", f"{shared}\n{local}", user="redis")
 
-    def probe(self) -> None:
-        probe_redis(self.url)
-
     def environ(self) -> dict[str, str]:
-        return {"REDIS_URL": self.url}
+        return {"REDIS_URL": f"redis://:{self.password}@{HOST}:{self.port}/0"}

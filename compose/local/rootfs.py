@@ -21,7 +21,7 @@ from compose.local.broker import find_plugin, install_broker
 from compose.local.folderlock import hold_lock
 from compose.local.layout import LOCAL, REPOSITORY, ROOTFS_FOLDER, StackError, UsageError
 from compose.local.pins import Pins, check_versions, read_installed, read_pins
-from compose.local.processes import find_processes_inside
+from compose.local.processes import find_processes_below
 from compose.local.progress import bar, read_tail, say
 
 POSTGRES_BIN = "/usr/lib/postgresql/17/bin"
@@ -207,6 +207,6 @@ def remove_tree(path: Path) -> None:
     for line in mounts.splitlines():
         if line.split()[1].startswith(f"{path}/"):
             raise StackError(f"{line.split()[1]} is mounted: run umount {line.split()[1]}")
-    for process in find_processes_inside(path):
+    for process in find_processes_below(path, "root"):
         raise StackError(f"process {process} still runs in {path}: end it first (make down)")
     shutil.rmtree(path)

@@ -1,11 +1,11 @@
-"""One server in the private root filesystem: its files, its command line, its probe."""
+"""One server in the private root filesystem: its files, its command line, its settings."""
 
 import os
 import shutil
-from collections.abc import Mapping
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import ClassVar
 
 from compose.local.rootfs import Rootfs
 
@@ -16,39 +16,6 @@ SERVER_ENVIRONMENT = {
     "TZ": "UTC",
     "HOME": "/",
 }
-
-
-class Server(Protocol):
-    """What `make up` and the tests need to know of a server."""
-
-    @property
-    def name(self) -> str:
-        """Its name in messages and as a supervised program."""
-
-    @property
-    def place(self) -> "Place":
-        """Where its settings and data are."""
-
-    @property
-    def port(self) -> int:
-        """The port that its probe asks."""
-
-    @property
-    def stop_signal(self) -> str:
-        """The signal for a clean stop that does not wait for clients."""
-
-    @property
-    def argv(self) -> list[str]:
-        """The command that becomes the server; it stays in the foreground."""
-
-    def prepare(self) -> None:
-        """Write settings and create data where there is none. Repeatable."""
-
-    def probe(self) -> None:
-        """Raise `OSError` unless the server serves."""
-
-    def environ(self) -> dict[str, str]:
-        """Address and credentials, as the product's settings name them."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +63,25 @@ class Place:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def build_environment(marker: Path, extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """The environment of a server's process."""
-    return {**SERVER_ENVIRONMENT, "TDS_STACK": str(marker), **(extra or {})}
+@dataclass(frozen=True)
+class Server(ABC):
+    """What `make up` and the tests need to know of a server. `name` is also its program's."""
+
+    name: ClassVar[str]
+    stop_signal: ClassVar[str] = "TERM"  # for a clean stop that does not wait for clients
+
+    place: Place
+    port: int
+
+    @property
+    @abstractmethod
+    def argv(self) -> list[str]:
+        """The command that becomes the server; it stays in the foreground."""
+
+    @abstractmethod
+    def prepare(self) -> None:
+        """Write settings and create data where there is none. Repeatable."""
+
+    @abstractmethod
+    def environ(self) -> dict[str, str]:
+        """Address and credentials, as the product's settings name them."""

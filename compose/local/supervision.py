@@ -3,7 +3,6 @@
 import hashlib
 import http.client
 import os
-import socket
 import stat
 import subprocess
 import sys
@@ -13,6 +12,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
+
+from supervisor.xmlrpc import SupervisorTransport
 
 from compose.local.layout import Layout, StackError
 from compose.local.processes import MARKER
@@ -37,30 +38,6 @@ class ProgramState:
     @property
     def is_running(self) -> bool:
         return self.state == "RUNNING"
-
-
-class SocketConnection(http.client.HTTPConnection):
-    """HTTP over a Unix socket."""
-
-    def __init__(self, path: str) -> None:
-        super().__init__("localhost", timeout=10.0)
-        self._path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(self._path)
-
-
-class SocketTransport(xmlrpc.client.Transport):
-    """XML-RPC over a Unix socket."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__()
-        self._path = str(path)
-
-    def make_connection(self, host: Any) -> http.client.HTTPConnection:
-        return SocketConnection(self._path)
 
 
 class Supervision:
@@ -179,7 +156,9 @@ class Supervision:
 
     def _call(self, method: str, *arguments: Any) -> Any:
         proxy = xmlrpc.client.ServerProxy(
-            "http://localhost", transport=SocketTransport(self.socket), allow_none=True
+            "http://localhost",
+            transport=SupervisorTransport(serverurl=f"unix://{self.socket}"),
+            allow_none=True,
         )
         try:
             return cast("Any", getattr(proxy, method))(*arguments)

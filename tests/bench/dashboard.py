@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from compose.local.layout import PYTHON
-from compose.local.ports import HOST, find_free_ports
+from compose.local.ports import HOST
 from tests.bench.accounts import NAMES, fill_accounts, note_hours, register_accounts, vacuum
 from tests.bench.addresses import Place
 from tests.bench.alone import Tour
@@ -24,6 +24,7 @@ from tests.bench.latency import WARM_S, Announcements, measure_ms
 from tests.bench.results import Run, percentiles
 from tests.bench.rig import Rig, wait_until
 from tests.bench.visitor import Visitor
+from tests.servers.free_ports import find_free_ports
 
 GATEWAYS = 334  # of three devices each: an account of a thousand
 WATCHED = "Simulated fleet"  # their account

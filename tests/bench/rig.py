@@ -17,9 +17,9 @@ import psycopg
 from redis import Redis
 
 from compose.local.layout import PYTHON, REPOSITORY, START_SCRIPTS, StackError
-from compose.local.servers import ServerSet
 from telemetry.core.batch import BRIDGE_KEY
 from tests.chaos.supervised import Supervised
+from tests.servers.server_set import ServerSet
 
 SERVERS = ("mosquitto", "redis", "postgres")
 

@@ -17,12 +17,12 @@ import psycopg
 
 from compose.local.layout import PYTHON, REPOSITORY, START_SCRIPTS, StackError
 from compose.local.ports import HOST
-from compose.local.running import RunningServer
-from compose.local.servers import ServerSet
 from tests.chaos.fleets import ScheduleFleet
 from tests.chaos.lost import Damage
 from tests.chaos.proxy import Proxies
 from tests.chaos.supervised import Supervised
+from tests.servers.running import RunningServer
+from tests.servers.server_set import ServerSet
 
 LOOK_EVERY_S = 0.1
 

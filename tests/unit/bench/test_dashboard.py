@@ -10,7 +10,6 @@ import pytest
 from django.urls import resolve
 
 from compose.local.layout import StackError
-from compose.local.ports import find_free_ports
 from tests.bench.addresses import ENDPOINTS, LIVE, PAGES, Place, fill_in
 from tests.bench.alone import WARM_TIMES, Tour
 from tests.bench.crowd import ARRIVAL, Crowd, Habit, describe_answers, list_errors
@@ -18,6 +17,7 @@ from tests.bench.flow import Flow, Sample, stored_rate
 from tests.bench.results import percentiles
 from tests.bench.rig import wait_until
 from tests.bench.visitor import Answer, Visitor
+from tests.servers.free_ports import find_free_ports
 
 PLACE = Place(account=3, gateway=5, device=7)
 TODAY = date(2026, 11, 28)

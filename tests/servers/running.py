@@ -6,10 +6,11 @@ import subprocess
 import time
 from pathlib import Path
 
+from compose.local.health import probe_part
 from compose.local.layout import StackError
-from compose.local.processes import list_pids, send_signal, wait_until_gone, works_below
+from compose.local.processes import MARKER, find_processes_below, send_signal, wait_until_gone
 from compose.local.progress import read_tail
-from compose.local.server import Server, build_environment
+from compose.local.server import SERVER_ENVIRONMENT, Server
 
 
 class RunningServer:
@@ -58,7 +59,7 @@ class RunningServer:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env=build_environment(self._marker),
+                env={**SERVER_ENVIRONMENT, MARKER: str(self._marker)},
                 start_new_session=True,
             )
 
@@ -67,7 +68,7 @@ class RunningServer:
         deadline = time.monotonic() + timeout_s
         while True:
             try:
-                self._server.probe()
+                probe_part(self.name, self._server.environ())
             except OSError as error:
                 if self.pid and time.monotonic() > deadline:
                     tail = read_tail(self.log)
@@ -90,7 +91,7 @@ class RunningServer:
         """SIGKILL and wait. Its children as well: PostgreSQL's hold its shared memory, and as long
         as one lives, another server refuses to start on the same data."""
         self._end(signal.SIGKILL, timeout_s=10.0)
-        children = [pid for pid in list_pids() if works_below(pid, "cwd", self.folder)]
+        children = find_processes_below(self.folder, "cwd")
         send_signal(children, signal.SIGKILL)
         wait_until_gone(children, timeout_s=10.0)
 

@@ -17,13 +17,13 @@ from typing import Self
 
 from compose.local.layout import LOCAL, StackError
 from compose.local.mosquitto import ROLES, Mosquitto
-from compose.local.ports import find_free_ports
 from compose.local.postgres import Postgres
 from compose.local.processes import end_stack_processes
 from compose.local.redis import Redis
 from compose.local.rootfs import Rootfs, ensure_rootfs
-from compose.local.running import RunningServer
 from compose.local.server import Place, Server
+from tests.servers.free_ports import find_free_ports
+from tests.servers.running import RunningServer
 
 # Servers that run already, by what the tests call them. All or none.
 GIVEN = (
