@@ -8,7 +8,7 @@ from compose.local.down import bring_down
 from compose.local.layout import ROOTFS_FOLDER, Layout, UsageError
 from compose.local.progress import say
 from compose.local.rootfs import remove_tree
-from compose.local.stack import find_place
+from compose.local.stack import find_data
 from compose.local.stack_env import secrets_path
 
 
@@ -16,13 +16,11 @@ def clean(layout: Layout) -> None:
     """Delete readings, queues, sessions, secrets and logs; what was installed stays."""
     confirm("This deletes every reading, queue, account and password of this stack.")
     bring_down(layout)
-    place = find_place()
-    if place is not None:
-        place.remove()
     for path in (layout.stack_env, secrets_path(layout)):
         path.unlink(missing_ok=True)
-    for folder in (layout.logs, layout.run):
-        shutil.rmtree(folder, ignore_errors=True)
+    for folder in (find_data(), layout.logs, layout.run):
+        if folder:
+            shutil.rmtree(folder, ignore_errors=True)
     say("Deleted the data. make up starts with an empty database.")
 
 

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import time
 
 from compose.local.folderlock import read_holder
 from compose.local.layout import Layout, StackError
@@ -15,7 +14,7 @@ from compose.local.processes import (
 )
 from compose.local.progress import say, step
 from compose.local.request import SERVER_PORTS
-from compose.local.stack import find_place
+from compose.local.stack import find_data
 from compose.local.supervision import Supervision
 
 # The programs that feed the pipeline stop first, the servers last.
@@ -42,13 +41,12 @@ def bring_down(layout: Layout, *, interrupt: bool = True) -> None:
         wait_until_gone({pid}, timeout_s=LONGEST_STOP_S)
     except OSError:
         pass  # not running, or it was killed: what is left is found below
-    place = find_place()
-    ended = end_stack_processes(layout.folder, data=place.folder if place else None)
+    data = find_data()
+    ended = end_stack_processes(layout.folder, data=data)
     if ended:
         say(f"  ended what was left behind: {', '.join(ended)}")
     supervision.remove_socket()
-    left = find_left(layout)
-    if left:
+    if left := find_stack_processes(layout.folder, data=data):
         names = ", ".join(describe_process(pid) for pid in left)
         raise StackError(f"these processes cannot be ended: {names}")
 
@@ -56,29 +54,15 @@ def bring_down(layout: Layout, *, interrupt: bool = True) -> None:
 def stop_programs(supervision: Supervision) -> None:
     """Simulator, then processes together, then servers. Raises `OSError` without supervisor."""
     states = supervision.list_states()
-    servers = [name for name in states if name in SERVER_PORTS]
-    processes = [name for name in states if name not in (*servers, *FIRST)]
-    groups = {
-        "simulator": [name for name in FIRST if name in states],
-        "processes": processes,
-        "servers": servers,
-    }
+    running = [name for name, state in states.items() if state.state not in STOPPED]
+    servers = [name for name in running if name in SERVER_PORTS]
+    processes = [name for name in running if name not in (*servers, *FIRST)]
+    simulators = [name for name in running if name in FIRST]
+    groups = {"simulator": simulators, "processes": processes, "servers": servers}
     for title, names in groups.items():
-        if any(states[name].state not in STOPPED for name in names):
+        if names:
             with step(f"stopped {title}"):
-                stop_and_wait(supervision, names)
-
-
-def stop_and_wait(supervision: Supervision, names: list[str]) -> None:
-    """Stop programs at the same time and wait for all."""
-    deadline = time.monotonic() + LONGEST_STOP_S
-    for name in names:
-        supervision.stop_program(name)
-    while time.monotonic() < deadline:
-        states = supervision.list_states()
-        if all(states[name].state in STOPPED for name in names):
-            return
-        time.sleep(0.1)
+                supervision.stop_programs(names)
 
 
 def interrupt_start(layout: Layout) -> None:
@@ -88,9 +72,3 @@ def interrupt_start(layout: Layout) -> None:
         say(f"  ending the make up that is at work (pid {holder})")
         os.kill(holder, signal.SIGTERM)
         wait_until_gone({holder}, timeout_s=LONGEST_STOP_S)
-
-
-def find_left(layout: Layout) -> set[int]:
-    """The processes of this stack that run."""
-    place = find_place()
-    return find_stack_processes(layout.folder, data=place.folder if place else None)

@@ -3,7 +3,6 @@
 import json
 import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,20 +12,13 @@ from compose.local.programs import list_bridges
 from compose.local.request import Request
 
 
-@dataclass(frozen=True)
-class Health:
-    """`problem` is empty when the part serves."""
-
-    problem: str
-
-    @property
-    def is_ok(self) -> bool:
-        return not self.problem
-
-
-def probe_server(name: str, values: Mapping[str, str]) -> None:
-    """Ask a server of the stack, its own or a given one. Raises `OSError`."""
-    if name == "postgres":
+def probe_part(name: str, values: Mapping[str, str]) -> None:
+    """Ask a server of the stack, its own or a given one, web or Flower. Raises `OSError`."""
+    if name == "web":
+        probe_http(values["WEB_URL"], "/health")
+    elif name == "flower":
+        probe_http(values["FLOWER_URL"], "/healthcheck")
+    elif name == "postgres":
         probe_postgres(values["DATABASE_URL"])
     elif name == "redis":
         probe_redis(values["REDIS_URL"])
@@ -40,23 +32,13 @@ def probe_server(name: str, values: Mapping[str, str]) -> None:
         )
 
 
-def probe_part(name: str, values: Mapping[str, str]) -> None:
-    """Ask a server, web or Flower. Raises `OSError`."""
-    if name == "web":
-        probe_http(values["WEB_URL"], "/health")
-    elif name == "flower":
-        probe_http(values["FLOWER_URL"], "/healthcheck")
-    else:
-        probe_server(name, values)
-
-
-def check_part(name: str, values: Mapping[str, str]) -> Health:
-    """The same as a value."""
+def check_part(name: str, values: Mapping[str, str]) -> str:
+    """What is wrong with a server, web or Flower; empty when it serves."""
     try:
         probe_part(name, values)
     except OSError as error:
-        return Health(str(error) or type(error).__name__)
-    return Health("")
+        return str(error) or type(error).__name__
+    return ""
 
 
 def describe_address(name: str, values: Mapping[str, str]) -> str:

@@ -17,13 +17,6 @@ DEFAULT_PORTS = {
 }
 
 
-def read_port(variable: str, text: str) -> int:
-    """A port from its text. Raises `UsageError` with what was expected."""
-    if text.isascii() and text.isdigit() and 1 <= int(text) <= 65535:
-        return int(text)
-    raise UsageError(f"{variable}={text!r}: expected a port from 1 to 65535")
-
-
 def is_free(port: int) -> bool:
     """Whether a server could listen on the port now."""
     with socket.socket() as probe:

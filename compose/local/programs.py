@@ -1,6 +1,5 @@
 """The supervised programs of a stack: servers, then the product's processes, in start order."""
 
-import dataclasses
 import os
 import shlex
 from collections.abc import Mapping
@@ -39,7 +38,6 @@ class Program:
     stop_signal: str = "TERM"
     stop_wait_s: int = 30
     stop_group: bool = True
-    port: int | None = None
 
 
 def list_server_programs(servers: list[Server], *, marker: Path) -> list[Program]:
@@ -53,7 +51,6 @@ def list_server_programs(servers: list[Server], *, marker: Path) -> list[Program
             stop_signal=server.stop_signal,
             stop_wait_s=60,
             stop_group=False,
-            port=server.port,
         )
         for server in servers
     ]
@@ -69,13 +66,10 @@ def list_processes(request: Request, values: Mapping[str, str], *, layout: Layou
         return Program(name=name, argv=argv, environ={**base, **extra}, priority=priority)
 
     processes = [
-        dataclasses.replace(program("web", "web", 20, WEB_BIND=f"{HOST}:{web}"), port=web),
+        program("web", "web", 20, WEB_BIND=f"{HOST}:{web}"),
         program("worker-maintenance", "worker-maintenance", 30),
         program("beat", "beat", 40),
-        dataclasses.replace(
-            program("flower", "flower", 50, FLOWER_ADDRESS=HOST, FLOWER_PORT=str(flower)),
-            port=flower,
-        ),
+        program("flower", "flower", 50, FLOWER_ADDRESS=HOST, FLOWER_PORT=str(flower)),
     ]
     for number in range(1, request.workers + 1):
         pool = f"ingest-{number}"

@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from compose.local.layout import UsageError
-from compose.local.ports import DEFAULT_PORTS, read_port
+from compose.local.ports import DEFAULT_PORTS
+from config.env import Setting, SettingError, parse_value
 
 # The settings of servers that run already; the first names the server.
 GIVEN_SERVERS = {
@@ -25,6 +27,7 @@ SERVER_PORTS = {
     "mosquitto": ("MQTT_PORT", "MQTT_WS_PORT"),
 }
 LARGEST_SET = 64
+LARGEST_PORT = 65535
 
 
 @dataclass(frozen=True)
@@ -60,19 +63,18 @@ def read_request(
     for name, default in DEFAULT_PORTS.items():
         if name == "MQTT_PORT" and "MQTT_HOST" in given:
             continue
-        ports[name] = (
-            read_port(name, environ[name]) if environ.get(name) else kept.get(name, default)
-        )
+        text = environ.get(name) or str(kept.get(name, default))
+        ports[name] = read_value(name, text, int, maximum=LARGEST_PORT)
     by_port: dict[int, str] = {}
     for name, port in ports.items():
         if port in by_port:
             raise UsageError(f"{by_port[port]} and {name} are both {port}: expected two ports")
         by_port[port] = name
     return Request(
-        workers=read_count("WORKERS", environ, least=1),
-        bridges=read_count("BRIDGES", environ, least=1),
-        simulate=read_switch("SIMULATE", environ, default=True),
-        detach=read_switch("DETACH", environ, default=False),
+        workers=read_value("WORKERS", environ.get("WORKERS") or "1", int, maximum=LARGEST_SET),
+        bridges=read_value("BRIDGES", environ.get("BRIDGES") or "1", int, maximum=LARGEST_SET),
+        simulate=read_value("SIMULATE", environ.get("SIMULATE") or "1", bool),
+        detach=read_value("DETACH", environ.get("DETACH") or "0", bool),
         ports=ports,
         given=given,
     )
@@ -86,7 +88,8 @@ def read_given(environ: Mapping[str, str], *, own: Mapping[str, str]) -> dict[st
             continue
         values = {name: environ.get(name, "") for name in names}
         if "MQTT_PORT" in values:
-            values["MQTT_PORT"] = str(read_port("MQTT_PORT", values["MQTT_PORT"] or "1883"))
+            text = values["MQTT_PORT"] or str(DEFAULT_PORTS["MQTT_PORT"])
+            values["MQTT_PORT"] = str(read_value("MQTT_PORT", text, int, maximum=LARGEST_PORT))
         missing = [name for name in names if not values[name]]
         if missing:
             raise UsageError(
@@ -102,17 +105,9 @@ def is_own(names: Sequence[str], environ: Mapping[str, str], *, own: Mapping[str
     return all(environ.get(name) == own.get(name) for name in names if name != "MQTT_PORT")
 
 
-def read_count(name: str, environ: Mapping[str, str], *, least: int) -> int:
-    """A number of processes; 1 unless asked otherwise."""
-    text = environ.get(name) or "1"
-    if not (text.isascii() and text.isdigit() and least <= int(text) <= LARGEST_SET):
-        raise UsageError(f"{name}={text!r}: expected a whole number from {least} to {LARGEST_SET}")
-    return int(text)
-
-
-def read_switch(name: str, environ: Mapping[str, str], *, default: bool) -> bool:
-    """1 or 0."""
-    text = environ.get(name) or ("1" if default else "0")
-    if text not in ("0", "1"):
-        raise UsageError(f"{name}={text!r}: expected 1 or 0")
-    return text == "1"
+def read_value(name: str, text: str, kind: type, *, maximum: int | None = None) -> Any:
+    """A variable as the product's settings are read. Raises `UsageError`."""
+    try:
+        return parse_value(Setting(name, "", minimum=1, maximum=maximum), kind, text)
+    except SettingError as error:
+        raise UsageError(str(error)) from error

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from compose.local.layout import Layout
@@ -16,7 +17,7 @@ from compose.local.programs import (
 )
 from compose.local.redis import Redis
 from compose.local.request import SERVER_PORTS, Request
-from compose.local.rootfs import Rootfs, ensure_rootfs, find_rootfs
+from compose.local.rootfs import ensure_rootfs, find_rootfs
 from compose.local.server import Place, Server
 from compose.local.stack_env import build_values, load_secrets, secrets_path, write_private
 
@@ -84,7 +85,7 @@ def load_request(layout: Layout) -> Request | None:
         return None
 
 
-def find_place() -> Place | None:
-    """Where the stack's data is, if there is a root filesystem."""
-    rootfs: Rootfs | None = find_rootfs()
-    return Place(rootfs, STACK) if rootfs else None
+def find_data() -> Path | None:
+    """Where the servers' data is, if there is a root filesystem."""
+    rootfs = find_rootfs()
+    return Place(rootfs, STACK).folder if rootfs else None

@@ -2,11 +2,13 @@
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any
 
+from rich.markup import escape
 from rich.table import Table
 
-from compose.local.health import Health, check_part, describe_address, read_pipeline
+from compose.local.health import check_part, describe_address, read_pipeline
 from compose.local.layout import Layout
 from compose.local.ports import DEFAULT_PORTS
 from compose.local.programs import build_process_environment
@@ -34,37 +36,35 @@ def show_status(layout: Layout) -> bool:
         parts = {name: pool.submit(check_part, name, values) for name in PROBED}
         states = supervision.list_states()
         starts = supervision.count_starts()
-        health = {name: part.result() for name, part in parts.items()}
+        problems = {name: part.result() for name, part in parts.items()}
         status = pipeline.result()
     for name, state in states.items():
-        health[name] = judge_program(state, health.get(name), status)
-    OUT.print(build_table(request, values, states=states, starts=starts, health=health))
+        problems[name] = judge_program(state, problems.get(name, ""), status)
+    OUT.print(build_table(request, values, states=states, starts=starts, problems=problems))
     show_queues(status)
-    problems = [*status["problems"]]
-    problems += [f"{name}: {part.problem}" for name, part in health.items() if not part.is_ok]
-    for problem in problems:
+    found = [f"{name}: {problem}" for name, problem in problems.items() if problem]
+    found = [*status["problems"], *found]
+    for problem in found:
         OUT.print("[red]problem:[/red]", problem, markup=True)
     for note in status.get("notes", ()):
         say(f"note: {note}")
-    is_healthy = not problems and bool(status["healthy"])
+    is_healthy = not found and bool(status["healthy"])
     say("All healthy." if is_healthy else "Not healthy.")
     return is_healthy
 
 
-def judge_program(state: ProgramState, probed: Health | None, status: dict[str, Any]) -> Health:
+def judge_program(state: ProgramState, problem: str, status: dict[str, Any]) -> str:
     """A program must run, answer its probe, and be seen by the pipeline if it is part of it."""
     if not state.is_running:
-        return Health(f"{state.state.lower()} (exit code {state.exit_status})")
-    if probed is not None:
-        return probed
+        return f"{state.state.lower()} (exit code {state.exit_status})"
     name = state.name
     for bridge in status.get("bridges", ()):
         if bridge["client_id"] == name and bridge["state"] != "ready":
-            return Health(f"{bridge['state']}, seen {bridge['age_s']} s ago")
+            return f"{bridge['state']}, seen {bridge['age_s']} s ago"
     for pool in status.get("pools", ()):
         if pool["name"].split("@")[0] == name.removeprefix("worker-") and not pool["ok"]:
-            return Health("does not answer")
-    return Health("")
+            return "does not answer"
+    return problem
 
 
 def build_table(
@@ -73,7 +73,7 @@ def build_table(
     *,
     states: dict[str, ProgramState],
     starts: dict[str, int],
-    health: dict[str, Health],
+    problems: dict[str, str],
 ) -> Table:
     """One row for each server and process."""
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -82,37 +82,25 @@ def build_table(
     for name in SERVER_PORTS:
         if name not in states:
             port = describe_address(name, values)
-            table.add_row(name, "given", "", port, show_health(health[name]), "", "")
+            table.add_row(name, "given", "", port, show_health(problems[name]), "", "")
     for name, state in states.items():
         numbers = [request.ports.get(port, DEFAULT_PORTS[port]) for port in PORTS.get(name, ())]
-        uptime = show_duration(time.time() - state.started_at) if state.is_running else ""
+        uptime = timedelta(seconds=int(time.time() - state.started_at))
         table.add_row(
             name,
             state.state.lower(),
             str(state.pid or ""),
             " ".join(map(str, numbers)),
-            show_health(health[name]),
-            uptime,
+            show_health(problems[name]),
+            str(uptime) if state.is_running else "",
             str(max(0, starts.get(name, 1) - 1)),
         )
     return table
 
 
-def show_health(health: Health) -> str:
+def show_health(problem: str) -> str:
     """`ok`, or the start of the problem."""
-    return "[green]ok[/green]" if health.is_ok else f"[red]{health.problem[:60]}[/red]"
-
-
-def show_duration(seconds: float) -> str:
-    """Two units are enough."""
-    minutes, second = divmod(max(0, int(seconds)), 60)
-    hours, minute = divmod(minutes, 60)
-    days, hour = divmod(hours, 24)
-    if days:
-        return f"{days} d {hour} h"
-    if hours:
-        return f"{hour} h {minute} min"
-    return f"{minute} min {second} s" if minute else f"{second} s"
+    return f"[red]{escape(problem[:60])}[/red]" if problem else "[green]ok[/green]"
 
 
 def show_queues(status: dict[str, Any]) -> None:

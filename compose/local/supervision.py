@@ -8,7 +8,9 @@ import subprocess
 import sys
 import time
 import xmlrpc.client
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -21,7 +23,6 @@ from compose.local.programs import SHELL_NAMES, Program
 from compose.local.progress import read_tail
 from compose.local.supervisor_config import write_config
 
-DO_NOT_WAIT = False
 LONGEST_SOCKET_PATH = 100  # 108 bytes with room for supervisor's temporary name
 
 
@@ -83,32 +84,38 @@ class Supervision:
         """Write the programs and the files with their settings."""
         write_config(self._config, programs, layout=self._layout, socket=self.socket)
 
-    def reload(self) -> list[str]:
+    def reload(self) -> None:
         """Take over a new settings file. Programs that are gone or changed are stopped first."""
         added, changed, removed = self._call("supervisor.reloadConfig")[0]
         for name in (*removed, *changed):
             self._call("supervisor.stopProcessGroup", name)
-            self._wait_stopped(name)
             self._call("supervisor.removeProcessGroup", name)
         for name in (*added, *changed):
             self._call("supervisor.addProcessGroup", name)
-        return [*removed]
 
-    def start_program(self, name: str) -> None:
-        """Start without waiting; a program that runs is left alone."""
-        try:
-            self._call("supervisor.startProcess", name, DO_NOT_WAIT)
-        except xmlrpc.client.Fault as fault:
-            if fault.faultCode != 60:  # already started
-                raise StackError(f"{name} cannot be started: {fault.faultString}") from fault
+    def start_programs(self, names: Sequence[str]) -> None:
+        """Start programs together; each has run for a second then. Those that run are left alone.
 
-    def stop_program(self, name: str) -> None:
-        """Ask a program to stop, without waiting."""
-        try:
-            self._call("supervisor.stopProcess", name, DO_NOT_WAIT)
-        except xmlrpc.client.Fault as fault:
-            if fault.faultCode != 70:  # not running
-                raise StackError(f"{name} cannot be stopped: {fault.faultString}") from fault
+        Raises `StackError` for one that ended.
+        """
+        self._call_for_each("supervisor.startProcess", names)
+        self.require_running(names)
+
+    def require_running(self, names: Sequence[str]) -> None:
+        """Raise `StackError` with the log of the first program that does not run."""
+        states = self.list_states()
+        for name in names:
+            if states[name].state not in ("RUNNING", "STARTING"):
+                raise self.failure(name, f"ended (exit code {states[name].exit_status})")
+
+    def failure(self, name: str, words: str) -> StackError:
+        """What became of a program, with the end of its log."""
+        log = self._layout.logs / f"{name}.log"
+        return StackError(f"{name} {words}. Log: {log}\n{read_tail(log)}")
+
+    def stop_programs(self, names: Sequence[str]) -> None:
+        """Stop programs together and wait; what does not stop in time is killed by supervisor."""
+        self._call_for_each("supervisor.stopProcess", names)
 
     def list_states(self) -> dict[str, ProgramState]:
         """Every program by name."""
@@ -147,12 +154,15 @@ class Supervision:
                 counts[name] = counts.get(name, 0) + 1
         return counts
 
-    def _wait_stopped(self, name: str) -> None:
-        while True:
-            state = self.list_states().get(name)
-            if state is None or state.state in ("STOPPED", "EXITED", "FATAL"):
-                return
-            time.sleep(0.1)
+    def _call_for_each(self, method: str, names: Sequence[str]) -> None:
+        """Call and wait. What was so before, or went wrong, shows in the programs' states."""
+
+        def call(name: str) -> None:
+            with suppress(xmlrpc.client.Fault):
+                self._call(method, name)
+
+        with ThreadPoolExecutor(max(1, len(names))) as pool:
+            list(pool.map(call, names))
 
     def _call(self, method: str, *arguments: Any) -> Any:
         proxy = xmlrpc.client.ServerProxy(

@@ -3,22 +3,22 @@
 import os
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
 
 from compose.local.down import bring_down
-from compose.local.health import describe_address, probe_part, read_pipeline
+from compose.local.health import check_part, describe_address, read_pipeline
 from compose.local.layout import PYTHON, REPOSITORY, START_SCRIPTS, Layout, StackError, UsageError
 from compose.local.ports import require_free
 from compose.local.processes import end_stack_processes
 from compose.local.programs import build_process_environment, list_bridges
 from compose.local.progress import read_tail, say, say_error, step
 from compose.local.request import SERVER_PORTS, Request, read_request
-from compose.local.stack import Stack, find_place, load_request, plan_stack, save_request
+from compose.local.stack import Stack, find_data, load_request, plan_stack, save_request
 from compose.local.stack_env import read_stack_env, write_stack_env
 from compose.local.supervision import Supervision
 
 SERVERS = tuple(SERVER_PORTS)
+LONGEST_START_S = 60.0
 
 
 def bring_up(layout: Layout) -> Stack:
@@ -62,87 +62,43 @@ def bring_up(layout: Layout) -> Stack:
 
 def start_in_order(stack: Stack, supervision: Supervision, *, layout: Layout) -> None:
     """Servers, preparation, processes, pipeline, simulated fleet."""
-    runner = Runner(supervision, layout)
     own = [server.name for server in stack.servers]
-    for name in own:
-        supervision.start_program(name)
+    supervision.start_programs(own)
     for name in own:
         with step(name):
-            runner.wait_healthy(name, partial(probe_part, name, stack.values))
+            wait_healthy(name, stack.values, supervision)
     environ = build_process_environment(stack.values, layout=layout)
     with step("schema, demo fleet, administrator"):
         run_script("prepare", environ, layout=layout)
-    processes = [program for program in stack.programs if program.name not in own]
-    simulators = [program.name for program in processes if program.name == "simulator"]
-    for program in processes:
-        if program.name not in simulators:
-            supervision.start_program(program.name)
+    names = [program.name for program in stack.programs if program.name not in own]
+    simulators = [name for name in names if name == "simulator"]
+    processes = [name for name in names if name not in simulators]
+    supervision.start_programs(processes)
     for name in ("web", "flower"):
         with step(name):
-            runner.wait_healthy(name, partial(probe_part, name, stack.values))
-    names = [program.name for program in processes if program.name not in simulators]
+            wait_healthy(name, stack.values, supervision)
     with step("bridges, pools and beat"):
-        runner.wait_pipeline(stack.request, environ, names=names)
+        status = read_pipeline(stack.request, environ, wait_s=60.0)
+        supervision.require_running(processes)
+        if not status["healthy"]:
+            problems = "; ".join(status["problems"])
+            raise StackError(f"the pipeline is not healthy: {problems}. Logs: {layout.logs}")
     retire_bridges(stack.request, environ)
     for name in simulators:
         with step(name):
-            supervision.start_program(name)
-            runner.wait_running([name])
+            supervision.start_programs([name])
 
 
-class Runner:
-    """Waits for programs, and tells why one does not come."""
-
-    def __init__(self, supervision: Supervision, layout: Layout) -> None:
-        self._supervision = supervision
-        self._layout = layout
-
-    def wait_healthy(
-        self, name: str, probe: Callable[[], None], *, timeout_s: float = 60.0
-    ) -> None:
-        """Return when the probe passes. A program that ends at its start fails at once."""
-        deadline = time.monotonic() + timeout_s
-        while True:
-            self._require_started(name)
-            try:
-                return probe()
-            except OSError as error:
-                if time.monotonic() > deadline:
-                    raise self._failure(
-                        name, f"is not healthy after {timeout_s:.0f} s: {error}"
-                    ) from error
-            time.sleep(0.1)
-
-    def wait_running(self, names: Sequence[str], *, timeout_s: float = 30.0) -> None:
-        """Return when every program has run for a second."""
-        deadline = time.monotonic() + timeout_s
-        for name in names:
-            while not self._require_started(name):
-                if time.monotonic() > deadline:
-                    raise self._failure(name, f"does not run after {timeout_s:.0f} s")
-                time.sleep(0.1)
-
-    def wait_pipeline(
-        self, request: Request, environ: Mapping[str, str], *, names: Sequence[str]
-    ) -> None:
-        """Return when bridges, pools and beat show that they work."""
-        self.wait_running(names)
-        status = read_pipeline(request, environ, wait_s=60.0)
-        self.wait_running(names)
-        if not status["healthy"]:
-            problems = "; ".join(status["problems"])
-            raise StackError(f"the pipeline is not healthy: {problems}. Logs: {self._layout.logs}")
-
-    def _require_started(self, name: str) -> bool:
-        """Whether it runs by now. Raises `StackError` when it ended."""
-        state = self._supervision.list_states()[name]
-        if state.state in ("BACKOFF", "FATAL", "EXITED"):
-            raise self._failure(name, f"ended at its start (exit code {state.exit_status})")
-        return state.is_running
-
-    def _failure(self, name: str, words: str) -> StackError:
-        log = self._layout.logs / f"{name}.log"
-        return StackError(f"{name} {words}. Log: {log}\n{read_tail(log)}")
+def wait_healthy(name: str, values: Mapping[str, str], supervision: Supervision) -> None:
+    """Return when the part answers its probe. Raises `StackError` when it ended or takes long."""
+    deadline = time.monotonic() + LONGEST_START_S
+    while problem := check_part(name, values):
+        supervision.require_running([name])
+        if time.monotonic() > deadline:
+            raise supervision.failure(
+                name, f"is not healthy after {LONGEST_START_S:.0f} s: {problem}"
+            )
+        time.sleep(0.1)
 
 
 def run_script(name: str, environ: Mapping[str, str], *, layout: Layout) -> None:
@@ -224,19 +180,16 @@ def check_given(request: Request) -> None:
     for name in SERVERS:
         if request.is_given(name):
             address = describe_address(name, request.given)
-            try:
-                probe_part(name, request.given)
-            except OSError as error:
+            if problem := check_part(name, request.given):
                 raise UsageError(
-                    f"{name} at {address}, named by the environment, does not serve: {error}; "
+                    f"{name} at {address}, named by the environment, does not serve: {problem}; "
                     "start it, or unset its variables to let make up start one"
-                ) from error
+                )
             say(f"  using {name} at {address}, named by the environment")
 
 
 def end_orphans(layout: Layout) -> None:
     """End what a stack left behind whose supervisor was killed."""
-    place = find_place()
-    names = end_stack_processes(layout.folder, data=place.folder if place else None)
+    names = end_stack_processes(layout.folder, data=find_data())
     if names:
         say(f"  ended what the last run left behind: {', '.join(names)}")
