@@ -20,7 +20,7 @@ def use_local_stack() -> None:
     is_ours = os.environ.get("DJANGO_SETTINGS_MODULE", "config.settings") == "config.settings"
     if is_given or not is_ours or not STACK_ENV.is_file():
         return
-    from compose.local.stack_env import read_stack_env  # noqa: PLC0415 - images lack it
+    from compose.local.stack.settings import read_stack_env  # noqa: PLC0415 - images lack it
 
     for name, value in read_stack_env(STACK_ENV).items():
         if not _is_given(name):

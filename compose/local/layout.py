@@ -1,5 +1,6 @@
 """Where everything of the local stack lies: one ignored folder beside the code."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,3 +55,15 @@ class Layout:
         """Make the folders, private to the user that starts the stack."""
         for folder in (self.folder, self.logs, self.run):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def write_private(path: Path, text: str, *, owner: tuple[int, int] | None = None) -> None:
+    """Replace a file in one step; only its owner can read it."""
+    fresh = path.with_name(f"{path.name}.{os.getpid()}.new")
+    fresh.unlink(missing_ok=True)
+    handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        if owner:
+            os.fchown(handle, *owner)
+        file.write(text)
+    fresh.replace(path)

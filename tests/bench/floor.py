@@ -4,7 +4,7 @@ import subprocess
 import time
 
 from compose.local.layout import StackError
-from compose.local.rootfs import ensure_rootfs
+from compose.local.servers.rootfs import ensure_rootfs
 from tests.bench.rig import Rig
 
 TOPIC = "tds_new/devices/+/telemetry"

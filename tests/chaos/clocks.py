@@ -6,8 +6,7 @@ import subprocess
 from pathlib import Path
 
 from compose.local.layout import StackError
-from compose.local.rootfs import Rootfs, ensure_rootfs
-from compose.local.server import SERVER_ENVIRONMENT
+from compose.local.servers.rootfs import SERVER_ENVIRONMENT, Rootfs, ensure_rootfs
 from tests.chaos.cause import Cause, Step
 from tests.chaos.schedule import Kind
 from tests.chaos.stack import LINKS, ChaosStack

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from compose.local.probes import (
+from compose.local.servers.probes import (
     ProbeError,
     probe_http,
     probe_mqtt,
@@ -76,7 +76,7 @@ def test_it_fails_when_a_broker_closes_without_an_answer(answer):
 
 
 def test_it_does_not_wait_for_ever_when_a_broker_is_silent(monkeypatch):
-    monkeypatch.setattr("compose.local.probes.TIMEOUT_S", 0.5)
+    monkeypatch.setattr("compose.local.servers.probes.TIMEOUT_S", 0.5)
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
 

@@ -3,8 +3,8 @@
 import pytest
 
 from compose.local.layout import UsageError
-from compose.local.ports import DEFAULT_PORTS
-from compose.local.request import read_request
+from compose.local.stack.ports import DEFAULT_PORTS
+from compose.local.stack.request import read_request
 
 BROKER = {
     "MQTT_HOST": "broker.example",

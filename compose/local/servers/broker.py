@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from compose.local.layout import LOCAL, SERVER_FILES, StackError
-from compose.local.pins import KEEPER, Pins
 from compose.local.progress import read_tail, say
+from compose.local.servers.pins import KEEPER, Pins
 
 LOG = LOCAL / "broker-install.log"
 PLUGIN = "usr/lib/*/mosquitto/mosquitto_persist_sqlite.so"

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import quote
 
-from compose.local.layout import LOCAL, Layout, StackError
-from compose.local.mosquitto import ROLES
-from compose.local.ports import HOST
-from compose.local.request import GIVEN_SERVERS, Request
+from compose.local.layout import LOCAL, Layout, StackError, write_private
+from compose.local.servers.mosquitto import ROLES
+from compose.local.stack.ports import HOST
+from compose.local.stack.request import GIVEN_SERVERS, Request
 
 # The names that other tools read stand first; the rest is what the processes need as well.
 SECRET_NAMES = (
@@ -103,15 +103,6 @@ def read_stack_env(path: Path) -> dict[str, str]:
     except FileNotFoundError:
         return {}
     return {m[1]: m[2] for m in map(LINE.fullmatch, text.splitlines()) if m}
-
-
-def write_private(path: Path, text: str) -> None:
-    """Replace a file in one step; only its owner can read it."""
-    fresh = path.with_name(f"{path.name}.{os.getpid()}.new")
-    handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(text)
-    fresh.replace(path)
 
 
 def secrets_path(layout: Layout) -> Path:

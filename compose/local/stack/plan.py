@@ -5,21 +5,21 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from compose.local.layout import Layout
-from compose.local.mosquitto import ROLES, Mosquitto
-from compose.local.postgres import Postgres
-from compose.local.programs import (
+from compose.local.layout import Layout, write_private
+from compose.local.servers.mosquitto import ROLES, Mosquitto
+from compose.local.servers.postgres import Postgres
+from compose.local.servers.redis import Redis
+from compose.local.servers.rootfs import ensure_rootfs, find_rootfs
+from compose.local.servers.server import Place, Server
+from compose.local.stack.programs import (
     Program,
     build_process_environment,
     check_settings,
     list_processes,
     list_server_programs,
 )
-from compose.local.redis import Redis
-from compose.local.request import SERVER_PORTS, Request
-from compose.local.rootfs import ensure_rootfs, find_rootfs
-from compose.local.server import Place, Server
-from compose.local.stack_env import build_values, load_secrets, secrets_path, write_private
+from compose.local.stack.request import SERVER_PORTS, Request
+from compose.local.stack.settings import build_values, load_secrets, secrets_path
 
 STACK = "stack"
 

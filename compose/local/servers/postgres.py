@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import ClassVar
 
 from compose.local.layout import SERVER_FILES, StackError
-from compose.local.ports import HOST
-from compose.local.rootfs import POSTGRES_BIN, TEMPLATE
-from compose.local.server import SERVER_ENVIRONMENT, Server
+from compose.local.servers.rootfs import POSTGRES_BIN, TEMPLATE
+from compose.local.servers.server import Server
+from compose.local.stack.ports import HOST
 
 NAME = "tds"  # of the database, and of the role that owns it
 # Connections come over TCP with a password; the server keeps no socket file.
@@ -88,14 +88,8 @@ class Postgres(Server):
         argv = [f"{POSTGRES_BIN}/postgres", "--single", "-j", "-D", folder]
         argv += ["-c", "password_encryption=scram-sha-256", "-c", "log_min_messages=error"]
         argv += ["postgres"] if self.is_synced else ["-c", "fsync=off", "postgres"]
-        done = subprocess.run(
-            self.place.rootfs.command("postgres", argv),
-            input="".join(f"{statement};\n\n" for statement in statements),
-            env=SERVER_ENVIRONMENT,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        text = "".join(f"{statement};\n\n" for statement in statements)
+        done = self.place.rootfs.run("postgres", argv, text=text)
         if done.returncode != 0 or "ERROR" in done.stderr or "FATAL" in done.stderr:
             hidden = done.stderr.replace(self.password, "(hidden)").strip()
             raise StackError(f"the database {NAME} could not be created:\n{hidden}")

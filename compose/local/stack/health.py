@@ -7,9 +7,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from compose.local.layout import PYTHON, REPOSITORY
-from compose.local.probes import probe_http, probe_mqtt, probe_postgres, probe_redis
-from compose.local.programs import list_bridges
-from compose.local.request import Request
+from compose.local.servers.probes import probe_http, probe_mqtt, probe_postgres, probe_redis
+from compose.local.stack.programs import list_bridges
+from compose.local.stack.request import Request
 
 
 def probe_part(name: str, values: Mapping[str, str]) -> None:

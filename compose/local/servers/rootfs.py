@@ -13,22 +13,29 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from subprocess import CompletedProcess
 from typing import TextIO
 
-from rich.progress import Progress, TaskID
+from rich.markup import escape
+from rich.status import Status
 
-from compose.local.broker import find_plugin, install_broker
 from compose.local.folderlock import hold_lock
 from compose.local.layout import LOCAL, REPOSITORY, ROOTFS_FOLDER, StackError, UsageError
-from compose.local.pins import Pins, check_versions, read_installed, read_pins
-from compose.local.processes import find_processes_below
-from compose.local.progress import bar, read_tail, say
+from compose.local.progress import OUT, read_tail, say
+from compose.local.servers.broker import find_plugin, install_broker
+from compose.local.servers.pins import Pins, check_versions, read_installed, read_pins
+from compose.local.supervisor.processes import find_processes_below
 
+# What a server's process gets as environment, beside the marker.
+SERVER_ENVIRONMENT = {
+    "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+    "LC_ALL": "C.UTF-8",
+    "TZ": "UTC",
+    "HOME": "/",
+}
 POSTGRES_BIN = "/usr/lib/postgresql/17/bin"
 TEMPLATE = "template/postgres"
 BUILD_LOG = LOCAL / "rootfs-build.log"
-# What debootstrap prints for this set of packages, give or take.
-EXPECTED_LINES = 650
 PHASES = ("", "Retrieving", "Extracting", "Unpacking", "Configuring")
 HOW_ELSE = (
     "set DATABASE_URL, REDIS_URL and MQTT_HOST (with MQTT_BRIDGE_USER, MQTT_BRIDGE_PASSWORD, "
@@ -59,6 +66,17 @@ class Rootfs:
         """A command line that runs inside, as `user`, in place of the calling process."""
         uid, gid = self.find_user(user)
         return ["/usr/sbin/chroot", f"--userspec={uid}:{gid}", "--groups=", str(self.path), *argv]
+
+    def run(self, user: str, argv: Sequence[str], *, text: str = "") -> CompletedProcess[str]:
+        """Run a command inside, with `text` as its input, to its end."""
+        return subprocess.run(
+            self.command(user, argv),
+            input=text,
+            env=SERVER_ENVIRONMENT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
 
 
 def ensure_rootfs() -> Rootfs:
@@ -124,7 +142,7 @@ def run_debootstrap(pins: Pins, target: Path) -> None:
         isolate = ["setpriv", "--pdeathsig", "KILL"]
     with (
         BUILD_LOG.open("w", encoding="utf-8") as log,
-        bar("Debian packages", total=EXPECTED_LINES) as progress,
+        OUT.status("Debian packages") as status,
         subprocess.Popen(
             [*isolate, *argv, str(target), pins.mirror],
             stdin=subprocess.DEVNULL,
@@ -137,7 +155,7 @@ def run_debootstrap(pins: Pins, target: Path) -> None:
         ) as process,
     ):
         try:
-            report_lines(process, log, progress)
+            report_lines(process, log, status)
         except BaseException:
             process.kill()
             raise
@@ -148,15 +166,15 @@ def run_debootstrap(pins: Pins, target: Path) -> None:
         )
 
 
-def report_lines(process: subprocess.Popen[str], log: TextIO, progress: Progress) -> None:
-    """Copy debootstrap's lines to the log and move the bar; without a terminal name the phases."""
+def report_lines(process: subprocess.Popen[str], log: TextIO, status: Status) -> None:
+    """Copy debootstrap's lines to the log, show the last one, and name its phases."""
     phase = 0
     for line in process.stdout or ():
         log.write(line)
         words = line.split()
-        progress.update(TaskID(0), advance=1, description=" ".join(words[1:3])[:30])
+        status.update(escape(" ".join(words[1:3])))
         found = PHASES.index(words[1]) if words[1:2] and words[1] in PHASES else 0
-        if progress.disable and found > phase:
+        if found > phase:
             phase = found
             say(f"  {words[1].lower()} packages")
 
@@ -172,13 +190,7 @@ def make_template(rootfs: Rootfs) -> None:
     # Nobody logs in here: each stack writes its own pg_hba.conf and creates its own owner.
     argv += ["--locale=C.UTF-8", "--auth-local=reject", "--auth-host=reject"]
     argv += ["--data-checksums", "--no-sync", "--no-instructions"]
-    done = subprocess.run(
-        rootfs.command("postgres", argv),
-        env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", "TZ": "UTC"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = rootfs.run("postgres", argv)
     if done.returncode != 0:
         raise StackError(f"initdb failed with exit code {done.returncode}:\n{done.stderr.strip()}")
 

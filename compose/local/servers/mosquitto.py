@@ -1,16 +1,15 @@
 """Mosquitto: the MQTT broker, with a password and rights for each role."""
 
-import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from compose.local.broker import PROMISE, find_plugin
 from compose.local.layout import SERVER_FILES, StackError
-from compose.local.pins import KEEPER
-from compose.local.ports import HOST
 from compose.local.progress import say
-from compose.local.server import SERVER_ENVIRONMENT, Server
+from compose.local.servers.broker import PROMISE, find_plugin
+from compose.local.servers.pins import KEEPER
+from compose.local.servers.server import Server
+from compose.local.stack.ports import HOST
 
 ROLES = ("admin", "bridge", "dashboard", "gateway")
 
@@ -76,18 +75,9 @@ class Mosquitto(Server):
         """Let mosquitto_passwd hash a file of clear passwords: none is on a command line."""
         text = "".join(f"{role}:{self.passwords[role]}\n" for role in ROLES)
         self.place.write_private("mosquitto/passwords.clear", text, user="mosquitto")
-        argv = [
-            "/usr/bin/mosquitto_passwd",
-            "-U",
-            self.place.inside("mosquitto", "passwords.clear"),
-        ]
-        done = subprocess.run(
-            self.place.rootfs.command("mosquitto", argv),
-            env=SERVER_ENVIRONMENT,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        passwords = self.place.inside("mosquitto", "passwords.clear")
+        argv = ["/usr/bin/mosquitto_passwd", "-U", passwords]
+        done = self.place.rootfs.run("mosquitto", argv)
         clear = self.place.folder / "mosquitto/passwords.clear"
         if done.returncode != 0 or self.passwords["admin"] in clear.read_text(encoding="utf-8"):
             clear.unlink()

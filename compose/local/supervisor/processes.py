@@ -60,14 +60,6 @@ def is_alive(pid: int) -> bool:
         return False
 
 
-def describe_process(pid: int) -> str:
-    """Pid and command, for a message."""
-    try:
-        return f"{pid} ({' '.join(psutil.Process(pid).cmdline())[:80]})"
-    except psutil.Error:
-        return str(pid)
-
-
 def end_stack_processes(marker: Path, *, data: Path | None) -> list[str]:
     """End a stack's processes, those that use its servers first. Returns their names."""
     found = find_stack_processes(marker, data=data)
@@ -76,18 +68,18 @@ def end_stack_processes(marker: Path, *, data: Path | None) -> list[str]:
         for pid in found
         if data and (works_below(pid, "cwd", data) or works_below(pid, "root", data.parents[1]))
     }
-    names = sorted({read_name(pid) for pid in found})
+    names = sorted(map(describe_process, found))
     end_processes(found - servers)
     end_processes(servers, patience_s=30.0)
     return names
 
 
-def read_name(pid: int) -> str:
-    """The process' name as the kernel has it."""
+def describe_process(pid: int) -> str:
+    """Name and pid, for a message."""
     try:
-        return str(psutil.Process(pid).name())
+        return f"{psutil.Process(pid).name()} ({pid})"
     except psutil.Error:
-        return "?"
+        return f"? ({pid})"
 
 
 def end_processes(pids: Iterable[int], *, patience_s: float = 10.0) -> None:

@@ -6,9 +6,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from compose.local.layout import REPOSITORY, Layout
-from compose.local.programs import Program, render_environment
-from compose.local.stack_env import write_private
+from compose.local.layout import REPOSITORY, Layout, write_private
+from compose.local.stack.programs import Program, render_environment
 
 WITH_ENV = Path(__file__).with_name("with_env")
 

@@ -4,12 +4,12 @@ import os
 import shutil
 import sys
 
-from compose.local.down import bring_down
+from compose.local.commands.down import bring_down
 from compose.local.layout import ROOTFS_FOLDER, Layout, UsageError
 from compose.local.progress import say
-from compose.local.rootfs import remove_tree
-from compose.local.stack import find_data
-from compose.local.stack_env import secrets_path
+from compose.local.servers.rootfs import remove_tree
+from compose.local.stack.plan import find_data
+from compose.local.stack.settings import secrets_path
 
 
 def clean(layout: Layout) -> None:

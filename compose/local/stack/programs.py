@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from compose.local.layout import PYTHON, REPOSITORY, START_SCRIPTS, Layout, UsageError
-from compose.local.ports import HOST
-from compose.local.processes import MARKER
-from compose.local.request import Request
-from compose.local.server import SERVER_ENVIRONMENT, Server
+from compose.local.servers.rootfs import SERVER_ENVIRONMENT
+from compose.local.servers.server import Server
+from compose.local.stack.ports import HOST
+from compose.local.stack.request import Request
+from compose.local.supervisor.processes import MARKER
 from config.env import SettingError, list_settings, read_options
 from config.options import ALL_OPTIONS
 

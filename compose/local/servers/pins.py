@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from compose.local.layout import SERVER_FILES, StackError
-from compose.local.mirror import find_mirror
+from compose.local.servers.mirror import find_mirror
 
 PINS_FILE = SERVER_FILES / "pins.toml"
 KEEPER = "keep_acknowledged"  # the broker's plugin that is compiled from SERVER_FILES

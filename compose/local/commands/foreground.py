@@ -7,7 +7,7 @@ from types import FrameType
 
 from compose.local.layout import Layout, StackError
 from compose.local.progress import say, say_error
-from compose.local.supervision import Supervision
+from compose.local.supervisor.supervision import Supervision
 
 NOTED = ("RUNNING", "EXITED", "BACKOFF", "FATAL", "STOPPED")
 

@@ -8,28 +8,28 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Table
 
-from compose.local.health import check_part, describe_address, read_pipeline
 from compose.local.layout import Layout
-from compose.local.ports import DEFAULT_PORTS
-from compose.local.programs import build_process_environment
 from compose.local.progress import OUT, say
-from compose.local.request import SERVER_PORTS, Request
-from compose.local.stack import load_request
-from compose.local.stack_env import read_stack_env
-from compose.local.supervision import ProgramState, Supervision
+from compose.local.stack.health import check_part, describe_address, read_pipeline
+from compose.local.stack.plan import load_request
+from compose.local.stack.ports import DEFAULT_PORTS
+from compose.local.stack.programs import build_process_environment
+from compose.local.stack.request import SERVER_PORTS, Request
+from compose.local.stack.settings import read_stack_env
+from compose.local.supervisor.supervision import ProgramState, Supervision
 
 PROBED = (*SERVER_PORTS, "web", "flower")
 PORTS = {"web": ("WEB_PORT",), "flower": ("FLOWER_PORT",), **SERVER_PORTS}
 
 
-def show_status(layout: Layout) -> bool:
-    """Print the table; returns whether everything is healthy."""
+def show_status(layout: Layout) -> int:
+    """Print the table; the exit code is 0 when everything is healthy."""
     supervision = Supervision(layout)
     request = load_request(layout)
     values = read_stack_env(layout.stack_env)
     if request is None or not values or not supervision.is_running():
         say("The stack does not run. make up starts it.")
-        return False
+        return 1
     environ = build_process_environment(values, layout=layout)
     with ThreadPoolExecutor(8) as pool:
         pipeline = pool.submit(read_pipeline, request, environ)
@@ -50,7 +50,7 @@ def show_status(layout: Layout) -> bool:
         say(f"note: {note}")
     is_healthy = not found and bool(status["healthy"])
     say("All healthy." if is_healthy else "Not healthy.")
-    return is_healthy
+    return 0 if is_healthy else 1
 
 
 def judge_program(state: ProgramState, problem: str, status: dict[str, Any]) -> str:

@@ -7,15 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from compose.local.rootfs import Rootfs
-
-# What a server's process gets as environment, beside the marker.
-SERVER_ENVIRONMENT = {
-    "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
-    "LC_ALL": "C.UTF-8",
-    "TZ": "UTC",
-    "HOME": "/",
-}
+from compose.local.layout import write_private
+from compose.local.servers.rootfs import Rootfs
 
 
 @dataclass(frozen=True)
@@ -48,15 +41,7 @@ class Place:
 
     def write_private(self, name: str, text: str, *, user: str) -> None:
         """A file that only the server's user can read, replaced in one step."""
-        uid, gid = self.rootfs.find_user(user)
-        path = self.folder / name
-        fresh = path.with_name(path.name + ".new")
-        fresh.unlink(missing_ok=True)
-        handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            os.fchown(handle, uid, gid)
-            file.write(text)
-        fresh.replace(path)
+        write_private(self.folder / name, text, owner=self.rootfs.find_user(user))
 
     def remove(self) -> None:
         """Delete the data."""

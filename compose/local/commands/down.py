@@ -5,17 +5,17 @@ import signal
 
 from compose.local.folderlock import read_holder
 from compose.local.layout import Layout, StackError
-from compose.local.processes import (
+from compose.local.progress import say, step
+from compose.local.stack.plan import find_data
+from compose.local.stack.request import SERVER_PORTS
+from compose.local.supervisor.processes import (
     describe_process,
     end_stack_processes,
     find_stack_processes,
     is_alive,
     wait_until_gone,
 )
-from compose.local.progress import say, step
-from compose.local.request import SERVER_PORTS
-from compose.local.stack import find_data
-from compose.local.supervision import Supervision
+from compose.local.supervisor.supervision import Supervision
 
 # The programs that feed the pipeline stop first, the servers last.
 FIRST = ("simulator",)
