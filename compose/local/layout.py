@@ -1,7 +1,6 @@
 """Where everything of the local stack lies: one ignored folder beside the code."""
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -25,31 +24,16 @@ class UsageError(StackError):
     exit_code = 2
 
 
-@dataclass(frozen=True)
 class Layout:
     """The files of one running stack. `folder` also marks its processes."""
 
-    folder: Path = LOCAL
-
-    @property
-    def logs(self) -> Path:
-        return self.folder / "log"
-
-    @property
-    def run(self) -> Path:
-        return self.folder / "run"
-
-    @property
-    def stack_env(self) -> Path:
-        return self.folder / "stack.env"
-
-    @property
-    def state(self) -> Path:
-        return self.run / "stack.json"
-
-    @property
-    def lock(self) -> Path:
-        return self.run / "up.lock"
+    def __init__(self, folder: Path = LOCAL) -> None:
+        self.folder = folder
+        self.logs = folder / "log"
+        self.run = folder / "run"
+        self.stack_env = folder / "stack.env"
+        self.state = self.run / "stack.json"
+        self.lock = self.run / "up.lock"
 
     def create(self) -> None:
         """Make the folders, private to the user that starts the stack."""

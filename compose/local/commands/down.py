@@ -9,10 +9,10 @@ from compose.local.progress import say, step
 from compose.local.stack.plan import find_data
 from compose.local.stack.request import SERVER_PORTS
 from compose.local.supervisor.processes import (
-    describe_process,
     end_stack_processes,
     find_stack_processes,
     is_alive,
+    read_name,
     wait_until_gone,
 )
 from compose.local.supervisor.supervision import Supervision
@@ -47,7 +47,7 @@ def bring_down(layout: Layout, *, interrupt: bool = True) -> None:
         say(f"  ended what was left behind: {', '.join(ended)}")
     supervision.remove_socket()
     if left := find_stack_processes(layout.folder, data=data):
-        names = ", ".join(describe_process(pid) for pid in left)
+        names = ", ".join(f"{read_name(pid)} (pid {pid})" for pid in left)
         raise StackError(f"these processes cannot be ended: {names}")
 
 

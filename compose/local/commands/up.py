@@ -6,12 +6,12 @@ import time
 from collections.abc import Mapping, Sequence
 
 from compose.local.commands.down import bring_down
-from compose.local.layout import PYTHON, REPOSITORY, START_SCRIPTS, Layout, StackError, UsageError
+from compose.local.layout import REPOSITORY, START_SCRIPTS, Layout, StackError, UsageError
 from compose.local.progress import read_tail, say, say_error, step
 from compose.local.stack.health import check_part, describe_address, read_pipeline
 from compose.local.stack.plan import Stack, find_data, load_request, plan_stack, save_request
 from compose.local.stack.ports import require_free
-from compose.local.stack.programs import build_process_environment, list_bridges
+from compose.local.stack.programs import build_process_environment, list_bridges, run_python
 from compose.local.stack.request import SERVER_PORTS, Request, read_request
 from compose.local.stack.settings import read_stack_env, write_stack_env
 from compose.local.supervisor.processes import end_stack_processes
@@ -63,19 +63,20 @@ def bring_up(layout: Layout) -> Stack:
 def start_in_order(stack: Stack, supervision: Supervision, *, layout: Layout) -> None:
     """Servers, preparation, processes, pipeline, simulated fleet."""
     own = [server.name for server in stack.servers]
-    supervision.start_programs(own)
-    for name in own:
-        with step(name):
-            wait_healthy(name, stack.values, supervision)
+    if own:
+        with step(", ".join(own)):
+            supervision.start_programs(own)
+            for name in own:
+                wait_healthy(name, stack.values, supervision)
     environ = build_process_environment(stack.values, layout=layout)
     with step("schema, demo fleet, administrator"):
         run_script("prepare", environ, layout=layout)
     names = [program.name for program in stack.programs if program.name not in own]
     simulators = [name for name in names if name == "simulator"]
     processes = [name for name in names if name not in simulators]
-    supervision.start_programs(processes)
-    for name in ("web", "flower"):
-        with step(name):
+    with step("web, flower"):
+        supervision.start_programs(processes)
+        for name in ("web", "flower"):
             wait_healthy(name, stack.values, supervision)
     with step("bridges, pools and beat"):
         status = read_pipeline(stack.request, environ, wait_s=60.0)
@@ -120,32 +121,18 @@ def run_script(name: str, environ: Mapping[str, str], *, layout: Layout) -> None
 
 def retire_bridges(request: Request, environ: Mapping[str, str]) -> None:
     """End the broker sessions of bridges that are no longer wanted: messages would wait there."""
-    bridge = [str(PYTHON), "-m", "ingest_bridge"]
-    listed = run_bridge([*bridge, "--list-sessions"], environ, timeout_s=30)
-    for client_id in listed.split():
+    for client_id in run_bridge(["--list-sessions"], environ, timeout_s=30).split():
         if client_id not in list_bridges(request):
             with step(f"retired {client_id}, its session ended at the broker"):
-                argv = [*bridge, "--retire", "--client-id", client_id]
-                run_bridge(argv, environ, timeout_s=300)
+                run_bridge(["--retire", "--client-id", client_id], environ, timeout_s=300)
 
 
-def run_bridge(argv: Sequence[str], environ: Mapping[str, str], *, timeout_s: float) -> str:
-    """Run a command of the bridge; returns what it printed."""
-    try:
-        done = subprocess.run(
-            argv,
-            cwd=REPOSITORY,
-            env=dict(environ),
-            capture_output=True,
-            text=True,
-            timeout=timeout_s,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise StackError(f"{' '.join(argv[1:])} did not end within {timeout_s:.0f} s") from error
+def run_bridge(options: Sequence[str], environ: Mapping[str, str], *, timeout_s: float) -> str:
+    """Run a command of the bridge; returns what it printed. Raises `StackError`."""
+    done = run_python(["-m", "ingest_bridge", *options], environ, timeout_s=timeout_s)
     if done.returncode != 0:
         words = done.stderr.strip() or f"exit code {done.returncode}"
-        raise StackError(f"{' '.join(argv[1:])} failed:\n{words}")
+        raise StackError(f"ingest_bridge {' '.join(options)} failed:\n{words}")
     return done.stdout
 
 

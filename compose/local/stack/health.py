@@ -1,14 +1,13 @@
 """Whether the parts of a running stack serve."""
 
 import json
-import subprocess
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from compose.local.layout import PYTHON, REPOSITORY
+from compose.local.layout import StackError
 from compose.local.servers.probes import probe_http, probe_mqtt, probe_postgres, probe_redis
-from compose.local.stack.programs import list_bridges
+from compose.local.stack.programs import run_python
 from compose.local.stack.request import Request
 
 
@@ -53,22 +52,14 @@ def read_pipeline(
     request: Request, environ: Mapping[str, str], *, wait_s: float = 0.0
 ) -> dict[str, Any]:
     """What `manage.py pipeline_status` says; an error is a problem like another."""
-    argv = [str(PYTHON), "manage.py", "pipeline_status", "--json", "--wait", str(wait_s)]
+    arguments = ["manage.py", "pipeline_status", "--json", "--wait", str(wait_s)]
     if wait_s:  # at a start, what was overdue while all was down is no reason to give up
-        argv.append("--no-tasks")
-    argv += ["--bridges", str(len(list_bridges(request))), "--pools", str(request.workers + 1)]
+        arguments.append("--no-tasks")
+    arguments += ["--bridges", str(request.bridges), "--pools", str(request.workers + 1)]
     try:
-        done = subprocess.run(
-            argv,
-            cwd=REPOSITORY,
-            env=dict(environ),
-            capture_output=True,
-            text=True,
-            timeout=wait_s + 30,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        return {"healthy": False, "problems": ["pipeline_status did not answer in time"]}
+        done = run_python(arguments, environ, timeout_s=wait_s + 30)
+    except StackError as error:
+        return {"healthy": False, "problems": [str(error)]}
     try:
         status: dict[str, Any] = json.loads(done.stdout)
     except ValueError:

@@ -2,11 +2,13 @@
 
 import os
 import shlex
-from collections.abc import Mapping
+import subprocess
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from subprocess import CompletedProcess
 
-from compose.local.layout import PYTHON, REPOSITORY, START_SCRIPTS, Layout, UsageError
+from compose.local.layout import PYTHON, REPOSITORY, START_SCRIPTS, Layout, StackError, UsageError
 from compose.local.servers.rootfs import SERVER_ENVIRONMENT
 from compose.local.servers.server import Server
 from compose.local.stack.ports import HOST
@@ -106,6 +108,25 @@ def build_process_environment(values: Mapping[str, str], *, layout: Layout) -> d
     )
     environ[MARKER] = str(layout.folder)
     return environ
+
+
+def run_python(
+    arguments: Sequence[str], environ: Mapping[str, str], *, timeout_s: float
+) -> CompletedProcess[str]:
+    """Run a command of the product to its end. Raises `StackError` when that takes too long."""
+    try:
+        return subprocess.run(
+            [str(PYTHON), *arguments],
+            cwd=REPOSITORY,
+            env=dict(environ),
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        words = " ".join(arguments)
+        raise StackError(f"{words} did not end within {timeout_s:.0f} s") from error
 
 
 def check_settings(environ: Mapping[str, str]) -> None:

@@ -68,18 +68,18 @@ def end_stack_processes(marker: Path, *, data: Path | None) -> list[str]:
         for pid in found
         if data and (works_below(pid, "cwd", data) or works_below(pid, "root", data.parents[1]))
     }
-    names = sorted(map(describe_process, found))
+    names = sorted(set(map(read_name, found)))
     end_processes(found - servers)
     end_processes(servers, patience_s=30.0)
     return names
 
 
-def describe_process(pid: int) -> str:
-    """Name and pid, for a message."""
+def read_name(pid: int) -> str:
+    """The process' name as the kernel has it."""
     try:
-        return f"{psutil.Process(pid).name()} ({pid})"
+        return str(psutil.Process(pid).name())
     except psutil.Error:
-        return f"? ({pid})"
+        return "?"
 
 
 def end_processes(pids: Iterable[int], *, patience_s: float = 10.0) -> None:

@@ -106,7 +106,7 @@ class Supervision:
         states = self.list_states()
         for name in names:
             if states[name].state not in ("RUNNING", "STARTING"):
-                raise self.failure(name, f"ended (exit code {states[name].exit_status})")
+                raise self.failure(name, "ended at its start")
 
     def failure(self, name: str, words: str) -> StackError:
         """What became of a program, with the end of its log."""
