@@ -6,10 +6,9 @@ import time
 from types import FrameType
 
 from compose.local.layout import Layout, StackError
-from compose.local.progress import say, say_error
+from compose.local.progress import say
+from compose.local.supervisor.processes import is_alive
 from compose.local.supervisor.supervision import Supervision
-
-NOTED = ("RUNNING", "EXITED", "BACKOFF", "FATAL", "STOPPED")
 
 
 class Interrupted(BaseException):
@@ -29,36 +28,21 @@ def ignore_signals() -> None:
 
 
 def watch(layout: Layout) -> None:
-    """Show each change of a program's state until a signal comes or make itself is gone."""
+    """Show what supervisor logs until a signal comes, the stack stops, or make itself is gone."""
     supervision = Supervision(layout)
-    parent = os.getppid()
-    known = supervision.list_states()
-    while os.getppid() == parent:
-        time.sleep(1)
-        try:
-            states = supervision.list_states()
-        except OSError as error:
-            if not supervision.socket.exists():  # one that ends in order removes it
-                say("The stack was stopped.")
+    supervisor, parent = supervision.read_pid(), os.getppid()
+    with supervision.log.open(encoding="utf-8", errors="replace") as log:
+        log.seek(0, os.SEEK_END)
+        while is_alive(supervisor):
+            if os.getppid() != parent:
+                say("make is gone.")
                 return
-            raise StackError(f"supervisor ended: {error}. Log: {supervision.log}") from error
-        for name, state in states.items():
-            before = known.get(name)
-            if before and (state.state, state.pid) != (before.state, before.pid):
-                describe_change(layout, name=name, state=state.state, exit_status=state.exit_status)
-        known = states
-    say("make is gone.")
-
-
-def describe_change(layout: Layout, *, name: str, state: str, exit_status: int) -> None:
-    """One line for a change that an operator wants to know."""
-    stamp = time.strftime("%H:%M:%S", time.gmtime())
-    if state == "FATAL":
-        say_error(f"{stamp} {name} gave up. Log: {layout.logs / name}.log")
-    elif state in ("EXITED", "BACKOFF"):
-        say(f"{stamp} {name} ended (exit code {exit_status}), is started again")
-    elif state in NOTED:
-        say(f"{stamp} {name} {state.lower()}")
+            for line in log:
+                say(line.rstrip())
+            time.sleep(1)
+    if supervision.socket.exists():  # one that ends in order removes it
+        raise StackError(f"supervisor ended. Log: {supervision.log}")
+    say("The stack was stopped.")
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
