@@ -165,13 +165,10 @@ class Supervision:
             list(pool.map(call, names))
 
     def _call(self, method: str, *arguments: Any) -> Any:
-        proxy = xmlrpc.client.ServerProxy(
-            "http://localhost",
-            transport=SupervisorTransport(serverurl=f"unix://{self.socket}"),
-            allow_none=True,
-        )
+        transport = SupervisorTransport(serverurl=f"unix://{self.socket}")
         try:
-            return cast("Any", getattr(proxy, method))(*arguments)
+            with xmlrpc.client.ServerProxy("http://localhost", transport=transport) as proxy:
+                return cast("Any", getattr(proxy, method))(*arguments)
         except (http.client.HTTPException, xmlrpc.client.ProtocolError) as error:
             raise ConnectionError(f"supervisor does not answer: {error}") from error
 
