@@ -112,7 +112,7 @@ class ServerSet:
         self._servers = {}
         if self._place is not None:
             end_stack_processes(self._marker, data=self._place.folder)
-            self._place.remove()
+            shutil.rmtree(self._place.folder, ignore_errors=True)
             self._place = None
             shutil.rmtree(self._marker, ignore_errors=True)
         atexit.unregister(self.stop)

@@ -1,7 +1,6 @@
 """One server in the private root filesystem: its files, its command line, its settings."""
 
 import os
-import shutil
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,10 +41,6 @@ class Place:
     def write_private(self, name: str, text: str, *, user: str) -> None:
         """A file that only the server's user can read, replaced in one step."""
         write_private(self.folder / name, text, owner=self.rootfs.find_user(user))
-
-    def remove(self) -> None:
-        """Delete the data."""
-        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 @dataclass(frozen=True)
