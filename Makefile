@@ -79,6 +79,16 @@ faults: ## Simulate schedules of faults (N=20000 SEED=0), find the planted fault
 	$(PYTHON) -m tests.simulation --planted
 	$(PYTHON) -m tests.protocol
 
+.PHONY: bench
+bench: ## Measure the system on servers of its own: make bench ARGS="drain --count 2000" (ARGS=-h: all)
+	@compose/local/install base
+	exec $(PYTHON) -m tests.bench $(ARGS)
+
+.PHONY: chaos
+chaos: ## Cause faults under load on a stack of its own: make chaos ARGS="--schedules 20 --seed 1"
+	@compose/local/install base
+	exec $(PYTHON) -m tests.chaos $(ARGS)
+
 .PHONY: mutants
 mutants: ## Change the code in small ways and list the changes that no unit test and no schedule notices
 	@$(PYTHON) -m tests.mutation

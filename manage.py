@@ -1,13 +1,10 @@
 #!/usr/bin/env python
 """Django's command line. `manage.py help` lists the commands."""
 
-import importlib
 import os
 import sys
 from pathlib import Path
 
-# Commands with a stack of their own: they need no settings before it runs.
-WITH_OWN_STACK = {"bench": "compose.bench.__main__", "chaos": "compose.chaos.__main__"}
 # Who gives one of these means other servers than those of the local stack.
 ADDRESSES = ("DATABASE_URL", "REDIS_URL", "MQTT_HOST")
 STACK_ENV = Path(__file__).parent / ".local" / "stack.env"
@@ -23,7 +20,7 @@ def use_local_stack() -> None:
     is_ours = os.environ.get("DJANGO_SETTINGS_MODULE", "config.settings") == "config.settings"
     if is_given or not is_ours or not STACK_ENV.is_file():
         return
-    from compose.local.stack_env import read_stack_env  # noqa: PLC0415 - images lack it
+    from compose.local.stack.settings import read_stack_env  # noqa: PLC0415 - images lack it
 
     for name, value in read_stack_env(STACK_ENV).items():
         if not _is_given(name):
@@ -38,8 +35,6 @@ def _is_given(name: str) -> bool:
 
 def main() -> None:
     """Run a management command."""
-    if sys.argv[1:2] and sys.argv[1] in WITH_OWN_STACK:
-        sys.exit(importlib.import_module(WITH_OWN_STACK[sys.argv[1]]).main(sys.argv[2:]))
     use_local_stack()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     from django.core.management import execute_from_command_line  # noqa: PLC0415 - needs the line before

@@ -42,7 +42,7 @@ def pytest_collection_finish() -> None:
 def cluster() -> None:
     """Servers that start from now on begin with the schema, and leave syncing to the kernel: a
     process that is killed loses nothing by it. Commands under test take this over as well."""
-    from compose.local.servers import read_given
+    from tests.servers.server_set import read_given
 
     os.environ["TEST_FSYNC"] = "off"
     if not read_given():
@@ -52,8 +52,8 @@ def cluster() -> None:
 @pytest.fixture(scope="session")
 def servers(cluster: None) -> Iterator[Any]:
     """PostgreSQL with TimescaleDB, Redis and Mosquitto, on free ports, for this process only."""
-    from compose.local.servers import ServerSet
     from config.celery import app
+    from tests.servers.server_set import ServerSet
 
     with ServerSet() as running:
         app.conf.broker_url = running.environ["REDIS_URL"]

@@ -9,8 +9,8 @@ import psycopg
 from psycopg.pq import TransactionStatus
 
 from compose.local.folderlock import hold_lock
-from compose.local.servers import ServerSet
 from telemetry.store.connection import Connection
+from tests.servers.server_set import ServerSet
 
 ROOT = Path(__file__).parents[1]
 KEPT_TABLES = ("django_migrations", "django_content_type", "auth_permission", "spatial_ref_sys")

@@ -3,49 +3,32 @@
 import argparse
 import os
 import sys
+from collections.abc import Callable
 
-from compose.local.clean import clean, distclean
-from compose.local.down import bring_down, show_down
+from compose.local.commands.clean import clean, distclean
+from compose.local.commands.down import bring_down, show_down
+from compose.local.commands.foreground import Interrupted, ignore_signals, install_handlers, watch
+from compose.local.commands.status import show_status
+from compose.local.commands.up import bring_up
 from compose.local.folderlock import hold_lock
-from compose.local.foreground import Interrupted, ignore_signals, install_handlers, watch
 from compose.local.layout import REPOSITORY, Layout, StackError
 from compose.local.progress import say, say_error
-from compose.local.rootfs import ensure_rootfs
-from compose.local.stack import Stack
-from compose.local.status import show_status
-from compose.local.up import bring_up
+from compose.local.servers.rootfs import ensure_rootfs
+from compose.local.stack.plan import Stack
 
 
 def main() -> int:
     """Run the command; returns the exit code."""
     parser = argparse.ArgumentParser(prog="compose.local", description=__doc__)
-    names = ("up", "down", "status", "logs", "clean", "distclean", "rootfs")
-    parser.add_argument("command", choices=names)
+    parser.add_argument("command", choices=COMMANDS)
     command = parser.parse_args().command
-    layout = Layout()
     try:
-        return run_command(command, layout)
+        return COMMANDS[command](Layout()) or 0
     except StackError as error:
         say_error(str(error))
         return error.exit_code
     except KeyboardInterrupt:
         return 130
-
-
-def run_command(command: str, layout: Layout) -> int:
-    """Run one command."""
-    if command == "up":
-        return up(layout)
-    if command == "status":
-        return 0 if show_status(layout) else 1
-    if command == "logs":
-        follow_logs(layout)
-    if command == "rootfs":
-        ensure_rootfs()
-    actions = {"down": show_down, "clean": clean, "distclean": distclean}
-    if command in actions:
-        actions[command](layout)
-    return 0
 
 
 def up(layout: Layout) -> int:
@@ -108,6 +91,21 @@ def follow_logs(layout: Layout) -> None:
         raise StackError(f"P={name!r}: there is no such log; known: {known}")
     os.execvp("tail", ["tail", "-n", "20", "-F", *map(str, logs)])
 
+
+def build_servers(_: Layout) -> None:
+    """Install the servers; nothing is started."""
+    ensure_rootfs()
+
+
+COMMANDS: dict[str, Callable[[Layout], int | None]] = {
+    "up": up,
+    "down": show_down,
+    "status": show_status,
+    "logs": follow_logs,
+    "clean": clean,
+    "distclean": distclean,
+    "rootfs": build_servers,
+}
 
 if __name__ == "__main__":
     sys.exit(main())

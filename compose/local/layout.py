@@ -1,6 +1,6 @@
 """Where everything of the local stack lies: one ignored folder beside the code."""
 
-from dataclasses import dataclass
+import os
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -24,33 +24,30 @@ class UsageError(StackError):
     exit_code = 2
 
 
-@dataclass(frozen=True)
 class Layout:
     """The files of one running stack. `folder` also marks its processes."""
 
-    folder: Path = LOCAL
-
-    @property
-    def logs(self) -> Path:
-        return self.folder / "log"
-
-    @property
-    def run(self) -> Path:
-        return self.folder / "run"
-
-    @property
-    def stack_env(self) -> Path:
-        return self.folder / "stack.env"
-
-    @property
-    def state(self) -> Path:
-        return self.run / "stack.json"
-
-    @property
-    def lock(self) -> Path:
-        return self.run / "up.lock"
+    def __init__(self, folder: Path = LOCAL) -> None:
+        self.folder = folder
+        self.logs = folder / "log"
+        self.run = folder / "run"
+        self.stack_env = folder / "stack.env"
+        self.state = self.run / "stack.json"
+        self.lock = self.run / "up.lock"
 
     def create(self) -> None:
         """Make the folders, private to the user that starts the stack."""
         for folder in (self.folder, self.logs, self.run):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def write_private(path: Path, text: str, *, owner: tuple[int, int] | None = None) -> None:
+    """Replace a file in one step; only its owner can read it."""
+    fresh = path.with_name(f"{path.name}.{os.getpid()}.new")
+    fresh.unlink(missing_ok=True)
+    handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        if owner:
+            os.fchown(handle, *owner)
+        file.write(text)
+    fresh.replace(path)

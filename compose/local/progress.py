@@ -1,6 +1,5 @@
-"""What the operator sees: short lines, and a bar for the one long step."""
+"""What the operator sees: short lines."""
 
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,7 +7,6 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 OUT = Console(highlight=False, soft_wrap=True)
 ERR = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -30,21 +28,6 @@ def step(name: str) -> Iterator[None]:
     started = time.monotonic()
     yield
     OUT.print(f"  [green]ok[/green] {escape(name)} [dim]{time.monotonic() - started:.1f} s[/dim]")
-
-
-@contextmanager
-def bar(title: str, *, total: int) -> Iterator[Progress]:
-    """A progress bar on a terminal; in a log only what the caller prints."""
-    columns = (
-        TextColumn("  {task.description:<30}"),
-        BarColumn(),
-        TextColumn("{task.percentage:>3.0f}%"),
-        TimeElapsedColumn(),
-    )
-    progress = Progress(*columns, console=OUT, transient=True, disable=not sys.stdout.isatty())
-    with progress:
-        progress.add_task(title, total=total)
-        yield progress
 
 
 def read_tail(path: Path, *, lines: int = 15) -> str:

@@ -12,12 +12,12 @@ import pytest
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
-from compose.local.ports import find_free_ports
 from telemetry.queue.batches import BatchQueue
 from telemetry.queue.bridges import read_bridges
 from telemetry.store.connection import Connection
 from telemetry.store.report import DeliveryReport, read_report
 from tests.acceptance.processes import Process, wait_until
+from tests.servers.free_ports import find_free_ports
 
 END_SESSIONS = """
 SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity

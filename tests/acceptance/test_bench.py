@@ -1,4 +1,4 @@
-"""A small run of `manage.py bench`: every figure is there. How large they are, no test says."""
+"""A small run of `make bench`: every figure is there. How large they are, no test says."""
 
 import json
 import os
@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from compose.bench import __main__ as command
-from compose.bench import flow
-from compose.bench.drain import Drain, drain_repeatedly
-from compose.bench.scale import make_variants
-from compose.bench.sustain import TRIES
 from tests.acceptance.processes import ROOT
+from tests.bench import __main__ as command
+from tests.bench import flow
+from tests.bench.drain import Drain, drain_repeatedly
+from tests.bench.scale import make_variants
+from tests.bench.sustain import TRIES
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.usefixtures("cluster")]
 
@@ -26,7 +26,7 @@ def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
     names = ("PATH", "HOME", "TEST_CLUSTER", "TEST_FSYNC")
     environ = {name: os.environ[name] for name in names if name in os.environ}
     return subprocess.run(
-        [sys.executable, "manage.py", "bench", *arguments],
+        [sys.executable, "-m", "tests.bench", *arguments],
         cwd=ROOT,
         env=environ,
         capture_output=True,
@@ -78,7 +78,7 @@ def test_it_measures_flows_at_a_rate(
             yield pipeline
 
         for arguments, names in FLOWS:
-            monkeypatch.setattr(f"compose.bench.{arguments[0]}.open_pipeline", lend)
+            monkeypatch.setattr(f"tests.bench.{arguments[0]}.open_pipeline", lend)
             report = tmp_path / f"{arguments[0]}.json"
             with subtests.test(arguments[0]):
                 assert command.main([*arguments, "--json", str(report)]) == 0

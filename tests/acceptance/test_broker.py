@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from compose.local.broker import find_plugin
-from compose.local.rootfs import ensure_rootfs
+from compose.local.servers.broker import find_plugin
+from compose.local.servers.rootfs import ensure_rootfs
 from tests.acceptance.conftest import Gateways, Pipeline
 from tests.acceptance.processes import wait_until
 from tests.acceptance.test_faults import publish_many, wait_for_acknowledged

@@ -1,4 +1,4 @@
-"""A short run of `manage.py chaos`; the long ones are run by hand and before a release."""
+"""A short run of `make chaos`; the long ones are run by hand and before a release."""
 
 import json
 import os
@@ -18,7 +18,7 @@ def chaos(*arguments: str) -> subprocess.CompletedProcess[str]:
     names = ("PATH", "HOME", "TEST_CLUSTER", "TEST_FSYNC")
     environ = {name: os.environ[name] for name in names if name in os.environ}
     return subprocess.run(
-        [sys.executable, "manage.py", "chaos", *arguments],
+        [sys.executable, "-m", "tests.chaos", *arguments],
         cwd=ROOT,
         env=environ,
         capture_output=True,

@@ -23,13 +23,14 @@ from redis import Redis
 from rich.console import Console
 from rich.table import Table
 
-from compose.chaos.faults import SERVERS
-from compose.chaos.run import set_up_django, wait_until_healthy
-from compose.chaos.stack import ChaosStack, Supervised
 from compose.local.layout import PYTHON, REPOSITORY
 from telemetry.queue.batches import BatchQueue
 from telemetry.store.connection import open_connection
 from telemetry.store.report import read_report
+from tests.chaos.faults import SERVERS
+from tests.chaos.run import set_up_django, wait_until_healthy
+from tests.chaos.stack import ChaosStack
+from tests.chaos.supervised import Supervised
 
 SAMPLE_S = 5.0
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from compose.bench.scale import DAYS, FIRST_DEVICE, fill_readings
 from telemetry.store.connection import Connection
+from tests.bench.scale import DAYS, FIRST_DEVICE, fill_readings
 
 pytestmark = pytest.mark.integration
 

@@ -1,4 +1,4 @@
-"""Clocks and disks of `manage.py chaos` do what their kinds of fault say."""
+"""Clocks and disks of `python -m tests.chaos` do what their kinds of fault say."""
 
 import os
 import subprocess
@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from compose.chaos.clocks import list_clocks, make_clocks, set_clock
-from compose.chaos.disks import fill_disk, resize_disk
-from compose.chaos.stack import ChaosStack
+from tests.chaos.clocks import list_clocks, make_clocks, set_clock
+from tests.chaos.disks import fill_disk, resize_disk
+from tests.chaos.stack import ChaosStack
 
 pytestmark = pytest.mark.integration
 

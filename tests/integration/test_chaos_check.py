@@ -1,4 +1,4 @@
-"""The checker of `manage.py chaos` finds what is lost, changed, or not accounted for."""
+"""The checker of `python -m tests.chaos` finds what is lost, changed, or not accounted for."""
 
 import json
 import time
@@ -7,18 +7,18 @@ from decimal import Decimal
 
 import pytest
 
-from compose.chaos.check import (
-    find_recovery_s,
-    find_wrong_aggregates,
-    find_wrong_rows,
-    list_expected_rows,
-)
 from telemetry.core.batch import RawMessage
 from telemetry.queue.batches import BatchQueue
 from telemetry.simulator.messages import iterate_messages
 from telemetry.simulator.plan import Plan
 from telemetry.simulator.registration import register_fleet
 from telemetry.store.connection import Connection
+from tests.chaos.check import (
+    find_recovery_s,
+    find_wrong_aggregates,
+    find_wrong_rows,
+    list_expected_rows,
+)
 from workers.runner import open_runner
 
 pytestmark = pytest.mark.integration

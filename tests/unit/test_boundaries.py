@@ -112,9 +112,7 @@ def test_it_keeps_paho_in_the_bridge_and_the_simulator() -> None:
         for folder in PROJECT
         for path, module in imports_below(folder)
         if is_below(module, "paho")
-        and not path.startswith(
-            ("ingest_bridge/", "telemetry/simulator/", "compose/local/", "compose/bench/naive.py")
-        )
+        and not path.startswith(("ingest_bridge/", "telemetry/simulator/", "compose/local/"))
     ]
     assert bad == []
 
@@ -127,6 +125,17 @@ def test_it_lets_the_stack_know_settings_and_nothing_else_of_the_product() -> No
         or (is_below(module, "config") and not is_below(module, "config.env", "config.options"))
     ]
     assert bad == []
+
+
+def test_it_keeps_what_proves_out_of_what_runs() -> None:
+    bad = [
+        (path, module)
+        for folder in PROJECT
+        for path, module in imports_below(folder)
+        if is_below(module, "tests")
+    ]
+    assert bad == []
+    assert not any(is_below(module, "tests") for module in imported_modules(ROOT / "manage.py"))
 
 
 def test_it_keeps_the_orm_out_of_the_containers_health_checks() -> None:

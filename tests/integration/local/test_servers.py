@@ -215,7 +215,7 @@ def test_it_gives_the_owner_the_extension_and_no_more_when_it_logs_in(servers):
 @pytest.fixture(scope="module")
 def durable_servers() -> Iterator[Any]:
     """Servers with the settings of the product and not of the other tests."""
-    from compose.local.servers import ServerSet
+    from tests.servers.server_set import ServerSet
 
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("TEST_FSYNC", raising=False)

@@ -9,15 +9,15 @@ from typing import Any
 import pytest
 from django.urls import resolve
 
-from compose.bench.addresses import ENDPOINTS, LIVE, PAGES, Place, fill_in
-from compose.bench.alone import WARM_TIMES, Tour
-from compose.bench.crowd import ARRIVAL, Crowd, Habit, describe_answers, list_errors
-from compose.bench.flow import Flow, Sample, stored_rate
-from compose.bench.results import percentiles
-from compose.bench.rig import wait_until
-from compose.bench.visitor import Answer, Visitor
 from compose.local.layout import StackError
-from compose.local.ports import find_free_ports
+from tests.bench.addresses import ENDPOINTS, LIVE, PAGES, Place, fill_in
+from tests.bench.alone import WARM_TIMES, Tour
+from tests.bench.crowd import ARRIVAL, Crowd, Habit, describe_answers, list_errors
+from tests.bench.flow import Flow, Sample, stored_rate
+from tests.bench.results import percentiles
+from tests.bench.rig import wait_until
+from tests.bench.visitor import Answer, Visitor
+from tests.servers.free_ports import find_free_ports
 
 PLACE = Place(account=3, gateway=5, device=7)
 TODAY = date(2026, 11, 28)
@@ -111,7 +111,7 @@ def test_it_opens_every_address_so_often_and_watches_the_live_parts(site: Site) 
 def test_it_fails_when_a_page_does_not_answer_as_it_should(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("compose.bench.alone.PAGES", {**PAGES, "lost": "/gone/{account}/"})
+    monkeypatch.setattr("tests.bench.alone.PAGES", {**PAGES, "lost": "/gone/{account}/"})
     with pytest.raises(StackError, match="lost: status 404, expected 200: words"):
         Tour(visit(site), places=[PLACE]).measure(times=1)
 

@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from compose.bench.drain import cost_by_message
-from compose.bench.rig import tree_seconds
+from tests.bench.drain import cost_by_message
+from tests.bench.rig import tree_seconds
 
 
 def test_it_charges_each_process_for_what_it_spent_on_the_messages() -> None:

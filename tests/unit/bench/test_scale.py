@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from compose.bench import scale
-from compose.bench.__main__ import main
-from compose.bench.drain import Drain
-from compose.bench.results import Run
+from tests.bench import scale
+from tests.bench.__main__ import main
+from tests.bench.drain import Drain
+from tests.bench.results import Run
 
 VARIANTS = (
     "4 workers",

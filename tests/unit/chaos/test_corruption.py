@@ -1,6 +1,6 @@
 """The batches that a file of Redis tells of are found, with their bodies."""
 
-from compose.chaos.corruption import MULTI, find_puts
+from tests.chaos.corruption import MULTI, find_puts
 
 EXEC = b"*1\r\n$4\r\nEXEC\r\n"
 

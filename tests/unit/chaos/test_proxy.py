@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from compose.chaos.proxy import Proxies
+from tests.chaos.proxy import Proxies
 
 HOST = "127.0.0.1"
 

@@ -2,10 +2,10 @@
 
 from collections import Counter
 
-from compose.chaos.__main__ import FAULTS
-from compose.chaos.faults import list_causes
-from compose.chaos.schedule import WHOLE, Kind, make_schedules
-from compose.chaos.stack import STALE_S, VISIBILITY_S
+from tests.chaos.__main__ import FAULTS
+from tests.chaos.faults import list_causes
+from tests.chaos.schedule import WHOLE, Kind, make_schedules
+from tests.chaos.stack import STALE_S, VISIBILITY_S
 
 KINDS = tuple(cause.kind for cause in list_causes().values())
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from compose.local import pins
-from compose.local.mirror import find_mirror
+from compose.local.servers import mirror, pins
+from compose.local.servers.mirror import find_mirror
 
 DEB822 = """\
 # The mirror of the site.
@@ -132,12 +132,14 @@ def test_it_takes_the_mirror_of_apt_unless_one_is_given(
     monkeypatch.delenv("DEBIAN_MIRROR", raising=False)
     before = pins.read_pins()
     folder = write(tmp_path, {"sources.list.d/debian.sources": DEB822})
-    monkeypatch.setattr("compose.local.mirror.find_mirror.__defaults__", (folder,))
+    monkeypatch.setattr(mirror.find_mirror, "__defaults__", (folder,))
     found = pins.read_pins()
     assert found.mirror == "https://mirror.example/debian"
     assert found.key == before.key, "what is installed stays"
     monkeypatch.setenv("DEBIAN_MIRROR", "http://mine.example/debian")
     assert pins.read_pins().mirror == "http://mine.example/debian"
     monkeypatch.delenv("DEBIAN_MIRROR")
-    monkeypatch.setattr("compose.local.mirror.find_mirror.__defaults__", (tmp_path / "none",))
+    monkeypatch.setattr(
+        "compose.local.servers.mirror.find_mirror.__defaults__", (tmp_path / "none",)
+    )
     assert pins.read_pins().mirror == "http://deb.debian.org/debian"

@@ -1,6 +1,6 @@
 """The broker's rights by role."""
 
-from compose.local.mosquitto import ROLES, render_acl
+from compose.local.servers.mosquitto import ROLES, render_acl
 
 
 def read_rights(prefix="tds_new"):

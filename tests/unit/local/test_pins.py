@@ -3,7 +3,7 @@
 import pytest
 
 from compose.local.layout import StackError
-from compose.local.pins import check_versions, is_version, read_pins
+from compose.local.servers.pins import check_versions, is_version, read_pins
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,8 @@ import socket
 import pytest
 
 from compose.local.layout import UsageError
-from compose.local.ports import HOST, find_free_ports, is_free, require_free
+from compose.local.stack.ports import HOST, is_free, require_free
+from tests.servers.free_ports import find_free_ports
 
 
 @pytest.fixture

@@ -6,10 +6,10 @@ import shlex
 import pytest
 
 from compose.local.layout import START_SCRIPTS, Layout, UsageError
-from compose.local.programs import check_settings, list_processes, render_environment
-from compose.local.request import read_request
-from compose.local.supervision import LONGEST_SOCKET_PATH, choose_socket
-from compose.local.supervisor_config import write_config
+from compose.local.stack.programs import check_settings, list_processes, render_environment
+from compose.local.stack.request import read_request
+from compose.local.supervisor.config import write_config
+from compose.local.supervisor.supervision import LONGEST_SOCKET_PATH, choose_socket
 
 VALUES = {"WEB_URL": "http://127.0.0.1:8000", "ADMIN_PASSWORD": "x"}
 

@@ -3,8 +3,8 @@
 import pytest
 
 from compose.local.layout import UsageError
-from compose.local.ports import DEFAULT_PORTS
-from compose.local.request import read_request
+from compose.local.stack.ports import DEFAULT_PORTS
+from compose.local.stack.request import read_request
 
 BROKER = {
     "MQTT_HOST": "broker.example",
@@ -34,9 +34,9 @@ def test_it_takes_one_of_each_on_the_default_ports_when_nothing_is_set():
         ("WORKERS", "three", "WORKERS='three': expected a whole number from 1 to 64"),
         ("BRIDGES", "0", "BRIDGES='0': expected a whole number from 1 to 64"),
         ("WORKERS", "65", "WORKERS='65': expected a whole number from 1 to 64"),
-        ("SIMULATE", "no", "SIMULATE='no': expected 1 or 0"),
-        ("WEB_PORT", "80a", "WEB_PORT='80a': expected a port from 1 to 65535"),
-        ("WEB_PORT", "70000", "WEB_PORT='70000': expected a port from 1 to 65535"),
+        ("SIMULATE", "2", "SIMULATE='2': expected one of 1, true, yes, on, 0, false, no, off"),
+        ("WEB_PORT", "80a", "WEB_PORT='80a': expected a whole number from 1 to 65535"),
+        ("WEB_PORT", "70000", "WEB_PORT='70000': expected a whole number from 1 to 65535"),
     ],
 )
 def test_it_names_variable_value_and_expectation_when_one_is_wrong(name, value, expected):

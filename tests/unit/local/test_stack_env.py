@@ -6,8 +6,8 @@ import subprocess
 import pytest
 
 from compose.local.layout import StackError
-from compose.local.request import GIVEN_SERVERS, read_request
-from compose.local.stack_env import (
+from compose.local.stack.request import GIVEN_SERVERS, read_request
+from compose.local.stack.settings import (
     OPERATORS_CHOICE,
     build_values,
     load_secrets,

@@ -1,0 +1,111 @@
+"""`make status`: every process and server, its port and health, and the queues."""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+
+from rich.markup import escape
+from rich.table import Table
+
+from compose.local.layout import Layout
+from compose.local.progress import OUT, say
+from compose.local.stack.health import check_part, describe_address, read_pipeline
+from compose.local.stack.plan import load_request
+from compose.local.stack.ports import DEFAULT_PORTS
+from compose.local.stack.programs import build_process_environment
+from compose.local.stack.request import SERVER_PORTS, Request
+from compose.local.stack.settings import read_stack_env
+from compose.local.supervisor.supervision import ProgramState, Supervision
+
+PROBED = (*SERVER_PORTS, "web", "flower")
+PORTS = {"web": ("WEB_PORT",), "flower": ("FLOWER_PORT",), **SERVER_PORTS}
+
+
+def show_status(layout: Layout) -> int:
+    """Print the table; the exit code is 0 when everything is healthy."""
+    supervision = Supervision(layout)
+    request = load_request(layout)
+    values = read_stack_env(layout.stack_env)
+    if request is None or not values or not supervision.is_running():
+        say("The stack does not run. make up starts it.")
+        return 1
+    environ = build_process_environment(values, layout=layout)
+    with ThreadPoolExecutor(8) as pool:
+        pipeline = pool.submit(read_pipeline, request, environ)
+        parts = {name: pool.submit(check_part, name, values) for name in PROBED}
+        states = supervision.list_states()
+        starts = supervision.count_starts()
+        problems = {name: part.result() for name, part in parts.items()}
+        status = pipeline.result()
+    for name, state in states.items():
+        problems[name] = judge_program(state, problems.get(name, ""), status)
+    OUT.print(build_table(request, values, states=states, starts=starts, problems=problems))
+    show_queues(status)
+    found = [f"{name}: {problem}" for name, problem in problems.items() if problem]
+    found = [*status["problems"], *found]
+    for problem in found:
+        OUT.print("[red]problem:[/red]", problem, markup=True)
+    for note in status.get("notes", ()):
+        say(f"note: {note}")
+    is_healthy = not found and bool(status["healthy"])
+    say("All healthy." if is_healthy else "Not healthy.")
+    return 0 if is_healthy else 1
+
+
+def judge_program(state: ProgramState, problem: str, status: dict[str, Any]) -> str:
+    """A program must run, answer its probe, and be seen by the pipeline if it is part of it."""
+    if not state.is_running:
+        return f"{state.state.lower()} (exit code {state.exit_status})"
+    name = state.name
+    for bridge in status.get("bridges", ()):
+        if bridge["client_id"] == name and bridge["state"] != "ready":
+            return f"{bridge['state']}, seen {bridge['age_s']} s ago"
+    for pool in status.get("pools", ()):
+        if pool["name"].split("@")[0] == name.removeprefix("worker-") and not pool["ok"]:
+            return "does not answer"
+    return problem
+
+
+def build_table(
+    request: Request,
+    values: dict[str, str],
+    *,
+    states: dict[str, ProgramState],
+    starts: dict[str, int],
+    problems: dict[str, str],
+) -> Table:
+    """One row for each server and process."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in ("name", "state", "pid", "port", "health", "up", "restarts"):
+        table.add_column(title, justify="right" if title in ("pid", "restarts") else "left")
+    for name in SERVER_PORTS:
+        if name not in states:
+            port = describe_address(name, values)
+            table.add_row(name, "given", "", port, show_health(problems[name]), "", "")
+    for name, state in states.items():
+        numbers = [request.ports.get(port, DEFAULT_PORTS[port]) for port in PORTS.get(name, ())]
+        uptime = timedelta(seconds=int(time.time() - state.started_at))
+        table.add_row(
+            name,
+            state.state.lower(),
+            str(state.pid or ""),
+            " ".join(map(str, numbers)),
+            show_health(problems[name]),
+            str(uptime) if state.is_running else "",
+            str(max(0, starts.get(name, 1) - 1)),
+        )
+    return table
+
+
+def show_health(problem: str) -> str:
+    """`ok`, or the start of the problem."""
+    return f"[red]{escape(problem[:60])}[/red]" if problem else "[green]ok[/green]"
+
+
+def show_queues(status: dict[str, Any]) -> None:
+    """Depth of each queue and the batches that are not stored yet."""
+    for name, depth in status.get("queues", {}).items():
+        say(f"queue {name}: {depth['waiting']} waiting, {depth['unacked']} held by workers")
+    if "pending_batches" in status:
+        say(f"pending batches: {status['pending_batches']}")

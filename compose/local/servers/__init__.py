@@ -1,0 +1,1 @@
+"""The servers, and the root filesystem that their packages are installed into."""

@@ -1,0 +1,1 @@
+"""What a stack is: the request, its programs, settings and health."""

@@ -1,0 +1,91 @@
+"""The stack as it is or should be: servers, programs, settings, and what was asked for last."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from compose.local.layout import Layout, write_private
+from compose.local.servers.mosquitto import ROLES, Mosquitto
+from compose.local.servers.postgres import Postgres
+from compose.local.servers.redis import Redis
+from compose.local.servers.rootfs import ensure_rootfs, find_rootfs
+from compose.local.servers.server import Place, Server
+from compose.local.stack.programs import (
+    Program,
+    build_process_environment,
+    check_settings,
+    list_processes,
+    list_server_programs,
+)
+from compose.local.stack.request import SERVER_PORTS, Request
+from compose.local.stack.settings import build_values, load_secrets, secrets_path
+
+STACK = "stack"
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Everything that one `make up` runs."""
+
+    request: Request
+    servers: list[Server]
+    values: dict[str, str]
+    programs: list[Program]
+
+
+def plan_stack(request: Request, *, layout: Layout, environ: dict[str, str]) -> Stack:
+    """Build the root filesystem if one is needed, and lay out servers and processes."""
+    kept = load_secrets(secrets_path(layout))
+    names = [name for name in SERVER_PORTS if not request.is_given(name)]
+    servers: list[Server] = []
+    if names:
+        place = Place(ensure_rootfs(), STACK)
+        servers = [build_server(name, place, request, kept, environ) for name in names]
+    addresses = dict(request.given)
+    for server in servers:
+        addresses.update(server.environ())
+    values = build_values(request, kept, addresses)
+    check_settings(build_process_environment(values, layout=layout))
+    programs = list_server_programs(servers, marker=layout.folder)
+    programs += list_processes(request, values, layout=layout)
+    return Stack(request, servers, values, programs)
+
+
+def build_server(
+    name: str, place: Place, request: Request, kept: dict[str, str], environ: dict[str, str]
+) -> Server:
+    """One server of the stack."""
+    ports = request.ports
+    if name == "postgres":
+        return Postgres(place, ports["POSTGRES_PORT"], kept["postgres"])
+    if name == "redis":
+        memory = environ.get("REDIS_MAXMEMORY") or "1gb"
+        return Redis(place, ports["REDIS_PORT"], kept["redis"], memory=memory)
+    return Mosquitto(
+        place,
+        ports["MQTT_PORT"],
+        ports["MQTT_WS_PORT"],
+        {role: kept[f"mqtt_{role}"] for role in ROLES},
+        prefix=environ.get("MQTT_TOPIC_PREFIX") or "tds_new",
+    )
+
+
+def save_request(request: Request, layout: Layout) -> None:
+    """Keep what runs, so that status and down need no variables."""
+    write_private(layout.state, json.dumps(asdict(request), default=dict, indent=1) + "\n")
+
+
+def load_request(layout: Layout) -> Request | None:
+    """What runs or ran last."""
+    try:
+        data: dict[str, Any] = json.loads(layout.state.read_text(encoding="utf-8"))
+        return Request(**data)
+    except (FileNotFoundError, ValueError, TypeError):
+        return None
+
+
+def find_data() -> Path | None:
+    """Where the servers' data is, if there is a root filesystem."""
+    rootfs = find_rootfs()
+    return Place(rootfs, STACK).folder if rootfs else None

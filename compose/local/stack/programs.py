@@ -1,0 +1,143 @@
+"""The supervised programs of a stack: servers, then the product's processes, in start order."""
+
+import os
+import shlex
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from subprocess import CompletedProcess
+
+from compose.local.layout import PYTHON, REPOSITORY, START_SCRIPTS, Layout, StackError, UsageError
+from compose.local.servers.rootfs import SERVER_ENVIRONMENT
+from compose.local.servers.server import Server
+from compose.local.stack.ports import HOST
+from compose.local.stack.request import Request
+from compose.local.supervisor.processes import MARKER
+from config.env import SettingError, list_settings, read_options
+from config.options import ALL_OPTIONS
+
+# Settings of the start scripts, which no options class holds.
+SCRIPT_SETTINGS = (
+    "WEB_WORKERS",
+    "WEB_THREADS",
+    "INGEST_CONCURRENCY",
+    "MAINTENANCE_CONCURRENCY",
+    "SIMULATE_INTERVAL_S",
+    "FLEET_FILE",
+)
+# What a process needs of the operator's shell.
+SHELL_NAMES = ("HOME", "USER", "LANG", "TMPDIR")
+
+
+@dataclass(frozen=True)
+class Program:
+    """One supervised process. `priority` orders start and stop: low starts first, stops last."""
+
+    name: str
+    argv: tuple[str, ...]
+    environ: Mapping[str, str]
+    priority: int
+    stop_signal: str = "TERM"
+    stop_wait_s: int = 30
+    stop_group: bool = True
+
+
+def list_server_programs(servers: list[Server], *, marker: Path) -> list[Program]:
+    """The servers. Their children are theirs to stop, so signals go to the server alone."""
+    return [
+        Program(
+            name=server.name,
+            argv=tuple(server.argv),
+            environ={**SERVER_ENVIRONMENT, MARKER: str(marker)},
+            priority=10,
+            stop_signal=server.stop_signal,
+            stop_wait_s=60,
+            stop_group=False,
+        )
+        for server in servers
+    ]
+
+
+def list_processes(request: Request, values: Mapping[str, str], *, layout: Layout) -> list[Program]:
+    """The product's own processes for the set that was asked for."""
+    base = build_process_environment(values, layout=layout)
+    web, flower = request.ports["WEB_PORT"], request.ports["FLOWER_PORT"]
+
+    def program(name: str, script: str, priority: int, **extra: str) -> Program:
+        argv = (str(START_SCRIPTS / script),)
+        return Program(name=name, argv=argv, environ={**base, **extra}, priority=priority)
+
+    processes = [
+        program("web", "web", 20, WEB_BIND=f"{HOST}:{web}"),
+        program("worker-maintenance", "worker-maintenance", 30),
+        program("beat", "beat", 40),
+        program("flower", "flower", 50, FLOWER_ADDRESS=HOST, FLOWER_PORT=str(flower)),
+    ]
+    for number in range(1, request.workers + 1):
+        pool = f"ingest-{number}"
+        processes.append(program(f"worker-{pool}", "worker-ingest", 30, INGEST_POOL=pool))
+    for client_id in list_bridges(request):
+        health_file = str(layout.run / f"{client_id}.health")
+        extra = {"BRIDGE_CLIENT_ID": client_id, "BRIDGE_HEALTH_FILE": health_file}
+        processes.append(program(client_id, "bridge", 60, **extra))
+    if request.simulate:
+        processes.append(program("simulator", "simulate", 90))
+    return sorted(processes, key=lambda process: (process.priority, process.name))
+
+
+def list_bridges(request: Request) -> list[str]:
+    """The client ids of the wanted bridges."""
+    return [f"bridge-{number}" for number in range(1, request.bridges + 1)]
+
+
+def build_process_environment(values: Mapping[str, str], *, layout: Layout) -> dict[str, str]:
+    """Settings from the operator's environment, over them the stack's, and a search path."""
+    names = {described.name for options in ALL_OPTIONS for described, *_ in list_settings(options)}
+    environ = {name: os.environ[name] for name in SHELL_NAMES if name in os.environ}
+    environ.update({name: os.environ[name] for name in names if os.environ.get(name)})
+    # An empty FLEET_FILE means something: no demo fleet.
+    environ.update({name: os.environ[name] for name in SCRIPT_SETTINGS if name in os.environ})
+    environ.update(values)
+    environ.update(
+        PATH=f"{PYTHON.parent}:/usr/local/bin:/usr/bin:/bin",
+        PYTHONPATH=str(REPOSITORY),
+        PYTHONUNBUFFERED="1",
+        DJANGO_SETTINGS_MODULE="config.settings",
+        TZ="UTC",
+    )
+    environ[MARKER] = str(layout.folder)
+    return environ
+
+
+def run_python(
+    arguments: Sequence[str], environ: Mapping[str, str], *, timeout_s: float
+) -> CompletedProcess[str]:
+    """Run a command of the product to its end. Raises `StackError` when that takes too long."""
+    try:
+        return subprocess.run(
+            [str(PYTHON), *arguments],
+            cwd=REPOSITORY,
+            env=dict(environ),
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        words = " ".join(arguments)
+        raise StackError(f"{words} did not end within {timeout_s:.0f} s") from error
+
+
+def check_settings(environ: Mapping[str, str]) -> None:
+    """Raise `UsageError` for the first setting that a process would refuse."""
+    for options in ALL_OPTIONS:
+        try:
+            read_options(options, environ)
+        except SettingError as error:
+            raise UsageError(str(error)) from error
+
+
+def render_environment(environ: Mapping[str, str]) -> str:
+    """An environment as a shell file."""
+    return "".join(f"{name}={shlex.quote(environ[name])}\n" for name in sorted(environ))

@@ -1,0 +1,113 @@
+"""What the operator asks for: the variables of `make up`."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from compose.local.layout import UsageError
+from compose.local.stack.ports import DEFAULT_PORTS
+from config.env import Setting, SettingError, parse_value
+
+# The settings of servers that run already; the first names the server.
+GIVEN_SERVERS = {
+    "postgres": ("DATABASE_URL",),
+    "redis": ("REDIS_URL",),
+    "mosquitto": (
+        "MQTT_HOST",
+        "MQTT_PORT",
+        "MQTT_BRIDGE_USER",
+        "MQTT_BRIDGE_PASSWORD",
+        "MQTT_GATEWAY_USER",
+        "MQTT_GATEWAY_PASSWORD",
+    ),
+}
+SERVER_PORTS = {
+    "postgres": ("POSTGRES_PORT",),
+    "redis": ("REDIS_PORT",),
+    "mosquitto": ("MQTT_PORT", "MQTT_WS_PORT"),
+}
+LARGEST_SET = 64
+LARGEST_PORT = 65535
+
+
+@dataclass(frozen=True)
+class Request:
+    """A set of processes, where they listen, and which servers run already."""
+
+    workers: int
+    bridges: int
+    simulate: bool
+    detach: bool
+    ports: Mapping[str, int]
+    given: Mapping[str, str]
+
+    def is_given(self, server: str) -> bool:
+        """Whether the environment names a server of this kind that runs already."""
+        return GIVEN_SERVERS[server][0] in self.given
+
+
+def read_request(
+    environ: Mapping[str, str],
+    *,
+    own: Mapping[str, str],
+    running_ports: Mapping[str, int] | None = None,
+) -> Request:
+    """Read and check the variables. Raises `UsageError`.
+
+    `own` is this stack's `stack.env`: a shell that has read it names the stack's own servers, and
+    those are not servers that somebody else runs. A stack that runs keeps its ports.
+    """
+    given = read_given(environ, own=own)
+    ports = {}
+    kept = running_ports or {}
+    for name, default in DEFAULT_PORTS.items():
+        if name == "MQTT_PORT" and "MQTT_HOST" in given:
+            continue
+        text = environ.get(name) or str(kept.get(name, default))
+        ports[name] = read_value(name, text, int, maximum=LARGEST_PORT)
+    by_port: dict[int, str] = {}
+    for name, port in ports.items():
+        if port in by_port:
+            raise UsageError(f"{by_port[port]} and {name} are both {port}: expected two ports")
+        by_port[port] = name
+    return Request(
+        workers=read_value("WORKERS", environ.get("WORKERS") or "1", int, maximum=LARGEST_SET),
+        bridges=read_value("BRIDGES", environ.get("BRIDGES") or "1", int, maximum=LARGEST_SET),
+        simulate=read_value("SIMULATE", environ.get("SIMULATE") or "1", bool),
+        detach=read_value("DETACH", environ.get("DETACH") or "0", bool),
+        ports=ports,
+        given=given,
+    )
+
+
+def read_given(environ: Mapping[str, str], *, own: Mapping[str, str]) -> dict[str, str]:
+    """The settings of servers that run already; each server whole or not at all."""
+    given: dict[str, str] = {}
+    for names in GIVEN_SERVERS.values():
+        if not environ.get(names[0]) or is_own(names, environ, own=own):
+            continue
+        values = {name: environ.get(name, "") for name in names}
+        if "MQTT_PORT" in values:
+            text = values["MQTT_PORT"] or str(DEFAULT_PORTS["MQTT_PORT"])
+            values["MQTT_PORT"] = str(read_value("MQTT_PORT", text, int, maximum=LARGEST_PORT))
+        missing = [name for name in names if not values[name]]
+        if missing:
+            raise UsageError(
+                f"{names[0]} is set, so the server there is used, but {', '.join(missing)} is not "
+                f"set: set it, or unset {names[0]} to let make up start a server"
+            )
+        given.update(values)
+    return given
+
+
+def is_own(names: Sequence[str], environ: Mapping[str, str], *, own: Mapping[str, str]) -> bool:
+    """Whether the variables name this stack's own server. A port may be asked for anew."""
+    return all(environ.get(name) == own.get(name) for name in names if name != "MQTT_PORT")
+
+
+def read_value(name: str, text: str, kind: type, *, maximum: int | None = None) -> Any:
+    """A variable as the product's settings are read. Raises `UsageError`."""
+    try:
+        return parse_value(Setting(name, "", minimum=1, maximum=maximum), kind, text)
+    except SettingError as error:
+        raise UsageError(str(error)) from error

@@ -1,0 +1,110 @@
+"""The settings of the running stack: made once, kept in `.local/stack.env`."""
+
+import json
+import os
+import re
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import quote
+
+from compose.local.layout import LOCAL, Layout, StackError, write_private
+from compose.local.servers.mosquitto import ROLES
+from compose.local.stack.ports import HOST
+from compose.local.stack.request import GIVEN_SERVERS, Request
+
+# The names that other tools read stand first; the rest is what the processes need as well.
+SECRET_NAMES = (
+    "postgres",
+    "redis",
+    *(f"mqtt_{role}" for role in ROLES),
+    "admin",
+    "member",
+    "flower",
+    "share",
+)
+# Where the operator's environment goes before what is made here.
+OPERATORS_CHOICE = (
+    "ALLOWED_HOSTS",
+    "WEB_HTTPS",
+    "ADMIN_PASSWORD",
+    "BRIDGE_SHARE_GROUP",
+    "EMAIL_URL",
+)
+LINE = re.compile(r"([A-Z][A-Z0-9_]*)=(.*)")
+
+
+def load_secrets(path: Path) -> dict[str, str]:
+    """The random secrets of this checkout; what is missing is made and kept."""
+    known: dict[str, str] = {}
+    if path.exists():
+        try:
+            known = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise StackError(f"{path} cannot be read ({error}): run make clean") from error
+    fresh = {name: secrets.token_hex(16) for name in SECRET_NAMES if name not in known}
+    if "secret_key" not in known:
+        fresh["secret_key"] = secrets.token_hex(32)
+    if fresh:
+        known.update(fresh)
+        write_private(path, json.dumps(known, indent=1) + "\n")
+    return known
+
+
+def build_values(
+    request: Request, kept: Mapping[str, str], servers: Mapping[str, str]
+) -> dict[str, str]:
+    """Every setting of the stack. `servers` holds addresses and credentials of the servers."""
+    web, flower = request.ports["WEB_PORT"], request.ports["FLOWER_PORT"]
+    values = {name: servers[name] for names in GIVEN_SERVERS.values() for name in names}
+    values.update(
+        WEB_URL=f"http://{HOST}:{web}",
+        FLOWER_URL=f"http://{HOST}:{flower}",
+        ADMIN_USER="admin",
+        ADMIN_PASSWORD=kept["admin"],
+    )
+    values.update({name: value for name, value in servers.items() if name not in values})
+    values.update(
+        FLOWER_USER="flower",
+        FLOWER_PASSWORD=kept["flower"],
+        FLOWER_BASIC_AUTH=f"flower:{kept['flower']}",
+        SECRET_KEY=kept["secret_key"],
+        # Whoever knows the group can join it and take messages away: Mosquitto checks no rights on
+        # a subscription, only on delivery, and gives a shared message to one member.
+        BRIDGE_SHARE_GROUP=f"ingest-{kept['share']}",
+        ALLOWED_HOSTS=f"{HOST},localhost",
+        WEB_HTTPS="0",
+        STATIC_ROOT=str(LOCAL / "static"),
+        EMAIL_URL=f"file://{quote(str(LOCAL / 'mail'))}",
+    )
+    if "FLEET_FILE" not in os.environ:  # somebody to look at the demo fleet with
+        values.update(DEMO_MEMBER="member", MEMBER_PASSWORD=kept["member"])
+    for name in OPERATORS_CHOICE:
+        values[name] = os.environ.get(name) or values[name]
+    return values
+
+
+def write_stack_env(path: Path, values: Mapping[str, str]) -> None:
+    """Lines that a shell and a simple parser read alike: no value needs quotes."""
+    for name, value in values.items():
+        if re.search(r"[^A-Za-z0-9_.,:/@%+=?&~-]", value):
+            raise StackError(
+                f"{name} holds a character that {path.name} cannot: write it as %XX in a URL, or "
+                "choose another password"
+            )
+    lines = [f"{name}={value}\n" for name, value in values.items()]
+    write_private(path, f"{''.join(lines)}export {' '.join(values)}\n")
+
+
+def read_stack_env(path: Path) -> dict[str, str]:
+    """The values of the stack that runs or ran last; nothing when there was none."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return {}
+    return {m[1]: m[2] for m in map(LINE.fullmatch, text.splitlines()) if m}
+
+
+def secrets_path(layout: Layout) -> Path:
+    """Where the secrets are kept, over restarts and until `make clean`."""
+    return layout.folder / "secrets.json"

@@ -1,0 +1,224 @@
+"""`python -m tests.bench`: see the package."""
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from rich.console import Console
+
+from compose.local.layout import StackError
+from tests.bench.aggregates import run_aggregates
+from tests.bench.alone import WARM_TIMES
+from tests.bench.dashboard import Load, run_dashboard
+from tests.bench.drain import Drain, run_drain
+from tests.bench.guard import Beside, run_guard
+from tests.bench.latency import run_latency
+from tests.bench.memory import run_memory
+from tests.bench.results import Run, as_table, write_json
+from tests.bench.scale import make_variants, run_scale
+from tests.bench.sustain import run_sustain
+
+Say = Callable[[str], None]
+
+MAY_BE_ZERO = (
+    ("drain", "naive"),
+    ("scale", "rows"),
+    ("dashboard", "millions"),
+    ("dashboard", "warm"),
+)
+
+
+def main(arguments: list[str]) -> int:
+    """Run a bench; the exit code."""
+    parser = make_parser()
+    options = parser.parse_args(arguments)
+    given = {
+        name: value for name, value in vars(options).items() if name not in ("run", "json", "plans")
+    }
+    for name, value in given.items():
+        smallest = 0 if (options.bench, name) in MAY_BE_ZERO else 1
+        for number in value if isinstance(value, list) else [value]:
+            if isinstance(number, int | float) and number < smallest:
+                parser.error(f"--{name} {number:g}: expected at least {smallest}")
+    console = Console(highlight=False, soft_wrap=True)
+    runs: list[Run] = []
+    try:
+        for number in range(1, options.runs + 1):
+            with console.status(f"{options.bench}, run {number} of {options.runs}"):
+                runs.append(options.run(options, console.print))
+            name, figure = next(iter(runs[-1].items()))
+            console.print(f"run {number} of {options.runs}: {name}: {figure:,.1f}")
+    except StackError as error:
+        Console(stderr=True).print(f"error: {error}", markup=False)
+        return 1
+    console.print(as_table(f"{options.bench}, {len(runs)} runs", runs))
+    if options.json is not None:
+        write_json(options.json, bench=options.bench, options=given, runs=runs)
+    return 0
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.bench",
+        description=(
+            "Measure the real system on servers and data of its own, on free ports. Exit code 1: "
+            "something failed, or the delivery report did not balance after a run."
+        ),
+    )
+    benches = parser.add_subparsers(dest="bench", required=True)
+    drain = benches.add_parser(
+        "drain", help="a backlog waits in the broker, then bridge and pool start"
+    )
+    _add_common(drain, _drain, runs=5)
+    drain.add_argument("--count", type=int, default=200_000, help="messages; default 200,000")
+    drain.add_argument(
+        "--naive", type=int, default=3_000, help="messages for the naive way; 0 leaves it out"
+    )
+    sustain = benches.add_parser("sustain", help="the highest rate without a growing backlog")
+    _add_common(sustain, _sustain, runs=1)
+    sustain.add_argument("--seconds", type=float, default=60.0, help="how long; default 60")
+    sustain.add_argument(
+        "--first-rate", type=float, default=8_000.0, help="where the search begins; default 8,000"
+    )
+    sustain.add_argument("--rate", type=float, help="confirm this rate instead of a search")
+    sustain.add_argument(
+        "--broker",
+        choices=("crash-safe", "file"),
+        default="crash-safe",
+        help="how the broker keeps sessions: crash-safe (default), or in its own file",
+    )
+    latency = benches.add_parser("latency", help="from the publication to the committed row")
+    _add_common(latency, _latency, runs=3)
+    latency.add_argument("--seconds", type=float, default=20.0, help="for each rate; default 20")
+    latency.add_argument("--rates", type=float, nargs="+", default=[10.0, 100.0, 1_000.0, 5_000.0])
+    guard = benches.add_parser(
+        "guard", help="healthy gateways' latency beside some whose clocks stand at 1970"
+    )
+    _add_common(guard, _guard, runs=1)
+    guard.add_argument("--rate", type=float, default=500.0, help="of the healthy; default 500")
+    guard.add_argument("--seconds", type=float, default=20.0, help="each time; default 20")
+    guard.add_argument("--wrong", type=int, default=14, help="gateways at 1970; default 14")
+    guard.add_argument("--wrong-rate", type=float, default=14.0, help="of those; default 14")
+    guard.add_argument(
+        "--alone", type=float, default=10.0, help="seconds of those by themselves; default 10"
+    )
+    guard.add_argument(
+        "--right-again", type=float, default=10.0, help="seconds with the right time; default 10"
+    )
+    scale = benches.add_parser("scale", help="the drain with more of one thing")
+    _add_common(scale, _scale, runs=1)
+    scale.add_argument("--count", type=int, default=200_000, help="messages; default 200,000")
+    scale.add_argument("--drains", type=int, default=3, help="of each variant; default 3")
+    scale.add_argument("--workers", type=int, nargs="*", default=[1, 3, 4], help="children")
+    scale.add_argument("--bridges", type=int, nargs="*", default=[2])
+    scale.add_argument("--rows", type=int, nargs="*", default=[10, 100], help="millions that stand")
+    scale.add_argument("--registered", type=int, nargs="*", default=[1_000, 100_000])
+    scale.add_argument("--speaking", type=int, nargs="*", default=[1_000, 100_000])
+    memory = benches.add_parser("memory", help="resident memory through a long run")
+    _add_common(memory, _memory, runs=1)
+    memory.add_argument("--count", type=int, default=5_000_000, help="messages; default 5,000,000")
+    memory.add_argument("--rate", type=float, default=8_000.0, help="messages a second")
+    aggregates = benches.add_parser(
+        "aggregates", help="refresh after late readings, and the queries of pages"
+    )
+    _add_common(aggregates, _aggregates, runs=1)
+    aggregates.add_argument("--millions", type=int, default=100, help="readings; default 100")
+    aggregates.add_argument("--plans", type=Path, metavar="FILE", help="write the queries' plans")
+    dashboard = benches.add_parser(
+        "dashboard", help="pages and API beside many readings, and while messages arrive"
+    )
+    _add_common(dashboard, _dashboard, runs=1)
+    dashboard.add_argument("--millions", type=int, default=0, help="readings that stand; default 0")
+    dashboard.add_argument("--times", type=int, default=50, help="of each address; default 50")
+    dashboard.add_argument(
+        "--warm", type=int, default=WARM_TIMES, help="of each before; default %(default)s"
+    )
+    dashboard.add_argument("--rate", type=float, default=5_000.0, help="messages a second")
+    dashboard.add_argument("--seconds", type=float, default=60.0, help="of each flow; default 60")
+    dashboard.add_argument("--members", type=int, default=50, help="who look on; default 50")
+    return parser
+
+
+def _add_common(
+    parser: argparse.ArgumentParser, run: Callable[[argparse.Namespace, Say], Run], *, runs: int
+) -> None:
+    parser.set_defaults(run=run)
+    parser.add_argument(
+        "--runs", type=int, default=runs, help=f"medians are of so many; default {runs}"
+    )
+    parser.add_argument(
+        "--concurrency", type=int, default=2, help="children of the pool; default 2"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
+
+
+def _drain(options: argparse.Namespace, _: Say) -> Run:
+    plan = Drain(count=options.count, concurrency=options.concurrency, has_floor=True)
+    return run_drain(plan, naive=options.naive)
+
+
+def _sustain(options: argparse.Namespace, say: Say) -> Run:
+    return run_sustain(
+        seconds=options.seconds,
+        first_rate=options.rate or options.first_rate,
+        is_search=options.rate is None,
+        concurrency=options.concurrency,
+        is_crash_safe=options.broker == "crash-safe",
+        say=say,
+    )
+
+
+def _latency(options: argparse.Namespace, _: Say) -> Run:
+    return run_latency(
+        rates=options.rates, seconds=options.seconds, concurrency=options.concurrency
+    )
+
+
+def _guard(options: argparse.Namespace, _: Say) -> Run:
+    load = Beside(
+        rate=options.rate,
+        seconds=options.seconds,
+        wrong=options.wrong,
+        wrong_rate=options.wrong_rate,
+        alone=options.alone,
+        right_again=options.right_again,
+    )
+    return run_guard(load, concurrency=options.concurrency)
+
+
+def _scale(options: argparse.Namespace, say: Say) -> Run:
+    base = Drain(count=options.count, concurrency=options.concurrency)
+    variants = make_variants(
+        base,
+        workers=options.workers,
+        bridges=options.bridges,
+        rows=options.rows,
+        registered=options.registered,
+        speaking=options.speaking,
+    )
+    return run_scale(base, variants, drains=options.drains, say=say)
+
+
+def _memory(options: argparse.Namespace, _: Say) -> Run:
+    return run_memory(count=options.count, rate=options.rate, concurrency=options.concurrency)
+
+
+def _aggregates(options: argparse.Namespace, say: Say) -> Run:
+    return run_aggregates(millions=options.millions, plans=options.plans, say=say)
+
+
+def _dashboard(options: argparse.Namespace, say: Say) -> Run:
+    return run_dashboard(
+        millions=options.millions,
+        times=options.times,
+        warm=options.warm,
+        load=Load(options.rate, options.seconds, options.members),
+        concurrency=options.concurrency,
+        say=say,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,146 @@
+"""The drain with more of one thing: workers, bridges, rows that stand, gateways.
+
+Each variant is prepared once and drained several times; medians are held against the base's, which
+is measured first and last.
+"""
+
+import statistics
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import psycopg
+from msgspec import Struct
+
+from compose.local.layout import StackError
+from tests.bench.drain import Drain, drain_repeatedly
+from tests.bench.results import Run
+from tests.bench.rig import Rig
+
+DAYS = 30
+WRITERS = 2
+FIRST_DEVICE = 10_000_000  # beyond every registered device: readings carry no foreign key
+FILL = """
+INSERT INTO reading (device_id, time, value, received_at, unit, account_id, gateway_id)
+SELECT %(first)s + number %% %(devices)s,
+    %(day)s::timestamptz + (number / %(devices)s) * %(span)s::interval
+        / ceil(%(rows)s::float / %(devices)s),
+    (number * 7919 %% 1000000) / 100.0, %(day)s, 'kWh',
+    %(account)s + number %% %(devices)s / %(by_account)s, number %% %(devices)s
+FROM generate_series(0::bigint, %(rows)s - 1) AS number
+"""
+DEVICES = 3_000
+
+
+class Filled(Struct, frozen=True):
+    """Whose readings fill the table: devices and accounts with ids from these on."""
+
+    first_device: int = FIRST_DEVICE
+    first_account: int = 1
+    devices_by_account: int = DEVICES // 50
+
+
+UNREGISTERED = Filled()
+
+
+def run_scale(
+    base: Drain, variants: dict[str, Drain], *, drains: int, say: Callable[[str], None]
+) -> Run:
+    """Each variant's rate and CPU time for a message, and its share of the base's rate."""
+
+    def measure(name: str, variant: Drain) -> tuple[float, float]:
+        found = drain_repeatedly(variant, times=drains)
+        rate = statistics.median(each["from the first batch on"] for each in found)
+        cost = statistics.median(each["all, us"] for each in found)
+        say(f"{name}: {rate:,.0f} messages a second, {cost:.1f} us")
+        return rate, cost
+
+    before = measure("base", base)
+    measured = {name: measure(name, variant) for name, variant in variants.items()}
+    after = measure("base", base)
+    run: Run = {
+        "base, messages a second": (before[0] + after[0]) / 2,
+        "base, us": (before[1] + after[1]) / 2,
+    }
+    for name, (rate, cost) in measured.items():
+        run[f"{name}, messages a second"] = rate
+        run[f"{name}, us"] = cost
+        run[f"{name}, % of base"] = 100 * rate / run["base, messages a second"]
+    return run
+
+
+def make_variants(
+    base: Drain,
+    *,
+    workers: list[int],
+    bridges: list[int],
+    rows: list[int],
+    registered: list[int],
+    speaking: list[int],
+) -> dict[str, Drain]:
+    """What is measured, by name. `rows` in millions; gateways `registered` beside those that
+    publish the same backlog as ever, and `speaking`, each in its turn."""
+    return {
+        **{f"{n} workers": replace(base, concurrency=n) for n in workers},
+        **{f"{n} bridges": replace(base, bridges=n) for n in bridges},
+        **{
+            f"{n} million rows": replace(
+                base, prepare=_filler(n * 1_000_000), rows_before=n * 1_000_000 // DAYS * DAYS
+            )
+            for n in rows
+        },
+        **{f"{n:,} gateways registered": replace(base, prepare=_registrar(n)) for n in registered},
+        **{f"{n:,} gateways speaking": replace(base, gateways=n) for n in speaking},
+    }
+
+
+def _registrar(gateways: int) -> Callable[[Rig], None]:
+    return lambda rig: rig.simulate(count=1, gateways=gateways)
+
+
+def _filler(rows: int) -> Callable[[Rig], None]:
+    def fill(rig: Rig) -> None:
+        fill_readings(rig.environ["DATABASE_URL"], rows=rows)
+        rig.servers.postgres.restart()  # what was written is on disk, and the drain not in its way
+
+    return fill
+
+
+def fill_readings(url: str, *, rows: int, into: Filled = UNREGISTERED) -> None:
+    """Store `rows` readings over the last 30 days, up to now, through the indexes.
+
+    The table is vacuumed as it would be by then. Raises `StackError`.
+    """
+    now = datetime.now(UTC)
+    today = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    days = [today - timedelta(days=number) for number in range(DAYS)]
+    faults: list[BaseException] = []
+
+    def write() -> None:
+        try:
+            with psycopg.connect(url, autocommit=True) as connection:
+                while days:
+                    day = days.pop()
+                    given = {
+                        "first": into.first_device,
+                        "account": into.first_account,
+                        "by_account": into.devices_by_account,
+                        "devices": DEVICES,
+                        "rows": rows // DAYS,
+                        "day": day,
+                        "span": min(timedelta(days=1), now - day),
+                    }
+                    connection.execute(FILL, given)
+        except BaseException as error:
+            faults.append(error)
+
+    threads = [threading.Thread(target=write) for _ in range(WRITERS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if faults:
+        raise StackError(f"filling the table failed: {faults[0]}")
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("VACUUM (ANALYZE) reading")

@@ -1,0 +1,73 @@
+"""What a real supervisor makes of programs that run, that end, and that are gone from the set."""
+
+import os
+import signal
+import time
+
+import pytest
+
+from compose.local.layout import Layout, StackError
+from compose.local.stack.programs import Program
+from compose.local.supervisor.processes import is_alive, wait_until_gone
+from compose.local.supervisor.supervision import Supervision
+
+# Supervisor outlives whoever started it, which Popen warns of.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
+ENVIRON = {"PATH": "/usr/bin:/bin"}
+SLEEP = Program("sleep", ("sleep", "60"), ENVIRON, priority=10)
+BROKEN = Program("broken", ("sh", "-c", "echo no such disk; exit 3"), ENVIRON, priority=20)
+
+
+@pytest.fixture
+def supervision(tmp_path):
+    layout = Layout(tmp_path / "stack")
+    layout.create()
+    supervision = Supervision(layout)
+    supervision.write_config([SLEEP, BROKEN])
+    supervision.start()
+    pid = supervision.read_pid()
+    yield supervision
+    supervision.shutdown()
+    assert wait_until_gone({pid}, timeout_s=20.0) == set()
+    supervision.remove_socket()
+
+
+def test_it_starts_again_what_was_killed_and_stops_what_it_is_told_to(supervision):
+    supervision.start_programs(["sleep"])
+    supervision.start_programs(["sleep"])  # runs already
+    first = supervision.list_states()["sleep"].pid
+
+    os.kill(first, signal.SIGKILL)
+    deadline = time.monotonic() + 10
+    while supervision.count_starts() != {"sleep": 2} and time.monotonic() < deadline:
+        time.sleep(0.1)
+
+    assert supervision.count_starts() == {"sleep": 2}
+    second = supervision.list_states()["sleep"].pid
+    supervision.stop_programs(["sleep", "broken"])  # one of them does not run
+    assert supervision.list_states()["sleep"].state == "STOPPED"
+    assert not is_alive(second)
+
+
+def test_it_shows_the_log_of_a_program_that_ends_at_its_start(supervision):
+    def start():
+        supervision.start_programs(["sleep", "broken"])
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline:  # it may just be tried again
+            supervision.require_running(["broken"])
+            time.sleep(0.05)
+
+    with pytest.raises(StackError, match=r"(?s)broken ended at its start.*no such disk"):
+        start()
+
+
+def test_it_stops_what_is_gone_from_the_set(supervision):
+    supervision.start_programs(["sleep"])
+    pid = supervision.list_states()["sleep"].pid
+
+    supervision.write_config([BROKEN])
+    supervision.reload()
+
+    assert list(supervision.list_states()) == ["broken"]
+    assert not is_alive(pid)
