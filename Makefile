@@ -62,7 +62,7 @@ test: ## Install what tests need, check style and types, run every test (T= narr
 	if [ "$$(id -u)" = 0 ]; then $(PYTHON) -m compose.local rootfs; fi
 	$(MAKE) lint > .local/lint.log 2>&1 & lint=$$!
 	tests=0
-	$(PYTHON) -m pytest $(or $(T),--numprocesses 6 --dist loadgroup --no-loadscope-reorder) || tests=$$?
+	$(PYTHON) -m pytest $(or $(T),--numprocesses 6 --dist loadfile --no-loadscope-reorder) || tests=$$?
 	style=0
 	wait $$lint || style=$$?
 	cat .local/lint.log
@@ -71,7 +71,7 @@ test: ## Install what tests need, check style and types, run every test (T= narr
 .PHONY: unit
 unit: ## Run the unit tests: they need no servers, and installing them takes the virtual environment alone
 	@compose/local/install unit
-	exec $(PYTHON) -m pytest $(or $(T),tests/unit --numprocesses 2 --dist loadgroup --no-loadscope-reorder)
+	exec $(PYTHON) -m pytest $(or $(T),tests/unit --numprocesses 2 --dist loadfile --no-loadscope-reorder)
 
 .PHONY: faults
 faults: ## Simulate schedules of faults (N=20000 SEED=0), find the planted faults, check the protocol

@@ -2,6 +2,7 @@
 
 import gc
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -16,6 +17,7 @@ from redis import Redis
 from telemetry.store.connection import Connection, open_connection
 from tests.databases import clear_tables, is_usable, provide_cluster
 
+SINGLY = re.compile("tests/(acceptance/|integration/test_verification|unit/test_simulation)")
 CONTRACT = Path(__file__).parent / "contract"
 
 # Machines are shared: how long an example took says nothing.
@@ -36,6 +38,19 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(10_000, 20, 50)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """A file goes to one process, for its fixtures and what it warms up; tests that take long and
+    share nothing go singly."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class Scheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return nodeid if SINGLY.match(nodeid) else super()._split_scope(nodeid)
+
+    return Scheduling(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 @pytest.fixture(scope="session")

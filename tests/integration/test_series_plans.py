@@ -18,7 +18,7 @@ from telemetry.store.reading_walk import ReadingWalk
 from tests.conftest import clear_tables
 from tests.consumption import Site, register
 
-pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("series plans")]
+pytestmark = pytest.mark.integration
 
 START = datetime(2026, 9, 1, tzinfo=UTC)
 DAYS = 30

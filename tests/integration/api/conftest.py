@@ -24,11 +24,6 @@ from tests.messages import make_message
 ALL_SCOPES = tuple(ApiToken.Scope.values)
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """The tests of a file share what is registered once, so they go to one process."""
-    item.add_marker(pytest.mark.xdist_group(item.path.stem))
-
-
 @pytest.fixture(scope="module")
 def seeded(database_url: str, django_db_blocker: Any) -> Iterator[Connection]:
     """An empty database with the contract's fleet, once for all tests of a module.

@@ -232,7 +232,6 @@ def durable_servers() -> Iterator[Any]:
         ("TimeZone", "UTC"),
     ],
 )
-@pytest.mark.xdist_group("durable servers")
 def test_it_runs_postgres_with_durable_settings_when_started(durable_servers, name, value):
     with psycopg.connect(durable_servers.environ["DATABASE_URL"]) as connection:
         assert connection.execute("select current_setting(%s)", [name]).fetchone() == (value,)
@@ -242,7 +241,6 @@ def test_it_runs_postgres_with_durable_settings_when_started(durable_servers, na
     ("name", "value"),
     [("appendonly", "yes"), ("appendfsync", "always"), ("maxmemory-policy", "noeviction")],
 )
-@pytest.mark.xdist_group("durable servers")
 def test_it_runs_redis_with_durable_settings_when_started(durable_servers, name, value):
     with Redis.from_url(durable_servers.environ["REDIS_URL"], decode_responses=True) as redis:
         assert redis.config_get(name) == {name: value}
