@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from redis import Redis
 
-from telemetry.store.connection import Connection, open_connection
+from telemetry.store.db.connection import Connection, open_connection
 from tests.databases import clear_tables, provide_cluster
 
 CONTRACT = Path(__file__).parent / "contract"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from compose.local.folderlock import hold_lock
 from compose.local.servers import ServerSet
-from telemetry.store.connection import Connection
+from telemetry.store.db.connection import Connection
 
 ROOT = Path(__file__).parents[1]
 KEPT_TABLES = ("django_migrations", "django_content_type", "auth_permission", "spatial_ref_sys")

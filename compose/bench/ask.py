@@ -20,8 +20,8 @@ def refresh() -> dict[str, float]:
     """Bring the aggregates up to date."""
     from config.env import read_options  # noqa: PLC0415 - needs Django's set-up
     from config.options import DatabaseOptions  # noqa: PLC0415
-    from telemetry.store.aggregates import refresh_aggregates  # noqa: PLC0415
-    from telemetry.store.connection import open_connection  # noqa: PLC0415
+    from telemetry.store.aggregates.refresh import refresh_aggregates  # noqa: PLC0415
+    from telemetry.store.db.connection import open_connection  # noqa: PLC0415
 
     url = read_options(DatabaseOptions).url
     started_s = time.monotonic()
@@ -91,12 +91,12 @@ def enter_members(count: str) -> dict[str, Any]:
 def list_questions() -> dict[str, Callable[[], object]]:
     """The queries of pages, each for an account or a device by chance."""
     from telemetry.models import Device  # noqa: PLC0415 - needs Django's set-up
-    from telemetry.store.comparison import (  # noqa: PLC0415
+    from telemetry.store.reads.account_totals import (  # noqa: PLC0415
         find_top_consumers,
         read_account_days,
         read_account_months,
     )
-    from telemetry.store.series import read_days, read_hours, read_months  # noqa: PLC0415
+    from telemetry.store.reads.device_series import read_days, read_hours, read_months  # noqa: PLC0415
 
     chance, today = random.Random(7), datetime.now(UTC).date()
     pairs: list[tuple[int, int]] = list(Device.objects.values_list("account_id", "pk"))

@@ -133,7 +133,7 @@ def find_ill(stack: ChaosStack) -> list[str]:
     from config.options import RedisOptions, StatusOptions  # noqa: PLC0415
     from config.queue import connect_redis  # noqa: PLC0415
     from telemetry.queue.batches import BatchQueue  # noqa: PLC0415
-    from telemetry.store.status import read_status  # noqa: PLC0415
+    from telemetry.store.operations.pipeline_status import read_status  # noqa: PLC0415
 
     problems = [f"{name} does not run" for name in stack.processes if not _runs(stack, name)]
     for name in SERVERS:

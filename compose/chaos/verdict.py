@@ -66,8 +66,8 @@ def _check_books(stack: ChaosStack, result: Result, *, differences: set[int]) ->
     from config.options import RedisOptions  # noqa: PLC0415
     from config.queue import connect_redis  # noqa: PLC0415
     from telemetry.queue.batches import BatchQueue  # noqa: PLC0415
-    from telemetry.store.connection import open_connection  # noqa: PLC0415
-    from telemetry.store.report import read_report  # noqa: PLC0415
+    from telemetry.store.db.connection import open_connection  # noqa: PLC0415
+    from telemetry.store.operations.delivery_report import read_report  # noqa: PLC0415
 
     redis = connect_redis(read_options(RedisOptions, stack.environ))
     url = stack.environ["DATABASE_URL"]

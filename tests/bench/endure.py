@@ -28,8 +28,8 @@ from compose.chaos.run import set_up_django, wait_until_healthy
 from compose.chaos.stack import ChaosStack, Supervised
 from compose.local.layout import PYTHON, REPOSITORY
 from telemetry.queue.batches import BatchQueue
-from telemetry.store.connection import open_connection
-from telemetry.store.report import read_report
+from telemetry.store.db.connection import open_connection
+from telemetry.store.operations.delivery_report import read_report
 
 SAMPLE_S = 5.0
 

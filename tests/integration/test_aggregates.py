@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from telemetry.core.batch import RawMessage
-from telemetry.store.aggregates import RefreshBusyError, refresh_aggregates
-from telemetry.store.connection import Connection, open_connection
-from telemetry.store.edition import TimescaleMissingError, ensure_extension, read_edition
-from telemetry.store.locks import Lock, unlock, wait_for_lock
+from telemetry.store.aggregates.refresh import RefreshBusyError, refresh_aggregates
+from telemetry.store.db.connection import Connection, open_connection
+from telemetry.store.db.edition import TimescaleMissingError, ensure_extension, read_edition
+from telemetry.store.db.locks import Lock, unlock, wait_for_lock
 from tests.integration.test_store import store
 from tests.messages import make_message
 

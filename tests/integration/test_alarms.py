@@ -13,10 +13,10 @@ from telemetry.core.alarms import Limit, Stretch, judge
 from telemetry.core.batch import JUDGE_ALARMS_TASK
 from telemetry.core.consumption import Meter, Value
 from telemetry.models import TaskHistory, TaskRun
-from telemetry.store import alarms
-from telemetry.store.alarms import HORIZON, SETTLE, AlarmJudge, JudgeBusyError, Judged
-from telemetry.store.connection import Connection, open_connection
-from telemetry.store.locks import Lock, wait_for_lock
+from telemetry.store.alarms import evaluate
+from telemetry.store.alarms.evaluate import HORIZON, SETTLE, AlarmJudge, JudgeBusyError, Judged
+from telemetry.store.db.connection import Connection, open_connection
+from telemetry.store.db.locks import Lock, wait_for_lock
 from tests.consumption import Site, put, read, register
 
 pytestmark = pytest.mark.integration
@@ -228,8 +228,8 @@ def test_it_judges_only_readings_of_the_new_account_when_a_device_moved(
 def test_it_works_off_many_readings_and_devices_in_several_runs_and_steps(
     connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(alarms, "DEVICES_A_STEP", 2)
-    monkeypatch.setattr(alarms, "READINGS_A_RUN", 3)
+    monkeypatch.setattr(evaluate, "DEVICES_A_STEP", 2)
+    monkeypatch.setattr(evaluate, "READINGS_A_RUN", 3)
     sites = [watch(connection, high=10) for _ in range(5)]
     run(connection, 0)
     for site in sites:
@@ -264,7 +264,7 @@ def test_it_looks_at_gateways_that_were_seen_and_now_and_then_at_all(
     assert run(connection, 301, judge=judge).opened == 1, "all, every five minutes"
     set_device(connection, unseen, alarm_high=9)
     assert looked(316) == 1, "its limit changed"
-    monkeypatch.setattr(alarms, "READINGS_A_RUN", 2)
+    monkeypatch.setattr(evaluate, "READINGS_A_RUN", 2)
     send(connection, unseen, *((number, 5) for number in range(601, 606)))
     assert [looked(at_s) for at_s in (606, 607, 608, 609)] == [2, 2, 2, 0], "until it is through"
 

@@ -3,7 +3,7 @@
 import pytest
 
 from compose.bench.scale import DAYS, FIRST_DEVICE, fill_readings
-from telemetry.store.connection import Connection
+from telemetry.store.db.connection import Connection
 
 pytestmark = pytest.mark.integration
 

@@ -21,10 +21,10 @@ from telemetry.core.consumption import (
 from telemetry.models import (
     MonthlyConsumption,
 )
-from telemetry.store import aggregates
-from telemetry.store.aggregates import refresh_aggregates
-from telemetry.store.connection import Connection
-from telemetry.store.verification import verify_aggregates
+from telemetry.store.aggregates import refresh
+from telemetry.store.aggregates.refresh import refresh_aggregates
+from telemetry.store.db.connection import Connection
+from telemetry.store.verification.run import verify_aggregates
 from tests.consumption import Site, expect_figures, put, read, read_figures, register
 from tests.integration.test_store import store
 from tests.messages import make_message
@@ -200,19 +200,19 @@ def test_it_cuts_a_large_account_in_steps_and_goes_on_where_it_was_stopped(
     refresh_aggregates(connection)
     by_month = "SELECT device_id, month, total FROM monthly_total ORDER BY 1, 2"
     before = read(connection, by_month)
-    monkeypatch.setattr(aggregates, "DEVICES_A_RECUT", 2)
+    monkeypatch.setattr(refresh, "DEVICES_A_RECUT", 2)
     connection.execute("UPDATE account SET billing_day = 5")
     connection.execute("UPDATE account SET time_zone = 'Asia/Kolkata', billing_day = 1")
     left = "SELECT cut_days, cut_to FROM dirty_account ORDER BY id"
     assert len(read(connection, left)) == 2
-    refresh_days = aggregates.refresh_days
+    refresh_days = refresh.refresh_days
 
     def fail_later(connection: Connection) -> int:
         if read(connection, left) == [(True, sites[3].device_id)]:
             raise KeyboardInterrupt
         return refresh_days(connection)
 
-    monkeypatch.setattr(aggregates, "refresh_days", fail_later)
+    monkeypatch.setattr(refresh, "refresh_days", fail_later)
     with pytest.raises(KeyboardInterrupt):
         refresh_aggregates(connection)
     assert read(connection, left) == [(True, sites[1].device_id)]
@@ -220,7 +220,7 @@ def test_it_cuts_a_large_account_in_steps_and_goes_on_where_it_was_stopped(
     assert half[:4] != before[:4]
     assert half[4:] == before[4:]
     assert verify_aggregates(connection).examples == []
-    monkeypatch.setattr(aggregates, "refresh_days", refresh_days)
+    monkeypatch.setattr(refresh, "refresh_days", refresh_days)
     refresh_aggregates(connection)
     assert read(connection, left) == []
     assert verify_aggregates(connection).waiting == 0

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from telemetry.core.consumption import Meter, Replacement, Value
 from telemetry.models import TaskRun
-from telemetry.store import aggregates
-from telemetry.store.aggregates import refresh_aggregates
-from telemetry.store.connection import Connection
+from telemetry.store.aggregates import refresh
+from telemetry.store.aggregates.refresh import refresh_aggregates
+from telemetry.store.db.connection import Connection
 from tests.consumption import (
     Site,
     expect_figures,
@@ -203,8 +203,8 @@ def test_it_takes_a_replacement_back_when_it_is_deleted(connection: Connection) 
 def test_it_comes_to_the_same_in_steps_of_a_few_notes(
     connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(aggregates, "NOTES_A_STEP", 3)
-    monkeypatch.setattr(aggregates, "DEVICE_HOURS_A_STEP", 3)
+    monkeypatch.setattr(refresh, "NOTES_A_STEP", 3)
+    monkeypatch.setattr(refresh, "DEVICE_HOURS_A_STEP", 3)
     found = make(*((hours * 1.7, 40 - hours) for hours in range(20)))
     sites = [register(connection, Meter("cumulative"), zone="Asia/Kolkata") for _ in range(2)]
     put(connection, [(site, value) for site in sites for value in found])

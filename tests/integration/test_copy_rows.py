@@ -8,8 +8,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from telemetry.core.reading import ReadingRow, to_decimal, to_instant, to_microseconds
-from telemetry.store.connection import Connection
-from telemetry.store.copy_rows import COLUMNS, pack_rows
+from telemetry.store.db.connection import Connection
+from telemetry.store.ingest.binary_copy import COLUMNS, pack_rows
 
 pytestmark = pytest.mark.integration
 

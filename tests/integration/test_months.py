@@ -21,9 +21,9 @@ from telemetry.models import (
     MonthEvent,
     MonthlyConsumption,
 )
-from telemetry.store.aggregates import refresh_aggregates
-from telemetry.store.connection import Connection, open_connection
-from telemetry.store.months import MonthError, close_month, reopen_month
+from telemetry.store.aggregates.refresh import refresh_aggregates
+from telemetry.store.billing.closing import MonthError, close_month, reopen_month
+from telemetry.store.db.connection import Connection, open_connection
 from tests.consumption import Site, put, read, register, replace_register
 
 pytestmark = pytest.mark.integration

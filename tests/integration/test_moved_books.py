@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from telemetry.core.consumption import Meter, Value
-from telemetry.store import months
-from telemetry.store.aggregates import refresh_aggregates
-from telemetry.store.chunks import move_horizon
-from telemetry.store.connection import Connection
-from telemetry.store.months import MonthError, close_month, reopen_month
-from telemetry.store.verification import verify_aggregates
+from telemetry.store.aggregates.refresh import refresh_aggregates
+from telemetry.store.billing import closing
+from telemetry.store.billing.closing import MonthError, close_month, reopen_month
+from telemetry.store.db.connection import Connection
+from telemetry.store.retention.chunks import move_horizon
+from telemetry.store.verification.run import verify_aggregates
 from tests.consumption import Site, read, register
 from tests.integration.test_moves import MINUTE, NOW, START, store
 
@@ -153,7 +153,7 @@ def test_it_closes_no_month_while_readings_of_a_device_that_moved_away_wait(
     refresh_aggregates(connection)
     never_there = register(connection, Meter("delta"), beside=new)
     store(connection, [(7, at(41, 9), never_there, new)])
-    monkeypatch.setattr(months, "DEVICE_HOURS_LOOKED_INTO", 0)
+    monkeypatch.setattr(closing, "DEVICE_HOURS_LOOKED_INTO", 0)
     with pytest.raises(MonthError, match="wait for the refresh"):
         close_month(old.account_id, month=NOVEMBER, user_id=None, now=NOW)
     monkeypatch.undo()

@@ -20,12 +20,12 @@ from telemetry.core.consumption import (
     month_of,
     sum_by,
 )
-from telemetry.store.aggregates import refresh_aggregates
-from telemetry.store.connection import Connection
-from telemetry.store.ledger import insert_dirty_hours
-from telemetry.store.months import MonthError, close_month, reopen_month
-from telemetry.store.repair import repair_aggregates
-from telemetry.store.verification import Scope, verify_aggregates
+from telemetry.store.aggregates.refresh import refresh_aggregates
+from telemetry.store.billing.closing import MonthError, close_month, reopen_month
+from telemetry.store.db.connection import Connection
+from telemetry.store.ingest.ledger import insert_dirty_hours
+from telemetry.store.verification.repair import repair_aggregates
+from telemetry.store.verification.run import Scope, verify_aggregates
 from tests.consumption import EPOCH, Site, put, read, register
 
 pytestmark = pytest.mark.integration

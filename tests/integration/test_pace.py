@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from telemetry.core.consumption import Meter, Value
-from telemetry.store import pace as pacing
-from telemetry.store.aggregates import refresh_aggregates
-from telemetry.store.connection import Connection
-from telemetry.store.pace import BUDGET_S, PIECE_DEVICES, RESTS, Pace
+from telemetry.store.aggregates import throttle as pacing
+from telemetry.store.aggregates.refresh import refresh_aggregates
+from telemetry.store.aggregates.throttle import BUDGET_S, PIECE_DEVICES, RESTS, Pace
+from telemetry.store.db.connection import Connection
 from tests.consumption import Site, put, register
 
 MINUTE = timedelta(minutes=1)

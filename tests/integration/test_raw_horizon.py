@@ -9,8 +9,8 @@ import pytest
 
 from telemetry.core.consumption import Meter, Replacement, Value
 from telemetry.models import RefusedHour
-from telemetry.store.aggregates import refresh_aggregates
-from telemetry.store.connection import Connection
+from telemetry.store.aggregates.refresh import refresh_aggregates
+from telemetry.store.db.connection import Connection
 from tests.consumption import Site, put, read, register, replace_register
 
 pytestmark = pytest.mark.integration

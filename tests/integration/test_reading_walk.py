@@ -9,8 +9,8 @@ from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from telemetry.store.connection import Connection
-from telemetry.store.reading_walk import Place, ReadingWalk, Row
+from telemetry.store.db.connection import Connection
+from telemetry.store.reads.reading_pages import Place, ReadingWalk, Row
 
 pytestmark = pytest.mark.integration
 

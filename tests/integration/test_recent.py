@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from telemetry.store.connection import Connection
-from telemetry.store.queries import query
-from telemetry.store.recent import find_recent_span
+from telemetry.store.db.connection import Connection
+from telemetry.store.db.sql import query
+from telemetry.store.reads.lookback import find_recent_span
 
 pytestmark = pytest.mark.integration
 

@@ -8,8 +8,9 @@ import msgspec
 import pytest
 
 from telemetry.core.consumption import Meter, Value
-from telemetry.store.aggregates import refresh_aggregates
-from telemetry.store.comparison import (
+from telemetry.store.aggregates.refresh import refresh_aggregates
+from telemetry.store.db.connection import Connection
+from telemetry.store.reads.account_totals import (
     AccountTotal,
     Consumer,
     DevicePeriod,
@@ -18,8 +19,7 @@ from telemetry.store.comparison import (
     read_account_days,
     read_account_months,
 )
-from telemetry.store.connection import Connection
-from telemetry.store.series import (
+from telemetry.store.reads.device_series import (
     Gap,
     Point,
     find_gaps,

@@ -9,12 +9,18 @@ from django.db import connection as django_connection
 from django.test.utils import CaptureQueriesContext
 
 from telemetry.core.consumption import Meter
-from telemetry.store import aggregate_pages, comparison, latest, lines, series
-from telemetry.store.alarms import HORIZON, AlarmJudge
-from telemetry.store.connection import Connection, open_connection
-from telemetry.store.edition import read_edition
-from telemetry.store.queries import query
-from telemetry.store.reading_walk import ReadingWalk
+from telemetry.store.alarms.evaluate import HORIZON, AlarmJudge
+from telemetry.store.db.connection import Connection, open_connection
+from telemetry.store.db.edition import read_edition
+from telemetry.store.db.sql import query
+from telemetry.store.reads import (
+    account_totals,
+    aggregate_pages,
+    chart_series,
+    device_series,
+    latest_in_account,
+)
+from telemetry.store.reads.reading_pages import ReadingWalk
 from tests.conftest import clear_tables
 from tests.consumption import Site, register
 
@@ -112,39 +118,41 @@ def page(series_of: Any, site: Site, **period: Any) -> list[Any]:
 
 QUESTIONS: dict[str, tuple[Callable[[Site], list[Any]], int]] = {
     "hours": (
-        lambda site: series.read_hours(site.account_id, device_id=site.device_id, **INSTANTS),
+        lambda site: device_series.read_hours(
+            site.account_id, device_id=site.device_id, **INSTANTS
+        ),
         48,
     ),
     "days": (
-        lambda site: series.read_days(site.account_id, device_id=site.device_id, **WEEK),
+        lambda site: device_series.read_days(site.account_id, device_id=site.device_id, **WEEK),
         7,
     ),
     "months": (
-        lambda site: series.read_months(site.account_id, device_id=site.device_id, **YEAR),
+        lambda site: device_series.read_months(site.account_id, device_id=site.device_id, **YEAR),
         12,
     ),
     "gaps": (
-        lambda site: series.find_gaps(site.account_id, device_id=site.device_id, **INSTANTS),
+        lambda site: device_series.find_gaps(site.account_id, device_id=site.device_id, **INSTANTS),
         0,
     ),
     "silences": (
-        lambda site: series.find_silences(
+        lambda site: device_series.find_silences(
             site.account_id, device_id=site.device_id, **INSTANTS, over_s=600
         ),
         48,
     ),
     "comparison": (
-        lambda site: comparison.compare_devices(
+        lambda site: account_totals.compare_devices(
             site.account_id, device_ids=range(site.device_id, site.device_id + 9), **WEEK
         ),
         3,
     ),
     "days of an account": (
-        lambda site: comparison.read_account_days(site.account_id, **WEEK),
+        lambda site: account_totals.read_account_days(site.account_id, **WEEK),
         7,
     ),
     "months of an account": (
-        lambda site: comparison.read_account_months(site.account_id, **YEAR),
+        lambda site: account_totals.read_account_months(site.account_id, **YEAR),
         12,
     ),
     "newest readings of an account": (lambda site: walk(site, newest_first=True), 20),
@@ -159,18 +167,18 @@ QUESTIONS: dict[str, tuple[Callable[[Site], list[Any]], int]] = {
         50,
     ),
     "largest consumers": (
-        lambda site: comparison.find_top_consumers(site.account_id, unit="", **WEEK),
+        lambda site: account_totals.find_top_consumers(site.account_id, unit="", **WEEK),
         10,
     ),
     "largest consumers of some devices": (
-        lambda site: comparison.find_top_consumers(
+        lambda site: account_totals.find_top_consumers(
             site.account_id, unit="", **WEEK, device_ids=range(site.device_id, site.device_id + 9)
         ),
         3,
     ),
     "hours of an account": (
         lambda site: [
-            comparison.read_account_hours(
+            account_totals.read_account_hours(
                 site.account_id, **INSTANTS, first=WEEK["first"], last=WEEK["first"]
             )
         ],
@@ -178,7 +186,7 @@ QUESTIONS: dict[str, tuple[Callable[[Site], list[Any]], int]] = {
     ),
     "lines of hours": (
         lambda site: list(
-            lines.read_line_hours(
+            chart_series.read_line_hours(
                 site.account_id, device_ids=range(site.device_id, site.device_id + 9), **INSTANTS
             )
         ),
@@ -186,18 +194,22 @@ QUESTIONS: dict[str, tuple[Callable[[Site], list[Any]], int]] = {
     ),
     "lines of days": (
         lambda site: list(
-            lines.read_line_days(
+            chart_series.read_line_days(
                 site.account_id, device_ids=range(site.device_id, site.device_id + 9), **WEEK
             )
         ),
         3,
     ),
     "minutes": (
-        lambda site: lines.read_line_minutes(site.account_id, device_id=site.device_id, **A_DAY),
+        lambda site: chart_series.read_line_minutes(
+            site.account_id, device_id=site.device_id, **A_DAY
+        ),
         24,
     ),
     "single readings": (
-        lambda site: lines.read_line_readings(site.account_id, device_id=site.device_id, **A_DAY),
+        lambda site: chart_series.read_line_readings(
+            site.account_id, device_id=site.device_id, **A_DAY
+        ),
         24,
     ),
 }
@@ -271,7 +283,7 @@ def test_it_finds_the_newest_readings_of_an_account_in_the_newest_chunks(
     connection.execute("UPDATE gateway SET last_seen = %s", [START])
     end = START + timedelta(days=DAYS)
     with CaptureQueriesContext(django_connection) as captured:
-        assert len(latest.read_latest(site.account_id, most=20, now=end)) == 20
+        assert len(latest_in_account.read_latest(site.account_id, most=20, now=end)) == 20
     [asked] = captured
     statement: Any = f"EXPLAIN (FORMAT JSON) {asked['sql']}"
     row: Any = connection.execute(statement).fetchone()

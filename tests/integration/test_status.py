@@ -13,7 +13,7 @@ from telemetry.core.batch import BRIDGE_KEY, PENDING_KEY
 from telemetry.queue.alarm import raise_alarm
 from telemetry.queue.batches import BatchQueue
 from telemetry.queue.pools import note_progress, note_wait, read_pools
-from telemetry.store.status import PipelineStatus, read_status
+from telemetry.store.operations.pipeline_status import PipelineStatus, read_status
 from tests.messages import make_message
 
 pytestmark = pytest.mark.integration

@@ -15,20 +15,20 @@ from config.options import StorageOptions
 from telemetry.core.consumption import Meter, Value
 from telemetry.models import Account
 from telemetry.queue.batches import BatchQueue
-from telemetry.store import storage
-from telemetry.store.aggregates import RefreshBusyError, refresh_aggregates
-from telemetry.store.chunks import list_chunks, read_horizon
-from telemetry.store.connection import Connection, open_connection
-from telemetry.store.edition import read_edition
-from telemetry.store.locks import Lock, wait_for_lock
-from telemetry.store.report import read_report
-from telemetry.store.sizes import read_sizes
-from telemetry.store.storage import (
+from telemetry.store.aggregates.refresh import RefreshBusyError, refresh_aggregates
+from telemetry.store.db.connection import Connection, open_connection
+from telemetry.store.db.edition import read_edition
+from telemetry.store.db.locks import Lock, wait_for_lock
+from telemetry.store.operations.delivery_report import read_report
+from telemetry.store.retention import apply
+from telemetry.store.retention.apply import (
     StorageKept,
     StorageRuleError,
     keep_storage,
     plan_storage,
 )
+from telemetry.store.retention.chunks import list_chunks, read_horizon
+from telemetry.store.retention.sizes import read_sizes
 from tests.consumption import Site, put, read, read_figures, register
 from tests.integration.test_store import store
 from tests.messages import make_message
@@ -119,14 +119,14 @@ def test_it_drops_nothing_while_somebody_changes_a_calendar(
     site = register(connection, REGISTER)
     put_ages(connection, site, 500, 1)
     refresh_aggregates(connection)
-    plan_storage = storage.plan_storage
+    plan_storage = apply.plan_storage
 
-    def change_meanwhile(*given: Any, **options: Any) -> storage.StoragePlan:
+    def change_meanwhile(*given: Any, **options: Any) -> apply.StoragePlan:
         plan = plan_storage(*given, **options)
         Account.objects.update(time_zone="Asia/Kolkata")
         return plan
 
-    monkeypatch.setattr(storage, "plan_storage", change_meanwhile)
+    monkeypatch.setattr(apply, "plan_storage", change_meanwhile)
     kept = keep(connection, make_options())
     assert kept.chunks == 0
     assert "to be cut anew" in kept.waits
@@ -140,13 +140,13 @@ def test_it_drops_no_days_that_a_new_calendar_needs(
     site = register(connection, REGISTER)
     put_ages(connection, site, 900, 860, 500, 1)
     refresh_aggregates(connection)
-    drop_aggregates = storage._drop_aggregates
+    drop_aggregates = apply._drop_aggregates
 
     def change_before(*given: Any, **options: Any) -> None:
         Account.objects.update(time_zone="America/New_York")
         drop_aggregates(*given, **options)
 
-    monkeypatch.setattr(storage, "_drop_aggregates", change_before)
+    monkeypatch.setattr(apply, "_drop_aggregates", change_before)
     total = "SELECT sum(total) FROM monthly_total"
     before = read(connection, total)
     kept = keep(connection, make_options(aggregates=600))

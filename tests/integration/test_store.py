@@ -15,23 +15,23 @@ from telemetry.core.judge import Contract
 from telemetry.core.payload import reduce_payload
 from telemetry.core.topic import compile_topic
 from telemetry.queue.batches import ClaimedBatch, new_id
-from telemetry.store.batches import (
-    StoredBatch,
-    judge_messages,
-    received_at_of,
-    store_messages,
-)
-from telemetry.store.connection import Connection, open_connection
-from telemetry.store.faults import is_transient, needs_new_session
-from telemetry.store.ledger import (
+from telemetry.store.db.connection import Connection, open_connection
+from telemetry.store.db.errors import is_transient, needs_new_session
+from telemetry.store.ingest.fleet_cache import Registry
+from telemetry.store.ingest.ledger import (
     AlreadyStoredError,
     BatchSplitError,
     enter_split,
     is_batch_stored,
 )
-from telemetry.store.presence import Presence
-from telemetry.store.registry import Registry
-from telemetry.store.upkeep import fold_ledger, mark_offline
+from telemetry.store.ingest.presence import Presence
+from telemetry.store.ingest.transaction import (
+    StoredBatch,
+    judge_messages,
+    received_at_of,
+    store_messages,
+)
+from telemetry.store.operations.housekeeping import fold_ledger, mark_offline
 from tests.messages import MAC, TOPIC, make_message, make_payload
 
 pytestmark = pytest.mark.integration
@@ -86,7 +86,7 @@ def test_it_takes_bad_messages_apart_before_the_transaction_begins(
         seen.append(connection.info.transaction_status)
         return reduce_payload(payload, index)
 
-    monkeypatch.setattr("telemetry.store.batches.reduce_payload", reduce)
+    monkeypatch.setattr("telemetry.store.ingest.transaction.reduce_payload", reduce)
     store(connection, make_message(valor="x"), make_message(valor="y"), make_message(valor=1))
     assert seen == [TransactionStatus.IDLE] * 2
     assert rows(connection, "SELECT count(*) FROM dead_letter") == [(2,)]

@@ -18,15 +18,15 @@ from msgspec import structs
 from telemetry.core.batch import VERIFY_TASK
 from telemetry.core.consumption import Meter, Replacement, Value
 from telemetry.models import TaskRun
-from telemetry.store.aggregates import refresh_aggregates
-from telemetry.store.chunks import move_horizon
-from telemetry.store.connection import Connection, open_connection
-from telemetry.store.locks import Lock, wait_for_lock
-from telemetry.store.months import close_month, reopen_month
-from telemetry.store.repair import repair_aggregates
-from telemetry.store.status import find_differences
-from telemetry.store.task_ages import read_task_ages
-from telemetry.store.verification import (
+from telemetry.store.aggregates.refresh import refresh_aggregates
+from telemetry.store.billing.closing import close_month, reopen_month
+from telemetry.store.db.connection import Connection, open_connection
+from telemetry.store.db.locks import Lock, wait_for_lock
+from telemetry.store.operations.pipeline_status import find_differences
+from telemetry.store.operations.task_ages import read_task_ages
+from telemetry.store.retention.chunks import move_horizon
+from telemetry.store.verification.repair import repair_aggregates
+from telemetry.store.verification.run import (
     Scope,
     Verification,
     VerifyBusyError,

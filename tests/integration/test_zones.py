@@ -13,11 +13,11 @@ from config.options import StatusOptions
 from telemetry.core.batch import COMPARE_ZONES_TASK
 from telemetry.models import Account, TaskRun
 from telemetry.queue.batches import BatchQueue
-from telemetry.store import zones
-from telemetry.store.connection import Connection
-from telemetry.store.status import read_status
-from telemetry.store.task_ages import read_task_ages
-from telemetry.store.zones import ZoneDifference, compare_zones
+from telemetry.store.db.connection import Connection
+from telemetry.store.operations import time_zones
+from telemetry.store.operations.pipeline_status import read_status
+from telemetry.store.operations.task_ages import read_task_ages
+from telemetry.store.operations.time_zones import ZoneDifference, compare_zones
 from tests.integration.test_chains import take_task
 from workers.maintenance import compare_time_zones
 from workers.schedule import ensure_schedule
@@ -48,7 +48,7 @@ def plant_old_data(monkeypatch: pytest.MonkeyPatch) -> None:
         with data.open("rb") as file:
             return ZoneInfo.from_file(file, key=name)
 
-    monkeypatch.setattr(zones, "ZoneInfo", read)
+    monkeypatch.setattr(time_zones, "ZoneInfo", read)
 
 
 def test_it_finds_python_and_the_database_of_one_mind(connection: Connection) -> None:
@@ -73,7 +73,7 @@ def test_it_names_a_zone_that_python_lacks(
     def read(name: str) -> Any:
         return ZoneInfo("Mars/Olympus" if name == "UTC" else name)
 
-    monkeypatch.setattr(zones, "ZoneInfo", read)
+    monkeypatch.setattr(time_zones, "ZoneInfo", read)
     [found] = compare_zones(connection, now=NOW)
     assert str(found) == "UTC is unknown to Python or to the database"
 
@@ -82,7 +82,9 @@ def test_it_names_a_zone_that_python_lacks(
 def test_it_compares_the_others_when_a_name_is_no_zone_at_all(
     connection: Connection, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    monkeypatch.setattr(zones, "ZoneInfo", lambda each: ZoneInfo(name if each == "UTC" else each))
+    monkeypatch.setattr(
+        time_zones, "ZoneInfo", lambda each: ZoneInfo(name if each == "UTC" else each)
+    )
     [found] = compare_zones(connection, now=NOW)
     assert str(found) == "UTC is unknown to Python or to the database"
 

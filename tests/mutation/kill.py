@@ -19,7 +19,7 @@ TARGETS = (
     *(f"ingest_bridge/{name}.py" for name in ("bulk", "backpressure")),
     *sorted(str(path.relative_to(ROOT)) for path in (ROOT / "telemetry/queue").glob("[a-z]*.py")),
     *(f"workers/{name}.py" for name in ("runner", "guard", "pool_guard")),
-    "telemetry/store/ledger.py",
+    "telemetry/store/ingest/ledger.py",
 )
 BRIDGE = "tests/unit/bridge/test_"
 SOCKET_TESTS = tuple(f"{BRIDGE}{name}.py" for name in ("session", "keep_alive", "bulk", "reading"))

@@ -8,7 +8,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import OutOfMemoryError, ReadOnlyError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from telemetry.store.faults import FaultKind, judge_fault, needs_new_session
+from telemetry.store.db.errors import FaultKind, judge_fault, needs_new_session
 
 TRANSIENT = {
     errors.DeadlockDetected,

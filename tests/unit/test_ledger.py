@@ -10,7 +10,8 @@ import pytest
 from telemetry.core.outcome import Counts
 from telemetry.core.reading import HOUR_US, to_instant
 from telemetry.queue.batches import ClaimedBatch
-from telemetry.store.ledger import (
+from telemetry.store.db.sql import query
+from telemetry.store.ingest.ledger import (
     AlreadyStoredError,
     BatchSplitError,
     choose_second_half,
@@ -20,7 +21,6 @@ from telemetry.store.ledger import (
     insert_dirty_hours,
     is_batch_stored,
 )
-from telemetry.store.queries import query
 
 STEM = "018bcfe56800-000000000001"
 NOW = datetime(2026, 11, 29, tzinfo=UTC)

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from telemetry.store.locks import Lock
+from telemetry.store.db.locks import Lock
 
 ROOT = Path(__file__).parents[2]
 CODE = ("config", "telemetry", "ingest_bridge", "workers", "compose")
@@ -26,4 +26,4 @@ def test_it_knows_no_advisory_lock_outside_their_module() -> None:
         for path in files
         if re.search(r"pg_(try_)?advisory_|0x_?7464", path.read_text(encoding="utf-8"))
     }
-    assert users == {"telemetry/store/locks.py"}
+    assert users == {"telemetry/store/db/locks.py"}

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from telemetry.core.consumption import month_of
 from telemetry.models import Account, DailyAggregate, Device, MonthlyConsumption
-from telemetry.store.newest import NewestReading, read_newest
+from telemetry.store.reads.latest_by_device import NewestReading, read_newest
 from telemetry.web.filters import MOST_CHOICES, Filters, GatewayField
 from telemetry.web.fleet.rows import render_devices
 from telemetry.web.fleet.states import (

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from telemetry.store.comparison import (
+from telemetry.store.reads.account_totals import (
     compare_devices,
     find_top_consumers,
     read_account_days,
     read_account_months,
 )
-from telemetry.store.series import (
+from telemetry.store.reads.device_series import (
     PeriodError,
     find_gaps,
     find_silences,
