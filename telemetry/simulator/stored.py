@@ -2,10 +2,15 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
+from typing import Any, LiteralString
 
 from telemetry.store.db.connection import Connection
-from telemetry.store.db.sql import query
+from telemetry.store.db.sql import Queries
+
+
+class Sql(Queries):
+    simulated_rows: LiteralString
+    simulated_dead_letters: LiteralString
 
 
 def count_rows(
@@ -13,7 +18,7 @@ def count_rows(
 ) -> dict[int, int]:
     """Readings by device with timestamps from `first` to `last`."""
     rows: list[Any] = connection.execute(
-        query("simulated_rows"), {"device_ids": sorted(device_ids), "first": first, "last": last}
+        Sql.simulated_rows, {"device_ids": sorted(device_ids), "first": first, "last": last}
     ).fetchall()
     return dict(rows)
 
@@ -33,5 +38,5 @@ def count_dead_letters(
     to `last`.
     """
     given = {"mark": mark, "macs": list(macs), "since": since, "first": first, "last": last}
-    rows: list[Any] = connection.execute(query("simulated_dead_letters"), given).fetchall()
+    rows: list[Any] = connection.execute(Sql.simulated_dead_letters, given).fetchall()
     return dict(rows)

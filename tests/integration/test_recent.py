@@ -6,8 +6,7 @@ from typing import Any
 import pytest
 
 from telemetry.store.db.connection import Connection
-from telemetry.store.db.sql import query
-from telemetry.store.reads.lookback import find_recent_span
+from telemetry.store.reads.lookback import Sql, find_recent_span
 
 pytestmark = pytest.mark.integration
 
@@ -37,7 +36,7 @@ def explain(connection: Connection, **given: Any) -> list[dict[str, Any]]:
     from django.db import connection as django
 
     with django.cursor() as cursor:
-        cursor.execute(f"EXPLAIN (FORMAT JSON) {query('recent_readings')}", given)
+        cursor.execute(f"EXPLAIN (FORMAT JSON) {Sql.recent_readings}", given)
         [[[plan]]] = cursor.fetchall()
     return list_scans(plan["Plan"])
 

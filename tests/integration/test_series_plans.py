@@ -9,10 +9,9 @@ from django.db import connection as django_connection
 from django.test.utils import CaptureQueriesContext
 
 from telemetry.core.consumption import Meter
-from telemetry.store.alarms.evaluate import HORIZON, AlarmJudge
+from telemetry.store.alarms.evaluate import HORIZON, AlarmJudge, Sql
 from telemetry.store.db.connection import Connection, open_connection
 from telemetry.store.db.edition import read_edition
-from telemetry.store.db.sql import query
 from telemetry.store.reads import (
     account_totals,
     aggregate_pages,
@@ -255,9 +254,9 @@ def test_it_reads_index_ranges_of_the_chunks_of_the_period_alone(
     assert opened <= list_chunks(connection, overlapping=INSTANTS)
 
 
-@pytest.mark.parametrize("name", ["watch_devices", "judge_alarms"])
+@pytest.mark.parametrize("judging", [Sql.watch_devices, Sql.judge_alarms], ids=["watch", "judge"])
 def test_it_judges_alarms_by_index_ranges_of_the_last_day(
-    filled: tuple[Connection, Site], name: str
+    filled: tuple[Connection, Site], judging: str
 ) -> None:
     connection, _ = filled
     now = SINCE + timedelta(hours=12)
@@ -266,7 +265,7 @@ def test_it_judges_alarms_by_index_ranges_of_the_last_day(
     with connection.transaction(force_rollback=True):
         connection.execute("UPDATE device SET alarm_high = 0")
         assert AlarmJudge().run(connection, now=now).opened == DEVICES
-        statement: Any = f"EXPLAIN (FORMAT JSON) {query(name)}"
+        statement: Any = f"EXPLAIN (FORMAT JSON) {judging}"
         row: Any = connection.execute(statement, given, prepare=False).fetchone()
     last_day = {"since": now - HORIZON, "until": now}
     chunks = list_chunks(connection, overlapping=None)

@@ -10,10 +10,10 @@ import pytest
 from telemetry.core.outcome import Counts
 from telemetry.core.reading import HOUR_US, to_instant
 from telemetry.queue.batches import ClaimedBatch
-from telemetry.store.db.sql import query
 from telemetry.store.ingest.ledger import (
     AlreadyStoredError,
     BatchSplitError,
+    Sql,
     choose_second_half,
     enter_split,
     explain_line,
@@ -43,10 +43,10 @@ class FakeConnection:
 
     def execute(self, text: Any, values: Any) -> "FakeConnection":
         self.asked.append((text, values))
-        if text == query("insert_batch"):
+        if text == Sql.insert_batch:
             self._answer = [(values["id"],)] if self._is_inserted else []
         else:
-            assert text == query("batch_line")
+            assert text == Sql.batch_line
             self._answer = self._line
         return self
 
@@ -148,7 +148,7 @@ def test_it_knows_whether_a_batch_is_stored(
     held = {STEM + name: second_part for name, second_part in line.items()}
     connection: Any = FakeConnection(line=held)
     assert is_batch_stored(connection, STEM + part) is is_stored
-    assert connection.asked == [(query("batch_line"), {"id": STEM + part})]
+    assert connection.asked == [(Sql.batch_line, {"id": STEM + part})]
 
 
 def test_it_notes_each_hour_once_with_its_devices() -> None:

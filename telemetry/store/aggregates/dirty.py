@@ -2,12 +2,19 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, LiteralString
 
 from msgspec import Struct
 
 from telemetry.store.db.connection import Connection
-from telemetry.store.db.sql import query
+from telemetry.store.db.sql import Queries
+
+
+class Sql(Queries):
+    list_waiting: LiteralString
+    take_notes: LiteralString
+    refuse_hours: LiteralString
+    take_account_note: LiteralString
 
 
 class AccountNote(Struct, frozen=True):
@@ -42,27 +49,27 @@ def list_waiting(
     """The oldest notes within both limits, and whether more may wait. Only a refresher removes
     notes, and there is one."""
     limits = {"notes": notes, "device_hours": device_hours}
-    row: Any = connection.execute(query("list_waiting"), limits).fetchone()
+    row: Any = connection.execute(Sql.list_waiting, limits).fetchone()
     ids, is_more = row
     return ids, is_more
 
 
 def take_notes(connection: Connection, ids: list[int]) -> int:
     """Remove notes and hold their device hours in `touched_hour`; how many those are."""
-    touched = connection.execute(query("take_notes"), {"ids": ids}).rowcount
+    touched = connection.execute(Sql.take_notes, {"ids": ids}).rowcount
     connection.execute("ANALYZE touched_hour")
     return touched
 
 
 def refuse_hours(connection: Connection) -> int:
     """Move hours before the raw horizon from `touched_hour` to `refused_hour`; how many."""
-    return connection.execute(query("refuse_hours")).rowcount
+    return connection.execute(Sql.refuse_hours).rowcount
 
 
 def take_account_note(connection: Connection, *, devices: int) -> AccountNote | None:
     """The oldest note of an account and its next devices, of which it keeps the last; None when
     there is none. A note without further devices is removed."""
-    row: Any = connection.execute(query("take_account_note"), {"devices": devices}).fetchone()
+    row: Any = connection.execute(Sql.take_account_note, {"devices": devices}).fetchone()
     if row is None:
         return None
     note = AccountNote(*row)

@@ -5,11 +5,20 @@ a plan kept for all days would open every chunk.
 """
 
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, LiteralString
 
 from telemetry.store.aggregates.throttle import Pace
 from telemetry.store.db.connection import Connection
-from telemetry.store.db.sql import query
+from telemetry.store.db.sql import Queries
+
+
+class Sql(Queries):
+    noted_hours: LiteralString
+    refresh_hourly: LiteralString
+    refresh_registers: LiteralString
+    touch_next_hours: LiteralString
+    settle_consumption: LiteralString
+
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
@@ -20,7 +29,7 @@ def refresh_community(connection: Connection, notes: list[int]) -> None:
 
     Outside a transaction (pitfall T1), and never over hours that were dropped: they would go.
     """
-    rows: Any = connection.execute(query("noted_hours"), {"ids": notes}).fetchall()
+    rows: Any = connection.execute(Sql.noted_hours, {"ids": notes}).fetchall()
     for run in _find_runs([hour for (hour,) in rows]):
         connection.execute("CALL refresh_continuous_aggregate('hourly_aggregate', %s, %s)", run)
 
@@ -42,12 +51,12 @@ def refresh_hours(connection: Connection, *, edition: str, pace: Pace | None = N
     registers = list_utc_days(connection, only_registers=True)
     for start in list_utc_days(connection, only_registers=edition == "community"):
         if edition == "apache":
-            _compute_day(connection, "refresh_hourly", start=start, pace=pace)
+            _compute_day(connection, Sql.refresh_hourly, start=start, pace=pace)
         if start in registers:
-            _compute_day(connection, "refresh_registers", start=start, pace=pace)
+            _compute_day(connection, Sql.refresh_registers, start=start, pace=pace)
     if registers:
-        connection.execute(query("touch_next_hours"))
-        connection.execute(query("settle_consumption"))
+        connection.execute(Sql.touch_next_hours)
+        connection.execute(Sql.settle_consumption)
 
 
 def list_utc_days(connection: Connection, *, only_registers: bool) -> list[datetime]:
@@ -74,31 +83,33 @@ def _find_runs(hours: list[datetime]) -> list[list[datetime]]:
     return runs
 
 
-def _compute_day(connection: Connection, name: str, *, start: datetime, pace: Pace | None) -> None:
+def _compute_day(
+    connection: Connection, statement: LiteralString, *, start: datetime, pace: Pace | None
+) -> None:
     """All touched hours of the day at once, but the hour that is going on at its pace."""
     end = start + DAY
     if pace is None or not start <= pace.hour < end:
-        _compute(connection, name, start=start, end=end)
+        _compute(connection, statement, start=start, end=end)
         return
     if start < pace.hour:
-        _compute(connection, name, start=start, end=pace.hour)
+        _compute(connection, statement, start=start, end=pace.hour)
     after = pace.hour + HOUR
     if after < end:
-        _compute(connection, name, start=after, end=end)
+        _compute(connection, statement, start=after, end=end)
     rows: Any = connection.execute(
         "SELECT device_id FROM touched_hour WHERE hour = %s ORDER BY device_id", [pace.hour]
     ).fetchall()
     for piece in pace.split([device_id for (device_id,) in rows]):
-        _compute(connection, name, start=pace.hour, end=after, devices=piece)
+        _compute(connection, statement, start=pace.hour, end=after, devices=piece)
 
 
 def _compute(
     connection: Connection,
-    name: str,
+    statement: LiteralString,
     *,
     start: datetime,
     end: datetime,
     devices: list[int] | None = None,
 ) -> None:
     given = {"start": start, "end": end, "devices": devices}
-    connection.execute(query(name), given, prepare=False)
+    connection.execute(statement, given, prepare=False)

@@ -4,6 +4,7 @@ One refresher at a time. A refresh costs what changed since the last one, not wh
 """
 
 from collections.abc import Callable
+from typing import LiteralString
 
 from msgspec import Struct
 
@@ -20,7 +21,12 @@ from telemetry.store.aggregates.throttle import Pace
 from telemetry.store.db.connection import Connection
 from telemetry.store.db.edition import read_edition
 from telemetry.store.db.locks import Lock, hold_lock
-from telemetry.store.db.sql import query
+from telemetry.store.db.sql import Queries
+
+
+class Sql(Queries):
+    refresh_tables: LiteralString
+
 
 NOTES_A_STEP = 5_000
 DEVICE_HOURS_A_STEP = 1_000_000
@@ -59,7 +65,7 @@ def refresh_aggregates(
     with hold_lock(connection, Lock.REFRESH, busy=RefreshBusyError):
         with connection.cursor() as cursor:
             done = Refreshed(read_edition(cursor))
-        connection.execute(query("refresh_tables"))
+        connection.execute(Sql.refresh_tables)
         while _recut_accounts(connection, done) or _refresh_hours(connection, done, pace):
             if progress is not None:
                 progress(done.notes)

@@ -4,13 +4,19 @@ One judge at a time. What the readings come to is a function of them: `telemetry
 """
 
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, LiteralString
 
 from msgspec import Struct
 
 from telemetry.store.db.connection import Connection
 from telemetry.store.db.locks import Lock, hold_lock
-from telemetry.store.db.sql import query
+from telemetry.store.db.sql import Queries
+
+
+class Sql(Queries):
+    watch_devices: LiteralString
+    judge_alarms: LiteralString
+
 
 SETTLE = timedelta(seconds=2)
 """Readings younger than this wait for the next run: workers store side by side, so one with an
@@ -75,7 +81,7 @@ class AlarmJudge:
 def _judge(connection: Connection, *, now: datetime, seen_since: datetime | None) -> Judged:
     given = {"at": now, "until": now - SETTLE, "horizon": now - HORIZON}
     watched: Any = connection.execute(
-        query("watch_devices"), {**given, "seen_since": seen_since}, prepare=False
+        Sql.watch_devices, {**given, "seen_since": seen_since}, prepare=False
     ).fetchone()
     ended, device_ids = watched
     done = Judged(closed=ended, looked=len(device_ids))
@@ -97,5 +103,5 @@ def _judge_step(connection: Connection, given: dict[str, Any]) -> Any:
         connection.execute("SET LOCAL timescaledb.enable_runtime_exclusion = off")
         # Not prepared: the planner keeps to these chunks when it knows the bounds.
         return connection.execute(
-            query("judge_alarms"), {**given, "readings": READINGS_A_RUN}, prepare=False
+            Sql.judge_alarms, {**given, "readings": READINGS_A_RUN}, prepare=False
         ).fetchone()

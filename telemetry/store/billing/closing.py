@@ -5,11 +5,18 @@ Closing keeps the totals as they are billed; what a refresh finds later becomes 
 """
 
 from datetime import date, datetime
-from typing import Any
+from typing import Any, LiteralString
 
 from django.db import connection, transaction
 
-from telemetry.store.db.sql import query
+from telemetry.store.db.sql import Queries
+
+
+class Sql(Queries):
+    check_closing: LiteralString
+    waits_of_moved: LiteralString
+    note_month: LiteralString
+
 
 DEVICE_HOURS_LOOKED_INTO = 10_000  # of other accounts, before a month is closed
 
@@ -72,7 +79,7 @@ def reopen_month(
 
 
 def _check_closing(cursor: Any, account_id: int, *, month: date, now: datetime) -> None:
-    cursor.execute(query("check_closing"), {"account_id": account_id, "month": month})
+    cursor.execute(Sql.check_closing, {"account_id": account_id, "month": month})
     row = cursor.fetchone()
     if row is None:
         raise MonthError(f"there is no account {account_id}")
@@ -97,10 +104,10 @@ def _wait_of_moved(cursor: Any, account_id: int, *, since: datetime, until: date
         "until": until,
         "most": DEVICE_HOURS_LOOKED_INTO,
     }
-    cursor.execute(query("waits_of_moved"), given)
+    cursor.execute(Sql.waits_of_moved, given)
     row: tuple[bool] = cursor.fetchone()
     return row[0]
 
 
 def _note(cursor: Any, account_id: int, *, month: date, **said: Any) -> None:
-    cursor.execute(query("note_month"), {"account_id": account_id, "month": month, **said})
+    cursor.execute(Sql.note_month, {"account_id": account_id, "month": month, **said})

@@ -8,13 +8,18 @@ from collections.abc import Iterable, Iterator
 from datetime import date, timedelta
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any
+from typing import Any, LiteralString
 
 from django.db import connection, transaction
 from msgspec import Struct
 
-from telemetry.store.db.sql import query
+from telemetry.store.db.sql import Queries
 from telemetry.store.reads.device_series import check_days
+
+
+class Sql(Queries):
+    report_months: LiteralString
+
 
 LONGEST = timedelta(days=1_860)  # sixty billing months
 CHUNK = 1_000
@@ -92,7 +97,7 @@ def read_page(question: ReportQuestion, *, offset: int, limit: int) -> list[Repo
     given = _bind(question)
     with connection.cursor() as cursor:
         cursor.execute(
-            query("report_months") + _ORDER + " LIMIT %(limit)s OFFSET %(offset)s",
+            Sql.report_months + _ORDER + " LIMIT %(limit)s OFFSET %(offset)s",
             {**given, "limit": limit, "offset": offset},
         )
         return [ReportRow(*row) for row in cursor.fetchall()]
@@ -102,7 +107,7 @@ def read_sums(question: ReportQuestion) -> list[ReportSum]:
     """The whole report by unit. Raises `PeriodError`."""
     given = _bind(question)
     with connection.cursor() as cursor:
-        cursor.execute(_SUMS.format(query("report_months")), given)
+        cursor.execute(_SUMS.format(Sql.report_months), given)
         return [ReportSum(*row) for row in cursor.fetchall()]
 
 
@@ -126,7 +131,7 @@ def stream_rows(question: ReportQuestion) -> Iterator[ReportRow]:
     """Every row, some at a time from one snapshot. Raises `PeriodError` at the first."""
     given = _bind(question)
     with transaction.atomic(), connection.chunked_cursor() as cursor:
-        cursor.execute(query("report_months") + _ORDER, given)
+        cursor.execute(Sql.report_months + _ORDER, given)
         while rows := cursor.fetchmany(CHUNK):
             yield from (ReportRow(*row) for row in rows)
 

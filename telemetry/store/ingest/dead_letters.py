@@ -3,12 +3,17 @@
 import hashlib
 from collections.abc import Iterable
 from datetime import datetime
+from typing import LiteralString
 
 from msgspec import Struct
 
 from telemetry.core.reasons import Reason
 from telemetry.store.db.connection import Connection
-from telemetry.store.db.sql import query
+from telemetry.store.db.sql import Queries
+
+
+class Sql(Queries):
+    upsert_dead_letters: LiteralString
 
 
 class NewDeadLetter(Struct):
@@ -43,7 +48,7 @@ def store_dead_letters(connection: Connection, letters: Iterable[NewDeadLetter])
         return
     rows = list(unique.values())
     connection.execute(
-        query("upsert_dead_letters"),
+        Sql.upsert_dead_letters,
         {
             "fingerprints": list(unique),
             "topics": [_without_nul(row.topic) for row in rows],

@@ -7,12 +7,18 @@ Unknown MACs are never kept, so a gateway that was just registered is known at o
 
 from collections.abc import Iterable
 from datetime import timedelta
-from typing import Any
+from typing import Any, LiteralString
 
 from telemetry.core.fleet import DeviceEntry, GatewayEntry
 from telemetry.core.reading import MAX_TEN_THOUSANDTHS, to_ten_thousandths
 from telemetry.store.db.connection import Connection
-from telemetry.store.db.sql import query
+from telemetry.store.db.sql import Queries
+
+
+class Sql(Queries):
+    load_gateways: LiteralString
+    changed_gateways: LiteralString
+
 
 LONGEST_ABSENCE_S = timedelta(hours=1).total_seconds()
 """After so long without a look, noted changes may have been purged: everything is forgotten."""
@@ -43,14 +49,14 @@ class Registry:
         """Read gateways afresh, whether known or not."""
         for mac in macs:
             self._forget(mac)
-        rows = connection.execute(query("load_gateways"), {"macs": macs}).fetchall()
+        rows = connection.execute(Sql.load_gateways, {"macs": macs}).fetchall()
         for row in rows:
             entry = _read_entry(row)
             self.gateways[entry.mac] = entry
             self._macs_by_id[entry.id] = entry.mac
 
     def _forget_changed(self, connection: Connection, *, now_s: float) -> None:
-        row: Any = connection.execute(query("changed_gateways"), {"since": self._since}).fetchone()
+        row: Any = connection.execute(Sql.changed_gateways, {"since": self._since}).fetchone()
         if self._looked_at is None or now_s - self._looked_at > LONGEST_ABSENCE_S:
             self.gateways.clear()
             self._macs_by_id.clear()

@@ -8,7 +8,7 @@ second part. So a batch is stored or split, never both, whoever asks and however
 from collections import defaultdict
 from collections.abc import Collection
 from datetime import datetime
-from typing import Any
+from typing import Any, LiteralString
 
 from msgspec import structs
 
@@ -16,7 +16,12 @@ from telemetry.core.outcome import Counts
 from telemetry.core.reading import HOUR_US, Key, to_instant
 from telemetry.queue.batches import ClaimedBatch
 from telemetry.store.db.connection import Connection
-from telemetry.store.db.sql import query
+from telemetry.store.db.sql import Queries
+
+
+class Sql(Queries):
+    insert_batch: LiteralString
+    batch_line: LiteralString
 
 
 class AlreadyStoredError(Exception):
@@ -47,7 +52,7 @@ def insert_batch(
     Raises `AlreadyStoredError` or `BatchSplitError`; the transaction must be rolled back then.
     """
     inserted = connection.execute(
-        query("insert_batch"),
+        Sql.insert_batch,
         {
             "id": batch.id,
             "source": batch.source,
@@ -58,7 +63,7 @@ def insert_batch(
         },
     ).fetchone()
     if inserted is None:
-        line: Any = connection.execute(query("batch_line"), {"id": batch.id}).fetchall()
+        line: Any = connection.execute(Sql.batch_line, {"id": batch.id}).fetchall()
         raise explain_line(batch, dict(line))
 
 
@@ -105,7 +110,7 @@ def enter_split(
 
 def is_batch_stored(connection: Connection, batch_id: str) -> bool:
     """Whether the ledger holds the batch, whole or in parts; that it was split says nothing yet."""
-    line: Any = connection.execute(query("batch_line"), {"id": batch_id}).fetchall()
+    line: Any = connection.execute(Sql.batch_line, {"id": batch_id}).fetchall()
     return any(
         second_part is None or (line_id != batch_id and line_id.startswith(batch_id))
         for line_id, second_part in line

@@ -1,9 +1,14 @@
 """Note which gateways were heard of, at most every few seconds each."""
 
 from datetime import datetime
+from typing import LiteralString
 
 from telemetry.store.db.connection import Connection
-from telemetry.store.db.sql import query
+from telemetry.store.db.sql import Queries
+
+
+class Sql(Queries):
+    update_presence: LiteralString
 
 
 class Presence:
@@ -26,7 +31,7 @@ class Presence:
         if not due:
             return
         connection.execute(
-            query("update_presence"),
+            Sql.update_presence,
             {
                 "gateway_ids": list(due),
                 "seen_ats": list(due.values()),

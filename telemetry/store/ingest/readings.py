@@ -1,7 +1,7 @@
 """Store readings, each key once: straight COPY, and the careful way when a key stands already."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, LiteralString
 
 from telemetry.core.reading import (
     Key,
@@ -12,8 +12,13 @@ from telemetry.core.reading import (
     to_ten_thousandths,
 )
 from telemetry.store.db.connection import Connection
-from telemetry.store.db.sql import query
+from telemetry.store.db.sql import Queries
 from telemetry.store.ingest.binary_copy import COLUMNS, pack_rows
+
+
+class Sql(Queries):
+    insert_incoming: LiteralString
+    stored_values: LiteralString
 
 
 def insert_readings(
@@ -48,12 +53,12 @@ def _insert_carefully(
         "CREATE TEMPORARY TABLE IF NOT EXISTS reading_incoming (LIKE reading) ON COMMIT DELETE ROWS"
     )
     _copy(connection, "reading_incoming", content)
-    result: Iterable[Any] = connection.execute(query("insert_incoming"))
+    result: Iterable[Any] = connection.execute(Sql.insert_incoming)
     inserted = {(device_id, to_microseconds(time)) for device_id, time in result}
     missing = [key for key in map(key_of, rows) if key not in inserted]
     times = [to_instant(time_us) for _, time_us in missing]
     standing: Iterable[Any] = connection.execute(
-        query("stored_values"),
+        Sql.stored_values,
         {
             "device_ids": [device_id for device_id, _ in missing],
             "times": times,

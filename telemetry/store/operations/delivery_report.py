@@ -5,14 +5,18 @@ duplicate if at least one was a duplicate, else dead-lettered. Readings and dead
 counted by themselves beside it. Every difference must be 0, also while messages flow.
 """
 
-from typing import Any
+from typing import Any, LiteralString
 
 from msgspec import Struct
 
 from telemetry.core.batch import list_above
 from telemetry.queue.batches import BatchQueue, PendingBatch
 from telemetry.store.db.connection import Connection
-from telemetry.store.db.sql import query
+from telemetry.store.db.sql import Queries
+
+
+class Sql(Queries):
+    report: LiteralString
 
 
 class Readings(Struct):
@@ -65,7 +69,7 @@ def read_report(
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
         connection.execute("SET LOCAL statement_timeout = 0")
         row: Any = connection.execute(
-            query("report"), {"seq": seen.received_batches, "pending": ids, "stems": stems}
+            Sql.report, {"seq": seen.received_batches, "pending": ids, "stems": stems}
         ).fetchone()
         rows = _count_rows(connection) if count_rows else None
     messages, stored, duplicate, rejected = row[0:4]

@@ -1,10 +1,16 @@
 """What the scheduled tasks do in the database."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, LiteralString
 
 from telemetry.store.db.connection import Connection
-from telemetry.store.db.sql import query
+from telemetry.store.db.sql import Queries
+
+
+class Sql(Queries):
+    mark_offline: LiteralString
+    fold_ledger: LiteralString
+
 
 RUNS_A_TASK = 10_000
 
@@ -12,7 +18,7 @@ RUNS_A_TASK = 10_000
 def mark_offline(connection: Connection, *, at: datetime, offline_after_s: int) -> int:
     """Set gateways offline that were silent at `at` (UTC), with an event each; how many."""
     row: Any = connection.execute(
-        query("mark_offline"), {"at": at, "offline_after_s": offline_after_s}
+        Sql.mark_offline, {"at": at, "offline_after_s": offline_after_s}
     ).fetchone()
     return int(row[0])
 
@@ -21,9 +27,7 @@ def fold_ledger(connection: Connection, *, before: datetime, pending: list[str])
     """Fold ledger rows stored before `before` into daily sums; how many batches. `pending`: ids of
     batches that are not finished."""
     stems = sorted({batch_id.partition(".")[0] for batch_id in pending})
-    row: Any = connection.execute(
-        query("fold_ledger"), {"before": before, "stems": stems}
-    ).fetchone()
+    row: Any = connection.execute(Sql.fold_ledger, {"before": before, "stems": stems}).fetchone()
     return int(row[0])
 
 

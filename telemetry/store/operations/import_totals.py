@@ -1,12 +1,17 @@
 """What the ledger says of one import."""
 
-from typing import Any
+from typing import Any, LiteralString
 
 from msgspec import Struct
 
 from telemetry.core.outcome import Counts
 from telemetry.store.db.connection import Connection
-from telemetry.store.db.sql import query
+from telemetry.store.db.sql import Queries
+
+
+class Sql(Queries):
+    import_books: LiteralString
+    import_reasons: LiteralString
 
 
 class ImportBooks(Struct, frozen=True):
@@ -23,6 +28,6 @@ class ImportBooks(Struct, frozen=True):
 
 def read_import(connection: Connection, prefix: str) -> ImportBooks:
     """The books of the batches whose ids begin with `prefix`. Raises `psycopg.Error`."""
-    row: Any = connection.execute(query("import_books"), {"prefix": prefix}).fetchone()
-    reasons: Any = connection.execute(query("import_reasons"), {"prefix": prefix}).fetchall()
+    row: Any = connection.execute(Sql.import_books, {"prefix": prefix}).fetchone()
+    reasons: Any = connection.execute(Sql.import_reasons, {"prefix": prefix}).fetchall()
     return ImportBooks(row[0], Counts(*row[1:10]), dict(reasons), row[10])

@@ -4,14 +4,19 @@ other, and both change several times a year."""
 from bisect import bisect
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
-from typing import Any
+from typing import Any, LiteralString
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import psycopg
 from msgspec import Struct
 
 from telemetry.store.db.connection import Connection
-from telemetry.store.db.sql import query
+from telemetry.store.db.sql import Queries
+
+
+class Sql(Queries):
+    zone_offset_differs: LiteralString
+
 
 PAST = timedelta(days=3_653)
 COMING = timedelta(days=1_827)
@@ -44,7 +49,9 @@ class ZoneDifference(Struct, frozen=True):
 
 def compare_zones(connection: Connection, *, now: datetime) -> list[ZoneDifference]:
     """Compare the zones of all accounts, ten years back and five ahead. Raises `psycopg.Error`."""
-    rows: Any = connection.execute(query("account_zones")).fetchall()
+    rows: Any = connection.execute(
+        "SELECT DISTINCT time_zone FROM account ORDER BY time_zone"
+    ).fetchall()
     since, until = int((now - PAST).timestamp()), int((now + COMING).timestamp())
     found = (_compare(connection, name, since=since, until=until) for (name,) in rows)
     return [difference for difference in found if difference is not None]
@@ -89,7 +96,7 @@ def _find_first(
         "instants": instants,
         "offsets": [_offset_s(zone, at) for at in instants],
     }
-    row: Any = connection.execute(query("zone_offset_differs"), given).fetchone()
+    row: Any = connection.execute(Sql.zone_offset_differs, given).fetchone()
     return row and (row[0], row[1])
 
 

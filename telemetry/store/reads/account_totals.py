@@ -9,9 +9,11 @@ account's own.
 from collections.abc import Collection
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from typing import LiteralString
 
 from msgspec import Struct
 
+from telemetry.store.db.sql import Queries
 from telemetry.store.reads.device_series import (
     LONGEST_DAYS,
     PeriodError,
@@ -19,6 +21,15 @@ from telemetry.store.reads.device_series import (
     check_instants,
     fetch_rows,
 )
+
+
+class Sql(Queries):
+    compare_devices: LiteralString
+    account_days: LiteralString
+    account_months: LiteralString
+    hours_of_account: LiteralString
+    top_consumers: LiteralString
+
 
 MOST_DEVICES = 100
 LONGEST_ACCOUNT_HOURS = timedelta(days=2)
@@ -79,7 +90,7 @@ def compare_devices(
     if len(devices) > MOST_DEVICES:
         raise PeriodError(f"device_ids: {len(devices)} devices: expected at most {MOST_DEVICES}")
     given = {"account": account_id, "devices": devices, "first": first, "until": until}
-    return [DevicePeriod(*row) for row in fetch_rows("compare_devices", given)]
+    return [DevicePeriod(*row) for row in fetch_rows(Sql.compare_devices, given)]
 
 
 def read_account_days(account_id: int, *, first: date, until: date) -> list[AccountTotal]:
@@ -89,7 +100,7 @@ def read_account_days(account_id: int, *, first: date, until: date) -> list[Acco
     """
     check_days(first, until, longest=LONGEST_ACCOUNT_DAYS)
     given = {"account": account_id, "first": first, "until": until}
-    return [AccountTotal(*row) for row in fetch_rows("account_days", given)]
+    return [AccountTotal(*row) for row in fetch_rows(Sql.account_days, given)]
 
 
 def read_account_months(account_id: int, *, first: date, until: date) -> list[AccountTotal]:
@@ -100,7 +111,7 @@ def read_account_months(account_id: int, *, first: date, until: date) -> list[Ac
     """
     check_days(first, until, longest=LONGEST_ACCOUNT_MONTHS)
     given = {"account": account_id, "first": first, "until": until}
-    return [AccountTotal(*row) for row in fetch_rows("account_months", given)]
+    return [AccountTotal(*row) for row in fetch_rows(Sql.account_months, given)]
 
 
 def read_account_hours(
@@ -113,7 +124,7 @@ def read_account_hours(
     """
     check_instants(since, until, longest=LONGEST_ACCOUNT_HOURS)
     given = {"account": account_id, "since": since, "until": until, "first": first, "last": last}
-    return dict(fetch_rows("hours_of_account", given))
+    return dict(fetch_rows(Sql.hours_of_account, given))
 
 
 def find_top_consumers(
@@ -135,5 +146,5 @@ def find_top_consumers(
     given = {
         "account": account_id, "unit": unit, "first": first, "until": until, "devices": devices,
     }  # fmt: skip
-    rows = fetch_rows("top_consumers", {**given, "rows": min(most, MOST_DEVICES)})
+    rows = fetch_rows(Sql.top_consumers, {**given, "rows": min(most, MOST_DEVICES)})
     return [Consumer(*row) for row in rows]

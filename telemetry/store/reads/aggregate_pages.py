@@ -9,8 +9,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, LiteralString, NamedTuple, TypeVar
 
+from telemetry.store.db.sql import Queries
 from telemetry.store.reads.device_series import (
     LONGEST_DAYS,
     LONGEST_HOURS,
@@ -19,6 +20,13 @@ from telemetry.store.reads.device_series import (
     check_instants,
     fetch_rows,
 )
+
+
+class Sql(Queries):
+    page_hours: LiteralString
+    page_days: LiteralString
+    page_months: LiteralString
+
 
 MOST_DEVICES_A_STEP = 64
 GROWTH = 4
@@ -69,18 +77,18 @@ class Series(Generic[Row]):
     """What is read page by page. `longest`: the longest period. `hours_each`: at the least, between
     two rows of a device."""
 
-    name: str
+    statement: str
     make: Callable[..., Row]
     check: Callable[..., None]
     longest: timedelta
     hours_each: int
 
 
-HOURS = Series("page_hours", Figures, check_instants, LONGEST_HOURS, 1)
+HOURS = Series(Sql.page_hours, Figures, check_instants, LONGEST_HOURS, 1)
 """UTC hours that begin in [since, until), which are instants."""
-DAYS = Series("page_days", Figures, check_days, LONGEST_DAYS, 24)
+DAYS = Series(Sql.page_days, Figures, check_days, LONGEST_DAYS, 24)
 """Local days in [since, until), which are days."""
-MONTHS = Series("page_months", Month, check_days, LONGEST_MONTHS, 24 * 28)
+MONTHS = Series(Sql.page_months, Month, check_days, LONGEST_MONTHS, 24 * 28)
 """Billing months that begin in [since, until), which are days."""
 
 
@@ -106,6 +114,6 @@ def read_page(
             "account": account_id, "devices": left[:step], "since": since, "until": until,
             "device": device_id, "at": at, "rows": rows - len(page),
         }  # fmt: skip
-        page += [series.make(*row) for row in fetch_rows(series.name, given)]
+        page += [series.make(*row) for row in fetch_rows(series.statement, given)]
         left, step = left[step:], min(step * GROWTH, MOST_DEVICES_A_STEP)
     return page

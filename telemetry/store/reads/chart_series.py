@@ -8,10 +8,11 @@ from collections import defaultdict
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, LiteralString
 
 from msgspec import Struct
 
+from telemetry.store.db.sql import Queries
 from telemetry.store.reads.device_series import (
     LONGEST_DAYS,
     LONGEST_HOURS,
@@ -20,6 +21,14 @@ from telemetry.store.reads.device_series import (
     check_instants,
     fetch_rows,
 )
+
+
+class Sql(Queries):
+    line_hours: LiteralString
+    line_days: LiteralString
+    line_minutes: LiteralString
+    line_readings: LiteralString
+
 
 MOST_LINES = 12
 LONGEST_RAW = timedelta(hours=25)
@@ -56,7 +65,7 @@ def read_line_hours(
     Raises `PeriodError`.
     """
     check_instants(since, until, longest=LONGEST_HOURS)
-    return _read_lines("line_hours", account_id, device_ids, since, until)
+    return _read_lines(Sql.line_hours, account_id, device_ids, since, until)
 
 
 def read_line_days(
@@ -67,7 +76,7 @@ def read_line_days(
     Raises `PeriodError`.
     """
     check_days(first, until, longest=LONGEST_DAYS)
-    return _read_lines("line_days", account_id, device_ids, first, until)
+    return _read_lines(Sql.line_days, account_id, device_ids, first, until)
 
 
 def read_line_minutes(
@@ -76,7 +85,7 @@ def read_line_minutes(
     """Minutes with readings (at most 25 hours), from the raw readings. Raises `PeriodError`."""
     check_instants(since, until, longest=LONGEST_RAW)
     given = {"account": account_id, "device": device_id, "since": since, "until": until}
-    return [Sample(*row) for row in fetch_rows("line_minutes", given)]
+    return [Sample(*row) for row in fetch_rows(Sql.line_minutes, given)]
 
 
 def read_line_readings(
@@ -88,16 +97,16 @@ def read_line_readings(
     """
     check_instants(since, until, longest=LONGEST_RAW)
     given = {"account": account_id, "device": device_id, "since": since, "until": until}
-    return fetch_rows("line_readings", {**given, "rows": MOST_READINGS + 1})
+    return fetch_rows(Sql.line_readings, {**given, "rows": MOST_READINGS + 1})
 
 
 def _read_lines(
-    name: str, account_id: int, device_ids: Sequence[int], since: Any, until: Any
+    statement: str, account_id: int, device_ids: Sequence[int], since: Any, until: Any
 ) -> Lines:
     if len(device_ids) > MOST_LINES:
         raise PeriodError(f"device_ids: {len(device_ids)} devices: expected at most {MOST_LINES}")
     lines: Lines = defaultdict(list)
     given = {"account": account_id, "devices": list(device_ids), "since": since, "until": until}
-    for device_id, *sample in fetch_rows(name, {**given, "rows": _MOST_ROWS}):
+    for device_id, *sample in fetch_rows(statement, {**given, "rows": _MOST_ROWS}):
         lines[device_id].append(Sample(*sample))
     return dict(lines)

@@ -1,10 +1,21 @@
 """What became of one device in an account: its first day, what was refused of it."""
 
 from datetime import date, datetime
+from typing import LiteralString
 
 from msgspec import Struct
 
+from telemetry.store.db.sql import Queries
 from telemetry.store.reads.device_series import fetch_rows
+
+_FIRST_DAY = (
+    "SELECT min(day) FROM daily_aggregate WHERE account_id = %(account)s AND device_id = %(device)s"
+)
+
+
+class Sql(Queries):
+    device_dead_letters: LiteralString
+
 
 MOST_LOOKED_AT = 5_000
 
@@ -21,7 +32,7 @@ class Refused(Struct, frozen=True):
 
 def find_first_day(account_id: int, *, device_id: int) -> date | None:
     """The first local day on which the device has readings in the account."""
-    [row] = fetch_rows("first_day", {"account": account_id, "device": device_id})
+    [row] = fetch_rows(_FIRST_DAY, {"account": account_id, "device": device_id})
     day: date | None = row[0]
     return day
 
@@ -31,4 +42,4 @@ def read_refused(account_id: int, *, mac: str, code: str, most: int) -> list[Ref
     given = {
         "account": account_id, "mac": mac, "code": code, "rows": most, "looked_at": MOST_LOOKED_AT,
     }  # fmt: skip
-    return [Refused(*row) for row in fetch_rows("device_dead_letters", given)]
+    return [Refused(*row) for row in fetch_rows(Sql.device_dead_letters, given)]

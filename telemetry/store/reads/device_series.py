@@ -7,13 +7,22 @@ answered is as old as the last refresh, silences excepted.
 
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 from django.db import connection
 from msgspec import Struct
 
-from telemetry.store.db.sql import query
+from telemetry.store.db.sql import Queries
+
+
+class Sql(Queries):
+    series_hours: LiteralString
+    series_days: LiteralString
+    series_months: LiteralString
+    gap_hours: LiteralString
+    silences: LiteralString
+
 
 HOUR = timedelta(hours=1)
 LONGEST_HOURS = timedelta(days=93)
@@ -65,7 +74,7 @@ def read_hours(account_id: int, *, device_id: int, since: datetime, until: datet
     """
     check_instants(since, until, longest=LONGEST_HOURS)
     given = {"account": account_id, "device": device_id, "since": since, "until": until}
-    return [Point(*row) for row in fetch_rows("series_hours", given)]
+    return [Point(*row) for row in fetch_rows(Sql.series_hours, given)]
 
 
 def read_days(account_id: int, *, device_id: int, first: date, until: date) -> list[Point]:
@@ -76,7 +85,7 @@ def read_days(account_id: int, *, device_id: int, first: date, until: date) -> l
     """
     check_days(first, until, longest=LONGEST_DAYS)
     given = {"account": account_id, "device": device_id, "first": first, "until": until}
-    return [Point(*row) for row in fetch_rows("series_days", given)]
+    return [Point(*row) for row in fetch_rows(Sql.series_days, given)]
 
 
 def read_months(account_id: int, *, device_id: int, first: date, until: date) -> list[Point]:
@@ -86,7 +95,7 @@ def read_months(account_id: int, *, device_id: int, first: date, until: date) ->
     """
     check_days(first, until, longest=LONGEST_MONTHS)
     given = {"account": account_id, "device": device_id, "first": first, "until": until}
-    return [Point(*row) for row in fetch_rows("series_months", given)]
+    return [Point(*row) for row in fetch_rows(Sql.series_months, given)]
 
 
 def find_gaps(account_id: int, *, device_id: int, since: datetime, until: datetime) -> list[Gap]:
@@ -102,7 +111,7 @@ def find_gaps(account_id: int, *, device_id: int, since: datetime, until: dateti
     if begin >= end:
         return []
     given = {"account": account_id, "device": device_id, "since": begin, "until": end}
-    return [Gap(*row) for row in fetch_rows("gap_hours", given)]
+    return [Gap(*row) for row in fetch_rows(Sql.gap_hours, given)]
 
 
 def find_silences(
@@ -116,15 +125,15 @@ def find_silences(
     """
     check_instants(since, until, longest=LONGEST_SILENCES)
     given = {"account": account_id, "device": device_id, "since": since, "until": until}
-    return [Gap(*row) for row in fetch_rows("silences", {**given, "over_s": over_s})]
+    return [Gap(*row) for row in fetch_rows(Sql.silences, {**given, "over_s": over_s})]
 
 
-def fetch_rows(name: str, given: dict[str, Any]) -> list[Any]:
-    """The rows of a named query, at most `MOST_ROWS`. Instants are in UTC."""
+def fetch_rows(statement: str, given: dict[str, Any]) -> list[Any]:
+    """The rows of a query, at most `MOST_ROWS`. Instants are in UTC."""
     with connection.cursor() as cursor:
         # Django reads instants in Python: two thirds of the time that a chart's rows took.
         cursor.cursor.adapters.register_loader("timestamptz", _InstantLoader)
-        cursor.execute(query(name), {"rows": MOST_ROWS, **given})
+        cursor.execute(statement, {"rows": MOST_ROWS, **given})
         return list(cursor.fetchall())
 
 

@@ -4,10 +4,17 @@ One cheap question, which every open page asks every few seconds.
 """
 
 from datetime import datetime
+from typing import LiteralString
 
 from msgspec import Struct
 
+from telemetry.store.db.sql import Queries
 from telemetry.store.reads.device_series import fetch_rows
+
+
+class Sql(Queries):
+    freshness: LiteralString
+
 
 SETTLE_S = 65
 """`last_seen` lags behind what was stored by up to PRESENCE_INTERVAL_S, which is at most 60."""
@@ -53,7 +60,7 @@ class Freshness(Struct, frozen=True):
 
 def read_freshness(account_id: int) -> Freshness:
     """The state of an account's data."""
-    [row] = fetch_rows("freshness", {"account": account_id})
+    [row] = fetch_rows(Sql.freshness, {"account": account_id})
     return Freshness(*row)
 
 

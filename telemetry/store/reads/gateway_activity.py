@@ -3,10 +3,18 @@
 from collections.abc import Collection
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import LiteralString
 
 from msgspec import Struct
 
+from telemetry.store.db.sql import Queries
 from telemetry.store.reads.device_series import MOST_ROWS, fetch_rows
+
+
+class Sql(Queries):
+    presence_spans: LiteralString
+    pending_letters: LiteralString
+
 
 MICROSECOND = timedelta(microseconds=1)
 MOST_LETTERS = 1_000
@@ -28,7 +36,7 @@ def read_presence(gateway_id: int, *, since: datetime, until: datetime) -> list[
     that the gateway is the account's.
     """
     given = {"gateway": gateway_id, "since": since, "until": until, "rows": MOST_ROWS}
-    rows = fetch_rows("presence_spans", given)
+    rows = fetch_rows(Sql.presence_spans, given)
     return [Span(kind == "online", start, end) for kind, start, end in rows]
 
 
@@ -44,4 +52,4 @@ def measure_uptime(spans: Collection[Span]) -> Decimal | None:
 def count_waiting_letters(account_id: int, *, macs: Collection[str]) -> dict[str, int]:
     """The account's pending dead letters by MAC, of those that have any; at most `MOST_LETTERS`."""
     given = {"account": account_id, "macs": sorted(macs), "most": MOST_LETTERS}
-    return dict(fetch_rows("pending_letters", given))
+    return dict(fetch_rows(Sql.pending_letters, given))

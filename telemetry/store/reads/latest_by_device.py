@@ -3,10 +3,18 @@
 from collections.abc import Collection
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from typing import LiteralString
 
 from msgspec import Struct
 
+from telemetry.store.db.sql import Queries
 from telemetry.store.reads.device_series import PeriodError, fetch_rows
+
+
+class Sql(Queries):
+    newest_days: LiteralString
+    newest_readings: LiteralString
+
 
 MOST_DEVICES = 100
 RECENT = timedelta(days=2)
@@ -39,7 +47,7 @@ def read_newest(
     silent = [device_id for device_id in devices if device_id not in found]
     if silent:
         given = {"account": account_id, "device_ids": silent}
-        days: dict[int, date] = dict(fetch_rows("newest_days", given))
+        days: dict[int, date] = dict(fetch_rows(Sql.newest_days, given))
         if days:
             first, last = min(days.values()), max(days.values()) + timedelta(days=1)
             period = {"since": _start(first) - DAY_SHIFT, "until": _start(last) + DAY_SHIFT}
@@ -51,7 +59,7 @@ def _read(
     account_id: int, device_ids: list[int], *, since: datetime, until: datetime
 ) -> dict[int, NewestReading]:
     given = {"account": account_id, "device_ids": device_ids, "since": since, "until": until}
-    rows = fetch_rows("newest_readings", given)
+    rows = fetch_rows(Sql.newest_readings, given)
     return {device_id: NewestReading(*reading) for device_id, *reading in rows}
 
 

@@ -3,10 +3,17 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import LiteralString
 
 from msgspec import Struct
 
+from telemetry.store.db.sql import Queries
 from telemetry.store.reads.device_series import fetch_rows
+
+
+class Sql(Queries):
+    latest_readings: LiteralString
+
 
 MOST_LATEST = 100
 CANDIDATES = 400
@@ -42,7 +49,7 @@ def read_latest(
         "rows": most,
     }
     for span in SPANS:
-        rows = fetch_rows("latest_readings", {**given, "since": now - span})
+        rows = fetch_rows(Sql.latest_readings, {**given, "since": now - span})
         found = [LatestReading(*row) for row in rows]
         if len(found) >= most:
             break

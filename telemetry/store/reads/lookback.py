@@ -6,10 +6,16 @@ back over a minute, an hour, a day, until it has enough rows.
 
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import LiteralString
 
 from django.db import connection
 
-from telemetry.store.db.sql import query
+from telemetry.store.db.sql import Queries
+
+
+class Sql(Queries):
+    recent_readings: LiteralString
+
 
 SPANS = tuple(
     timedelta(**span)
@@ -33,7 +39,7 @@ def find_recent_span(
             if span >= longest:
                 break
             given = {"rows": rows, "span_s": span.total_seconds(), "device_ids": ids}
-            cursor.execute(query("recent_readings"), given)
+            cursor.execute(Sql.recent_readings, given)
             found = cursor.fetchone()
             if found and found[0] >= rows:
                 return span

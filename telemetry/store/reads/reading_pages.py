@@ -9,11 +9,17 @@ device)`: rows that come meanwhile shift nothing, and nothing is held open betwe
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any, LiteralString, NamedTuple
 
 from django.db import connection
 
-from telemetry.store.db.sql import query
+from telemetry.store.db.sql import Queries
+
+
+class Sql(Queries):
+    readings_forward: LiteralString
+    readings_backward: LiteralString
+
 
 USUAL_INTERVAL_S = 60.0
 """A guess at how often a device sends, for the first window."""
@@ -147,7 +153,7 @@ class ReadingWalk:
     def _fetch(self, *, low: datetime, high: datetime, rows: int, most: int) -> list[Any]:
         with connection.cursor() as cursor:
             cursor.execute(
-                query("readings_backward" if self._is_backward else "readings_forward"),
+                Sql.readings_backward if self._is_backward else Sql.readings_forward,
                 {
                     "account": self._account_id,
                     "devices": self._device_ids,

@@ -3,13 +3,21 @@
 import json
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, LiteralString
 
 from msgspec import Struct, field
 
 from telemetry.store.db.connection import Connection
 from telemetry.store.db.edition import read_edition
-from telemetry.store.db.sql import query
+from telemetry.store.db.sql import Queries
+
+
+class Sql(Queries):
+    judge_differences: LiteralString
+    list_differences: LiteralString
+    note_differences: LiteralString
+    delete_extra: LiteralString
+    delete_extra_hours: LiteralString
 
 
 class Difference(Struct, frozen=True):
@@ -39,7 +47,7 @@ class Judged(Struct):
 def judge_differences(connection: Connection, *, limit: int) -> Judged:
     """Tell differences from what waits or cannot be known, in the slice's own snapshot."""
     judged = Judged()
-    connection.execute(query("judge_differences"))
+    connection.execute(Sql.judge_differences)
     rows: Any = connection.execute(
         "SELECT verdict, relation, count(*) FROM difference GROUP BY 1, 2"
     ).fetchall()
@@ -49,7 +57,7 @@ def judge_differences(connection: Connection, *, limit: int) -> Judged:
         else:
             judged.excused[verdict] = judged.excused.get(verdict, 0) + count
     if judged.by_relation:
-        told: Any = connection.execute(query("list_differences"), {"limit": limit}).fetchall()
+        told: Any = connection.execute(Sql.list_differences, {"limit": limit}).fetchall()
         judged.examples = [_as_difference(row) for row in told]
     return judged
 
@@ -59,11 +67,11 @@ def repair_differences(
 ) -> None:
     """Note the hours of what differs for the refresh, and delete rows that are too many."""
     bounds = {"start": span[0], "end": span[1]}
-    connection.execute(query("note_differences"), bounds, prepare=False)
-    connection.execute(query("delete_extra"))
+    connection.execute(Sql.note_differences, bounds, prepare=False)
+    connection.execute(Sql.delete_extra)
     with connection.cursor() as cursor:
         if read_edition(cursor) == "apache":
-            cursor.execute(query("delete_extra_hours"))
+            cursor.execute(Sql.delete_extra_hours)
             return
     rows: Any = connection.execute(
         "SELECT DISTINCT starts_at FROM difference "

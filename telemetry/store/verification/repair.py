@@ -1,6 +1,7 @@
 """Repair aggregates that are not as the readings say: note, refresh, settle books, look again."""
 
 from collections.abc import Callable
+from typing import LiteralString
 
 from msgspec import Struct
 
@@ -8,9 +9,19 @@ from telemetry.store.aggregates.dirty import begin_step
 from telemetry.store.aggregates.refresh import RefreshBusyError, Refreshed, refresh_aggregates
 from telemetry.store.db.connection import Connection
 from telemetry.store.db.locks import Lock, hold_lock
-from telemetry.store.db.sql import query
-from telemetry.store.verification.run import Scope, Verification, list_slices, verify_aggregates
-from telemetry.store.verification.slices import choose_devices
+from telemetry.store.db.sql import Queries
+from telemetry.store.verification.run import (
+    Scope,
+    Verification,
+    create_tables,
+    list_slices,
+    verify_aggregates,
+)
+from telemetry.store.verification.slices import choose_devices, compare_books
+
+
+class Sql(Queries):
+    settle_books: LiteralString
 
 
 class Repaired(Struct):
@@ -49,10 +60,10 @@ def repair_aggregates(
 
 def settle_books(connection: Connection, scope: Scope) -> None:
     """Make closed total and adjustments of closed months add up to the live total."""
-    connection.execute(query("verify_tables"))
+    create_tables(connection)
     for piece in list_slices(connection, scope):
         if piece.kind == "months":
             with begin_step(connection):
                 choose_devices(connection, piece, account_id=scope.account_id)
-                connection.execute(query("differ_books"), {"month": piece.day})
-                connection.execute(query("settle_books"))
+                compare_books(connection, piece.day)
+                connection.execute(Sql.settle_books)

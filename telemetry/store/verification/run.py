@@ -9,7 +9,7 @@ aggregates, or its hour is noted, and then a difference there waits. Nobody is h
 import time
 from collections.abc import Callable
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, LiteralString
 
 from msgspec import Struct, field
 
@@ -17,10 +17,18 @@ from telemetry.core.consumption import month_of
 from telemetry.store.aggregates.hours import force_community
 from telemetry.store.db.connection import Connection
 from telemetry.store.db.locks import Lock, hold_lock
-from telemetry.store.db.sql import query
+from telemetry.store.db.sql import Queries
 from telemetry.store.retention.chunks import read_horizon
 from telemetry.store.verification.diff import Difference
 from telemetry.store.verification.slices import Found, Slice, verify_slice
+
+
+class Sql(Queries):
+    verify_tables: LiteralString
+    verify_slices: LiteralString
+    verify_outside: LiteralString
+    list_refused: LiteralString
+
 
 EXAMPLES = 50
 DAY = timedelta(days=1)
@@ -84,7 +92,7 @@ def verify_aggregates(
     `VerifyBusyError`, `psycopg.Error`.
     """
     with hold_lock(connection, Lock.VERIFY, busy=VerifyBusyError):
-        connection.execute(query("verify_tables"))
+        create_tables(connection)
         found = so_far or _begin(connection, scope, examples=examples)
         slices = list_slices(connection, scope)
         begin = found.next_slice
@@ -108,9 +116,14 @@ def verify_aggregates(
         return found
 
 
+def create_tables(connection: Connection) -> None:
+    """The temporary tables in which a slice is compared."""
+    connection.execute(Sql.verify_tables)
+
+
 def list_slices(connection: Connection, scope: Scope) -> list[Slice]:
     """The slices in which there is anything, hours first."""
-    rows: Any = connection.execute(query("verify_slices")).fetchall()
+    rows: Any = connection.execute(Sql.verify_slices).fetchall()
     chosen = [
         day.date()
         for (day,) in rows
@@ -132,8 +145,8 @@ def list_slices(connection: Connection, scope: Scope) -> list[Slice]:
 
 def _begin(connection: Connection, scope: Scope, *, examples: int) -> Verification:
     given = {"account_id": scope.account_id, "limit": examples}
-    row: Any = connection.execute(query("verify_outside"), given).fetchone()
-    rows: Any = connection.execute(query("list_refused"), given).fetchall()
+    row: Any = connection.execute(Sql.verify_outside, given).fetchone()
+    rows: Any = connection.execute(Sql.list_refused, given).fetchall()
     return Verification(
         skipped_hours=row[0], refused_hours=row[1], refused_examples=[text for (text,) in rows]
     )
