@@ -16,7 +16,7 @@ from telemetry.queue.batches import BatchQueue
 from telemetry.queue.tasks import count_waiting
 from telemetry.store.db.connection import Connection, open_connection
 from telemetry.store.db.locks import Lock, unlock, wait_for_lock
-from tests.integration.test_verification import Site, sites  # noqa: F401 - a fixture
+from tests.integration.store.test_verification import Site, sites  # noqa: F401 - a fixture
 from workers.maintenance import keep_storage, verify_aggregates
 
 pytestmark = pytest.mark.integration

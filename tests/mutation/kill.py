@@ -27,7 +27,7 @@ BRIDGE_TESTS = (
     *(f"{BRIDGE}bridge{part}.py" for part in ("", "_rounds", "_reports", "_life")),
     *(f"{BRIDGE}{name}.py" for name in ("collector", "sender", "backpressure")),
 )
-TESTS = ("tests/unit/test_ledger.py", "tests/unit/queue", "tests/unit/workers")
+TESTS = ("tests/unit/store/test_ledger.py", "tests/unit/queue", "tests/unit/workers")
 # The simulation has a session of its own: what reads sockets is for the tests that do.
 READS_SOCKETS = ("ingest_bridge/session.py", "ingest_bridge/bulk.py")
 SEEDS = range(200)

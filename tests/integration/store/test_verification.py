@@ -34,7 +34,7 @@ from telemetry.store.verification.run import (
     verify_aggregates,
 )
 from tests.consumption import Site, put, read, register, replace_register
-from tests.integration.test_consumption import draw_sites
+from tests.integration.store.test_consumption import draw_sites
 
 pytestmark = pytest.mark.integration
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from telemetry.store.db.locks import Lock
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 CODE = ("config", "telemetry", "ingest_bridge", "workers", "compose")
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from telemetry.store.db.sql import QueryNameError
 
-TELEMETRY = Path(__file__).parents[2] / "telemetry"
+TELEMETRY = Path(__file__).parents[3] / "telemetry"
 FILES = sorted(
     path for path in TELEMETRY.rglob("*.sql") if not path.is_relative_to(TELEMETRY / "sql")
 )

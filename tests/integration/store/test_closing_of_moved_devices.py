@@ -14,7 +14,7 @@ from telemetry.store.db.connection import Connection
 from telemetry.store.retention.chunks import move_horizon
 from telemetry.store.verification.run import verify_aggregates
 from tests.consumption import Site, read, register
-from tests.integration.test_moves import MINUTE, NOW, START, store
+from tests.integration.store.test_moved_devices import MINUTE, NOW, START, store
 
 pytestmark = pytest.mark.integration
 
