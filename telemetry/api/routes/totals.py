@@ -21,7 +21,7 @@ from telemetry.store.reads.account_totals import (
     read_account_days,
     read_account_months,
 )
-from telemetry.store.reads.device_series import MOST_ROWS
+from telemetry.store.reads.bounds import MOST_ROWS
 
 MONTH, YEAR = timedelta(days=31), timedelta(days=366)
 

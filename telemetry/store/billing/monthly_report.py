@@ -14,7 +14,7 @@ from django.db import connection, transaction
 from msgspec import Struct
 
 from telemetry.store.db.sql import Queries
-from telemetry.store.reads.device_series import check_days
+from telemetry.store.reads.bounds import check_days
 
 
 class Sql(Queries):

@@ -14,7 +14,7 @@ from typing import LiteralString
 from msgspec import Struct
 
 from telemetry.store.db.sql import Queries
-from telemetry.store.reads.device_series import (
+from telemetry.store.reads.bounds import (
     LONGEST_DAYS,
     PeriodError,
     check_days,

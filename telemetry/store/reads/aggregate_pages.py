@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any, Generic, LiteralString, NamedTuple, TypeVar
 
 from telemetry.store.db.sql import Queries
-from telemetry.store.reads.device_series import (
+from telemetry.store.reads.bounds import (
     LONGEST_DAYS,
     LONGEST_HOURS,
     LONGEST_MONTHS,

@@ -13,7 +13,7 @@ from typing import Any, LiteralString
 from msgspec import Struct
 
 from telemetry.store.db.sql import Queries
-from telemetry.store.reads.device_series import (
+from telemetry.store.reads.bounds import (
     LONGEST_DAYS,
     LONGEST_HOURS,
     PeriodError,

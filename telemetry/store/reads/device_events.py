@@ -6,7 +6,7 @@ from typing import LiteralString
 from msgspec import Struct
 
 from telemetry.store.db.sql import Queries
-from telemetry.store.reads.device_series import fetch_rows
+from telemetry.store.reads.bounds import fetch_rows
 
 _FIRST_DAY = (
     "SELECT min(day) FROM daily_aggregate WHERE account_id = %(account)s AND device_id = %(device)s"

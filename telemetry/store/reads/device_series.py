@@ -7,13 +7,19 @@ answered is as old as the last refresh, silences excepted.
 
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from typing import Any, LiteralString
+from typing import LiteralString
 
-import psycopg
-from django.db import connection
 from msgspec import Struct
 
 from telemetry.store.db.sql import Queries
+from telemetry.store.reads.bounds import (
+    LONGEST_DAYS,
+    LONGEST_HOURS,
+    LONGEST_MONTHS,
+    check_days,
+    check_instants,
+    fetch_rows,
+)
 
 
 class Sql(Queries):
@@ -25,22 +31,9 @@ class Sql(Queries):
 
 
 HOUR = timedelta(hours=1)
-LONGEST_HOURS = timedelta(days=93)
-LONGEST_DAYS = timedelta(days=1_830)
-LONGEST_MONTHS = timedelta(days=18_300)
 LONGEST_GAPS = timedelta(days=366)
 LONGEST_SILENCES = timedelta(days=7)
-MOST_ROWS = 5_000
-"""No answer is longer. Series never reach it, within their longest period."""
-
-_InstantLoader = psycopg.adapters.get_loader(
-    psycopg.adapters.types["timestamptz"].oid, psycopg.pq.Format.TEXT
-)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-class PeriodError(ValueError):
-    """The period cannot be asked for; the text is one line and says which can."""
 
 
 class Point(Struct, frozen=True):
@@ -126,34 +119,3 @@ def find_silences(
     check_instants(since, until, longest=LONGEST_SILENCES)
     given = {"account": account_id, "device": device_id, "since": since, "until": until}
     return [Gap(*row) for row in fetch_rows(Sql.silences, {**given, "over_s": over_s})]
-
-
-def fetch_rows(statement: str, given: dict[str, Any]) -> list[Any]:
-    """The rows of a query, at most `MOST_ROWS`. Instants are in UTC."""
-    with connection.cursor() as cursor:
-        # Django reads instants in Python: two thirds of the time that a chart's rows took.
-        cursor.cursor.adapters.register_loader("timestamptz", _InstantLoader)
-        cursor.execute(statement, {"rows": MOST_ROWS, **given})
-        return list(cursor.fetchall())
-
-
-def check_instants(since: datetime, until: datetime, *, longest: timedelta) -> None:
-    """Raise `PeriodError` unless both are aware, in order and at most `longest` apart."""
-    for instant in (since, until):
-        if instant.utcoffset() is None:
-            raise PeriodError(f"period: {instant} has no time zone: expected one")
-    _check(since.astimezone(UTC), until.astimezone(UTC), longest=longest)
-
-
-def check_days(first: date, until: date, *, longest: timedelta) -> None:
-    """Raise `PeriodError` unless the days are in order and at most `longest` apart."""
-    _check(first, until, longest=longest)
-
-
-def _check(start: Any, end: Any, *, longest: timedelta) -> None:
-    if end <= start:
-        raise PeriodError(f"period: {start} to {end} is empty: expected an end after the start")
-    if end - start > longest:
-        raise PeriodError(
-            f"period: {start} to {end} is too long: expected at most {longest.days} days"
-        )

@@ -9,7 +9,7 @@ from typing import LiteralString
 from msgspec import Struct
 
 from telemetry.store.db.sql import Queries
-from telemetry.store.reads.device_series import fetch_rows
+from telemetry.store.reads.bounds import fetch_rows
 
 
 class Sql(Queries):

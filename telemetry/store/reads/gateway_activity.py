@@ -8,7 +8,7 @@ from typing import LiteralString
 from msgspec import Struct
 
 from telemetry.store.db.sql import Queries
-from telemetry.store.reads.device_series import MOST_ROWS, fetch_rows
+from telemetry.store.reads.bounds import MOST_ROWS, fetch_rows
 
 
 class Sql(Queries):

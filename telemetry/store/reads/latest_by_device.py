@@ -8,7 +8,7 @@ from typing import LiteralString
 from msgspec import Struct
 
 from telemetry.store.db.sql import Queries
-from telemetry.store.reads.device_series import PeriodError, fetch_rows
+from telemetry.store.reads.bounds import PeriodError, fetch_rows
 
 
 class Sql(Queries):

@@ -12,8 +12,8 @@ from telemetry.store.reads.account_totals import (
     read_account_days,
     read_account_months,
 )
+from telemetry.store.reads.bounds import PeriodError
 from telemetry.store.reads.device_series import (
-    PeriodError,
     find_gaps,
     find_silences,
     read_days,
