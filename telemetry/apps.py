@@ -12,4 +12,5 @@ class TelemetryConfig(AppConfig):
 
     def ready(self) -> None:
         """Connect the signals and register the checks."""
-        from telemetry import checks, signals  # noqa: F401, PLC0415 - models must be loaded first
+        from telemetry import checks  # noqa: F401, PLC0415 - models must be loaded first
+        from telemetry.fleet import signals  # noqa: F401, PLC0415 - models must be loaded first

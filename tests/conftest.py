@@ -14,10 +14,10 @@ import pytest
 from hypothesis import HealthCheck, settings
 from redis import Redis
 
-from telemetry.store.connection import Connection, open_connection
+from telemetry.store.db.connection import Connection, open_connection
 from tests.databases import clear_tables, is_usable, provide_cluster
 
-SINGLY = re.compile("tests/(acceptance/|integration/test_verification|unit/test_simulation)")
+SINGLY = re.compile("tests/(acceptance/|integration/store/test_verification|unit/test_simulation)")
 CONTRACT = Path(__file__).parent / "contract"
 
 # Machines are shared: how long an example took says nothing.

@@ -23,8 +23,8 @@ from telemetry.core.consumption import (
     sum_by,
 )
 from telemetry.core.reading import Key
-from telemetry.store.connection import Connection
-from telemetry.store.ledger import insert_dirty_hours
+from telemetry.store.db.connection import Connection
+from telemetry.store.ingest.ledger import insert_dirty_hours
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _numbers = count(1)

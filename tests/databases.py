@@ -9,7 +9,7 @@ import psycopg
 from psycopg.pq import TransactionStatus
 
 from compose.local.folderlock import hold_lock
-from telemetry.store.connection import Connection
+from telemetry.store.db.connection import Connection
 from tests.servers.server_set import ServerSet
 
 ROOT = Path(__file__).parents[1]

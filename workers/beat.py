@@ -16,8 +16,8 @@ from config.env import read_options
 from config.options import DatabaseOptions, RedisOptions
 from config.queue import connect_redis
 from telemetry.core.batch import BEAT_KEY
-from telemetry.store.connection import Connection, open_connection
-from telemetry.store.locks import Lock, try_lock
+from telemetry.store.db.connection import Connection, open_connection
+from telemetry.store.db.locks import Lock, try_lock
 from workers.schedule import ensure_schedule, forget_future_runs
 
 RETRY_S = 2.0

@@ -26,22 +26,24 @@ from telemetry.core.batch import (
     VERIFY_TASK,
 )
 from telemetry.core.liveness import BridgeSign, choose_sweep_instant
+from telemetry.dead_letters.replay import find_waiting_dead_letters, replay_dead_letters
 from telemetry.queue.batches import BatchQueue
 from telemetry.queue.bridges import read_bridges
 from telemetry.queue.requeue import requeue_batches
-from telemetry.replay import find_waiting_dead_letters, replay_dead_letters
 from telemetry.reporting.sending import send_due_reports
-from telemetry.store import aggregates, alarms, verification
-from telemetry.store.connection import Connection, open_connection
-from telemetry.store.pace import Pace
-from telemetry.store.storage import keep_storage as store_keep_storage
-from telemetry.store.upkeep import (
+from telemetry.store.aggregates import refresh
+from telemetry.store.aggregates.throttle import Pace
+from telemetry.store.alarms import evaluate
+from telemetry.store.db.connection import Connection, open_connection
+from telemetry.store.operations.housekeeping import (
     fold_ledger,
     mark_offline,
     purge_registry_changes,
     purge_task_history,
 )
-from telemetry.store.zones import WHAT_TO_DO, compare_zones
+from telemetry.store.operations.time_zones import WHAT_TO_DO, compare_zones
+from telemetry.store.retention.apply import keep_storage as store_keep_storage
+from telemetry.store.verification import run as verification
 from workers import signs  # noqa: F401 - connects to Celery's signals
 from workers.chains import begin_turn, end_turn, wait_turn
 from workers.recording import BUSY, Result, recorded_task
@@ -88,8 +90,8 @@ def _visibility_s() -> int:
 
 
 @cache
-def _judge() -> alarms.AlarmJudge:
-    return alarms.AlarmJudge()
+def _judge() -> evaluate.AlarmJudge:
+    return evaluate.AlarmJudge()
 
 
 @recorded_task(REQUEUE_TASK, rows="requeued", is_frequent=True)
@@ -126,8 +128,8 @@ def refresh_aggregates() -> Result:
     """Bring hours, days and months up to date."""
     with _connect() as connection:
         try:
-            refreshed = aggregates.refresh_aggregates(connection, pace=Pace())
-        except aggregates.RefreshBusyError:
+            refreshed = refresh.refresh_aggregates(connection, pace=Pace())
+        except refresh.RefreshBusyError:
             return BUSY
     counts: Result = structs.asdict(refreshed)
     del counts["edition"]
@@ -140,7 +142,7 @@ def judge_alarms() -> Result:
     with _connect() as connection:
         try:
             return structs.asdict(_judge().run(connection, now=datetime.now(UTC)))
-        except alarms.JudgeBusyError:
+        except evaluate.JudgeBusyError:
             return BUSY
 
 
@@ -172,7 +174,7 @@ def keep_storage(turn: dict[str, Any] | None = None) -> Result:
                 now=datetime.now(UTC),
                 budget_s=STORAGE_TURN_S,
             )
-        except aggregates.RefreshBusyError:
+        except refresh.RefreshBusyError:
             wait_turn(app, KEEP_STORAGE_TASK, at, visibility_s=_visibility_s())
             return BUSY
     done = end_turn(app, KEEP_STORAGE_TASK, at, is_left=bool(kept.left))

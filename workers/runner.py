@@ -21,9 +21,9 @@ from telemetry.core.batch import (
 from telemetry.core.retry import backoff_delay_s
 from telemetry.queue.batches import BatchQueue, ClaimedBatch
 from telemetry.queue.pools import note_progress, note_wait
-from telemetry.store.batch_store import BatchStore
-from telemetry.store.faults import is_transient, judge_fault
-from telemetry.store.ledger import AlreadyStoredError, BatchSplitError, choose_second_half
+from telemetry.store.db.errors import is_transient, judge_fault
+from telemetry.store.ingest.batch_store import BatchStore
+from telemetry.store.ingest.ledger import AlreadyStoredError, BatchSplitError, choose_second_half
 from workers.guard import hear
 from workers.pool_guard import REQUESTED_SOURCES, PoolGuard
 from workers.stopping import wait_unless_stopping

@@ -18,7 +18,7 @@ from unfold.decorators import action, display
 
 from telemetry.admin.readonly import CappedPaginator, ReadOnlyAdmin
 from telemetry.models import Account, ClosedMonth, MonthAdjustment, MonthEvent
-from telemetry.store.months import MonthError, close_month, reopen_month
+from telemetry.store.billing.closing import MonthError, close_month, reopen_month
 
 SHOWN_MONTHS = 20
 

@@ -24,8 +24,8 @@ from unfold.decorators import action, display
 
 from telemetry.admin.settling import discard_dead_letters, return_to_pending
 from telemetry.core.shown_payload import show_payload
+from telemetry.dead_letters.replay import replay_dead_letters
 from telemetry.models import DeadLetter
-from telemetry.replay import replay_dead_letters
 
 SHOWN_DETAIL = 80
 DISCARDED = ngettext_lazy("%(n)d dead letter discarded.", "%(n)d dead letters discarded.", "n")

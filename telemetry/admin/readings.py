@@ -17,7 +17,7 @@ from telemetry.admin.readonly import (
     ReadOnlyAdmin,
 )
 from telemetry.models import Device, HourlyListing, MonthlyConsumption, ReadingListing
-from telemetry.store.recent import find_recent_span
+from telemetry.store.reads.lookback import find_recent_span
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NARROWING = {

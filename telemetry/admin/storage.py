@@ -20,10 +20,10 @@ from config.env import read_options
 from config.options import DatabaseOptions, StorageOptions
 from telemetry.admin.readonly import CappedPaginator, ReadOnlyAdmin
 from telemetry.models import DroppedRange, Storage
-from telemetry.store.chunks import find_first_end
-from telemetry.store.connection import open_connection
-from telemetry.store.sizes import RelationSize, read_sizes
-from telemetry.store.storage import StoragePlan, StorageRuleError, plan_storage
+from telemetry.store.db.connection import open_connection
+from telemetry.store.retention.apply import StoragePlan, StorageRuleError, plan_storage
+from telemetry.store.retention.chunks import find_first_end
+from telemetry.store.retention.sizes import RelationSize, read_sizes
 
 TIMEOUT_S = 20
 NAMES = {

@@ -22,7 +22,7 @@ from config.celery import app
 from telemetry.admin.readonly import CappedPaginator, ReadOnlyAdmin
 from telemetry.core.batch import MAINTENANCE_QUEUE
 from telemetry.models import TaskHistory, TaskRun
-from telemetry.store.status import NEEDED_TASKS
+from telemetry.store.operations.pipeline_status import NEEDED_TASKS
 
 EXPIRES_S = 3_600  # nobody expects a run by hand to happen a day later
 SHOWN_ERROR = 80

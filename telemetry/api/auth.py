@@ -8,7 +8,8 @@ from msgspec import Struct
 from ninja.security.base import AuthBase
 from ninja.utils import check_csrf
 
-from telemetry.access import Right, find_membership, has_right
+from telemetry.accounts.access import Right, find_membership, has_right
+from telemetry.accounts.tokens import find_token, note_use
 from telemetry.api.limits import REQUESTS, count_against
 from telemetry.api.problems import (
     CSRF_FAILED,
@@ -20,7 +21,6 @@ from telemetry.api.problems import (
     ProblemError,
 )
 from telemetry.models import ApiToken, Membership, User
-from telemetry.tokens import find_token, note_use
 
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="TDS Telemetry"'}
 REFUSED = {"WWW-Authenticate": 'Bearer realm="TDS Telemetry", error="invalid_token"'}

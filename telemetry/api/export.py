@@ -17,7 +17,7 @@ from django.conf import settings
 
 from telemetry.api.problems import UNAVAILABLE, ProblemError
 from telemetry.api.values import EARLIEST, write_number
-from telemetry.store.reading_walk import ReadingWalk, Row
+from telemetry.store.reads.reading_pages import ReadingWalk, Row
 
 ROWS_A_PIECE = 2_000
 COLUMNS = ("time", "device_id", "gateway_id", "value", "unit", "received_at")

@@ -13,7 +13,7 @@ from redis import Redis, RedisError
 
 from telemetry.backup.archive import VERSION, ArchiveReader, ArchiveWriter, BackupError, Head
 from telemetry.backup.queue import QueueLoader, is_in_use, save_batches, save_keys
-from telemetry.store.backup import (
+from telemetry.backup.tables import (
     copy_in,
     copy_out,
     empty_tables,
@@ -24,9 +24,9 @@ from telemetry.store.backup import (
     move_sequences,
     read_ledger_ends,
 )
-from telemetry.store.connection import Connection
-from telemetry.store.edition import read_edition
-from telemetry.store.report import count_in_flight
+from telemetry.store.db.connection import Connection
+from telemetry.store.db.edition import read_edition
+from telemetry.store.operations.delivery_report import count_in_flight
 
 KEYS_PART = "queue-keys"
 BATCHES_PART = "queue-batches"

@@ -1,4 +1,4 @@
-"""What alarms a device's readings come to. `telemetry/sql/judge_alarms.sql` does the same in sets.
+"""What alarms a device's readings come to. `store/alarms/evaluate.sql` does the same in sets.
 
 A reading beyond the limit opens an alarm or goes on with the open one; the next reading that is
 not beyond closes it. Each limit of a device is judged for itself.

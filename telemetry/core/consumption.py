@@ -1,4 +1,4 @@
-"""The rules of consumption as pure functions: what telemetry/sql must come to, said again.
+"""The rules of consumption as pure functions: what the SQL of aggregates must come to.
 
 Tests hold the two against each other. Nothing here depends on the order of arrival. Instants are
 aware datetimes, values are `Decimal`, `now` is an argument.

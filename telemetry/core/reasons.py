@@ -29,7 +29,7 @@ class RejectedError(Exception):
     """The message's own fault. The tree of errors, and what each leads to:
 
     - `RejectedError`: dead letter with `reason`; nothing is retried.
-    - `telemetry.store.faults.is_transient(error)`: retried with backoff, for ever.
+    - `telemetry.store.db.errors.is_transient(error)`: retried with backoff, for ever.
     - anything else: unknown; the batch is split until the culprit stands alone, which then
       becomes a dead letter `processing_error` with the traceback.
     """

@@ -9,9 +9,9 @@ from config.options import IngestOptions
 from telemetry.core.judge import Contract
 from telemetry.core.topic import compile_topic
 from telemetry.imports.chunks import Chunk
-from telemetry.store.batches import judge_messages
-from telemetry.store.connection import Connection
-from telemetry.store.registry import Registry
+from telemetry.store.db.connection import Connection
+from telemetry.store.ingest.fleet_cache import Registry
+from telemetry.store.ingest.transaction import judge_messages
 
 RECENT_CHUNKS = 10
 MAX_EXAMPLES = 10

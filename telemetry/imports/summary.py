@@ -7,7 +7,7 @@ from rich.table import Table
 
 from telemetry.imports.check import Example, Findings
 from telemetry.imports.run import Course
-from telemetry.store.imported import ImportBooks
+from telemetry.store.operations.import_totals import ImportBooks
 
 
 class ImportSummary(Struct):

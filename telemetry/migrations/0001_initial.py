@@ -14,7 +14,7 @@ from django.db import migrations, models
 
 import telemetry.models.accounts
 import telemetry.models.fleet
-from telemetry.store.edition import TimescaleMissingError, ensure_extension
+from telemetry.store.db.edition import TimescaleMissingError, ensure_extension
 
 
 def require_timescale(apps, schema_editor):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from django.db import migrations
 
-from telemetry.store.edition import read_edition
+from telemetry.store.db.edition import read_edition
 
 SCHEMA = Path(__file__).parent.parent / "sql" / "schema"
 

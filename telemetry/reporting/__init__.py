@@ -1,1 +1,1 @@
-"""Reports as files and letters. The figures come from `telemetry.store.reports`."""
+"""Reports as files and letters. The figures come from `telemetry.store.billing.monthly_report`."""

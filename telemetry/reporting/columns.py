@@ -5,7 +5,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from msgspec import Struct
 
-from telemetry.store.reports import Grouping
+from telemetry.store.billing.monthly_report import Grouping
 
 LINES: dict[Grouping, Promise] = {
     Grouping.DEVICE: gettext_lazy("Device"),

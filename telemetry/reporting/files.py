@@ -17,7 +17,7 @@ import xlsxwriter
 from django.utils.translation import gettext as _
 
 from telemetry.reporting.columns import STATES, Header, list_titles, name_line
-from telemetry.store.reports import Grouping, ReportRow
+from telemetry.store.billing.monthly_report import Grouping, ReportRow
 
 BOM = "\ufeff"  # without it Excel takes UTF-8 for the machine's old code page
 FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")

@@ -25,7 +25,7 @@ from telemetry.core.consumption import month_of, next_month
 from telemetry.models import Account, ReportDelivery, ReportSchedule, User
 from telemetry.reporting.columns import Header
 from telemetry.reporting.files import write_csv, write_xlsx
-from telemetry.store.reports import Grouping, ReportQuestion, read_sums, stream_rows
+from telemetry.store.billing.monthly_report import Grouping, ReportQuestion, read_sums, stream_rows
 
 MOST_BYTES = 10_000_000  # mail servers refuse larger letters; then there is a link alone
 FIRST_RETRY = timedelta(minutes=15)

@@ -70,7 +70,7 @@ def find_demo_fleet() -> SimulatedFleet:
     if not gateways:
         raise SimulatorError(
             f"--fleet demo: no active gateway has a MAC that starts with {DEMO_MAC_PREFIX!r}; "
-            "load one with: manage.py load_fleet telemetry/fleets/demo.json"
+            "load one with: manage.py load_fleet telemetry/fleet/demo.json"
         )
     return SimulatedFleet(gateways)
 

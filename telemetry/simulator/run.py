@@ -20,11 +20,11 @@ from telemetry.simulator.pace import Pace
 from telemetry.simulator.plan import FASTEST_STEP_US, Plan, spread_step_us
 from telemetry.simulator.publisher import Publisher
 from telemetry.simulator.receipts import RunReceipts
+from telemetry.simulator.stored import count_dead_letters, count_rows
 from telemetry.simulator.summary import Summary, summarise
 from telemetry.simulator.verification import Findings, Verification, wait_until_stored
-from telemetry.store.connection import Connection as DatabaseConnection
-from telemetry.store.connection import open_connection
-from telemetry.store.simulated import count_dead_letters, count_rows
+from telemetry.store.db.connection import Connection as DatabaseConnection
+from telemetry.store.db.connection import open_connection
 
 CLOCK_MARGIN = timedelta(minutes=5)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -1,0 +1,1 @@
+"""Everything that speaks SQL. README.md lists the packages."""

@@ -8,7 +8,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from msgspec import Struct
 
-from telemetry.access import Right
+from telemetry.accounts.access import Right
 
 register = template.Library()
 

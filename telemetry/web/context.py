@@ -4,7 +4,7 @@ from typing import Any
 
 from django.http import HttpRequest
 
-from telemetry.access import RIGHTS
+from telemetry.accounts.access import RIGHTS
 from telemetry.models import Membership
 
 

@@ -15,8 +15,8 @@ from redis import RedisError
 from config.celery import app
 from config.queue import connect_redis
 from telemetry.queue.batches import BatchQueue
-from telemetry.store.status import read_status
-from telemetry.store.task_ages import read_task_ages
+from telemetry.store.operations.pipeline_status import read_status
+from telemetry.store.operations.task_ages import read_task_ages
 
 
 @require_safe

@@ -6,7 +6,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 
-from telemetry.access import find_membership
+from telemetry.accounts.access import find_membership
 from telemetry.models import Membership
 from telemetry.web.pages import LAST_ACCOUNT
 

@@ -2,7 +2,7 @@
 
 Many members have the same page open, and all of them ask again when something changed. What a part
 shows is settled by the account, the language, the address's parameters and the tag of what it is
-made of (`telemetry.store.freshness`). Names of devices are in no tag: hence the seconds.
+made of (`telemetry.store.reads.freshness`). Names of devices are in no tag: hence the seconds.
 
 Each web process keeps its own, in a cache in memory that holds few (`config/settings.py`).
 """

@@ -14,7 +14,7 @@ from django.utils import translation
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import condition
 
-from telemetry.store.freshness import Freshness, read_freshness
+from telemetry.store.reads.freshness import Freshness, read_freshness
 from telemetry.web.pages import AccountRequest
 
 Given = ParamSpec("Given")

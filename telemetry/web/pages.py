@@ -9,9 +9,9 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponseBase
 from django.utils import timezone
 
-from telemetry.access import Right, find_membership, has_right
+from telemetry.accounts.access import Right, find_membership, has_right
 from telemetry.models import Account, Membership, User
-from telemetry.store.freshness import Freshness
+from telemetry.store.reads.freshness import Freshness
 
 Given = ParamSpec("Given")
 

@@ -14,8 +14,8 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from telemetry.queue.batches import BatchQueue
 from telemetry.queue.bridges import read_bridges
-from telemetry.store.connection import Connection
-from telemetry.store.report import DeliveryReport, read_report
+from telemetry.store.db.connection import Connection
+from telemetry.store.operations.delivery_report import DeliveryReport, read_report
 from tests.acceptance.processes import Process, wait_until
 from tests.servers.free_ports import find_free_ports
 

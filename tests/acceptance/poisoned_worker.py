@@ -15,7 +15,7 @@ RAISE = b"poison-raise"
 
 def poison() -> None:
     """Put the faults in the way of every batch."""
-    from telemetry.store.batch_store import BatchStore
+    from telemetry.store.ingest.batch_store import BatchStore
 
     store = BatchStore.store
 

@@ -13,7 +13,7 @@ from config.celery import app
 from config.options import StatusOptions
 from ingest_bridge.session import DROPPED_TOPIC
 from telemetry.queue.bridges import read_bridges
-from telemetry.store.status import read_status
+from telemetry.store.operations.pipeline_status import read_status
 from tests.acceptance.conftest import Gateways, Pipeline
 from tests.acceptance.processes import wait_until
 from tests.acceptance.test_faults import (

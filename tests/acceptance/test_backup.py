@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 import pytest
 from psycopg.errors import InsufficientPrivilege
 
-from telemetry.store.connection import Connection, open_connection
-from telemetry.store.report import read_report
+from telemetry.store.db.connection import Connection, open_connection
+from telemetry.store.operations.delivery_report import read_report
 from tests.acceptance.conftest import Gateways, Pipeline, fetch
 from tests.acceptance.processes import ROOT, wait_until
 from tests.acceptance.test_faults import publish_many, wait_for_acknowledged

@@ -14,7 +14,7 @@ from playwright.sync_api import Page, expect
 
 from telemetry.core.consumption import Meter, Value
 from telemetry.models import Account, Device, Membership, TaskRun, User
-from telemetry.store.aggregates import refresh_aggregates
+from telemetry.store.aggregates.refresh import refresh_aggregates
 from tests.acceptance.browser import open_page
 from tests.acceptance.conftest import Gateways, Pipeline
 from tests.consumption import Site, put

@@ -9,7 +9,7 @@ from config.celery import app
 from config.options import StatusOptions
 from telemetry.core.batch import INGEST_QUEUE
 from telemetry.queue.levels import read_levels
-from telemetry.store.status import PipelineStatus, read_status
+from telemetry.store.operations.pipeline_status import PipelineStatus, read_status
 from tests.acceptance.conftest import Gateways, Pipeline
 from tests.acceptance.processes import wait_until
 from tests.acceptance.test_faults import publish_many, wait_for_acknowledged

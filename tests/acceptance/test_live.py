@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 
 from telemetry.core.consumption import Meter, Value
 from telemetry.models import Device, Membership, TaskRun, User
-from telemetry.store.aggregates import refresh_aggregates
+from telemetry.store.aggregates.refresh import refresh_aggregates
 from tests.acceptance.browser import open_page
 from tests.acceptance.conftest import Pipeline
 from tests.acceptance.processes import wait_until

@@ -20,8 +20,8 @@ def refresh() -> dict[str, float]:
     """Bring the aggregates up to date."""
     from config.env import read_options
     from config.options import DatabaseOptions
-    from telemetry.store.aggregates import refresh_aggregates
-    from telemetry.store.connection import open_connection
+    from telemetry.store.aggregates.refresh import refresh_aggregates
+    from telemetry.store.db.connection import open_connection
 
     url = read_options(DatabaseOptions).url
     started_s = time.monotonic()
@@ -91,12 +91,12 @@ def enter_members(count: str) -> dict[str, Any]:
 def list_questions() -> dict[str, Callable[[], object]]:
     """The queries of pages, each for an account or a device by chance."""
     from telemetry.models import Device
-    from telemetry.store.comparison import (
+    from telemetry.store.reads.account_totals import (
         find_top_consumers,
         read_account_days,
         read_account_months,
     )
-    from telemetry.store.series import read_days, read_hours, read_months
+    from telemetry.store.reads.device_series import read_days, read_hours, read_months
 
     chance, today = random.Random(7), datetime.now(UTC).date()
     pairs: list[tuple[int, int]] = list(Device.objects.values_list("account_id", "pk"))

@@ -25,8 +25,8 @@ from rich.table import Table
 
 from compose.local.layout import PYTHON, REPOSITORY
 from telemetry.queue.batches import BatchQueue
-from telemetry.store.connection import open_connection
-from telemetry.store.report import read_report
+from telemetry.store.db.connection import open_connection
+from telemetry.store.operations.delivery_report import read_report
 from tests.chaos.faults import SERVERS
 from tests.chaos.run import set_up_django, wait_until_healthy
 from tests.chaos.stack import ChaosStack

@@ -12,7 +12,7 @@ from typing import Any
 
 def slow_down() -> None:
     """Let every process of the pool take its share of the rate."""
-    from telemetry.store.batch_store import BatchStore
+    from telemetry.store.ingest.batch_store import BatchStore
 
     store = BatchStore.store
     rate = float(os.environ["SLOW_RATE"]) / int(os.environ["INGEST_CONCURRENCY"])

@@ -12,10 +12,10 @@ import psycopg
 from telemetry.core.reasons import Reason
 from telemetry.simulator.messages import iterate_messages
 from telemetry.simulator.plan import Plan
-from telemetry.store.aggregates import RefreshBusyError, refresh_aggregates
-from telemetry.store.connection import open_connection
-from telemetry.store.differences import describe_difference
-from telemetry.store.verification import Scope, VerifyBusyError, verify_aggregates
+from telemetry.store.aggregates.refresh import RefreshBusyError, refresh_aggregates
+from telemetry.store.db.connection import open_connection
+from telemetry.store.verification.diff import describe_difference
+from telemetry.store.verification.run import Scope, VerifyBusyError, verify_aggregates
 
 Row = tuple[int, datetime, Decimal]
 BUSY_S = 60.0

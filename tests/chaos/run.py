@@ -133,7 +133,7 @@ def find_ill(stack: ChaosStack) -> list[str]:
     from config.options import RedisOptions, StatusOptions
     from config.queue import connect_redis
     from telemetry.queue.batches import BatchQueue
-    from telemetry.store.status import read_status
+    from telemetry.store.operations.pipeline_status import read_status
 
     problems = [f"{name} does not run" for name in stack.processes if not _runs(stack, name)]
     for name in SERVERS:

@@ -66,8 +66,8 @@ def _check_books(stack: ChaosStack, result: Result, *, differences: set[int]) ->
     from config.options import RedisOptions
     from config.queue import connect_redis
     from telemetry.queue.batches import BatchQueue
-    from telemetry.store.connection import open_connection
-    from telemetry.store.report import read_report
+    from telemetry.store.db.connection import open_connection
+    from telemetry.store.operations.delivery_report import read_report
 
     redis = connect_redis(read_options(RedisOptions, stack.environ))
     url = stack.environ["DATABASE_URL"]

@@ -5,7 +5,7 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 
 from telemetry.models import Account, Membership, User
-from telemetry.store.connection import Connection
+from telemetry.store.db.connection import Connection
 
 pytestmark = pytest.mark.integration
 

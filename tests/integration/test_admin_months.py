@@ -11,8 +11,8 @@ from django.test import Client
 
 from telemetry.core.consumption import Meter, Value
 from telemetry.models import ClosedMonth, MeterReplacement, MonthEvent, RefusedHour
-from telemetry.store.aggregates import refresh_aggregates
-from telemetry.store.connection import Connection
+from telemetry.store.aggregates.refresh import refresh_aggregates
+from telemetry.store.db.connection import Connection
 from tests.consumption import Site, put, read, register
 from tests.integration.test_admin_pages import log_in
 

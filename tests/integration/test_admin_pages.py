@@ -11,9 +11,9 @@ from django.test import Client
 from django.urls import reverse
 
 from telemetry.models import DeadLetter, Device, Storage, TaskHistory
-from telemetry.store.connection import Connection
-from telemetry.store.edition import read_edition
-from tests.integration.test_store import claimed, store
+from telemetry.store.db.connection import Connection
+from telemetry.store.db.edition import read_edition
+from tests.integration.store.test_ingest import claimed, store
 from tests.messages import make_message
 from workers.schedule import ensure_schedule
 

@@ -25,9 +25,14 @@ from telemetry.core.batch import (
 )
 from telemetry.core.outcome import Counts
 from telemetry.queue.batches import BatchQueue, ClaimedBatch
-from telemetry.store.connection import Connection, open_connection
-from telemetry.store.ledger import AlreadyStoredError, BatchSplitError, enter_split, insert_batch
-from telemetry.store.report import read_report
+from telemetry.store.db.connection import Connection, open_connection
+from telemetry.store.ingest.ledger import (
+    AlreadyStoredError,
+    BatchSplitError,
+    enter_split,
+    insert_batch,
+)
+from telemetry.store.operations.delivery_report import read_report
 from tests.messages import make_message
 
 pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("connection")]
@@ -409,7 +414,7 @@ def test_it_takes_the_queue_back_when_the_database_is_gone_before_the_commit(
 
 
 def end_session_first(end_session: Callable[..., None]) -> Callable[..., Any]:
-    from telemetry.store.backup import list_stored_batches
+    from telemetry.backup.tables import list_stored_batches
 
     def list_batches(connection: Connection, stems: list[str]) -> dict[str, int]:
         end_session()

@@ -16,9 +16,9 @@ from config.options import StatusOptions
 from telemetry.core.batch import REQUEUE_TASK
 from telemetry.models import TaskRun
 from telemetry.queue.batches import BatchQueue
-from telemetry.store.connection import Connection
-from telemetry.store.status import PipelineStatus, read_status
-from telemetry.store.task_ages import read_task_ages
+from telemetry.store.db.connection import Connection
+from telemetry.store.operations.pipeline_status import PipelineStatus, read_status
+from telemetry.store.operations.task_ages import read_task_ages
 from workers.beat import LockedScheduler
 from workers.schedule import ensure_schedule
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from telemetry.store.connection import Connection
+from telemetry.store.db.connection import Connection
 from tests.bench.scale import DAYS, FIRST_DEVICE, fill_readings
 
 pytestmark = pytest.mark.integration

@@ -14,9 +14,9 @@ from telemetry.core.batch import KEEP_STORAGE_TASK, VERIFY_TASK
 from telemetry.models import TaskHistory, TaskRun
 from telemetry.queue.batches import BatchQueue
 from telemetry.queue.tasks import count_waiting
-from telemetry.store.connection import Connection, open_connection
-from telemetry.store.locks import Lock, unlock, wait_for_lock
-from tests.integration.test_verification import Site, sites  # noqa: F401 - a fixture
+from telemetry.store.db.connection import Connection, open_connection
+from telemetry.store.db.locks import Lock, unlock, wait_for_lock
+from tests.integration.store.test_verification import Site, sites  # noqa: F401 - a fixture
 from workers.maintenance import keep_storage, verify_aggregates
 
 pytestmark = pytest.mark.integration

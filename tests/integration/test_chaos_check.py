@@ -12,7 +12,7 @@ from telemetry.queue.batches import BatchQueue
 from telemetry.simulator.messages import iterate_messages
 from telemetry.simulator.plan import Plan
 from telemetry.simulator.registration import register_fleet
-from telemetry.store.connection import Connection
+from telemetry.store.db.connection import Connection
 from tests.chaos.check import (
     find_recovery_s,
     find_wrong_aggregates,

@@ -14,9 +14,9 @@ from django.core.management import CommandError, call_command
 from telemetry.core.batch import COUNTERS_KEY
 from telemetry.models import Account, ClosedMonth, DeadLetter, Device, Gateway
 from telemetry.queue.batches import BatchQueue
-from telemetry.store.connection import Connection
+from telemetry.store.db.connection import Connection
 from tests.conftest import CONTRACT
-from tests.integration.test_store import store
+from tests.integration.store.test_ingest import store
 from tests.messages import make_message
 
 pytestmark = pytest.mark.integration

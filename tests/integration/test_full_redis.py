@@ -21,7 +21,7 @@ from telemetry.queue.levels import choose_marks, read_levels
 from telemetry.queue.pings import note_seen
 from telemetry.queue.pools import note_progress, note_wait, read_pools
 from telemetry.queue.tasks import list_held_ids, list_waiting_ids
-from telemetry.store.status import read_status
+from telemetry.store.operations.pipeline_status import read_status
 
 pytestmark = pytest.mark.integration
 

@@ -21,8 +21,8 @@ from telemetry.imports import run as run_module
 from telemetry.queue.alarm import raise_alarm, read_alarm
 from telemetry.queue.batches import BatchQueue, OvertakenError, new_id, pack_messages
 from telemetry.queue.levels import Levels
-from telemetry.store.connection import Connection
-from telemetry.store.report import read_report
+from telemetry.store.db.connection import Connection
+from telemetry.store.operations.delivery_report import read_report
 from tests.acceptance.processes import wait_until
 from tests.messages import MAC, make_message, make_payload
 from workers.runner import open_runner

@@ -11,9 +11,9 @@ from config.env import read_options
 from config.options import IngestOptions
 from telemetry.core.batch import RawMessage
 from telemetry.queue.batches import ClaimedBatch
-from telemetry.store.batch_store import BatchStore
-from telemetry.store.connection import Connection
-from telemetry.store.ledger import AlreadyStoredError, BatchSplitError
+from telemetry.store.db.connection import Connection
+from telemetry.store.ingest.batch_store import BatchStore
+from telemetry.store.ingest.ledger import AlreadyStoredError, BatchSplitError
 from tests.messages import make_message
 from tests.simulation.memory_store import Books, MemoryStore
 

@@ -18,9 +18,9 @@ from telemetry.core.judge import Contract
 from telemetry.core.outcome import Counts
 from telemetry.core.topic import compile_topic
 from telemetry.queue.batches import ClaimedBatch, new_id
-from telemetry.store.batches import judge_messages, store_messages
-from telemetry.store.connection import Connection
-from telemetry.store.registry import Registry
+from telemetry.store.db.connection import Connection
+from telemetry.store.ingest.fleet_cache import Registry
+from telemetry.store.ingest.transaction import judge_messages, store_messages
 from tests.messages import MAC, TOPIC
 
 pytestmark = pytest.mark.integration

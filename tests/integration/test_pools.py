@@ -15,7 +15,7 @@ from config.env import read_options
 from config.options import StatusOptions
 from telemetry.queue.batches import BatchQueue
 from telemetry.queue.pings import ask_pools, note_end, note_seen
-from telemetry.store.status import PipelineStatus, read_status
+from telemetry.store.operations.pipeline_status import PipelineStatus, read_status
 
 pytestmark = pytest.mark.integration
 

@@ -8,13 +8,13 @@ from django.core.management import call_command
 from django.test import Client
 from redis.exceptions import OutOfMemoryError
 
-from telemetry import replay as replay_module
+from telemetry.dead_letters import replay as replay_module
+from telemetry.dead_letters.replay import Replay, replay_dead_letters
 from telemetry.imports import feed as feed_module
 from telemetry.models import DeadLetter, User
 from telemetry.queue.batches import BatchQueue
 from telemetry.queue.levels import Levels, read_levels
-from telemetry.replay import Replay, replay_dead_letters
-from telemetry.store.connection import Connection
+from telemetry.store.db.connection import Connection
 from tests.integration.test_commands import store
 from tests.messages import make_message
 from workers.maintenance import replay_waiting

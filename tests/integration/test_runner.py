@@ -19,9 +19,9 @@ from telemetry.queue.alarm import clear_alarm, raise_alarm, read_alarm
 from telemetry.queue.batches import BatchQueue, ClaimedBatch
 from telemetry.queue.requeue import requeue_batches
 from telemetry.queue.tasks import LAST_SUFFIX, count_waiting, list_waiting_ids
-from telemetry.store.batch_store import BatchStore
-from telemetry.store.connection import Connection
-from telemetry.store.report import read_report
+from telemetry.store.db.connection import Connection
+from telemetry.store.ingest.batch_store import BatchStore
+from telemetry.store.operations.delivery_report import read_report
 from tests.messages import make_message
 from workers import runner as runner_module
 from workers.runner import BatchRunner, open_runner

@@ -20,11 +20,16 @@ from telemetry.core.consumption import Meter, Value
 from telemetry.models import TaskHistory, TaskRun
 from telemetry.queue.batches import BatchQueue
 from telemetry.queue.tasks import count_waiting
-from telemetry.store.connection import Connection, open_connection
-from telemetry.store.locks import Lock, wait_for_lock
-from telemetry.store.status import PipelineStatus, TaskAge, find_overdue, read_status
-from telemetry.store.task_ages import read_task_ages
-from telemetry.store.upkeep import purge_task_history
+from telemetry.store.db.connection import Connection, open_connection
+from telemetry.store.db.locks import Lock, wait_for_lock
+from telemetry.store.operations.housekeeping import purge_task_history
+from telemetry.store.operations.pipeline_status import (
+    PipelineStatus,
+    TaskAge,
+    find_overdue,
+    read_status,
+)
+from telemetry.store.operations.task_ages import read_task_ages
 from tests.consumption import put, register
 from tests.integration.test_chains import take_task
 from workers.maintenance import keep_storage, purge_ledger, refresh_aggregates
@@ -96,7 +101,7 @@ def test_it_keeps_the_error_of_a_run_and_its_last_success(connection: Connection
 def test_it_forgets_old_runs_and_those_beyond_the_number(
     connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("telemetry.store.upkeep.RUNS_A_TASK", 3)
+    monkeypatch.setattr("telemetry.store.operations.housekeeping.RUNS_A_TASK", 3)
     now = datetime.now(UTC)
     for task, age_days in [("a", 0), ("a", 1), ("a", 2), ("a", 3), ("b", 89), ("b", 91)]:
         started_at = now - timedelta(days=age_days)

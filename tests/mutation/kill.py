@@ -19,7 +19,7 @@ TARGETS = (
     *(f"ingest_bridge/{name}.py" for name in ("bulk", "backpressure")),
     *sorted(str(path.relative_to(ROOT)) for path in (ROOT / "telemetry/queue").glob("[a-z]*.py")),
     *(f"workers/{name}.py" for name in ("runner", "guard", "pool_guard")),
-    "telemetry/store/ledger.py",
+    "telemetry/store/ingest/ledger.py",
 )
 BRIDGE = "tests/unit/bridge/test_"
 SOCKET_TESTS = tuple(f"{BRIDGE}{name}.py" for name in ("session", "keep_alive", "bulk", "reading"))
@@ -27,7 +27,7 @@ BRIDGE_TESTS = (
     *(f"{BRIDGE}bridge{part}.py" for part in ("", "_rounds", "_reports", "_life")),
     *(f"{BRIDGE}{name}.py" for name in ("collector", "sender", "backpressure")),
 )
-TESTS = ("tests/unit/test_ledger.py", "tests/unit/queue", "tests/unit/workers")
+TESTS = ("tests/unit/store/test_ledger.py", "tests/unit/queue", "tests/unit/workers")
 # The simulation has a session of its own: what reads sockets is for the tests that do.
 READS_SOCKETS = ("ingest_bridge/session.py", "ingest_bridge/bulk.py")
 SEEDS = range(200)

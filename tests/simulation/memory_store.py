@@ -1,4 +1,4 @@
-"""The database in memory: what `telemetry.store.batch_store.BatchStore` promises, and no more.
+"""The database in memory: what `store.ingest.batch_store.BatchStore` promises, and no more.
 
 `tests/integration/test_memory_store.py` holds it and PostgreSQL to one behaviour suite.
 """
@@ -17,8 +17,8 @@ from telemetry.core.outcome import Counts
 from telemetry.core.reading import key_of, value_of
 from telemetry.core.reasons import Reason
 from telemetry.queue.batches import ClaimedBatch
-from telemetry.store.batches import StoredBatch
-from telemetry.store.ledger import BatchSplitError, explain_line
+from telemetry.store.ingest.ledger import BatchSplitError, explain_line
+from telemetry.store.ingest.transaction import StoredBatch
 from tests.simulation.lean_client import pass_through
 from tests.simulation.lean_redis import Gate
 

@@ -4,6 +4,8 @@ import ast
 import os
 import subprocess
 import sys
+from collections.abc import Callable
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -143,6 +145,58 @@ def test_it_keeps_the_orm_out_of_the_containers_health_checks() -> None:
     bad = [module for module in modules if is_below(module, "django", "workers", "ingest_bridge")]
     assert modules
     assert bad == []
+
+
+def module_of(path: Path) -> str:
+    """The dotted name of a file; of `__init__.py`, that of its package."""
+    name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+    return name.removesuffix(".__init__")
+
+
+FILES = {module_of(path): path for folder in PROJECT for path in (ROOT / folder).rglob("*.py")}
+PACKAGES = {module for module, path in FILES.items() if path.name == "__init__.py"}
+WITH_PACKAGES = {package.rpartition(".")[0] for package in PACKAGES}
+"""Packages that have packages of their own: their modules are looked at one by one."""
+
+
+def package_of(module: str) -> str:
+    """The package of a module; the module itself where others of its package may be higher."""
+    package = module if module in PACKAGES else module.rpartition(".")[0]
+    return module if package in WITH_PACKAGES else package
+
+
+def find_cycle(files: dict[str, set[str]], unit_of: Callable[[str], str]) -> list[str]:
+    """The names of a cycle of imports between units, of those that `files` imports; or none."""
+    units: dict[str, set[str]] = {}
+    for module, imports in files.items():
+        own = units.setdefault(unit_of(module), set())
+        own |= {unit_of(each) for each in imports if each in files} - {unit_of(module)}
+    try:
+        TopologicalSorter(units).prepare()
+    except CycleError as error:
+        return list(error.args[1])
+    return []
+
+
+@pytest.mark.parametrize("unit_of", [str, package_of], ids=["modules", "packages"])
+def test_it_has_no_cycle_of_imports(unit_of: Callable[[str], str]) -> None:
+    found = find_cycle({module: imported_modules(path) for module, path in FILES.items()}, unit_of)
+    assert found == []
+
+
+def test_it_names_a_cycle_of_imports() -> None:
+    planted = {
+        "telemetry.store.reads.freshness": {"telemetry.store.billing.closing"},
+        "telemetry.store.billing.closing": {"telemetry.store.db.locks"},
+        "telemetry.store.billing.monthly_report": {"telemetry.store.reads.device_series"},
+        "telemetry.store.reads.device_series": set[str](),
+        "telemetry.store.db.locks": set[str](),
+    }
+    assert find_cycle(planted, str) == []
+    assert set(find_cycle(planted, package_of)) == {
+        "telemetry.store.reads",
+        "telemetry.store.billing",
+    }
 
 
 @pytest.mark.parametrize("folder", PROJECT)

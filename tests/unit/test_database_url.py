@@ -8,7 +8,7 @@ import pytest
 from config.database import make_connect_arguments, make_django_database
 from config.env import SettingError, read_options
 from config.options import DatabaseOptions
-from telemetry.store.connection import open_connection
+from telemetry.store.db.connection import open_connection
 
 URL = (
     "postgres://the%20user:p%40ss%2Fword@db.example:6432/a%20name?sslmode=verify-full"

@@ -5,7 +5,7 @@ from typing import cast
 from django.db.models import QuerySet
 from ninja import Query, Router
 
-from telemetry.access import RIGHTS
+from telemetry.accounts.access import RIGHTS
 from telemetry.api.auth import ApiRequest, Scope, open_account, opened_by
 from telemetry.api.paging import Page, page_by_id
 from telemetry.api.parameters import Paging

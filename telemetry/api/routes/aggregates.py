@@ -18,7 +18,7 @@ from telemetry.api.periods import choose_days, choose_instants
 from telemetry.api.selection import select_devices
 from telemetry.api.shapes import Day, Hour, Month
 from telemetry.api.values import Id
-from telemetry.store.aggregate_pages import DAYS, HOURS, MONTHS, Place, read_page
+from telemetry.store.reads.aggregate_pages import DAYS, HOURS, MONTHS, Place, read_page
 
 WEEK, MONTH, YEAR = timedelta(days=7), timedelta(days=31), timedelta(days=366)
 

@@ -13,7 +13,7 @@ from telemetry.api.parameters import OfInstants
 from telemetry.api.periods import choose_instants
 from telemetry.api.selection import select_devices
 from telemetry.api.values import Id
-from telemetry.store.reading_walk import ReadingWalk
+from telemetry.store.reads.reading_pages import ReadingWalk
 
 USUAL, LONGEST = timedelta(days=31), timedelta(days=366)
 FORMATS = {

@@ -12,8 +12,8 @@ from telemetry.api.periods import choose_instants
 from telemetry.api.selection import select_devices
 from telemetry.api.shapes import Reading
 from telemetry.api.values import Id
-from telemetry.store.freshness import read_freshness
-from telemetry.store.reading_walk import Place, ReadingWalk
+from telemetry.store.reads.freshness import read_freshness
+from telemetry.store.reads.reading_pages import Place, ReadingWalk
 
 LONGEST_OF_ALL = timedelta(days=31)
 LONGEST_OF_SOME = timedelta(days=366)

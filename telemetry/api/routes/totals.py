@@ -15,13 +15,13 @@ from telemetry.api.selection import select_devices
 from telemetry.api.shapes import Adjustment, DayTotal, MonthTotal
 from telemetry.api.values import End, First, Id
 from telemetry.models import MonthAdjustment
-from telemetry.store.comparison import (
+from telemetry.store.reads.account_totals import (
     LONGEST_ACCOUNT_DAYS,
     LONGEST_ACCOUNT_MONTHS,
     read_account_days,
     read_account_months,
 )
-from telemetry.store.series import MOST_ROWS
+from telemetry.store.reads.bounds import MOST_ROWS
 
 MONTH, YEAR = timedelta(days=31), timedelta(days=366)
 

@@ -13,7 +13,7 @@ from config.options import DatabaseOptions, RedisOptions
 from config.queue import connect_redis
 from telemetry.backup.progress import show_bytes
 from telemetry.backup.transfer import save
-from telemetry.store.connection import open_connection
+from telemetry.store.db.connection import open_connection
 
 
 class Command(BaseCommand):

@@ -14,8 +14,8 @@ from config.env import read_options
 from config.options import DatabaseOptions, RedisOptions
 from config.queue import connect_redis
 from telemetry.queue.batches import BatchQueue
-from telemetry.store.connection import open_connection
-from telemetry.store.report import DeliveryReport, read_report
+from telemetry.store.db.connection import open_connection
+from telemetry.store.operations.delivery_report import DeliveryReport, read_report
 
 DIFFERS = 1
 FAILED = 2

@@ -30,8 +30,8 @@ from telemetry.imports.summary import (
     summarise,
 )
 from telemetry.queue.batches import BatchQueue, OvertakenError
-from telemetry.store.connection import Connection, open_connection
-from telemetry.store.imported import read_import
+from telemetry.store.db.connection import Connection, open_connection
+from telemetry.store.operations.import_totals import read_import
 
 MAX_REFUSED = 50
 EXIT_INTERRUPTED = 130

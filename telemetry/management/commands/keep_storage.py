@@ -9,9 +9,9 @@ from django.core.management.base import BaseCommand, CommandError
 
 from config.env import read_options
 from config.options import DatabaseOptions, StorageOptions
-from telemetry.store.aggregates import RefreshBusyError
-from telemetry.store.connection import Connection, open_connection
-from telemetry.store.storage import StorageRuleError, keep_storage, plan_storage
+from telemetry.store.aggregates.refresh import RefreshBusyError
+from telemetry.store.db.connection import Connection, open_connection
+from telemetry.store.retention.apply import StorageRuleError, keep_storage, plan_storage
 
 LONGEST_STEP_S = 7_200  # a large chunk takes long to compress
 

@@ -8,8 +8,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
-from telemetry.fleet import FleetError, load_fleet, read_fleet
-from telemetry.signals import request_replay
+from telemetry.fleet.load import FleetError, load_fleet, read_fleet
+from telemetry.fleet.signals import request_replay
 
 
 class Command(BaseCommand):

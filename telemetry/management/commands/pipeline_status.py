@@ -13,8 +13,8 @@ from config.env import read_options
 from config.options import RedisOptions, StatusOptions
 from config.queue import connect_redis
 from telemetry.queue.batches import BatchQueue
-from telemetry.store.status import PipelineStatus, read_status
-from telemetry.store.task_ages import read_task_ages
+from telemetry.store.operations.pipeline_status import PipelineStatus, read_status
+from telemetry.store.operations.task_ages import read_task_ages
 
 
 class Command(BaseCommand):

@@ -11,8 +11,8 @@ from rich.progress import Progress
 
 from telemetry.core.reasons import Reason
 from telemetry.core.topic import read_mac
+from telemetry.dead_letters.replay import replay_dead_letters
 from telemetry.models import DeadLetter
-from telemetry.replay import replay_dead_letters
 
 LOOK_EVERY_S = 0.5
 SAY_EVERY_S = 60.0

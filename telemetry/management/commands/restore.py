@@ -14,7 +14,7 @@ from config.queue import connect_redis
 from telemetry.backup.archive import BackupError
 from telemetry.backup.progress import show_bytes
 from telemetry.backup.transfer import load
-from telemetry.store.connection import open_connection
+from telemetry.store.db.connection import open_connection
 
 
 class Command(BaseCommand):

@@ -18,11 +18,11 @@ from config.env import read_options
 from config.options import DatabaseOptions
 from telemetry.core.batch import VERIFY_TASK
 from telemetry.models import Account, TaskRun
-from telemetry.store.aggregates import RefreshBusyError
-from telemetry.store.connection import Connection, open_connection
-from telemetry.store.differences import describe_difference
-from telemetry.store.repair import repair_aggregates
-from telemetry.store.verification import (
+from telemetry.store.aggregates.refresh import RefreshBusyError
+from telemetry.store.db.connection import Connection, open_connection
+from telemetry.store.verification.diff import describe_difference
+from telemetry.store.verification.repair import repair_aggregates
+from telemetry.store.verification.run import (
     EXAMPLES,
     Scope,
     Verification,

@@ -1,5 +1,5 @@
 -- What is computed from readings beside the hourly aggregates. Only the refresh writes these
--- tables (telemetry/store/README.md); every row can be made again from readings and replacements.
+-- tables (telemetry/store/aggregates/README.md); every row can be made again from readings and replacements.
 
 -- Hours of cumulative devices. `within` is what was consumed between the readings of the hour; the
 -- rest of `consumption` is the step from the last reading before it to the first one in it. With

@@ -1,5 +1,5 @@
 -- Notes of changes of the fleet, which the workers look at every few seconds. The transaction's
--- id tells a worker which notes it cannot have seen yet; see telemetry/sql/changed_gateways.sql.
+-- id tells a worker which notes it cannot have seen yet; see changed_gateways in store/ingest/fleet_cache.sql.
 CREATE TABLE registry_change (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     gateway_id bigint NOT NULL,

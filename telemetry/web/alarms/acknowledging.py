@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from telemetry import alarms
-from telemetry.access import Right
+from telemetry.accounts.access import Right
 from telemetry.models import Alarm
 from telemetry.web.alarms.forms import AcknowledgeForm
 from telemetry.web.alarms.listing import show_alarms

@@ -6,7 +6,7 @@ from django.http import HttpResponse, QueryDict
 from django.shortcuts import render
 from msgspec import Struct
 
-from telemetry.access import Right, has_right
+from telemetry.accounts.access import Right, has_right
 from telemetry.models import Alarm, Device
 from telemetry.web.alarms.filters import AlarmFilters
 from telemetry.web.alarms.forms import AcknowledgeForm

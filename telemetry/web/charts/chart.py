@@ -10,7 +10,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from telemetry.models import Device
-from telemetry.store.lines import (
+from telemetry.store.reads.chart_series import (
     LONGEST_RAW,
     MOST_READINGS,
     Sample,

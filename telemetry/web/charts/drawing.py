@@ -5,7 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from telemetry.store.lines import Sample
+from telemetry.store.reads.chart_series import Sample
 from telemetry.web.charts.chart import Line
 from telemetry.web.charts.gaps import list_gaps
 from telemetry.web.charts.picture import Picture, Show, pick

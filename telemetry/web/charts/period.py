@@ -11,7 +11,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from msgspec import Struct
 
-from telemetry.store.lines import LONGEST_RAW
+from telemetry.store.reads.chart_series import LONGEST_RAW
 from telemetry.web.charts.calendar import DAY, HOUR, Calendar, ceil_hour, floor_hour
 
 EARLIEST, LATEST = date(2000, 1, 1), date(2099, 12, 31)

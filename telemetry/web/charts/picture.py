@@ -8,7 +8,7 @@ from functools import cache, cached_property, partial
 from django.utils.formats import date_format
 from msgspec import Struct
 
-from telemetry.store.lines import Sample
+from telemetry.store.reads.chart_series import Sample
 from telemetry.web.charts.calendar import DAY, HOUR, Calendar
 from telemetry.web.charts.chart import MINUTE, Chart, Line, Resolution, Slot
 from telemetry.web.charts.period import Period

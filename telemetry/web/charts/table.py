@@ -6,7 +6,7 @@ from django.utils.html import escape
 from django.utils.safestring import SafeString
 from msgspec import Struct
 
-from telemetry.store.lines import Sample
+from telemetry.store.reads.chart_series import Sample
 from telemetry.web.charts.picture import Picture, Show, mean_of, pick
 from telemetry.web.wording import Numbers, read_numbers
 

@@ -7,7 +7,7 @@ from typing import Any
 from msgspec import Struct
 
 from telemetry.models import Alarm, Device, GatewayEvent, MeterReplacement
-from telemetry.store.device_history import find_first_day
+from telemetry.store.reads.device_events import find_first_day
 from telemetry.web.charts.calendar import Calendar
 
 MOST_EVENTS = 30

@@ -5,8 +5,8 @@ from datetime import datetime
 from msgspec import Struct
 
 from telemetry.models import Device
-from telemetry.store.lines import Sample, read_line_days
-from telemetry.store.series import Point, read_months
+from telemetry.store.reads.chart_series import Sample, read_line_days
+from telemetry.store.reads.device_series import Point, read_months
 from telemetry.web.charts.calendar import DAY, Calendar
 
 

@@ -9,10 +9,10 @@ from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_safe
 
 from telemetry.models import Alarm, Device
-from telemetry.store.device_history import read_refused
-from telemetry.store.freshness import Freshness
-from telemetry.store.lines import LONGEST_RAW
-from telemetry.store.newest import read_newest
+from telemetry.store.reads.chart_series import LONGEST_RAW
+from telemetry.store.reads.device_events import read_refused
+from telemetry.store.reads.freshness import Freshness
+from telemetry.store.reads.latest_by_device import read_newest
 from telemetry.web.charts.asked import Asked, read_asked
 from telemetry.web.charts.chart import read_close_up
 from telemetry.web.charts.drawing import draw

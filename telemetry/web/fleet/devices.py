@@ -1,6 +1,5 @@
 """The list of an account's devices."""
 
-from decimal import Decimal
 from typing import Any
 
 from django import forms
@@ -9,22 +8,19 @@ from django.http import HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
-from msgspec import Struct
 
 from telemetry.core.consumption import month_of
 from telemetry.models import Account, DailyAggregate, Device, MonthlyConsumption
-from telemetry.store.newest import NewestReading, read_newest
 from telemetry.web.filters import MOST_CHOICES, Filters, GatewayField
-from telemetry.web.fleet.rows import render_devices
+from telemetry.web.fleet.rows import read_rows, render_devices
 from telemetry.web.fleet.states import (
     DEVICE_CONDITIONS,
     DeviceState,
-    find_device_state,
     has_open_alarm,
 )
 from telemetry.web.options import LongSelect
 from telemetry.web.pages import AccountRequest, account_page
-from telemetry.web.paging import Page, take_page
+from telemetry.web.paging import take_page
 
 LIST = "telemetry/fleet/devices.html"
 ALL = ("", _("All"))
@@ -37,39 +33,6 @@ ORDERS = {
     "unit": ("unit", "gateway__code", "code"),
 }
 FIRST_ORDER = "gateway"
-MEASUREMENTS = {
-    Device.Measurement.DELTA: _("delta"),
-    Device.Measurement.CUMULATIVE: _("cumulative"),
-    Device.Measurement.GAUGE: _("gauge"),
-}
-
-
-class DeviceRow(Struct, frozen=True):
-    """A device as the list shows it."""
-
-    device: Device
-    state: DeviceState
-    newest: NewestReading | None
-
-    @property
-    def today(self) -> Decimal | None:
-        """What it consumed on the account's local day, as of the last refresh."""
-        return getattr(self.device, "today", None)
-
-    @property
-    def this_month(self) -> Decimal | None:
-        """The same for the billing month."""
-        return getattr(self.device, "this_month", None)
-
-    @property
-    def measurement(self) -> Any:
-        """In one word how it measures."""
-        return MEASUREMENTS[Device.Measurement(self.device.measurement)]
-
-    @property
-    def unit(self) -> str:
-        """The device's unit; of one that takes any, its newest reading's."""
-        return self.device.unit or (self.newest.unit if self.newest else "")
 
 
 class DeviceFilters(Filters):
@@ -147,16 +110,6 @@ def devices(request: AccountRequest) -> HttpResponse:
         "sort": filters.cleaned_data["sort"] or FIRST_ORDER,
     }
     return render(request, LIST, context)
-
-
-def read_rows(page: Page, *, account_id: int) -> list[DeviceRow]:
-    """The devices of a page with their newest readings."""
-    newest = read_newest(
-        account_id, device_ids=[device.pk for device in page.rows], now=timezone.now()
-    )
-    return [
-        DeviceRow(device, find_device_state(device), newest.get(device.pk)) for device in page.rows
-    ]
 
 
 def _with_consumption(devices: QuerySet[Device], *, account: Account) -> QuerySet[Device]:

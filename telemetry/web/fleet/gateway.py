@@ -11,8 +11,8 @@ from msgspec import Struct
 
 from telemetry.core.shown_payload import show_payload
 from telemetry.models import DeadLetter, Device, Gateway
-from telemetry.store.gateways import Span, measure_uptime, read_presence
-from telemetry.web.fleet.devices import read_rows
+from telemetry.store.reads.gateway_activity import Span, measure_uptime, read_presence
+from telemetry.web.fleet.rows import read_rows
 from telemetry.web.fleet.states import find_gateway_state, has_open_alarm
 from telemetry.web.pages import AccountRequest, account_page
 from telemetry.web.paging import take_page

@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from msgspec import Struct
 
 from telemetry.models import Gateway
-from telemetry.store.gateways import MOST_LETTERS, count_waiting_letters
+from telemetry.store.reads.gateway_activity import MOST_LETTERS, count_waiting_letters
 from telemetry.web.filters import Filters
 from telemetry.web.fleet.states import GATEWAY_CONDITIONS, GatewayState, find_gateway_state
 from telemetry.web.pages import AccountRequest, account_page

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 
-from telemetry.members import MemberError, accept, find_invitation
+from telemetry.accounts.members import MemberError, accept, find_invitation
 from telemetry.models import User
 from telemetry.web.members.forms import JoinForm
 

@@ -14,8 +14,15 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from telemetry.access import Right, has_right
-from telemetry.members import VALID_FOR, LastOwnerError, change_role, invite, remove, revoke
+from telemetry.accounts.access import Right, has_right
+from telemetry.accounts.members import (
+    VALID_FOR,
+    LastOwnerError,
+    change_role,
+    invite,
+    remove,
+    revoke,
+)
 from telemetry.models import Invitation, Membership, MembershipEvent
 from telemetry.web.members.forms import InviteForm, RoleForm
 from telemetry.web.pages import AccountRequest, account_page

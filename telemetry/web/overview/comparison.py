@@ -7,8 +7,8 @@ from decimal import Decimal
 from msgspec import Struct
 
 from telemetry.models import Device
-from telemetry.store.comparison import Consumer, compare_devices, find_top_consumers
-from telemetry.store.lines import MOST_LINES
+from telemetry.store.reads.account_totals import Consumer, compare_devices, find_top_consumers
+from telemetry.store.reads.chart_series import MOST_LINES
 from telemetry.web.charts.calendar import Calendar
 from telemetry.web.charts.chart import Chart, Line, read_chart
 from telemetry.web.charts.filters import Filters

@@ -8,7 +8,7 @@ from hashlib import blake2b
 from django.core.cache import cache
 from msgspec import Struct
 
-from telemetry.store.comparison import (
+from telemetry.store.reads.account_totals import (
     read_account_days,
     read_account_hours,
     read_account_months,

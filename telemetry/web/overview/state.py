@@ -7,8 +7,8 @@ from django.db.models import Count, Q
 from msgspec import Struct
 
 from telemetry.models import Alarm, Device
-from telemetry.store.freshness import Freshness
-from telemetry.store.latest import LatestReading, read_latest
+from telemetry.store.reads.freshness import Freshness
+from telemetry.store.reads.latest_in_account import LatestReading, read_latest
 from telemetry.web.charts.naming import find_devices, name_device
 
 LATEST = 20

@@ -12,7 +12,7 @@ from django.utils.safestring import SafeString
 from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_safe
 
-from telemetry.store.freshness import Freshness
+from telemetry.store.reads.freshness import Freshness
 from telemetry.web.charts.asked import Asked
 from telemetry.web.charts.drawing import draw
 from telemetry.web.charts.filters import Filters

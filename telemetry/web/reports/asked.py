@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from telemetry.core.consumption import month_of, next_month
 from telemetry.models import Account
-from telemetry.store.reports import LONGEST, Grouping, ReportQuestion
+from telemetry.store.billing.monthly_report import LONGEST, Grouping, ReportQuestion
 
 MONTHS = 60
 SHOWN_FIRST = 3

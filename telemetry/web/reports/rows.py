@@ -11,7 +11,7 @@ from django.utils.safestring import SafeString
 
 from telemetry.models import Account
 from telemetry.reporting.columns import STATES, name_line
-from telemetry.store.reports import Grouping, ReportRow
+from telemetry.store.billing.monthly_report import Grouping, ReportRow
 from telemetry.web.wording import NONE, read_numbers
 
 _NEXT = '</td><td class="number">'

@@ -13,7 +13,7 @@ from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from telemetry.access import Right
+from telemetry.accounts.access import Right
 from telemetry.models import Account, ReportDelivery, ReportSchedule, User
 from telemetry.reporting.sending import send_report
 from telemetry.web.pages import AccountRequest, account_page

@@ -18,8 +18,14 @@ from telemetry.models import Account, Device, Gateway
 from telemetry.reporting.columns import LINES, list_titles
 from telemetry.reporting.files import Decimals, write_csv, write_xlsx
 from telemetry.reporting.sending import make_header, name_file
-from telemetry.store.freshness import read_freshness
-from telemetry.store.reports import ReportRow, read_page, read_sums, stream_rows, sum_rows
+from telemetry.store.billing.monthly_report import (
+    ReportRow,
+    read_page,
+    read_sums,
+    stream_rows,
+    sum_rows,
+)
+from telemetry.store.reads.freshness import read_freshness
 from telemetry.web.options import render_options
 from telemetry.web.pages import AccountRequest, account_page
 from telemetry.web.reports.asked import Asked, AskedError, list_months, make_default, parse

@@ -8,8 +8,8 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from telemetry.accounts.tokens import MOST_TOKENS, count_tokens
 from telemetry.models import Account, ApiToken, User
-from telemetry.tokens import MOST_TOKENS, count_tokens
 
 LIFETIMES = {
     "30": _("30 days"), "90": _("90 days"), "365": _("A year"), "": _("Until it is revoked"),

@@ -13,8 +13,8 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
+from telemetry.accounts.tokens import issue_token, revoke_token
 from telemetry.models import ApiToken
-from telemetry.tokens import issue_token, revoke_token
 from telemetry.web.tokens.forms import TokenForm
 
 LISTED_AFTER_END = timedelta(days=30)

@@ -11,14 +11,14 @@ from django.core.management import call_command
 from django.db import connections
 from django.test import Client
 
+from telemetry.accounts.tokens import issue_token
 from telemetry.core.batch import RawMessage
 from telemetry.models import Account, Alarm, ApiToken, Device, Membership, User
-from telemetry.store.aggregates import refresh_aggregates
-from telemetry.store.connection import Connection, open_connection
-from telemetry.store.months import close_month
-from telemetry.tokens import issue_token
+from telemetry.store.aggregates.refresh import refresh_aggregates
+from telemetry.store.billing.closing import close_month
+from telemetry.store.db.connection import Connection, open_connection
 from tests.conftest import CONTRACT, clear_tables
-from tests.integration.test_store import store
+from tests.integration.store.test_ingest import store
 from tests.messages import make_message
 
 ALL_SCOPES = tuple(ApiToken.Scope.values)

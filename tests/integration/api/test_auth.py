@@ -8,8 +8,8 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from telemetry.accounts.tokens import issue_token, revoke_token
 from telemetry.models import Account, ApiToken, Membership, User
-from telemetry.tokens import issue_token, revoke_token
 from tests.integration.api.conftest import ALL_SCOPES, call_with, make_user, read_problem
 
 pytestmark = pytest.mark.integration

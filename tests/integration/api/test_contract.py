@@ -20,9 +20,9 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from config.wsgi import application
+from telemetry.accounts.tokens import issue_token
 from telemetry.models import Account
-from telemetry.store.connection import Connection
-from telemetry.tokens import issue_token
+from telemetry.store.db.connection import Connection
 from tests.integration.api.conftest import ALL_SCOPES, make_user
 
 pytestmark = pytest.mark.integration

@@ -14,8 +14,8 @@ from django.test import Client
 
 from telemetry.api.export import ROWS_A_PIECE, find_slots
 from telemetry.models import Account, Device, User
-from telemetry.store.connection import Connection
-from telemetry.store.reading_walk import ReadingWalk
+from telemetry.store.db.connection import Connection
+from telemetry.store.reads.reading_pages import ReadingWalk
 from tests.integration.api.conftest import Get, read_problem
 
 pytestmark = pytest.mark.integration

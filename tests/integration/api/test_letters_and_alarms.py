@@ -5,9 +5,9 @@ from base64 import b64decode
 import pytest
 from django.test import Client
 
+from telemetry.accounts.tokens import issue_token
 from telemetry.models import Account, Alarm, DeadLetter, User
-from telemetry.store.connection import Connection
-from telemetry.tokens import issue_token
+from telemetry.store.db.connection import Connection
 from tests.integration.api.conftest import ALL_SCOPES, Get, call_with, make_user, read_problem
 
 pytestmark = pytest.mark.integration

@@ -10,10 +10,10 @@ from django.conf import settings
 from django.test import Client
 from redis import Redis
 
+from telemetry.accounts.tokens import issue_token
 from telemetry.api import limits
 from telemetry.api.limits import Counter, find_counter
 from telemetry.models import Account, Device, User
-from telemetry.tokens import issue_token
 from tests.integration.api.conftest import ALL_SCOPES, call_with, make_user, read_problem
 
 pytestmark = pytest.mark.integration

@@ -8,11 +8,11 @@ from django.db import connection as django
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from telemetry.access import RIGHTS
+from telemetry.accounts.access import RIGHTS
+from telemetry.accounts.tokens import issue_token
 from telemetry.api.service import api as service
 from telemetry.models import Account, Alarm, DeadLetter, Device, Gateway, Membership, User
-from telemetry.store.connection import Connection
-from telemetry.tokens import issue_token
+from telemetry.store.db.connection import Connection
 from tests.integration.api.conftest import ALL_SCOPES, call_with, make_user
 
 pytestmark = pytest.mark.integration

@@ -7,7 +7,7 @@ import pytest
 from django.test import Client
 
 from telemetry.models import Account, Device
-from telemetry.store.connection import Connection
+from telemetry.store.db.connection import Connection
 from tests.integration.api.conftest import Get, read_problem
 
 pytestmark = pytest.mark.integration

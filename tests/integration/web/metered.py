@@ -10,8 +10,8 @@ from django.utils import timezone
 
 from telemetry.core.consumption import Meter, Value
 from telemetry.models import Account, Device, Membership, TaskRun, User
-from telemetry.store.aggregates import refresh_aggregates
-from telemetry.store.connection import Connection
+from telemetry.store.aggregates.refresh import refresh_aggregates
+from telemetry.store.db.connection import Connection
 from tests.consumption import Site, put, register
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from django.test import Client
 
 from telemetry.models import Account, Alarm, DeadLetter, Device, Gateway, Membership, User
-from telemetry.store.connection import Connection
+from telemetry.store.db.connection import Connection
 
 HOSTILE = "<script>alert('x')</script>\"&\u202e"
 _numbers = count(1)

@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from telemetry.models import Account, Alarm, Device
-from telemetry.store.connection import Connection
+from telemetry.store.db.connection import Connection
 from tests.integration.web.site import (
     HOSTILE,
     add_alarm,

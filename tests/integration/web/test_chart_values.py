@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from telemetry.core.consumption import Meter, Value
 from telemetry.models import Device
-from telemetry.store.aggregates import refresh_aggregates
-from telemetry.store.connection import Connection
+from telemetry.store.aggregates.refresh import refresh_aggregates
+from telemetry.store.db.connection import Connection
 from telemetry.web.charts.calendar import Calendar, floor_hour
 from telemetry.web.charts.chart import Chart, Resolution, read_chart, read_close_up
 from telemetry.web.charts.period import Period, parse_period

@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from telemetry.core.consumption import Meter, Value
-from telemetry.store.aggregates import refresh_aggregates
-from telemetry.store.connection import Connection
+from telemetry.store.aggregates.refresh import refresh_aggregates
+from telemetry.store.db.connection import Connection
 from telemetry.web.charts.calendar import Calendar
 from telemetry.web.overview.consumption import Compared, read_consumption
 from tests.consumption import Site, put, read, register

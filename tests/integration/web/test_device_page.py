@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from telemetry.core.consumption import Meter, Replacement
 from telemetry.models import Alarm, GatewayEvent, MonthAdjustment
-from telemetry.store.connection import Connection
+from telemetry.store.db.connection import Connection
 from tests.consumption import Site, register, replace_register
 from tests.integration.web.metered import device_of, open_account, receive, refresh
 

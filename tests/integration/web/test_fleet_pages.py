@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from telemetry.models import Account, Device, Gateway, GatewayEvent
-from telemetry.store.connection import Connection
+from telemetry.store.db.connection import Connection
 from tests.integration.web.site import (
     HOSTILE,
     add_alarm,
@@ -283,7 +283,7 @@ def test_it_counts_the_dead_letters_that_wait(
     add_letter(gateway, at=now, account_id=make_account("Former").pk)
     answer = client.get(reverse("gateways", args=[account.pk]))
     assert [row.letters for row in answer.context["rows"]] == [3]
-    monkeypatch.setattr("telemetry.store.gateways.MOST_LETTERS", 2)
+    monkeypatch.setattr("telemetry.store.reads.gateway_activity.MOST_LETTERS", 2)
     monkeypatch.setattr("telemetry.web.fleet.gateways.MOST_LETTERS", 2)
     assert ">2+<" in read(client, "gateways", account)
 

@@ -4,7 +4,7 @@ import pytest
 from django.test import Client
 
 from telemetry.models import User
-from telemetry.store.connection import Connection
+from telemetry.store.db.connection import Connection
 
 pytestmark = pytest.mark.integration
 

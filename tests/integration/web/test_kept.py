@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from telemetry.models import Account, Membership, User
-from telemetry.store.connection import Connection
+from telemetry.store.db.connection import Connection
 from telemetry.web import kept
 from telemetry.web.kept import Parts, keep_parts
 from telemetry.web.pages import AccountRequest

@@ -14,7 +14,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.utils import timezone
 
-from telemetry.access import Right
+from telemetry.accounts.access import Right
 from telemetry.core.consumption import Meter, Value
 from telemetry.models import (
     Account,
@@ -25,8 +25,8 @@ from telemetry.models import (
     ReportSchedule,
     User,
 )
-from telemetry.store.aggregates import refresh_aggregates
-from telemetry.store.connection import Connection
+from telemetry.store.aggregates.refresh import refresh_aggregates
+from telemetry.store.db.connection import Connection
 from tests.consumption import put, register
 
 pytestmark = pytest.mark.integration

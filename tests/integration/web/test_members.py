@@ -10,9 +10,9 @@ from django.db import connections
 from django.test import Client, override_settings
 from django.utils import timezone
 
-from telemetry.members import LastOwnerError, accept, find_invitation, invite, remove
+from telemetry.accounts.members import LastOwnerError, accept, find_invitation, invite, remove
 from telemetry.models import Account, Invitation, Membership, MembershipEvent, User
-from telemetry.store.connection import Connection
+from telemetry.store.db.connection import Connection
 
 pytestmark = pytest.mark.integration
 

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from telemetry.core.consumption import Meter
 from telemetry.models import Alarm
-from telemetry.store.connection import Connection
+from telemetry.store.db.connection import Connection
 from tests.consumption import Site, register
 from tests.integration.web.metered import add_devices, device_of, open_account, receive, refresh
 

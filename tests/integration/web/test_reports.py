@@ -17,10 +17,9 @@ from telemetry.core.consumption import Meter, Value
 from telemetry.models import Account, Device, Membership, ReportDelivery, ReportSchedule, User
 from telemetry.reporting.files import count_digits, disarm
 from telemetry.reporting.sending import find_due_month, send_due_reports, wait_after
-from telemetry.store.aggregates import refresh_aggregates
-from telemetry.store.connection import Connection
-from telemetry.store.months import close_month
-from telemetry.store.reports import (
+from telemetry.store.aggregates.refresh import refresh_aggregates
+from telemetry.store.billing.closing import close_month
+from telemetry.store.billing.monthly_report import (
     Grouping,
     ReportQuestion,
     read_page,
@@ -28,6 +27,7 @@ from telemetry.store.reports import (
     stream_rows,
     sum_rows,
 )
+from telemetry.store.db.connection import Connection
 from tests.consumption import Site, put, register
 
 pytestmark = pytest.mark.integration

@@ -10,7 +10,7 @@ from django.core import mail
 from django.test import Client, override_settings
 
 from telemetry.models import User
-from telemetry.store.connection import Connection
+from telemetry.store.db.connection import Connection
 
 pytestmark = pytest.mark.integration
 

@@ -8,9 +8,9 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from telemetry.accounts.tokens import MOST_TOKENS, issue_token
 from telemetry.models import Account, ApiToken, Membership, User
-from telemetry.store.connection import Connection
-from telemetry.tokens import MOST_TOKENS, issue_token
+from telemetry.store.db.connection import Connection
 
 pytestmark = pytest.mark.integration
 

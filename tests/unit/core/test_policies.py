@@ -12,7 +12,7 @@ from telemetry.core.outcome import Counts
 from telemetry.core.retry import backoff_delay_s
 from telemetry.queue.batches import PendingBatch
 from telemetry.queue.requeue import choose_stale
-from telemetry.store.report import count_in_flight
+from telemetry.store.operations.delivery_report import count_in_flight
 
 
 @given(st.integers(1, 10_000), st.floats(0, 1, exclude_max=True))

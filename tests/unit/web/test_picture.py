@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 from django.utils.translation import override
 
-from telemetry.store.lines import Sample
+from telemetry.store.reads.chart_series import Sample
 from telemetry.web.charts.calendar import Calendar
 from telemetry.web.charts.chart import Chart, Line, Resolution
 from telemetry.web.charts.drawing import draw

@@ -1,0 +1,1 @@
+"""Members of accounts, their rights, and their API tokens."""

@@ -1,0 +1,1 @@
+"""Fleets loaded from JSON, and what follows a change of the fleet."""

@@ -1,1 +1,0 @@
-SELECT min(day) FROM daily_aggregate WHERE account_id = %(account)s AND device_id = %(device)s

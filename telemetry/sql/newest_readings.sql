@@ -1,9 +1,0 @@
--- The newest reading of each device since an instant, by its index range.
-SELECT d.id, r.time, r.value, r.unit
-FROM unnest(%(device_ids)s::bigint[]) AS d (id)
-CROSS JOIN LATERAL (
-    SELECT time, value, unit FROM reading
-    WHERE device_id = d.id AND account_id = %(account)s
-      AND time >= %(since)s AND time < %(until)s
-    ORDER BY time DESC LIMIT 1
-) AS r

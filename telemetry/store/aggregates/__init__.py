@@ -1,0 +1,1 @@
+"""Hours, days and months, kept current by the refresh (README.md)."""

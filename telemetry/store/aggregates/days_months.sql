@@ -1,0 +1,225 @@
+-- name: touch_days
+-- The local days that touched hours lie in, in the zone of the hour's account. In a zone of half
+-- hours one hour can lie in two days. Of devices that were another account's: all days near by, as an
+-- hour may have gone from one account to the other; not before the horizon, where none does and
+-- readings may be gone.
+WITH parts AS (
+    SELECT DISTINCT t.device_id, h.account_id, a.time_zone,
+        ((t.hour + part.shift) AT TIME ZONE a.time_zone)::date AS day
+    FROM touched_hour t
+    JOIN hourly_aggregate h ON h.device_id = t.device_id AND h.hour = t.hour
+        AND h.hour BETWEEN %(first)s AND %(last)s
+    JOIN account a ON a.id = h.account_id
+    CROSS JOIN (VALUES (interval '0'), (interval '59 minutes 59.999999 seconds')) AS part (shift)
+), moved AS (
+    SELECT device_id AS id FROM (SELECT DISTINCT device_id, account_id FROM parts) AS p
+    WHERE EXISTS (
+        SELECT FROM monthly_total m
+        WHERE m.device_id = p.device_id AND m.account_id <> p.account_id)
+), found AS (
+    SELECT device_id, account_id, time_zone, day, false AS is_doubtful FROM parts
+    UNION ALL
+    SELECT g.device_id, g.account_id, a.time_zone, g.day, true
+    FROM (SELECT DISTINCT id FROM moved) AS moved
+    JOIN touched_hour t ON t.device_id = moved.id
+        AND t.hour >= coalesce((SELECT max(dropped_before) FROM raw_horizon), '-infinity')
+    JOIN daily_aggregate g ON g.device_id = t.device_id
+        AND g.day BETWEEN (t.hour AT TIME ZONE 'UTC')::date - 1 AND (t.hour AT TIME ZONE 'UTC')::date + 1
+    JOIN account a ON a.id = g.account_id
+), days AS (
+    SELECT day, time_zone, local_day_start(day, time_zone) AS starts_at,
+        local_day_start(day + 1, time_zone) AS ends_at
+    FROM (SELECT DISTINCT day, time_zone FROM found) AS each
+)
+INSERT INTO touched_day (device_id, day, account_id, starts_at, ends_at, is_doubtful)
+SELECT f.device_id, f.day, f.account_id, min(d.starts_at), min(d.ends_at), bool_and(f.is_doubtful)
+FROM found f JOIN days d USING (day, time_zone)
+GROUP BY f.device_id, f.day, f.account_id
+
+-- name: refresh_days
+-- Touched days, from the hours of their account that lie whole in them and the parts of hours at their
+-- ends: days add up to hours, whoever owned the device. The two ends count as one hour for the
+-- coverage.
+INSERT INTO daily_aggregate (device_id, day, account_id, total, reading_sum, minimum, maximum, first,
+    last, readings_count, intervals_seen)
+SELECT t.device_id, t.day, t.account_id,
+    CASE d.measurement WHEN 'delta' THEN s.total WHEN 'cumulative' THEN s.consumption END,
+    s.total, s.minimum, s.maximum, s.first, s.last, s.readings_count, s.intervals_seen
+FROM touched_day t
+JOIN device d ON d.id = t.device_id
+CROSS JOIN LATERAL (
+    SELECT sum(p.total) AS total, sum(coalesce(p.consumption, 0)) AS consumption,
+        min(p.minimum) AS minimum, max(p.maximum) AS maximum, first(p.first, p.starts_at) AS first,
+        last(p.last, p.starts_at) AS last, sum(p.readings_count) AS readings_count,
+        sum(least(p.whole, intervals_an_hour(d.interval_s)))
+            + least(sum(p.cut), intervals_an_hour(d.interval_s)) AS intervals_seen
+    FROM (
+        SELECT h.hour AS starts_at,
+            CASE WHEN d.measurement = 'cumulative' THEN (
+                SELECT c.consumption FROM hourly_consumption c
+                WHERE c.device_id = h.device_id AND c.hour = h.hour
+            ) END AS consumption,
+            h.total, h.minimum, h.maximum, h.first, h.last, h.readings_count,
+            h.readings_count AS whole, 0 AS cut
+        FROM hourly_aggregate h
+        WHERE h.device_id = t.device_id AND h.account_id = t.account_id
+          AND h.hour >= t.starts_at AND h.hour <= t.ends_at - interval '1 hour'
+          AND h.hour >= %(first)s AND h.hour < %(last)s
+        UNION ALL
+        SELECT e.starts_at, e.consumption, e.total, e.minimum, e.maximum, e.first, e.last,
+            e.readings_count, 0, e.readings_count
+        FROM day_part e
+        WHERE e.device_id = t.device_id AND e.day = t.day AND e.account_id = t.account_id
+    ) p
+    HAVING count(*) > 0
+) s
+ON CONFLICT (device_id, day, account_id) DO UPDATE SET
+    total = excluded.total, reading_sum = excluded.reading_sum, minimum = excluded.minimum,
+    maximum = excluded.maximum, first = excluded.first, last = excluded.last,
+    readings_count = excluded.readings_count, intervals_seen = excluded.intervals_seen
+
+-- name: forget_empty_days
+-- Days whose hours all went to another account.
+DELETE FROM daily_aggregate g USING touched_day t
+WHERE t.is_doubtful
+  AND g.device_id = t.device_id AND g.day = t.day AND g.account_id = t.account_id
+  AND NOT EXISTS (
+    SELECT FROM hourly_aggregate h WHERE h.device_id = t.device_id AND h.account_id = t.account_id
+      AND h.hour >= t.starts_at AND h.hour <= t.ends_at - interval '1 hour'
+      AND h.hour >= %(first)s AND h.hour < %(last)s)
+  AND NOT EXISTS (
+    SELECT FROM day_part p WHERE p.device_id = t.device_id AND p.day = t.day
+      AND p.account_id = t.account_id)
+
+-- name: touch_months
+-- The billing months of touched days.
+INSERT INTO touched_month (device_id, month, account_id)
+SELECT DISTINCT t.device_id, billing_month(t.day, a.billing_day), t.account_id
+FROM touched_day t
+JOIN account a ON a.id = t.account_id
+
+-- name: touch_account_months
+-- Every billing month of the account %(account_id)s and some devices.
+INSERT INTO touched_month (device_id, month, account_id)
+SELECT DISTINCT d.device_id, billing_month(d.day, a.billing_day), d.account_id
+FROM daily_aggregate d
+JOIN account a ON a.id = d.account_id
+WHERE d.account_id = %(account_id)s AND d.device_id = ANY(%(device_ids)s)
+
+-- name: refresh_months
+-- Touched months, from the days of their account. A change of a closed month becomes an adjustment, so
+-- that its closed total and the adjustments always add up to the live total. A month whose days are
+-- all gone goes, too; a closed one stays, with nothing. Answers (months, adjustments).
+WITH summed AS (
+    SELECT t.device_id, t.month, t.account_id, sum(d.total) AS total,
+        sum(d.reading_sum) AS reading_sum, min(d.minimum) AS minimum, max(d.maximum) AS maximum,
+        first(d.first, d.day) AS first_register, last(d.last, d.day) AS last_register,
+        sum(d.readings_count) AS readings_count, sum(d.intervals_seen) AS intervals_seen
+    FROM touched_month t
+    JOIN daily_aggregate d ON d.device_id = t.device_id AND d.account_id = t.account_id
+        AND d.day >= t.month AND d.day < next_billing_month(t.month)
+    GROUP BY t.device_id, t.month, t.account_id
+), emptied AS (
+    SELECT m.*, EXISTS (SELECT FROM closed_month x
+                        WHERE x.account_id = m.account_id AND x.month = m.month) AS is_closed
+    FROM touched_month t
+    JOIN monthly_total m USING (device_id, month, account_id)
+    LEFT JOIN summed s USING (device_id, month, account_id)
+    WHERE s.device_id IS NULL
+), deleted AS (
+    DELETE FROM monthly_total m USING emptied e
+    WHERE (m.device_id, m.month, m.account_id) = (e.device_id, e.month, e.account_id)
+      AND NOT e.is_closed
+), computed AS (
+    SELECT * FROM summed
+    UNION ALL
+    SELECT device_id, month, account_id, CASE WHEN total IS NOT NULL THEN 0 END, 0, minimum, maximum,
+        first_register, last_register, 0, 0
+    FROM emptied WHERE is_closed
+), judged AS (
+    SELECT c.*, m.closed_total AS closed_before, x.id IS NOT NULL AS is_closed,
+        coalesce(c.total, 0) - coalesce(m.total, 0) AS difference
+    FROM computed c
+    LEFT JOIN monthly_total m USING (device_id, month, account_id)
+    LEFT JOIN closed_month x ON x.account_id = c.account_id AND x.month = c.month
+), adjusted AS (
+    INSERT INTO month_adjustment (account_id, device_id, month, difference)
+    SELECT account_id, device_id, month, difference FROM judged
+    WHERE is_closed AND difference <> 0
+    ORDER BY device_id, month
+    RETURNING 1
+), written AS (
+    INSERT INTO monthly_total (device_id, month, account_id, total, reading_sum, minimum, maximum,
+        first_register, last_register, readings_count, intervals_seen, closed_total)
+    SELECT device_id, month, account_id, total, reading_sum, minimum, maximum, first_register,
+        last_register, readings_count, intervals_seen,
+        CASE WHEN is_closed AND total IS NOT NULL THEN coalesce(closed_before, 0)
+            ELSE closed_before END
+    FROM judged
+    ON CONFLICT (device_id, month, account_id) DO UPDATE SET
+        total = excluded.total, reading_sum = excluded.reading_sum, minimum = excluded.minimum,
+        maximum = excluded.maximum, first_register = excluded.first_register,
+        last_register = excluded.last_register, readings_count = excluded.readings_count,
+        intervals_seen = excluded.intervals_seen, closed_total = excluded.closed_total
+    RETURNING 1
+)
+SELECT (SELECT count(*) FROM written), (SELECT count(*) FROM adjusted)
+
+-- name: forget_days
+-- Days that were cut by an old calendar. Closed months keep theirs; their calendar cannot change.
+DELETE FROM daily_aggregate d
+WHERE account_id = %(account_id)s AND device_id = ANY(%(device_ids)s)
+  AND NOT EXISTS (SELECT FROM closed_month c WHERE c.account_id = d.account_id)
+
+-- name: touch_account_hours
+-- Every hour of the account %(account_id)s and some devices, whose days are cut again.
+INSERT INTO touched_hour (device_id, hour, measurement, modulus, has_replacements,
+    is_refused)
+SELECT h.device_id, h.hour, d.measurement, d.register_modulus,
+    EXISTS (SELECT FROM meter_replacement p WHERE p.device_id = d.id), false
+FROM hourly_aggregate h
+JOIN device d ON d.id = h.device_id
+WHERE h.account_id = %(account_id)s AND h.device_id = ANY(%(device_ids)s)
+
+-- name: forget_months
+-- The same for months.
+DELETE FROM monthly_total m
+WHERE account_id = %(account_id)s AND device_id = ANY(%(device_ids)s)
+  AND NOT EXISTS (SELECT FROM closed_month c WHERE c.account_id = m.account_id)
+
+-- name: cut_hour
+-- The parts of touched days that lie in one UTC hour, %(hour)s to %(end)s, with the border between
+-- two local days at %(border)s inside it. The steps of the hour are those of hourly_consumption;
+-- each part has the steps that end in it.
+WITH touched AS (
+    SELECT t.device_id, t.day, t.account_id, t.starts_at = %(border)s AS is_after,
+        d.register_modulus AS modulus,
+        EXISTS (SELECT FROM meter_replacement p WHERE p.device_id = d.id) AS has_replacements
+    FROM touched_day t JOIN device d ON d.id = t.device_id
+    JOIN hourly_aggregate h ON h.device_id = t.device_id AND h.account_id = t.account_id
+        AND h.hour = %(hour)s
+    WHERE t.starts_at = %(border)s OR t.ends_at = %(border)s
+), steps AS (
+    SELECT d.device_id, r.time >= %(border)s AS is_after, r.value, r.time, d.modulus,
+        coalesce(lag(r.value) OVER by_time, b.last) AS before,
+        coalesce(lag(r.time) OVER by_time, b.last_at) AS before_at
+    FROM (SELECT DISTINCT device_id, modulus FROM touched) d
+    JOIN reading r ON r.device_id = d.device_id AND r.time >= %(hour)s AND r.time < %(end)s
+    LEFT JOIN LATERAL (
+        SELECT c.last, c.last_at FROM hourly_consumption c
+        WHERE c.device_id = d.device_id AND c.hour < %(hour)s
+        ORDER BY c.hour DESC LIMIT 1
+    ) b ON true
+    WINDOW by_time AS (PARTITION BY d.device_id ORDER BY r.time)
+)
+INSERT INTO day_part (device_id, day, starts_at, account_id, consumption, total, minimum, maximum,
+    first, last, readings_count)
+SELECT t.device_id, t.day, min(s.time), t.account_id,
+    coalesce(sum(register_increment(s.modulus, s.before, s.value, NULL))
+        FILTER (WHERE NOT has_replacements), 0)
+    + coalesce(sum(register_increment(s.modulus, s.before, s.value,
+        replaced_between(s.device_id, s.before_at, s.time))) FILTER (WHERE has_replacements), 0),
+    sum(s.value), min(s.value), max(s.value), first(s.value, s.time), last(s.value, s.time),
+    count(*)
+FROM touched t JOIN steps s USING (device_id, is_after)
+GROUP BY t.device_id, t.day, t.account_id, t.is_after

@@ -1,0 +1,40 @@
+-- name: refresh_tables
+-- What a step of the refresh is about, for this session and transaction alone.
+CREATE TEMPORARY TABLE IF NOT EXISTS touched_hour (
+    device_id bigint NOT NULL,
+    hour timestamptz NOT NULL,
+    measurement text NOT NULL,
+    modulus numeric,
+    has_replacements boolean NOT NULL,
+    is_refused boolean NOT NULL,
+    PRIMARY KEY (device_id, hour)
+) ON COMMIT DELETE ROWS;
+CREATE TEMPORARY TABLE IF NOT EXISTS touched_day (
+    device_id bigint NOT NULL,
+    day date NOT NULL,
+    account_id bigint NOT NULL,
+    starts_at timestamptz NOT NULL,
+    ends_at timestamptz NOT NULL,
+    is_doubtful boolean NOT NULL,  -- it may have no hours any more
+    PRIMARY KEY (device_id, day, account_id)
+) ON COMMIT DELETE ROWS;
+-- The ends of touched days that begin or end inside a UTC hour.
+CREATE TEMPORARY TABLE IF NOT EXISTS day_part (
+    device_id bigint NOT NULL,
+    day date NOT NULL,
+    starts_at timestamptz NOT NULL,
+    account_id bigint NOT NULL,
+    consumption numeric NOT NULL,
+    total numeric NOT NULL,
+    minimum numeric NOT NULL,
+    maximum numeric NOT NULL,
+    first numeric NOT NULL,
+    last numeric NOT NULL,
+    readings_count bigint NOT NULL
+) ON COMMIT DELETE ROWS;
+CREATE TEMPORARY TABLE IF NOT EXISTS touched_month (
+    device_id bigint NOT NULL,
+    month date NOT NULL,
+    account_id bigint NOT NULL,
+    PRIMARY KEY (device_id, month, account_id)
+) ON COMMIT DELETE ROWS

@@ -1,0 +1,1 @@
+"""Readings evaluated against the limits of their devices (README.md)."""

@@ -1,0 +1,1 @@
+"""Closing of months, and their report."""

@@ -1,0 +1,63 @@
+-- name: check_closing
+-- The first day of the billing month that %(month)s lies in, when it begins and ends, and whether notes
+-- wait that concern it: hours of the month, and, of registers, any hour before its end, as what a register
+-- counted belongs to the later reading. Devices are those of now, and those with a month of the account.
+WITH month AS (
+    SELECT a.id, billing_month(%(month)s, a.billing_day) AS first_day, a.time_zone
+    FROM account a WHERE a.id = %(account_id)s
+), span AS (
+    SELECT id, first_day, local_day_start(first_day, time_zone) AS starts_at,
+        local_day_start(next_billing_month(first_day), time_zone) AS ends_at
+    FROM month
+), concerned AS (
+    SELECT array_agg(d.id) AS ids,
+        coalesce(array_agg(d.id) FILTER (WHERE d.measurement = 'cumulative'), '{}') AS registers
+    FROM device d, span
+    WHERE d.account_id = span.id OR d.id IN (
+        SELECT m.device_id FROM monthly_total m WHERE m.account_id = span.id
+    )
+)
+SELECT first_day, starts_at, ends_at,
+    EXISTS (SELECT FROM dirty_account WHERE account_id = span.id)
+    OR EXISTS (
+        SELECT FROM dirty_hour
+        WHERE hour < ends_at AND device_ids && concerned.ids
+          AND (hour > starts_at - interval '1 hour' OR device_ids && concerned.registers)
+    )
+FROM span, concerned
+
+-- name: waits_of_moved
+-- Whether noted hours of [%(since)s, %(until)s) hold readings of the account %(account_id)s from a
+-- device that is another account's by now. More than %(most)s device hours to look into are taken
+-- for a yes: a refresh makes them fewer.
+WITH noted AS MATERIALIZED (
+    SELECT n.hour, each.device_id
+    FROM dirty_hour n
+    CROSS JOIN LATERAL unnest(n.device_ids) AS each (device_id)
+    JOIN device d ON d.id = each.device_id AND d.account_id <> %(account_id)s
+    WHERE n.hour >= %(since)s AND n.hour < %(until)s
+    LIMIT %(most)s + 1
+)
+SELECT CASE WHEN (SELECT count(*) FROM noted) > %(most)s THEN true ELSE EXISTS (
+    SELECT FROM noted n
+    CROSS JOIN LATERAL (
+        SELECT FROM reading r
+        WHERE r.device_id = n.device_id AND r.account_id = %(account_id)s
+          AND r.time >= n.hour AND r.time < n.hour + interval '1 hour'
+          AND r.time >= %(since)s AND r.time < %(until)s
+        LIMIT 1
+    ) AS found
+) END
+
+-- name: note_month
+-- That a month was closed or reopened, with what was billed by device at that moment.
+INSERT INTO month_event (account_id, month, kind, at, by_id, note, figures)
+VALUES (%(account_id)s, %(month)s, %(kind)s, %(now)s, %(user_id)s, %(note)s, (
+    SELECT coalesce(jsonb_object_agg(m.device_id, jsonb_build_object(
+        'closed_total', m.closed_total::text,
+        'adjustments', (SELECT coalesce(sum(difference), 0)::text FROM month_adjustment j
+                        WHERE j.device_id = m.device_id AND j.month = m.month
+                          AND j.account_id = m.account_id)
+    )), '{}')
+    FROM monthly_total m WHERE m.account_id = %(account_id)s AND m.month = %(month)s
+))

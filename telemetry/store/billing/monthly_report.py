@@ -1,0 +1,153 @@
+"""Consumption by billing month for reports: one question for page, files and letters alike.
+
+Nothing of another account; bounded months; rows stream from the server. Figures are those of
+`monthly_consumption` (aggregates/README.md), summed over the devices of a group, units apart.
+"""
+
+from collections.abc import Iterable, Iterator
+from datetime import date, timedelta
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any, LiteralString
+
+from django.db import connection, transaction
+from msgspec import Struct
+
+from telemetry.store.db.sql import Queries
+from telemetry.store.reads.bounds import check_days
+
+
+class Sql(Queries):
+    report_months: LiteralString
+
+
+LONGEST = timedelta(days=1_860)  # sixty billing months
+CHUNK = 1_000
+
+
+class Grouping(StrEnum):
+    """What a line of a report is about."""
+
+    DEVICE = "device"
+    GROUP = "group"
+    GATEWAY = "gateway"
+    KIND = "kind"
+    ACCOUNT = "account"
+
+
+class ReportQuestion(Struct, frozen=True):
+    """Billing months that begin in [first, until), at most sixty; None: all of them."""
+
+    account_id: int
+    first: date
+    until: date
+    grouping: Grouping = Grouping.DEVICE
+    device_ids: tuple[int, ...] | None = None
+    gateway_ids: tuple[int, ...] | None = None
+    groups: tuple[str, ...] | None = None
+
+
+class ReportRow(Struct, frozen=True):
+    """A group of devices with one unit in a billing month [month, month_end).
+
+    `total` is what is billed; with `adjustments` it comes to `live_total`. `daily_mean`: by local
+    days that have begun. `coverage`: mean of the devices, 0 to 1.
+    """
+
+    month: date
+    month_end: date
+    key: str
+    label: str
+    unit: str
+    devices_count: int
+    total: Decimal
+    adjustments: Decimal
+    live_total: Decimal
+    daily_mean: Decimal
+    readings_count: int
+    coverage: Decimal | None
+    state: str
+
+    @property
+    def last_day(self) -> date:
+        """The last local day of the month."""
+        return self.month_end - timedelta(days=1)
+
+
+class ReportSum(Struct, frozen=True):
+    """All lines of a report with one unit."""
+
+    unit: str
+    total: Decimal
+    adjustments: Decimal
+    live_total: Decimal
+    readings_count: int
+    rows: int
+
+
+_ORDER = " ORDER BY month, label, key, unit"
+_SUMS = """
+SELECT unit, sum(total), sum(adjustments), sum(live_total), sum(readings_count)::bigint, count(*)
+FROM ({}) AS rows GROUP BY unit ORDER BY unit
+"""
+
+
+def read_page(question: ReportQuestion, *, offset: int, limit: int) -> list[ReportRow]:
+    """Some rows, by month and label. Raises `PeriodError`."""
+    given = _bind(question)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            Sql.report_months + _ORDER + " LIMIT %(limit)s OFFSET %(offset)s",
+            {**given, "limit": limit, "offset": offset},
+        )
+        return [ReportRow(*row) for row in cursor.fetchall()]
+
+
+def read_sums(question: ReportQuestion) -> list[ReportSum]:
+    """The whole report by unit. Raises `PeriodError`."""
+    given = _bind(question)
+    with connection.cursor() as cursor:
+        cursor.execute(_SUMS.format(Sql.report_months), given)
+        return [ReportSum(*row) for row in cursor.fetchall()]
+
+
+def sum_rows(rows: Iterable[ReportRow]) -> list[ReportSum]:
+    """The same from rows that are the whole report."""
+    sums: dict[str, ReportSum] = {}
+    for row in rows:
+        before = sums.get(row.unit) or ReportSum(row.unit, *(Decimal(),) * 3, 0, 0)
+        sums[row.unit] = ReportSum(
+            row.unit,
+            before.total + row.total,
+            before.adjustments + row.adjustments,
+            before.live_total + row.live_total,
+            before.readings_count + row.readings_count,
+            before.rows + 1,
+        )
+    return [sums[unit] for unit in sorted(sums)]
+
+
+def stream_rows(question: ReportQuestion) -> Iterator[ReportRow]:
+    """Every row, some at a time from one snapshot. Raises `PeriodError` at the first."""
+    given = _bind(question)
+    with transaction.atomic(), connection.chunked_cursor() as cursor:
+        cursor.execute(Sql.report_months + _ORDER, given)
+        while rows := cursor.fetchmany(CHUNK):
+            yield from (ReportRow(*row) for row in rows)
+
+
+def _bind(question: ReportQuestion) -> dict[str, Any]:
+    check_days(question.first, question.until, longest=LONGEST)
+
+    def listed(values: tuple[Any, ...] | None) -> list[Any] | None:
+        return None if values is None else list(values)
+
+    return {
+        "account": question.account_id,
+        "first": question.first,
+        "until": question.until,
+        "grouping": str(question.grouping),
+        "devices": listed(question.device_ids),
+        "gateways": listed(question.gateway_ids),
+        "groups": listed(question.groups),
+    }

@@ -1,0 +1,1 @@
+"""A batch's messages into the database, exactly once."""

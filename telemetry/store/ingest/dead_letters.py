@@ -1,0 +1,70 @@
+"""Keep what was refused: one row for each different bad message, with a count."""
+
+import hashlib
+from collections.abc import Iterable
+from datetime import datetime
+from typing import LiteralString
+
+from msgspec import Struct
+
+from telemetry.core.reasons import Reason
+from telemetry.store.db.connection import Connection
+from telemetry.store.db.sql import Queries
+
+
+class Sql(Queries):
+    upsert_dead_letters: LiteralString
+
+
+class NewDeadLetter(Struct):
+    """A refused message or reading. `payload` can be sent again as it is."""
+
+    topic: str
+    payload: bytes
+    reason: Reason
+    detail: str
+    seen_at: datetime
+    mac: str = ""
+    device_code: str = ""
+    gateway_id: int | None = None
+    account_id: int | None = None
+    occurrences: int = 1
+
+    def fingerprint(self) -> bytes:
+        """Equal for the same payload on the same topic, refused for the same reason."""
+        digest = hashlib.sha256(f"{self.reason}\0{self.topic}\0".encode())
+        digest.update(self.payload)
+        return digest.digest()
+
+
+def store_dead_letters(connection: Connection, letters: Iterable[NewDeadLetter]) -> None:
+    """Insert or count dead letters inside the caller's transaction. Raises `psycopg.Error`."""
+    unique: dict[bytes, NewDeadLetter] = {}
+    for letter in letters:
+        known = unique.setdefault(letter.fingerprint(), letter)
+        if known is not letter:
+            known.occurrences += letter.occurrences
+    if not unique:
+        return
+    rows = list(unique.values())
+    connection.execute(
+        Sql.upsert_dead_letters,
+        {
+            "fingerprints": list(unique),
+            "topics": [_without_nul(row.topic) for row in rows],
+            "payloads": [row.payload for row in rows],
+            "reasons": [str(row.reason) for row in rows],
+            "details": [_without_nul(row.detail) for row in rows],
+            "macs": [row.mac for row in rows],
+            "device_codes": [_without_nul(row.device_code) for row in rows],
+            "gateway_ids": [row.gateway_id for row in rows],
+            "account_ids": [row.account_id for row in rows],
+            "seen_ats": [row.seen_at for row in rows],
+            "occurrences": [row.occurrences for row in rows],
+        },
+    )
+
+
+def _without_nul(text: str) -> str:
+    """PostgreSQL's text has no NUL; the payload's bytes keep it."""
+    return text.replace("\0", "\ufffd")

@@ -1,0 +1,21 @@
+-- name: load_gateways
+-- Gateways with their devices, by MAC. A gateway counts as active when its account is, too.
+SELECT g.id, g.account_id, g.mac, g.is_active AND a.is_active,
+       coalesce(array_agg(d.code ORDER BY d.id) FILTER (WHERE d.id IS NOT NULL), '{}'),
+       coalesce(array_agg(d.id ORDER BY d.id) FILTER (WHERE d.id IS NOT NULL), '{}'),
+       coalesce(array_agg(d.is_active ORDER BY d.id) FILTER (WHERE d.id IS NOT NULL), '{}'),
+       coalesce(array_agg(d.kind = 'meter' ORDER BY d.id) FILTER (WHERE d.id IS NOT NULL), '{}'),
+       coalesce(array_agg(d.unit ORDER BY d.id) FILTER (WHERE d.id IS NOT NULL), '{}'),
+       coalesce(array_agg(d.register_modulus ORDER BY d.id) FILTER (WHERE d.id IS NOT NULL), '{}')
+FROM gateway g
+JOIN account a ON a.id = g.account_id
+LEFT JOIN device d ON d.gateway_id = g.id
+WHERE g.mac = ANY(%(macs)s)
+GROUP BY g.id, a.id
+
+-- name: changed_gateways
+-- Gateways changed by transactions that the last look did not see. A row's xid is its
+-- transaction; all below the snapshot's xmin had ended by then, so none is missed.
+SELECT pg_snapshot_xmin(pg_current_snapshot())::text,
+       (SELECT coalesce(array_agg(DISTINCT gateway_id), '{}')
+        FROM registry_change WHERE xid >= %(since)s::xid8)

@@ -1,0 +1,42 @@
+"""Note which gateways were heard of, at most every few seconds each."""
+
+from datetime import datetime
+from typing import LiteralString
+
+from telemetry.store.db.connection import Connection
+from telemetry.store.db.sql import Queries
+
+
+class Sql(Queries):
+    update_presence: LiteralString
+
+
+class Presence:
+    """What one worker process wrote of each gateway's presence, and when."""
+
+    def __init__(self, *, interval_s: float) -> None:
+        self._interval_s = interval_s
+        self._written_at: dict[int, float] = {}
+
+    def update(self, connection: Connection, seen: dict[int, datetime], *, now_s: float) -> None:
+        """Set last_seen and is_online of the gateways in `seen` (id: UTC instant).
+
+        One statement in key order; repeating it is safe. `now_s` is a monotonic clock.
+        """
+        due = {
+            gateway_id: seen_at
+            for gateway_id, seen_at in sorted(seen.items())
+            if now_s - self._written_at.get(gateway_id, -self._interval_s) >= self._interval_s
+        }
+        if not due:
+            return
+        connection.execute(
+            Sql.update_presence,
+            {
+                "gateway_ids": list(due),
+                "seen_ats": list(due.values()),
+                "interval_s": self._interval_s,
+            },
+        )
+        for gateway_id in due:
+            self._written_at[gateway_id] = now_s

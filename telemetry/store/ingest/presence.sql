@@ -1,0 +1,21 @@
+-- name: update_presence
+-- last_seen never goes back, and is not written again before the interval is over, whichever worker
+-- wrote it; is_online flips on with an event, but not for what waited long in the queue. Rows that
+-- another worker holds are skipped: it is writing the same news. In key order, against deadlocks.
+WITH seen AS (
+    SELECT * FROM unnest(%(gateway_ids)s::bigint[], %(seen_ats)s::timestamptz[])
+        AS s (gateway_id, seen_at)
+), held AS (
+    SELECT g.id, g.is_online, s.seen_at
+    FROM gateway g JOIN seen s ON s.gateway_id = g.id
+    WHERE g.last_seen IS NULL OR (NOT g.is_online AND g.last_seen < s.seen_at)
+        OR g.last_seen < s.seen_at - %(interval_s)s * interval '1 second'
+    ORDER BY g.id FOR UPDATE OF g SKIP LOCKED
+), updated AS (
+    UPDATE gateway g
+    SET last_seen = greatest(g.last_seen, h.seen_at), is_online = true
+    FROM held h WHERE g.id = h.id
+    RETURNING g.id
+)
+INSERT INTO gateway_event (gateway_id, kind, at, last_seen)
+SELECT h.id, 'online', now(), h.seen_at FROM held h WHERE NOT h.is_online

@@ -1,0 +1,1 @@
+"""Status of the pipeline, delivery report, housekeeping, totals of imports."""

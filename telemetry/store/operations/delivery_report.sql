@@ -1,0 +1,27 @@
+-- name: report
+-- The database's books in one snapshot. %(seq)s: the newest batch that the queue's snapshot knew;
+-- what came later is left out of the sums that are held against the queue.
+WITH ledger AS (
+    SELECT seq, messages, messages_stored, messages_duplicate, messages_rejected, readings,
+        readings_stored, readings_duplicate, readings_rejected, dead_letters
+    FROM batch
+    UNION ALL
+    SELECT max_seq, messages, messages_stored, messages_duplicate, messages_rejected, readings,
+        readings_stored, readings_duplicate, readings_rejected, dead_letters
+    FROM batch_day
+)
+SELECT
+    coalesce(sum(messages) FILTER (WHERE seq <= %(seq)s), 0)::bigint,
+    coalesce(sum(messages_stored) FILTER (WHERE seq <= %(seq)s), 0)::bigint,
+    coalesce(sum(messages_duplicate) FILTER (WHERE seq <= %(seq)s), 0)::bigint,
+    coalesce(sum(messages_rejected) FILTER (WHERE seq <= %(seq)s), 0)::bigint,
+    coalesce(sum(readings), 0)::bigint,
+    coalesce(sum(readings_stored), 0)::bigint,
+    coalesce(sum(readings_duplicate), 0)::bigint,
+    coalesce(sum(readings_rejected), 0)::bigint,
+    coalesce(sum(dead_letters), 0)::bigint,
+    (SELECT coalesce(jsonb_object_agg(reason, total), '{}') FROM (
+        SELECT reason, sum(occurrences)::bigint AS total FROM dead_letter GROUP BY reason) d),
+    (SELECT coalesce(jsonb_object_agg(id, messages), '{}') FROM batch
+     WHERE id = ANY(%(pending)s) OR split_part(id, '.', 1) = ANY(%(stems)s))
+FROM ledger

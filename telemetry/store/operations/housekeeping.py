@@ -1,0 +1,49 @@
+"""What the scheduled tasks do in the database."""
+
+from datetime import datetime
+from typing import Any, LiteralString
+
+from telemetry.store.db.connection import Connection
+from telemetry.store.db.sql import Queries
+
+
+class Sql(Queries):
+    mark_offline: LiteralString
+    fold_ledger: LiteralString
+
+
+RUNS_A_TASK = 10_000
+
+
+def mark_offline(connection: Connection, *, at: datetime, offline_after_s: int) -> int:
+    """Set gateways offline that were silent at `at` (UTC), with an event each; how many."""
+    row: Any = connection.execute(
+        Sql.mark_offline, {"at": at, "offline_after_s": offline_after_s}
+    ).fetchone()
+    return int(row[0])
+
+
+def fold_ledger(connection: Connection, *, before: datetime, pending: list[str]) -> int:
+    """Fold ledger rows stored before `before` into daily sums; how many batches. `pending`: ids of
+    batches that are not finished."""
+    stems = sorted({batch_id.partition(".")[0] for batch_id in pending})
+    row: Any = connection.execute(Sql.fold_ledger, {"before": before, "stems": stems}).fetchone()
+    return int(row[0])
+
+
+def purge_registry_changes(connection: Connection) -> int:
+    """Drop notes of changes that every worker has seen or will not need; how many."""
+    return connection.execute(
+        "DELETE FROM registry_change WHERE changed_at < now() - interval '1 day'"
+    ).rowcount
+
+
+def purge_task_history(connection: Connection, *, keep_days: int) -> int:
+    """Forget runs older than `keep_days`, and the oldest of a task that has too many; how many."""
+    return connection.execute(
+        "DELETE FROM task_history WHERE started_at < now() - make_interval(days => %(days)s) "
+        "OR id IN (SELECT id FROM (SELECT id, row_number() OVER "
+        "(PARTITION BY task ORDER BY started_at DESC, id DESC) AS number FROM task_history) n "
+        "WHERE number > %(runs)s)",
+        {"days": keep_days, "runs": RUNS_A_TASK},
+    ).rowcount

@@ -1,0 +1,33 @@
+"""What the ledger says of one import."""
+
+from typing import Any, LiteralString
+
+from msgspec import Struct
+
+from telemetry.core.outcome import Counts
+from telemetry.store.db.connection import Connection
+from telemetry.store.db.sql import Queries
+
+
+class Sql(Queries):
+    import_books: LiteralString
+    import_reasons: LiteralString
+
+
+class ImportBooks(Struct, frozen=True):
+    """Sums over the batches of an import. `seconds`: from the first received to the last stored.
+
+    `reasons` add up to the dead letters, unless some of them stood before and came several times.
+    """
+
+    batches: int
+    counts: Counts
+    reasons: dict[str, int]
+    seconds: float
+
+
+def read_import(connection: Connection, prefix: str) -> ImportBooks:
+    """The books of the batches whose ids begin with `prefix`. Raises `psycopg.Error`."""
+    row: Any = connection.execute(Sql.import_books, {"prefix": prefix}).fetchone()
+    reasons: Any = connection.execute(Sql.import_reasons, {"prefix": prefix}).fetchall()
+    return ImportBooks(row[0], Counts(*row[1:10]), dict(reasons), row[10])

@@ -1,0 +1,80 @@
+-- name: compare_devices
+-- One index range for each device (the key is device and day), so that other devices of the
+-- account cost nothing.
+SELECT wanted.id, d.unit, period.*
+FROM unnest(%(devices)s::bigint[]) AS wanted (id)
+JOIN device d ON d.id = wanted.id
+CROSS JOIN LATERAL (
+    SELECT sum(g.total), sum(g.reading_sum) / sum(g.readings_count), min(g.minimum),
+        max(g.maximum), (sum(g.readings_count))::bigint AS readings_count, count(*)
+    FROM daily_aggregate g
+    WHERE g.account_id = %(account)s AND g.device_id = wanted.id
+      AND g.day >= %(first)s AND g.day < %(until)s
+) period
+WHERE period.readings_count > 0
+ORDER BY wanted.id
+LIMIT %(rows)s
+
+-- name: account_days
+SELECT g.day, d.unit, sum(g.total), count(*), sum(g.readings_count)::bigint
+FROM daily_aggregate g
+JOIN device d ON d.id = g.device_id
+WHERE g.account_id = %(account)s AND g.day >= %(first)s AND g.day < %(until)s
+  AND g.total IS NOT NULL
+GROUP BY g.day, d.unit
+ORDER BY g.day, d.unit
+LIMIT %(rows)s
+
+-- name: account_months
+SELECT m.month, d.unit, sum(m.total), count(*), sum(m.readings_count)::bigint
+FROM monthly_consumption m
+JOIN device d ON d.id = m.device_id
+WHERE m.account_id = %(account)s AND m.month >= %(first)s AND m.month < %(until)s
+  AND m.total IS NOT NULL
+GROUP BY m.month, d.unit
+ORDER BY m.month, d.unit
+LIMIT %(rows)s
+
+-- name: hours_of_account
+-- What an account's devices consumed in whole UTC hours, by unit. Only of registers is looked up what
+-- they counted. A device that moved away keeps the hours that it had here.
+WITH own AS MATERIALIZED (
+    SELECT id, unit, measurement FROM device
+    WHERE measurement <> 'gauge' AND id IN (
+        SELECT device_id FROM daily_aggregate
+        WHERE account_id = %(account)s AND day >= %(first)s AND day <= %(last)s
+    )
+), here AS MATERIALIZED (
+    SELECT h.device_id, h.hour, h.total
+    FROM own
+    JOIN hourly_aggregate h ON h.device_id = own.id
+    WHERE h.account_id = %(account)s AND h.hour >= %(since)s AND h.hour < %(until)s
+), line AS (
+    SELECT own.unit, here.total AS consumption
+    FROM own
+    JOIN here ON here.device_id = own.id
+    WHERE own.measurement = 'delta'
+    UNION ALL
+    SELECT own.unit, c.consumption
+    FROM own
+    JOIN here ON here.device_id = own.id
+    JOIN hourly_consumption c ON c.device_id = here.device_id AND c.hour = here.hour
+        AND c.hour >= %(since)s AND c.hour < %(until)s
+    WHERE own.measurement = 'cumulative'
+)
+SELECT unit, sum(consumption) FROM line
+GROUP BY unit
+ORDER BY unit
+LIMIT %(rows)s
+
+-- name: top_consumers
+-- The share is of all devices with this unit (of those asked for), not only of those that are listed.
+SELECT g.device_id, sum(g.total) AS total, sum(g.total) / nullif(sum(sum(g.total)) OVER (), 0)
+FROM daily_aggregate g
+JOIN device d ON d.id = g.device_id
+WHERE g.account_id = %(account)s AND g.day >= %(first)s AND g.day < %(until)s
+  AND g.total IS NOT NULL AND d.unit = %(unit)s
+  AND (%(devices)s::bigint[] IS NULL OR g.device_id = ANY(%(devices)s::bigint[]))
+GROUP BY g.device_id
+ORDER BY total DESC, g.device_id
+LIMIT %(rows)s

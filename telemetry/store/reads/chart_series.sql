@@ -1,0 +1,52 @@
+-- name: line_hours
+-- The UTC hours of several devices: one index range for each of them. The rule of `total` is that of
+-- series_hours (device_series.sql); the sum of readings stands beside it.
+SELECT wanted.id, line.hour,
+    CASE d.measurement WHEN 'delta' THEN line.total WHEN 'cumulative' THEN line.consumption END,
+    line.total, line.minimum, line.maximum, line.last, line.readings_count
+FROM unnest(%(devices)s::bigint[]) AS wanted (id)
+JOIN device d ON d.id = wanted.id
+CROSS JOIN LATERAL (
+    SELECT h.hour, h.total, h.minimum, h.maximum, h.last, h.readings_count, c.consumption
+    FROM hourly_aggregate h
+    LEFT JOIN hourly_consumption c ON c.device_id = wanted.id AND c.hour = h.hour
+        AND c.hour >= %(since)s AND c.hour < %(until)s
+    WHERE h.account_id = %(account)s AND h.device_id = wanted.id
+      AND h.hour >= %(since)s AND h.hour < %(until)s
+) line
+ORDER BY wanted.id, line.hour
+LIMIT %(rows)s
+
+-- name: line_days
+-- The local days of several devices: one index range for each of them.
+SELECT wanted.id, line.*
+FROM unnest(%(devices)s::bigint[]) AS wanted (id)
+CROSS JOIN LATERAL (
+    SELECT day, total, reading_sum, minimum, maximum, last, readings_count
+    FROM daily_aggregate
+    WHERE account_id = %(account)s AND device_id = wanted.id
+      AND day >= %(since)s AND day < %(until)s
+) line
+ORDER BY wanted.id, line.day
+LIMIT %(rows)s
+
+-- name: line_minutes
+-- Minutes of a device, from its raw readings. A register's minutes have no total: what it counted
+-- is known by the hour.
+SELECT date_trunc('minute', r.time), CASE d.measurement WHEN 'delta' THEN sum(r.value) END,
+    sum(r.value), min(r.value), max(r.value), last(r.value, r.time), count(*)
+FROM reading r
+JOIN device d ON d.id = r.device_id
+WHERE r.account_id = %(account)s AND r.device_id = %(device)s
+  AND r.time >= %(since)s AND r.time < %(until)s
+GROUP BY 1, d.measurement
+ORDER BY 1
+LIMIT %(rows)s
+
+-- name: line_readings
+SELECT time, value
+FROM reading
+WHERE account_id = %(account)s AND device_id = %(device)s
+  AND time >= %(since)s AND time < %(until)s
+ORDER BY time
+LIMIT %(rows)s

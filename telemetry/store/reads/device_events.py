@@ -1,0 +1,45 @@
+"""What became of one device in an account: its first day, what was refused of it."""
+
+from datetime import date, datetime
+from typing import LiteralString
+
+from msgspec import Struct
+
+from telemetry.store.db.sql import Queries
+from telemetry.store.reads.bounds import fetch_rows
+
+_FIRST_DAY = (
+    "SELECT min(day) FROM daily_aggregate WHERE account_id = %(account)s AND device_id = %(device)s"
+)
+
+
+class Sql(Queries):
+    device_dead_letters: LiteralString
+
+
+MOST_LOOKED_AT = 5_000
+
+
+class Refused(Struct, frozen=True):
+    """A dead letter that waits."""
+
+    reason: str
+    detail: str
+    first_seen: datetime
+    last_seen: datetime
+    occurrences: int
+
+
+def find_first_day(account_id: int, *, device_id: int) -> date | None:
+    """The first local day on which the device has readings in the account."""
+    [row] = fetch_rows(_FIRST_DAY, {"account": account_id, "device": device_id})
+    day: date | None = row[0]
+    return day
+
+
+def read_refused(account_id: int, *, mac: str, code: str, most: int) -> list[Refused]:
+    """The newest dead letters of a device that wait, by its gateway's MAC and its code."""
+    given = {
+        "account": account_id, "mac": mac, "code": code, "rows": most, "looked_at": MOST_LOOKED_AT,
+    }  # fmt: skip
+    return [Refused(*row) for row in fetch_rows(Sql.device_dead_letters, given)]

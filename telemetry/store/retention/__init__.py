@@ -1,0 +1,1 @@
+"""What is dropped and compressed, by age (README.md)."""

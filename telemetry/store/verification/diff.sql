@@ -1,0 +1,67 @@
+-- name: judge_differences
+-- Which differences are none: what waits for the refresh, and what it refused.
+WITH waiting AS MATERIALIZED (
+    SELECT DISTINCT unnest(device_ids) AS device_id, hour FROM dirty_hour
+    WHERE hour >= (SELECT min(since) FROM difference) AND hour < (SELECT max(ends_at) FROM difference)
+)
+UPDATE difference f SET verdict = CASE
+    WHEN EXISTS (SELECT FROM waiting w WHERE w.device_id = f.device_id
+                 AND w.hour >= f.since AND w.hour < f.ends_at)
+        OR f.account_id IN (SELECT account_id FROM dirty_account)
+        THEN 'waits'
+    WHEN EXISTS (SELECT FROM refused_hour r WHERE r.device_id = f.device_id
+                 AND r.hour >= f.since AND r.hour < f.ends_at)
+        THEN 'refused'
+    ELSE 'differs' END
+
+-- name: list_differences
+SELECT f.relation, f.device_id, a.name || ' / ' || g.code || ' / ' || d.code, f.place, f.stands::text,
+    f.expected::text
+FROM difference f
+JOIN device d ON d.id = f.device_id
+JOIN gateway g ON g.id = d.gateway_id
+JOIN account a ON a.id = coalesce(f.account_id, d.account_id)
+WHERE f.verdict = 'differs'
+ORDER BY f.relation, f.starts_at, f.device_id
+LIMIT %(limit)s
+
+-- name: note_differences
+-- Note the hours, with readings, of what differs: the refresh computes them again, and what depends
+-- on them. %(start)s to %(end)s hold all of them.
+INSERT INTO dirty_hour (hour, device_ids)
+SELECT hour, array_agg(device_id ORDER BY device_id)
+FROM (
+    SELECT DISTINCT f.device_id, date_trunc('hour', r.time, 'UTC') AS hour
+    FROM difference f
+    JOIN reading r ON r.device_id = f.device_id
+        AND r.time >= date_trunc('hour', f.starts_at, 'UTC') AND r.time < f.ends_at
+        AND r.time >= %(start)s AND r.time < %(end)s
+    WHERE f.verdict = 'differs' AND f.relation <> 'closed_month'
+) hours
+GROUP BY hour
+ORDER BY hour
+
+-- name: delete_extra
+-- Rows for which there are no readings go; not of closed months: what was billed there stays.
+WITH extra AS (
+    SELECT relation, device_id, starts_at, place, account_id FROM difference
+    WHERE verdict = 'differs' AND expected IS NULL
+), registers AS (
+    DELETE FROM hourly_consumption h USING extra f
+    WHERE f.relation = 'hourly_consumption' AND h.device_id = f.device_id AND h.hour = f.starts_at
+), days AS (
+    DELETE FROM daily_aggregate h USING extra f
+    WHERE f.relation = 'daily_aggregate' AND h.device_id = f.device_id AND h.day = f.place::date
+      AND h.account_id = f.account_id
+)
+DELETE FROM monthly_total h USING extra f
+WHERE f.relation = 'monthly_total' AND h.device_id = f.device_id AND h.month = f.place::date
+  AND h.account_id = f.account_id
+  AND NOT EXISTS (
+    SELECT FROM closed_month x WHERE x.account_id = h.account_id AND x.month = h.month)
+
+-- name: delete_extra_hours
+-- The same for hours (Apache edition).
+DELETE FROM hourly_aggregate h USING difference f
+WHERE f.relation = 'hourly_aggregate' AND f.verdict = 'differs' AND f.expected IS NULL
+  AND h.device_id = f.device_id AND h.hour = f.starts_at

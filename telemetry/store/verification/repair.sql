@@ -1,0 +1,27 @@
+-- name: settle_books
+-- Closed months get back the closed total that closing wrote down, and the line that is missing for
+-- the sum. What is left of closing on months that are not closed goes.
+WITH broken AS (
+    SELECT f.device_id, f.place::date AS month, f.account_id, m.total,
+        coalesce((f.expected ->> 'closed_total')::numeric, m.closed_total, 0) AS closed_total,
+        x.id IS NOT NULL AS is_closed,
+        coalesce((f.stands ->> 'adjustments')::numeric, 0) AS adjustments
+    FROM difference f
+    LEFT JOIN monthly_total m ON m.device_id = f.device_id AND m.month = f.place::date
+        AND m.account_id = f.account_id
+    LEFT JOIN closed_month x ON x.account_id = f.account_id AND x.month = f.place::date
+    WHERE f.relation = 'closed_month' AND f.verdict = 'differs'
+), lines AS (
+    INSERT INTO month_adjustment (account_id, device_id, month, difference)
+    SELECT account_id, device_id, month, coalesce(total, 0) - closed_total - adjustments
+    FROM broken
+    WHERE is_closed AND coalesce(total, 0) - closed_total <> adjustments
+), leftovers AS (
+    DELETE FROM month_adjustment j USING broken b
+    WHERE NOT b.is_closed AND j.device_id = b.device_id AND j.month = b.month
+      AND j.account_id = b.account_id
+)
+UPDATE monthly_total m SET closed_total = CASE WHEN b.is_closed THEN b.closed_total END
+FROM broken b
+WHERE m.device_id = b.device_id AND m.month = b.month AND m.account_id = b.account_id
+  AND (NOT b.is_closed OR m.total IS NOT NULL OR m.closed_total IS NOT NULL)

@@ -1,0 +1,183 @@
+"""Prove the aggregates: compute them again from raw readings, another way, and list what differs.
+
+The work goes by slices: UTC days for hours, billing months for local days and months. A slice is
+one REPEATABLE READ snapshot. Ingestion stores readings and their notes in one transaction, and a
+refresh removes notes in the one in which it writes: in any snapshot a reading is either in the
+aggregates, or its hour is noted, and then a difference there waits. Nobody is held up.
+"""
+
+import time
+from collections.abc import Callable
+from datetime import date, timedelta
+from typing import Any, LiteralString
+
+from msgspec import Struct, field
+
+from telemetry.core.consumption import month_of
+from telemetry.store.aggregates.hours import force_community
+from telemetry.store.db.connection import Connection
+from telemetry.store.db.locks import Lock, hold_lock
+from telemetry.store.db.sql import Queries
+from telemetry.store.retention.chunks import read_horizon
+from telemetry.store.verification.diff import Difference
+from telemetry.store.verification.slices import Found, Slice, verify_slice
+
+
+class Sql(Queries):
+    verify_tables: LiteralString
+    verify_slices: LiteralString
+    verify_outside: LiteralString
+    list_refused: LiteralString
+
+
+EXAMPLES = 50
+DAY = timedelta(days=1)
+
+
+class Scope(Struct, frozen=True):
+    """What is verified: UTC days of hours, both ends included, and whole billing months that have a
+    day of them; of the devices of one account or all."""
+
+    since: date | None = None
+    until: date | None = None
+    account_id: int | None = None
+
+    @property
+    def is_all(self) -> bool:
+        """Whether nothing is left out."""
+        return self == Scope()
+
+
+class Verification(Struct):
+    """What was found. Rows computed from readings: `hours`, `days`, `months`, each of one device.
+
+    No differences: `waiting` for the refresh and `refused` by it. `skipped_hours`: before the raw
+    horizon; `refused_hours`: those that late readings came for. `next_slice`: where to go on
+    when there was no time for all.
+    """
+
+    hours: int = 0
+    days: int = 0
+    months: int = 0
+    differences: int = 0
+    by_relation: dict[str, int] = field(default_factory=dict)
+    examples: list[Difference] = field(default_factory=list)
+    waiting: int = 0
+    refused: int = 0
+    skipped_hours: int = 0
+    refused_hours: int = 0
+    refused_examples: list[str] = field(default_factory=list)
+    next_slice: Slice | None = None
+
+
+class VerifyBusyError(Exception):
+    """Another verification is under way."""
+
+
+def verify_aggregates(
+    connection: Connection,
+    *,
+    scope: Scope = Scope(),  # noqa: B008 - frozen
+    so_far: Verification | None = None,
+    budget_s: float | None = None,
+    examples: int = EXAMPLES,
+    is_repair: bool = False,
+    progress: Callable[[int, int, str], None] = lambda *_: None,
+) -> Verification:
+    """Hold aggregates against readings. Outside a transaction; repeating it is safe.
+
+    No slice but the first is begun after `budget_s`; handed in as `so_far`, the answer is
+    continued. `is_repair` notes what differs for the refresh and deletes rows that are too many:
+    under the refreshers' lock. `progress` gets slices done, slices, the slice's name. Raises
+    `VerifyBusyError`, `psycopg.Error`.
+    """
+    with hold_lock(connection, Lock.VERIFY, busy=VerifyBusyError):
+        create_tables(connection)
+        found = so_far or _begin(connection, scope, examples=examples)
+        slices = list_slices(connection, scope)
+        begin = found.next_slice
+        found.next_slice = None
+        is_begun = False
+        end_s = None if budget_s is None else time.monotonic() + budget_s
+        for number, piece in enumerate(slices):
+            if begin is not None and piece < begin:
+                continue
+            if end_s is not None and is_begun and time.monotonic() >= end_s:
+                found.next_slice = piece
+                break
+            is_begun = True  # a turn does one slice at least, or it would never end
+            progress(number, len(slices), piece.name)
+            limit = max(0, examples - len(found.examples))
+            seen = _verify(connection, piece, scope, limit=limit, is_repair=is_repair)
+            force_community(connection, seen.judged.forced)
+            _add(found, seen)
+        else:
+            progress(len(slices), len(slices), "")
+        return found
+
+
+def create_tables(connection: Connection) -> None:
+    """The temporary tables in which a slice is compared."""
+    connection.execute(Sql.verify_tables)
+
+
+def list_slices(connection: Connection, scope: Scope) -> list[Slice]:
+    """The slices in which there is anything, hours first."""
+    rows: Any = connection.execute(Sql.verify_slices).fetchall()
+    chosen = [
+        day.date()
+        for (day,) in rows
+        if (scope.since is None or day.date() >= scope.since)
+        and (scope.until is None or day.date() <= scope.until)
+    ]
+    billing_days: Any = connection.execute(
+        "SELECT DISTINCT billing_day FROM account WHERE id = coalesce(%s, id)", [scope.account_id]
+    ).fetchall()
+    near = {day + shift * DAY for day in chosen for shift in (-1, 0, 1)}
+    months = {
+        (month_of(day, billing_day), billing_day) for day in near for (billing_day,) in billing_days
+    }
+    return sorted(
+        [Slice("hours", day) for day in chosen]
+        + [Slice("months", month, billing_day) for month, billing_day in months]
+    )
+
+
+def _begin(connection: Connection, scope: Scope, *, examples: int) -> Verification:
+    given = {"account_id": scope.account_id, "limit": examples}
+    row: Any = connection.execute(Sql.verify_outside, given).fetchone()
+    rows: Any = connection.execute(Sql.list_refused, given).fetchall()
+    return Verification(
+        skipped_hours=row[0], refused_hours=row[1], refused_examples=[text for (text,) in rows]
+    )
+
+
+def _verify(
+    connection: Connection, piece: Slice, scope: Scope, *, limit: int, is_repair: bool
+) -> Found:
+    """A slice, again when readings were dropped meanwhile: a drop shows in every snapshot."""
+    while True:
+        horizon = read_horizon(connection)
+        found = verify_slice(
+            connection,
+            piece,
+            account_id=scope.account_id,
+            horizon=horizon,
+            limit=limit,
+            is_repair=is_repair,
+        )
+        if read_horizon(connection) == horizon:
+            return found
+
+
+def _add(found: Verification, piece: Found) -> None:
+    judged = piece.judged
+    found.hours += piece.hours
+    found.days += piece.days
+    found.months += piece.months
+    found.waiting += judged.excused.get("waits", 0)
+    found.refused += judged.excused.get("refused", 0)
+    for relation, count in judged.by_relation.items():
+        found.differences += count
+        found.by_relation[relation] = found.by_relation.get(relation, 0) + count
+    found.examples += judged.examples

@@ -1,0 +1,190 @@
+"""One slice of the verification: in one snapshot, from raw readings, by constant bounds of time."""
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, Literal, LiteralString
+
+from msgspec import Struct, field
+
+from telemetry.core.consumption import next_month
+from telemetry.store.db.connection import Connection
+from telemetry.store.db.sql import Queries
+from telemetry.store.verification.diff import Judged, judge_differences, repair_differences
+
+
+class Sql(Queries):
+    verify_scope: LiteralString
+    verify_accounts: LiteralString
+    verify_month_scope: LiteralString
+    differ_books: LiteralString
+    verify_hours: LiteralString
+    differ_hours: LiteralString
+    differ_registers: LiteralString
+    verify_month_days: LiteralString
+    differ_months: LiteralString
+    verify_zones: LiteralString
+    verify_days: LiteralString
+    differ_days: LiteralString
+    verify_before: LiteralString
+    verify_dropped_before: LiteralString
+    verify_steps: LiteralString
+    verify_unknown_before: LiteralString
+
+
+DAY = timedelta(days=1)
+HOUR = timedelta(hours=1)
+RESOLUTION = timedelta(microseconds=1)
+BEGINNING = datetime(1, 1, 2, tzinfo=UTC)  # the horizon when nothing was dropped
+MOST_OFFSET = timedelta(hours=15)  # between UTC and any time zone, rounded up
+
+
+class Slice(Struct, frozen=True, order=True):
+    """The hours of a UTC day, or the local days and totals of the billing months that begin on a
+    day (of the accounts with its billing day)."""
+
+    kind: Literal["hours", "months"]
+    day: date
+    billing_day: int = 0
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        return f"{self.kind} {self.day}"
+
+
+class Found(Struct):
+    """What a slice showed: rows computed from readings, and what differs."""
+
+    hours: int = 0
+    days: int = 0
+    months: int = 0
+    judged: Judged = field(default_factory=Judged)
+
+
+class Look(Struct):
+    """A snapshot that is looked at. Before `known_from` there are no readings."""
+
+    connection: Connection
+    horizon: datetime
+    known_from: datetime
+    found: Found
+
+    def execute(self, statement: Any, **given: Any) -> int:
+        """Rows of a statement that is planned for its own bounds."""
+        return self.connection.execute(statement, given, prepare=False).rowcount
+
+
+def verify_slice(
+    connection: Connection,
+    piece: Slice,
+    *,
+    account_id: int | None,
+    horizon: datetime | None,
+    limit: int,
+    is_repair: bool,
+) -> Found:
+    """Compute the slice, compare, judge. `limit`: differences that are given in full.
+
+    `is_repair`: note what differs, delete rows that are too many. Raises `psycopg.Error`.
+    """
+    with connection.transaction():
+        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        choose_devices(connection, piece, account_id=account_id)
+        known_from = max(horizon or BEGINNING, _read_beginning(connection))
+        look = Look(connection, horizon or BEGINNING, known_from, Found())
+        verify = _verify_hours if piece.kind == "hours" else _verify_months
+        span = verify(look, piece.day)
+        judged = judge_differences(connection, limit=limit)
+        if is_repair and judged.by_relation:
+            repair_differences(connection, judged, span=span)
+    look.found.judged = judged
+    return look.found
+
+
+def choose_devices(connection: Connection, piece: Slice, *, account_id: int | None) -> None:
+    """Hold the devices of a slice in `verified_device`, of months also their accounts."""
+    if piece.kind == "hours":
+        connection.execute(Sql.verify_scope, {"account_id": account_id})
+    else:
+        given = {"account_id": account_id, "billing_day": piece.billing_day}
+        connection.execute(Sql.verify_accounts, given)
+        connection.execute(Sql.verify_month_scope, {"month": piece.day}, prepare=False)
+    connection.execute("ANALYZE verified_device")
+
+
+def compare_books(connection: Connection, month: date) -> None:
+    """Hold what closing wrote down against closed totals and adjustments of a month."""
+    connection.execute(Sql.differ_books, {"month": month}, prepare=False)
+
+
+def _verify_hours(look: Look, day: date) -> tuple[datetime, datetime]:
+    midnight = datetime(day.year, day.month, day.day, tzinfo=UTC)
+    start, end = max(midnight, look.horizon), midnight + DAY
+    if start < end:
+        look.found.hours = _compute(look, Sql.verify_hours, start=start, end=end)
+        look.execute("ANALYZE expected_hour")
+        look.execute(Sql.differ_hours, start=start, end=end)
+        look.execute(Sql.differ_registers, start=start, end=end)
+    return start, end
+
+
+def _verify_months(look: Look, month: date) -> tuple[datetime, datetime]:
+    """The days of a month, and the month as their sum, all of one snapshot."""
+    days: Any = look.connection.execute(
+        Sql.verify_month_days, {"month": month, "offset": MOST_OFFSET}
+    ).fetchall()
+    for (day,) in days:
+        _verify_day(look, day)
+    row: Any = look.connection.execute(
+        "SELECT count(DISTINCT (device_id, account_id)) FROM expected_day"
+    ).fetchone()
+    look.found.months = row[0]
+    look.execute(Sql.differ_months, month=month, horizon=look.horizon)
+    compare_books(look.connection, month)
+    end = next_month(month)
+    first = datetime(month.year, month.month, month.day, tzinfo=UTC)
+    last = datetime(end.year, end.month, end.day, tzinfo=UTC)
+    # Rows too many may begin on a later day of the month, and reach as much further.
+    return first - MOST_OFFSET, last + MOST_OFFSET + 31 * DAY
+
+
+def _verify_day(look: Look, day: date) -> None:
+    look.execute("DELETE FROM verified_zone")
+    zones: Any = look.connection.execute(
+        Sql.verify_zones, {"day": day, "horizon": look.horizon}
+    ).fetchall()
+    if zones:
+        start = min(zone[0] for zone in zones).replace(minute=0, second=0, microsecond=0)
+        end = max(zone[1] for zone in zones) + HOUR - RESOLUTION
+        end = end.replace(minute=0, second=0, microsecond=0)  # whole hours: each has one account
+        look.found.days += _compute(look, Sql.verify_days, start=start, end=end, day=day)
+        look.execute(Sql.differ_days, day=day)
+
+
+def _compute(
+    look: Look, statement: LiteralString, *, start: datetime, end: datetime, **given: Any
+) -> int:
+    """Compute rows from the readings of a span; how many."""
+    look.execute("DELETE FROM value_before")
+    to, reach = start, DAY
+    while to > look.known_from and _is_one_unknown(look, start=start, end=end):
+        # Each look goes twice as far back: few chunks are opened for what stands near.
+        bounds = {"from": max(to - reach, look.known_from), "to": to}
+        look.execute(Sql.verify_before, start=start, end=end, **bounds)
+        to, reach = bounds["from"], 2 * reach
+    if look.horizon > BEGINNING:
+        look.execute(Sql.verify_dropped_before, horizon=look.horizon)
+    return look.execute(Sql.verify_steps + statement, start=start, end=end, **given)
+
+
+def _is_one_unknown(look: Look, **bounds: datetime) -> bool:
+    row: Any = look.connection.execute(Sql.verify_unknown_before, bounds, prepare=False).fetchone()
+    return bool(row[0])
+
+
+def _read_beginning(connection: Connection) -> datetime:
+    row: Any = connection.execute(
+        "SELECT min(range_start) FROM timescaledb_information.chunks "
+        "WHERE hypertable_name = 'reading'"
+    ).fetchone()
+    found: datetime | None = row[0]
+    return found or BEGINNING

@@ -1,0 +1,162 @@
+"""What moves of devices leave behind: no false alarm, no missed fault, no day that shrinks."""
+
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from telemetry.core.consumption import Meter, Value
+from telemetry.store.aggregates.refresh import refresh_aggregates
+from telemetry.store.billing import closing
+from telemetry.store.billing.closing import MonthError, close_month, reopen_month
+from telemetry.store.db.connection import Connection
+from telemetry.store.retention.chunks import move_horizon
+from telemetry.store.verification.run import verify_aggregates
+from tests.consumption import Site, read, register
+from tests.integration.store.test_moved_devices import MINUTE, NOW, START, store
+
+pytestmark = pytest.mark.integration
+
+HOUR = timedelta(hours=1)
+NOVEMBER = date(2026, 11, 1)
+HALF = datetime(2026, 10, 31, 18, 30, tzinfo=UTC)  # November begins in India
+
+
+def make_accounts(connection: Connection, *zones: str, billing_day: int = 1) -> list[Site]:
+    return [
+        register(connection, Meter("gauge"), zone=zone, billing_day=billing_day) for zone in zones
+    ]
+
+
+def at(hours: int, value: int) -> Value:
+    return Value(START + hours * HOUR, Decimal(value))
+
+
+def test_it_drops_the_empty_row_when_a_month_that_lost_all_its_readings_is_reopened(
+    connection: Connection,
+) -> None:
+    old, new = make_accounts(connection, "UTC", "UTC")
+    device = register(connection, Meter("delta"), beside=old)
+    store(connection, [(5, at(48, 30), device, old)])
+    refresh_aggregates(connection)
+    close_month(old.account_id, month=NOVEMBER, user_id=None, now=NOW)
+    store(connection, [(1, Value(at(48, 0).at + MINUTE, Decimal(4)), device, new)])
+    refresh_aggregates(connection)
+    reopen_month(old.account_id, month=NOVEMBER, user_id=None, now=NOW)
+    months = read(connection, "SELECT account_id, total FROM monthly_total")
+    assert months == [(new.account_id, 34)]
+    assert verify_aggregates(connection).examples == []
+
+
+def test_it_raises_no_false_alarm_when_an_hour_waits_to_change_accounts(
+    connection: Connection,
+) -> None:
+    one, other = make_accounts(connection, "UTC", "UTC")
+    device = register(connection, Meter("delta"), beside=one)
+    owners = (one, other, one)
+    store(connection, [(5 + step, at(58 + step, 1), device, owners[step]) for step in range(3)])
+    refresh_aggregates(connection)
+    store(connection, [(1, Value(at(58, 0).at + MINUTE, Decimal(8)), device, other)])
+    found = verify_aggregates(connection)
+    assert found.examples == []
+    assert found.waiting > 0
+
+
+def test_it_finds_a_day_of_an_account_that_never_had_the_device(connection: Connection) -> None:
+    [owner] = make_accounts(connection, "UTC")
+    [stranger] = make_accounts(connection, "UTC", billing_day=2)
+    device = register(connection, Meter("delta"), beside=owner)
+    store(connection, [(5, at(58, 1), device, owner)])
+    refresh_aggregates(connection)
+    connection.execute(
+        "INSERT INTO daily_aggregate SELECT device_id, day, %s, total, reading_sum, minimum, "
+        "maximum, first, last, readings_count, intervals_seen FROM daily_aggregate",
+        [stranger.account_id],
+    )
+    assert verify_aggregates(connection).by_relation == {"daily_aggregate": 1}
+
+
+def test_it_finds_a_billed_row_that_is_gone_when_its_readings_were_dropped(
+    connection: Connection,
+) -> None:
+    [owner] = make_accounts(connection, "UTC")
+    device = register(connection, Meter("delta"), beside=owner)
+    store(connection, [(5, at(58, 1), device, owner)])
+    refresh_aggregates(connection)
+    close_month(owner.account_id, month=NOVEMBER, user_id=None, now=NOW)
+    move_horizon(connection, NOW)
+    assert verify_aggregates(connection).examples == []
+    connection.execute("DELETE FROM monthly_total")
+    assert verify_aggregates(connection).by_relation == {"closed_month": 1}
+
+
+@pytest.mark.parametrize("meter", [Meter("delta"), Meter("cumulative")])
+def test_it_leaves_days_of_half_hours_alone_when_a_former_account_is_cut_again(
+    connection: Connection, meter: Meter
+) -> None:
+    old, new = make_accounts(connection, "UTC", "Asia/Kolkata")
+    device = register(connection, meter, beside=old)
+    half_hours = [
+        (step, Value(START + step * HOUR / 2, Decimal(step)), device, old if step < 80 else new)
+        for step in range(192)
+    ]
+    store(connection, half_hours)
+    refresh_aggregates(connection)
+    own = f"SELECT day, total FROM daily_aggregate WHERE account_id = {new.account_id} ORDER BY day"
+    before = read(connection, own)
+    move_horizon(connection, datetime(2026, 12, 15, tzinfo=UTC))
+    connection.execute("SELECT drop_chunks('reading', older_than => '2026-11-14'::timestamptz)")
+    connection.execute(
+        "UPDATE account SET time_zone = 'America/New_York' WHERE id = %s", [old.account_id]
+    )
+    refresh_aggregates(connection)
+    assert read(connection, own) == before
+
+
+@pytest.mark.parametrize("path", [(0, 1), (0, 1, 0)])
+def test_it_notes_every_device_that_changed_accounts_when_the_keys_are_upgraded(
+    connection: Connection, path: tuple[int, ...]
+) -> None:
+    accounts = make_accounts(connection, "UTC", "UTC")
+    device = register(connection, Meter("delta"), beside=accounts[path[-1]])
+    stays = register(connection, Meter("delta"), beside=accounts[0])
+    hours = [
+        (5 + step, at(48 + step, 1), device, accounts[owner]) for step, owner in enumerate(path)
+    ]
+    store(connection, [*hours, (9, at(48, 1), stays, accounts[0])])
+    refresh_aggregates(connection)
+    # As it was before: one month, of the account that has the device.
+    connection.execute("DELETE FROM monthly_total WHERE account_id <> %s", [device.account_id])
+    schema = Path("telemetry/sql/schema/account_in_keys.sql").read_text(encoding="utf-8")
+    connection.execute(schema[schema.index("INSERT INTO dirty_hour") :])  # type: ignore[arg-type]
+    noted = read(
+        connection, "SELECT DISTINCT unnest(device_ids), hour FROM dirty_hour ORDER BY hour"
+    )
+    assert noted == [(device.device_id, value.at) for _, value, _, _ in hours]
+
+
+def test_it_closes_no_month_while_readings_of_a_device_that_moved_away_wait(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, new = make_accounts(connection, "Asia/Kolkata", "UTC")
+    device = register(connection, Meter("delta"), beside=new)
+    # The first and the last half hour of the month there.
+    kept = [Value(at, Decimal(2)) for at in (HALF, HALF + timedelta(days=30) - MINUTE)]
+    store(connection, [(5, kept[1], device, old), (5, at(40, 7), device, new)])
+    with pytest.raises(MonthError, match="wait for the refresh"):
+        close_month(old.account_id, month=NOVEMBER, user_id=None, now=NOW)
+    refresh_aggregates(connection)
+    store(connection, [(6, kept[0], device, old)])
+    with pytest.raises(MonthError, match="wait for the refresh"):
+        close_month(old.account_id, month=NOVEMBER, user_id=None, now=NOW)
+    refresh_aggregates(connection)
+    never_there = register(connection, Meter("delta"), beside=new)
+    store(connection, [(7, at(41, 9), never_there, new)])
+    monkeypatch.setattr(closing, "DEVICE_HOURS_LOOKED_INTO", 0)
+    with pytest.raises(MonthError, match="wait for the refresh"):
+        close_month(old.account_id, month=NOVEMBER, user_id=None, now=NOW)
+    monkeypatch.undo()
+    assert close_month(old.account_id, month=NOVEMBER, user_id=None, now=NOW) == 1
+    assert read(connection, "SELECT closed_total FROM monthly_total WHERE account_id = %s",
+                old.account_id) == [(Decimal(4),)]  # fmt: skip

@@ -1,0 +1,228 @@
+"""Hours, days and months are a function of the readings, whatever the way they came."""
+
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from telemetry.core.consumption import Meter, Replacement, Value
+from telemetry.models import TaskRun
+from telemetry.store.aggregates import refresh
+from telemetry.store.aggregates.refresh import refresh_aggregates
+from telemetry.store.db.connection import Connection
+from tests.consumption import (
+    Site,
+    expect_figures,
+    put,
+    read,
+    read_figures,
+    register,
+    replace_register,
+)
+
+pytestmark = pytest.mark.integration
+
+METERS = (
+    Meter("delta"),
+    Meter("delta", interval_s=1200),
+    Meter("cumulative"),
+    Meter("cumulative", modulus=Decimal(1000), interval_s=7),
+    Meter("gauge", interval_s=7200),
+)
+# Zones with the day before a change of their clocks: midnight left out, midnight twice, half hours.
+PLACES = (
+    ("America/New_York", datetime(2026, 10, 31, tzinfo=UTC), 1),
+    ("Europe/Lisbon", datetime(2026, 3, 28, tzinfo=UTC), 28),
+    ("Atlantic/Azores", datetime(2026, 10, 24, tzinfo=UTC), 25),
+    ("America/Sao_Paulo", datetime(2018, 11, 3, tzinfo=UTC), 4),
+    ("America/Sao_Paulo", datetime(2019, 2, 16, tzinfo=UTC), 17),
+    ("Australia/Lord_Howe", datetime(2026, 4, 3, 12, tzinfo=UTC), 5),
+    ("Asia/Kolkata", datetime(2026, 11, 29, tzinfo=UTC), 1),
+    ("Pacific/Auckland", datetime(2026, 9, 26, tzinfo=UTC), 28),
+)
+START = datetime(2026, 11, 2, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+
+# Whole hours and half hours are where things go wrong; values repeat, dip, fall and roll over.
+minutes = st.integers(0, 2880) | st.integers(0, 96).map(lambda half: half * 30)
+values = st.integers(0, 9_999_999).map(lambda ten_thousandths: Decimal(ten_thousandths) / 10_000)
+registers = st.sampled_from([Decimal(text) for text in ("0", "90", "95.5", "100", "999.9999")])
+series = st.dictionaries(minutes, values | registers, max_size=18)
+replacements = st.dictionaries(minutes, st.tuples(registers, registers), max_size=2)
+
+
+def draw_sites(data: Any, connection: Connection) -> dict[Site, tuple[list[Value], list[Any]]]:
+    found = {}
+    for number, (zone, start, billing_day) in enumerate(PLACES):
+        for shift in (0, 2):
+            meter = METERS[(number + shift) % len(METERS)]
+            site = register(connection, meter, zone=zone, billing_day=billing_day)
+            drawn = data.draw(series)
+            changes = data.draw(replacements) if meter.measurement == "cumulative" else {}
+            found[site] = (
+                [Value(start + at * MINUTE, value) for at, value in drawn.items()],
+                [Replacement(start + at * MINUTE, *ends) for at, ends in changes.items()],
+            )
+    return found
+
+
+@settings(
+    max_examples=15,
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],  # shrinking here takes minutes
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(data=st.data())
+def test_it_comes_to_the_same_in_any_order_with_any_duplicates_in_any_batches(
+    connection: Connection, data: Any
+) -> None:
+    sites = draw_sites(data, connection)
+    random = data.draw(st.randoms(use_true_random=False))
+    arrivals = [(site, value) for site, (found, _) in sites.items() for value in found]
+    arrivals += random.choices(arrivals, k=len(arrivals) // 4) if arrivals else []
+    random.shuffle(arrivals)
+    changes = [(site, change) for site, (_, found) in sites.items() for change in found]
+    random.shuffle(changes)
+    steps = data.draw(st.integers(1, 3))
+    for step in range(steps):
+        put(connection, arrivals[step::steps])
+        for site, change in changes[step::steps]:
+            replace_register(connection, site, change)
+        refresh_aggregates(connection)
+    for site, (found, changed) in sites.items():
+        assert read_figures(connection, site) == expect_figures(site, found, changed), site
+    assert read(connection, "SELECT count(*) FROM dirty_hour") == [(0,)]
+
+
+def at(hours: float) -> datetime:
+    return START + timedelta(hours=hours)
+
+
+def make(*found: tuple[float, Any]) -> list[Value]:
+    return [Value(at(hours), Decimal(str(value))) for hours, value in found]
+
+
+REGISTERS = {
+    "grows": (make((0, 10), (1, 12.5), (2, 12.5), (3, 20)), None, [], "10"),
+    "rolls over": (make((0, 99_990), (1, 10)), 100_000, [], "20"),
+    "is reset to zero": (make((0, 500), (1, 3), (2, 4)), None, [], "4"),
+    "dips and comes back": (make((0, 100), (1, 99), (2, 101)), None, [], "1"),
+    "falls to exactly nine tenths, which is a dip": (make((0, 100), (1, 90)), None, [], "-10"),
+    "falls below nine tenths, which is a new cycle": (make((0, 100), (1, "89.9999")), None, [],
+        "89.9999"),
+    "is replaced between two readings": (make((0, 100), (2, 7)), None,
+        [Replacement(at(1), Decimal(110), Decimal(5))], "12"),
+    "is replaced twice in a gap": (make((0, 100), (5, 2)), None,
+        [Replacement(at(1), Decimal(110), Decimal(0)), Replacement(at(2), Decimal(4), Decimal(1))],
+        "15"),
+    "is replaced at the instant of a reading": (make((0, 100), (1, 5)), None,
+        [Replacement(at(1), Decimal(101), Decimal(5))], "1"),
+    "is replaced before its first reading": (make((1, 7), (2, 9)), None,
+        [Replacement(at(0), Decimal(50), Decimal(5))], "2"),
+    "is replaced inside an hour": (make((0, 100), (0.25, 101), (0.75, 3)), None,
+        [Replacement(at(0.5), Decimal(102), Decimal(2))], "3"),
+}  # fmt: skip
+
+
+def test_it_knows_registers_that_roll_over_are_replaced_reset_and_dip(
+    connection: Connection,
+) -> None:
+    expected = {}
+    for name, (found, modulus, changes, total) in REGISTERS.items():
+        meter = Meter("cumulative", modulus=None if modulus is None else Decimal(modulus))
+        site = register(connection, meter)
+        # The later half first, so that every case also sees late readings.
+        put(connection, [(site, value) for value in found[len(found) // 2 :]])
+        refresh_aggregates(connection)
+        put(connection, [(site, value) for value in found])
+        for change in changes:
+            replace_register(connection, site, change)
+        expected[name] = (site, Decimal(total))
+    refresh_aggregates(connection)
+    totals = dict(read(connection, "SELECT device_id, total FROM monthly_total"))
+    assert {name: totals[site.device_id] for name, (site, _) in expected.items()} == {
+        name: total for name, (_, total) in expected.items()
+    }
+
+
+def test_it_moves_consumption_to_where_a_late_reading_puts_it(connection: Connection) -> None:
+    site = register(connection, Meter("cumulative"))
+    put(connection, [(site, value) for value in make((0, 10), (24 * 40, 50))])
+    refresh_aggregates(connection)
+    by_month = "SELECT month, total FROM monthly_total ORDER BY 1"
+    assert read(connection, by_month) == [
+        (date(2026, 11, 1), Decimal(0)), (date(2026, 12, 1), Decimal(40)),
+    ]  # fmt: skip
+    put(connection, [(site, value) for value in make((24, 30))])
+    done = refresh_aggregates(connection)
+    assert read(connection, by_month) == [
+        (date(2026, 11, 1), Decimal(20)), (date(2026, 12, 1), Decimal(20)),
+    ]  # fmt: skip
+    assert (done.notes, done.hours, done.days, done.months) == (1, 1, 2, 2)
+
+
+def test_it_computes_again_when_a_device_is_told_to_measure_otherwise(
+    connection: Connection,
+) -> None:
+    site = register(connection, Meter("delta"))
+    found = make((0, 90), (1, 95), (30, 5))
+    put(connection, [(site, value) for value in found])
+    refresh_aggregates(connection)
+    for change, total, seen in (
+        ("measurement = 'cumulative'", Decimal(10), 3),
+        ("register_modulus = 100", Decimal(15), 3),
+        ("measurement = 'gauge', interval_s = 60", None, 3),
+        ("measurement = 'delta'", Decimal(190), 3),
+    ):
+        connection.execute(f"UPDATE device SET {change}")  # type: ignore[arg-type]
+        assert refresh_aggregates(connection).hours == 3
+        assert read(connection, "SELECT total, intervals_seen FROM monthly_total") == [
+            (total, seen)
+        ]
+
+
+def test_it_takes_a_replacement_back_when_it_is_deleted(connection: Connection) -> None:
+    site = register(connection, Meter("cumulative"))
+    put(connection, [(site, value) for value in make((0, 100), (30, 99))])
+    replace_register(connection, site, Replacement(at(5), Decimal(120), Decimal(90)))
+    refresh_aggregates(connection)
+    total = "SELECT sum(total) FROM daily_aggregate"
+    assert read(connection, total) == [(Decimal(29),)]
+    connection.execute("UPDATE meter_replacement SET at = at + interval '60 days'")
+    refresh_aggregates(connection)
+    assert read(connection, total) == [(Decimal(-1),)]
+    connection.execute("UPDATE meter_replacement SET at = at - interval '60 days'")
+    connection.execute("DELETE FROM meter_replacement")
+    refresh_aggregates(connection)
+    assert read(connection, total) == [(Decimal(-1),)]
+
+
+def test_it_comes_to_the_same_in_steps_of_a_few_notes(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(refresh, "NOTES_A_STEP", 3)
+    monkeypatch.setattr(refresh, "DEVICE_HOURS_A_STEP", 3)
+    found = make(*((hours * 1.7, 40 - hours) for hours in range(20)))
+    sites = [register(connection, Meter("cumulative"), zone="Asia/Kolkata") for _ in range(2)]
+    put(connection, [(site, value) for site in sites for value in found])
+    steps: list[int] = []
+    assert refresh_aggregates(connection, progress=steps.append).notes == 20
+    assert steps == list(range(2, 20, 2))
+    for site in sites:
+        assert read_figures(connection, site) == expect_figures(site, found)
+
+
+@pytest.mark.usefixtures("environ")
+def test_it_records_what_the_scheduled_refresh_did(connection: Connection) -> None:
+    from workers.maintenance import refresh_aggregates as run_task
+
+    site = register(connection, Meter("delta"))
+    put(connection, [(site, value) for value in make((0, 1), (1, 2), (30, 3))])
+    run_task()
+    done = TaskRun.objects.get(name="telemetry.refresh_aggregates")
+    assert done.result == {
+        "notes": 3, "hours": 3, "days": 2, "months": 1, "refused": 0, "adjusted": 0,
+    }  # fmt: skip

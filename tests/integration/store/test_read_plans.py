@@ -1,0 +1,307 @@
+"""What pages and reports read costs what they show: index ranges, in the chunks of the period."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.db import connection as django_connection
+from django.test.utils import CaptureQueriesContext
+
+from telemetry.core.consumption import Meter
+from telemetry.store.alarms.evaluate import HORIZON, AlarmJudge, Sql
+from telemetry.store.db.connection import Connection, open_connection
+from telemetry.store.db.edition import read_edition
+from telemetry.store.reads import (
+    account_totals,
+    aggregate_pages,
+    chart_series,
+    device_series,
+    latest_in_account,
+)
+from telemetry.store.reads.reading_pages import ReadingWalk
+from tests.conftest import clear_tables
+from tests.consumption import Site, register
+
+pytestmark = pytest.mark.integration
+
+START = datetime(2026, 9, 1, tzinfo=UTC)
+DAYS = 30
+DEVICES = 60
+MEASURED = ("reading", "hourly_aggregate", "hourly_consumption", "daily_aggregate", "monthly_total")
+
+READINGS = """
+INSERT INTO reading (device_id, time, value, received_at, unit, account_id, gateway_id)
+SELECT d.id, hour + interval '7 minutes', 1, now(), '', d.account_id, d.gateway_id
+FROM device d,
+    generate_series(%(start)s::timestamptz, %(end)s - interval '1 hour', '1 hour') AS hour
+"""
+HOURS = """
+INSERT INTO hourly_aggregate (device_id, hour, account_id, total, mean, minimum, maximum, first,
+    last, readings_count)
+SELECT device_id, date_trunc('hour', time), account_id, value, value, value, value, value, value, 1
+FROM reading
+"""
+REGISTERS = """
+INSERT INTO hourly_consumption (device_id, hour, account_id, consumption, within, first, first_at,
+    last, last_at)
+SELECT device_id, date_trunc('hour', time), account_id, 1, 1, 1, time, 1, time FROM reading
+"""
+DATED = """
+INSERT INTO {} (device_id, {}, account_id, total, reading_sum, minimum, maximum, {}, readings_count,
+    intervals_seen)
+SELECT d.id, start::date, d.account_id, 24, 24, 1, 1, 1, 1, 24, 24
+FROM device d,
+    generate_series(%(from)s::timestamptz, %(start)s::timestamptz, %(step)s::interval) AS start
+"""
+
+
+@pytest.fixture(scope="module")
+def filled(database_url: str, django_db_blocker: Any) -> Iterator[tuple[Connection, Site]]:
+    """Some 40,000 rows in every relation, in 3 accounts; the site of one of them."""
+    with (
+        django_db_blocker.unblock(),
+        open_connection(database_url, name="test", statement_timeout_s=60) as opened,
+    ):
+        clear_tables(opened)
+        sites = [register(opened, Meter("delta")) for _ in range(3)]
+        for number in range(DEVICES - len(sites)):
+            register(opened, Meter("cumulative"), beside=sites[number % 3])
+        period = {"start": START, "end": START + timedelta(days=DAYS)}
+        opened.execute(READINGS, period)
+        with opened.cursor() as cursor:
+            if read_edition(cursor) == "community":
+                opened.execute("CALL refresh_continuous_aggregate('hourly_aggregate', NULL, NULL)")
+            else:
+                opened.execute(HOURS)
+        opened.execute(REGISTERS)
+        for table, column, values, step, years in (
+            ("daily_aggregate", "day", "first, last", "1 day", 2),
+            ("monthly_total", "month", "first_register, last_register", "1 month", 40),
+        ):
+            given = {"from": START - timedelta(days=365 * years), "start": START, "step": step}
+            opened.execute(DATED.format(table, column, values), given)  # type: ignore[arg-type]
+        opened.execute("ANALYZE")
+        yield opened, sites[0]
+        clear_tables(opened)
+
+
+SINCE = START + timedelta(days=14)
+INSTANTS = {"since": SINCE, "until": SINCE + timedelta(days=2)}
+A_DAY = {"since": SINCE, "until": SINCE + timedelta(days=1)}
+WEEK = {"first": date(2026, 8, 1), "until": date(2026, 8, 8)}
+YEAR = {"first": date(2025, 9, 1), "until": date(2026, 9, 1)}
+DEVICES_OF_ONE = range(1, DEVICES + 1, 3)
+"""An account's devices, by id."""
+
+
+def walk(site: Site, *, newest_first: bool) -> list[Any]:
+    """The first page of an account's readings."""
+    of = ReadingWalk(
+        site.account_id,
+        device_ids=DEVICES_OF_ONE,
+        **INSTANTS,
+        newest_at=INSTANTS["until"],
+        newest_first=newest_first,
+    )
+    return of.read_page(20)
+
+
+def page(series_of: Any, site: Site, **period: Any) -> list[Any]:
+    """The second page of an account's hours, days or months."""
+    after = (DEVICES_OF_ONE[1], period["since"])
+    return aggregate_pages.read_page(
+        series_of, site.account_id, device_ids=DEVICES_OF_ONE, **period, rows=50, after=after
+    )
+
+
+QUESTIONS: dict[str, tuple[Callable[[Site], list[Any]], int]] = {
+    "hours": (
+        lambda site: device_series.read_hours(
+            site.account_id, device_id=site.device_id, **INSTANTS
+        ),
+        48,
+    ),
+    "days": (
+        lambda site: device_series.read_days(site.account_id, device_id=site.device_id, **WEEK),
+        7,
+    ),
+    "months": (
+        lambda site: device_series.read_months(site.account_id, device_id=site.device_id, **YEAR),
+        12,
+    ),
+    "gaps": (
+        lambda site: device_series.find_gaps(site.account_id, device_id=site.device_id, **INSTANTS),
+        0,
+    ),
+    "silences": (
+        lambda site: device_series.find_silences(
+            site.account_id, device_id=site.device_id, **INSTANTS, over_s=600
+        ),
+        48,
+    ),
+    "comparison": (
+        lambda site: account_totals.compare_devices(
+            site.account_id, device_ids=range(site.device_id, site.device_id + 9), **WEEK
+        ),
+        3,
+    ),
+    "days of an account": (
+        lambda site: account_totals.read_account_days(site.account_id, **WEEK),
+        7,
+    ),
+    "months of an account": (
+        lambda site: account_totals.read_account_months(site.account_id, **YEAR),
+        12,
+    ),
+    "newest readings of an account": (lambda site: walk(site, newest_first=True), 20),
+    "oldest readings of an account": (lambda site: walk(site, newest_first=False), 20),
+    "page of hours": (lambda site: page(aggregate_pages.HOURS, site, **INSTANTS), 50),
+    "page of days": (
+        lambda site: page(aggregate_pages.DAYS, site, since=WEEK["first"], until=WEEK["until"]),
+        50,
+    ),
+    "page of months": (
+        lambda site: page(aggregate_pages.MONTHS, site, since=YEAR["first"], until=YEAR["until"]),
+        50,
+    ),
+    "largest consumers": (
+        lambda site: account_totals.find_top_consumers(site.account_id, unit="", **WEEK),
+        10,
+    ),
+    "largest consumers of some devices": (
+        lambda site: account_totals.find_top_consumers(
+            site.account_id, unit="", **WEEK, device_ids=range(site.device_id, site.device_id + 9)
+        ),
+        3,
+    ),
+    "hours of an account": (
+        lambda site: [
+            account_totals.read_account_hours(
+                site.account_id, **INSTANTS, first=WEEK["first"], last=WEEK["first"]
+            )
+        ],
+        1,
+    ),
+    "lines of hours": (
+        lambda site: list(
+            chart_series.read_line_hours(
+                site.account_id, device_ids=range(site.device_id, site.device_id + 9), **INSTANTS
+            )
+        ),
+        3,
+    ),
+    "lines of days": (
+        lambda site: list(
+            chart_series.read_line_days(
+                site.account_id, device_ids=range(site.device_id, site.device_id + 9), **WEEK
+            )
+        ),
+        3,
+    ),
+    "minutes": (
+        lambda site: chart_series.read_line_minutes(
+            site.account_id, device_id=site.device_id, **A_DAY
+        ),
+        24,
+    ),
+    "single readings": (
+        lambda site: chart_series.read_line_readings(
+            site.account_id, device_id=site.device_id, **A_DAY
+        ),
+        24,
+    ),
+}
+
+
+def list_scans(node: dict[str, Any]) -> list[tuple[str, str]]:
+    """(kind, relation) of every scan of a table in a plan."""
+    here = [(node["Node Type"], node["Relation Name"])] if "Relation Name" in node else []
+    return here + [scan for child in node.get("Plans", []) for scan in list_scans(child)]
+
+
+def list_chunks(connection: Connection, *, overlapping: dict[str, datetime] | None) -> set[str]:
+    """Chunks of readings, and of hourly aggregates in the Community edition."""
+    rows: Any = connection.execute(
+        "SELECT chunk_name, range_start, range_end FROM timescaledb_information.chunks"
+    ).fetchall()
+    return {
+        name
+        for name, start, end in rows
+        if overlapping is None or (start < overlapping["until"] and end > overlapping["since"])
+    }
+
+
+@pytest.mark.parametrize("name", QUESTIONS)
+def test_it_reads_index_ranges_of_the_chunks_of_the_period_alone(
+    filled: tuple[Connection, Site], name: str
+) -> None:
+    connection, site = filled
+    ask, rows = QUESTIONS[name]
+    with CaptureQueriesContext(django_connection) as captured:
+        assert len(ask(site)) == rows
+    statement: Any = f"EXPLAIN (FORMAT JSON) {captured[-1]['sql']}"
+    row: Any = connection.execute(statement).fetchone()
+    chunks = list_chunks(connection, overlapping=None)
+    scans = [
+        (kind, relation)
+        for kind, relation in list_scans(row[0][0]["Plan"])
+        if relation in chunks or relation in MEASURED
+    ]
+    assert scans
+    assert [scan for scan in scans if scan[0] == "Seq Scan"] == []
+    opened = {relation for _, relation in scans} & chunks
+    assert opened <= list_chunks(connection, overlapping=INSTANTS)
+
+
+@pytest.mark.parametrize("judging", [Sql.watch_devices, Sql.judge_alarms], ids=["watch", "judge"])
+def test_it_judges_alarms_by_index_ranges_of_the_last_day(
+    filled: tuple[Connection, Site], judging: str
+) -> None:
+    connection, _ = filled
+    now = SINCE + timedelta(hours=12)
+    given = {"at": now, "until": now, "horizon": now - HORIZON, "seen_since": None,
+        "readings": 100, "device_ids": list(range(1, DEVICES + 1))}  # fmt: skip
+    with connection.transaction(force_rollback=True):
+        connection.execute("UPDATE device SET alarm_high = 0")
+        assert AlarmJudge().run(connection, now=now).opened == DEVICES
+        statement: Any = f"EXPLAIN (FORMAT JSON) {judging}"
+        row: Any = connection.execute(statement, given, prepare=False).fetchone()
+    last_day = {"since": now - HORIZON, "until": now}
+    chunks = list_chunks(connection, overlapping=None)
+    scans = [scan for scan in list_scans(row[0][0]["Plan"]) if scan[1] in chunks]
+    assert scans
+    assert "Seq Scan" not in {kind for kind, _ in scans}
+    assert {relation for _, relation in scans} <= list_chunks(connection, overlapping=last_day)
+
+
+def test_it_finds_the_newest_readings_of_an_account_in_the_newest_chunks(
+    filled: tuple[Connection, Site],
+) -> None:
+    connection, site = filled
+    connection.execute("UPDATE gateway SET last_seen = %s", [START])
+    end = START + timedelta(days=DAYS)
+    with CaptureQueriesContext(django_connection) as captured:
+        assert len(latest_in_account.read_latest(site.account_id, most=20, now=end)) == 20
+    [asked] = captured
+    statement: Any = f"EXPLAIN (FORMAT JSON) {asked['sql']}"
+    row: Any = connection.execute(statement).fetchone()
+    scans = [
+        (kind, relation)
+        for kind, relation in list_scans(row[0][0]["Plan"])
+        if relation in list_chunks(connection, overlapping=None)
+    ]
+    last_day = {"since": end - timedelta(days=1), "until": end}
+    assert scans
+    assert "Seq Scan" not in {kind for kind, _ in scans}
+    assert {relation for _, relation in scans} <= list_chunks(connection, overlapping=last_day)
+
+
+def test_it_would_see_a_table_that_is_read_whole(filled: tuple[Connection, Site]) -> None:
+    connection, _ = filled
+    row: Any = connection.execute(
+        "EXPLAIN (FORMAT JSON) SELECT sum(value) FROM reading WHERE value > 0"
+    ).fetchone()
+    scans = list_scans(row[0][0]["Plan"])
+    assert {kind for kind, _ in scans} == {"Seq Scan"}
+    assert len({relation for _, relation in scans}) == DAYS
