@@ -11,6 +11,9 @@ PYTHON = REPOSITORY / ".venv" / "bin" / "python"
 LOCAL = REPOSITORY / ".local"
 ROOTFS_FOLDER = LOCAL / "rootfs"
 
+MARKER = "TDS_STACK"
+"""The variable that every process of a stack carries: the folder of the stack."""
+
 
 class StackError(Exception):
     """The stack cannot do what was asked. The text is for the operator and says what to do."""

@@ -6,13 +6,12 @@ import subprocess
 import time
 from pathlib import Path
 
-from compose.local.layout import StackError
+from compose.local.layout import MARKER, StackError
 from compose.local.progress import read_tail
 from compose.local.servers.rootfs import SERVER_ENVIRONMENT
 from compose.local.servers.server import Server
 from compose.local.stack.health import probe_part
 from compose.local.supervisor.processes import (
-    MARKER,
     find_processes_below,
     send_signal,
     wait_until_gone,

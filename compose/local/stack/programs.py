@@ -8,12 +8,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from subprocess import CompletedProcess
 
-from compose.local.layout import PYTHON, REPOSITORY, START_SCRIPTS, Layout, StackError, UsageError
+from compose.local.layout import (
+    MARKER,
+    PYTHON,
+    REPOSITORY,
+    START_SCRIPTS,
+    Layout,
+    StackError,
+    UsageError,
+)
 from compose.local.servers.rootfs import SERVER_ENVIRONMENT
 from compose.local.servers.server import Server
 from compose.local.stack.ports import HOST
 from compose.local.stack.request import Request
-from compose.local.supervisor.processes import MARKER
 from config.env import SettingError, list_settings, read_options
 from config.options import ALL_OPTIONS
 

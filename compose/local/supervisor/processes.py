@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 
-MARKER = "TDS_STACK"
+from compose.local.layout import MARKER
 
 
 def find_stack_processes(marker: Path, *, data: Path | None) -> set[int]:

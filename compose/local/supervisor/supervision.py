@@ -17,11 +17,10 @@ from typing import Any, cast
 
 from supervisor.xmlrpc import SupervisorTransport
 
-from compose.local.layout import Layout, StackError
+from compose.local.layout import MARKER, Layout, StackError
 from compose.local.progress import read_tail
 from compose.local.stack.programs import SHELL_NAMES, Program
 from compose.local.supervisor.config import write_config
-from compose.local.supervisor.processes import MARKER
 
 LONGEST_SOCKET_PATH = 100  # 108 bytes with room for supervisor's temporary name
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from compose.local.layout import MARKER
 from compose.local.supervisor.processes import (
-    MARKER,
     end_processes,
     end_stack_processes,
     find_stack_processes,
