@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from compose.local.layout import PYTHON
-from compose.local.stack.ports import HOST
+from compose.local.ports import HOST
 from tests.bench.accounts import NAMES, fill_accounts, note_hours, register_accounts, vacuum
 from tests.bench.addresses import Place
 from tests.bench.alone import Tour

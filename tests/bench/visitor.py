@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from msgspec import Struct
 
-from compose.local.stack.ports import HOST
+from compose.local.ports import HOST
 
 TIMEOUT_S = 30.0
 HEADERS = MappingProxyType({"Accept-Encoding": "gzip", "Accept-Language": "en"})

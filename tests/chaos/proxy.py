@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any
 
-from compose.local.stack.ports import HOST
+from compose.local.ports import HOST
 
 CHUNK = 65_536
 

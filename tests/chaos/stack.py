@@ -16,7 +16,7 @@ import psutil
 import psycopg
 
 from compose.local.layout import PYTHON, REPOSITORY, START_SCRIPTS, StackError
-from compose.local.stack.ports import HOST
+from compose.local.ports import HOST
 from tests.chaos.fleets import ScheduleFleet
 from tests.chaos.lost import Damage
 from tests.chaos.proxy import Proxies

@@ -2,7 +2,7 @@
 
 import socket
 
-from compose.local.stack.ports import HOST
+from compose.local.ports import HOST
 
 
 def find_free_ports(count: int) -> list[int]:

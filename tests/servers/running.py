@@ -7,15 +7,15 @@ import time
 from pathlib import Path
 
 from compose.local.layout import MARKER, StackError
-from compose.local.progress import read_tail
-from compose.local.servers.rootfs import SERVER_ENVIRONMENT
-from compose.local.servers.server import Server
-from compose.local.stack.health import probe_part
-from compose.local.supervisor.processes import (
+from compose.local.processes import (
     find_processes_below,
     send_signal,
     wait_until_gone,
 )
+from compose.local.progress import read_tail
+from compose.local.servers.rootfs import SERVER_ENVIRONMENT
+from compose.local.servers.server import Server
+from compose.local.stack.health import probe_part
 
 
 class RunningServer:

@@ -16,12 +16,12 @@ from types import TracebackType
 from typing import Self
 
 from compose.local.layout import LOCAL, StackError
+from compose.local.processes import end_stack_processes
 from compose.local.servers.mosquitto import ROLES, Mosquitto
 from compose.local.servers.postgres import Postgres
 from compose.local.servers.redis import Redis
 from compose.local.servers.rootfs import Rootfs, ensure_rootfs
 from compose.local.servers.server import Place, Server
-from compose.local.supervisor.processes import end_stack_processes
 from tests.servers.free_ports import find_free_ports
 from tests.servers.running import RunningServer
 

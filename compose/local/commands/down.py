@@ -5,16 +5,16 @@ import signal
 
 from compose.local.folderlock import read_holder
 from compose.local.layout import Layout, StackError
-from compose.local.progress import say, step
-from compose.local.stack.plan import find_data
-from compose.local.stack.request import SERVER_PORTS
-from compose.local.supervisor.processes import (
+from compose.local.processes import (
     end_stack_processes,
     find_stack_processes,
     is_alive,
     read_name,
     wait_until_gone,
 )
+from compose.local.progress import say, step
+from compose.local.stack.plan import find_data
+from compose.local.stack.request import SERVER_PORTS
 from compose.local.supervisor.supervision import Supervision
 
 # The programs that feed the pipeline stop first, the servers last.

@@ -6,8 +6,8 @@ import time
 from types import FrameType
 
 from compose.local.layout import Layout, StackError
+from compose.local.processes import is_alive
 from compose.local.progress import say
-from compose.local.supervisor.processes import is_alive
 from compose.local.supervisor.supervision import Supervision
 
 

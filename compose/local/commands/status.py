@@ -9,10 +9,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from compose.local.layout import Layout
+from compose.local.ports import DEFAULT_PORTS
 from compose.local.progress import OUT, say
 from compose.local.stack.health import check_part, describe_address, read_pipeline
 from compose.local.stack.plan import load_request
-from compose.local.stack.ports import DEFAULT_PORTS
 from compose.local.stack.programs import build_process_environment
 from compose.local.stack.request import SERVER_PORTS, Request
 from compose.local.stack.settings import read_stack_env

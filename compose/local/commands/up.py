@@ -7,14 +7,14 @@ from collections.abc import Mapping, Sequence
 
 from compose.local.commands.down import bring_down
 from compose.local.layout import REPOSITORY, START_SCRIPTS, Layout, StackError, UsageError
+from compose.local.ports import require_free
+from compose.local.processes import end_stack_processes
 from compose.local.progress import read_tail, say, say_error, step
 from compose.local.stack.health import check_part, describe_address, read_pipeline
 from compose.local.stack.plan import Stack, find_data, load_request, plan_stack, save_request
-from compose.local.stack.ports import require_free
 from compose.local.stack.programs import build_process_environment, list_bridges, run_python
 from compose.local.stack.request import SERVER_PORTS, Request, read_request
 from compose.local.stack.settings import read_stack_env, write_stack_env
-from compose.local.supervisor.processes import end_stack_processes
 from compose.local.supervisor.supervision import Supervision
 
 SERVERS = tuple(SERVER_PORTS)

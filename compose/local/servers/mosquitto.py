@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from compose.local.layout import SERVER_FILES, StackError
+from compose.local.ports import HOST
 from compose.local.progress import say
 from compose.local.servers.broker import PROMISE, find_plugin
 from compose.local.servers.pins import KEEPER
 from compose.local.servers.server import Server
-from compose.local.stack.ports import HOST
 
 ROLES = ("admin", "bridge", "dashboard", "gateway")
 

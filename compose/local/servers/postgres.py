@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import ClassVar
 
 from compose.local.layout import SERVER_FILES, StackError
+from compose.local.ports import HOST
 from compose.local.servers.rootfs import POSTGRES_BIN, TEMPLATE
 from compose.local.servers.server import Server
-from compose.local.stack.ports import HOST
 
 NAME = "tds"  # of the database, and of the role that owns it
 # Connections come over TCP with a password; the server keeps no socket file.

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from compose.local.layout import SERVER_FILES
+from compose.local.ports import HOST
 from compose.local.servers.server import Server
-from compose.local.stack.ports import HOST
 
 
 @dataclass(frozen=True)

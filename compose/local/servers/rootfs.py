@@ -21,10 +21,10 @@ from rich.status import Status
 
 from compose.local.folderlock import hold_lock
 from compose.local.layout import LOCAL, REPOSITORY, ROOTFS_FOLDER, StackError, UsageError
+from compose.local.processes import find_processes_below
 from compose.local.progress import OUT, read_tail, say
 from compose.local.servers.broker import find_plugin, install_broker
 from compose.local.servers.pins import Pins, check_versions, read_installed, read_pins
-from compose.local.supervisor.processes import find_processes_below
 
 # What a server's process gets as environment, beside the marker.
 SERVER_ENVIRONMENT = {

@@ -17,9 +17,9 @@ from compose.local.layout import (
     StackError,
     UsageError,
 )
+from compose.local.ports import HOST
 from compose.local.servers.rootfs import SERVER_ENVIRONMENT
 from compose.local.servers.server import Server
-from compose.local.stack.ports import HOST
 from compose.local.stack.request import Request
 from config.env import SettingError, list_settings, read_options
 from config.options import ALL_OPTIONS

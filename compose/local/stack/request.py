@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from compose.local.layout import UsageError
-from compose.local.stack.ports import DEFAULT_PORTS
+from compose.local.ports import DEFAULT_PORTS
 from config.env import Setting, SettingError, parse_value
 
 # The settings of servers that run already; the first names the server.

@@ -9,8 +9,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 from compose.local.layout import LOCAL, Layout, StackError, write_private
+from compose.local.ports import HOST
 from compose.local.servers.mosquitto import ROLES
-from compose.local.stack.ports import HOST
 from compose.local.stack.request import GIVEN_SERVERS, Request
 
 # The names that other tools read stand first; the rest is what the processes need as well.

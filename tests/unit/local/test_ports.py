@@ -6,7 +6,7 @@ import socket
 import pytest
 
 from compose.local.layout import UsageError
-from compose.local.stack.ports import HOST, is_free, require_free
+from compose.local.ports import HOST, is_free, require_free
 from tests.servers.free_ports import find_free_ports
 
 

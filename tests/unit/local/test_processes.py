@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from compose.local.layout import MARKER
-from compose.local.supervisor.processes import (
+from compose.local.processes import (
     end_processes,
     end_stack_processes,
     find_stack_processes,
@@ -60,7 +60,7 @@ def test_it_finds_a_process_when_it_only_works_in_the_data_folder(launch, tmp_pa
 def test_it_leaves_its_own_shell_alone_when_that_carries_the_marker(tmp_path):
     script = (
         "from pathlib import Path;"
-        "from compose.local.supervisor.processes import find_stack_processes;"
+        "from compose.local.processes import find_stack_processes;"
         f"print(find_stack_processes(Path({str(tmp_path)!r}), data=None))"
     )
     command = f'{sys.executable} -c "{script}"; true'

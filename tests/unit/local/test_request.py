@@ -3,7 +3,7 @@
 import pytest
 
 from compose.local.layout import UsageError
-from compose.local.stack.ports import DEFAULT_PORTS
+from compose.local.ports import DEFAULT_PORTS
 from compose.local.stack.request import read_request
 
 BROKER = {

@@ -7,8 +7,8 @@ import time
 import pytest
 
 from compose.local.layout import Layout, StackError
+from compose.local.processes import is_alive, wait_until_gone
 from compose.local.stack.programs import Program
-from compose.local.supervisor.processes import is_alive, wait_until_gone
 from compose.local.supervisor.supervision import Supervision
 
 # Supervisor outlives whoever started it, which Popen warns of.
