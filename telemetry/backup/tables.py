@@ -1,9 +1,10 @@
 """The database's part of a backup: tables out and in, as binary COPY."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from graphlib import TopologicalSorter
 from typing import Any
 
+from django.db.migrations.loader import MigrationLoader
 from psycopg import sql
 
 from telemetry.backup.archive import Table
@@ -54,6 +55,16 @@ def list_migrations(connection: Connection) -> list[str]:
         "SELECT app || '.' || name FROM django_migrations ORDER BY 1"
     ).fetchall()
     return [name for (name,) in rows]
+
+
+def squash(migrations: Iterable[str]) -> set[str]:
+    """These migrations without those that others replaced: equal schemas have equal results."""
+    found = set(migrations)
+    for (app, name), migration in MigrationLoader(None).disk_migrations.items():
+        replaced = {f"{app}.{name}" for app, name in migration.replaces}
+        if replaced and replaced <= found:
+            found = found - replaced | {f"{app}.{name}"}
+    return found
 
 
 def copy_out(

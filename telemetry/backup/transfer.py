@@ -23,6 +23,7 @@ from telemetry.backup.tables import (
     list_tables,
     move_sequences,
     read_ledger_ends,
+    squash,
 )
 from telemetry.store.db.connection import Connection
 from telemetry.store.db.edition import read_edition
@@ -114,7 +115,7 @@ def _make_head(connection: Connection) -> Head:
 
 def _check(reader: ArchiveReader, connection: Connection) -> None:
     here = _make_head(connection)
-    missing = sorted(set(reader.head.migrations) ^ set(here.migrations))
+    missing = sorted(squash(reader.head.migrations) ^ squash(here.migrations))
     if missing:
         raise BackupError(
             f"the schema differs from the backup's in {', '.join(missing[:3])}: load it with the "

@@ -1,7 +1,7 @@
 -- Consumption as it is billed: the closed total where the month is closed, else the live one.
 -- `month_end` is the first day of the next billing month. A closed month whose readings all went to
 -- another account has none, and a mean of 0.
-CREATE OR REPLACE VIEW monthly_consumption AS
+CREATE VIEW monthly_consumption AS
 SELECT m.device_id || '.' || m.month || '.' || m.account_id AS id,
     m.account_id, m.device_id, m.month, calendar.month_end,
     billed.total,

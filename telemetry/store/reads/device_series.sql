@@ -1,5 +1,5 @@
 -- name: series_hours
--- A device's UTC hours. The rule of `total` by measurement is that of telemetry/sql/schema/consumption_rules.sql: a
+-- A device's UTC hours. The rule of `total` by measurement is that of telemetry/sql/schema/consumption.sql: a
 -- register's hours stand in hourly_consumption. The first column of both keys is the device.
 SELECT h.hour,
     CASE d.measurement WHEN 'delta' THEN h.total WHEN 'cumulative' THEN c.consumption END,

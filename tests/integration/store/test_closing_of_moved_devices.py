@@ -2,7 +2,6 @@
 
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 
@@ -112,28 +111,6 @@ def test_it_leaves_days_of_half_hours_alone_when_a_former_account_is_cut_again(
     )
     refresh_aggregates(connection)
     assert read(connection, own) == before
-
-
-@pytest.mark.parametrize("path", [(0, 1), (0, 1, 0)])
-def test_it_notes_every_device_that_changed_accounts_when_the_keys_are_upgraded(
-    connection: Connection, path: tuple[int, ...]
-) -> None:
-    accounts = make_accounts(connection, "UTC", "UTC")
-    device = register(connection, Meter("delta"), beside=accounts[path[-1]])
-    stays = register(connection, Meter("delta"), beside=accounts[0])
-    hours = [
-        (5 + step, at(48 + step, 1), device, accounts[owner]) for step, owner in enumerate(path)
-    ]
-    store(connection, [*hours, (9, at(48, 1), stays, accounts[0])])
-    refresh_aggregates(connection)
-    # As it was before: one month, of the account that has the device.
-    connection.execute("DELETE FROM monthly_total WHERE account_id <> %s", [device.account_id])
-    schema = Path("telemetry/sql/schema/account_in_keys.sql").read_text(encoding="utf-8")
-    connection.execute(schema[schema.index("INSERT INTO dirty_hour") :])  # type: ignore[arg-type]
-    noted = read(
-        connection, "SELECT DISTINCT unnest(device_ids), hour FROM dirty_hour ORDER BY hour"
-    )
-    assert noted == [(device.device_id, value.at) for _, value, _, _ in hours]
 
 
 def test_it_closes_no_month_while_readings_of_a_device_that_moved_away_wait(

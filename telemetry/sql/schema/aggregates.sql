@@ -17,7 +17,8 @@ CREATE TABLE hourly_consumption (
     PRIMARY KEY (device_id, hour)
 );
 
--- Local days of the account's time zone. `total` is null for gauges.
+-- Local days of the account's time zone. `total` is null for gauges. A device that changed
+-- accounts has rows of both.
 CREATE TABLE daily_aggregate (
     device_id bigint NOT NULL,
     day date NOT NULL,
@@ -30,7 +31,7 @@ CREATE TABLE daily_aggregate (
     last numeric(15, 4) NOT NULL,
     readings_count bigint NOT NULL,
     intervals_seen numeric NOT NULL,
-    PRIMARY KEY (device_id, day)
+    PRIMARY KEY (device_id, day, account_id)
 );
 CREATE INDEX daily_aggregate_account_day ON daily_aggregate (account_id, day);
 
@@ -48,7 +49,7 @@ CREATE TABLE monthly_total (
     readings_count bigint NOT NULL,
     intervals_seen numeric NOT NULL,
     closed_total numeric,
-    PRIMARY KEY (device_id, month)
+    PRIMARY KEY (device_id, month, account_id)
 );
 CREATE INDEX monthly_total_account_month ON monthly_total (account_id, month, device_id);
 CREATE INDEX monthly_total_month ON monthly_total (month DESC, device_id);
@@ -60,9 +61,11 @@ CREATE TABLE raw_horizon (
 );
 INSERT INTO raw_horizon (dropped_before) VALUES ('-infinity');
 
--- Notes that an account's months, or its days as well, must be cut again: its calendar changed.
+-- Accounts whose months, or days as well, must be computed again: their calendar changed. `cut_to`
+-- is how far an account's days have been: devices by id.
 CREATE TABLE dirty_account (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     account_id bigint NOT NULL,
-    cut_days boolean NOT NULL
+    cut_days boolean NOT NULL,
+    cut_to bigint NOT NULL DEFAULT 0
 );

@@ -1,6 +1,8 @@
--- An account's calendar stands while one of its months is closed. The locks: nobody closes a month
--- meanwhile, and nobody drops readings between the look at the horizon and the note.
-CREATE OR REPLACE FUNCTION change_calendar() RETURNS trigger LANGUAGE plpgsql AS $$
+-- An account's calendar is its time zone and its billing day: when they may change, and what follows.
+
+-- It stays while one of the account's months is closed. The locks: nobody closes a month meanwhile, and
+-- nobody drops readings between the look at the horizon and the insert.
+CREATE FUNCTION change_calendar() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     horizon timestamptz;
     old_day date;
@@ -28,9 +30,15 @@ BEGIN
     VALUES (NEW.id, NEW.time_zone <> OLD.time_zone);
     RETURN NULL;
 END $$;
+CREATE TRIGGER account_calendar AFTER UPDATE OF time_zone, billing_day
+    ON account FOR EACH ROW
+    WHEN (OLD.time_zone <> NEW.time_zone OR OLD.billing_day <> NEW.billing_day)
+    EXECUTE FUNCTION change_calendar();
 
--- As calendar_kept.sql has it, and nobody drops days between the look at what was dropped and the note.
-CREATE OR REPLACE FUNCTION keep_calendar() RETURNS trigger LANGUAGE plpgsql AS $$
+-- Months outlive the days that they were made of. Where days were dropped, an account's months cannot
+-- be computed again, so its calendar stays. The lock: nobody drops days between the look at what was
+-- dropped and the insert.
+CREATE FUNCTION keep_calendar() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     LOCK TABLE dirty_account IN ROW EXCLUSIVE MODE;
     IF EXISTS (
@@ -44,3 +52,19 @@ BEGIN
     END IF;
     RETURN NEW;
 END $$;
+CREATE TRIGGER account_calendar_kept BEFORE UPDATE OF time_zone, billing_day
+    ON account FOR EACH ROW
+    WHEN (OLD.time_zone <> NEW.time_zone OR OLD.billing_day <> NEW.billing_day)
+    EXECUTE FUNCTION keep_calendar();
+
+-- A zone that only Python knows (its data can be newer) would stop every refresh.
+CREATE FUNCTION check_time_zone() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM now() AT TIME ZONE NEW.time_zone;
+    RETURN NEW;
+EXCEPTION WHEN invalid_parameter_value THEN
+    RAISE check_violation USING CONSTRAINT = 'account_time_zone', MESSAGE = format(
+        'account %s: the database server knows no time zone %s', NEW.name, NEW.time_zone);
+END $$;
+CREATE TRIGGER account_time_zone BEFORE INSERT OR UPDATE OF time_zone
+    ON account FOR EACH ROW EXECUTE FUNCTION check_time_zone();

@@ -1,0 +1,38 @@
+-- Changes of the registry that change consumption note what must be computed again. What lies before
+-- the raw horizon keeps its figures: there are no readings to compute it from.
+CREATE FUNCTION note_device_hours() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO dirty_hour (hour, device_ids)
+    SELECT hour, ARRAY[NEW.id]
+    FROM (
+        SELECT hour FROM hourly_aggregate WHERE device_id = NEW.id
+        -- An hour that a refresh is writing for the first time is not seen yet; its note still is.
+        UNION
+        SELECT hour FROM dirty_hour WHERE NEW.id = ANY (device_ids)
+    ) known
+    WHERE hour >= coalesce((SELECT dropped_before FROM raw_horizon), '-infinity');
+    RETURN NULL;
+END $$;
+CREATE TRIGGER device_consumption AFTER UPDATE OF measurement, register_modulus, interval_s
+    ON device FOR EACH ROW
+    WHEN ((OLD.measurement, OLD.register_modulus, OLD.interval_s)
+        IS DISTINCT FROM (NEW.measurement, NEW.register_modulus, NEW.interval_s))
+    EXECUTE FUNCTION note_device_hours();
+
+CREATE FUNCTION note_replacement() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP <> 'INSERT' THEN
+        INSERT INTO dirty_hour (hour, device_ids)
+        VALUES (date_trunc('hour', OLD.at, 'UTC'), ARRAY[OLD.device_id]);
+    END IF;
+    IF TG_OP <> 'DELETE' THEN
+        INSERT INTO dirty_hour (hour, device_ids)
+        VALUES (date_trunc('hour', NEW.at, 'UTC'), ARRAY[NEW.device_id]);
+    END IF;
+    RETURN NULL;
+END $$;
+-- A restore loads the notes themselves.
+CREATE TRIGGER replacement_noted AFTER INSERT OR UPDATE OR DELETE
+    ON meter_replacement FOR EACH ROW
+    WHEN (current_setting('telemetry.is_restoring', true) IS DISTINCT FROM 'on')
+    EXECUTE FUNCTION note_replacement();
