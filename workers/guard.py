@@ -11,7 +11,7 @@ from collections.abc import Container, Iterable, Sequence
 
 from msgspec import Struct
 
-from telemetry.core.judge import Verdict
+from telemetry.core.validator import ValidatedMessage
 
 
 class GuardPolicy(Struct, frozen=True):
@@ -26,24 +26,30 @@ class Heard(Struct, frozen=True):
     """MACs of a batch: those that got a reading in, and those that got nothing in."""
 
     served: frozenset[str]
-    refused: frozenset[str]
+    rejected: frozenset[str]
 
     @property
-    def refused_percent(self) -> float:
+    def rejected_percent(self) -> float:
         """Share of the gateways that got nothing in."""
-        count = len(self.served) + len(self.refused)
-        return 100 * len(self.refused) / count if count else 0.0
+        count = len(self.served) + len(self.rejected)
+        return 100 * len(self.rejected) / count if count else 0.0
 
 
-def hear(verdicts: Sequence[Verdict], *, known: Container[str]) -> Heard:
+def hear(validated_messages: Sequence[ValidatedMessage], *, known: Container[str]) -> Heard:
     """Which of the registered gateways got something in.
 
-    Others do not count: anybody can make up MACs, and what is refused as an unknown gateway is
+    Others do not count: anybody can make up MACs, and what is rejected as an unknown gateway is
     sent again by itself once the gateway is known.
     """
-    served = {verdict.mac for verdict in verdicts if verdict.good}
-    refused = {verdict.mac for verdict in verdicts if not verdict.good and verdict.mac in known}
-    return Heard(frozenset(served), frozenset(refused - served))
+    served = {
+        validated_message.mac for validated_message in validated_messages if validated_message.good
+    }
+    rejected = {
+        validated_message.mac
+        for validated_message in validated_messages
+        if not validated_message.good and validated_message.mac in known
+    }
+    return Heard(frozenset(served), frozenset(rejected - served))
 
 
 class RejectGuard:
@@ -53,7 +59,7 @@ class RejectGuard:
         """`reason`: why another process holds batches already."""
         self._policy = policy
         self._served_at: dict[str, float] = {}
-        self._refused_at: dict[str, float] = {}
+        self._rejected_at: dict[str, float] = {}
         self.reason = reason
         self.is_borrowed = bool(reason)
 
@@ -63,11 +69,11 @@ class RejectGuard:
         return bool(self.reason)
 
     def holds(self, heard: Heard, *, now_s: float) -> bool:
-        """Whether what the refused gateways of a batch sent must be held. May set `reason`."""
-        self._refused_at.update(dict.fromkeys(heard.refused, now_s))
-        if not self.is_tripped and heard.refused_percent > self._policy.share:
-            self._trip_when_refused(now_s)
-        return self.is_tripped and bool(heard.refused)
+        """Whether what the rejected gateways of a batch sent must be held. May set `reason`."""
+        self._rejected_at.update(dict.fromkeys(heard.rejected, now_s))
+        if not self.is_tripped and heard.rejected_percent > self._policy.share:
+            self._trip_when_rejected(now_s)
+        return self.is_tripped and bool(heard.rejected)
 
     def note_served(self, macs: Iterable[str], *, now_s: float) -> None:
         """Note gateways of which readings were stored. May clear `reason`."""
@@ -75,22 +81,22 @@ class RejectGuard:
         if self.is_tripped:
             self._let_go_when_served()
 
-    def _trip_when_refused(self, now_s: float) -> None:
+    def _trip_when_rejected(self, now_s: float) -> None:
         since_s = now_s - self._policy.window_s
         self._served_at = {mac: at for mac, at in self._served_at.items() if at >= since_s}
-        self._refused_at = {mac: at for mac, at in self._refused_at.items() if at >= since_s}
-        refused, count = self._count()
-        if count >= self._policy.gateways and self._is_too_much(refused, count):
+        self._rejected_at = {mac: at for mac, at in self._rejected_at.items() if at >= since_s}
+        rejected, count = self._count()
+        if count >= self._policy.gateways and self._is_too_much(rejected, count):
             self.reason = (
-                f"{refused} of {count} gateways got nothing in within "
+                f"{rejected} of {count} gateways got nothing in within "
                 f"{self._policy.window_s:g} s; the limit is {self._policy.share}%"
             )
 
     def _let_go_when_served(self) -> None:
-        """While the guard is tripped nothing is forgotten: a gateway stays refused until it is
+        """While the guard is tripped nothing is forgotten: a gateway stays rejected until it is
         served. A process that began with the reason of another waits until it has heard enough."""
-        refused, count = self._count()
-        if count >= self._policy.gateways and not self._is_too_much(refused, count):
+        rejected, count = self._count()
+        if count >= self._policy.gateways and not self._is_too_much(rejected, count):
             self.let_go()
 
     def let_go(self) -> None:
@@ -99,8 +105,8 @@ class RejectGuard:
 
     def _count(self) -> tuple[int, int]:
         """Gateways that got nothing in, and all that were heard of."""
-        refused = len(self._refused_at.keys() - self._served_at.keys())
-        return refused, refused + len(self._served_at)
+        rejected = len(self._rejected_at.keys() - self._served_at.keys())
+        return rejected, rejected + len(self._served_at)
 
-    def _is_too_much(self, refused: int, count: int) -> bool:
-        return 100 * refused > self._policy.share * count
+    def _is_too_much(self, rejected: int, count: int) -> bool:
+        return 100 * rejected > self._policy.share * count

@@ -7,7 +7,7 @@ from redis import Redis
 
 from config.options import IngestOptions
 from telemetry.core.batch import IMPORT_SOURCE, REPLAY_SOURCE
-from telemetry.core.judge import Verdict
+from telemetry.core.validator import ValidatedMessage
 from telemetry.queue.alarm import clear_alarm, is_overruled, raise_alarm, read_alarm
 from workers.guard import GuardPolicy, Heard, RejectGuard
 
@@ -32,11 +32,17 @@ class PoolGuard:
         self._guard: RejectGuard | None = None
         self._holds_faults = False
 
-    def choose_held(self, source: str, heard: Heard, verdicts: list[Verdict]) -> list[int]:
+    def choose_held(
+        self, source: str, heard: Heard, validated_messages: list[ValidatedMessage]
+    ) -> list[int]:
         """Positions of the messages of a batch that must be held."""
         if source in REQUESTED_SOURCES or not self._holds(heard):
             return []
-        return [n for n, verdict in enumerate(verdicts) if verdict.mac in heard.refused]
+        return [
+            n
+            for n, validated_message in enumerate(validated_messages)
+            if validated_message.mac in heard.rejected
+        ]
 
     def holds_rejected(self, source: str, mac: str) -> bool:
         """The same for a message that fails for an unknown reason and would become a dead letter:

@@ -119,14 +119,14 @@ class BatchRunner:
 
     def _store_batch(self, batch: ClaimedBatch, messages: list[RawMessage]) -> None:
         """The way of nearly every batch."""
-        verdicts = self._store.validate(batch, messages)
-        heard = hear(verdicts, known=self._store.gateways)
-        held = self._guard.choose_held(batch.source, heard, verdicts)
+        validated_messages = self._store.validate(batch, messages)
+        heard = hear(validated_messages, known=self._store.gateways)
+        held = self._guard.choose_held(batch.source, heard, validated_messages)
         if held:
             self._put_aside(batch, messages, held)
             return
         try:
-            stored = self._store.store(batch, messages, verdicts)
+            stored = self._store.store(batch, messages, validated_messages)
         except AlreadyStoredError:
             log.info("batch_already_stored", batch_id=batch.id)
         except BatchSplitError as split:

@@ -26,13 +26,13 @@ class GatewayEntry(Struct, frozen=True):
     mac: str
     is_active: bool
     devices: dict[str, DeviceEntry]
-    is_plain: bool = False
+    allows_fast_path: bool = False
     """Active, and every code and unit registered is one that readings may name. Found out here."""
 
     def __post_init__(self) -> None:
         force_setattr(
             self,
-            "is_plain",
+            "allows_fast_path",
             self.is_active
             and all(
                 1 <= len(code) <= MAX_CODE_LENGTH

@@ -8,7 +8,7 @@ class Counts(Struct):
 
     messages = stored + duplicate + rejected, readings = stored + duplicate + rejected; a message
     counts as stored if at least one of its readings was, else as duplicate if at least one was,
-    else as rejected. `dead_letters` are messages refused whole plus readings refused.
+    else as rejected. `dead_letters` are messages rejected whole plus readings rejected.
     """
 
     messages: int = 0
@@ -29,7 +29,7 @@ class Counts(Struct):
         self.readings_stored += readings
 
     def add_message(self, *, stored: int, duplicate: int, rejected: int, is_whole: bool) -> None:
-        """Enter one message. `is_whole`: it was refused whole, so it has no readings."""
+        """Enter one message. `is_whole`: it was rejected whole, so it has no readings."""
         self.messages += 1
         if stored:
             self.messages_stored += 1

@@ -1,4 +1,4 @@
-"""Why a message or a reading is refused: the reasons of the message contract, in its order."""
+"""Why a message or a reading is rejected: the reasons of the message contract, in its order."""
 
 from enum import StrEnum
 

@@ -1,4 +1,4 @@
-"""Judge lines before they are sent, so that a bad file does not become a million dead letters."""
+"""Validate lines before they are sent, so that no bad file becomes a million dead letters."""
 
 from collections import Counter, deque
 from datetime import UTC, datetime, timedelta
@@ -6,12 +6,12 @@ from datetime import UTC, datetime, timedelta
 from msgspec import Struct, field
 
 from config.options import IngestOptions
-from telemetry.core.judge import Contract
 from telemetry.core.topic import compile_topic
+from telemetry.core.validator import Contract
 from telemetry.imports.chunks import Chunk
 from telemetry.store.db.connection import Connection
 from telemetry.store.ingest.fleet_cache import Registry
-from telemetry.store.ingest.transaction import judge_messages
+from telemetry.store.ingest.transaction import validate_messages
 
 RECENT_CHUNKS = 10
 MAX_EXAMPLES = 10
@@ -59,8 +59,8 @@ class Checker:
         self._recent: deque[tuple[int, int]] = deque(maxlen=RECENT_CHUNKS)
 
     def check(self, chunk: Chunk) -> None:
-        """Judge the lines of a chunk. Raises `psycopg.Error`."""
-        verdicts = judge_messages(
+        """Validate the lines of a chunk. Raises `psycopg.Error`."""
+        validated_messages = validate_messages(
             self._connection,
             chunk.messages,
             registry=self._registry,
@@ -68,18 +68,20 @@ class Checker:
             received_at=datetime.now(UTC),
         )
         findings, refused = self.findings, 0
-        for number, verdict in zip(chunk.numbers, verdicts, strict=True):
-            findings.readings_good += len(verdict.good)
-            if not verdict.refusals:
+        for number, validated_message in zip(chunk.numbers, validated_messages, strict=True):
+            findings.readings_good += len(validated_message.good)
+            if not validated_message.rejections:
                 continue
-            refused += not verdict.good
-            for refusal in verdict.refusals:
-                findings.reasons[str(refusal.reason)] += 1
+            refused += not validated_message.good
+            for rejection in validated_message.rejections:
+                findings.reasons[str(rejection.reason)] += 1
                 if len(findings.examples) < MAX_EXAMPLES:
-                    findings.examples.append(Example(number, str(refusal.reason), refusal.detail))
-        findings.messages += len(verdicts)
+                    findings.examples.append(
+                        Example(number, str(rejection.reason), rejection.detail)
+                    )
+        findings.messages += len(validated_messages)
         findings.refused += refused
-        self._recent.append((len(verdicts), refused))
+        self._recent.append((len(validated_messages), refused))
 
     def require_mostly_good(self) -> None:
         """Raises `TooManyRefusedError` when too many of the last some 20,000 lines are refused."""

@@ -19,12 +19,12 @@ def poison() -> None:
 
     store = BatchStore.store
 
-    def store_or_fail(self: Any, batch: Any, messages: Any, verdicts: Any) -> Any:
+    def store_or_fail(self: Any, batch: Any, messages: Any, validated_messages: Any) -> Any:
         if any(KILL in message.payload for message in messages):
             os.kill(os.getpid(), signal.SIGKILL)
         if any(RAISE in message.payload for message in messages):
             raise RuntimeError("this code cannot take it")
-        return store(self, batch, messages, verdicts)
+        return store(self, batch, messages, validated_messages)
 
     BatchStore.store = store_or_fail  # type: ignore[method-assign]
 

@@ -31,7 +31,7 @@ def real(environ: dict[str, str], connection: Connection, fleet: None) -> Iterat
 
 
 def choose_messages(choose: Random) -> list[RawMessage]:
-    """Good ones, some twice, some in conflict, some refused."""
+    """Good ones, some twice, some in conflict, some rejected."""
     return [
         make_message(
             code=choose.choice(("D01", "D02x")),
@@ -59,8 +59,8 @@ def act(choose: Random, real: BatchStore, memory: MemoryStore) -> tuple[Any, Any
     batch = ClaimedBatch(batch_id, "b", 1_793_500_000_000_000, len(messages), 1, 1, b"")
     kind = choose.choice(("store", "store", "split", "reject", "ask"))
     if kind == "store":
-        verdicts = real.validate(batch, messages)
-        stores = (real, deepcopy(verdicts)), (memory, verdicts)
+        validated_messages = real.validate(batch, messages)
+        stores = (real, deepcopy(validated_messages)), (memory, validated_messages)
         answers = [attempt(store.store, batch, messages, judged) for store, judged in stores]
         first, second = (getattr(answer, "counts", answer) for answer in answers)
         return first, second

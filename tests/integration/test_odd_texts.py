@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 
 from telemetry.core.batch import RawMessage
 from telemetry.core.json_tree import Number, as_storable_json, is_storable
-from telemetry.core.judge import Contract
 from telemetry.core.outcome import Counts
 from telemetry.core.topic import compile_topic
+from telemetry.core.validator import Contract
 from telemetry.queue.batches import ClaimedBatch, new_id
 from telemetry.store.db.connection import Connection
 from telemetry.store.ingest.fleet_cache import Registry
-from telemetry.store.ingest.transaction import judge_messages, store_messages
+from telemetry.store.ingest.transaction import store_messages, validate_messages
 from tests.messages import MAC, TOPIC
 
 pytestmark = pytest.mark.integration
@@ -64,14 +64,14 @@ def make(field: str, text: str, *, second: int = 0, ascii_only: bool = True) -> 
 def store(connection: Connection, messages: list[RawMessage]) -> Counts:
     received_us = int(RECEIVED_AT.timestamp()) * 1_000_000
     batch = ClaimedBatch(new_id(), "test", received_us, 0, 1, 1, b"")
-    verdicts = judge_messages(
+    validated_messages = validate_messages(
         connection,
         messages,
         registry=Registry(refresh_s=2),
         contract=CONTRACT,
         received_at=RECEIVED_AT,
     )
-    return store_messages(connection, batch, messages, verdicts=verdicts).counts
+    return store_messages(connection, batch, messages, validated_messages=validated_messages).counts
 
 
 @pytest.fixture
@@ -90,7 +90,7 @@ def test_it_stores_a_batch_when_any_odd_character_stands_in_any_field(
     ]
     counts = store(connection, messages)
     assert counts.messages == len(messages)
-    refused = [
+    rejected = [
         text
         for (text,) in connection.execute(
             "SELECT convert_from(payload, 'UTF8') FROM dead_letter"
@@ -98,7 +98,7 @@ def test_it_stores_a_batch_when_any_odd_character_stands_in_any_field(
         ).fetchall()
     ]
     controls = [text for text in ODD if unicodedata.category(text) == "Cc"]
-    assert {json.loads(text)["leituras"][0]["unidade"] for text in refused} >= set(controls)
+    assert {json.loads(text)["leituras"][0]["unidade"] for text in rejected} >= set(controls)
     # However bad the first reading of such a message is, the second one is stored.
     [(beside,)] = connection.execute(
         "SELECT count(*) FROM reading WHERE device_id IN (SELECT id FROM device WHERE code = 'D01')"
@@ -154,7 +154,7 @@ def test_it_keeps_further_keys_as_json(
     text = json.dumps(further)
     unescaped = json.dumps(further, ensure_ascii=False)
     if not SURROGATES.isdisjoint(unescaped) or "\\u0000" in text:
-        return  # refused, or kept as text: tested above
+        return  # rejected, or kept as text: tested above
     connection.execute("TRUNCATE reading")
     payload = make("topic", "").payload.replace(b'"k": ""', b'"k": ' + text.encode())
     store(connection, [RawMessage(TOPIC, payload)])

@@ -54,12 +54,12 @@ def patch_store(
     store = BatchStore.store
 
     def failing(
-        self: BatchStore, batch: ClaimedBatch, messages: list[RawMessage], verdicts: Any
+        self: BatchStore, batch: ClaimedBatch, messages: list[RawMessage], validated_messages: Any
     ) -> Any:
         error = fail(messages)
         if error is not None:
             raise error
-        return store(self, batch, messages, verdicts)
+        return store(self, batch, messages, validated_messages)
 
     monkeypatch.setattr(BatchStore, "store", failing)
 

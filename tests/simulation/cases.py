@@ -6,8 +6,8 @@ from random import Random
 from config.env import read_options
 from config.options import BridgeOptions, IngestOptions
 from telemetry.core.batch import RawMessage
-from telemetry.core.judge import Refusal, Verdict
 from telemetry.core.reasons import Reason
+from telemetry.core.validator import Rejection, ValidatedMessage
 from telemetry.queue.batches import ClaimedBatch
 from tests.simulation.world import World
 
@@ -73,8 +73,8 @@ def draw_case(seed: int) -> Case:
     )
 
 
-def judge(world: World, _batch: ClaimedBatch, message: RawMessage) -> Verdict:
-    """What the contract says of such a message; some end the one who judges them."""
+def validate(world: World, _batch: ClaimedBatch, message: RawMessage) -> ValidatedMessage:
+    """What the contract says of such a message; some end the process that validates them."""
     kind, mac = message.payload[:1], message.topic.split("/")[2]
     if kind == POISON:
         raise ValueError(f"poison: {message.payload!r}")
@@ -82,6 +82,6 @@ def judge(world: World, _batch: ClaimedBatch, message: RawMessage) -> Verdict:
         world.note(f"is killed by {message.payload!r}")
         raise world.kill(world.current)
     if kind == REFUSED:
-        return Verdict(mac, None, 0, [], [], [Refusal(Reason.BAD_JSON, "refused")])
+        return ValidatedMessage(mac, None, 0, [], [], [Rejection(Reason.BAD_JSON, "refused")])
     row = (int(message.payload[1:]), 0, 1, "", None, 1, 1)
-    return Verdict(mac, None, 1, [row], [0], [])
+    return ValidatedMessage(mac, None, 1, [row], [0], [])

@@ -12,10 +12,10 @@ from typing import Any
 from psycopg.errors import LockNotAvailable
 
 from telemetry.core.batch import RawMessage
-from telemetry.core.judge import Verdict
 from telemetry.core.outcome import Counts
 from telemetry.core.reading import key_of, value_of
 from telemetry.core.reasons import Reason
+from telemetry.core.validator import ValidatedMessage
 from telemetry.queue.batches import ClaimedBatch
 from telemetry.store.ingest.ledger import BatchSplitError, explain_line
 from telemetry.store.ingest.transaction import StoredBatch
@@ -23,7 +23,7 @@ from tests.simulation.lean_client import pass_through
 from tests.simulation.lean_redis import Gate
 
 CONFLICT = Reason.CONFLICTING_READING
-Judge = Callable[[ClaimedBatch, RawMessage], Verdict]
+Validator = Callable[[ClaimedBatch, RawMessage], ValidatedMessage]
 
 
 @dataclass
@@ -67,31 +67,34 @@ class MemoryStore:
     def __init__(
         self,
         books: Books,
-        judge: Judge,
+        validate: Validator,
         *,
         gateways: Container[str],
         gate: Gate = pass_through,
     ) -> None:
         self.books = books
         self.gateways = gateways
-        self._judge = judge
+        self._validate = validate
         self._gate = gate
 
-    def validate(self, batch: ClaimedBatch, messages: list[RawMessage]) -> list[Verdict]:
-        """Judge the messages."""
-        return self._gate("validates", lambda: [self._judge(batch, one) for one in messages])
+    def validate(self, batch: ClaimedBatch, messages: list[RawMessage]) -> list[ValidatedMessage]:
+        """Validate the messages."""
+        return self._gate("validates", lambda: [self._validate(batch, one) for one in messages])
 
     def store(
-        self, batch: ClaimedBatch, messages: list[RawMessage], verdicts: list[Verdict]
+        self,
+        batch: ClaimedBatch,
+        messages: list[RawMessage],
+        validated_messages: list[ValidatedMessage],
     ) -> StoredBatch:
         """Store the batch in one transaction. Raises `AlreadyStoredError` or `BatchSplitError`."""
 
         def effect() -> StoredBatch:
             counts, readings = Counts(), {}
             letters: list[tuple[str, bytes, str]] = []
-            for message, verdict in zip(messages, verdicts, strict=True):
+            for message, validated_message in zip(messages, validated_messages, strict=True):
                 duplicate = conflicting = 0
-                for row in verdict.good:
+                for row in validated_message.good:
                     standing = self.books.readings.get(key_of(row), readings.get(key_of(row)))
                     if standing is None:
                         readings[key_of(row)] = value_of(row)
@@ -99,13 +102,17 @@ class MemoryStore:
                         duplicate += 1
                     else:
                         conflicting += 1
-                reasons = [*(one.reason for one in verdict.refusals), *[CONFLICT] * conflicting]
+                reasons = [
+                    *(one.reason for one in validated_message.rejections),
+                    *[CONFLICT] * conflicting,
+                ]
                 letters += [(message.topic, message.payload, str(reason)) for reason in reasons]
                 counts.add_message(
-                    stored=len(verdict.good) - duplicate - conflicting,
+                    stored=len(validated_message.good) - duplicate - conflicting,
                     duplicate=duplicate,
-                    rejected=len(verdict.refusals) + conflicting,
-                    is_whole=bool(verdict.refusals) and verdict.refusals[0].index is None,
+                    rejected=len(validated_message.rejections) + conflicting,
+                    is_whole=bool(validated_message.rejections)
+                    and validated_message.rejections[0].index is None,
                 )
             self.books.commit(batch, counts, None)
             self.books.readings.update(readings)

@@ -19,7 +19,7 @@ from telemetry.queue.alarm import overrule, read_alarm
 from telemetry.queue.batches import BatchQueue
 from telemetry.queue.tasks import LAST_SUFFIX
 from tests.simulation.broker import Broker, ServerSession, SimSession
-from tests.simulation.cases import BRIDGE, INGEST, STALE_AFTER_S, Case, judge
+from tests.simulation.cases import BRIDGE, INGEST, STALE_AFTER_S, Case, validate
 from tests.simulation.lean_client import LeanRedis
 from tests.simulation.lean_redis import Data
 from tests.simulation.memory_store import Books, MemoryStore
@@ -164,7 +164,7 @@ class Plant:
     def _worker(self, actor: Actor) -> None:
         store = MemoryStore(
             self.books,
-            partial(judge, self.world),
+            partial(validate, self.world),
             gateways=self.case.gateways,
             gate=self._reach_store,
         )

@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 
 from config.options import IngestOptions
 from telemetry.core.batch import RawMessage
-from telemetry.core.judge import Contract, Verdict
 from telemetry.core.topic import compile_topic, parse_topic
+from telemetry.core.validator import Contract, ValidatedMessage
 from telemetry.queue.batches import ClaimedBatch
 from telemetry.store.db.connection import Connection, open_connection
 from telemetry.store.db.errors import needs_new_session
@@ -20,10 +20,10 @@ from telemetry.store.ingest.ledger import enter_split, is_batch_stored
 from telemetry.store.ingest.presence import Presence
 from telemetry.store.ingest.transaction import (
     StoredBatch,
-    judge_messages,
     received_at_of,
     store_messages,
     store_rejected_message,
+    validate_messages,
 )
 
 
@@ -48,9 +48,9 @@ class BatchStore:
         """MACs of the registered gateways that were heard of."""
         return self._registry.gateways
 
-    def validate(self, batch: ClaimedBatch, messages: list[RawMessage]) -> list[Verdict]:
-        """Judge the messages against the fleet as it is now."""
-        return judge_messages(
+    def validate(self, batch: ClaimedBatch, messages: list[RawMessage]) -> list[ValidatedMessage]:
+        """Validate the messages against the fleet as it is now."""
+        return validate_messages(
             self._connect(),
             messages,
             registry=self._registry,
@@ -59,10 +59,15 @@ class BatchStore:
         )
 
     def store(
-        self, batch: ClaimedBatch, messages: list[RawMessage], verdicts: list[Verdict]
+        self,
+        batch: ClaimedBatch,
+        messages: list[RawMessage],
+        validated_messages: list[ValidatedMessage],
     ) -> StoredBatch:
         """Store the batch in one transaction. Raises `AlreadyStoredError` or `BatchSplitError`."""
-        return store_messages(self._connect(), batch, messages, verdicts=verdicts)
+        return store_messages(
+            self._connect(), batch, messages, validated_messages=validated_messages
+        )
 
     def split(self, batch: ClaimedBatch, *, second_part: list[int]) -> list[int]:
         """Enter that the batch is split, so that nobody stores it as a whole any more; the

@@ -1,4 +1,4 @@
-"""Keep what was refused: one row for each different bad message, with a count."""
+"""Keep what was rejected: one row for each different bad message, with a count."""
 
 import hashlib
 from collections.abc import Iterable
@@ -17,7 +17,7 @@ class Sql(Queries):
 
 
 class NewDeadLetter(Struct):
-    """A refused message or reading. `payload` can be sent again as it is."""
+    """A rejected message or reading. `payload` can be sent again as it is."""
 
     topic: str
     payload: bytes
@@ -31,7 +31,7 @@ class NewDeadLetter(Struct):
     occurrences: int = 1
 
     def fingerprint(self) -> bytes:
-        """Equal for the same payload on the same topic, refused for the same reason."""
+        """Equal for the same payload on the same topic, rejected for the same reason."""
         digest = hashlib.sha256(f"{self.reason}\0{self.topic}\0".encode())
         digest.update(self.payload)
         return digest.digest()

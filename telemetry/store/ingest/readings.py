@@ -1,4 +1,4 @@
-"""Store readings, each key once: straight COPY, and the careful way when a key stands already."""
+"""Store readings, each key once: COPY, and a slower way that skips keys that exist."""
 
 from collections.abc import Iterable
 from typing import Any, LiteralString
@@ -22,22 +22,22 @@ class Sql(Queries):
 
 
 def insert_readings(
-    connection: Connection, rows: Iterable[ReadingRow], *, received_us: int, carefully: bool
+    connection: Connection, rows: Iterable[ReadingRow], *, received_us: int, skip_existing: bool
 ) -> dict[Key, int]:
     """Insert rows whose keys are all different, inside the caller's transaction.
 
-    The straight way raises `psycopg.errors.UniqueViolation` when a key stands already; the careful
-    one returns those keys, with the value that stands in ten-thousandths. Rows go in sorted by key
-    (pitfall T6). Raises `psycopg.Error`.
+    Raises `psycopg.errors.UniqueViolation` when a key is stored already; with `skip_existing` it
+    returns those keys, with the stored value in ten-thousandths. Rows go in sorted by key (pitfall
+    T6). Raises `psycopg.Error`.
     """
     ordered = sorted(rows)
     if not ordered:
         return {}
     content = pack_rows(ordered, received_us=received_us)
-    if not carefully:
+    if not skip_existing:
         _copy(connection, "reading", content)
         return {}
-    return _insert_carefully(connection, ordered, content)
+    return _insert_missing(connection, ordered, content)
 
 
 def _copy(connection: Connection, table: str, content: bytes) -> None:
@@ -46,7 +46,7 @@ def _copy(connection: Connection, table: str, content: bytes) -> None:
         copy.write(content)
 
 
-def _insert_carefully(
+def _insert_missing(
     connection: Connection, rows: list[ReadingRow], content: bytes
 ) -> dict[Key, int]:
     connection.execute(

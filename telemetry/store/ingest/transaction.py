@@ -1,5 +1,5 @@
-"""Judge the messages of a batch, and store them in ONE transaction (architecture.md, "The way of a
-message", step 4)."""
+"""Validate the messages of a batch, and store them in ONE transaction (architecture.md, "The way of
+a message", step 4)."""
 
 import time
 from collections import Counter
@@ -10,12 +10,12 @@ import psycopg
 from msgspec import Struct
 
 from telemetry.core.batch import RawMessage
-from telemetry.core.judge import Contract, Judge, Refusal, Verdict
 from telemetry.core.outcome import Counts
 from telemetry.core.payload import reduce_payload
 from telemetry.core.reading import Key, ReadingRow, key_of, to_decimal, to_instant, value_of
 from telemetry.core.reasons import Reason
 from telemetry.core.topic import find_macs, parse_topic
+from telemetry.core.validator import Contract, Rejection, ValidatedMessage, Validator
 from telemetry.queue.batches import ClaimedBatch
 from telemetry.store.db.connection import Connection
 from telemetry.store.ingest.dead_letters import NewDeadLetter, store_dead_letters
@@ -35,7 +35,7 @@ RELOAD_REASONS = frozenset(
 
 
 class StoredBatch(Struct):
-    """The books of a batch and the gateways that were heard of (id: time of receipt)."""
+    """The outcomes of a batch and the gateways that were heard of (id: time of receipt)."""
 
     counts: Counts
     seen: dict[int, datetime]
@@ -46,90 +46,96 @@ def store_messages(
     batch: ClaimedBatch,
     messages: list[RawMessage],
     *,
-    verdicts: list[Verdict],
+    validated_messages: list[ValidatedMessage],
 ) -> StoredBatch:
-    """Store every message of a batch as it was judged, or nothing of it.
+    """Store every message of a batch as it was validated, or nothing of it.
 
     Raises `AlreadyStoredError`, `BatchSplitError`, `psycopg.Error`, or whatever an unknown fault
-    raises; nothing is stored then. Judge the messages again before the call is repeated.
+    raises; nothing is stored then. Validate the messages again before the call is repeated.
     """
     received_at = received_at_of(batch)
-    books = _Books(messages, verdicts, received_at)
+    outcomes = _Outcomes(messages, validated_messages, received_at)
     try:
-        counts = _store(connection, batch, books, carefully=False)
+        counts = _store(connection, batch, outcomes, skip_existing=False)
     except psycopg.errors.UniqueViolation:
-        if books.is_settled:
+        if outcomes.is_settled:
             raise
-        counts = _store(connection, batch, books, carefully=True)
+        counts = _store(connection, batch, outcomes, skip_existing=True)
     seen = {
-        verdict.gateway.id: received_at
-        for verdict in verdicts
-        if verdict.gateway is not None and verdict.gateway.is_active
+        validated_message.gateway.id: received_at
+        for validated_message in validated_messages
+        if validated_message.gateway is not None and validated_message.gateway.is_active
     }
     return StoredBatch(counts, seen)
 
 
 def _store(
-    connection: Connection, batch: ClaimedBatch, books: "_Books", *, carefully: bool
+    connection: Connection, batch: ClaimedBatch, outcomes: "_Outcomes", *, skip_existing: bool
 ) -> Counts:
     """The one transaction. COPY comes first, so that nothing else is lost when it fails."""
     with connection.transaction():
-        books.settle(
+        outcomes.settle(
             insert_readings(
-                connection, books.rows, received_us=batch.received_us, carefully=carefully
+                connection,
+                outcomes.rows,
+                received_us=batch.received_us,
+                skip_existing=skip_existing,
             )
         )
-        store_dead_letters(connection, books.dead_letters())
-        counts = books.count()
+        store_dead_letters(connection, outcomes.dead_letters())
+        counts = outcomes.count()
         with connection.pipeline():
-            insert_dirty_hours(connection, books.stored_keys())
-            insert_batch(connection, batch, received_at=books.received_at, counts=counts)
+            insert_dirty_hours(connection, outcomes.stored_keys())
+            insert_batch(connection, batch, received_at=outcomes.received_at, counts=counts)
     return counts
 
 
-def judge_messages(
+def validate_messages(
     connection: Connection,
     messages: list[RawMessage],
     *,
     registry: Registry,
     contract: Contract,
     received_at: datetime,
-) -> list[Verdict]:
-    """Judge messages against a fleet that is at most a few seconds old.
+) -> list[ValidatedMessage]:
+    """Validate messages against a fleet that is at most a few seconds old.
 
-    What is refused for the state of the fleet is judged again with the gateway as it is now, so
-    that a device registered a moment ago is not refused.
+    What is rejected for the state of the fleet is validated again with the gateway as it is now, so
+    that a device registered a moment ago is not rejected.
     """
     topics = {message.topic for message in messages}
     macs = {topic: parse_topic(topic, contract.topic_pattern) for topic in topics}
     known = {shown for topic, mac in macs.items() for shown in ([mac] if mac else find_macs(topic))}
     registry.prepare(connection, known, now_s=time.monotonic())
-    judge = Judge(contract, registry.gateways, received_at=received_at).judge
-    verdicts = [judge(message, macs[message.topic]) for message in messages]
+    validate = Validator(contract, registry.gateways, received_at=received_at).validate
+    validated_messages = [validate(message, macs[message.topic]) for message in messages]
     doubtful = [
         index
-        for index, verdict in enumerate(verdicts)
-        if verdict.refusals
-        and any(refusal.reason in RELOAD_REASONS for refusal in verdict.refusals)
+        for index, validated_message in enumerate(validated_messages)
+        if validated_message.rejections
+        and any(rejection.reason in RELOAD_REASONS for rejection in validated_message.rejections)
     ]
     if doubtful:
-        registry.load(connection, sorted({verdicts[index].mac for index in doubtful}))
+        registry.load(connection, sorted({validated_messages[index].mac for index in doubtful}))
         for index in doubtful:
-            verdicts[index] = judge(messages[index], macs[messages[index].topic])
-    return verdicts
+            validated_messages[index] = validate(messages[index], macs[messages[index].topic])
+    return validated_messages
 
 
-class _Books:
+class _Outcomes:
     """Which reading of the batch ends how. The first of two with one key is tried; the others
     are settled against the value that stands once the database has spoken."""
 
     def __init__(
-        self, messages: list[RawMessage], verdicts: list[Verdict], received_at: datetime
+        self,
+        messages: list[RawMessage],
+        validated_messages: list[ValidatedMessage],
+        received_at: datetime,
     ) -> None:
         self._messages = messages
-        self._verdicts = verdicts
+        self._validated_messages = validated_messages
         self.received_at = received_at
-        good = [row for verdict in verdicts for row in verdict.good]
+        good = [row for validated_message in validated_messages for row in validated_message.good]
         self._good_count = len(good)
         good.reverse()
         self._rows = {row[:2]: row for row in good}  # of equal keys the first one stays
@@ -139,9 +145,9 @@ class _Books:
         self._conflicting: Counter[int] = Counter()
         # Here, before the transaction begins: bad messages take their time.
         self._letters = [
-            self._dead_letter(number, refusal)
-            for number, verdict in enumerate(verdicts)
-            for refusal in verdict.refusals
+            self._dead_letter(number, rejection)
+            for number, validated_message in enumerate(validated_messages)
+            for rejection in validated_message.rejections
         ]
 
     @property
@@ -155,8 +161,8 @@ class _Books:
         self._standing = standing
         if not standing and len(self._rows) == self._good_count:
             return
-        for number, verdict in enumerate(self._verdicts):
-            for row, place in zip(verdict.good, verdict.places, strict=False):
+        for number, validated_message in enumerate(self._validated_messages):
+            for row, place in zip(validated_message.good, validated_message.places, strict=False):
                 first = self._rows[key_of(row)]
                 if first is not row or key_of(row) in standing:
                     self._compare(number, row, place, standing.get(key_of(row), value_of(first)))
@@ -166,36 +172,36 @@ class _Books:
             self._duplicate[number] += 1
             return
         self._conflicting[number] += 1
-        refusal = Refusal(
+        rejection = Rejection(
             Reason.CONFLICTING_READING,
             f"{to_instant(row[1]).isoformat()} has {to_decimal(standing)}, "
             f"the reading {to_decimal(value_of(row))}",
             place,
         )
-        self._verdicts[number].refusals.append(refusal)
-        self._letters.append(self._dead_letter(number, refusal))
+        self._validated_messages[number].rejections.append(rejection)
+        self._letters.append(self._dead_letter(number, rejection))
 
     def stored_keys(self) -> Collection[Key]:
         """Keys that this batch stored."""
         return self._rows.keys() - self._standing.keys() if self._standing else self._rows.keys()
 
     def dead_letters(self) -> list[NewDeadLetter]:
-        """Every refusal, with a payload that can be sent again."""
+        """Every rejection, with a payload that can be sent again."""
         return self._letters
 
-    def _dead_letter(self, number: int, refusal: Refusal) -> NewDeadLetter:
-        message, verdict = self._messages[number], self._verdicts[number]
-        gateway, payload = verdict.gateway, message.payload
-        if refusal.index is not None:
-            payload = reduce_payload(payload, refusal.index)
+    def _dead_letter(self, number: int, rejection: Rejection) -> NewDeadLetter:
+        message, validated_message = self._messages[number], self._validated_messages[number]
+        gateway, payload = validated_message.gateway, message.payload
+        if rejection.index is not None:
+            payload = reduce_payload(payload, rejection.index)
         return NewDeadLetter(
             topic=message.topic,
             payload=payload,
-            reason=refusal.reason,
-            detail=refusal.detail,
+            reason=rejection.reason,
+            detail=rejection.detail,
             seen_at=self.received_at,
-            mac=verdict.mac or (gateway.mac if gateway else ""),
-            device_code=refusal.device_code,
+            mac=validated_message.mac or (gateway.mac if gateway else ""),
+            device_code=rejection.device_code,
             gateway_id=gateway.id if gateway else None,
             account_id=gateway.account_id if gateway else None,
         )
@@ -203,20 +209,20 @@ class _Books:
     def count(self) -> Counts:
         """The ledger's figures."""
         counts, mixed, mixed_good = Counts(), 0, 0
-        for number, verdict in enumerate(self._verdicts):
-            refusals = verdict.refusals
-            if not refusals and number not in self._duplicate:
+        for number, validated_message in enumerate(self._validated_messages):
+            rejections = validated_message.rejections
+            if not rejections and number not in self._duplicate:
                 continue
-            mixed, mixed_good = mixed + 1, mixed_good + len(verdict.good)
+            mixed, mixed_good = mixed + 1, mixed_good + len(validated_message.good)
             duplicate, conflicting = self._duplicate[number], self._conflicting[number]
             counts.add_message(
-                stored=len(verdict.good) - duplicate - conflicting,
+                stored=len(validated_message.good) - duplicate - conflicting,
                 duplicate=duplicate,
-                rejected=len(refusals),
-                is_whole=bool(refusals) and refusals[0].index is None,
+                rejected=len(rejections),
+                is_whole=bool(rejections) and rejections[0].index is None,
             )
         counts.add_stored(
-            messages=len(self._verdicts) - mixed, readings=self._good_count - mixed_good
+            messages=len(self._validated_messages) - mixed, readings=self._good_count - mixed_good
         )
         return counts
 

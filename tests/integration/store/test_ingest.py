@@ -11,9 +11,9 @@ from msgspec import structs
 from psycopg.pq import TransactionStatus
 
 from telemetry.core.batch import RawMessage
-from telemetry.core.judge import Contract
 from telemetry.core.payload import reduce_payload
 from telemetry.core.topic import compile_topic
+from telemetry.core.validator import Contract
 from telemetry.queue.batches import ClaimedBatch, new_id
 from telemetry.store.db.connection import Connection, open_connection
 from telemetry.store.db.errors import is_transient, needs_new_session
@@ -27,9 +27,9 @@ from telemetry.store.ingest.ledger import (
 from telemetry.store.ingest.presence import Presence
 from telemetry.store.ingest.transaction import (
     StoredBatch,
-    judge_messages,
     received_at_of,
     store_messages,
+    validate_messages,
 )
 from telemetry.store.operations.housekeeping import fold_ledger, mark_offline
 from tests.messages import MAC, TOPIC, make_message, make_payload
@@ -49,14 +49,14 @@ def claimed(batch_id: str = "", *, received_at: datetime | None = None) -> Claim
 def judge_and_store(
     connection: Connection, batch: ClaimedBatch, messages: list[RawMessage], *, registry: Registry
 ) -> StoredBatch:
-    verdicts = judge_messages(
+    validated_messages = validate_messages(
         connection,
         messages,
         registry=registry,
         contract=CONTRACT,
         received_at=received_at_of(batch),
     )
-    return store_messages(connection, batch, messages, verdicts=verdicts)
+    return store_messages(connection, batch, messages, validated_messages=validated_messages)
 
 
 def store(connection: Connection, *messages: RawMessage, batch: ClaimedBatch | None = None) -> Any:

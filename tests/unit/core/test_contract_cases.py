@@ -1,4 +1,4 @@
-"""All cases of the message contract, in order, through decoder and judge alone."""
+"""All cases of the message contract, in order, through decoder and validator alone."""
 
 import json
 from collections.abc import Iterator
@@ -7,8 +7,8 @@ from typing import Any
 
 from telemetry.core.batch import RawMessage
 from telemetry.core.fleet import DeviceEntry, GatewayEntry
-from telemetry.core.judge import Contract, Judge
 from telemetry.core.topic import compile_topic, parse_topic
+from telemetry.core.validator import Contract, Validator
 from tests.conftest import CONTRACT
 from tests.contract_cases import CASES, fill_in
 
@@ -46,14 +46,16 @@ class Books:
             compile_topic("tds_new"), 65_536, timedelta(minutes=5), timedelta(days=400)
         )
         self._pattern = contract.topic_pattern
-        self._judge = Judge(contract, read_fleet(), received_at=START)
+        self._validator = Validator(contract, read_fleet(), received_at=START)
         self._standing: dict[tuple[int, int], int] = {}
 
     def take(self, message: RawMessage) -> dict[str, Any]:
-        verdict = self._judge.judge(message, parse_topic(message.topic, self._pattern))
-        rejected = [str(refusal.reason) for refusal in verdict.refusals]
+        validated_message = self._validator.validate(
+            message, parse_topic(message.topic, self._pattern)
+        )
+        rejected = [str(rejection.reason) for rejection in validated_message.rejections]
         stored = duplicate = 0
-        for row in verdict.good:
+        for row in validated_message.good:
             standing = self._standing.get(row[:2])
             stored += standing is None
             duplicate += standing == row[2]

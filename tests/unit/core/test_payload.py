@@ -11,6 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from telemetry.core.batch import RawMessage
+from telemetry.core.fast_path import _read_instant_us
 from telemetry.core.fleet import DeviceEntry, GatewayEntry
 from telemetry.core.json_tree import (
     _HAZARD,
@@ -19,9 +20,7 @@ from telemetry.core.json_tree import (
     find_repeated_key,
     read_json,
 )
-from telemetry.core.judge import Contract, Judge, Verdict
 from telemetry.core.payload import decode_payload, reduce_payload
-from telemetry.core.plain import _read_instant_us
 from telemetry.core.reading import (
     to_decimal,
     to_instant,
@@ -31,6 +30,7 @@ from telemetry.core.reading import (
 from telemetry.core.reasons import Reason, RejectedError
 from telemetry.core.texts import choose_unit
 from telemetry.core.topic import compile_topic, parse_topic
+from telemetry.core.validator import Contract, ValidatedMessage, Validator
 from telemetry.core.values import read_timestamp, read_value
 
 MAC = "aa:bb:cc:dd:ee:ff"
@@ -54,40 +54,42 @@ GATEWAYS = {
 CONTRACT = Contract(compile_topic("tds_new"), 65536, timedelta(seconds=300), timedelta(days=400))
 
 
-JUDGE = Judge(CONTRACT, GATEWAYS, received_at=NOW)
-JUDGE_RAW_ALWAYS, JUDGE_RAW_NEVER = (
-    Judge(msgspec.structs.replace(CONTRACT, keep_raw=keep), GATEWAYS, received_at=NOW)
+VALIDATOR = Validator(CONTRACT, GATEWAYS, received_at=NOW)
+VALIDATOR_RAW_ALWAYS, VALIDATOR_RAW_NEVER = (
+    Validator(msgspec.structs.replace(CONTRACT, keep_raw=keep), GATEWAYS, received_at=NOW)
     for keep in ("always", "never")
 )
 
 
-def judge(payload: bytes, *, topic: str = TOPIC) -> Verdict:
+def validate(payload: bytes, *, topic: str = TOPIC) -> ValidatedMessage:
     mac = parse_topic(topic, CONTRACT.topic_pattern)
-    return JUDGE.judge(RawMessage(topic, payload), mac)
+    return VALIDATOR.validate(RawMessage(topic, payload), mac)
 
 
-def as_parts(verdict: Verdict) -> tuple[object, ...]:
-    *parts, refusals = msgspec.structs.astuple(msgspec.structs.replace(verdict, places=[]))
-    places = list(verdict.places)[: len(verdict.good)]
-    return *parts, places, [msgspec.structs.astuple(other) for other in refusals]
+def as_parts(validated_message: ValidatedMessage) -> tuple[object, ...]:
+    *parts, rejections = msgspec.structs.astuple(
+        msgspec.structs.replace(validated_message, places=[])
+    )
+    places = list(validated_message.places)[: len(validated_message.good)]
+    return *parts, places, [msgspec.structs.astuple(other) for other in rejections]
 
 
-def assert_judged_alike(text: str) -> None:
-    """The straight way, the typed one and the loose one come to the same, whatever `raw` keeps."""
+def assert_validated_alike(text: str) -> None:
+    """The fast path, the typed way and the loose one come to the same, whatever `raw` keeps."""
     raw = RawMessage(TOPIC, text.encode())
-    straight = as_parts(JUDGE.judge(raw, MAC))
-    assert straight == as_parts(JUDGE.judge_carefully(raw, MAC))
+    fast = as_parts(VALIDATOR.validate(raw, MAC))
+    assert fast == as_parts(VALIDATOR.validate_fully(raw, MAC))
     if text.endswith("}"):  # with a further key of the message only the loose way is left
         loose = RawMessage(TOPIC, f'{text[:-1]},"fw":1}}'.encode())
-        assert without_details(straight) == without_details(as_parts(JUDGE.judge(loose, MAC)))
-    for judge_raw in (JUDGE_RAW_ALWAYS, JUDGE_RAW_NEVER):
-        other = as_parts(judge_raw.judge(raw, MAC))
-        assert without_raw(straight) == without_raw(other)
+        assert without_details(fast) == without_details(as_parts(VALIDATOR.validate(loose, MAC)))
+    for keeping_raw in (VALIDATOR_RAW_ALWAYS, VALIDATOR_RAW_NEVER):
+        other = as_parts(keeping_raw.validate(raw, MAC))
+        assert without_raw(fast) == without_raw(other)
 
 
 def without_details(parts: tuple[object, ...]) -> tuple[object, ...]:
-    *others, refusals = parts
-    return *others, [(refusal[0], *refusal[2:]) for refusal in refusals]  # type: ignore[attr-defined]
+    *others, rejections = parts
+    return *others, [(rejection[0], *rejection[2:]) for rejection in rejections]  # type: ignore[attr-defined]
 
 
 def without_raw(parts: tuple[object, ...]) -> tuple[object, ...]:
@@ -104,17 +106,17 @@ def message(**changes: object) -> bytes:
     return json.dumps({**fields, **changes}).encode()
 
 
-def assert_balanced(verdict: Verdict) -> None:
-    """Every reading ends exactly once, or the message is refused whole, once."""
-    whole = [refusal for refusal in verdict.refusals if refusal.index is None]
+def assert_balanced(validated_message: ValidatedMessage) -> None:
+    """Every reading ends exactly once, or the message is rejected whole, once."""
+    whole = [rejection for rejection in validated_message.rejections if rejection.index is None]
     if whole:
-        assert len(verdict.refusals) == 1
-        assert verdict.good == []
-        assert verdict.readings_count == 0
+        assert len(validated_message.rejections) == 1
+        assert validated_message.good == []
+        assert validated_message.readings_count == 0
         return
-    ends = list(verdict.places) + [r.index for r in verdict.refusals]
-    assert sorted(ends) == list(range(verdict.readings_count))
-    assert verdict.readings_count >= 1
+    ends = list(validated_message.places) + [r.index for r in validated_message.rejections]
+    assert sorted(ends) == list(range(validated_message.readings_count))
+    assert validated_message.readings_count >= 1
 
 
 json_values = st.recursive(
@@ -145,18 +147,18 @@ near_messages = st.fixed_dictionaries(
 
 @given(st.binary(max_size=300))
 def test_it_never_raises_when_the_payload_is_arbitrary_bytes(payload: bytes) -> None:
-    assert_balanced(judge(payload))
+    assert_balanced(validate(payload))
 
 
 @given(near_messages)
 def test_it_ends_every_reading_once_when_a_message_is_nearly_right(fields: object) -> None:
-    assert_balanced(judge(json.dumps(fields).encode()))
+    assert_balanced(validate(json.dumps(fields).encode()))
 
 
 @given(st.text(), st.binary(max_size=20))
 def test_it_never_raises_when_the_topic_is_arbitrary(topic: str, payload: bytes) -> None:
-    verdict = judge(payload, topic=topic)
-    assert verdict.refusals[0].reason is Reason.BAD_TOPIC
+    validated_message = validate(payload, topic=topic)
+    assert validated_message.rejections[0].reason is Reason.BAD_TOPIC
 
 
 plain_numbers = st.decimals(allow_nan=False, allow_infinity=False) | st.decimals(
@@ -242,7 +244,7 @@ plain_texts = st.builds(
 
 
 def list_single_oddities(code: str, unit: str) -> Iterator[str]:
-    """Messages of which all is plain but one thing, so that nothing else hides it."""
+    """Messages that leave the fast path for one reason alone, so that nothing else hides it."""
     good = READING(code, 1, unit, "")
     yield from (MESSAGE(mac, GOOD_TIME, good) for mac in ODD_MACS)
     yield from (MESSAGE(MAC, time, good) for time in TIMESTAMPS)
@@ -261,14 +263,14 @@ def list_single_oddities(code: str, unit: str) -> Iterator[str]:
 )
 def test_it_judges_alike_on_all_ways_when_one_thing_is_odd(code: str, unit: str) -> None:
     for text in list_single_oddities(code, unit):
-        assert_judged_alike(text)
-        assert_judged_alone_alike(text.encode())
+        assert_validated_alike(text)
+        assert_validated_alone_alike(text.encode())
 
 
 @given(plain_texts)
 @example(f'{{"gateway_mac":"{MAC}","timestamp":"2026-02-18T11:00:00Z","leituras":[]}}')
 def test_it_accepts_nothing_on_the_straight_way_that_the_careful_way_does_not(text: str) -> None:
-    assert_judged_alike(text)
+    assert_validated_alike(text)
 
 
 exact_numbers = st.builds(
@@ -291,8 +293,8 @@ readable_numbers = exact_numbers | near_halves | st.floats(allow_nan=False, allo
 @example("0.00005")
 @example("1.797693134862316e+304")
 def test_it_reads_every_number_alike_on_both_ways(number: str) -> None:
-    """Values pass through a float on the straight way: it must never show."""
-    assert_judged_alike(
+    """Values pass through a float on the fast path: it must never show."""
+    assert_validated_alike(
         f'{{"gateway_mac":"{MAC}","timestamp":"2026-02-18T11:00:00.5Z","leituras":['
         f'{{"dispositivo_codigo":"D03","valor":{number},"unidade":"C"}},'
         f'{{"dispositivo_codigo":"D05","valor":{number},"unidade":"any"}}]}}'
@@ -319,7 +321,7 @@ instant_texts = st.builds(
 @example("2026-01-01T000000,1.456789Z")
 @example("2026-02-18T11:00:00.4567890Z")
 def test_it_reads_every_timestamp_alike_on_both_ways(text: str) -> None:
-    assert_judged_alike(
+    assert_validated_alike(
         f'{{"gateway_mac":"{MAC}","timestamp":"{text}","leituras":['
         f'{{"dispositivo_codigo":"D01","valor":1.5,"unidade":"kWh"}}]}}'
     )
@@ -328,29 +330,29 @@ def test_it_reads_every_timestamp_alike_on_both_ways(text: str) -> None:
 def test_it_takes_the_straight_way_when_a_message_is_plain(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(Judge, "judge_carefully", None)
-    verdict = judge(message())
-    assert verdict.good == [
+    monkeypatch.setattr(Validator, "validate_fully", None)
+    validated_message = validate(message())
+    assert validated_message.good == [
         (11, to_microseconds(datetime(2026, 2, 18, 11, tzinfo=UTC)), 10_000, "kWh", None, 1, 1)
     ]
 
 
-def assert_judged_alone_alike(payload: bytes) -> None:
+def assert_validated_alone_alike(payload: bytes) -> None:
     """Every reading of a message ends as it does when it is sent again alone."""
-    verdict = judge(payload)
-    for refusal in verdict.refusals:
-        if refusal.index is None:
+    validated_message = validate(payload)
+    for rejection in validated_message.rejections:
+        if rejection.index is None:
             continue
-        again = judge(reduce_payload(payload, refusal.index))
-        assert [other.reason for other in again.refusals] == [refusal.reason]
-    for place, row in zip(verdict.places, verdict.good, strict=False):
-        again = judge(reduce_payload(payload, place))
+        again = validate(reduce_payload(payload, rejection.index))
+        assert [other.reason for other in again.rejections] == [rejection.reason]
+    for place, row in zip(validated_message.places, validated_message.good, strict=False):
+        again = validate(reduce_payload(payload, place))
         assert again.good == [row]
 
 
 @given(st.lists(near_items, min_size=1, max_size=4))
 def test_it_judges_a_reading_alike_when_it_is_sent_again_alone(items: list[object]) -> None:
-    assert_judged_alone_alike(message(leituras=items))
+    assert_validated_alone_alike(message(leituras=items))
 
 
 @given(plain_texts)
@@ -363,7 +365,7 @@ def test_it_judges_a_reading_alike_when_it_is_sent_again_alone(items: list[objec
 def test_it_judges_a_reading_alike_alone_when_keys_come_twice_or_values_are_bare_words(
     text: str,
 ) -> None:
-    assert_judged_alone_alike(text.encode())
+    assert_validated_alone_alike(text.encode())
 
 
 @given(st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**10), max_value=10**10))
@@ -575,27 +577,27 @@ def test_it_refuses_the_whole_message_when_it_has(
 )
 def test_it_names_the_field_when_one_reading_has_a_bad_form(item: object, field: str) -> None:
     good = {"dispositivo_codigo": "D01", "valor": 1, "unidade": "kWh"}
-    verdict = judge(message(leituras=[item, good]))
-    assert [refusal.reason for refusal in verdict.refusals] == [Reason.BAD_SCHEMA]
-    assert field in verdict.refusals[0].detail
-    assert list(verdict.places) == [1]
+    validated_message = validate(message(leituras=[item, good]))
+    assert [rejection.reason for rejection in validated_message.rejections] == [Reason.BAD_SCHEMA]
+    assert field in validated_message.rejections[0].detail
+    assert list(validated_message.places) == [1]
 
 
 def test_it_checks_in_the_order_of_the_contract_when_several_things_are_wrong() -> None:
     bad = {"dispositivo_codigo": "D99", "valor": "NaN", "unidade": "x"}
-    assert judge(message(leituras=[bad])).refusals[0].reason is Reason.UNKNOWN_DEVICE
+    assert validate(message(leituras=[bad])).rejections[0].reason is Reason.UNKNOWN_DEVICE
     bad["dispositivo_codigo"] = "D04"
-    assert judge(message(leituras=[bad])).refusals[0].reason is Reason.INACTIVE_DEVICE
+    assert validate(message(leituras=[bad])).rejections[0].reason is Reason.INACTIVE_DEVICE
     bad["dispositivo_codigo"] = "D01"
-    assert judge(message(leituras=[bad])).refusals[0].reason is Reason.BAD_VALUE
+    assert validate(message(leituras=[bad])).rejections[0].reason is Reason.BAD_VALUE
     bad["valor"] = "-1"
-    assert judge(message(leituras=[bad])).refusals[0].reason is Reason.NEGATIVE_VALUE
+    assert validate(message(leituras=[bad])).rejections[0].reason is Reason.NEGATIVE_VALUE
     bad["valor"] = "1"
-    assert judge(message(leituras=[bad])).refusals[0].reason is Reason.UNIT_MISMATCH
+    assert validate(message(leituras=[bad])).rejections[0].reason is Reason.UNIT_MISMATCH
     wrong = message(gateway_mac="x", timestamp="x", leituras="x")
-    assert judge(wrong).refusals[0].reason is Reason.BAD_SCHEMA
+    assert validate(wrong).rejections[0].reason is Reason.BAD_SCHEMA
     wrong = message(gateway_mac="x", timestamp="x")
-    assert judge(wrong).refusals[0].reason is Reason.MAC_MISMATCH
+    assert validate(wrong).rejections[0].reason is Reason.MAC_MISMATCH
 
 
 @pytest.mark.parametrize(
@@ -610,13 +612,13 @@ def test_it_refuses_one_reading_alone_when_its_value_is_a_bare_word(word: str) -
     beside = '{"dispositivo_codigo":"D01","valor":2.5,"unidade":"kWh","note":"nan, \\"inf"}'
     bad = f'{{"dispositivo_codigo":"D03","valor":{word},"unidade":"C"}}'
     payload = MESSAGE(MAC, GOOD_TIME, f"{bad},{beside}").encode()
-    verdict = judge(payload)
-    [refusal] = verdict.refusals
-    assert (refusal.reason, refusal.index) == (Reason.BAD_VALUE, 0)
-    assert refusal.detail.endswith(f"got {word}")
-    assert [row[2] for row in verdict.good] == [25_000]
+    validated_message = validate(payload)
+    [rejection] = validated_message.rejections
+    assert (rejection.reason, rejection.index) == (Reason.BAD_VALUE, 0)
+    assert rejection.detail.endswith(f"got {word}")
+    assert [row[2] for row in validated_message.good] == [25_000]
     assert bad.encode() in reduce_payload(payload, 0)
-    assert_judged_alone_alike(payload)
+    assert_validated_alone_alike(payload)
 
 
 @pytest.mark.parametrize("word", ["nan", "-inf", "INFINITY"])
@@ -636,7 +638,9 @@ def test_it_refuses_a_message_when_a_bare_word_is_no_value_of_a_reading(
     payload = MESSAGE(
         MAC, GOOD_TIME, text.replace("{}", word).replace("{{", "{").replace("}}", "}")
     )
-    assert [refusal.reason for refusal in judge(payload.encode()).refusals] == [Reason.BAD_JSON]
+    assert [rejection.reason for rejection in validate(payload.encode()).rejections] == [
+        Reason.BAD_JSON
+    ]
 
 
 def test_it_reads_a_message_once_for_all_its_dead_letters(
@@ -659,14 +663,14 @@ def test_it_reads_a_message_once_for_all_its_dead_letters(
 @pytest.mark.parametrize("tail", ["x" * 60_000, "." + "1" * 60_000 + "Z"])
 def test_it_keeps_no_long_text_of_a_message(tail: str) -> None:
     good = READING("D05", 1, "any", "")
-    judge(MESSAGE(MAC, GOOD_TIME, good).encode())
+    validate(MESSAGE(MAC, GOOD_TIME, good).encode())
     kept = choose_unit.cache_info().currsize, _read_instant_us.cache_info().currsize
     for text in (
         MESSAGE(MAC, "2026-02-18T11:00:00" + tail, good),
         MESSAGE(MAC, GOOD_TIME + tail, good),
         MESSAGE(MAC, GOOD_TIME, READING("D05", 1, tail, "")),
     ):
-        assert judge(text.encode()).refusals
+        assert validate(text.encode()).rejections
     assert (choose_unit.cache_info().currsize, _read_instant_us.cache_info().currsize) == kept
 
 
@@ -704,7 +708,7 @@ def test_it_keeps_further_keys_as_they_were_written() -> None:
         b'{"gateway_mac":"aa:bb:cc:dd:ee:ff","timestamp":"2026-02-18T11:00:00Z","leituras":'
         b'[{"dispositivo_codigo":"D01","valor":1,"unidade":"kWh","rssi":-70.10}],"fw":"1"}'
     )
-    assert judge(payload).good[0][4] == '{"rssi":-70.10}'
+    assert validate(payload).good[0][4] == '{"rssi":-70.10}'
 
 
 @pytest.mark.parametrize(
@@ -772,8 +776,8 @@ def test_it_lowers_the_mac_when_the_topic_has_upper_case() -> None:
 def test_it_knows_a_mac_in_every_form_of_topic_and_payload(mac: str) -> None:
     topic = f"tds_new/devices/{mac}/telemetry"
     assert parse_topic(topic, compile_topic("tds_new")) == MAC
-    verdict = judge(message(gateway_mac=mac.swapcase()), topic=topic)
-    assert (verdict.mac, len(verdict.good)) == (MAC, 1)
+    validated_message = validate(message(gateway_mac=mac.swapcase()), topic=topic)
+    assert (validated_message.mac, len(validated_message.good)) == (MAC, 1)
 
 
 @pytest.mark.parametrize(
@@ -794,10 +798,12 @@ def test_it_knows_a_mac_in_every_form_of_topic_and_payload(mac: str) -> None:
     ],
 )
 def test_it_names_the_gateway_when_a_wrong_topic_shows_its_mac(topic: str) -> None:
-    verdict = judge(message(), topic=topic)
-    assert [refusal.reason for refusal in verdict.refusals] == [Reason.BAD_TOPIC]
-    assert verdict.gateway == GATEWAYS[MAC]
-    assert verdict.mac == ""  # or the reject guard would count the gateway as one that is refused
+    validated_message = validate(message(), topic=topic)
+    assert [rejection.reason for rejection in validated_message.rejections] == [Reason.BAD_TOPIC]
+    assert validated_message.gateway == GATEWAYS[MAC]
+    assert (
+        validated_message.mac == ""
+    )  # or the reject guard would count the gateway as one that is rejected
 
 
 @pytest.mark.parametrize(
@@ -816,8 +822,8 @@ def test_it_names_the_gateway_when_a_wrong_topic_shows_its_mac(topic: str) -> No
     ],
 )
 def test_it_names_no_gateway_when_a_wrong_topic_shows_none_that_is_registered(topic: str) -> None:
-    verdict = judge(message(), topic=topic)
-    assert (verdict.mac, verdict.gateway) == ("", None)
+    validated_message = validate(message(), topic=topic)
+    assert (validated_message.mac, validated_message.gateway) == ("", None)
 
 
 @given(st.datetimes(timezones=st.just(UTC)), st.integers(-(10**15) + 1, 10**15 - 1))

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from telemetry.core.batch import RawMessage
 from telemetry.core.fleet import DeviceEntry, GatewayEntry
-from telemetry.core.judge import Contract, Judge
 from telemetry.core.topic import compile_topic, parse_topic
+from telemetry.core.validator import Contract, Validator
 from telemetry.imports.chunks import CHUNK_BYTES, CHUNK_MESSAGES, cut_chunks, skip_lines
 from telemetry.imports.formats import (
     NO_MAC,
@@ -41,12 +41,14 @@ def convert(line: bytes, header: bytes = HEADER) -> RawMessage:
 
 
 def judge(message: RawMessage) -> str:
-    """`stored`, or the reason of the refusal."""
+    """`stored`, or the reason of the rejection."""
     received_at = datetime(2026, 11, 2, tzinfo=UTC)
     mac = parse_topic(message.topic, CONTRACT.topic_pattern)
-    verdict = Judge(CONTRACT, FLEET, received_at=received_at).judge(message, mac)
-    assert len(verdict.good) + len(verdict.refusals) == 1, "one line is one outcome"
-    return verdict.refusals[0].reason if verdict.refusals else "stored"
+    validated_message = Validator(CONTRACT, FLEET, received_at=received_at).validate(message, mac)
+    assert len(validated_message.good) + len(validated_message.rejections) == 1, (
+        "one line is one outcome"
+    )
+    return validated_message.rejections[0].reason if validated_message.rejections else "stored"
 
 
 @pytest.mark.parametrize(

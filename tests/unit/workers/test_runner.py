@@ -10,8 +10,8 @@ import workers.runner
 from config.env import read_options
 from config.options import IngestOptions
 from telemetry.core.batch import REPLAY_SOURCE, RawMessage
-from telemetry.core.judge import Refusal, Verdict
 from telemetry.core.reasons import Reason
+from telemetry.core.validator import Rejection, ValidatedMessage
 from telemetry.queue.alarm import overrule, raise_alarm, read_alarm
 from telemetry.queue.batches import BatchQueue, pack_messages
 from telemetry.queue.pools import read_pools
@@ -23,13 +23,13 @@ from workers.runner import BatchRunner
 Log = list[tuple[str, dict[str, Any]]]
 
 
-def judge(_batch: Any, message: RawMessage) -> Verdict:
+def validate(_batch: Any, message: RawMessage) -> ValidatedMessage:
     mac = message.topic.split("/")[2]
     if message.payload.startswith(b"r"):
-        return Verdict(mac, None, 0, [], [], [Refusal(Reason.BAD_JSON, "refused")])
+        return ValidatedMessage(mac, None, 0, [], [], [Rejection(Reason.BAD_JSON, "rejected")])
     if message.payload.startswith(b"p"):
         raise ValueError("poison")
-    return Verdict(mac, None, 1, [(int(message.payload), 0, 1, "", None, 1, 1)], [0], [])
+    return ValidatedMessage(mac, None, 1, [(int(message.payload), 0, 1, "", None, 1, 1)], [0], [])
 
 
 def make_messages(*payloads: bytes, mac: str = MACS[0]) -> list[RawMessage]:
@@ -40,7 +40,7 @@ class Store(MemoryStore):
     """Fails as often as told, and keeps what it was asked."""
 
     def __init__(self) -> None:
-        super().__init__(Books(), judge, gateways=frozenset(MACS), gate=self._pass)
+        super().__init__(Books(), validate, gateways=frozenset(MACS), gate=self._pass)
         self.failures: dict[str, list[Exception]] = {}
         self.calls: list[str] = []
         self.recovered: list[Exception] = []

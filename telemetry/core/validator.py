@@ -1,8 +1,8 @@
-"""Judge one message: which readings are good, what is refused and why (message contract).
+"""Validate one message: which readings are good, what is rejected and why (message contract).
 
 Pure: the fleet and the time of receipt are arguments. The checks run in the contract's order.
-Whether a good reading is stored, a duplicate or in conflict is known only by the database. Plain
-messages take the straight way of `telemetry.core.plain`.
+Whether a good reading is stored, a duplicate or in conflict is known only by the database. Nearly
+all messages take the fast path of `telemetry.core.fast_path`.
 """
 
 import re
@@ -12,10 +12,10 @@ from datetime import datetime, timedelta
 from msgspec import Struct
 
 from telemetry.core.batch import RawMessage
+from telemetry.core.fast_path import try_fast_path
 from telemetry.core.fleet import DeviceEntry, GatewayEntry
 from telemetry.core.items import MAX_READINGS, Item, ItemWithExtra, Payload
 from telemetry.core.payload import decode_payload, reading_json
-from telemetry.core.plain import accept_plain
 from telemetry.core.reading import (
     ReadingRow,
     to_decimal,
@@ -40,7 +40,7 @@ class Contract(Struct, frozen=True):
     keep_raw: str = "extra"  # extra, always, never
 
 
-class Refusal(Struct, gc=False):
+class Rejection(Struct, gc=False):
     """One dead letter to be: a whole message, or one reading (`index`) of it."""
 
     reason: Reason
@@ -49,21 +49,21 @@ class Refusal(Struct, gc=False):
     device_code: str = ""
 
 
-class Verdict(Struct):
-    """What became of one message. Good readings and refusals add up to `readings_count`, or the
-    message is refused as a whole: one refusal without index and no reading. `places` has the place
-    of each good reading in the message, in order, and may be longer."""
+class ValidatedMessage(Struct):
+    """What became of one message. Good readings and rejections add up to `readings_count`, or the
+    message is rejected as a whole: one rejection without index and no reading. `places` has the
+    place of each good reading in the message, in order, and may be longer."""
 
     mac: str
     gateway: GatewayEntry | None
     readings_count: int
     good: list[ReadingRow]
     places: Sequence[int]
-    refusals: list[Refusal]
+    rejections: list[Rejection]
 
 
-class Judge:
-    """Judges messages that were received at one time against one fleet."""
+class Validator:
+    """Validates messages that were received at one time against one fleet."""
 
     def __init__(
         self, contract: Contract, gateways: Mapping[str, GatewayEntry], *, received_at: datetime
@@ -76,41 +76,49 @@ class Judge:
         self._earliest_us = to_microseconds(self._earliest)
         self._latest_us = to_microseconds(self._latest)
         # Longer payloads go step by step, and all do when `raw` keeps each reading as it was.
-        self._plain_bytes = contract.payload_bytes if contract.keep_raw != "always" else -1
+        self._fast_path_bytes = contract.payload_bytes if contract.keep_raw != "always" else -1
 
-    def judge(self, message: RawMessage, mac: str | None) -> Verdict:
+    def validate(self, message: RawMessage, mac: str | None) -> ValidatedMessage:
         """Take a message apart and check it; `mac` is its topic's, None for a topic of another
         form. Never raises for anything that a message may hold."""
         gateway, payload = self._gateways.get(mac or ""), message.payload
-        if gateway is not None and gateway.is_plain and len(payload) <= self._plain_bytes:
-            rows = accept_plain(
+        if (
+            gateway is not None
+            and gateway.allows_fast_path
+            and len(payload) <= self._fast_path_bytes
+        ):
+            rows = try_fast_path(
                 payload, gateway, earliest_us=self._earliest_us, latest_us=self._latest_us
             )
             if rows is not None:
-                return Verdict(gateway.mac, gateway, len(rows), rows, EVERY_PLACE, [])
-        return self.judge_carefully(message, mac)
+                return ValidatedMessage(gateway.mac, gateway, len(rows), rows, EVERY_PLACE, [])
+        return self.validate_fully(message, mac)
 
-    def judge_carefully(self, message: RawMessage, mac: str | None) -> Verdict:
-        """The same, step by step, with a reason for everything that is refused."""
-        verdict = Verdict("", None, 0, [], [], [])
+    def validate_fully(self, message: RawMessage, mac: str | None) -> ValidatedMessage:
+        """The same, step by step, with a reason for everything that is rejected."""
+        validated_message = ValidatedMessage("", None, 0, [], [], [])
         try:
-            gateway, payload = _identify(message, mac, verdict, self._gateways, self._contract)
+            gateway, payload = _identify(
+                message, mac, validated_message, self._gateways, self._contract
+            )
             time = self._check_time(payload.timestamp)
         except RejectedError as error:
-            verdict.refusals.append(Refusal(error.reason, error.detail))
-            return verdict
-        verdict.readings_count = len(payload.items)
+            validated_message.rejections.append(Rejection(error.reason, error.detail))
+            return validated_message
+        validated_message.readings_count = len(payload.items)
         places: list[int] = []
         for index, item in enumerate(payload.items):
             try:
                 device, value, unit = _check_reading(item, index, gateway)
             except RejectedError as error:
                 code = "" if isinstance(item, RejectedError) else item.code
-                verdict.refusals.append(Refusal(error.reason, error.detail, index, code))
+                validated_message.rejections.append(
+                    Rejection(error.reason, error.detail, index, code)
+                )
                 continue
             assert not isinstance(item, RejectedError)
             places.append(index)
-            verdict.good.append(
+            validated_message.good.append(
                 (
                     device.id,
                     to_microseconds(time),
@@ -121,8 +129,8 @@ class Judge:
                     gateway.id,
                 )
             )
-        verdict.places = places
-        return verdict
+        validated_message.places = places
+        return validated_message
 
     def _choose_raw(self, payload: bytes, extra: str | None, index: int) -> str | None:
         if self._contract.keep_raw == "always":
@@ -142,17 +150,19 @@ class Judge:
 def _identify(
     message: RawMessage,
     mac: str | None,
-    verdict: Verdict,
+    validated_message: ValidatedMessage,
     gateways: Mapping[str, GatewayEntry],
     contract: Contract,
 ) -> tuple[GatewayEntry, Payload]:
     if mac is None:
         # `mac` stays empty: the reject guard must not count who publishes on a wrong topic.
         shown = find_macs(message.topic)
-        verdict.gateway = next((gateways[each] for each in shown if each in gateways), None)
+        validated_message.gateway = next(
+            (gateways[each] for each in shown if each in gateways), None
+        )
         raise RejectedError(Reason.BAD_TOPIC, f"topic: {message.topic[:120]!r}")
-    verdict.mac = mac
-    gateway = verdict.gateway = gateways.get(mac)
+    validated_message.mac = mac
+    gateway = validated_message.gateway = gateways.get(mac)
     if len(message.payload) > contract.payload_bytes:
         raise RejectedError(
             Reason.TOO_LARGE,

@@ -1,12 +1,13 @@
-"""The straight way through the contract, for messages with nothing out of the ordinary.
+"""The fast path through the contract, for messages with nothing out of the ordinary.
 
 Nearly all are: numbers as JSON numbers, no further keys, a known gateway, the right units. They are
-accepted in one pass, in a third of the time. Whatever is not plain is left to `judge_message`,
+accepted in one pass, in a third of the time. Every other message is left to full validation,
 which knows every reason; what is accepted here it accepts alike.
 
 Values pass through a float, exactly. A number of at most four decimals is n / 10,000 for a whole n.
 Below 10^11 doubles lie closer than 0.00002 to each other, so `n / 10_000 == value` says that the
-number in the text is within 0.00001 of n / 10,000, and rounds to it. Any other number is not plain.
+number in the text is within 0.00001 of n / 10,000, and rounds to it. Any other number takes
+full validation.
 """
 
 from collections.abc import Callable
@@ -51,28 +52,28 @@ class _Payload(Struct, forbid_unknown_fields=True, gc=False):
 _decode: Callable[[bytes], _Payload] = msgspec.json.Decoder(_Payload).decode
 
 
-def accept_plain(
+def try_fast_path(
     payload: bytes,
     gateway: GatewayEntry,
     *,
     earliest_us: int,
     latest_us: int,
 ) -> list[ReadingRow] | None:
-    """The readings of a message of a plain gateway; None when it is not plain.
+    """The readings of a message; None when it needs full validation.
 
     A timestamp lies within `earliest_us` and `latest_us`, microseconds since 1970. The quotes are
     counted: a value that is a text, an escape or a key that comes twice would change their number.
     """
     try:
-        plain = _decode(payload)
-        items = plain.leituras
+        decoded = _decode(payload)
+        items = decoded.leituras
         if (
-            (plain.gateway_mac != gateway.mac and read_mac(plain.gateway_mac) != gateway.mac)
+            (decoded.gateway_mac != gateway.mac and read_mac(decoded.gateway_mac) != gateway.mac)
             or payload.count(b'"') != _QUOTES + _QUOTES * len(items)
             or not 1 <= len(items) <= MAX_READINGS
         ):
             return None
-        time_us = _read_timestamp_us(plain.timestamp)
+        time_us = _read_timestamp_us(decoded.timestamp)
         if time_us is None or not earliest_us <= time_us <= latest_us:
             return None
         return _accept_items(items, gateway, time_us)
