@@ -10,9 +10,9 @@ from django.views.decorators.http import require_POST
 from telemetry import alarms
 from telemetry.accounts.access import Right
 from telemetry.models import Alarm
+from telemetry.web.account_page import AccountRequest, account_page
 from telemetry.web.alarms.forms import AcknowledgeForm
 from telemetry.web.alarms.listing import show_alarms
-from telemetry.web.pages import AccountRequest, account_page
 
 
 @require_POST

@@ -12,9 +12,9 @@ from msgspec import Struct
 from telemetry.core.shown_payload import show_payload
 from telemetry.models import DeadLetter, Device, Gateway
 from telemetry.store.reads.gateway_activity import Span, measure_uptime, read_presence
+from telemetry.web.account_page import AccountRequest, account_page
 from telemetry.web.fleet.rows import read_rows
 from telemetry.web.fleet.states import find_gateway_state, has_open_alarm
-from telemetry.web.pages import AccountRequest, account_page
 from telemetry.web.paging import take_page
 
 UPTIME = timedelta(days=7)

@@ -9,9 +9,9 @@ from msgspec import Struct
 
 from telemetry.models import Gateway
 from telemetry.store.reads.gateway_activity import MOST_LETTERS, count_waiting_letters
+from telemetry.web.account_page import AccountRequest, account_page
 from telemetry.web.filters import Filters
 from telemetry.web.fleet.states import GATEWAY_CONDITIONS, GatewayState, find_gateway_state
-from telemetry.web.pages import AccountRequest, account_page
 from telemetry.web.paging import take_page
 
 LIST = "telemetry/fleet/gateways.html"
@@ -42,12 +42,12 @@ class GatewayFilters(Filters):
         """The account's gateways that are asked for, by code."""
         chosen = self.cleaned_data
         gateways = Gateway.objects.filter(account=self.account)
-        if words := chosen["search"]:
+        if search := chosen["search"]:
             gateways = gateways.filter(
-                Q(code__icontains=words)
-                | Q(name__icontains=words)
-                | Q(location__icontains=words)
-                | Q(mac__icontains=words)
+                Q(code__icontains=search)
+                | Q(name__icontains=search)
+                | Q(location__icontains=search)
+                | Q(mac__icontains=search)
             )
         if chosen["state"]:
             gateways = gateways.filter(GATEWAY_CONDITIONS[GatewayState(chosen["state"])])

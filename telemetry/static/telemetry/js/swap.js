@@ -33,13 +33,13 @@ function remember(part) {
   };
 }
 
-function restore(part, kept) {
-  for (const id of kept.open) part.querySelector(`#${CSS.escape(id)}`)?.setAttribute("open", "");
+function restore(part, saved) {
+  for (const id of saved.open) part.querySelector(`#${CSS.escape(id)}`)?.setAttribute("open", "");
   part.querySelectorAll(".table-wrap").forEach((one, at) => {
-    [one.scrollLeft, one.scrollTop] = kept.scrolls[at] ?? [0, 0];
+    [one.scrollLeft, one.scrollTop] = saved.scrolls[at] ?? [0, 0];
   });
-  if (kept.focus === null) return;
-  const { path, href } = kept.focus;
+  if (saved.focus === null) return;
+  const { path, href } = saved.focus;
   const same = href === null ? null : part.querySelector(`[href="${CSS.escape(href)}"]`);
   (same ?? follow(part, path))?.focus({ preventScroll: true });
 }
@@ -53,10 +53,10 @@ export function swapParts(html) {
     const stands = findPart(name);
     const now = readShown(part);
     if (stands === null || shown.get(name) === now) continue;
-    const kept = remember(stands);
+    const saved = remember(stands);
     Object.assign(stands.dataset, part.dataset);
     stands.replaceChildren(...part.childNodes);
-    restore(stands, kept);
+    restore(stands, saved);
     shown.set(name, now);
     changed.push(name);
   }

@@ -68,8 +68,8 @@ def format_change(now: Decimal, *, before: Decimal) -> str:
     if before == 0:
         return ""
     change = (now - before) / abs(before)
-    words = format_share(change)
-    return f"+{words}" if change > 0 and words != format_share(Decimal()) else words
+    text = format_share(change)
+    return f"+{text}" if change > 0 and text != format_share(Decimal()) else text
 
 
 def format_day(day: date) -> str:
