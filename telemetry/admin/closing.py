@@ -38,7 +38,7 @@ CLOSE = Change(
     "close_months",
     close_month,
     _("Close months"),
-    _("Their totals stand from then on; what changes later is noted as adjustments."),
+    _("Their totals are fixed from then on; later changes are recorded as adjustments."),
     _("Close"),
     _("Months closed: %(n)d."),
 )
@@ -46,7 +46,7 @@ REOPEN = Change(
     "reopen_months",
     reopen_month,
     _("Reopen months"),
-    _("Their totals become the live ones again, and their adjustments go. The record stays."),
+    _("Their totals are the live ones again, and adjustments are removed. The event is kept."),
     _("Reopen"),
     _("Months reopened: %(n)d."),
 )

@@ -22,7 +22,7 @@ from unfold.contrib.filters.admin import (
 )
 from unfold.decorators import action, display
 
-from telemetry.admin.settling import discard_dead_letters, return_to_pending
+from telemetry.admin.discarding import discard_dead_letters, return_to_pending
 from telemetry.core.shown_payload import show_payload
 from telemetry.dead_letters.replay import replay_dead_letters
 from telemetry.models import DeadLetter
@@ -230,5 +230,5 @@ class DeadLetterAdmin(ModelAdmin):  # type: ignore[misc]
     def _tell(self, request: HttpRequest, count: int, done: Any, *, skipped: int) -> None:
         said = done % {"n": count}
         if skipped:
-            said += " " + _("%(n)d left alone: their state did not allow it.") % {"n": skipped}
+            said += " " + _("%(n)d unchanged: their state did not allow it.") % {"n": skipped}
         self.message_user(request, said, messages.SUCCESS if count else messages.WARNING)

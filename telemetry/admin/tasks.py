@@ -102,7 +102,7 @@ class TaskRunAdmin(ReadOnlyAdmin):
         except OperationalError:
             self.message_user(request, _("Redis does not answer: try again later."), messages.ERROR)
         else:
-            text = _("%(name)s was sent. Its end will be listed under past runs.")
+            text = _("%(name)s was sent. Its result will be listed under past runs.")
             self.message_user(request, text % {"name": run.name}, messages.SUCCESS)
         return redirect("admin:telemetry_taskrun_changelist")
 

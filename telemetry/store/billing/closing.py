@@ -98,13 +98,13 @@ def _check_closing(cursor: Any, account_id: int, *, month: date, now: datetime) 
 
 def _wait_of_moved(cursor: Any, account_id: int, *, since: datetime, until: datetime) -> bool:
     """Whether readings of devices that moved away may wait: only they themselves tell."""
-    given = {
+    parameters = {
         "account_id": account_id,
         "since": since.replace(minute=0, second=0),  # the note of an hour that two months share
         "until": until,
         "most": DEVICE_HOURS_LOOKED_INTO,
     }
-    cursor.execute(Sql.waits_of_moved, given)
+    cursor.execute(Sql.waits_of_moved, parameters)
     row: tuple[bool] = cursor.fetchone()
     return row[0]
 

@@ -144,7 +144,7 @@ def read_status(
         else:
             status.problems += find_overdue(status.tasks, grace_s=options.task_grace_s)
             status.problems += find_differences(status.tasks)
-            _judge_disabled(status, status.tasks)
+            _check_disabled(status, status.tasks)
     status.healthy = not status.problems
     return status
 
@@ -214,7 +214,7 @@ def find_differences(tasks: list[TaskAge]) -> list[str]:
     ] + [f"task {task.name}: {problem}" for task in tasks for problem in task.problems]
 
 
-def _judge_disabled(status: PipelineStatus, tasks: list[TaskAge]) -> None:
+def _check_disabled(status: PipelineStatus, tasks: list[TaskAge]) -> None:
     """Tasks that were switched off: whoever did so may forget it."""
     for task in tasks:
         if task.is_disabled and task.name in NEEDED_TASKS:

@@ -91,12 +91,12 @@ def _find_first(
     connection: Connection, zone: ZoneInfo, instants: list[int]
 ) -> tuple[int, int] | None:
     """The first instant at which the offsets differ, with the database's."""
-    given = {
+    parameters = {
         "zone": zone.key,
         "instants": instants,
         "offsets": [_offset_s(zone, at) for at in instants],
     }
-    row: Any = connection.execute(Sql.zone_offset_differs, given).fetchone()
+    row: Any = connection.execute(Sql.zone_offset_differs, parameters).fetchone()
     return row and (row[0], row[1])
 
 

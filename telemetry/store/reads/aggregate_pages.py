@@ -110,10 +110,10 @@ def read_page(
     step = min(rows // most_each + 1, MOST_DEVICES_A_STEP)
     page: list[Row] = []
     while left and len(page) < rows:
-        given = {
+        parameters = {
             "account": account_id, "devices": left[:step], "since": since, "until": until,
             "device": device_id, "at": at, "rows": rows - len(page),
         }  # fmt: skip
-        page += [series.make(*row) for row in fetch_rows(series.statement, given)]
+        page += [series.make(*row) for row in fetch_rows(series.statement, parameters)]
         left, step = left[step:], min(step * GROWTH, MOST_DEVICES_A_STEP)
     return page

@@ -42,14 +42,14 @@ def read_latest(
     """
     found: list[LatestReading] = []
     most = min(most, MOST_LATEST)
-    given = {
+    parameters = {
         "account": account_id,
         "devices": None if device_ids is None else list(device_ids),
         "candidates": CANDIDATES,
         "rows": most,
     }
     for span in SPANS:
-        rows = fetch_rows(Sql.latest_readings, {**given, "since": now - span})
+        rows = fetch_rows(Sql.latest_readings, {**parameters, "since": now - span})
         found = [LatestReading(*row) for row in rows]
         if len(found) >= most:
             break

@@ -38,8 +38,8 @@ def find_recent_span(
         for span in SPANS:
             if span >= longest:
                 break
-            given = {"rows": rows, "span_s": span.total_seconds(), "device_ids": ids}
-            cursor.execute(Sql.recent_readings, given)
+            parameters = {"rows": rows, "span_s": span.total_seconds(), "device_ids": ids}
+            cursor.execute(Sql.recent_readings, parameters)
             found = cursor.fetchone()
             if found and found[0] >= rows:
                 return span

@@ -26,7 +26,7 @@ def acknowledge(request: AccountRequest, alarm_id: int) -> HttpResponse:
     if alarms.acknowledge(alarm, user=request.user, note=form.cleaned_data["note"]):
         messages.success(request, _("The alarm is acknowledged."))
     else:
-        messages.warning(request, _("Somebody acknowledged this alarm before: that stands."))
+        messages.warning(request, _("Somebody has acknowledged this alarm already."))
     return _go_back(request)
 
 

@@ -43,7 +43,7 @@ def members(request: AccountRequest) -> HttpResponse:
 @require_POST
 @account_page(Right.MANAGE_MEMBERS)
 def invite_member(request: AccountRequest) -> HttpResponse:
-    """Write a letter. When it cannot be sent, its link is shown to hand over."""
+    """Send the invitation by e-mail. When that fails, its link is shown instead."""
     form = InviteForm(request.POST)
     if not form.is_valid():
         return _show(request, form, status=400)
@@ -68,7 +68,7 @@ def invite_member(request: AccountRequest) -> HttpResponse:
 @require_POST
 @account_page(Right.MANAGE_MEMBERS)
 def revoke_invitation(request: AccountRequest, invitation_id: int) -> HttpResponse:
-    """Make a letter void."""
+    """Revoke an invitation."""
     invitation = get_object_or_404(Invitation, pk=invitation_id, account=request.account)
     revoke(invitation, by=request.user, now=timezone.now())
     messages.success(

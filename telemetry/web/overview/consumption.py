@@ -14,7 +14,7 @@ from telemetry.store.reads.account_totals import (
     read_account_months,
 )
 from telemetry.web.charts.calendar import DAY, Calendar
-from telemetry.web.overview.parts import Part, choose_parts
+from telemetry.web.overview.month_parts import Part, choose_parts
 
 MOST_UNITS = 4
 CACHED_S = 120

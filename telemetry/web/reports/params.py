@@ -65,7 +65,7 @@ def parse(query: QueryDict, *, account: Account, today: date) -> ReportParams:
     first = _parse_month(query, "first", default.first, account=account)
     last = _parse_month(query, "last", max(default.last, first), account=account)
     if last < first:
-        raise ParamsError("last", _("The last month lies before the first."))
+        raise ParamsError("last", _("The last month is before the first."))
     if next_month(last) - first > LONGEST:
         raise ParamsError("last", _("At most sixty months can be shown at once."))
     try:
@@ -94,7 +94,7 @@ def _parse_month(query: QueryDict, name: str, default: date, *, account: Account
             raise ValueError
     except ValueError as error:
         raise ParamsError(
-            name, _("%(text)s is no day: expected YYYY-MM-DD.") % {"text": text[:40]}
+            name, _("%(text)s is not a date: expected YYYY-MM-DD.") % {"text": text[:40]}
         ) from error
     return month_of(day, account.billing_day)
 
@@ -102,4 +102,4 @@ def _parse_month(query: QueryDict, name: str, default: date, *, account: Account
 def _parse_number(text: str, name: str) -> int:
     if text.isascii() and text.isdecimal() and len(text) < 20 and int(text) <= LARGEST_ID:
         return int(text)
-    raise ParamsError(name, _("%(text)s is no number.") % {"text": text[:40]})
+    raise ParamsError(name, _("%(text)s is not a number.") % {"text": text[:40]})

@@ -1,4 +1,4 @@
-"""What is ours of signing in: the answer to too many failures, and whether letters can be sent."""
+"""Sign-in beyond Django: the response to too many failures, and whether e-mail can be sent."""
 
 from typing import Any
 

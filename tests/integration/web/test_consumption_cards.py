@@ -55,10 +55,10 @@ def test_it_compares_what_plain_sql_says_of_the_same_parts(
     drawn = []
     for zone, start in PLACES:
         site = register(
-            connection, Meter("delta"), zone=zone, billing_day=data.to_json(st.integers(1, 28))
+            connection, Meter("delta"), zone=zone, billing_day=data.draw(st.integers(1, 28))
         )
-        now = start + timedelta(minutes=data.to_json(st.integers(0, 1_440)))
-        found = [Value(now - ago, value) for ago, value in data.to_json(series).items()]
+        now = start + timedelta(minutes=data.draw(st.integers(0, 1_440)))
+        found = [Value(now - ago, value) for ago, value in data.draw(series).items()]
         put(connection, [(site, reading) for reading in found])
         drawn.append((site, now))
     refresh_aggregates(connection)

@@ -191,10 +191,10 @@ def test_it_lists_what_happened_newest_first(connection: Connection) -> None:
     )  # fmt: skip
     page = open_page(site, client)
     events = page[page.index('id="events-title"') : page.index('id="facts-title"')]
-    order = ["heard again", "went silent", "the old one stopped at 15", "Worst value 9"]
+    order = ["is sending again", "stopped sending", "the old one stopped at 15", "Worst value 9"]
     places = [events.index(words) for words in order]
     assert places == sorted(places)
-    assert events.count("went silent") == 1  # the older one is before the first day
+    assert events.count("stopped sending") == 1  # the older one is before the first day
 
 
 def test_it_hides_what_happened_before_the_device_was_the_accounts(connection: Connection) -> None:
@@ -208,7 +208,7 @@ def test_it_hides_what_happened_before_the_device_was_the_accounts(connection: C
     )
     page = open_page(Site(site.device_id, heir.account_id, 0, "", 1, site.meter), client)
     assert "15.125" not in page
-    assert "went silent" not in page
+    assert "stopped sending" not in page
     assert "No month has a reading" in page
 
 
