@@ -39,7 +39,7 @@ CONFIRMED = format_lazy("return confirm('{}')", _("Discard this dead letter?"))
 
 @admin.register(DeadLetter)
 class DeadLetterAdmin(ModelAdmin):  # type: ignore[misc]
-    """Nothing here is edited or deleted: the books count every dead letter. Only the actions
+    """Nothing here is edited or deleted: the totals count every dead letter. Only the actions
     change a state, and they need the permission to change."""
 
     list_display = [
@@ -113,7 +113,7 @@ class DeadLetterAdmin(ModelAdmin):  # type: ignore[misc]
         label={"pending": "warning", "replayed": "success", "discarded": "info"},
     )
     def state_label(self, row: DeadLetter) -> tuple[str, str]:
-        """Pending, replayed or discarded: what colours it, and the words."""
+        """Pending, replayed or discarded: the colour, and the text."""
         return row.state, row.get_state_display()
 
     @display(description=_("bytes"))

@@ -29,7 +29,7 @@ class MonthError(ValueError):
 def close_month(
     account_id: int, *, month: date, user_id: int | None, note: str = "", now: datetime
 ) -> int:
-    """Close a month that is over; how many devices' totals were kept. Raises `MonthError`."""
+    """Close a month that is over; how many devices' totals were recorded. Raises `MonthError`."""
     with connection.cursor() as cursor:
         cursor.execute("LOCK TABLE closed_month IN ROW EXCLUSIVE MODE")
         _check_closing(cursor, account_id, month=month, now=now)

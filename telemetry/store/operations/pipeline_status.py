@@ -1,4 +1,4 @@
-"""How the pipeline is: bridges, pools, beat, queues, and what is wrong in words."""
+"""The state of the pipeline: bridges, pools, beat, queues, and its problems as text."""
 
 import json
 import time
@@ -22,7 +22,7 @@ from telemetry.queue.tasks import count_unacked, count_waiting
 DROP_ALARM_S = 86_400.0
 REDIS_FULL_PERCENT = 100.0  # of maxmemory: from there on it refuses writes
 NEEDED_TASKS = {REQUEUE_TASK: "a batch whose task was lost is never stored"}
-"""What the books depend on, and how."""
+"""The tasks that correct totals depend on, and how."""
 
 
 class QueueDepth(Struct):

@@ -40,7 +40,7 @@ def read_latest(
 
     Of the devices named, or of all that are the account's today.
     """
-    found: list[LatestReading] = []
+    latest: list[LatestReading] = []
     most = min(most, MOST_LATEST)
     parameters = {
         "account": account_id,
@@ -50,7 +50,7 @@ def read_latest(
     }
     for span in SPANS:
         rows = fetch_rows(Sql.latest_readings, {**parameters, "since": now - span})
-        found = [LatestReading(*row) for row in rows]
-        if len(found) >= most:
+        latest = [LatestReading(*row) for row in rows]
+        if len(latest) >= most:
             break
-    return found
+    return latest

@@ -1,4 +1,4 @@
-"""How far back the newest readings reach, found without a look at older ones.
+"""How far back the newest readings reach, found without reading older ones.
 
 There is no index by account: it cost a third of the database's work for each reading. A list looks
 back over a minute, an hour, a day, until it has enough rows.
