@@ -60,7 +60,7 @@ def clock(at: datetime) -> SafeString:
 
 @register.simple_tag
 def age(at: datetime) -> SafeString:
-    """How long ago, in words; `live.js` counts on. The instant stands in the title."""
+    """How long ago, in words; `live.js` counts on. The instant is in the title."""
     local = timezone.localtime(at)
     return format_html(
         '<time datetime="{}" title="{}" data-age>{}</time>',

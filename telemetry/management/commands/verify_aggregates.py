@@ -89,11 +89,11 @@ class Command(BaseCommand):
                 ) as connection,
                 _show_progress() as progress,
             ):
-                found = self._look(connection, scope, options, progress)
+                result = self._verify(connection, scope, options, progress)
             if scope.is_all:  # then pipeline_status goes by it
                 TaskRun.objects.update_or_create(
                     name=VERIFY_TASK,
-                    defaults={"success_at": timezone.now(), "result": msgspec.to_builtins(found)},
+                    defaults={"success_at": timezone.now(), "result": msgspec.to_builtins(result)},
                 )
         except VerifyBusyError:
             self._stop("another verification is under way: try again later", code=BUSY)
@@ -102,10 +102,10 @@ class Command(BaseCommand):
         except (psycopg.Error, DatabaseError) as error:
             told = str(error).strip().partition("\n")[0]
             self._stop(f"DATABASE_URL: {told}", code=FAILED)
-        if found.differences:
+        if result.differences:
             raise SystemExit(DIFFERS)
 
-    def _look(
+    def _verify(
         self,
         connection: Connection,
         scope: Scope,
@@ -113,11 +113,11 @@ class Command(BaseCommand):
         progress: Callable[[int, int, str], None],
     ) -> Verification:
         if not options["repair"]:
-            found = verify_aggregates(
+            result = verify_aggregates(
                 connection, scope=scope, examples=options["show"], progress=progress
             )
-            self._print(found, found, options)
-            return found
+            self._print(result, result, options)
+            return result
         done = repair_aggregates(
             connection, scope=scope, examples=options["show"], progress=progress
         )
@@ -128,35 +128,35 @@ class Command(BaseCommand):
                 f"{done.refreshed.months:,} months computed again, {done.refreshed.adjusted:,} "
                 "adjustments of closed months; second look:"
             )
-            self._tell(done.after)
+            self._print_result(done.after)
         return done.after
 
-    def _print(self, answer: Any, found: Verification, options: dict[str, Any]) -> None:
+    def _print(self, answer: Any, result: Verification, options: dict[str, Any]) -> None:
         if options["json"]:
             self.stdout.write(msgspec.json.encode(answer).decode())
         else:
-            self._tell(found)
+            self._print_result(result)
 
-    def _tell(self, found: Verification) -> None:
-        for difference in found.examples:
+    def _print_result(self, result: Verification) -> None:
+        for difference in result.examples:
             self.stdout.write(describe_difference(difference))
-        if found.differences > len(found.examples):
-            self.stdout.write(f"and {found.differences - len(found.examples):,} more")
-        relations = ", ".join(f"{name} {count:,}" for name, count in found.by_relation.items())
+        if result.differences > len(result.examples):
+            self.stdout.write(f"and {result.differences - len(result.examples):,} more")
+        relations = ", ".join(f"{name} {count:,}" for name, count in result.by_relation.items())
         self.stdout.write(
-            f"{found.hours:,} hours, {found.days:,} days, {found.months:,} months of devices "
-            f"computed from readings: {found.differences:,} differences"
+            f"{result.hours:,} hours, {result.days:,} days, {result.months:,} months of devices "
+            f"computed from readings: {result.differences:,} differences"
             + (f" ({relations})" if relations else "")
         )
         for count, text in (
-            (found.waiting, "rows wait for the refresh"),
-            (found.refused, "rows depend on refused hours"),
-            (found.skipped_hours, "hours before the raw horizon were skipped"),
-            (found.refused_hours, "hours are refused: late readings before the raw horizon"),
+            (result.waiting, "rows wait for the refresh"),
+            (result.refused, "rows depend on refused hours"),
+            (result.skipped_hours, "hours before the raw horizon were skipped"),
+            (result.refused_hours, "hours are refused: late readings before the raw horizon"),
         ):
             if count:
                 self.stdout.write(f"note: {count:,} {text}")
-        for hour in found.refused_examples:
+        for hour in result.refused_examples:
             self.stdout.write(f"note: refused: {hour}")
 
     def _find_account(self, name: str | None) -> int | None:

@@ -60,7 +60,7 @@ class StoragePlan(Struct):
     refused: str = ""
 
 
-class StorageKept(Struct):
+class RetentionResult(Struct):
     """What was done. `left`: steps (chunks, groups of devices) for which there was no time."""
 
     edition: str
@@ -105,7 +105,7 @@ def keep_storage(
     now: datetime,
     budget_s: float | None = None,
     progress: Callable[[str], None] = lambda _: None,
-) -> StorageKept:
+) -> RetentionResult:
     """Do what is due. Outside a transaction; repeating it is safe, also after a kill.
 
     No step is begun after `budget_s`. `progress` is told of each. Raises `StorageRuleError`,
@@ -113,7 +113,7 @@ def keep_storage(
     """
     with hold_lock(connection, Lock.REFRESH, busy=RefreshBusyError, is_patient=True):
         plan = plan_storage(connection, options=options, now=now)
-        done = StorageKept(plan.edition, waits=plan.waits, refused=plan.refused)
+        done = RetentionResult(plan.edition, waits=plan.waits, refused=plan.refused)
         end_s = None if budget_s is None else time.monotonic() + budget_s
         _drop_raw(connection, plan, done, end_s=end_s, progress=progress)
         # Anew: not every chunk that was planned may be gone.
@@ -160,7 +160,7 @@ def _find_aggregates_before(
 def _drop_raw(
     connection: Connection,
     plan: StoragePlan,
-    done: StorageKept,
+    done: RetentionResult,
     *,
     end_s: float | None,
     progress: Callable[[str], None],
@@ -183,7 +183,7 @@ def _drop_raw(
 
 
 def _drop_aggregates(
-    connection: Connection, done: StorageKept, *, before: datetime, end_s: float | None
+    connection: Connection, done: RetentionResult, *, before: datetime, end_s: float | None
 ) -> None:
     """Drop hourly and daily rows before an instant. Months stay.
 
@@ -237,7 +237,7 @@ _DELETES = {
 def _compress(
     connection: Connection,
     plan: StoragePlan,
-    done: StorageKept,
+    done: RetentionResult,
     *,
     end_s: float | None,
     progress: Callable[[str], None],

@@ -18,7 +18,7 @@ from telemetry.web.alarms.listing import show_alarms
 @require_POST
 @account_page(Right.OPERATE)
 def acknowledge(request: AccountRequest, alarm_id: int) -> HttpResponse:
-    """Note who saw the alarm. Of two who do at once, the first one stands."""
+    """Record who acknowledged the alarm. Of two at once, the first one counts."""
     alarm = get_object_or_404(Alarm, pk=alarm_id, account=request.account)
     form = AcknowledgeForm(request.POST, alarm_id=alarm.pk)
     if not form.is_valid():

@@ -26,11 +26,11 @@ MINUTE = timedelta(minutes=1)
 MOST_COUNTED = 100_000
 """Readings that are put together to minutes for one chart; where there are more, hours stand."""
 SILENT_INTERVALS = 2
-"""Single readings further apart than so many of the device's intervals have a gap between them."""
+"""Single readings that are more of the device's intervals apart have a gap between them."""
 
 
 class Resolution(StrEnum):
-    """What one point of a chart stands for."""
+    """What one point of a chart represents."""
 
     READING = "reading"
     MINUTE = "minute"

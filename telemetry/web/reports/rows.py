@@ -1,5 +1,5 @@
 """The lines of a report as HTML, for the page and for paper: two thousand of them, and a template
-is slow at so many cells."""
+is slow for this many cells."""
 
 from collections.abc import Iterable
 from functools import cache, partial

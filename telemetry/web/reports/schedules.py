@@ -100,7 +100,7 @@ def delete_schedule(request: AccountRequest, schedule_id: int) -> HttpResponse:
 @require_POST
 @account_page(Right.OPERATE)
 def send_now(request: AccountRequest, schedule_id: int) -> HttpResponse:
-    """Send the last month that is over to whoever asks, as a trial; the books stay as they are."""
+    """Send the last month that is over to the user, as a trial; nothing is recorded."""
     schedule = _find(request, schedule_id)
     if not request.user.email:
         messages.error(request, _("Your profile has no e-mail address."))

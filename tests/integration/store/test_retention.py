@@ -22,7 +22,7 @@ from telemetry.store.db.locks import Lock, wait_for_lock
 from telemetry.store.operations.delivery_report import read_report
 from telemetry.store.retention import apply
 from telemetry.store.retention.apply import (
-    StorageKept,
+    RetentionResult,
     StorageRuleError,
     keep_storage,
     plan_storage,
@@ -60,7 +60,7 @@ def put_ages(connection: Connection, site: Site, *ages_days: float) -> None:
     put(connection, [(site, value) for value in values])
 
 
-def keep(connection: Connection, options: StorageOptions, **more: Any) -> StorageKept:
+def keep(connection: Connection, options: StorageOptions, **more: Any) -> RetentionResult:
     return keep_storage(connection, options=options, now=NOW, **more)
 
 

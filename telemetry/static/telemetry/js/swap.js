@@ -50,13 +50,13 @@ export function swapParts(html) {
   const changed = [];
   for (const part of fetched.querySelectorAll("[data-part]")) {
     const name = part.dataset.part;
-    const stands = findPart(name);
+    const current = findPart(name);
     const now = readShown(part);
-    if (stands === null || shown.get(name) === now) continue;
-    const saved = remember(stands);
-    Object.assign(stands.dataset, part.dataset);
-    stands.replaceChildren(...part.childNodes);
-    restore(stands, saved);
+    if (current === null || shown.get(name) === now) continue;
+    const saved = remember(current);
+    Object.assign(current.dataset, part.dataset);
+    current.replaceChildren(...part.childNodes);
+    restore(current, saved);
     shown.set(name, now);
     changed.push(name);
   }
