@@ -80,9 +80,9 @@ DATABASES = {"default": make_django_database(OPTIONS.database.url, name="tds-web
 # In the memory of each web process. Parts of pages are large and soon old: few are held.
 CACHES = {
     "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
-    "parts": {
+    "fragments": {
         "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
-        "LOCATION": "parts",
+        "LOCATION": "fragments",
         "OPTIONS": {"MAX_ENTRIES": 100},
     },
 }

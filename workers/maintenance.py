@@ -32,7 +32,7 @@ from telemetry.queue.bridges import read_bridges
 from telemetry.queue.requeue import requeue_batches
 from telemetry.reporting.sending import send_due_reports
 from telemetry.store.aggregates import refresh
-from telemetry.store.aggregates.throttle import Pace
+from telemetry.store.aggregates.throttle import Throttle
 from telemetry.store.alarms import evaluate
 from telemetry.store.db.connection import Connection, open_connection
 from telemetry.store.operations.housekeeping import (
@@ -90,8 +90,8 @@ def _visibility_s() -> int:
 
 
 @cache
-def _judge() -> evaluate.AlarmJudge:
-    return evaluate.AlarmJudge()
+def _evaluator() -> evaluate.AlarmEvaluator:
+    return evaluate.AlarmEvaluator()
 
 
 @recorded_task(REQUEUE_TASK, rows="requeued", is_frequent=True)
@@ -128,7 +128,7 @@ def refresh_aggregates() -> Result:
     """Bring hours, days and months up to date."""
     with _connect() as connection:
         try:
-            refreshed = refresh.refresh_aggregates(connection, pace=Pace())
+            refreshed = refresh.refresh_aggregates(connection, throttle=Throttle())
         except refresh.RefreshBusyError:
             return BUSY
     counts: Result = structs.asdict(refreshed)
@@ -141,8 +141,8 @@ def judge_alarms() -> Result:
     """Open and close alarms by the readings that came since the last run."""
     with _connect() as connection:
         try:
-            return structs.asdict(_judge().run(connection, now=datetime.now(UTC)))
-        except evaluate.JudgeBusyError:
+            return structs.asdict(_evaluator().run(connection, now=datetime.now(UTC)))
+        except evaluate.EvaluationBusyError:
             return BUSY
 
 

@@ -10,8 +10,8 @@ from telemetry.admin import (
     ledger,
     members,
     readings,
+    retention,
     schedule,
-    storage,
     tasks,
 )
 
@@ -25,7 +25,7 @@ __all__ = [
     "ledger",
     "members",
     "readings",
+    "retention",
     "schedule",
-    "storage",
     "tasks",
 ]

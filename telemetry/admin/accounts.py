@@ -1,4 +1,4 @@
-"""Users, groups, accounts and who may look at them."""
+"""Users, groups, accounts, and who may see them."""
 
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin

@@ -32,5 +32,5 @@ class AlarmAdmin(ReadOnlyAdmin):
 
     @display(description=_("kind"), label={"low": "info", "high": "danger"})
     def kind_label(self, alarm: Alarm) -> tuple[str, str]:
-        """Below or above: what colours it, and the words."""
+        """Below or above: the colour, and the text."""
         return alarm.kind, alarm.get_kind_display()

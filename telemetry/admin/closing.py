@@ -24,7 +24,7 @@ SHOWN_MONTHS = 20
 
 
 class Change(NamedTuple):
-    """What an action does to months, and its words."""
+    """What an action does to months, and its texts."""
 
     action: str
     run: Callable[..., int]
@@ -38,7 +38,7 @@ CLOSE = Change(
     "close_months",
     close_month,
     _("Close months"),
-    _("Their totals stand from then on; what changes later is noted as adjustments."),
+    _("Their totals are fixed from then on; later changes are recorded as adjustments."),
     _("Close"),
     _("Months closed: %(n)d."),
 )
@@ -46,7 +46,7 @@ REOPEN = Change(
     "reopen_months",
     reopen_month,
     _("Reopen months"),
-    _("Their totals become the live ones again, and their adjustments go. The record stays."),
+    _("Their totals are the live ones again, and adjustments are removed. The event is kept."),
     _("Reopen"),
     _("Months reopened: %(n)d."),
 )
@@ -56,8 +56,8 @@ def confirm_or_run(
     model_admin: Any, request: HttpRequest, rows: QuerySet[Any], change: Change
 ) -> HttpResponse | None:
     """Show the page that asks, or change the months of the rows when it was answered."""
-    found = rows.order_by("account_id", "month").values_list("account_id", "month")
-    months = list(found.distinct())
+    keys = rows.order_by("account_id", "month").values_list("account_id", "month")
+    months = list(keys.distinct())
     if "confirmed" in request.POST:
         _run(model_admin, request, months, change)
         return None
@@ -137,5 +137,5 @@ class MonthEventAdmin(ReadOnlyAdmin):
 
     @display(description=_("kind"), label={"closed": "success", "reopened": "warning"})
     def kind_label(self, event: MonthEvent) -> tuple[str, str]:
-        """Closed or reopened: what colours it, and the words."""
+        """Closed or reopened: the colour, and the text."""
         return event.kind, event.get_kind_display()

@@ -64,7 +64,7 @@ class MonthlyConsumptionAdmin(OrderedListMixin, ReadOnlyAdmin):
         label={"open": "info", "closed": "success", "adjusted": "warning"},
     )
     def state_label(self, row: MonthlyConsumption) -> tuple[str, str]:
-        """Open, closed, or closed with adjustments: what colours it, and the words."""
+        """Open, closed, or closed with adjustments: the colour, and the text."""
         return row.state, row.get_state_display()
 
     @display(description=_("daily mean"))

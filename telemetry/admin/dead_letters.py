@@ -22,7 +22,7 @@ from unfold.contrib.filters.admin import (
 )
 from unfold.decorators import action, display
 
-from telemetry.admin.settling import discard_dead_letters, return_to_pending
+from telemetry.admin.discarding import discard_dead_letters, return_to_pending
 from telemetry.core.shown_payload import show_payload
 from telemetry.dead_letters.replay import replay_dead_letters
 from telemetry.models import DeadLetter
@@ -39,7 +39,7 @@ CONFIRMED = format_lazy("return confirm('{}')", _("Discard this dead letter?"))
 
 @admin.register(DeadLetter)
 class DeadLetterAdmin(ModelAdmin):  # type: ignore[misc]
-    """Nothing here is edited or deleted: the books count every dead letter. Only the actions
+    """Nothing here is edited or deleted: the totals count every dead letter. Only the actions
     change a state, and they need the permission to change."""
 
     list_display = [
@@ -113,7 +113,7 @@ class DeadLetterAdmin(ModelAdmin):  # type: ignore[misc]
         label={"pending": "warning", "replayed": "success", "discarded": "info"},
     )
     def state_label(self, row: DeadLetter) -> tuple[str, str]:
-        """Pending, replayed or discarded: what colours it, and the words."""
+        """Pending, replayed or discarded: the colour, and the text."""
         return row.state, row.get_state_display()
 
     @display(description=_("bytes"))
@@ -230,5 +230,5 @@ class DeadLetterAdmin(ModelAdmin):  # type: ignore[misc]
     def _tell(self, request: HttpRequest, count: int, done: Any, *, skipped: int) -> None:
         said = done % {"n": count}
         if skipped:
-            said += " " + _("%(n)d left alone: their state did not allow it.") % {"n": skipped}
+            said += " " + _("%(n)d unchanged: their state did not allow it.") % {"n": skipped}
         self.message_user(request, said, messages.SUCCESS if count else messages.WARNING)

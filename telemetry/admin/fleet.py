@@ -62,7 +62,7 @@ class GatewayAdmin(ModelAdmin):  # type: ignore[misc]
         label={"online": "success", "offline": "danger", "unknown": "warning"},
     )
     def online(self, gateway: Gateway) -> tuple[str, Any]:
-        """Online, offline, or never heard of: what colours it, and the words."""
+        """Online, offline, or never heard of: the colour, and the text."""
         if gateway.last_seen is None:
             return "unknown", _("never seen")
         if gateway.is_online:
@@ -88,10 +88,10 @@ class GatewayAdmin(ModelAdmin):  # type: ignore[misc]
             for device, reading in newest
             if reading is not None
         )
-        found = format_html_join("", "<div>{}: {} {} {}</div>", rows)
+        addresses = format_html_join("", "<div>{}: {} {} {}</div>", rows)
         return format_html(
             '{}<a class="text-primary-600" href="{}?gateway__id__exact={}">{}</a>',
-            found,
+            addresses,
             reverse("admin:telemetry_readinglisting_changelist"),
             gateway.pk or 0,
             _("All readings"),
@@ -134,11 +134,11 @@ class DeviceAdmin(ModelAdmin):  # type: ignore[misc]
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """Name the devices that have readings, so that the page refuses."""
         deleted, counts, perms_needed, protected = super().get_deleted_objects(objs, request)
-        kept = [
+        protected_devices = [
             _("%(device)s has readings: deactivate it instead") % {"device": device}
             for device in list_devices_with_readings(objs)
         ]
-        return deleted, counts, perms_needed, [*protected, *kept]
+        return deleted, counts, perms_needed, [*protected, *protected_devices]
 
 
 @admin.register(GatewayEvent)
@@ -154,7 +154,7 @@ class GatewayEventAdmin(ReadOnlyAdmin):
 
     @display(description=_("kind"), label={"online": "success", "offline": "danger"})
     def kind_label(self, event: GatewayEvent) -> tuple[str, Any]:
-        """Online or offline: what colours it, and the words."""
+        """Online or offline: the colour, and the text."""
         return event.kind, event.get_kind_display()
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[GatewayEvent]:

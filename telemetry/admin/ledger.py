@@ -1,4 +1,4 @@
-"""The books: batches and their daily sums, and hours to refresh."""
+"""The ledger: batches and their daily sums, and hours to refresh."""
 
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _

@@ -98,16 +98,16 @@ class _ListingAdmin(OrderedListMixin, ReadOnlyAdmin):
 
 def chosen_devices(request: HttpRequest) -> list[int] | None:
     """Ids of the devices that the filters leave; None when they leave all, or very many."""
-    given = {
+    conditions = {
         field: request.GET[name]
         for name, field in NARROWING.items()
         if request.GET.get(name, "").isdecimal()
     }
-    if not given:
+    if not conditions:
         return None
-    ids = set(Device.objects.filter(**given).values_list("pk", flat=True)[: MOST_DEVICES + 1])
-    if set(given) == {"account_id"}:  # and the devices that moved to another account since
-        months = MonthlyConsumption.objects.filter(account_id=given["account_id"])
+    ids = set(Device.objects.filter(**conditions).values_list("pk", flat=True)[: MOST_DEVICES + 1])
+    if set(conditions) == {"account_id"}:  # and the devices that moved to another account since
+        months = MonthlyConsumption.objects.filter(account_id=conditions["account_id"])
         ids.update(months.values_list("device_id", flat=True).distinct()[: MOST_DEVICES + 1])
     return sorted(ids) if len(ids) <= MOST_DEVICES else None
 

@@ -52,7 +52,7 @@ class ClockedScheduleAdmin(BeatClockedScheduleAdmin, ModelAdmin):  # type: ignor
 
 @admin.register(IntervalSchedule)
 class IntervalScheduleAdmin(ModelAdmin):  # type: ignore[misc]
-    """Every so many seconds, minutes, hours."""
+    """Every n seconds, minutes, hours."""
 
     list_display = ["__str__", "every", "period"]
     list_filter = ["period"]

@@ -55,7 +55,7 @@ class TaskRunAdmin(ReadOnlyAdmin):
         label={"ok": "success", "failing": "danger", "unknown": "info", "disabled": "warning"},
     )
     def state(self, run: TaskRun) -> tuple[str, Any]:
-        """Whether the newest end was a success: what colours it, and the words."""
+        """Whether the newest end was a success: the colour, and the text."""
         if run.is_disabled:  # type: ignore[attr-defined]  # annotated
             return ("failing" if run.name in NEEDED_TASKS else "disabled"), _("disabled")
         if run.error_at is None or (run.success_at is not None and run.success_at > run.error_at):
@@ -102,7 +102,7 @@ class TaskRunAdmin(ReadOnlyAdmin):
         except OperationalError:
             self.message_user(request, _("Redis does not answer: try again later."), messages.ERROR)
         else:
-            text = _("%(name)s was sent. Its end will be listed under past runs.")
+            text = _("%(name)s was sent. Its result will be listed under past runs.")
             self.message_user(request, text % {"name": run.name}, messages.SUCCESS)
         return redirect("admin:telemetry_taskrun_changelist")
 
@@ -124,7 +124,7 @@ class TaskFilter(admin.SimpleListFilter):
 
 @admin.register(TaskHistory)
 class TaskHistoryAdmin(ReadOnlyAdmin):
-    """Runs that did something, failed, or found another at work."""
+    """Runs that did something, failed, or gave way to another run."""
 
     list_display = [
         "started_at", "task", "outcome_label", "rows", "duration_ms", "result", "short_error",
@@ -139,7 +139,7 @@ class TaskHistoryAdmin(ReadOnlyAdmin):
         label={"success": "success", "error": "danger", "busy": "warning"},
     )
     def outcome_label(self, run: TaskHistory) -> tuple[str, str]:
-        """Success, error or busy: what colours it, and the words."""
+        """Success, error or busy: the colour, and the text."""
         return run.outcome, run.get_outcome_display()
 
     @display(description=_("error"))

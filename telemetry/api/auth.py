@@ -1,4 +1,4 @@
-"""Who calls, and whether this token or session may: checked before anything else is looked at."""
+"""Who calls, and whether this token or session may: checked before anything else."""
 
 from typing import Any
 

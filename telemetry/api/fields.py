@@ -17,13 +17,13 @@ LARGEST = 2**63 - 1
 
 
 class Field(Struct, frozen=True):
-    """A parameter, or a field of a body. `place`: path, query, body; empty in an answer.
+    """A parameter, or a field of a body. `location`: path, query, body; empty in an answer.
 
     Fields of fields have dotted names, those of a list's items `items[].time`.
     """
 
     name: str
-    place: str
+    location: str
     type: str
     rules: tuple[str, ...]
     choices: tuple[str, ...]
@@ -33,29 +33,31 @@ class Field(Struct, frozen=True):
 
 
 def list_fields(
-    schema: Json, *, document: Json, place: str = "", prefix: str = ""
+    schema: Json, *, document: Json, location: str = "", prefix: str = ""
 ) -> Iterator[Field]:
     """A row for each field, those of fields and items behind it."""
     shape = resolve(schema, document)
     needed = shape.get("required", ())
     for name, part in shape.get("properties", {}).items():
         path = f"{prefix}{name}"
-        yield make_field(path, resolve(part, document), place=place, is_required=name in needed)
-        yield from list_fields(part, document=document, place=place, prefix=f"{path}.")
+        yield make_field(
+            path, resolve(part, document), location=location, is_required=name in needed
+        )
+        yield from list_fields(part, document=document, location=location, prefix=f"{path}.")
     if "items" in shape:
         into = f"{prefix.removesuffix('.')}[]."
-        yield from list_fields(shape["items"], document=document, place=place, prefix=into)
+        yield from list_fields(shape["items"], document=document, location=location, prefix=into)
 
 
-def make_field(name: str, shape: Json, *, place: str, is_required: bool) -> Field:
+def make_field(name: str, shape: Json, *, location: str, is_required: bool) -> Field:
     """A row of a shape that is resolved."""
     # A list is bound by its own rules and by those of its items.
     bound = {**shape.get("items", {}), **shape}
     default = shape.get("default")
     return Field(
         name=name,
-        place=place,
-        type=shape["words"],
+        location=location,
+        type=shape["type_name"],
         rules=tuple(
             f"{sign} {bound[rule]}"
             for rule, sign in SIGNS.items()
@@ -69,24 +71,28 @@ def make_field(name: str, shape: Json, *, place: str, is_required: bool) -> Fiel
 
 
 def resolve(schema: Json, document: Json) -> Json:
-    """The schema without references and choices; `words` names its type."""
+    """The schema without references and choices; `type_name` names its type."""
     own = dict(schema)
     choices = own.pop("anyOf", own.pop("allOf", ()))
     if "$ref" in own:
         choices = [follow(own.pop("$ref"), document)]
     resolved = [resolve(choice, document) for choice in choices]
     if resolved:
-        return {**resolved[0], **own, "words": " or ".join(one["words"] for one in resolved)}
+        return {
+            **resolved[0],
+            **own,
+            "type_name": " or ".join(one["type_name"] for one in resolved),
+        }
     if "items" in own:
         own["items"] = resolve(own["items"], document)
-        return {**own, "words": f"array of {own['items']['words']}"}
+        return {**own, "type_name": f"array of {own['items']['type_name']}"}
     kind, form = own.get("type", "any"), own.get("format")
-    return {"words": f"{kind} ({form})" if form else kind, **own}
+    return {"type_name": f"{kind} ({form})" if form else kind, **own}
 
 
 def follow(reference: str, document: Json) -> Json:
-    """What stands at `#/...` in the document."""
-    found = document
+    """The part of the document at `#/...`."""
+    node = document
     for step in reference.removeprefix("#/").split("/"):
-        found = found[step]
-    return found
+        node = node[step]
+    return node

@@ -46,6 +46,6 @@ def _explain(response: Any, request: HttpRequest) -> HttpResponse:
     elif status >= 500:
         detail = "The error was recorded. Try again; if it lasts, tell us when it happened."
     else:
-        detail = "The request was refused before it was looked at."
-    kept = {name: text for name, text in response.headers.items() if name not in OF_CONTENT}
-    return render_problem(find_kind(status), detail, headers=kept)
+        detail = "The request was refused before it was read."
+    headers = {name: text for name, text in response.headers.items() if name not in OF_CONTENT}
+    return render_problem(find_kind(status), detail, headers=headers)

@@ -40,7 +40,7 @@ class Page(BaseModel, Generic[Item]):
 
 def cut_page(
     page: type[Page[Item]],
-    found: Sequence[Any],
+    rows: Sequence[Any],
     *,
     show: Callable[[Any], Item],
     key: Callable[[Any], tuple[int, ...]],
@@ -53,9 +53,9 @@ def cut_page(
     `pinned`: parameters whose default moves with the clock, so that all pages are of one period.
     """
     more = None
-    if len(found) > limit:
-        more = link_next(request, *key(found[limit - 1]), **pinned)
-    return page(items=[show(row) for row in found[:limit]], next=more)
+    if len(rows) > limit:
+        more = link_next(request, *key(rows[limit - 1]), **pinned)
+    return page(items=[show(row) for row in rows[:limit]], next=more)
 
 
 def page_by_id(

@@ -48,10 +48,10 @@ KINDS = (
 NOTHING_HERE = "There is nothing at this address, or nothing that you may see."
 
 
-class Fault(Struct, frozen=True, rename={"place": "in"}):
-    """What is wrong with one parameter. `place`: path, query or body."""
+class Fault(Struct, frozen=True, rename={"location": "in"}):
+    """What is wrong with one parameter. `location`: path, query or body."""
 
-    place: str
+    location: str
     name: str
     detail: str
 

@@ -78,8 +78,11 @@ def _read_operation(operation: Json, *, document: Json, method: str, path: str) 
         paragraphs=tuple(text for text in paragraphs if not text.startswith("Scope:")),
         scope=", ".join(scopes),
         parameters=(
-            *(_read_parameter(given, document=document) for given in operation["parameters"]),
-            *list_fields(schema, document=document, place="body"),
+            *(
+                _read_parameter(parameter, document=document)
+                for parameter in operation["parameters"]
+            ),
+            *list_fields(schema, document=document, location="body"),
         ),
         answers=tuple(answers[False]),
         errors=tuple(answers[True]),
@@ -88,10 +91,13 @@ def _read_operation(operation: Json, *, document: Json, method: str, path: str) 
     )
 
 
-def _read_parameter(given: Json, *, document: Json) -> Field:
-    schema = {"description": given.get("description", ""), **given["schema"]}
+def _read_parameter(parameter: Json, *, document: Json) -> Field:
+    schema = {"description": parameter.get("description", ""), **parameter["schema"]}
     return make_field(
-        given["name"], resolve(schema, document), place=given["in"], is_required=given["required"]
+        parameter["name"],
+        resolve(schema, document),
+        location=parameter["in"],
+        is_required=parameter["required"],
     )
 
 

@@ -27,7 +27,7 @@ def select_devices(
         rows = rows.filter(gateway_id=gateway_id)
     if device_ids:
         rows = rows.filter(pk__in=device_ids)
-    found = list(rows.order_by("pk").values_list("pk", flat=True))
-    if device_ids and len(found) != len(set(device_ids)):
+    pks = list(rows.order_by("pk").values_list("pk", flat=True))
+    if device_ids and len(pks) != len(set(device_ids)):
         raise NotFoundError
-    return found
+    return pks

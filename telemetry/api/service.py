@@ -42,9 +42,9 @@ log = structlog.get_logger("telemetry.api")
 class Api(NinjaAPI):
     """django-ninja with a document that names every error."""
 
-    def get_openapi_schema(self, **given: Any) -> Any:
+    def get_openapi_schema(self, **kwargs: Any) -> Any:
         """The OpenAPI document."""
-        return complete_document(super().get_openapi_schema(**given))
+        return complete_document(super().get_openapi_schema(**kwargs))
 
     def get_openapi_operation_id(self, operation: Any) -> str:
         """The name of the function, which is unique in the API."""
@@ -62,12 +62,12 @@ def refuse_unknown_parameters(view: Callable[..., Any]) -> Callable[..., Any]:
     }
 
     @wraps(view)
-    def checked(request: HttpRequest, **given: Any) -> Any:
+    def checked(request: HttpRequest, **kwargs: Any) -> Any:
         for name in request.GET:
             if name not in known:
                 has = ", ".join(sorted(known)) or "none"
                 raise ParameterError(name[:100], f"not known here; known are: {has}")
-        return view(request, **given)
+        return view(request, **kwargs)
 
     return checked
 
@@ -75,10 +75,10 @@ def refuse_unknown_parameters(view: Callable[..., Any]) -> Callable[..., Any]:
 def explain_validation(_request: HttpRequest, error: Any) -> HttpResponse:
     """422, with each parameter that is wrong."""
     faults = []
-    for found in error.errors:
-        place, *path = found["loc"]
-        name = ([place] + [part for part in path if isinstance(part, str)])[-1]
-        faults.append(Fault(place, name, found["msg"].removeprefix("Value error, ")))
+    for detail in error.errors:
+        location, *path = detail["loc"]
+        name = ([location] + [part for part in path if isinstance(part, str)])[-1]
+        faults.append(Fault(location, name, detail["msg"].removeprefix("Value error, ")))
     detail = "; ".join(f"{fault.name}: {fault.detail}" for fault in faults[:3])
     return render_problem(INVALID_PARAMETERS, f"{detail}.", faults=faults)
 

@@ -1,4 +1,4 @@
-"""What the API answers, field by field. The words here are the document's."""
+"""What the API answers, field by field. The descriptions appear in the OpenAPI document."""
 
 from datetime import date
 from typing import Annotated, Literal
@@ -10,7 +10,7 @@ from telemetry.core.reasons import Reason
 
 Id = Annotated[int, Field(ge=1)]
 
-# The choices of the models, written out: the document names each where it stands. A test compares.
+# The choices of the models, written out: the document lists each where it is used. A test compares.
 Role = Literal["owner", "admin", "viewer"]
 DeviceKind = Literal["meter", "sensor", "actuator"]
 Measurement = Literal["delta", "cumulative", "gauge"]
@@ -139,7 +139,8 @@ class Month(Shape):
         Field(description="consumption, as billed once the month is closed; null for gauges"),
     ]
     adjustment: Annotated[
-        Exact, Field(description="found since it was closed; total + adjustment is the live total")
+        Exact,
+        Field(description="changes since it was closed; total + adjustment is the live total"),
     ]
     adjustments_count: Annotated[int, Field(ge=0, description="lines under /adjustments")]
     coverage: Annotated[
@@ -155,7 +156,7 @@ class Month(Shape):
 
 
 class Adjustment(Shape):
-    """What a device was found to have consumed more or less in a closed month."""
+    """A change of a device's consumption in a month after it was closed."""
 
     id: Id
     device_id: Id

@@ -1,1 +1,1 @@
-"""Reports as files and letters. The figures come from `telemetry.store.billing.monthly_report`."""
+"""Reports as files and e-mails. The values come from `telemetry.store.billing.monthly_report`."""

@@ -151,8 +151,8 @@ def _describe(book: Any, *, header: Header) -> None:
             (_("Account"), header.account),
             (_("Time zone"), header.time_zone),
             (_("Created"), header.created),
-            (_("Consumption"), _("What is billed: the closed figure of a closed month.")),
-            (_("Adjustments"), _("What was found since a month was closed.")),
+            (_("Consumption"), _("What is billed: the closed total of a closed month.")),
+            (_("Adjustments"), _("What changed since a month was closed.")),
             (_("Consumption now"), _("Consumption and adjustments together.")),
             (_("Coverage"), _("Share of the expected intervals that have a reading.")),
             (

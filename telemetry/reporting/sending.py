@@ -1,6 +1,6 @@
 """Reports that are sent by themselves: each month of a schedule once.
 
-A row for the pair of schedule and month is locked while its letters are written; they are sent
+A row for the pair of schedule and month is locked while its e-mails are written; they are sent
 again only when sending failed, later each time. Recipients are members of the account at that
 moment: what is the account's leaves to nobody else.
 """
@@ -27,7 +27,7 @@ from telemetry.reporting.columns import Header
 from telemetry.reporting.files import write_csv, write_xlsx
 from telemetry.store.billing.monthly_report import Grouping, ReportQuestion, read_sums, stream_rows
 
-MOST_BYTES = 10_000_000  # mail servers refuse larger letters; then there is a link alone
+MOST_BYTES = 10_000_000  # mail servers refuse larger e-mails; then the e-mail has only a link
 FIRST_RETRY = timedelta(minutes=15)
 LAST_RETRY = timedelta(hours=12)
 ERROR_CHARACTERS = 1_000
@@ -115,7 +115,7 @@ def list_recipients(schedule: ReportSchedule) -> list[User]:
 
 
 def send_report(schedule: ReportSchedule, month: date, *, to: User) -> None:
-    """Write and send one letter. Raises what the mail server says."""
+    """Write and send one e-mail. Raises the mail server's error."""
     account, grouping = schedule.account, Grouping(schedule.grouping)
     question = ReportQuestion(account.pk, month, month + DAY, grouping)
     with (
@@ -132,7 +132,7 @@ def send_report(schedule: ReportSchedule, month: date, *, to: User) -> None:
             with path.open("w", encoding="utf-8", newline="") as file:
                 file.writelines(write_csv(rows, header=header, grouping=grouping))
         is_attached = path.stat().st_size <= MOST_BYTES
-        given = {
+        context = {
             "account": account,
             "schedule": schedule,
             "month": month,
@@ -144,13 +144,13 @@ def send_report(schedule: ReportSchedule, month: date, *, to: User) -> None:
         subject = _("%(name)s: consumption of %(account)s, month from %(month)s") % {
             "name": schedule.name, "account": account.name, "month": month.isoformat(),
         }  # fmt: skip
-        letter = EmailMessage(
-            " ".join(subject.split()), render_to_string("telemetry/reports/letter.txt", given),
+        email = EmailMessage(
+            " ".join(subject.split()), render_to_string("telemetry/reports/email.txt", context),
             to=[to.email],
         )  # fmt: skip
         if is_attached:
-            letter.attach_file(str(path))
-        letter.send()
+            email.attach_file(str(path))
+        email.send()
 
 
 def make_header(account: Account) -> Header:

@@ -9,7 +9,7 @@ register = template.Library()
 
 @register.filter
 def mark_code(text: str) -> SafeString:
-    """What stands between backticks becomes code; everything is escaped."""
+    """Text between backticks becomes code; everything is escaped."""
     return format_html_join(
         "",
         "{}",

@@ -7,11 +7,11 @@ from django.utils import timezone
 from django.utils.formats import time_format
 from django.utils.translation import gettext as _
 
+from telemetry.web.formatting import format_change, format_day
 from telemetry.web.overview.comparison import Comparison
 from telemetry.web.overview.consumption import Compared, Consumption
-from telemetry.web.overview.parts import Part
+from telemetry.web.overview.month_parts import Part
 from telemetry.web.overview.quantities import Quantity
-from telemetry.web.wording import format_change, format_day
 
 register = template.Library()
 

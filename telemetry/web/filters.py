@@ -6,7 +6,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from telemetry.models import Account, Gateway
-from telemetry.web.options import LongSelect
+from telemetry.web.long_select import LongSelect
 from telemetry.web.paging import PageField
 
 MOST_CHOICES = 500
@@ -28,8 +28,8 @@ class Filters(forms.Form):
     page = PageField()
     use_required_attribute = False
 
-    def __init__(self, given: Any, *, account: Account) -> None:
-        super().__init__(given, label_suffix="")
+    def __init__(self, data: Any, *, account: Account) -> None:
+        super().__init__(data, label_suffix="")
         self.account = account
 
     @property

@@ -8,7 +8,7 @@ from django.shortcuts import redirect, render
 
 from telemetry.accounts.access import find_membership
 from telemetry.models import Membership
-from telemetry.web.pages import LAST_ACCOUNT
+from telemetry.web.account_page import LAST_ACCOUNT
 
 
 @login_required

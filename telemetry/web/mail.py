@@ -1,4 +1,4 @@
-"""E-mail when none is set up: an error that says so, instead of letters that vanish."""
+"""E-mail when none is set up: an error that says so, instead of e-mails that vanish."""
 
 from collections.abc import Sequence
 

@@ -89,7 +89,9 @@ def test_it_moves_to_another_database_while_gateways_publish(
     infos += publish_many(gateways, count=COUNT, offset=2 * COUNT)
     assert "pending batches" in saved
     environ = {**ingesting.environ, "DATABASE_URL": other_database}
-    assert "Redis is in use and was kept" in manage(environ, "restore", str(tmp_path / "all.tar"))
+    assert "Redis is in use and was not changed" in manage(
+        environ, "restore", str(tmp_path / "all.tar")
+    )
     ingesting.environ = environ
     ingesting.add_worker("ingest", concurrency=2)
     wait_for_acknowledged(infos)

@@ -179,7 +179,7 @@ def test_it_goes_on_where_it_was_ended(
         )
         code, words = fail(file)
         assert code == 130
-        assert "no line was sent now" in words or "the same command goes on" in words
+        assert "no line was sent now" in words or "the same command continues" in words
     done = run(file)
     assert (done["messages_stored"], done["messages_duplicate"]) == (28, 0)
     assert (done["messages_dead_lettered"], done["difference"]) == (1, 0)

@@ -39,7 +39,7 @@ def list_hours(
     )
     since, until = choose_instants(wanted.since, wanted.until, usual=WEEK, longest=HOURS.longest)
     key = read_cursor(wanted.cursor, parts=2)
-    found = read_page(
+    rows = read_page(
         HOURS,
         account_id,
         device_ids=device_ids,
@@ -50,7 +50,7 @@ def list_hours(
     )
     return cut_page(
         Page[Hour],
-        found,
+        rows,
         show=Hour.model_validate,
         key=lambda row: (row.device_id, write_micros(row.start)),
         request=request,
@@ -74,7 +74,7 @@ def list_days(request: ApiRequest, *, account_id: Id, wanted: Query[PagesOfDays]
     first, until = choose_days(
         wanted.first, wanted.until, zone=zone, usual=MONTH, longest=DAYS.longest
     )
-    found = read_page(
+    rows = read_page(
         DAYS,
         account_id,
         device_ids=device_ids,
@@ -85,7 +85,7 @@ def list_days(request: ApiRequest, *, account_id: Id, wanted: Query[PagesOfDays]
     )
     return cut_page(
         Page[Day],
-        found,
+        rows,
         show=Day.model_validate,
         key=lambda row: (row.device_id, row.start.toordinal()),
         request=request,
@@ -108,7 +108,7 @@ def list_months(request: ApiRequest, *, account_id: Id, wanted: Query[PagesOfDay
     first, until = choose_days(
         wanted.first, wanted.until, zone=zone, usual=YEAR, longest=MONTHS.longest
     )
-    found = read_page(
+    rows = read_page(
         MONTHS,
         account_id,
         device_ids=device_ids,
@@ -119,7 +119,7 @@ def list_months(request: ApiRequest, *, account_id: Id, wanted: Query[PagesOfDay
     )
     return cut_page(
         Page[Month],
-        found,
+        rows,
         show=Month.model_validate,
         key=lambda row: (row.device_id, row.month.toordinal()),
         request=request,

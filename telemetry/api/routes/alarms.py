@@ -90,7 +90,7 @@ def acknowledge_alarm(
 ) -> Alarm:
     """Note that you saw an alarm; for admins and owners.
 
-    Of several acknowledgements the first one stands, with its note: look at `acknowledged_by`.
+    Of several acknowledgements the first one is kept, with its note: see `acknowledged_by`.
     Repeating it is harmless.
     """
     open_account(request, account_id, right=Right.OPERATE)

@@ -1,4 +1,4 @@
-"""What an account consumed, and what was found after its months were closed."""
+"""What an account consumed, and what changed after its months were closed."""
 
 from datetime import timedelta
 from typing import Annotated, Any
@@ -51,8 +51,8 @@ def list_day_totals(request: ApiRequest, *, account_id: Id, wanted: Query[Days])
     first, until = choose_days(
         wanted.first, wanted.until, zone=zone, usual=MONTH, longest=LONGEST_ACCOUNT_DAYS
     )
-    found = _require_whole(read_account_days(account_id, first=first, until=until))
-    return Page[DayTotal](items=[DayTotal.model_validate(row) for row in found], next=None)
+    rows = _require_whole(read_account_days(account_id, first=first, until=until))
+    return Page[DayTotal](items=[DayTotal.model_validate(row) for row in rows], next=None)
 
 
 @router.get(
@@ -70,8 +70,8 @@ def list_month_totals(
     first, until = choose_days(
         wanted.first, wanted.until, zone=zone, usual=YEAR, longest=LONGEST_ACCOUNT_MONTHS
     )
-    found = _require_whole(read_account_months(account_id, first=first, until=until))
-    return Page[MonthTotal](items=[MonthTotal.model_validate(row) for row in found], next=None)
+    rows = _require_whole(read_account_months(account_id, first=first, until=until))
+    return Page[MonthTotal](items=[MonthTotal.model_validate(row) for row in rows], next=None)
 
 
 @router.get(
@@ -80,7 +80,7 @@ def list_month_totals(
 def list_adjustments(
     request: ApiRequest, *, account_id: Id, wanted: Query[InMonth]
 ) -> Page[Adjustment]:
-    """What was found after months were closed, in the order in which it was noted."""
+    """What changed after months were closed, in the order in which it was recorded."""
     open_account(request, account_id)
     rows = MonthAdjustment.objects.filter(account_id=account_id)
     if wanted.device_id or wanted.gateway_id:
@@ -100,8 +100,8 @@ def list_adjustments(
     )
 
 
-def _require_whole(found: list[Any]) -> list[Any]:
+def _require_whole(rows: list[Any]) -> list[Any]:
     """Raise `ParameterError` when the answer was cut: sums of a part would mislead."""
-    if len(found) >= MOST_ROWS:
+    if len(rows) >= MOST_ROWS:
         raise ParameterError("first", "too many rows: ask for a shorter period")
-    return found
+    return rows

@@ -26,7 +26,7 @@ class Command(BaseCommand):
         parser.add_argument("--email", default="", help="e-mail address of a new user")
 
     def handle(self, *_: Any, **options: Any) -> None:
-        """A user that stands keeps its password."""
+        """A user that exists keeps the password."""
         account = Account.objects.filter(name=options["account"]).first()
         if account is None:
             names = ", ".join(Account.objects.values_list("name", flat=True)[:10]) or "none"

@@ -17,11 +17,11 @@ from telemetry.store.db.connection import open_connection
 
 
 class Command(BaseCommand):
-    """Write every table and what waits in Redis to one file."""
+    """Write every table and the pending batches in Redis to one file."""
 
     help = (
-        "Write the whole state to FILE: every table at one instant, and the batches that wait in "
-        "Redis. The system goes on meanwhile. The file is there when it is whole."
+        "Write the whole state to FILE: every table at one instant, and the pending batches in "
+        "Redis. The system keeps running. FILE appears only when it is complete."
     )
     requires_system_checks: list[str] = []
 
@@ -30,7 +30,7 @@ class Command(BaseCommand):
         parser.add_argument("file", metavar="FILE", type=Path)
 
     def handle(self, *_: Any, **options: Any) -> None:
-        """Save and say what was saved."""
+        """Save, and print what was saved."""
         path: Path = options["file"]
         if path.exists():
             raise CommandError(f"FILE={str(path)!r} exists: expected a new name", returncode=2)

@@ -22,7 +22,7 @@ FAILED = 2
 
 
 class Command(BaseCommand):
-    """Print the books; exit code 1 when they do not balance."""
+    """Print the totals; exit code 1 when they do not balance."""
 
     help = (
         "Show received = stored + duplicate + dead-lettered + in flight, and the difference, "
@@ -36,11 +36,11 @@ class Command(BaseCommand):
         parser.add_argument(
             "--count-rows",
             action="store_true",
-            help="also count the rows of the hypertable and hold them against the ledger (slow)",
+            help="also count the rows of the hypertable and compare them with the ledger (slow)",
         )
 
     def handle(self, *_: Any, **options: Any) -> None:
-        """Take the books and print them."""
+        """Read the totals and print them."""
         try:
             queue = BatchQueue(connect_redis(read_options(RedisOptions)))
             with open_connection(

@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 
 class Command(BaseCommand):
-    """Create the administrator, or set the password of the one that stands."""
+    """Create the administrator, or set the password of the existing one."""
 
     help = "Create or update an administrator; the password is read from ADMIN_PASSWORD."
 
@@ -19,7 +19,7 @@ class Command(BaseCommand):
         parser.add_argument("--email", default="")
 
     def handle(self, *_: Any, **options: Any) -> None:
-        """Repeatable: an unchanged password leaves sessions alone."""
+        """Repeatable: an unchanged password ends no session."""
         password = os.environ.get("ADMIN_PASSWORD", "")
         if not password:
             raise CommandError(

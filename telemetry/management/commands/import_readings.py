@@ -1,4 +1,4 @@
-"""`manage.py import_readings FILE`: history from a file, on the way of live messages."""
+"""`manage.py import_readings FILE`: history from a file, through the pipeline of live messages."""
 
 from argparse import ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter
 from contextlib import closing
@@ -37,22 +37,22 @@ MAX_REFUSED = 50
 EXIT_INTERRUPTED = 130
 
 HELP = """\
-Send the readings of FILE through the pipeline, exactly once: also when the command is ended in the
-middle and run again, which goes on where it was (within 7 days; later the file begins again, and
-what stands is counted as duplicate).
+Send the readings of FILE through the pipeline, exactly once, even when the command is interrupted
+and run again: it then continues where it stopped (within 7 days; later it starts again, and
+readings that are already stored are counted as duplicates).
 
   .csv    a header with gateway_mac, timestamp, device_code, value, unit (or dispositivo_codigo,
-          valor, unidade) in any order, further columns are kept with the reading; , or ; between;
+          valor, unidade) in any order; other columns are stored with the reading; , or ; between;
           decimal point; one reading a line
   .jsonl  a payload of the message contract on each line
-  .csv.gz, .jsonl.gz  the same, packed
+  .csv.gz, .jsonl.gz  the same, compressed
 
-A line that is bad becomes a dead letter, as a message would. Timestamps of more than
+An invalid line becomes a dead letter, like an invalid message. Timestamps more than
 MAX_LATENESS_DAYS (400) ago are refused as timestamp_out_of_range: raise it for the ingest pool and
 for this command before you import older history.
 
-Exit codes: 0 all is accounted for; 1 a server does not answer, too many lines are refused, or the
-books differ; 2 FILE or an option is wrong; 130 stopped."""
+Exit codes: 0 every line is accounted for; 1 a server does not answer, too many lines are refused,
+or the totals differ; 2 FILE or an option is wrong; 130 stopped."""
 
 
 def read_percent(text: str) -> int:
@@ -63,20 +63,20 @@ def read_percent(text: str) -> int:
 
 
 class Command(BaseCommand):
-    """Import a file and print what became of it."""
+    """Import a file and print the result."""
 
     help = HELP
     requires_system_checks: list[str] = []
 
     def create_parser(self, *args: Any, **options: Any) -> Any:
-        """Keep the lines of the help."""
+        """Keep the line breaks of the help."""
         return super().create_parser(*args, formatter_class=RawDescriptionHelpFormatter, **options)
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Options of the command."""
         parser.add_argument("file", metavar="FILE", type=Path)
         parser.add_argument(
-            "--dry-run", action="store_true", help="judge every line, send and store nothing"
+            "--dry-run", action="store_true", help="check every line, send and store nothing"
         )
         parser.add_argument(
             "--max-refused",
@@ -87,24 +87,28 @@ class Command(BaseCommand):
             f"(default {MAX_REFUSED}; 100 never stops)",
         )
         parser.add_argument(
-            "--again", action="store_true", help="from the beginning, also when it was imported"
+            "--again",
+            action="store_true",
+            help="start from the beginning, even when it was imported before",
         )
         parser.add_argument(
-            "--no-wait", action="store_true", help="return when all is in the queue, without table"
+            "--no-wait",
+            action="store_true",
+            help="return when all lines are in the queue, without waiting for the result",
         )
         parser.add_argument("--json", action="store_true", help="print one JSON object")
 
-    def handle(self, *_: Any, **given: Any) -> None:
-        """Import, with one line for whatever goes wrong."""
+    def handle(self, *_: Any, **arguments: Any) -> None:
+        """Import, with one line for each error."""
         course = Course()
         try:
-            self._import(course, given)
+            self._import(course, arguments)
         except (SourceError, SettingError) as error:
             self._stop(str(error), code=2)
         except TooManyRefusedError as error:
             self._stop(f"{error}{_say_how_far(course)}", code=1)
         except OvertakenError:
-            self._stop(f"FILE={str(given['file'])!r}: another process imports it too", code=1)
+            self._stop(f"FILE={str(arguments['file'])!r}: another process imports it too", code=1)
         except psycopg.Error as error:
             reason = str(error).strip().partition("\n")[0]
             self._stop(f"DATABASE_URL: {reason}{_say_how_far(course)}", code=1)
@@ -113,17 +117,17 @@ class Command(BaseCommand):
         except KeyboardInterrupt:
             self._stop(f"stopped{_say_how_far(course)}", code=EXIT_INTERRUPTED)
 
-    def _import(self, course: Course, given: dict[str, Any]) -> None:
+    def _import(self, course: Course, arguments: dict[str, Any]) -> None:
         options = read_options(IngestOptions)
-        source = Source(given["file"])
+        source = Source(arguments["file"])
         with (
             open_connection(
                 options.database.url, name="tds-import", statement_timeout_s=600
             ) as connection,
             closing(connect_redis(options.queue.redis)) as redis,
         ):
-            checker = Checker(connection, options, limit=given["max_refused"])
-            if given["dry_run"]:
+            checker = Checker(connection, options, limit=arguments["max_refused"])
+            if arguments["dry_run"]:
                 with ImportProgress() as show:
                     judge_file(
                         source,
@@ -132,7 +136,7 @@ class Command(BaseCommand):
                         topic_prefix=options.topic.prefix,
                         show=show,
                     )
-                self._print_judged(course, checker, given)
+                self._print_judged(course, checker, arguments)
                 return
             queue = BatchQueue(redis, app)
             with ImportProgress() as show:
@@ -142,35 +146,35 @@ class Command(BaseCommand):
                     queue=queue,
                     checker=checker,
                     topic_prefix=options.topic.prefix,
-                    is_again=given["again"],
+                    is_again=arguments["again"],
                     show=show,
                 )
-                if not given["no_wait"]:
+                if not arguments["no_wait"]:
                     wait_until_stored(queue, course, show=show)
-            self._report(connection, course, checker, given)
+            self._report(connection, course, checker, arguments)
 
-    def _print_judged(self, course: Course, checker: Checker, given: dict[str, Any]) -> None:
-        name, findings = given["file"].name, checker.findings
-        if given["json"]:
+    def _print_judged(self, course: Course, checker: Checker, arguments: dict[str, Any]) -> None:
+        name, findings = arguments["file"].name, checker.findings
+        if arguments["json"]:
             self.stdout.write(msgspec.json.encode(judged_as_json(name, course, findings)).decode())
         else:
             self._print(as_judged_table(name, course, findings), list_examples(findings.examples))
         checker.require_mostly_good()
 
     def _report(
-        self, connection: Connection, course: Course, checker: Checker, given: dict[str, Any]
+        self, connection: Connection, course: Course, checker: Checker, arguments: dict[str, Any]
     ) -> None:
-        if given["no_wait"]:
+        if arguments["no_wait"]:
             sent, before = course.lines - course.skipped, course.skipped
             self.stdout.write(
                 msgspec.json.encode(course).decode()
-                if given["json"]
+                if arguments["json"]
                 else f"{sent:,} lines were sent now, {before:,} before; the same command without "
-                "--no-wait says what became of them"
+                "--no-wait shows the result"
             )
             return
-        summary = summarise(given["file"].name, course, read_import(connection, course.prefix))
-        if given["json"]:
+        summary = summarise(arguments["file"].name, course, read_import(connection, course.prefix))
+        if arguments["json"]:
             self.stdout.write(msgspec.json.encode(summary).decode())
         else:
             remarks = list_examples(checker.findings.examples)
@@ -191,10 +195,10 @@ class Command(BaseCommand):
 
 
 def _say_how_far(course: Course) -> str:
-    """The end of an error's line: what stands, and how to go on."""
+    """The end of an error's line: what was sent, and how to continue."""
     if not course.lines:
         return "; no line was sent now"
-    return f"; {course.lines:,} lines are in the queue: the same command goes on from there"
+    return f"; {course.lines:,} lines are in the queue: the same command continues from there"
 
 
 def _list_remarks(summary: ImportSummary, checker: Checker) -> list[str]:
@@ -202,7 +206,7 @@ def _list_remarks(summary: ImportSummary, checker: Checker) -> list[str]:
     if summary.sent_before == summary.lines:
         remarks.append("the whole file was sent before: nothing was sent now; --again sends it")
     elif summary.sent_before:
-        remarks.append(f"went on after {summary.sent_before:,} lines that were sent before")
+        remarks.append(f"continued after {summary.sent_before:,} lines that were sent before")
     if summary.dead_letters_by_reason.get("timestamp_out_of_range"):
         days = checker.behind_days
         remarks.append(

@@ -1,4 +1,4 @@
-"""`manage.py keep_storage`: drop and compress what is due, by hand."""
+"""`manage.py keep_storage`: drop and compress what is due."""
 
 from argparse import ArgumentParser
 from datetime import UTC, datetime
@@ -26,7 +26,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Options of the command."""
-        parser.add_argument("--dry-run", action="store_true", help="say what is due, do nothing")
+        parser.add_argument(
+            "--dry-run", action="store_true", help="show what is due, change nothing"
+        )
 
     def handle(self, *_: Any, **options: Any) -> None:
         """Plan or do."""

@@ -16,15 +16,15 @@ class Command(BaseCommand):
     """Load a fleet; repeatable."""
 
     help = (
-        "Load accounts, gateways and devices from a JSON file. Repeatable: what stands already "
-        "is updated, what the file does not name is left alone. FILE may be - for standard input."
+        "Load accounts, gateways and devices from a JSON file. Repeatable: existing entries "
+        "are updated; others are not changed. FILE may be - for standard input."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Options of the command."""
         parser.add_argument("file", metavar="FILE")
         parser.add_argument(
-            "--dry-run", action="store_true", help="check the file and say what would change"
+            "--dry-run", action="store_true", help="check the file and show what would change"
         )
 
     def handle(self, *_: Any, **options: Any) -> None:

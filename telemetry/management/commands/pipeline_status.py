@@ -1,4 +1,4 @@
-"""`manage.py pipeline_status`: how bridges, pools, beat and queues are."""
+"""`manage.py pipeline_status`: the state of bridges, pools, beat and queues."""
 
 import time
 from argparse import ArgumentParser
@@ -30,11 +30,11 @@ class Command(BaseCommand):
         parser.add_argument("--bridges", type=int, default=1, metavar="N", help="bridges expected")
         parser.add_argument("--pools", type=int, default=2, metavar="N", help="pools expected")
         parser.add_argument(
-            "--no-tasks", action="store_true", help="do not ask whether scheduled tasks succeeded"
+            "--no-tasks", action="store_true", help="do not check whether scheduled tasks succeeded"
         )
 
     def handle(self, *_: Any, **options: Any) -> None:
-        """Ask until healthy or until the wait is over, then print."""
+        """Read until healthy or until the wait is over, then print."""
         queue = BatchQueue(connect_redis(read_options(RedisOptions)))
         give_up_at = time.monotonic() + options["wait"]
         while True:

@@ -51,7 +51,7 @@ def read_limit(text: str) -> int:
 class Command(BaseCommand):
     """Replay pending dead letters."""
 
-    help = "Send pending dead letters again, on the same way as live messages."
+    help = "Send pending dead letters again, through the pipeline of live messages."
     _said_s = float("-inf")
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -65,8 +65,10 @@ class Command(BaseCommand):
         )
         parser.add_argument("--since", type=read_instant, metavar="ISO", help="last seen since")
         parser.add_argument("--until", type=read_instant, metavar="ISO", help="last seen until")
-        parser.add_argument("--limit", type=read_limit, metavar="N", help="at most so many")
-        parser.add_argument("--all", action="store_true", help="without any other choice")
+        parser.add_argument("--limit", type=read_limit, metavar="N", help="send at most N")
+        parser.add_argument(
+            "--all", action="store_true", help="all of them; needed when no other option selects"
+        )
         parser.add_argument("--dry-run", action="store_true", help="count them, send nothing")
 
     def handle(self, *_: Any, **options: Any) -> None:
@@ -104,7 +106,7 @@ class Command(BaseCommand):
         self.stdout.write(f"{replay.sent} dead letters sent again")
 
     def _wait(self, hindrance: str) -> bool:
-        """Until the workers have made room. Ctrl-C ends it; what was not sent is still pending."""
+        """Wait until the queue has room. Ctrl-C ends it; what was not sent is still pending."""
         now_s = time.monotonic()
         if now_s - self._said_s >= SAY_EVERY_S:
             self._said_s = now_s

@@ -22,8 +22,8 @@ class Command(BaseCommand):
 
     help = (
         "Load a backup into an empty database (after manage.py migrate; beat and the pools must "
-        "not run yet). What waits in the backup's queue goes to Redis when that is empty; a Redis "
-        "that is in use is kept, and what waits there is stored as soon as the pools run."
+        "not run yet). The backup's pending batches go to Redis when that is empty; a Redis "
+        "in use is not changed, and its pending batches are stored as soon as the pools run."
     )
     requires_system_checks: list[str] = []
 
@@ -32,7 +32,7 @@ class Command(BaseCommand):
         parser.add_argument("file", metavar="FILE", type=Path)
 
     def handle(self, *_: Any, **options: Any) -> None:
-        """Load and say what was loaded."""
+        """Load, and print what was loaded."""
         path: Path = options["file"]
         redis = connect_redis(read_options(RedisOptions), client=Redis)
         try:
@@ -52,7 +52,9 @@ class Command(BaseCommand):
         except OSError as error:
             raise CommandError(f"FILE={str(path)!r}: {error.strerror}", returncode=2) from error
         queue = (
-            "Redis is in use and was kept" if loaded.kept_queue else f"{loaded.batches:,} batches"
+            "Redis is in use and was not changed"
+            if loaded.kept_queue
+            else f"{loaded.batches:,} batches"
         )
         self.stdout.write(
             f"{loaded.rows['reading']:,} readings, {loaded.rows['dead_letter']:,} dead letters; "

@@ -13,11 +13,11 @@ from telemetry.queue.alarm import overrule, read_alarm
 
 
 class Command(BaseCommand):
-    """Let the ingest pool go on although it refuses nearly everything."""
+    """Let the ingest pool continue although it refuses nearly everything."""
 
     help = (
-        "Let the ingest pool store batches that its reject guard holds: what they refuse becomes "
-        "dead letters, which can be replayed. For when the refusals are right."
+        "Let the ingest pool store the batches that the reject guard holds. Refused messages "
+        "become dead letters, which can be replayed. Use it when the refusals are correct."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -27,7 +27,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *_: Any, **options: Any) -> None:
-        """Say what was held and let it go."""
+        """Print what was held, and release it."""
         if options["minutes"] < 1:
             raise CommandError(f"--minutes {options['minutes']}: expected 1 or more", returncode=2)
         redis = connect_redis(read_options(RedisOptions))

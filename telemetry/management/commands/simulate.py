@@ -1,4 +1,4 @@
-"""`manage.py simulate`: a fleet that publishes over real MQTT, and knows what must become of it."""
+"""`manage.py simulate`: a fleet that publishes over real MQTT, and knows the expected results."""
 
 import json
 import time
@@ -33,11 +33,11 @@ EXIT_INTERRUPTED = 130
 
 
 class Command(BaseCommand):
-    """Publish, count the acknowledgements, and say what must become of the messages."""
+    """Publish, count the acknowledgements, and print the expected results."""
 
     help = (
-        "Publish telemetry of a simulated fleet over MQTT (QoS 1). The summary shows what the "
-        "messages must become; --verify waits and compares with the database. Exit code 1: "
+        "Publish telemetry of a simulated fleet over MQTT (QoS 1). The summary shows the expected "
+        "results; --verify waits and compares with the database. Exit code 1: "
         "something was not acknowledged or differs; 2: wrong options; 130: stopped with messages "
         "still unacknowledged."
     )
@@ -79,8 +79,8 @@ class Command(BaseCommand):
         if not summary.is_whole:
             raise SystemExit(EXIT_INTERRUPTED if summary.is_interrupted else 1)
 
-    def _simulate(self, given: dict[str, Any]) -> Summary:
-        options = _read_run_options(given)
+    def _simulate(self, arguments: dict[str, Any]) -> Summary:
+        options = _read_run_options(arguments)
         broker = read_options(SimulatorOptions)
         fleet = _find_fleet(options)
         plan = make_plan(
@@ -90,17 +90,17 @@ class Command(BaseCommand):
             contract=read_options(ContractOptions),
         )
         self.stdout.ending = ""  # rich ends its lines itself
-        standing = count_standing_rows(plan) if given["verify"] else {}
+        standing = count_standing_rows(plan) if arguments["verify"] else {}
         console = Console(file=cast(IO[str], self.stdout))
         with (
-            _open_for_writing(given["log_acked"]) as acked_log,
-            _open_for_writing(given["json"]) as report,
+            _open_for_writing(arguments["log_acked"]) as acked_log,
+            _open_for_writing(arguments["json"]) as report,
         ):
             with _show(console, options) as show:
                 summary = publish_plan(
                     plan, options=options, broker=broker, acked_log=acked_log, on_step=show
                 )
-            if given["verify"]:
+            if arguments["verify"]:
                 console.print("waiting for the pipeline ...")
                 verified = verify_plan(
                     plan, summary, standing=standing, timeout_s=options.timeout_s
@@ -117,11 +117,11 @@ class Command(BaseCommand):
         raise SystemExit(code)
 
 
-def _read_run_options(given: dict[str, Any]) -> RunOptions:
+def _read_run_options(arguments: dict[str, Any]) -> RunOptions:
     texts = {
-        described.name: given[described.name]
+        described.name: arguments[described.name]
         for described, _, _ in list_settings(RunOptions)
-        if given.get(described.name) is not None
+        if arguments.get(described.name) is not None
     }
     if "--rate" in texts and "--interval" in texts:
         raise SettingError(
@@ -191,4 +191,4 @@ def _print(console: Console, summary: Summary) -> None:
     if not summary.verified.differences:
         rows = sum(summary.verified.findings.rows_by_device.values())
         letters = sum(summary.verified.findings.dead_letters.values())
-        console.print(f"verified: {rows:,} rows and {letters:,} dead letters, as they must be")
+        console.print(f"verified: {rows:,} rows and {letters:,} dead letters, as expected")

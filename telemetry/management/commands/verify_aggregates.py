@@ -1,4 +1,4 @@
-"""`manage.py verify_aggregates`: hold hours, days, months and books against the raw readings."""
+"""`manage.py verify_aggregates`: compare aggregates with the raw readings."""
 
 from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Callable, Iterator
@@ -49,33 +49,38 @@ class Command(BaseCommand):
 
     help = (
         "Compute hours, local days and billing months again from raw readings, another way, and "
-        "list every row that is missing, too many or different, and closed months that do not add "
-        "up. What waits for the refresh is no difference. Exit code 1 when there is a difference, "
-        "or one that --repair did not mend; 2 when the database does not answer or an option is "
-        "wrong; 3 when another verification, or a refresh or drop, is under way: nothing was "
-        "verified, try again later."
+        "list every row that is missing, surplus or different, and closed months that do not "
+        "add up. Rows that wait for the refresh are not differences. Exit code 1 when there is a "
+        "difference, or one that --repair did not repair; 2 when the database does not answer or "
+        "an option is wrong; 3 when another verification, or a refresh or drop, is under way: "
+        "nothing was verified, try again later."
     )
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Options of the command."""
         parser.add_argument(
-            "--since", type=read_date, metavar="DATE", help="first UTC day; its months as a whole"
+            "--since",
+            type=read_date,
+            metavar="DATE",
+            help="first UTC day; its billing months are verified whole",
         )
         parser.add_argument("--until", type=read_date, metavar="DATE", help="last UTC day")
         parser.add_argument("--account", metavar="NAME", help="only the devices of this account")
         parser.add_argument(
-            "--repair", action="store_true", help="compute again what differs, and look again"
+            "--repair", action="store_true", help="compute again what differs, then verify again"
         )
         parser.add_argument(
             "--show", type=int, default=EXAMPLES, metavar="N", help="differences printed in full"
         )
         parser.add_argument("--json", action="store_true", help="print one JSON object")
 
-    def handle(self, *_: Any, **given: Any) -> None:
+    def handle(self, *_: Any, **options: Any) -> None:
         """Verify, or repair, and print."""
         try:
-            scope = Scope(given["since"], given["until"], self._find_account(given["account"]))
+            scope = Scope(
+                options["since"], options["until"], self._find_account(options["account"])
+            )
             with (
                 open_connection(
                     read_options(DatabaseOptions).url,
@@ -84,11 +89,11 @@ class Command(BaseCommand):
                 ) as connection,
                 _show_progress() as progress,
             ):
-                found = self._look(connection, scope, given, progress)
+                result = self._verify(connection, scope, options, progress)
             if scope.is_all:  # then pipeline_status goes by it
                 TaskRun.objects.update_or_create(
                     name=VERIFY_TASK,
-                    defaults={"success_at": timezone.now(), "result": msgspec.to_builtins(found)},
+                    defaults={"success_at": timezone.now(), "result": msgspec.to_builtins(result)},
                 )
         except VerifyBusyError:
             self._stop("another verification is under way: try again later", code=BUSY)
@@ -97,59 +102,61 @@ class Command(BaseCommand):
         except (psycopg.Error, DatabaseError) as error:
             told = str(error).strip().partition("\n")[0]
             self._stop(f"DATABASE_URL: {told}", code=FAILED)
-        if found.differences:
+        if result.differences:
             raise SystemExit(DIFFERS)
 
-    def _look(
+    def _verify(
         self,
         connection: Connection,
         scope: Scope,
-        given: dict[str, Any],
+        options: dict[str, Any],
         progress: Callable[[int, int, str], None],
     ) -> Verification:
-        if not given["repair"]:
-            found = verify_aggregates(
-                connection, scope=scope, examples=given["show"], progress=progress
+        if not options["repair"]:
+            result = verify_aggregates(
+                connection, scope=scope, examples=options["show"], progress=progress
             )
-            self._print(found, found, given)
-            return found
-        done = repair_aggregates(connection, scope=scope, examples=given["show"], progress=progress)
-        self._print(done.before if not given["json"] else done, done.before, given)
-        if not given["json"] and done.before.differences:
+            self._print(result, result, options)
+            return result
+        done = repair_aggregates(
+            connection, scope=scope, examples=options["show"], progress=progress
+        )
+        self._print(done.before if not options["json"] else done, done.before, options)
+        if not options["json"] and done.before.differences:
             self.stdout.write(
                 f"repaired: {done.refreshed.hours:,} hours, {done.refreshed.days:,} days, "
                 f"{done.refreshed.months:,} months computed again, {done.refreshed.adjusted:,} "
                 "adjustments of closed months; second look:"
             )
-            self._tell(done.after)
+            self._print_result(done.after)
         return done.after
 
-    def _print(self, answer: Any, found: Verification, given: dict[str, Any]) -> None:
-        if given["json"]:
+    def _print(self, answer: Any, result: Verification, options: dict[str, Any]) -> None:
+        if options["json"]:
             self.stdout.write(msgspec.json.encode(answer).decode())
         else:
-            self._tell(found)
+            self._print_result(result)
 
-    def _tell(self, found: Verification) -> None:
-        for difference in found.examples:
+    def _print_result(self, result: Verification) -> None:
+        for difference in result.examples:
             self.stdout.write(describe_difference(difference))
-        if found.differences > len(found.examples):
-            self.stdout.write(f"and {found.differences - len(found.examples):,} more")
-        relations = ", ".join(f"{name} {count:,}" for name, count in found.by_relation.items())
+        if result.differences > len(result.examples):
+            self.stdout.write(f"and {result.differences - len(result.examples):,} more")
+        relations = ", ".join(f"{name} {count:,}" for name, count in result.by_relation.items())
         self.stdout.write(
-            f"{found.hours:,} hours, {found.days:,} days, {found.months:,} months of devices "
-            f"computed from readings: {found.differences:,} differences"
+            f"{result.hours:,} hours, {result.days:,} days, {result.months:,} months of devices "
+            f"computed from readings: {result.differences:,} differences"
             + (f" ({relations})" if relations else "")
         )
         for count, text in (
-            (found.waiting, "rows wait for the refresh"),
-            (found.refused, "rows depend on refused hours"),
-            (found.skipped_hours, "hours lie before the raw horizon and were skipped"),
-            (found.refused_hours, "hours are refused: late readings before the raw horizon"),
+            (result.waiting, "rows wait for the refresh"),
+            (result.refused, "rows depend on refused hours"),
+            (result.skipped_hours, "hours before the raw horizon were skipped"),
+            (result.refused_hours, "hours are refused: late readings before the raw horizon"),
         ):
             if count:
                 self.stdout.write(f"note: {count:,} {text}")
-        for hour in found.refused_examples:
+        for hour in result.refused_examples:
             self.stdout.write(f"note: refused: {hour}")
 
     def _find_account(self, name: str | None) -> int | None:
@@ -157,7 +164,7 @@ class Command(BaseCommand):
             return None
         account = Account.objects.filter(name=name).first()
         if account is None:
-            self._stop(f"--account {name!r}: there is no account of that name", code=FAILED)
+            self._stop(f"--account {name!r}: there is no account with that name", code=FAILED)
         return account.pk
 
     def _stop(self, text: str, *, code: int) -> NoReturn:

@@ -1,12 +1,12 @@
--- name: touch_days
--- The local days that touched hours lie in, in the zone of the hour's account. In a zone of half
+-- name: find_affected_days
+-- The local days that affected hours lie in, in the zone of the hour's account. In a zone of half
 -- hours one hour can lie in two days. Of devices that were another account's: all days near by, as an
 -- hour may have gone from one account to the other; not before the horizon, where none does and
 -- readings may be gone.
 WITH parts AS (
     SELECT DISTINCT t.device_id, h.account_id, a.time_zone,
         ((t.hour + part.shift) AT TIME ZONE a.time_zone)::date AS day
-    FROM touched_hour t
+    FROM affected_hour t
     JOIN hourly_aggregate h ON h.device_id = t.device_id AND h.hour = t.hour
         AND h.hour BETWEEN %(first)s AND %(last)s
     JOIN account a ON a.id = h.account_id
@@ -21,7 +21,7 @@ WITH parts AS (
     UNION ALL
     SELECT g.device_id, g.account_id, a.time_zone, g.day, true
     FROM (SELECT DISTINCT id FROM moved) AS moved
-    JOIN touched_hour t ON t.device_id = moved.id
+    JOIN affected_hour t ON t.device_id = moved.id
         AND t.hour >= coalesce((SELECT max(dropped_before) FROM raw_horizon), '-infinity')
     JOIN daily_aggregate g ON g.device_id = t.device_id
         AND g.day BETWEEN (t.hour AT TIME ZONE 'UTC')::date - 1 AND (t.hour AT TIME ZONE 'UTC')::date + 1
@@ -31,7 +31,7 @@ WITH parts AS (
         local_day_start(day + 1, time_zone) AS ends_at
     FROM (SELECT DISTINCT day, time_zone FROM found) AS each
 )
-INSERT INTO touched_day (device_id, day, account_id, starts_at, ends_at, is_doubtful)
+INSERT INTO affected_day (device_id, day, account_id, starts_at, ends_at, is_doubtful)
 SELECT f.device_id, f.day, f.account_id, min(d.starts_at), min(d.ends_at), bool_and(f.is_doubtful)
 FROM found f JOIN days d USING (day, time_zone)
 GROUP BY f.device_id, f.day, f.account_id
@@ -45,7 +45,7 @@ INSERT INTO daily_aggregate (device_id, day, account_id, total, reading_sum, min
 SELECT t.device_id, t.day, t.account_id,
     CASE d.measurement WHEN 'delta' THEN s.total WHEN 'cumulative' THEN s.consumption END,
     s.total, s.minimum, s.maximum, s.first, s.last, s.readings_count, s.intervals_seen
-FROM touched_day t
+FROM affected_day t
 JOIN device d ON d.id = t.device_id
 CROSS JOIN LATERAL (
     SELECT sum(p.total) AS total, sum(coalesce(p.consumption, 0)) AS consumption,
@@ -78,9 +78,9 @@ ON CONFLICT (device_id, day, account_id) DO UPDATE SET
     maximum = excluded.maximum, first = excluded.first, last = excluded.last,
     readings_count = excluded.readings_count, intervals_seen = excluded.intervals_seen
 
--- name: forget_empty_days
+-- name: delete_empty_days
 -- Days whose hours all went to another account.
-DELETE FROM daily_aggregate g USING touched_day t
+DELETE FROM daily_aggregate g USING affected_day t
 WHERE t.is_doubtful
   AND g.device_id = t.device_id AND g.day = t.day AND g.account_id = t.account_id
   AND NOT EXISTS (
@@ -91,16 +91,16 @@ WHERE t.is_doubtful
     SELECT FROM day_part p WHERE p.device_id = t.device_id AND p.day = t.day
       AND p.account_id = t.account_id)
 
--- name: touch_months
--- The billing months of touched days.
-INSERT INTO touched_month (device_id, month, account_id)
+-- name: find_affected_months
+-- The billing months of affected days.
+INSERT INTO affected_month (device_id, month, account_id)
 SELECT DISTINCT t.device_id, billing_month(t.day, a.billing_day), t.account_id
-FROM touched_day t
+FROM affected_day t
 JOIN account a ON a.id = t.account_id
 
--- name: touch_account_months
+-- name: find_affected_account_months
 -- Every billing month of the account %(account_id)s and some devices.
-INSERT INTO touched_month (device_id, month, account_id)
+INSERT INTO affected_month (device_id, month, account_id)
 SELECT DISTINCT d.device_id, billing_month(d.day, a.billing_day), d.account_id
 FROM daily_aggregate d
 JOIN account a ON a.id = d.account_id
@@ -115,14 +115,14 @@ WITH summed AS (
         sum(d.reading_sum) AS reading_sum, min(d.minimum) AS minimum, max(d.maximum) AS maximum,
         first(d.first, d.day) AS first_register, last(d.last, d.day) AS last_register,
         sum(d.readings_count) AS readings_count, sum(d.intervals_seen) AS intervals_seen
-    FROM touched_month t
+    FROM affected_month t
     JOIN daily_aggregate d ON d.device_id = t.device_id AND d.account_id = t.account_id
         AND d.day >= t.month AND d.day < next_billing_month(t.month)
     GROUP BY t.device_id, t.month, t.account_id
 ), emptied AS (
     SELECT m.*, EXISTS (SELECT FROM closed_month x
                         WHERE x.account_id = m.account_id AND x.month = m.month) AS is_closed
-    FROM touched_month t
+    FROM affected_month t
     JOIN monthly_total m USING (device_id, month, account_id)
     LEFT JOIN summed s USING (device_id, month, account_id)
     WHERE s.device_id IS NULL
@@ -165,15 +165,15 @@ WITH summed AS (
 )
 SELECT (SELECT count(*) FROM written), (SELECT count(*) FROM adjusted)
 
--- name: forget_days
+-- name: delete_days
 -- Days that were cut by an old calendar. Closed months keep theirs; their calendar cannot change.
 DELETE FROM daily_aggregate d
 WHERE account_id = %(account_id)s AND device_id = ANY(%(device_ids)s)
   AND NOT EXISTS (SELECT FROM closed_month c WHERE c.account_id = d.account_id)
 
--- name: touch_account_hours
+-- name: find_affected_account_hours
 -- Every hour of the account %(account_id)s and some devices, whose days are cut again.
-INSERT INTO touched_hour (device_id, hour, measurement, modulus, has_replacements,
+INSERT INTO affected_hour (device_id, hour, measurement, modulus, has_replacements,
     is_refused)
 SELECT h.device_id, h.hour, d.measurement, d.register_modulus,
     EXISTS (SELECT FROM meter_replacement p WHERE p.device_id = d.id), false
@@ -181,21 +181,21 @@ FROM hourly_aggregate h
 JOIN device d ON d.id = h.device_id
 WHERE h.account_id = %(account_id)s AND h.device_id = ANY(%(device_ids)s)
 
--- name: forget_months
+-- name: delete_months
 -- The same for months.
 DELETE FROM monthly_total m
 WHERE account_id = %(account_id)s AND device_id = ANY(%(device_ids)s)
   AND NOT EXISTS (SELECT FROM closed_month c WHERE c.account_id = m.account_id)
 
--- name: cut_hour
--- The parts of touched days that lie in one UTC hour, %(hour)s to %(end)s, with the border between
+-- name: split_hour
+-- The parts of affected days that lie in one UTC hour, %(hour)s to %(end)s, with the border between
 -- two local days at %(border)s inside it. The steps of the hour are those of hourly_consumption;
 -- each part has the steps that end in it.
-WITH touched AS (
+WITH affected AS (
     SELECT t.device_id, t.day, t.account_id, t.starts_at = %(border)s AS is_after,
         d.register_modulus AS modulus,
         EXISTS (SELECT FROM meter_replacement p WHERE p.device_id = d.id) AS has_replacements
-    FROM touched_day t JOIN device d ON d.id = t.device_id
+    FROM affected_day t JOIN device d ON d.id = t.device_id
     JOIN hourly_aggregate h ON h.device_id = t.device_id AND h.account_id = t.account_id
         AND h.hour = %(hour)s
     WHERE t.starts_at = %(border)s OR t.ends_at = %(border)s
@@ -203,7 +203,7 @@ WITH touched AS (
     SELECT d.device_id, r.time >= %(border)s AS is_after, r.value, r.time, d.modulus,
         coalesce(lag(r.value) OVER by_time, b.last) AS before,
         coalesce(lag(r.time) OVER by_time, b.last_at) AS before_at
-    FROM (SELECT DISTINCT device_id, modulus FROM touched) d
+    FROM (SELECT DISTINCT device_id, modulus FROM affected) d
     JOIN reading r ON r.device_id = d.device_id AND r.time >= %(hour)s AND r.time < %(end)s
     LEFT JOIN LATERAL (
         SELECT c.last, c.last_at FROM hourly_consumption c
@@ -221,5 +221,5 @@ SELECT t.device_id, t.day, min(s.time), t.account_id,
         replaced_between(s.device_id, s.before_at, s.time))) FILTER (WHERE has_replacements), 0),
     sum(s.value), min(s.value), max(s.value), first(s.value, s.time), last(s.value, s.time),
     count(*)
-FROM touched t JOIN steps s USING (device_id, is_after)
+FROM affected t JOIN steps s USING (device_id, is_after)
 GROUP BY t.device_id, t.day, t.account_id, t.is_after

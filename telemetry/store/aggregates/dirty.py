@@ -1,4 +1,4 @@
-"""Notes of what must be computed again: taken inside a step, so that none is lost or done twice."""
+"""Dirty hours and accounts: claimed inside a step, so that none is lost or computed twice."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,24 +11,24 @@ from telemetry.store.db.sql import Queries
 
 
 class Sql(Queries):
-    list_waiting: LiteralString
-    take_notes: LiteralString
+    list_dirty: LiteralString
+    claim_dirty_hours: LiteralString
     refuse_hours: LiteralString
-    take_account_note: LiteralString
+    claim_dirty_account: LiteralString
 
 
-class AccountNote(Struct, frozen=True):
+class DirtyAccount(Struct, frozen=True):
     """An account with a new calendar. `cut_days`: its time zone, not only its billing day.
 
-    `device_ids`: whose turn it is; none: the note is done with. `superfluous`: older notes that
-    went.
+    `device_ids`: the next ones; none: all devices are done. `obsolete`: older rows that were
+    deleted.
     """
 
     id: int
     account_id: int
     cut_days: bool
     device_ids: list[int]
-    superfluous: int
+    obsolete: int
 
 
 @contextmanager
@@ -43,40 +43,41 @@ def begin_step(connection: Connection) -> Iterator[None]:
         yield
 
 
-def list_waiting(
-    connection: Connection, *, notes: int, device_hours: int
-) -> tuple[list[int], bool]:
-    """The oldest notes within both limits, and whether more may wait. Only a refresher removes
-    notes, and there is one."""
-    limits = {"notes": notes, "device_hours": device_hours}
-    row: Any = connection.execute(Sql.list_waiting, limits).fetchone()
+def list_dirty(connection: Connection, *, rows: int, device_hours: int) -> tuple[list[int], bool]:
+    """The oldest rows of `dirty_hour` within both limits, and whether there may be more. Only the
+    refresh deletes them, and only one runs."""
+    limits = {"rows": rows, "device_hours": device_hours}
+    row: Any = connection.execute(Sql.list_dirty, limits).fetchone()
     ids, is_more = row
     return ids, is_more
 
 
-def take_notes(connection: Connection, ids: list[int]) -> int:
-    """Remove notes and hold their device hours in `touched_hour`; how many those are."""
-    touched = connection.execute(Sql.take_notes, {"ids": ids}).rowcount
-    connection.execute("ANALYZE touched_hour")
-    return touched
+def claim_dirty_hours(connection: Connection, ids: list[int]) -> int:
+    """Delete dirty rows, put their device hours into `affected_hour`; returns how many."""
+    affected = connection.execute(Sql.claim_dirty_hours, {"ids": ids}).rowcount
+    connection.execute("ANALYZE affected_hour")
+    return affected
 
 
 def refuse_hours(connection: Connection) -> int:
-    """Move hours before the raw horizon from `touched_hour` to `refused_hour`; how many."""
+    """Move hours before the raw horizon from `affected_hour` to `refused_hour`; how many."""
     return connection.execute(Sql.refuse_hours).rowcount
 
 
-def take_account_note(connection: Connection, *, devices: int) -> AccountNote | None:
-    """The oldest note of an account and its next devices, of which it keeps the last; None when
-    there is none. A note without further devices is removed."""
-    row: Any = connection.execute(Sql.take_account_note, {"devices": devices}).fetchone()
+def claim_dirty_account(connection: Connection, *, devices: int) -> DirtyAccount | None:
+    """The account that has been dirty longest, with its next devices; None when there is none.
+
+    Its row records the last of these devices, and is deleted when none is left.
+    """
+    row: Any = connection.execute(Sql.claim_dirty_account, {"devices": devices}).fetchone()
     if row is None:
         return None
-    note = AccountNote(*row)
-    if note.device_ids:
+    account = DirtyAccount(*row)
+    if account.device_ids:
         connection.execute(
-            "UPDATE dirty_account SET cut_to = %s WHERE id = %s", [note.device_ids[-1], note.id]
+            "UPDATE dirty_account SET cut_to = %s WHERE id = %s",
+            [account.device_ids[-1], account.id],
         )
     else:
-        connection.execute("DELETE FROM dirty_account WHERE id = %s", [note.id])
-    return note
+        connection.execute("DELETE FROM dirty_account WHERE id = %s", [account.id])
+    return account

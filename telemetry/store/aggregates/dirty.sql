@@ -1,38 +1,38 @@
--- name: list_waiting
--- The oldest notes, %(notes)s at most, and no more than come to %(device_hours)s device hours (one
--- note at least); and whether more may wait.
+-- name: list_dirty
+-- The oldest rows, at most %(rows)s, and no more than come to %(device_hours)s device hours (one
+-- row at least); and whether there may be more.
 WITH oldest AS (
-    SELECT id, hour, device_ids FROM dirty_hour ORDER BY hour, id LIMIT %(notes)s
+    SELECT id, hour, device_ids FROM dirty_hour ORDER BY hour, id LIMIT %(rows)s
 ), counted AS (
     SELECT id, sum(cardinality(device_ids)) OVER (ORDER BY hour, id) - cardinality(device_ids)
         AS device_hours_before
     FROM oldest
 )
 SELECT coalesce(array_agg(id) FILTER (WHERE device_hours_before < %(device_hours)s), '{}'),
-    count(*) = %(notes)s OR coalesce(bool_or(device_hours_before >= %(device_hours)s), false)
+    count(*) = %(rows)s OR coalesce(bool_or(device_hours_before >= %(device_hours)s), false)
 FROM counted
 
--- name: take_notes
--- Take notes: which hours of which devices, and whether they are refused.
-WITH taken AS (
+-- name: claim_dirty_hours
+-- Claim dirty hours: which hours of which devices, and whether they are refused.
+WITH claimed AS (
     DELETE FROM dirty_hour WHERE id = ANY(%(ids)s) RETURNING hour, device_ids
-), touched AS (
-    SELECT DISTINCT hour, unnest(device_ids) AS device_id FROM taken
+), affected AS (
+    SELECT DISTINCT hour, unnest(device_ids) AS device_id FROM claimed
 )
-INSERT INTO touched_hour (device_id, hour, measurement, modulus, has_replacements,
+INSERT INTO affected_hour (device_id, hour, measurement, modulus, has_replacements,
     is_refused)
 SELECT t.device_id, t.hour, d.measurement, d.register_modulus,
     EXISTS (SELECT FROM meter_replacement p WHERE p.device_id = d.id),
     is_hour_dropped(t.hour, a.time_zone,
         (SELECT coalesce(max(dropped_before), '-infinity') FROM raw_horizon))
-FROM touched t
+FROM affected t
 JOIN device d ON d.id = t.device_id
 JOIN account a ON a.id = d.account_id
 
 -- name: refuse_hours
--- Late readings whose neighbours were dropped change no aggregate; the note says so.
+-- Late readings whose neighbours were dropped change no aggregate; they are recorded.
 WITH refused AS (
-    DELETE FROM touched_hour WHERE is_refused RETURNING device_id, hour
+    DELETE FROM affected_hour WHERE is_refused RETURNING device_id, hour
 )
 INSERT INTO refused_hour (device_id, hour, dropped_before)
 SELECT device_id, hour, dropped_before FROM refused CROSS JOIN raw_horizon
@@ -40,25 +40,25 @@ ORDER BY device_id, hour
 ON CONFLICT (device_id, hour) DO UPDATE
     SET noted_at = now(), dropped_before = excluded.dropped_before
 
--- name: take_account_note
--- The oldest note of an account whose calendar changed, and its next devices: those that it has, and
--- those that it had. A newer note of the account that asks for as much makes an older one superfluous.
-WITH superfluous AS (
+-- name: claim_dirty_account
+-- The oldest account whose calendar changed, and its next devices: those that it has, and those that
+-- it had. A newer row of the account that covers as much makes an older one obsolete.
+WITH obsolete AS (
     DELETE FROM dirty_account o
     WHERE EXISTS (SELECT FROM dirty_account n
                   WHERE n.account_id = o.account_id AND n.id > o.id AND n.cut_days >= o.cut_days)
     RETURNING id
-), note AS (
+), oldest AS (
     SELECT id, account_id, cut_days, cut_to FROM dirty_account
-    WHERE id NOT IN (SELECT id FROM superfluous)
+    WHERE id NOT IN (SELECT id FROM obsolete)
     ORDER BY id LIMIT 1
 )
 SELECT id, account_id, cut_days, ARRAY(
     SELECT device_id FROM (
-        SELECT d.id AS device_id FROM device d WHERE d.account_id = note.account_id
+        SELECT d.id AS device_id FROM device d WHERE d.account_id = oldest.account_id
         UNION
-        SELECT m.device_id FROM monthly_total m WHERE m.account_id = note.account_id
+        SELECT m.device_id FROM monthly_total m WHERE m.account_id = oldest.account_id
     ) known
-    WHERE device_id > note.cut_to ORDER BY device_id LIMIT %(devices)s
-), (SELECT count(*) FROM superfluous)
-FROM note
+    WHERE device_id > oldest.cut_to ORDER BY device_id LIMIT %(devices)s
+), (SELECT count(*) FROM obsolete)
+FROM oldest

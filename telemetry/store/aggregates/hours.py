@@ -7,43 +7,45 @@ a plan kept for all days would open every chunk.
 from datetime import datetime, timedelta
 from typing import Any, LiteralString
 
-from telemetry.store.aggregates.throttle import Pace
+from telemetry.store.aggregates.throttle import Throttle
 from telemetry.store.db.connection import Connection
 from telemetry.store.db.sql import Queries
 
 
 class Sql(Queries):
-    noted_hours: LiteralString
+    list_dirty_hours: LiteralString
     refresh_hourly: LiteralString
     refresh_registers: LiteralString
-    touch_next_hours: LiteralString
-    settle_consumption: LiteralString
+    find_affected_next_hours: LiteralString
+    add_steps: LiteralString
 
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 
 
-def refresh_community(connection: Connection, notes: list[int]) -> None:
-    """Refresh the continuous aggregate over each run of neighbouring noted hours.
+def refresh_community(connection: Connection, dirty_ids: list[int]) -> None:
+    """Refresh the continuous aggregate over each run of neighbouring dirty hours.
 
     Outside a transaction (pitfall T1), and never over hours that were dropped: they would go.
     """
-    rows: Any = connection.execute(Sql.noted_hours, {"ids": notes}).fetchall()
+    rows: Any = connection.execute(Sql.list_dirty_hours, {"ids": dirty_ids}).fetchall()
     for run in _find_runs([hour for (hour,) in rows]):
         connection.execute("CALL refresh_continuous_aggregate('hourly_aggregate', %s, %s)", run)
 
 
 def force_community(connection: Connection, hours: list[datetime]) -> None:
-    """Make hours (sorted) of the continuous aggregate anew though no reading of them changed."""
+    """Recompute hours (sorted) of the continuous aggregate though no reading of them changed."""
     for run in _find_runs(hours):
         connection.execute(
             "CALL refresh_continuous_aggregate('hourly_aggregate', %s, %s, force => true)", run
         )
 
 
-def refresh_hours(connection: Connection, *, edition: str, pace: Pace | None = None) -> None:
-    """Compute the touched hours again, where no continuous aggregate does, and the consumption of
+def refresh_hours(
+    connection: Connection, *, edition: str, throttle: Throttle | None = None
+) -> None:
+    """Compute the affected hours, where no continuous aggregate does, and the consumption of
     cumulative devices in them and in the hours after.
 
     Day by day: what an hour's devices read is in memory when their registers are read.
@@ -51,18 +53,18 @@ def refresh_hours(connection: Connection, *, edition: str, pace: Pace | None = N
     registers = list_utc_days(connection, only_registers=True)
     for start in list_utc_days(connection, only_registers=edition == "community"):
         if edition == "apache":
-            _compute_day(connection, Sql.refresh_hourly, start=start, pace=pace)
+            _compute_day(connection, Sql.refresh_hourly, start=start, throttle=throttle)
         if start in registers:
-            _compute_day(connection, Sql.refresh_registers, start=start, pace=pace)
+            _compute_day(connection, Sql.refresh_registers, start=start, throttle=throttle)
     if registers:
-        connection.execute(Sql.touch_next_hours)
-        connection.execute(Sql.settle_consumption)
+        connection.execute(Sql.find_affected_next_hours)
+        connection.execute(Sql.add_steps)
 
 
 def list_utc_days(connection: Connection, *, only_registers: bool) -> list[datetime]:
-    """The first instants of the UTC days that touched hours lie in."""
+    """The first instants of the UTC days that affected hours lie in."""
     rows: Any = connection.execute(
-        "SELECT DISTINCT date_trunc('day', hour, 'UTC') FROM touched_hour "
+        "SELECT DISTINCT date_trunc('day', hour, 'UTC') FROM affected_hour "
         "WHERE measurement = 'cumulative' OR NOT %s ORDER BY 1",
         [only_registers],
     ).fetchall()
@@ -84,23 +86,23 @@ def _find_runs(hours: list[datetime]) -> list[list[datetime]]:
 
 
 def _compute_day(
-    connection: Connection, statement: LiteralString, *, start: datetime, pace: Pace | None
+    connection: Connection, statement: LiteralString, *, start: datetime, throttle: Throttle | None
 ) -> None:
-    """All touched hours of the day at once, but the hour that is going on at its pace."""
+    """All affected hours of the day at once, but the current hour in pieces."""
     end = start + DAY
-    if pace is None or not start <= pace.hour < end:
+    if throttle is None or not start <= throttle.hour < end:
         _compute(connection, statement, start=start, end=end)
         return
-    if start < pace.hour:
-        _compute(connection, statement, start=start, end=pace.hour)
-    after = pace.hour + HOUR
+    if start < throttle.hour:
+        _compute(connection, statement, start=start, end=throttle.hour)
+    after = throttle.hour + HOUR
     if after < end:
         _compute(connection, statement, start=after, end=end)
     rows: Any = connection.execute(
-        "SELECT device_id FROM touched_hour WHERE hour = %s ORDER BY device_id", [pace.hour]
+        "SELECT device_id FROM affected_hour WHERE hour = %s ORDER BY device_id", [throttle.hour]
     ).fetchall()
-    for piece in pace.split([device_id for (device_id,) in rows]):
-        _compute(connection, statement, start=pace.hour, end=after, devices=piece)
+    for piece in throttle.split([device_id for (device_id,) in rows]):
+        _compute(connection, statement, start=throttle.hour, end=after, devices=piece)
 
 
 def _compute(
@@ -111,5 +113,5 @@ def _compute(
     end: datetime,
     devices: list[int] | None = None,
 ) -> None:
-    given = {"start": start, "end": end, "devices": devices}
-    connection.execute(statement, given, prepare=False)
+    bounds = {"start": start, "end": end, "devices": devices}
+    connection.execute(statement, bounds, prepare=False)

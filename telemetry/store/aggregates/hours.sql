@@ -1,5 +1,5 @@
--- name: noted_hours
--- The hours of notes that are not refused for all of their devices.
+-- name: list_dirty_hours
+-- The hours of dirty rows that are not refused for all of their devices.
 SELECT DISTINCT t.hour
 FROM (SELECT DISTINCT hour, unnest(device_ids) AS device_id
       FROM dirty_hour WHERE id = ANY(%(ids)s)) t
@@ -10,7 +10,7 @@ WHERE NOT is_hour_dropped(t.hour, a.time_zone,
 ORDER BY 1
 
 -- name: refresh_hourly
--- Compute the touched hours of one UTC day, or of some of its hours and devices, again (Apache
+-- Compute the affected hours of one UTC day, or of some of its hours and devices, again (Apache
 -- edition). The bounds are constants, so that only their chunk is planned and opened; the devices of
 -- an hour are read together, as their readings lie together. An hour is the account's that its first
 -- received reading names: what comes late never takes it away.
@@ -20,7 +20,7 @@ SELECT h.device_id, t.hour, h.account_id, h.total, h.total / h.readings_count, h
     h.first, h.last, h.readings_count
 FROM (
     SELECT hour, array_agg(device_id) AS device_ids
-    FROM touched_hour
+    FROM affected_hour
     WHERE hour >= %(start)s AND hour < %(end)s
       AND (%(devices)s::bigint[] IS NULL OR device_id = ANY(%(devices)s::bigint[]))
     GROUP BY hour
@@ -41,8 +41,8 @@ ON CONFLICT (device_id, hour) DO UPDATE SET
     last = excluded.last, readings_count = excluded.readings_count
 
 -- name: refresh_registers
--- Cumulative devices: what was consumed between the readings of each touched hour of one UTC day,
--- and the hour's two ends. settle_consumption adds the step from the hour before. Read as in
+-- Cumulative devices: what was consumed between the readings of each affected hour of one UTC day,
+-- and the hour's two ends. add_steps adds the step from the hour before. Read as in
 -- refresh_hourly.
 INSERT INTO hourly_consumption (device_id, hour, account_id, consumption, within, first, first_at,
     last, last_at)
@@ -54,7 +54,7 @@ SELECT s.device_id, s.hour, first(s.account_id, s.received_at), 0,
     first(s.value, s.time), min(s.time), last(s.value, s.time), max(s.time)
 FROM (
     SELECT hour, array_agg(device_id) AS device_ids
-    FROM touched_hour
+    FROM affected_hour
     WHERE measurement = 'cumulative' AND hour >= %(start)s AND hour < %(end)s
       AND (%(devices)s::bigint[] IS NULL OR device_id = ANY(%(devices)s::bigint[]))
     GROUP BY hour
@@ -68,20 +68,20 @@ CROSS JOIN LATERAL (
       AND r.time >= %(start)s AND r.time < %(end)s
     WINDOW by_time AS (PARTITION BY r.device_id ORDER BY r.time)
 ) s
-JOIN touched_hour t ON t.device_id = s.device_id AND t.hour = s.hour
+JOIN affected_hour t ON t.device_id = s.device_id AND t.hour = s.hour
 GROUP BY s.device_id, s.hour
 ON CONFLICT (device_id, hour) DO UPDATE SET
     account_id = excluded.account_id, within = excluded.within, first = excluded.first,
     first_at = excluded.first_at, last = excluded.last, last_at = excluded.last_at
 
--- name: touch_next_hours
+-- name: find_affected_next_hours
 -- The step into an hour belongs to the hour of its later reading: the next hour that has readings
--- changes with the one before it. Hours that wait in notes are not seen here; when their turn comes,
--- they touch the hour after them.
-INSERT INTO touched_hour (device_id, hour, measurement, modulus, has_replacements,
+-- changes with the one before it. Hours that are still dirty are not seen here; when they are
+-- refreshed, they affect the hour after them.
+INSERT INTO affected_hour (device_id, hour, measurement, modulus, has_replacements,
     is_refused)
 SELECT DISTINCT t.device_id, after.hour, t.measurement, t.modulus, t.has_replacements, false
-FROM touched_hour t
+FROM affected_hour t
 CROSS JOIN LATERAL (
     SELECT c.hour FROM hourly_consumption c
     WHERE c.device_id = t.device_id AND c.hour > t.hour
@@ -90,13 +90,13 @@ CROSS JOIN LATERAL (
 WHERE t.measurement = 'cumulative'
 ON CONFLICT DO NOTHING
 
--- name: settle_consumption
--- The consumption of touched hours: the step from the last reading before, and what lies within.
+-- name: add_steps
+-- The consumption of affected hours: the step from the last reading before, and what lies within.
 UPDATE hourly_consumption c
 SET consumption = c.within + register_increment(t.modulus, before.last, c.first,
     CASE WHEN t.has_replacements
         THEN replaced_between(c.device_id, before.last_at, c.first_at) END)
-FROM touched_hour t
+FROM affected_hour t
 LEFT JOIN LATERAL (
     SELECT b.last, b.last_at FROM hourly_consumption b
     WHERE b.device_id = t.device_id AND b.hour < t.hour

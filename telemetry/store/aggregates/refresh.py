@@ -8,16 +8,16 @@ from typing import LiteralString
 
 from msgspec import Struct
 
-from telemetry.store.aggregates.days_months import forget_calendars, refresh_days, refresh_months
+from telemetry.store.aggregates.days_months import delete_old_calendar, refresh_days, refresh_months
 from telemetry.store.aggregates.dirty import (
     begin_step,
-    list_waiting,
+    claim_dirty_account,
+    claim_dirty_hours,
+    list_dirty,
     refuse_hours,
-    take_account_note,
-    take_notes,
 )
 from telemetry.store.aggregates.hours import refresh_community, refresh_hours
-from telemetry.store.aggregates.throttle import Pace
+from telemetry.store.aggregates.throttle import Throttle
 from telemetry.store.db.connection import Connection
 from telemetry.store.db.edition import read_edition
 from telemetry.store.db.locks import Lock, hold_lock
@@ -28,14 +28,15 @@ class Sql(Queries):
     refresh_tables: LiteralString
 
 
-NOTES_A_STEP = 5_000
+DIRTY_ROWS_A_STEP = 5_000
 DEVICE_HOURS_A_STEP = 1_000_000
-DEVICES_A_RECUT = 25  # their hours of five years are as many
+DEVICES_A_STEP = 25  # their hours of five years are about as many
 
 
 class Refreshed(Struct):
-    """What one refresh did: notes taken, and device hours, days and months computed again; device
-    hours refused because their raw readings were dropped; adjustments of closed months."""
+    """What one refresh did: dirty rows claimed (`notes`); device hours, days and months computed
+    again; device hours refused because their raw readings were dropped; adjustments of closed
+    months."""
 
     edition: str
     notes: int = 0
@@ -54,11 +55,11 @@ def refresh_aggregates(
     connection: Connection,
     *,
     progress: Callable[[int], None] | None = None,
-    pace: Pace | None = None,
+    throttle: Throttle | None = None,
 ) -> Refreshed:
-    """Compute everything again that is noted as changed. Outside a transaction (pitfall T1).
+    """Compute everything that is dirty. Outside a transaction (pitfall T1).
 
-    With `pace` the hour that is going on is read in pieces, with rests.
+    With a `throttle` the current hour is read in pieces, with pauses.
 
     Raises `RefreshBusyError` or `psycopg.Error`; repeating it is safe.
     """
@@ -66,26 +67,28 @@ def refresh_aggregates(
         with connection.cursor() as cursor:
             done = Refreshed(read_edition(cursor))
         connection.execute(Sql.refresh_tables)
-        while _recut_accounts(connection, done) or _refresh_hours(connection, done, pace):
+        while _refresh_accounts(connection, done) or _refresh_hours(connection, done, throttle):
             if progress is not None:
                 progress(done.notes)
         return done
 
 
-def _refresh_hours(connection: Connection, done: Refreshed, pace: Pace | None) -> bool:
-    """One step over changed hours; whether more notes wait."""
-    notes, is_more = list_waiting(connection, notes=NOTES_A_STEP, device_hours=DEVICE_HOURS_A_STEP)
-    if not notes:
+def _refresh_hours(connection: Connection, done: Refreshed, throttle: Throttle | None) -> bool:
+    """One step over changed hours; whether more hours are dirty."""
+    dirty_ids, is_more = list_dirty(
+        connection, rows=DIRTY_ROWS_A_STEP, device_hours=DEVICE_HOURS_A_STEP
+    )
+    if not dirty_ids:
         return False
     if done.edition == "community":
-        refresh_community(connection, notes)
+        refresh_community(connection, dirty_ids)
     with begin_step(connection):
-        touched = take_notes(connection, notes)
+        affected = claim_dirty_hours(connection, dirty_ids)
         refused = refuse_hours(connection)
-        refresh_hours(connection, edition=done.edition, pace=pace)
+        refresh_hours(connection, edition=done.edition, throttle=throttle)
         days, months, adjusted = refresh_days(connection), *refresh_months(connection)
-    done.notes += len(notes)
-    done.hours += touched - refused
+    done.notes += len(dirty_ids)
+    done.hours += affected - refused
     done.refused += refused
     done.days += days
     done.months += months
@@ -93,17 +96,17 @@ def _refresh_hours(connection: Connection, done: Refreshed, pace: Pace | None) -
     return is_more
 
 
-def _recut_accounts(connection: Connection, done: Refreshed) -> bool:
-    """Cut days and months of some devices of an account whose calendar changed; whether there was
-    one. Until its note is done with, the account has days of both calendars."""
+def _refresh_accounts(connection: Connection, done: Refreshed) -> bool:
+    """Compute days and months of some devices of an account whose calendar changed; whether there
+    was one. Until all its devices are done, the account has days of both calendars."""
     with begin_step(connection):
-        note = take_account_note(connection, devices=DEVICES_A_RECUT)
-        if note is None:
+        dirty = claim_dirty_account(connection, devices=DEVICES_A_STEP)
+        if dirty is None:
             return False
-        forget_calendars(connection, note)
-        days = refresh_days(connection) if note.cut_days else 0
-        months, adjusted = refresh_months(connection, note=note)
-    done.notes += note.superfluous + (not note.device_ids)
+        delete_old_calendar(connection, dirty)
+        days = refresh_days(connection) if dirty.cut_days else 0
+        months, adjusted = refresh_months(connection, dirty=dirty)
+    done.notes += dirty.obsolete + (not dirty.device_ids)
     done.days += days
     done.months += months
     done.adjusted += adjusted

@@ -1,6 +1,6 @@
 -- name: refresh_tables
--- What a step of the refresh is about, for this session and transaction alone.
-CREATE TEMPORARY TABLE IF NOT EXISTS touched_hour (
+-- What one step of the refresh changes; only for this session and transaction.
+CREATE TEMPORARY TABLE IF NOT EXISTS affected_hour (
     device_id bigint NOT NULL,
     hour timestamptz NOT NULL,
     measurement text NOT NULL,
@@ -9,7 +9,7 @@ CREATE TEMPORARY TABLE IF NOT EXISTS touched_hour (
     is_refused boolean NOT NULL,
     PRIMARY KEY (device_id, hour)
 ) ON COMMIT DELETE ROWS;
-CREATE TEMPORARY TABLE IF NOT EXISTS touched_day (
+CREATE TEMPORARY TABLE IF NOT EXISTS affected_day (
     device_id bigint NOT NULL,
     day date NOT NULL,
     account_id bigint NOT NULL,
@@ -18,7 +18,7 @@ CREATE TEMPORARY TABLE IF NOT EXISTS touched_day (
     is_doubtful boolean NOT NULL,  -- it may have no hours any more
     PRIMARY KEY (device_id, day, account_id)
 ) ON COMMIT DELETE ROWS;
--- The ends of touched days that begin or end inside a UTC hour.
+-- The ends of affected days that begin or end inside a UTC hour.
 CREATE TEMPORARY TABLE IF NOT EXISTS day_part (
     device_id bigint NOT NULL,
     day date NOT NULL,
@@ -32,7 +32,7 @@ CREATE TEMPORARY TABLE IF NOT EXISTS day_part (
     last numeric NOT NULL,
     readings_count bigint NOT NULL
 ) ON COMMIT DELETE ROWS;
-CREATE TEMPORARY TABLE IF NOT EXISTS touched_month (
+CREATE TEMPORARY TABLE IF NOT EXISTS affected_month (
     device_id bigint NOT NULL,
     month date NOT NULL,
     account_id bigint NOT NULL,

@@ -1,9 +1,9 @@
 -- name: watch_devices
 -- Bring the cursors in line with the fleet, and end the alarms that no reading can close any more: at
 -- one instant, so that an open alarm always has the limit and the account of its device's cursor.
--- Devices that are judged from now on, or with other limits or in another account than before, begin
--- with their newest reading: it decides at once, and what was before it is not judged anew.
--- Answers how many alarms ended, and which devices are to be judged: all, or those that begin and those
+-- Devices that are evaluated from now on, or with other limits or in another account than before, begin
+-- with their newest reading: it decides at once, and what was before it is not evaluated again.
+-- Answers how many alarms ended, and which devices must be evaluated: all, or those that begin and those
 -- whose gateway was seen lately.
 WITH watched AS MATERIALIZED (
     SELECT d.id, d.account_id, d.alarm_low AS low, d.alarm_high AS high, g.last_seen
@@ -55,12 +55,12 @@ SELECT (SELECT count(*) FROM ended), (
     ) AS due
 )
 
--- name: judge_alarms
--- Judge the readings of some devices since the last judged one, in the order of time, up to `until`.
+-- name: evaluate_alarms
+-- Evaluate the readings of some devices since the last evaluated one, in the order of time, up to `until`.
 -- What the readings come to is what telemetry/core/alarms.py says; a property test holds the two together.
 -- Limits and lists of devices keep every plan to indexes: in a storm of alarms statistics are behind.
 WITH fresh AS MATERIALIZED (
-    -- One look along the index for each device. Most are within their limits: that ends it.
+    -- One index scan for each device. Most are within their limits: that ends it.
     SELECT c.device_id, c.account_id, c.low, c.high, c.judged_until, r.*
     FROM alarm_cursor c
     CROSS JOIN LATERAL (
@@ -86,7 +86,7 @@ WITH fresh AS MATERIALIZED (
         LIMIT 1
     ) AS a ON true
     WHERE k.is_crossed OR (a.id IS NOT NULL AND k.limit_value IS NOT NULL)
-), judged AS (
+), evaluated AS (
     SELECT s.*, r.time, r.value,
         CASE s.kind WHEN 'low' THEN r.value < s.limit_value ELSE r.value > s.limit_value END
             AS is_beyond
@@ -101,7 +101,7 @@ WITH fresh AS MATERIALIZED (
 ), turned AS (
     SELECT *, is_beyond <> lag(is_beyond, 1, open_id IS NOT NULL)
         OVER (PARTITION BY device_id, kind ORDER BY time) AS is_turn
-    FROM judged
+    FROM evaluated
 ), numbered AS (
     SELECT *, count(*) FILTER (WHERE is_turn) OVER (PARTITION BY device_id, kind ORDER BY time) AS run
     FROM turned
@@ -141,7 +141,7 @@ WITH fresh AS MATERIALIZED (
     FROM fresh f
     WHERE c.device_id = ANY(%(device_ids)s) AND c.device_id = f.device_id
 )
-SELECT (SELECT count(*) FROM fresh) AS judged,
+SELECT (SELECT count(*) FROM fresh) AS evaluated,
     (SELECT count(*) FROM fresh WHERE number = %(readings)s) AS behind,
     (SELECT count(*) FROM opened) AS opened,
     (SELECT number FROM closed) + (SELECT count(closed_at) FROM opened) AS closed

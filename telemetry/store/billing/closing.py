@@ -29,7 +29,7 @@ class MonthError(ValueError):
 def close_month(
     account_id: int, *, month: date, user_id: int | None, note: str = "", now: datetime
 ) -> int:
-    """Close a month that is over; how many devices' totals were kept. Raises `MonthError`."""
+    """Close a month that is over; how many devices' totals were recorded. Raises `MonthError`."""
     with connection.cursor() as cursor:
         cursor.execute("LOCK TABLE closed_month IN ROW EXCLUSIVE MODE")
         _check_closing(cursor, account_id, month=month, now=now)
@@ -98,13 +98,13 @@ def _check_closing(cursor: Any, account_id: int, *, month: date, now: datetime) 
 
 def _wait_of_moved(cursor: Any, account_id: int, *, since: datetime, until: datetime) -> bool:
     """Whether readings of devices that moved away may wait: only they themselves tell."""
-    given = {
+    parameters = {
         "account_id": account_id,
         "since": since.replace(minute=0, second=0),  # the note of an hour that two months share
         "until": until,
         "most": DEVICE_HOURS_LOOKED_INTO,
     }
-    cursor.execute(Sql.waits_of_moved, given)
+    cursor.execute(Sql.waits_of_moved, parameters)
     row: tuple[bool] = cursor.fetchone()
     return row[0]
 

@@ -1,4 +1,4 @@
-"""Consumption by billing month for reports: one question for page, files and letters alike.
+"""Consumption by billing month for reports: one query for page, files and e-mails.
 
 Nothing of another account; bounded months; rows stream from the server. Figures are those of
 `monthly_consumption` (aggregates/README.md), summed over the devices of a group, units apart.
@@ -94,20 +94,20 @@ FROM ({}) AS rows GROUP BY unit ORDER BY unit
 
 def read_page(question: ReportQuestion, *, offset: int, limit: int) -> list[ReportRow]:
     """Some rows, by month and label. Raises `PeriodError`."""
-    given = _bind(question)
+    parameters = _bind(question)
     with connection.cursor() as cursor:
         cursor.execute(
             Sql.report_months + _ORDER + " LIMIT %(limit)s OFFSET %(offset)s",
-            {**given, "limit": limit, "offset": offset},
+            {**parameters, "limit": limit, "offset": offset},
         )
         return [ReportRow(*row) for row in cursor.fetchall()]
 
 
 def read_sums(question: ReportQuestion) -> list[ReportSum]:
     """The whole report by unit. Raises `PeriodError`."""
-    given = _bind(question)
+    parameters = _bind(question)
     with connection.cursor() as cursor:
-        cursor.execute(_SUMS.format(Sql.report_months), given)
+        cursor.execute(_SUMS.format(Sql.report_months), parameters)
         return [ReportSum(*row) for row in cursor.fetchall()]
 
 
@@ -129,9 +129,9 @@ def sum_rows(rows: Iterable[ReportRow]) -> list[ReportSum]:
 
 def stream_rows(question: ReportQuestion) -> Iterator[ReportRow]:
     """Every row, some at a time from one snapshot. Raises `PeriodError` at the first."""
-    given = _bind(question)
+    parameters = _bind(question)
     with transaction.atomic(), connection.chunked_cursor() as cursor:
-        cursor.execute(Sql.report_months + _ORDER, given)
+        cursor.execute(Sql.report_months + _ORDER, parameters)
         while rows := cursor.fetchmany(CHUNK):
             yield from (ReportRow(*row) for row in rows)
 

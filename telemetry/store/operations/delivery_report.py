@@ -29,7 +29,7 @@ class Readings(Struct):
 
 
 class DeliveryReport(Struct):
-    """The books of the whole system. Plain names are messages.
+    """The totals of the whole system. Plain names are messages.
 
     `broker_dropped`: what the broker, by its own count, acknowledged and dropped because the queue
     of a client was full. It never reached a bridge, so it is no part of `received`.
@@ -58,7 +58,7 @@ class DeliveryReport(Struct):
 def read_report(
     connection: Connection, queue: BatchQueue, *, count_rows: bool = False
 ) -> DeliveryReport:
-    """Take both books, the queue's first. Raises `psycopg.Error` or `redis.RedisError`.
+    """Read both sides, the queue's first. Raises `psycopg.Error` or `redis.RedisError`.
 
     `count_rows` also counts the rows of the hypertable, which takes long when there are many.
     """

@@ -1,5 +1,5 @@
 -- name: report
--- The database's books in one snapshot. %(seq)s: the newest batch that the queue's snapshot knew;
+-- The database's totals in one snapshot. %(seq)s: the newest batch that the queue's snapshot knew;
 -- what came later is left out of the sums that are held against the queue.
 WITH ledger AS (
     SELECT seq, messages, messages_stored, messages_duplicate, messages_rejected, readings,

@@ -27,7 +27,7 @@ class ImportBooks(Struct, frozen=True):
 
 
 def read_import(connection: Connection, prefix: str) -> ImportBooks:
-    """The books of the batches whose ids begin with `prefix`. Raises `psycopg.Error`."""
+    """The totals of the batches whose ids begin with `prefix`. Raises `psycopg.Error`."""
     row: Any = connection.execute(Sql.import_books, {"prefix": prefix}).fetchone()
     reasons: Any = connection.execute(Sql.import_reasons, {"prefix": prefix}).fetchall()
     return ImportBooks(row[0], Counts(*row[1:10]), dict(reasons), row[10])

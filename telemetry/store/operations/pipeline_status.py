@@ -1,4 +1,4 @@
-"""How the pipeline is: bridges, pools, beat, queues, and what is wrong in words."""
+"""The state of the pipeline: bridges, pools, beat, queues, and its problems as text."""
 
 import json
 import time
@@ -22,7 +22,7 @@ from telemetry.queue.tasks import count_unacked, count_waiting
 DROP_ALARM_S = 86_400.0
 REDIS_FULL_PERCENT = 100.0  # of maxmemory: from there on it refuses writes
 NEEDED_TASKS = {REQUEUE_TASK: "a batch whose task was lost is never stored"}
-"""What the books depend on, and how."""
+"""The tasks that correct totals depend on, and how."""
 
 
 class QueueDepth(Struct):
@@ -144,7 +144,7 @@ def read_status(
         else:
             status.problems += find_overdue(status.tasks, grace_s=options.task_grace_s)
             status.problems += find_differences(status.tasks)
-            _judge_disabled(status, status.tasks)
+            _check_disabled(status, status.tasks)
     status.healthy = not status.problems
     return status
 
@@ -214,7 +214,7 @@ def find_differences(tasks: list[TaskAge]) -> list[str]:
     ] + [f"task {task.name}: {problem}" for task in tasks for problem in task.problems]
 
 
-def _judge_disabled(status: PipelineStatus, tasks: list[TaskAge]) -> None:
+def _check_disabled(status: PipelineStatus, tasks: list[TaskAge]) -> None:
     """Tasks that were switched off: whoever did so may forget it."""
     for task in tasks:
         if task.is_disabled and task.name in NEEDED_TASKS:

@@ -44,7 +44,7 @@ def read_task_ages() -> list[TaskAge]:
 def _find_idle(
     run: TaskRun, now: datetime, *, is_disabled: bool = False, has_schedule: bool = True
 ) -> TaskAge:
-    """What it found stands; nobody waits for its next run."""
+    """Its last findings count until the next run."""
     return TaskAge(
         run.name,
         _count_age_s(run, now),

@@ -1,4 +1,4 @@
-"""Hold Python's time zone data against the database's: pages cut days with the one, books with the
+"""Compare Python's time zone data with the database's: pages use the one, aggregates the
 other, and both change several times a year."""
 
 from bisect import bisect
@@ -24,7 +24,7 @@ DAY_S = 86_400
 MINUTE_S = 60
 WHAT_TO_DO = (
     "bring the older data up to date (the database server's package tzdata, or tzdata in "
-    "requirements and an installation), start both anew, and run manage.py verify_aggregates "
+    "requirements and an installation), restart both, and run manage.py verify_aggregates "
     "--repair"
 )
 
@@ -53,8 +53,8 @@ def compare_zones(connection: Connection, *, now: datetime) -> list[ZoneDifferen
         "SELECT DISTINCT time_zone FROM account ORDER BY time_zone"
     ).fetchall()
     since, until = int((now - PAST).timestamp()), int((now + COMING).timestamp())
-    found = (_compare(connection, name, since=since, until=until) for (name,) in rows)
-    return [difference for difference in found if difference is not None]
+    differences = (_compare(connection, name, since=since, until=until) for (name,) in rows)
+    return [difference for difference in differences if difference is not None]
 
 
 def _compare(connection: Connection, name: str, *, since: int, until: int) -> ZoneDifference | None:
@@ -82,8 +82,8 @@ def _list_changes(zone: ZoneInfo, days: range) -> list[int]:
         before = _offset_s(zone, low)
         if _offset_s(zone, high) == before:
             continue
-        place = bisect(range(low, high), 0, key=lambda at: int(_offset_s(zone, at) != before))
-        changes += [low + place - 1, low + place]
+        position = bisect(range(low, high), 0, key=lambda at: int(_offset_s(zone, at) != before))
+        changes += [low + position - 1, low + position]
     return changes
 
 
@@ -91,12 +91,12 @@ def _find_first(
     connection: Connection, zone: ZoneInfo, instants: list[int]
 ) -> tuple[int, int] | None:
     """The first instant at which the offsets differ, with the database's."""
-    given = {
+    parameters = {
         "zone": zone.key,
         "instants": instants,
         "offsets": [_offset_s(zone, at) for at in instants],
     }
-    row: Any = connection.execute(Sql.zone_offset_differs, given).fetchone()
+    row: Any = connection.execute(Sql.zone_offset_differs, parameters).fetchone()
     return row and (row[0], row[1])
 
 

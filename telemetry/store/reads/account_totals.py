@@ -89,8 +89,8 @@ def compare_devices(
     devices = sorted(set(device_ids))
     if len(devices) > MOST_DEVICES:
         raise PeriodError(f"device_ids: {len(devices)} devices: expected at most {MOST_DEVICES}")
-    given = {"account": account_id, "devices": devices, "first": first, "until": until}
-    return [DevicePeriod(*row) for row in fetch_rows(Sql.compare_devices, given)]
+    parameters = {"account": account_id, "devices": devices, "first": first, "until": until}
+    return [DevicePeriod(*row) for row in fetch_rows(Sql.compare_devices, parameters)]
 
 
 def read_account_days(account_id: int, *, first: date, until: date) -> list[AccountTotal]:
@@ -99,8 +99,8 @@ def read_account_days(account_id: int, *, first: date, until: date) -> list[Acco
     At most `MOST_ROWS`, the earliest.
     """
     check_days(first, until, longest=LONGEST_ACCOUNT_DAYS)
-    given = {"account": account_id, "first": first, "until": until}
-    return [AccountTotal(*row) for row in fetch_rows(Sql.account_days, given)]
+    parameters = {"account": account_id, "first": first, "until": until}
+    return [AccountTotal(*row) for row in fetch_rows(Sql.account_days, parameters)]
 
 
 def read_account_months(account_id: int, *, first: date, until: date) -> list[AccountTotal]:
@@ -110,8 +110,8 @@ def read_account_months(account_id: int, *, first: date, until: date) -> list[Ac
     `PeriodError`.
     """
     check_days(first, until, longest=LONGEST_ACCOUNT_MONTHS)
-    given = {"account": account_id, "first": first, "until": until}
-    return [AccountTotal(*row) for row in fetch_rows(Sql.account_months, given)]
+    parameters = {"account": account_id, "first": first, "until": until}
+    return [AccountTotal(*row) for row in fetch_rows(Sql.account_months, parameters)]
 
 
 def read_account_hours(
@@ -123,8 +123,14 @@ def read_account_hours(
     `PeriodError`.
     """
     check_instants(since, until, longest=LONGEST_ACCOUNT_HOURS)
-    given = {"account": account_id, "since": since, "until": until, "first": first, "last": last}
-    return dict(fetch_rows(Sql.hours_of_account, given))
+    parameters = {
+        "account": account_id,
+        "since": since,
+        "until": until,
+        "first": first,
+        "last": last,
+    }
+    return dict(fetch_rows(Sql.hours_of_account, parameters))
 
 
 def find_top_consumers(
@@ -143,8 +149,8 @@ def find_top_consumers(
     """
     check_days(first, until, longest=LONGEST_ACCOUNT_DAYS)
     devices = None if device_ids is None else sorted(set(device_ids))
-    given = {
+    parameters = {
         "account": account_id, "unit": unit, "first": first, "until": until, "devices": devices,
     }  # fmt: skip
-    rows = fetch_rows(Sql.top_consumers, {**given, "rows": min(most, MOST_DEVICES)})
+    rows = fetch_rows(Sql.top_consumers, {**parameters, "rows": min(most, MOST_DEVICES)})
     return [Consumer(*row) for row in rows]

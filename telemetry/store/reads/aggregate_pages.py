@@ -1,7 +1,7 @@
 """Hours, days and months of many devices of an account, page by page, by device and time.
 
 As in `device_series`: nothing of another account, bounded periods, figures as of the last
-refresh. Devices are looked at in steps of as many as fill a page, so that a page reads little more
+refresh. Devices are read in steps of as many as fill a page, so that a page reads little more
 than it gives.
 """
 
@@ -34,7 +34,7 @@ GROWTH = 4
 
 Row = TypeVar("Row")
 Place = tuple[int, Any]
-"""A device and its hour, day or month: the last one that was given."""
+"""A device and its hour, day or month: the last one of the page before."""
 
 
 class Figures(NamedTuple):
@@ -102,7 +102,7 @@ def read_page(
     rows: int,
     after: Place | None = None,
 ) -> list[Row]:
-    """The next rows after a place, at most so many; fewer only at the end. Raises `PeriodError`."""
+    """The next rows after a key, up to the limit; fewer only at the end. Raises `PeriodError`."""
     series.check(since, until, longest=series.longest)
     device_id, at = after or (0, since)
     left = [wanted for wanted in device_ids if wanted >= device_id]
@@ -110,10 +110,10 @@ def read_page(
     step = min(rows // most_each + 1, MOST_DEVICES_A_STEP)
     page: list[Row] = []
     while left and len(page) < rows:
-        given = {
+        parameters = {
             "account": account_id, "devices": left[:step], "since": since, "until": until,
             "device": device_id, "at": at, "rows": rows - len(page),
         }  # fmt: skip
-        page += [series.make(*row) for row in fetch_rows(series.statement, given)]
+        page += [series.make(*row) for row in fetch_rows(series.statement, parameters)]
         left, step = left[step:], min(step * GROWTH, MOST_DEVICES_A_STEP)
     return page

@@ -21,12 +21,12 @@ class PeriodError(ValueError):
     """The period cannot be asked for; the text is one line and says which can."""
 
 
-def fetch_rows(statement: str, given: dict[str, Any]) -> list[Any]:
+def fetch_rows(statement: str, parameters: dict[str, Any]) -> list[Any]:
     """The rows of a query, at most `MOST_ROWS`. Instants are in UTC."""
     with connection.cursor() as cursor:
         # Django reads instants in Python: two thirds of the time that a chart's rows took.
         cursor.cursor.adapters.register_loader("timestamptz", _InstantLoader)
-        cursor.execute(statement, {"rows": MOST_ROWS, **given})
+        cursor.execute(statement, {"rows": MOST_ROWS, **parameters})
         return list(cursor.fetchall())
 
 

@@ -84,8 +84,8 @@ def read_line_minutes(
 ) -> list[Sample]:
     """Minutes with readings (at most 25 hours), from the raw readings. Raises `PeriodError`."""
     check_instants(since, until, longest=LONGEST_RAW)
-    given = {"account": account_id, "device": device_id, "since": since, "until": until}
-    return [Sample(*row) for row in fetch_rows(Sql.line_minutes, given)]
+    parameters = {"account": account_id, "device": device_id, "since": since, "until": until}
+    return [Sample(*row) for row in fetch_rows(Sql.line_minutes, parameters)]
 
 
 def read_line_readings(
@@ -96,8 +96,8 @@ def read_line_readings(
     Raises `PeriodError`.
     """
     check_instants(since, until, longest=LONGEST_RAW)
-    given = {"account": account_id, "device": device_id, "since": since, "until": until}
-    return fetch_rows(Sql.line_readings, {**given, "rows": MOST_READINGS + 1})
+    parameters = {"account": account_id, "device": device_id, "since": since, "until": until}
+    return fetch_rows(Sql.line_readings, {**parameters, "rows": MOST_READINGS + 1})
 
 
 def _read_lines(
@@ -106,7 +106,12 @@ def _read_lines(
     if len(device_ids) > MOST_LINES:
         raise PeriodError(f"device_ids: {len(device_ids)} devices: expected at most {MOST_LINES}")
     lines: Lines = defaultdict(list)
-    given = {"account": account_id, "devices": list(device_ids), "since": since, "until": until}
-    for device_id, *sample in fetch_rows(statement, {**given, "rows": _MOST_ROWS}):
+    parameters = {
+        "account": account_id,
+        "devices": list(device_ids),
+        "since": since,
+        "until": until,
+    }
+    for device_id, *sample in fetch_rows(statement, {**parameters, "rows": _MOST_ROWS}):
         lines[device_id].append(Sample(*sample))
     return dict(lines)

@@ -39,7 +39,7 @@ def find_first_day(account_id: int, *, device_id: int) -> date | None:
 
 def read_refused(account_id: int, *, mac: str, code: str, most: int) -> list[Refused]:
     """The newest dead letters of a device that wait, by its gateway's MAC and its code."""
-    given = {
+    parameters = {
         "account": account_id, "mac": mac, "code": code, "rows": most, "looked_at": MOST_LOOKED_AT,
     }  # fmt: skip
-    return [Refused(*row) for row in fetch_rows(Sql.device_dead_letters, given)]
+    return [Refused(*row) for row in fetch_rows(Sql.device_dead_letters, parameters)]

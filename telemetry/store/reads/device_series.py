@@ -66,8 +66,8 @@ def read_hours(account_id: int, *, device_id: int, since: datetime, until: datet
     Raises `PeriodError`.
     """
     check_instants(since, until, longest=LONGEST_HOURS)
-    given = {"account": account_id, "device": device_id, "since": since, "until": until}
-    return [Point(*row) for row in fetch_rows(Sql.series_hours, given)]
+    parameters = {"account": account_id, "device": device_id, "since": since, "until": until}
+    return [Point(*row) for row in fetch_rows(Sql.series_hours, parameters)]
 
 
 def read_days(account_id: int, *, device_id: int, first: date, until: date) -> list[Point]:
@@ -77,8 +77,8 @@ def read_days(account_id: int, *, device_id: int, first: date, until: date) -> l
     `PeriodError`.
     """
     check_days(first, until, longest=LONGEST_DAYS)
-    given = {"account": account_id, "device": device_id, "first": first, "until": until}
-    return [Point(*row) for row in fetch_rows(Sql.series_days, given)]
+    parameters = {"account": account_id, "device": device_id, "first": first, "until": until}
+    return [Point(*row) for row in fetch_rows(Sql.series_days, parameters)]
 
 
 def read_months(account_id: int, *, device_id: int, first: date, until: date) -> list[Point]:
@@ -87,8 +87,8 @@ def read_months(account_id: int, *, device_id: int, first: date, until: date) ->
     A closed month has the total that was billed. Raises `PeriodError`.
     """
     check_days(first, until, longest=LONGEST_MONTHS)
-    given = {"account": account_id, "device": device_id, "first": first, "until": until}
-    return [Point(*row) for row in fetch_rows(Sql.series_months, given)]
+    parameters = {"account": account_id, "device": device_id, "first": first, "until": until}
+    return [Point(*row) for row in fetch_rows(Sql.series_months, parameters)]
 
 
 def find_gaps(account_id: int, *, device_id: int, since: datetime, until: datetime) -> list[Gap]:
@@ -103,8 +103,8 @@ def find_gaps(account_id: int, *, device_id: int, since: datetime, until: dateti
     begin, end = begin + (_EPOCH - begin) % HOUR, end - (end - _EPOCH) % HOUR
     if begin >= end:
         return []
-    given = {"account": account_id, "device": device_id, "since": begin, "until": end}
-    return [Gap(*row) for row in fetch_rows(Sql.gap_hours, given)]
+    parameters = {"account": account_id, "device": device_id, "since": begin, "until": end}
+    return [Gap(*row) for row in fetch_rows(Sql.gap_hours, parameters)]
 
 
 def find_silences(
@@ -117,5 +117,5 @@ def find_silences(
     is not the account's. At most `MOST_ROWS`, the earliest. Raises `PeriodError`.
     """
     check_instants(since, until, longest=LONGEST_SILENCES)
-    given = {"account": account_id, "device": device_id, "since": since, "until": until}
-    return [Gap(*row) for row in fetch_rows(Sql.silences, {**given, "over_s": over_s})]
+    parameters = {"account": account_id, "device": device_id, "since": since, "until": until}
+    return [Gap(*row) for row in fetch_rows(Sql.silences, {**parameters, "over_s": over_s})]

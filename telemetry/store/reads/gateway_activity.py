@@ -13,11 +13,11 @@ from telemetry.store.reads.bounds import MOST_ROWS, fetch_rows
 
 class Sql(Queries):
     presence_spans: LiteralString
-    pending_letters: LiteralString
+    pending_dead_letters: LiteralString
 
 
 MICROSECOND = timedelta(microseconds=1)
-MOST_LETTERS = 1_000
+MOST_DEAD_LETTERS = 1_000
 """Dead letters of a gateway are counted no further."""
 
 
@@ -35,8 +35,8 @@ def read_presence(gateway_id: int, *, since: datetime, until: datetime) -> list[
     Of a gateway that came and went more than 5,000 times, the latest. It is the caller's to see
     that the gateway is the account's.
     """
-    given = {"gateway": gateway_id, "since": since, "until": until, "rows": MOST_ROWS}
-    rows = fetch_rows(Sql.presence_spans, given)
+    parameters = {"gateway": gateway_id, "since": since, "until": until, "rows": MOST_ROWS}
+    rows = fetch_rows(Sql.presence_spans, parameters)
     return [Span(kind == "online", start, end) for kind, start, end in rows]
 
 
@@ -49,7 +49,7 @@ def measure_uptime(spans: Collection[Span]) -> Decimal | None:
     return Decimal(online // MICROSECOND) / Decimal(total // MICROSECOND)
 
 
-def count_waiting_letters(account_id: int, *, macs: Collection[str]) -> dict[str, int]:
+def count_pending_dead_letters(account_id: int, *, macs: Collection[str]) -> dict[str, int]:
     """The account's pending dead letters by MAC, of those that have any; at most `MOST_LETTERS`."""
-    given = {"account": account_id, "macs": sorted(macs), "most": MOST_LETTERS}
-    return dict(fetch_rows(Sql.pending_letters, given))
+    parameters = {"account": account_id, "macs": sorted(macs), "most": MOST_DEAD_LETTERS}
+    return dict(fetch_rows(Sql.pending_dead_letters, parameters))

@@ -12,7 +12,7 @@ FROM (
 ) AS events
 ORDER BY start
 
--- name: pending_letters
+-- name: pending_dead_letters
 -- How many dead letters of each gateway wait, counted no further than `most`.
 SELECT m.mac, l.number
 FROM unnest(%(macs)s::text[]) AS m (mac)

@@ -43,23 +43,23 @@ def read_newest(
     devices = sorted(set(device_ids))
     if len(devices) > MOST_DEVICES:
         raise PeriodError(f"device_ids: {len(devices)} devices: expected at most {MOST_DEVICES}")
-    found = _read(account_id, devices, since=now - RECENT, until=now + AHEAD)
-    silent = [device_id for device_id in devices if device_id not in found]
+    latest = _read(account_id, devices, since=now - RECENT, until=now + AHEAD)
+    silent = [device_id for device_id in devices if device_id not in latest]
     if silent:
-        given = {"account": account_id, "device_ids": silent}
-        days: dict[int, date] = dict(fetch_rows(Sql.newest_days, given))
+        parameters = {"account": account_id, "device_ids": silent}
+        days: dict[int, date] = dict(fetch_rows(Sql.newest_days, parameters))
         if days:
             first, last = min(days.values()), max(days.values()) + timedelta(days=1)
             period = {"since": _start(first) - DAY_SHIFT, "until": _start(last) + DAY_SHIFT}
-            found |= _read(account_id, sorted(days), **period)
-    return found
+            latest |= _read(account_id, sorted(days), **period)
+    return latest
 
 
 def _read(
     account_id: int, device_ids: list[int], *, since: datetime, until: datetime
 ) -> dict[int, NewestReading]:
-    given = {"account": account_id, "device_ids": device_ids, "since": since, "until": until}
-    rows = fetch_rows(Sql.newest_readings, given)
+    parameters = {"account": account_id, "device_ids": device_ids, "since": since, "until": until}
+    rows = fetch_rows(Sql.newest_readings, parameters)
     return {device_id: NewestReading(*reading) for device_id, *reading in rows}
 
 

@@ -40,17 +40,17 @@ def read_latest(
 
     Of the devices named, or of all that are the account's today.
     """
-    found: list[LatestReading] = []
+    latest: list[LatestReading] = []
     most = min(most, MOST_LATEST)
-    given = {
+    parameters = {
         "account": account_id,
         "devices": None if device_ids is None else list(device_ids),
         "candidates": CANDIDATES,
         "rows": most,
     }
     for span in SPANS:
-        rows = fetch_rows(Sql.latest_readings, {**given, "since": now - span})
-        found = [LatestReading(*row) for row in rows]
-        if len(found) >= most:
+        rows = fetch_rows(Sql.latest_readings, {**parameters, "since": now - span})
+        latest = [LatestReading(*row) for row in rows]
+        if len(latest) >= most:
             break
-    return found
+    return latest

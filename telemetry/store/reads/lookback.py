@@ -1,4 +1,4 @@
-"""How far back the newest readings reach, found without a look at older ones.
+"""How far back the newest readings reach, found without reading older ones.
 
 There is no index by account: it cost a third of the database's work for each reading. A list looks
 back over a minute, an hour, a day, until it has enough rows.
@@ -38,8 +38,8 @@ def find_recent_span(
         for span in SPANS:
             if span >= longest:
                 break
-            given = {"rows": rows, "span_s": span.total_seconds(), "device_ids": ids}
-            cursor.execute(Sql.recent_readings, given)
+            parameters = {"rows": rows, "span_s": span.total_seconds(), "device_ids": ids}
+            cursor.execute(Sql.recent_readings, parameters)
             found = cursor.fetchone()
             if found and found[0] >= rows:
                 return span

@@ -28,7 +28,7 @@ SPARE = 1.25
 GROWTH, SHRINKAGE = 6.0, 8.0
 """How much wider or narrower the next window may be."""
 MOST_OF_A_PAGE = 8
-"""What is sorted at once is at most so many times what is asked for."""
+"""The rows sorted at once are at most this many times the rows requested."""
 EPOCH, INSTANT = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 
 
@@ -94,14 +94,14 @@ class ReadingWalk:
         self._is_at_reading = False
 
     def read_page(self, rows: int) -> list[Row]:
-        """The next readings, at most so many; fewer only at the end."""
+        """The next readings, up to the limit; fewer only at the end."""
         page: list[Row] = []
         while len(page) < rows and not self._is_over:
             page += self._read_window(rows - len(page))
         return page
 
     def _read_window(self, rows: int) -> list[Row]:
-        """A part of a page, at most so many readings; none says nothing about what comes after."""
+        """A part of a page, up to the limit; none says nothing about what comes after."""
         low, high = self._find_window(rows)
         most = max(MOST_OF_A_PAGE * rows, 2 * len(self._device_ids))
         found = self._fetch(low=low, high=high, rows=rows, most=most)
@@ -121,7 +121,7 @@ class ReadingWalk:
         return part
 
     def _find_window(self, rows: int) -> tuple[datetime, datetime]:
-        """From the edge on, as wide as so many readings probably are."""
+        """From the edge on, as wide as the wanted readings probably are."""
         span = timedelta(seconds=self._pace_s * rows * SPARE) + self._ahead
         span = min(max(span, INSTANT), self._until - self._since)
         if self._is_backward:

@@ -40,7 +40,7 @@ from telemetry.store.retention.compression import (
 )
 
 DEVICES_A_STEP = 1_000
-RECUT_WAITS = "an account's days are to be cut anew"
+RECUT_WAITS = "the days of an account must be computed again first"
 COMMUNITY_ONLY = "compression needs TimescaleDB Community; this is the Apache edition"
 
 
@@ -60,7 +60,7 @@ class StoragePlan(Struct):
     refused: str = ""
 
 
-class StorageKept(Struct):
+class RetentionResult(Struct):
     """What was done. `left`: steps (chunks, groups of devices) for which there was no time."""
 
     edition: str
@@ -105,7 +105,7 @@ def keep_storage(
     now: datetime,
     budget_s: float | None = None,
     progress: Callable[[str], None] = lambda _: None,
-) -> StorageKept:
+) -> RetentionResult:
     """Do what is due. Outside a transaction; repeating it is safe, also after a kill.
 
     No step is begun after `budget_s`. `progress` is told of each. Raises `StorageRuleError`,
@@ -113,18 +113,18 @@ def keep_storage(
     """
     with hold_lock(connection, Lock.REFRESH, busy=RefreshBusyError, is_patient=True):
         plan = plan_storage(connection, options=options, now=now)
-        kept = StorageKept(plan.edition, waits=plan.waits, refused=plan.refused)
+        done = RetentionResult(plan.edition, waits=plan.waits, refused=plan.refused)
         end_s = None if budget_s is None else time.monotonic() + budget_s
-        _drop_raw(connection, plan, kept, end_s=end_s, progress=progress)
+        _drop_raw(connection, plan, done, end_s=end_s, progress=progress)
         # Anew: not every chunk that was planned may be gone.
         before = _find_aggregates_before(connection, options, now, horizon=None)
         if before is not None:
             try:
-                _drop_aggregates(connection, kept, before=before, end_s=end_s)
+                _drop_aggregates(connection, done, before=before, end_s=end_s)
             except RecutWaitsError:
-                kept.waits = f"old aggregates wait: {RECUT_WAITS}"
-        _compress(connection, plan, kept, end_s=end_s, progress=progress)
-        return kept
+                done.waits = f"old aggregates wait: {RECUT_WAITS}"
+        _compress(connection, plan, done, end_s=end_s, progress=progress)
+        return done
 
 
 def _plan_raw(
@@ -148,7 +148,7 @@ def _plan_raw(
 def _find_aggregates_before(
     connection: Connection, options: StorageOptions, now: datetime, *, horizon: datetime | None
 ) -> datetime | None:
-    """Where aggregates may be cut, by the given horizon or the one that stands; None: nowhere."""
+    """Where aggregates may be cut, by the given or the recorded horizon; None: nowhere."""
     if not options.aggregate_days:
         return None
     horizon = horizon or read_horizon(connection)
@@ -160,54 +160,54 @@ def _find_aggregates_before(
 def _drop_raw(
     connection: Connection,
     plan: StoragePlan,
-    kept: StorageKept,
+    done: RetentionResult,
     *,
     end_s: float | None,
     progress: Callable[[str], None],
 ) -> None:
     for number, chunk in enumerate(plan.raw):
         if end_s is not None and time.monotonic() > end_s:
-            kept.left = len(plan.raw) - number
+            done.left = len(plan.raw) - number
             return
         try:
             rows = drop_reading_chunk(connection, chunk, horizon=find_horizon(chunk.end))
         except psycopg.errors.LockNotAvailable:
-            kept.waits = f"the chunk of {chunk.start:%Y-%m-%d} is being read; tried again next time"
+            done.waits = f"the chunk of {chunk.start:%Y-%m-%d} is being read; tried again next time"
             return
         except RecutWaitsError:
-            kept.waits = f"{len(plan.raw) - number} chunks wait: {RECUT_WAITS}"
+            done.waits = f"{len(plan.raw) - number} chunks wait: {RECUT_WAITS}"
             return
-        kept.chunks += 1
-        kept.readings += rows
+        done.chunks += 1
+        done.readings += rows
         progress(f"dropped {rows} readings of {chunk.start:%Y-%m-%d}")
 
 
 def _drop_aggregates(
-    connection: Connection, kept: StorageKept, *, before: datetime, end_s: float | None
+    connection: Connection, done: RetentionResult, *, before: datetime, end_s: float | None
 ) -> None:
     """Drop hourly and daily rows before an instant. Months stay.
 
     Some devices at a time, through the primary keys. Raises `RecutWaitsError`.
     """
     relations = ["hourly_consumption", "daily_aggregate"]
-    if kept.edition != "community":
+    if done.edition != "community":
         relations.append("hourly_aggregate")
     rows: Any = connection.execute("SELECT id FROM device ORDER BY id").fetchall()
     groups = [rows[at : at + DEVICES_A_STEP] for at in range(0, len(rows), DEVICES_A_STEP)]
     for number, group in enumerate(groups):
         if end_s is not None and time.monotonic() > end_s:
-            kept.left += len(groups) - number
+            done.left += len(groups) - number
             break
         ids = [device_id for (device_id,) in group]
         with connection.transaction():
             hold_calendars(connection)
             for relation in relations:
                 count = connection.execute(_DELETES[relation], [ids, before]).rowcount
-                kept.aggregates += count
+                done.aggregates += count
                 if count:
                     note_drop(connection, relation, start=None, end=before, rows=count)
     else:
-        if kept.edition == "community":
+        if done.edition == "community":
             _drop_hours(connection, before=before)
 
 
@@ -237,7 +237,7 @@ _DELETES = {
 def _compress(
     connection: Connection,
     plan: StoragePlan,
-    kept: StorageKept,
+    done: RetentionResult,
     *,
     end_s: float | None,
     progress: Callable[[str], None],
@@ -246,8 +246,8 @@ def _compress(
         enable_compression(connection)
     for number, chunk in enumerate(plan.compress):
         if end_s is not None and time.monotonic() > end_s:
-            kept.left += len(plan.compress) - number
+            done.left += len(plan.compress) - number
             return
         compress_chunk(connection, chunk)
-        kept.compressed += 1
+        done.compressed += 1
         progress(f"compressed {chunk.name} of {chunk.start:%Y-%m-%d}")

@@ -1,4 +1,4 @@
-"""The chunks of a hypertable: which there are, and dropping one of them with its books."""
+"""The chunks of a hypertable: which there are, and dropping one of them with its ledger entry."""
 
 from datetime import datetime
 from typing import Any
@@ -18,7 +18,7 @@ ORDER BY range_start
 
 
 class RecutWaitsError(Exception):
-    """An account's days are to be cut anew: what they are made of is kept until then."""
+    """Days of an account must be computed again: until then their hours and readings are kept."""
 
 
 class Chunk(Struct, frozen=True):
@@ -50,8 +50,8 @@ def find_first_end(connection: Connection) -> datetime | None:
         "SELECT min(range_end) FROM timescaledb_information.chunks "
         "WHERE hypertable_schema = 'public' AND hypertable_name = 'reading'"
     ).fetchone()
-    found: datetime | None = row[0]
-    return found
+    horizon: datetime | None = row[0]
+    return horizon
 
 
 def drop_reading_chunk(connection: Connection, chunk: Chunk, *, horizon: datetime) -> int:
@@ -90,7 +90,7 @@ def hold_calendars(connection: Connection) -> None:
 
 
 def has_dirty_accounts(connection: Connection) -> bool:
-    """Whether days of an account are to be cut anew, perhaps from readings."""
+    """Whether days of an account must be computed again, perhaps from readings."""
     row: Any = connection.execute("SELECT EXISTS (SELECT FROM dirty_account)").fetchone()
     return bool(row[0])
 
@@ -100,8 +100,8 @@ def read_horizon(connection: Connection) -> datetime | None:
     row: Any = connection.execute(
         "SELECT max(dropped_before) FROM raw_horizon WHERE isfinite(dropped_before)"
     ).fetchone()
-    found: datetime | None = row[0]
-    return found
+    horizon: datetime | None = row[0]
+    return horizon
 
 
 def move_horizon(connection: Connection, horizon: datetime) -> None:
@@ -116,7 +116,7 @@ def move_horizon(connection: Connection, horizon: datetime) -> None:
 def note_drop(
     connection: Connection, relation: str, *, start: datetime | None, end: datetime, rows: int
 ) -> None:
-    """Enter a drop in the books: the delivery report counts these readings as stored.
+    """Record a drop in the ledger: the delivery report counts these readings as stored.
 
     One entry for a relation and a range, whatever the number of steps.
     """

@@ -1,4 +1,4 @@
-"""Differences that a slice of the verification holds in its temporary table: judged, repaired."""
+"""Differences that a slice of the verification found: classified, repaired."""
 
 import json
 from datetime import datetime
@@ -13,30 +13,30 @@ from telemetry.store.db.sql import Queries
 
 
 class Sql(Queries):
-    judge_differences: LiteralString
+    classify_differences: LiteralString
     list_differences: LiteralString
-    note_differences: LiteralString
+    mark_dirty: LiteralString
     delete_extra: LiteralString
     delete_extra_hours: LiteralString
 
 
-class Difference(Struct, frozen=True):
-    """A row that is not as the readings say. None: there is no row, or should be none.
+class Difference(Struct, frozen=True, rename={"key": "place", "actual": "stands"}):
+    """A row that differs from the readings. None: there is no row, or none is expected.
 
-    `place` is a UTC hour, a local day or a month's first day; only columns that differ are given.
+    `key` is a UTC hour, a local day or a month's first day; only columns that differ are given.
     """
 
     relation: str
     device_id: int
     device: str
-    place: str
-    stands: dict[str, str | None] | None
+    key: str
+    actual: dict[str, str | None] | None
     expected: dict[str, str | None] | None
 
 
-class Judged(Struct):
-    """Differences by relation, some in full, and by verdict what is none. `forced`: hours of a
-    continuous aggregate to be made anew."""
+class Differences(Struct):
+    """Differences by relation, some in full, and by verdict what is not one. `forced`: hours
+    of a continuous aggregate to be computed again."""
 
     by_relation: dict[str, int] = field(default_factory=dict)
     examples: list[Difference] = field(default_factory=list)
@@ -44,30 +44,30 @@ class Judged(Struct):
     forced: list[datetime] = field(default_factory=list)
 
 
-def judge_differences(connection: Connection, *, limit: int) -> Judged:
-    """Tell differences from what waits or cannot be known, in the slice's own snapshot."""
-    judged = Judged()
-    connection.execute(Sql.judge_differences)
+def classify_differences(connection: Connection, *, limit: int) -> Differences:
+    """Separate differences from what waits or was refused, in the slice's own snapshot."""
+    differences = Differences()
+    connection.execute(Sql.classify_differences)
     rows: Any = connection.execute(
         "SELECT verdict, relation, count(*) FROM difference GROUP BY 1, 2"
     ).fetchall()
     for verdict, relation, count in rows:
         if verdict == "differs":
-            judged.by_relation[relation] = count
+            differences.by_relation[relation] = count
         else:
-            judged.excused[verdict] = judged.excused.get(verdict, 0) + count
-    if judged.by_relation:
-        told: Any = connection.execute(Sql.list_differences, {"limit": limit}).fetchall()
-        judged.examples = [_as_difference(row) for row in told]
-    return judged
+            differences.excused[verdict] = differences.excused.get(verdict, 0) + count
+    if differences.by_relation:
+        examples: Any = connection.execute(Sql.list_differences, {"limit": limit}).fetchall()
+        differences.examples = [_as_difference(row) for row in examples]
+    return differences
 
 
 def repair_differences(
-    connection: Connection, judged: Judged, *, span: tuple[datetime, datetime]
+    connection: Connection, differences: Differences, *, span: tuple[datetime, datetime]
 ) -> None:
-    """Note the hours of what differs for the refresh, and delete rows that are too many."""
+    """Mark the hours of differences as dirty, and delete surplus rows."""
     bounds = {"start": span[0], "end": span[1]}
-    connection.execute(Sql.note_differences, bounds, prepare=False)
+    connection.execute(Sql.mark_dirty, bounds, prepare=False)
     connection.execute(Sql.delete_extra)
     with connection.cursor() as cursor:
         if read_edition(cursor) == "apache":
@@ -77,20 +77,20 @@ def repair_differences(
         "SELECT DISTINCT starts_at FROM difference "
         "WHERE relation = 'hourly_aggregate' AND verdict = 'differs' ORDER BY 1"
     ).fetchall()
-    judged.forced = [hour for (hour,) in rows]
+    differences.forced = [hour for (hour,) in rows]
 
 
 def describe_difference(difference: Difference) -> str:
     """One line."""
     where = (
-        f"{difference.relation} {difference.place} {difference.device} "
+        f"{difference.relation} {difference.key} {difference.device} "
         f"(device {difference.device_id})"
     )
-    if difference.stands is None:
-        return f"{where}: missing; should be {_list(difference.expected)}"
+    if difference.actual is None:
+        return f"{where}: missing; expected {_list(difference.expected)}"
     if difference.expected is None:
-        return f"{where}: too many; stands {_list(difference.stands)}"
-    return f"{where}: stands {_list(difference.stands)}; should be {_list(difference.expected)}"
+        return f"{where}: surplus; actual {_list(difference.actual)}"
+    return f"{where}: actual {_list(difference.actual)}; expected {_list(difference.expected)}"
 
 
 def _list(row: dict[str, str | None] | None) -> str:
@@ -100,15 +100,15 @@ def _list(row: dict[str, str | None] | None) -> str:
 
 
 def _as_difference(row: tuple[Any, ...]) -> Difference:
-    relation, device_id, device, place, stands_text, expected_text = row
-    stands, expected = _decode(stands_text), _decode(expected_text)
-    if stands is not None and expected is not None:
-        same = {name for name, value in stands.items() if expected.get(name, value) == value}
-        stands, expected = (
-            {name: value for name, value in found.items() if name not in same}
-            for found in (stands, expected)
+    relation, device_id, device, key, actual_text, expected_text = row
+    actual, expected = _decode(actual_text), _decode(expected_text)
+    if actual is not None and expected is not None:
+        same = {name for name, value in actual.items() if expected.get(name, value) == value}
+        actual, expected = (
+            {name: value for name, value in values.items() if name not in same}
+            for values in (actual, expected)
         )
-    return Difference(relation, device_id, device, place, _as_texts(stands), _as_texts(expected))
+    return Difference(relation, device_id, device, key, _as_texts(actual), _as_texts(expected))
 
 
 def _decode(row: str | None) -> dict[str, Any] | None:

@@ -1,4 +1,4 @@
--- name: judge_differences
+-- name: classify_differences
 -- Which differences are none: what waits for the refresh, and what it refused.
 WITH waiting AS MATERIALIZED (
     SELECT DISTINCT unnest(device_ids) AS device_id, hour FROM dirty_hour
@@ -8,14 +8,14 @@ UPDATE difference f SET verdict = CASE
     WHEN EXISTS (SELECT FROM waiting w WHERE w.device_id = f.device_id
                  AND w.hour >= f.since AND w.hour < f.ends_at)
         OR f.account_id IN (SELECT account_id FROM dirty_account)
-        THEN 'waits'
+        THEN 'waiting'
     WHEN EXISTS (SELECT FROM refused_hour r WHERE r.device_id = f.device_id
                  AND r.hour >= f.since AND r.hour < f.ends_at)
         THEN 'refused'
     ELSE 'differs' END
 
 -- name: list_differences
-SELECT f.relation, f.device_id, a.name || ' / ' || g.code || ' / ' || d.code, f.place, f.stands::text,
+SELECT f.relation, f.device_id, a.name || ' / ' || g.code || ' / ' || d.code, f.key, f.actual::text,
     f.expected::text
 FROM difference f
 JOIN device d ON d.id = f.device_id
@@ -25,8 +25,8 @@ WHERE f.verdict = 'differs'
 ORDER BY f.relation, f.starts_at, f.device_id
 LIMIT %(limit)s
 
--- name: note_differences
--- Note the hours, with readings, of what differs: the refresh computes them again, and what depends
+-- name: mark_dirty
+-- Mark dirty the hours, with readings, of what differs: the refresh computes them again, and what depends
 -- on them. %(start)s to %(end)s hold all of them.
 INSERT INTO dirty_hour (hour, device_ids)
 SELECT hour, array_agg(device_id ORDER BY device_id)
@@ -44,18 +44,18 @@ ORDER BY hour
 -- name: delete_extra
 -- Rows for which there are no readings go; not of closed months: what was billed there stays.
 WITH extra AS (
-    SELECT relation, device_id, starts_at, place, account_id FROM difference
+    SELECT relation, device_id, starts_at, key, account_id FROM difference
     WHERE verdict = 'differs' AND expected IS NULL
 ), registers AS (
     DELETE FROM hourly_consumption h USING extra f
     WHERE f.relation = 'hourly_consumption' AND h.device_id = f.device_id AND h.hour = f.starts_at
 ), days AS (
     DELETE FROM daily_aggregate h USING extra f
-    WHERE f.relation = 'daily_aggregate' AND h.device_id = f.device_id AND h.day = f.place::date
+    WHERE f.relation = 'daily_aggregate' AND h.device_id = f.device_id AND h.day = f.key::date
       AND h.account_id = f.account_id
 )
 DELETE FROM monthly_total h USING extra f
-WHERE f.relation = 'monthly_total' AND h.device_id = f.device_id AND h.month = f.place::date
+WHERE f.relation = 'monthly_total' AND h.device_id = f.device_id AND h.month = f.key::date
   AND h.account_id = f.account_id
   AND NOT EXISTS (
     SELECT FROM closed_month x WHERE x.account_id = h.account_id AND x.month = h.month)

@@ -1,4 +1,4 @@
-"""Repair aggregates that are not as the readings say: note, refresh, settle books, look again."""
+"""Repair aggregates that differ from the readings: mark dirty, refresh, verify again."""
 
 from collections.abc import Callable
 from typing import LiteralString
@@ -17,15 +17,15 @@ from telemetry.store.verification.run import (
     list_slices,
     verify_aggregates,
 )
-from telemetry.store.verification.slices import choose_devices, compare_books
+from telemetry.store.verification.slices import choose_devices, compare_closed_months
 
 
 class Sql(Queries):
-    settle_books: LiteralString
+    repair_closed_months: LiteralString
 
 
 class Repaired(Struct):
-    """What was found, what the refresh did about it, and what was found then."""
+    """The findings before, what the refresh did, and the findings after."""
 
     before: Verification
     refreshed: Refreshed
@@ -42,8 +42,8 @@ def repair_aggregates(
     """Refresh, verify, repair, refresh, and verify again, under the refreshers' lock.
 
     In a closed month what changes becomes an adjustment, as always; a closed total is set back to
-    what closing wrote down. Raises `RefreshBusyError`, `VerifyBusyError`, `psycopg.Error`;
-    repeating it is safe, also after a kill: what was noted is refreshed by whoever comes next.
+    what closing recorded. Raises `RefreshBusyError`, `VerifyBusyError`, `psycopg.Error`;
+    repeating it is safe, also after a kill: the next refresh computes what is dirty.
     """
     with hold_lock(connection, Lock.REFRESH, busy=RefreshBusyError, is_patient=True):
         refresh_aggregates(connection)
@@ -53,17 +53,17 @@ def repair_aggregates(
         if not before.differences:
             return Repaired(before, Refreshed(""), before)
         refreshed = refresh_aggregates(connection)
-        settle_books(connection, scope)
+        repair_closed_months(connection, scope)
         after = verify_aggregates(connection, scope=scope, examples=examples, progress=progress)
         return Repaired(before, refreshed, after)
 
 
-def settle_books(connection: Connection, scope: Scope) -> None:
+def repair_closed_months(connection: Connection, scope: Scope) -> None:
     """Make closed total and adjustments of closed months add up to the live total."""
     create_tables(connection)
     for piece in list_slices(connection, scope):
         if piece.kind == "months":
             with begin_step(connection):
                 choose_devices(connection, piece, account_id=scope.account_id)
-                compare_books(connection, piece.day)
-                connection.execute(Sql.settle_books)
+                compare_closed_months(connection, piece.day)
+                connection.execute(Sql.repair_closed_months)

@@ -1,15 +1,15 @@
--- name: settle_books
+-- name: repair_closed_months
 -- Closed months get back the closed total that closing wrote down, and the line that is missing for
 -- the sum. What is left of closing on months that are not closed goes.
 WITH broken AS (
-    SELECT f.device_id, f.place::date AS month, f.account_id, m.total,
+    SELECT f.device_id, f.key::date AS month, f.account_id, m.total,
         coalesce((f.expected ->> 'closed_total')::numeric, m.closed_total, 0) AS closed_total,
         x.id IS NOT NULL AS is_closed,
-        coalesce((f.stands ->> 'adjustments')::numeric, 0) AS adjustments
+        coalesce((f.actual ->> 'adjustments')::numeric, 0) AS adjustments
     FROM difference f
-    LEFT JOIN monthly_total m ON m.device_id = f.device_id AND m.month = f.place::date
+    LEFT JOIN monthly_total m ON m.device_id = f.device_id AND m.month = f.key::date
         AND m.account_id = f.account_id
-    LEFT JOIN closed_month x ON x.account_id = f.account_id AND x.month = f.place::date
+    LEFT JOIN closed_month x ON x.account_id = f.account_id AND x.month = f.key::date
     WHERE f.relation = 'closed_month' AND f.verdict = 'differs'
 ), lines AS (
     INSERT INTO month_adjustment (account_id, device_id, month, difference)

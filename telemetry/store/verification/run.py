@@ -1,9 +1,9 @@
-"""Prove the aggregates: compute them again from raw readings, another way, and list what differs.
+"""Check the aggregates: compute them again from raw readings, another way, and list differences.
 
 The work goes by slices: UTC days for hours, billing months for local days and months. A slice is
-one REPEATABLE READ snapshot. Ingestion stores readings and their notes in one transaction, and a
-refresh removes notes in the one in which it writes: in any snapshot a reading is either in the
-aggregates, or its hour is noted, and then a difference there waits. Nobody is held up.
+one REPEATABLE READ snapshot. Ingestion stores readings and dirty hours in one transaction, and a
+refresh deletes dirty hours in the one in which it writes: in any snapshot a reading is either in
+the aggregates, or its hour is dirty, and then a difference there is waiting. Nothing is locked.
 """
 
 import time
@@ -20,7 +20,7 @@ from telemetry.store.db.locks import Lock, hold_lock
 from telemetry.store.db.sql import Queries
 from telemetry.store.retention.chunks import read_horizon
 from telemetry.store.verification.diff import Difference
-from telemetry.store.verification.slices import Found, Slice, verify_slice
+from telemetry.store.verification.slices import Slice, SliceResult, verify_slice
 
 
 class Sql(Queries):
@@ -84,36 +84,36 @@ def verify_aggregates(
     is_repair: bool = False,
     progress: Callable[[int, int, str], None] = lambda *_: None,
 ) -> Verification:
-    """Hold aggregates against readings. Outside a transaction; repeating it is safe.
+    """Compare aggregates with readings. Outside a transaction; repeating it is safe.
 
     No slice but the first is begun after `budget_s`; handed in as `so_far`, the answer is
-    continued. `is_repair` notes what differs for the refresh and deletes rows that are too many:
-    under the refreshers' lock. `progress` gets slices done, slices, the slice's name. Raises
+    continued. `is_repair` marks what differs as dirty and deletes surplus rows: under the lock of
+    the refresh. `progress` gets slices done, slices, the slice's name. Raises
     `VerifyBusyError`, `psycopg.Error`.
     """
     with hold_lock(connection, Lock.VERIFY, busy=VerifyBusyError):
         create_tables(connection)
-        found = so_far or _begin(connection, scope, examples=examples)
+        result = so_far or _begin(connection, scope, examples=examples)
         slices = list_slices(connection, scope)
-        begin = found.next_slice
-        found.next_slice = None
+        begin = result.next_slice
+        result.next_slice = None
         is_begun = False
         end_s = None if budget_s is None else time.monotonic() + budget_s
         for number, piece in enumerate(slices):
             if begin is not None and piece < begin:
                 continue
             if end_s is not None and is_begun and time.monotonic() >= end_s:
-                found.next_slice = piece
+                result.next_slice = piece
                 break
             is_begun = True  # a turn does one slice at least, or it would never end
             progress(number, len(slices), piece.name)
-            limit = max(0, examples - len(found.examples))
-            seen = _verify(connection, piece, scope, limit=limit, is_repair=is_repair)
-            force_community(connection, seen.judged.forced)
-            _add(found, seen)
+            limit = max(0, examples - len(result.examples))
+            slice_result = _verify(connection, piece, scope, limit=limit, is_repair=is_repair)
+            force_community(connection, slice_result.differences.forced)
+            _add(result, slice_result)
         else:
             progress(len(slices), len(slices), "")
-        return found
+        return result
 
 
 def create_tables(connection: Connection) -> None:
@@ -144,9 +144,9 @@ def list_slices(connection: Connection, scope: Scope) -> list[Slice]:
 
 
 def _begin(connection: Connection, scope: Scope, *, examples: int) -> Verification:
-    given = {"account_id": scope.account_id, "limit": examples}
-    row: Any = connection.execute(Sql.verify_outside, given).fetchone()
-    rows: Any = connection.execute(Sql.list_refused, given).fetchall()
+    parameters = {"account_id": scope.account_id, "limit": examples}
+    row: Any = connection.execute(Sql.verify_outside, parameters).fetchone()
+    rows: Any = connection.execute(Sql.list_refused, parameters).fetchall()
     return Verification(
         skipped_hours=row[0], refused_hours=row[1], refused_examples=[text for (text,) in rows]
     )
@@ -154,11 +154,11 @@ def _begin(connection: Connection, scope: Scope, *, examples: int) -> Verificati
 
 def _verify(
     connection: Connection, piece: Slice, scope: Scope, *, limit: int, is_repair: bool
-) -> Found:
+) -> SliceResult:
     """A slice, again when readings were dropped meanwhile: a drop shows in every snapshot."""
     while True:
         horizon = read_horizon(connection)
-        found = verify_slice(
+        result = verify_slice(
             connection,
             piece,
             account_id=scope.account_id,
@@ -167,17 +167,17 @@ def _verify(
             is_repair=is_repair,
         )
         if read_horizon(connection) == horizon:
-            return found
+            return result
 
 
-def _add(found: Verification, piece: Found) -> None:
-    judged = piece.judged
-    found.hours += piece.hours
-    found.days += piece.days
-    found.months += piece.months
-    found.waiting += judged.excused.get("waits", 0)
-    found.refused += judged.excused.get("refused", 0)
-    for relation, count in judged.by_relation.items():
-        found.differences += count
-        found.by_relation[relation] = found.by_relation.get(relation, 0) + count
-    found.examples += judged.examples
+def _add(result: Verification, piece: SliceResult) -> None:
+    differences = piece.differences
+    result.hours += piece.hours
+    result.days += piece.days
+    result.months += piece.months
+    result.waiting += differences.excused.get("waiting", 0)
+    result.refused += differences.excused.get("refused", 0)
+    for relation, count in differences.by_relation.items():
+        result.differences += count
+        result.by_relation[relation] = result.by_relation.get(relation, 0) + count
+    result.examples += differences.examples

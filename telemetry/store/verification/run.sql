@@ -23,7 +23,7 @@ CREATE TEMPORARY TABLE IF NOT EXISTS verified_zone (
     starts_at timestamptz NOT NULL,
     ends_at timestamptz NOT NULL
 ) ON COMMIT DELETE ROWS;
--- since: the hour of the reading before the first one. A note from then on concerns the row.
+-- since: the hour of the reading before the first one. A dirty hour from then on concerns the row.
 CREATE TEMPORARY TABLE IF NOT EXISTS expected_hour (
     device_id bigint NOT NULL,
     hour timestamptz NOT NULL,
@@ -60,13 +60,13 @@ CREATE TEMPORARY TABLE IF NOT EXISTS expected_day (
 CREATE TEMPORARY TABLE IF NOT EXISTS difference (
     relation text NOT NULL,
     device_id bigint NOT NULL,
-    place text NOT NULL,
+    key text NOT NULL,
     starts_at timestamptz NOT NULL,
     ends_at timestamptz NOT NULL,
     since timestamptz NOT NULL,
     account_id bigint,
     verdict text NOT NULL DEFAULT 'differs',
-    stands jsonb,
+    actual jsonb,
     expected jsonb
 ) ON COMMIT DELETE ROWS
 

@@ -8,14 +8,14 @@ from msgspec import Struct, field
 from telemetry.core.consumption import next_month
 from telemetry.store.db.connection import Connection
 from telemetry.store.db.sql import Queries
-from telemetry.store.verification.diff import Judged, judge_differences, repair_differences
+from telemetry.store.verification.diff import Differences, classify_differences, repair_differences
 
 
 class Sql(Queries):
     verify_scope: LiteralString
     verify_accounts: LiteralString
     verify_month_scope: LiteralString
-    differ_books: LiteralString
+    differ_closed_months: LiteralString
     verify_hours: LiteralString
     differ_hours: LiteralString
     differ_registers: LiteralString
@@ -51,26 +51,26 @@ class Slice(Struct, frozen=True, order=True):
         return f"{self.kind} {self.day}"
 
 
-class Found(Struct):
-    """What a slice showed: rows computed from readings, and what differs."""
+class SliceResult(Struct):
+    """The result of a slice: rows computed from readings, and differences."""
 
     hours: int = 0
     days: int = 0
     months: int = 0
-    judged: Judged = field(default_factory=Judged)
+    differences: Differences = field(default_factory=Differences)
 
 
-class Look(Struct):
-    """A snapshot that is looked at. Before `known_from` there are no readings."""
+class SliceCheck(Struct):
+    """The snapshot that is checked. Before `known_from` there are no readings."""
 
     connection: Connection
     horizon: datetime
     known_from: datetime
-    found: Found
+    result: SliceResult
 
-    def execute(self, statement: Any, **given: Any) -> int:
+    def execute(self, statement: Any, **parameters: Any) -> int:
         """Rows of a statement that is planned for its own bounds."""
-        return self.connection.execute(statement, given, prepare=False).rowcount
+        return self.connection.execute(statement, parameters, prepare=False).rowcount
 
 
 def verify_slice(
@@ -81,103 +81,108 @@ def verify_slice(
     horizon: datetime | None,
     limit: int,
     is_repair: bool,
-) -> Found:
-    """Compute the slice, compare, judge. `limit`: differences that are given in full.
+) -> SliceResult:
+    """Compute the slice, compare, classify. `limit`: differences that are given in full.
 
-    `is_repair`: note what differs, delete rows that are too many. Raises `psycopg.Error`.
+    `is_repair`: mark what differs as dirty, delete surplus rows. Raises `psycopg.Error`.
     """
     with connection.transaction():
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         choose_devices(connection, piece, account_id=account_id)
         known_from = max(horizon or BEGINNING, _read_beginning(connection))
-        look = Look(connection, horizon or BEGINNING, known_from, Found())
+        check = SliceCheck(connection, horizon or BEGINNING, known_from, SliceResult())
         verify = _verify_hours if piece.kind == "hours" else _verify_months
-        span = verify(look, piece.day)
-        judged = judge_differences(connection, limit=limit)
-        if is_repair and judged.by_relation:
-            repair_differences(connection, judged, span=span)
-    look.found.judged = judged
-    return look.found
+        span = verify(check, piece.day)
+        differences = classify_differences(connection, limit=limit)
+        if is_repair and differences.by_relation:
+            repair_differences(connection, differences, span=span)
+    check.result.differences = differences
+    return check.result
 
 
 def choose_devices(connection: Connection, piece: Slice, *, account_id: int | None) -> None:
-    """Hold the devices of a slice in `verified_device`, of months also their accounts."""
+    """Put the devices of a slice into `verified_device`, of months also their accounts."""
     if piece.kind == "hours":
         connection.execute(Sql.verify_scope, {"account_id": account_id})
     else:
-        given = {"account_id": account_id, "billing_day": piece.billing_day}
-        connection.execute(Sql.verify_accounts, given)
+        parameters = {"account_id": account_id, "billing_day": piece.billing_day}
+        connection.execute(Sql.verify_accounts, parameters)
         connection.execute(Sql.verify_month_scope, {"month": piece.day}, prepare=False)
     connection.execute("ANALYZE verified_device")
 
 
-def compare_books(connection: Connection, month: date) -> None:
-    """Hold what closing wrote down against closed totals and adjustments of a month."""
-    connection.execute(Sql.differ_books, {"month": month}, prepare=False)
+def compare_closed_months(connection: Connection, month: date) -> None:
+    """Compare what closing recorded with closed totals and adjustments of a month."""
+    connection.execute(Sql.differ_closed_months, {"month": month}, prepare=False)
 
 
-def _verify_hours(look: Look, day: date) -> tuple[datetime, datetime]:
+def _verify_hours(check: SliceCheck, day: date) -> tuple[datetime, datetime]:
     midnight = datetime(day.year, day.month, day.day, tzinfo=UTC)
-    start, end = max(midnight, look.horizon), midnight + DAY
+    start, end = max(midnight, check.horizon), midnight + DAY
     if start < end:
-        look.found.hours = _compute(look, Sql.verify_hours, start=start, end=end)
-        look.execute("ANALYZE expected_hour")
-        look.execute(Sql.differ_hours, start=start, end=end)
-        look.execute(Sql.differ_registers, start=start, end=end)
+        check.result.hours = _compute(check, Sql.verify_hours, start=start, end=end)
+        check.execute("ANALYZE expected_hour")
+        check.execute(Sql.differ_hours, start=start, end=end)
+        check.execute(Sql.differ_registers, start=start, end=end)
     return start, end
 
 
-def _verify_months(look: Look, month: date) -> tuple[datetime, datetime]:
+def _verify_months(check: SliceCheck, month: date) -> tuple[datetime, datetime]:
     """The days of a month, and the month as their sum, all of one snapshot."""
-    days: Any = look.connection.execute(
+    days: Any = check.connection.execute(
         Sql.verify_month_days, {"month": month, "offset": MOST_OFFSET}
     ).fetchall()
     for (day,) in days:
-        _verify_day(look, day)
-    row: Any = look.connection.execute(
+        _verify_day(check, day)
+    row: Any = check.connection.execute(
         "SELECT count(DISTINCT (device_id, account_id)) FROM expected_day"
     ).fetchone()
-    look.found.months = row[0]
-    look.execute(Sql.differ_months, month=month, horizon=look.horizon)
-    compare_books(look.connection, month)
+    check.result.months = row[0]
+    check.execute(Sql.differ_months, month=month, horizon=check.horizon)
+    compare_closed_months(check.connection, month)
     end = next_month(month)
     first = datetime(month.year, month.month, month.day, tzinfo=UTC)
     last = datetime(end.year, end.month, end.day, tzinfo=UTC)
-    # Rows too many may begin on a later day of the month, and reach as much further.
+    # Surplus rows may begin on a later day of the month, and reach as much further.
     return first - MOST_OFFSET, last + MOST_OFFSET + 31 * DAY
 
 
-def _verify_day(look: Look, day: date) -> None:
-    look.execute("DELETE FROM verified_zone")
-    zones: Any = look.connection.execute(
-        Sql.verify_zones, {"day": day, "horizon": look.horizon}
+def _verify_day(check: SliceCheck, day: date) -> None:
+    check.execute("DELETE FROM verified_zone")
+    zones: Any = check.connection.execute(
+        Sql.verify_zones, {"day": day, "horizon": check.horizon}
     ).fetchall()
     if zones:
         start = min(zone[0] for zone in zones).replace(minute=0, second=0, microsecond=0)
         end = max(zone[1] for zone in zones) + HOUR - RESOLUTION
         end = end.replace(minute=0, second=0, microsecond=0)  # whole hours: each has one account
-        look.found.days += _compute(look, Sql.verify_days, start=start, end=end, day=day)
-        look.execute(Sql.differ_days, day=day)
+        check.result.days += _compute(check, Sql.verify_days, start=start, end=end, day=day)
+        check.execute(Sql.differ_days, day=day)
 
 
 def _compute(
-    look: Look, statement: LiteralString, *, start: datetime, end: datetime, **given: Any
+    check: SliceCheck,
+    statement: LiteralString,
+    *,
+    start: datetime,
+    end: datetime,
+    **parameters: Any,
 ) -> int:
     """Compute rows from the readings of a span; how many."""
-    look.execute("DELETE FROM value_before")
+    check.execute("DELETE FROM value_before")
     to, reach = start, DAY
-    while to > look.known_from and _is_one_unknown(look, start=start, end=end):
-        # Each look goes twice as far back: few chunks are opened for what stands near.
-        bounds = {"from": max(to - reach, look.known_from), "to": to}
-        look.execute(Sql.verify_before, start=start, end=end, **bounds)
+    while to > check.known_from and _is_one_unknown(check, start=start, end=end):
+        # Each query goes twice as far back: few chunks are opened for near readings.
+        bounds = {"from": max(to - reach, check.known_from), "to": to}
+        check.execute(Sql.verify_before, start=start, end=end, **bounds)
         to, reach = bounds["from"], 2 * reach
-    if look.horizon > BEGINNING:
-        look.execute(Sql.verify_dropped_before, horizon=look.horizon)
-    return look.execute(Sql.verify_steps + statement, start=start, end=end, **given)
+    if check.horizon > BEGINNING:
+        check.execute(Sql.verify_dropped_before, horizon=check.horizon)
+    return check.execute(Sql.verify_steps + statement, start=start, end=end, **parameters)
 
 
-def _is_one_unknown(look: Look, **bounds: datetime) -> bool:
-    row: Any = look.connection.execute(Sql.verify_unknown_before, bounds, prepare=False).fetchone()
+def _is_one_unknown(check: SliceCheck, **bounds: datetime) -> bool:
+    row: Any = check.connection.execute(Sql.verify_unknown_before, bounds, prepare=False).fetchone()
     return bool(row[0])
 
 
@@ -186,5 +191,5 @@ def _read_beginning(connection: Connection) -> datetime:
         "SELECT min(range_start) FROM timescaledb_information.chunks "
         "WHERE hypertable_name = 'reading'"
     ).fetchone()
-    found: datetime | None = row[0]
-    return found or BEGINNING
+    result: datetime | None = row[0]
+    return result or BEGINNING

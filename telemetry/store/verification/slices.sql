@@ -35,8 +35,8 @@ WHERE d.account_id IN (SELECT id FROM verified_account)
         WHERE g.account_id IN (SELECT id FROM verified_account)
           AND g.day >= %(month)s AND g.day < next_billing_month(%(month)s))
 
--- name: differ_books
--- The books of months that begin within the billing month from %(month)s on. Where a month is closed,
+-- name: differ_closed_months
+-- What closing recorded of months that begin within the billing month from %(month)s on. Where a month is closed,
 -- the closed total is the one that closing wrote down, 0 for a device that came later, and with the
 -- adjustments it comes to the live total. Elsewhere there is neither.
 WITH lines AS (
@@ -56,7 +56,7 @@ WITH lines AS (
     SELECT c.account_id, c.month, figure.key::bigint AS device_id,
         (figure.value ->> 'closed_total')::numeric AS closed_total
     FROM closings c CROSS JOIN LATERAL jsonb_each(c.figures) AS figure
-), books AS (
+), recorded AS (
     SELECT b.device_id, b.month, b.account_id, b.total, b.closed_total, b.adjustments, a.time_zone,
         x.id IS NOT NULL AS is_closed,
         CASE WHEN c.account_id IS NOT NULL THEN coalesce(b.figure, 0) END AS billed
@@ -71,7 +71,7 @@ WITH lines AS (
     LEFT JOIN closed_month x ON x.account_id = a.id AND x.month = b.month
     LEFT JOIN closings c ON c.account_id = a.id AND c.month = b.month
 )
-INSERT INTO difference (relation, device_id, place, starts_at, ends_at, since, account_id, stands,
+INSERT INTO difference (relation, device_id, key, starts_at, ends_at, since, account_id, actual,
     expected)
 SELECT 'closed_month', device_id, month::text, local_day_start(month, time_zone),
     local_day_start(next_billing_month(month), time_zone), 'infinity', account_id,
@@ -82,7 +82,7 @@ SELECT 'closed_month', device_id, month::text, local_day_start(month, time_zone)
         'adjustments', CASE WHEN is_closed
             THEN coalesce(total, 0) - coalesce(billed, closed_total, 0) END,
         'closed_total + adjustments', CASE WHEN is_closed THEN coalesce(total, 0) ELSE 0 END)
-FROM books
+FROM recorded
 WHERE CASE WHEN is_closed
     THEN coalesce(closed_total, 0) + coalesce(adjustments, 0) <> coalesce(total, 0)
         OR coalesce(closed_total, 0) <> coalesce(billed, closed_total, 0)
@@ -103,7 +103,7 @@ GROUP BY device_id, hour, measurement
 
 -- name: differ_hours
 -- Hours from %(start)s to %(end)s that are missing, too many or other than the readings say.
-INSERT INTO difference (relation, device_id, place, starts_at, ends_at, since, stands, expected)
+INSERT INTO difference (relation, device_id, key, starts_at, ends_at, since, actual, expected)
 SELECT 'hourly_aggregate', device_id, to_char(hour AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI"Z"'),
     hour, hour + interval '1 hour', coalesce(e.since, hour),
     CASE WHEN a.readings_count IS NOT NULL THEN jsonb_build_object('account_id', a.account_id,
@@ -123,7 +123,7 @@ WHERE (a.account_id, a.total, a.mean, a.minimum, a.maximum, a.first, a.last, a.r
 
 -- name: differ_registers
 -- The same for what registers counted.
-INSERT INTO difference (relation, device_id, place, starts_at, ends_at, since, stands, expected)
+INSERT INTO difference (relation, device_id, key, starts_at, ends_at, since, actual, expected)
 SELECT 'hourly_consumption', device_id,
     to_char(hour AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI"Z"'),
     hour, hour + interval '1 hour', coalesce(e.since, hour),
@@ -176,7 +176,7 @@ WITH expected AS (
       AND NOT (m.readings_count = 0 AND EXISTS (  -- billed, and all gone since
         SELECT FROM closed_month x WHERE x.account_id = m.account_id AND x.month = m.month))
 )
-INSERT INTO difference (relation, device_id, place, starts_at, ends_at, since, account_id, stands,
+INSERT INTO difference (relation, device_id, key, starts_at, ends_at, since, account_id, actual,
     expected)
 SELECT 'monthly_total', device_id, month::text, local_day_start(month, c.time_zone),
     local_day_start(next_billing_month(month), c.time_zone),
@@ -247,7 +247,7 @@ GROUP BY device_id, owner_id
 
 -- name: differ_days
 -- The local day %(day)s: rows that are missing, too many or other than the readings say.
-INSERT INTO difference (relation, device_id, place, starts_at, ends_at, since, account_id, stands,
+INSERT INTO difference (relation, device_id, key, starts_at, ends_at, since, account_id, actual,
     expected)
 SELECT 'daily_aggregate', device_id, day::text, z.starts_at, z.ends_at,
     date_trunc('hour', least(e.since, z.starts_at), 'UTC'), account_id,

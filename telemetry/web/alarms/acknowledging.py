@@ -10,15 +10,15 @@ from django.views.decorators.http import require_POST
 from telemetry import alarms
 from telemetry.accounts.access import Right
 from telemetry.models import Alarm
+from telemetry.web.account_page import AccountRequest, account_page
 from telemetry.web.alarms.forms import AcknowledgeForm
 from telemetry.web.alarms.listing import show_alarms
-from telemetry.web.pages import AccountRequest, account_page
 
 
 @require_POST
 @account_page(Right.OPERATE)
 def acknowledge(request: AccountRequest, alarm_id: int) -> HttpResponse:
-    """Note who saw the alarm. Of two who do at once, the first one stands."""
+    """Record who acknowledged the alarm. Of two at once, the first one counts."""
     alarm = get_object_or_404(Alarm, pk=alarm_id, account=request.account)
     form = AcknowledgeForm(request.POST, alarm_id=alarm.pk)
     if not form.is_valid():
@@ -26,7 +26,7 @@ def acknowledge(request: AccountRequest, alarm_id: int) -> HttpResponse:
     if alarms.acknowledge(alarm, user=request.user, note=form.cleaned_data["note"]):
         messages.success(request, _("The alarm is acknowledged."))
     else:
-        messages.warning(request, _("Somebody acknowledged this alarm before: that stands."))
+        messages.warning(request, _("Somebody has acknowledged this alarm already."))
     return _go_back(request)
 
 

@@ -53,8 +53,8 @@ class AlarmFilters(Filters):
     )
     field_order = ("search", "gateway", "state", "first", "last")
 
-    def __init__(self, given: Any, *, account: Account) -> None:
-        super().__init__(given, account=account)
+    def __init__(self, data: Any, *, account: Account) -> None:
+        super().__init__(data, account=account)
         field = self.fields["gateway"]
         assert isinstance(field, GatewayField)
         field.offer(account, chosen=self.data.get("gateway", ""))
@@ -84,9 +84,9 @@ class AlarmFilters(Filters):
         alarms = Alarm.objects.filter(account=self.account)
         # Names of a device that moved away are another account's.
         mine = Q(device__account=self.account)
-        if words := chosen["search"]:
-            words_found = Q(device__code__icontains=words) | Q(device__name__icontains=words)
-            alarms = alarms.filter(mine & words_found)
+        if search := chosen["search"]:
+            matches = Q(device__code__icontains=search) | Q(device__name__icontains=search)
+            alarms = alarms.filter(mine & matches)
         if chosen["gateway"]:
             alarms = alarms.filter(mine, device__gateway_id=chosen["gateway"])
         if chosen["device"]:

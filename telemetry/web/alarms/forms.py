@@ -19,6 +19,6 @@ class AcknowledgeForm(forms.Form):
         help_text=_("What was found, or what is being done."),
     )
 
-    def __init__(self, given: Any = None, *, alarm_id: int) -> None:
-        super().__init__(given, auto_id=f"{alarm_id}-%s", label_suffix="")
+    def __init__(self, data: Any = None, *, alarm_id: int) -> None:
+        super().__init__(data, auto_id=f"{alarm_id}-%s", label_suffix="")
         self.alarm_id = alarm_id

@@ -8,9 +8,9 @@ from msgspec import Struct
 
 from telemetry.accounts.access import Right, has_right
 from telemetry.models import Alarm, Device
+from telemetry.web.account_page import AccountRequest, account_page
 from telemetry.web.alarms.filters import AlarmFilters
 from telemetry.web.alarms.forms import AcknowledgeForm
-from telemetry.web.pages import AccountRequest, account_page
 from telemetry.web.paging import take_page
 
 
@@ -35,10 +35,10 @@ def alarms(request: AccountRequest) -> HttpResponse:
 
 
 def show_alarms(
-    request: AccountRequest, given: QueryDict, *, refused: AcknowledgeForm | None = None
+    request: AccountRequest, query: QueryDict, *, refused: AcknowledgeForm | None = None
 ) -> HttpResponse:
     """The page for these filters. `refused`: a form with errors, in the place of its alarm's."""
-    filters = AlarmFilters(given, account=request.account)
+    filters = AlarmFilters(query, account=request.account)
     if not filters.is_valid():
         return render(request, "telemetry/alarms/alarms.html", {"filters": filters}, status=400)
     chosen = filters.cleaned_data
@@ -48,7 +48,7 @@ def show_alarms(
     past = take_page(filters.list_past(), number=1 if is_open_only else chosen["page"])
     context = {
         "filters": filters,
-        "back": given.urlencode(),
+        "back": query.urlencode(),
         "page": opened if is_open_only else past,
         "opened": opened,
         "opened_rows": list(_make_rows(request, opened.rows, refused)),

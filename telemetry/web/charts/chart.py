@@ -26,11 +26,11 @@ MINUTE = timedelta(minutes=1)
 MOST_COUNTED = 100_000
 """Readings that are put together to minutes for one chart; where there are more, hours stand."""
 SILENT_INTERVALS = 2
-"""Single readings further apart than so many of the device's intervals have a gap between them."""
+"""Single readings that are more of the device's intervals apart have a gap between them."""
 
 
 class Resolution(StrEnum):
-    """What one point of a chart stands for."""
+    """What one point of a chart represents."""
 
     READING = "reading"
     MINUTE = "minute"
@@ -66,21 +66,21 @@ def read_chart(
     """
     if period.is_hourly:
         slots = _list_hours(period, now=now)
-        found = (
+        samples_by_device = (
             read_line_hours(
                 account_id, device_ids=device_ids, since=slots[0], until=slots[-1] + HOUR
             )
             if slots
             else {}
         )
-        return _arrange(Resolution.HOUR, slots, found)
+        return _arrange(Resolution.HOUR, slots, samples_by_device)
     days = _list_days(period, today=calendar.day_of(now))
-    found = (
+    samples_by_device = (
         read_line_days(account_id, device_ids=device_ids, first=days[0], until=days[-1] + DAY)
         if days
         else {}
     )
-    return _arrange(Resolution.DAY, days, found)
+    return _arrange(Resolution.DAY, days, samples_by_device)
 
 
 def read_close_up(
@@ -134,10 +134,10 @@ def _list_days(period: Period, *, today: date) -> list[date]:
 
 
 def _arrange(
-    resolution: Resolution, slots: Sequence[Slot], found: dict[int, list[Sample]]
+    resolution: Resolution, slots: Sequence[Slot], samples_by_device: dict[int, list[Sample]]
 ) -> Chart:
     lines: dict[int, Line] = {}
-    for device_id, samples in found.items():
+    for device_id, samples in samples_by_device.items():
         by_slot = {sample.start: sample for sample in samples}
         lines[device_id] = tuple(by_slot.get(slot) for slot in slots)
     return Chart(resolution, tuple(slots), lines)

@@ -46,19 +46,19 @@ class Filters(Struct, frozen=True):
         return {name: values for name, values in chosen.items() if values}
 
 
-def parse_filters(asked: Mapping[str, Sequence[str]]) -> tuple[Filters, Errors]:
+def parse_filters(params: Mapping[str, Sequence[str]]) -> tuple[Filters, Errors]:
     """The choice that the parameters name (each may stand several times), and messages by field.
 
     A field that cannot be understood chooses nothing.
     """
     errors: Errors = {}
-    devices = _read_numbers(asked.get("device", ()), field="device", errors=errors)
-    gateways = _read_numbers(asked.get("gateway", ()), field="gateway", errors=errors)
-    kinds = tuple(dict.fromkeys(text for text in asked.get("kind", ()) if text))
+    devices = _read_numbers(params.get("device", ()), field="device", errors=errors)
+    gateways = _read_numbers(params.get("gateway", ()), field="gateway", errors=errors)
+    kinds = tuple(dict.fromkeys(text for text in params.get("kind", ()) if text))
     if not set(kinds) <= set(Device.Kind.values):
         errors["kind"] = _("Choose meters, sensors or actuators.")
         kinds = ()
-    groups = tuple(dict.fromkeys(text for text in asked.get("group", ()) if text))
+    groups = tuple(dict.fromkeys(text for text in params.get("group", ()) if text))
     if len(groups) > MOST_CHOSEN or any("\0" in group for group in groups):
         errors["group"] = _("Choose from the list.")
         groups = ()
@@ -66,11 +66,11 @@ def parse_filters(asked: Mapping[str, Sequence[str]]) -> tuple[Filters, Errors]:
 
 
 def _read_numbers(texts: Sequence[str], *, field: str, errors: Errors) -> tuple[int, ...]:
-    given = [text for text in texts if text]
-    if len(given) > MOST_CHOSEN:
+    values = [text for text in texts if text]
+    if len(values) > MOST_CHOSEN:
         errors[field] = _("Choose at most %(most)d.") % {"most": MOST_CHOSEN}
         return ()
-    if not all(text.isascii() and text.isdigit() and 0 < int(text) <= _LARGEST for text in given):
+    if not all(text.isascii() and text.isdigit() and 0 < int(text) <= _LARGEST for text in values):
         errors[field] = _("Choose from the list.")
         return ()
-    return tuple(dict.fromkeys(int(text) for text in given))
+    return tuple(dict.fromkeys(int(text) for text in values))

@@ -5,18 +5,18 @@ from datetime import datetime
 from itertools import groupby
 
 from telemetry.web.charts.chart import Line, Resolution
-from telemetry.web.charts.picture import Picture
+from telemetry.web.charts.view import ChartView
 
 Stretch = tuple[datetime, datetime]
 
 
-def list_gaps(picture: Picture, *, line: Line) -> list[Stretch]:
+def list_gaps(view: ChartView, *, line: Line) -> list[Stretch]:
     """From the first missing slot of each run to the end of its last.
 
     Between single readings and between minutes: from the one before to the one after.
     """
-    spans = picture.spans
-    if picture.chart.resolution in (Resolution.READING, Resolution.MINUTE):
+    spans = view.spans
+    if view.chart.resolution in (Resolution.READING, Resolution.MINUTE):
         return [(spans[place - 1][1], spans[place + 1][0]) for place, _ in _list_runs(line)]
     return [(spans[first][0], spans[last][1]) for first, last in _list_runs(line)]
 

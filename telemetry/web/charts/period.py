@@ -63,7 +63,7 @@ class FieldError(ValueError):
 
 
 def parse_period(
-    asked: Mapping[str, str],
+    params: Mapping[str, str],
     *,
     calendar: Calendar,
     now: datetime,
@@ -72,7 +72,7 @@ def parse_period(
 ) -> tuple[Period, Errors]:
     """The period that the parameters name, at most `longest`; the usual one beside messages."""
     try:
-        return _parse(asked, calendar=calendar, now=now, longest=longest, usual=usual), {}
+        return _parse(params, calendar=calendar, now=now, longest=longest, usual=usual), {}
     except FieldError as error:
         period = _rolling(usual, calendar=calendar, now=now)
         return period, {error.field: error.message}
@@ -97,20 +97,20 @@ def make_zoom(since: datetime, until: datetime, *, calendar: Calendar) -> Period
 
 
 def _parse(
-    asked: Mapping[str, str], *, calendar: Calendar, now: datetime, longest: timedelta, usual: Span
+    params: Mapping[str, str], *, calendar: Calendar, now: datetime, longest: timedelta, usual: Span
 ) -> Period:
-    text = asked.get("period", "")
+    text = params.get("period", "")
     if not text:
-        text = Span.RANGE if asked.get("from") or asked.get("to") else usual
+        text = Span.RANGE if params.get("from") or params.get("to") else usual
     if text not in list(Span):
         raise FieldError("period", _("Choose one of the periods."))
     span = Span(text)
     if span is Span.MONTH:
-        return _month(asked.get("month", ""), calendar=calendar, now=now)
+        return _month(params.get("month", ""), calendar=calendar, now=now)
     if span is Span.RANGE:
-        return _range(asked, calendar=calendar, longest=longest)
+        return _range(params, calendar=calendar, longest=longest)
     if span is Span.ZOOM:
-        return _zoom(asked, calendar=calendar, longest=longest)
+        return _zoom(params, calendar=calendar, longest=longest)
     return _rolling(span, calendar=calendar, now=now)
 
 
@@ -134,8 +134,8 @@ def _month(text: str, *, calendar: Calendar, now: datetime) -> Period:
     return make_days(Span.MONTH, first, end, calendar=calendar, month=f"{first:%Y-%m}")
 
 
-def _range(asked: Mapping[str, str], *, calendar: Calendar, longest: timedelta) -> Period:
-    first, last = _read_day("from", asked.get("from", "")), _read_day("to", asked.get("to", ""))
+def _range(params: Mapping[str, str], *, calendar: Calendar, longest: timedelta) -> Period:
+    first, last = _read_day("from", params.get("from", "")), _read_day("to", params.get("to", ""))
     if last < first:
         raise FieldError("to", _("The last day is before the first."))
     if last + DAY - first > longest:
@@ -144,9 +144,9 @@ def _range(asked: Mapping[str, str], *, calendar: Calendar, longest: timedelta) 
     return make_days(Span.RANGE, first, last + DAY, calendar=calendar, **bounds)
 
 
-def _zoom(asked: Mapping[str, str], *, calendar: Calendar, longest: timedelta) -> Period:
-    since = _read_instant("since", asked.get("since", ""), calendar)
-    until = _read_instant("until", asked.get("until", ""), calendar)
+def _zoom(params: Mapping[str, str], *, calendar: Calendar, longest: timedelta) -> Period:
+    since = _read_instant("since", params.get("since", ""), calendar)
+    until = _read_instant("until", params.get("until", ""), calendar)
     if until - since < SHORTEST:
         raise FieldError("until", _("Choose an end at least a minute after the start."))
     if until - since > longest + 2 * DAY:  # what was widened to whole days is still welcome

@@ -1,4 +1,4 @@
-"""A picture as a table: the same figures, for those who do not see the drawing."""
+"""A chart as a table: the same values, for those who do not see the chart."""
 
 from collections.abc import Iterator
 
@@ -7,8 +7,8 @@ from django.utils.safestring import SafeString
 from msgspec import Struct
 
 from telemetry.store.reads.chart_series import Sample
-from telemetry.web.charts.picture import Picture, Show, mean_of, pick
-from telemetry.web.wording import Numbers, read_numbers
+from telemetry.web.charts.view import ChartView, Show, mean_of, pick
+from telemetry.web.formatting import Numbers, read_numbers
 
 MOST_ROWS = 500
 
@@ -35,22 +35,22 @@ class Table(Struct, frozen=True):
         )
 
 
-def read_table(picture: Picture) -> Table:
+def read_table(view: ChartView) -> Table:
     """A column for each device that has a line; what is missing is empty."""
-    columns = tuple(name for name, _ in picture.list_lines())
+    columns = tuple(name for name, _ in view.list_lines())
     if not columns:
         return Table((), (), 0)
-    left_out = max(0, len(picture.chart.slots) - MOST_ROWS)
-    return Table(columns, tuple(_list_rows(picture, left_out=left_out)), left_out)
+    left_out = max(0, len(view.chart.slots) - MOST_ROWS)
+    return Table(columns, tuple(_list_rows(view, left_out=left_out)), left_out)
 
 
-def _list_rows(picture: Picture, *, left_out: int) -> Iterator[tuple[str, tuple[str, ...]]]:
-    words, lines = picture.words, [line for _, line in picture.list_lines()]
+def _list_rows(view: ChartView, *, left_out: int) -> Iterator[tuple[str, tuple[str, ...]]]:
+    labels, lines = view.slot_labels, [line for _, line in view.list_lines()]
     numbers = read_numbers()
-    for place in reversed(range(left_out, len(words))):
+    for index in reversed(range(left_out, len(labels))):
         yield (
-            words[place],
-            tuple(_write(line[place], show=picture.show, numbers=numbers) for line in lines),
+            labels[index],
+            tuple(_write(line[index], show=view.show, numbers=numbers) for line in lines),
         )
 
 

@@ -8,7 +8,7 @@ from django.utils.formats import date_format
 from django.utils.translation import pgettext
 from msgspec import Struct
 
-from telemetry.web.wording import format_day
+from telemetry.web.formatting import format_day
 
 MOST_TICKS = 9
 DAY = timedelta(days=1)
@@ -29,7 +29,7 @@ class Tick(Struct, frozen=True):
     """A mark and its words."""
 
     at: datetime
-    words: str
+    label: str
 
 
 def choose_ticks(since: datetime, until: datetime, *, zone: ZoneInfo) -> list[Tick]:

@@ -13,38 +13,38 @@ from telemetry.store.reads.chart_series import LONGEST_RAW
 from telemetry.store.reads.device_events import read_refused
 from telemetry.store.reads.freshness import Freshness
 from telemetry.store.reads.latest_by_device import read_newest
-from telemetry.web.charts.asked import Asked, read_asked
+from telemetry.web.account_page import AccountRequest, account_page
 from telemetry.web.charts.chart import read_close_up
-from telemetry.web.charts.drawing import draw
-from telemetry.web.charts.naming import name_device
+from telemetry.web.charts.labels import label_device
+from telemetry.web.charts.params import ChartParams, read_params
 from telemetry.web.charts.period import Period, Span
-from telemetry.web.charts.picture import Named, Picture, Show
 from telemetry.web.charts.table import read_table
-from telemetry.web.device.asked import (
+from telemetry.web.charts.to_json import to_json
+from telemetry.web.charts.view import ChartView, DeviceLabel, Show
+from telemetry.web.conditional_get import conditional, get_freshness, make_etag
+from telemetry.web.device.events import list_events
+from telemetry.web.device.months import list_months
+from telemetry.web.device.params import (
     LONGEST,
     TITLES,
-    list_figures,
+    list_quantities,
     list_steps,
-    read_device_asked,
+    read_device_params,
 )
-from telemetry.web.device.events import list_events
-from telemetry.web.device.figures import read_so_far
-from telemetry.web.device.months import list_months
-from telemetry.web.live import live, look, write_tag
-from telemetry.web.pages import AccountRequest, account_page
+from telemetry.web.device.totals import read_so_far
 
 MOST_REFUSED = 10
 
 
 def tag_state(request: AccountRequest, device_id: int) -> str:
     """Changes with messages and alarms."""
-    return look(request).tag_readings()
+    return get_freshness(request).tag_readings()
 
 
 def tag_figures(request: AccountRequest, device_id: int) -> str:
     """Changes with the aggregates; with messages, where single readings are shown."""
-    period = read_asked(request, longest=LONGEST).period
-    return _tag_figures(look(request), period)
+    period = read_params(request, longest=LONGEST).period
+    return _tag_figures(get_freshness(request), period)
 
 
 @gzip_page
@@ -53,49 +53,49 @@ def tag_figures(request: AccountRequest, device_id: int) -> str:
 def device(request: AccountRequest, device_id: int) -> HttpResponse:
     """The whole page."""
     found = _find_device(request, device_id)
-    asked, show = read_device_asked(request, device=found)
-    freshness = look(request)
+    params, show = read_device_params(request, device=found)
+    freshness = get_freshness(request)
     context = {
-        **_read_figures(request, found, asked, show, freshness),
-        **_read_state(request, found, asked),
-        "figures": list_figures(asked, device=found, show=show),
-        "steps": list_steps(asked),
+        **_read_figures(request, found, params, show, freshness),
+        **_read_state(request, found, params),
+        "quantities": list_quantities(params, device=found, show=show),
+        "steps": list_steps(params),
         "title": TITLES[show],
-        "zoom_href": asked.href(period={"period": Span.ZOOM}),
+        "zoom_href": params.href(period={"period": Span.ZOOM}),
         "state_address": _address(request, "device-state", device_id),
-        "state_tag": write_tag(request, freshness.tag_readings()),
+        "state_tag": make_etag(request, freshness.tag_readings()),
         "figures_address": _address(request, "device-figures", device_id),
-        "figures_tag": write_tag(request, _tag_figures(freshness, asked.period)),
-        "events": list_events(request.account.pk, device=found, calendar=asked.calendar),
+        "figures_tag": make_etag(request, _tag_figures(freshness, params.period)),
+        "events": list_events(request.account.pk, device=found, calendar=params.calendar),
         "refused": read_refused(
             request.account.pk, mac=found.gateway.mac, code=found.code, most=MOST_REFUSED
         ),
     }
-    status = 400 if asked.errors else 200
+    status = 400 if params.errors else 200
     return render(request, "telemetry/device/page.html", context, status=status)
 
 
 @gzip_page
 @require_safe
 @account_page()
-@live(tag_state)
+@conditional(tag_state)
 def device_state(request: AccountRequest, device_id: int) -> HttpResponse:
     """What changes with every message."""
     found = _find_device(request, device_id)
-    asked = read_asked(request, longest=LONGEST)
-    return render(request, "telemetry/device/parts/state.html", _read_state(request, found, asked))
+    params = read_params(request, longest=LONGEST)
+    return render(request, "telemetry/device/parts/state.html", _read_state(request, found, params))
 
 
 @gzip_page
 @require_safe
 @account_page()
-@live(tag_figures)
+@conditional(tag_figures)
 def device_figures(request: AccountRequest, device_id: int) -> HttpResponse:
     """What changes with the refresh of the aggregates."""
     found = _find_device(request, device_id)
-    asked, show = read_device_asked(request, device=found)
-    freshness = look(request)
-    context = _read_figures(request, found, asked, show, freshness)
+    params, show = read_device_params(request, device=found)
+    freshness = get_freshness(request)
+    context = _read_figures(request, found, params, show, freshness)
     return render(request, "telemetry/device/figures.html", context)
 
 
@@ -116,10 +116,10 @@ def _find_device(request: AccountRequest, device_id: int) -> Device:
     return found
 
 
-def _read_state(request: AccountRequest, device: Device, asked: Asked) -> dict[str, Any]:
+def _read_state(request: AccountRequest, device: Device, params: ChartParams) -> dict[str, Any]:
     """The newest reading, presence, open alarms."""
     account_id = request.account.pk
-    newest = read_newest(account_id, device_ids=[device.pk], now=asked.now)
+    newest = read_newest(account_id, device_ids=[device.pk], now=params.now)
     open_alarms = Alarm.objects.filter(account_id=account_id, device=device, closed_at=None)
     return {
         "device": device,
@@ -129,23 +129,23 @@ def _read_state(request: AccountRequest, device: Device, asked: Asked) -> dict[s
 
 
 def _read_figures(
-    request: AccountRequest, device: Device, asked: Asked, show: Show, freshness: Freshness
+    request: AccountRequest, device: Device, params: ChartParams, show: Show, freshness: Freshness
 ) -> dict[str, Any]:
     """The chart and its table, today and this month, the months."""
-    account_id, calendar = request.account.pk, asked.calendar
+    account_id, calendar = request.account.pk, params.calendar
     chart = read_close_up(
-        account_id, device=device, period=asked.period, calendar=calendar, now=asked.now
+        account_id, device=device, period=params.period, calendar=calendar, now=params.now
     )
-    named = Named(device.pk, name_device(device))
-    picture = Picture(chart, asked.period, calendar, (named,), show, device.unit)
+    named = DeviceLabel(device.pk, label_device(device))
+    view = ChartView(chart, params.period, calendar, (named,), show, device.unit)
     return {
-        "asked": asked,
-        "errors": asked.errors,
+        "params": params,
+        "errors": params.errors,
         "device": device,
         "freshness": freshness,
-        "drawing": draw(picture),
-        "table": read_table(picture),
-        "so_far": read_so_far(account_id, device=device, calendar=calendar, now=asked.now),
+        "chart_data": to_json(view),
+        "table": read_table(view),
+        "so_far": read_so_far(account_id, device=device, calendar=calendar, now=params.now),
         "months": list_months(account_id, device=device),
     }
 

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from telemetry.core.consumption import month_of
 from telemetry.models import Account, DailyAggregate, Device, MonthlyConsumption
+from telemetry.web.account_page import AccountRequest, account_page
 from telemetry.web.filters import MOST_CHOICES, Filters, GatewayField
 from telemetry.web.fleet.rows import read_rows, render_devices
 from telemetry.web.fleet.states import (
@@ -18,8 +19,7 @@ from telemetry.web.fleet.states import (
     DeviceState,
     has_open_alarm,
 )
-from telemetry.web.options import LongSelect
-from telemetry.web.pages import AccountRequest, account_page
+from telemetry.web.long_select import LongSelect
 from telemetry.web.paging import take_page
 
 LIST = "telemetry/fleet/devices.html"
@@ -50,8 +50,8 @@ class DeviceFilters(Filters):
     )
     field_order = ("search", "gateway", "group", "kind", "state")
 
-    def __init__(self, given: Any, *, account: Account) -> None:
-        super().__init__(given, account=account)
+    def __init__(self, data: Any, *, account: Account) -> None:
+        super().__init__(data, account=account)
         gateway, group = self.fields["gateway"], self.fields["group"]
         assert isinstance(gateway, GatewayField)
         assert isinstance(group, forms.ChoiceField)
@@ -65,11 +65,11 @@ class DeviceFilters(Filters):
         chosen = self.cleaned_data
         devices = Device.objects.filter(account=self.account).select_related("gateway")
         devices = devices.annotate(has_alarm=has_open_alarm())
-        if words := chosen["search"]:
+        if search := chosen["search"]:
             devices = devices.filter(
-                Q(code__icontains=words)
-                | Q(name__icontains=words)
-                | Q(gateway__code__icontains=words)
+                Q(code__icontains=search)
+                | Q(name__icontains=search)
+                | Q(gateway__code__icontains=search)
             )
         if chosen["gateway"]:
             devices = devices.filter(gateway_id=chosen["gateway"])

@@ -12,15 +12,15 @@ from msgspec import Struct
 from telemetry.core.shown_payload import show_payload
 from telemetry.models import DeadLetter, Device, Gateway
 from telemetry.store.reads.gateway_activity import Span, measure_uptime, read_presence
+from telemetry.web.account_page import AccountRequest, account_page
 from telemetry.web.fleet.rows import read_rows
 from telemetry.web.fleet.states import find_gateway_state, has_open_alarm
-from telemetry.web.pages import AccountRequest, account_page
 from telemetry.web.paging import take_page
 
 UPTIME = timedelta(days=7)
 SHOWN_EVENTS = 20
 SHOWN_DEVICES = 50
-SHOWN_LETTERS = 10
+SHOWN_DEAD_LETTERS = 10
 SHOWN_CHARACTERS = 2_000
 STRIP_WIDTH = 1_000
 SHOWN_BARS = 500
@@ -60,7 +60,7 @@ def gateway(request: AccountRequest, gateway_id: int) -> HttpResponse:
         "events": list(shown.events.order_by("-at", "-id")[:SHOWN_EVENTS]),
         "devices": devices,
         "rows": read_rows(devices, account_id=request.account.pk),
-        "letters": [cut_letter(row) for row in _list_letters(shown)],
+        "dead_letters": [shorten_dead_letter(row) for row in _list_dead_letters(shown)],
     }
     return render(request, "telemetry/fleet/gateway.html", context)
 
@@ -76,7 +76,7 @@ def draw_strip(spans: list[Span], *, since: datetime, until: datetime) -> list[B
     return bars
 
 
-def cut_letter(row: DeadLetter) -> Letter:
+def shorten_dead_letter(row: DeadLetter) -> Letter:
     """A dead letter with what is shown of its payload."""
     shown = show_payload(bytes(row.payload))
     is_cut = shown.is_cut or len(shown.text) > SHOWN_CHARACTERS
@@ -88,6 +88,6 @@ def _list_devices(gateway: Gateway) -> QuerySet[Device]:
     return devices.annotate(has_alarm=has_open_alarm()).order_by("code")
 
 
-def _list_letters(gateway: Gateway) -> QuerySet[DeadLetter]:
-    letters = DeadLetter.objects.filter(mac=gateway.mac, account=gateway.account_id)
-    return letters.order_by("-last_seen", "-id")[:SHOWN_LETTERS]
+def _list_dead_letters(gateway: Gateway) -> QuerySet[DeadLetter]:
+    dead_letters = DeadLetter.objects.filter(mac=gateway.mac, account=gateway.account_id)
+    return dead_letters.order_by("-last_seen", "-id")[:SHOWN_DEAD_LETTERS]

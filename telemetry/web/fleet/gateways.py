@@ -8,10 +8,10 @@ from django.utils.translation import gettext_lazy as _
 from msgspec import Struct
 
 from telemetry.models import Gateway
-from telemetry.store.reads.gateway_activity import MOST_LETTERS, count_waiting_letters
+from telemetry.store.reads.gateway_activity import MOST_DEAD_LETTERS, count_pending_dead_letters
+from telemetry.web.account_page import AccountRequest, account_page
 from telemetry.web.filters import Filters
 from telemetry.web.fleet.states import GATEWAY_CONDITIONS, GatewayState, find_gateway_state
-from telemetry.web.pages import AccountRequest, account_page
 from telemetry.web.paging import take_page
 
 LIST = "telemetry/fleet/gateways.html"
@@ -22,12 +22,12 @@ class GatewayRow(Struct, frozen=True):
 
     gateway: Gateway
     state: GatewayState
-    letters: int
+    dead_letters: int
 
     @property
-    def has_more_letters(self) -> bool:
+    def has_more_dead_letters(self) -> bool:
         """Whether there may be more than were counted."""
-        return self.letters >= MOST_LETTERS
+        return self.dead_letters >= MOST_DEAD_LETTERS
 
 
 class GatewayFilters(Filters):
@@ -42,12 +42,12 @@ class GatewayFilters(Filters):
         """The account's gateways that are asked for, by code."""
         chosen = self.cleaned_data
         gateways = Gateway.objects.filter(account=self.account)
-        if words := chosen["search"]:
+        if search := chosen["search"]:
             gateways = gateways.filter(
-                Q(code__icontains=words)
-                | Q(name__icontains=words)
-                | Q(location__icontains=words)
-                | Q(mac__icontains=words)
+                Q(code__icontains=search)
+                | Q(name__icontains=search)
+                | Q(location__icontains=search)
+                | Q(mac__icontains=search)
             )
         if chosen["state"]:
             gateways = gateways.filter(GATEWAY_CONDITIONS[GatewayState(chosen["state"])])
@@ -61,9 +61,11 @@ def gateways(request: AccountRequest) -> HttpResponse:
     if not filters.is_valid():
         return render(request, LIST, {"filters": filters}, status=400)
     page = take_page(filters.list_gateways(), number=filters.cleaned_data["page"], is_counted=True)
-    letters = count_waiting_letters(request.account.pk, macs=[gateway.mac for gateway in page.rows])
+    dead_letters = count_pending_dead_letters(
+        request.account.pk, macs=[gateway.mac for gateway in page.rows]
+    )
     rows = [
-        GatewayRow(gateway, find_gateway_state(gateway), letters.get(gateway.mac, 0))
+        GatewayRow(gateway, find_gateway_state(gateway), dead_letters.get(gateway.mac, 0))
         for gateway in page.rows
     ]
     return render(request, LIST, {"filters": filters, "page": page, "rows": rows})

@@ -1,4 +1,4 @@
-"""Devices with their newest readings; their list as HTML: a template is slow at so many cells."""
+"""Devices with their newest readings; their list as HTML: a template is slow for this many cells."""
 
 from collections.abc import Iterable
 from decimal import Decimal
@@ -14,10 +14,10 @@ from msgspec import Struct
 
 from telemetry.models import Account, Device
 from telemetry.store.reads.latest_by_device import NewestReading, read_newest
-from telemetry.templatetags.wording import age, exact
+from telemetry.templatetags.formatting import age, exact
 from telemetry.web.fleet.states import DeviceState, find_device_state
+from telemetry.web.formatting import NONE
 from telemetry.web.paging import Page
-from telemetry.web.wording import NONE
 
 MEASUREMENTS = {
     Device.Measurement.DELTA: gettext_lazy("delta"),

@@ -40,10 +40,10 @@ def join(request: Any, token: str) -> HttpResponse:
             request, _("Welcome to %(account)s.") % {"account": invitation.account.name}
         )
         return redirect("overview", invitation.account_id)
-    given = {
+    context = {
         "invitation": invitation,
         "form": form,
         "sign_in": f"{reverse('login')}?next={request.path}",
     }
     status = 400 if form.errors else 200
-    return render(request, "telemetry/members/join.html", given, status=status)
+    return render(request, "telemetry/members/join.html", context, status=status)

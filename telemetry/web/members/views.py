@@ -24,8 +24,8 @@ from telemetry.accounts.members import (
     revoke,
 )
 from telemetry.models import Invitation, Membership, MembershipEvent
+from telemetry.web.account_page import AccountRequest, account_page
 from telemetry.web.members.forms import InviteForm, RoleForm
-from telemetry.web.pages import AccountRequest, account_page
 
 EVENTS = 20
 MEMBERS = 500
@@ -43,18 +43,18 @@ def members(request: AccountRequest) -> HttpResponse:
 @require_POST
 @account_page(Right.MANAGE_MEMBERS)
 def invite_member(request: AccountRequest) -> HttpResponse:
-    """Write a letter. When it cannot be sent, its link is shown to hand over."""
+    """Send the invitation by e-mail. When that fails, its link is shown instead."""
     form = InviteForm(request.POST)
     if not form.is_valid():
         return _show(request, form, status=400)
     email, role = form.cleaned_data["email"], form.cleaned_data["role"]
     token = invite(request.account, email=email, role=role, by=request.user, now=timezone.now())
     link = request.build_absolute_uri(reverse("invitation", args=[token]))
-    given = {"account": request.account, "link": link, "by": request.user, "days": VALID_FOR.days}
+    context = {"account": request.account, "link": link, "by": request.user, "days": VALID_FOR.days}
     try:
         send_mail(
             _("Invitation to %(account)s") % {"account": request.account.name},
-            render_to_string("telemetry/members/invitation.txt", given),
+            render_to_string("telemetry/members/invitation.txt", context),
             None,
             [email],
         )
@@ -68,7 +68,7 @@ def invite_member(request: AccountRequest) -> HttpResponse:
 @require_POST
 @account_page(Right.MANAGE_MEMBERS)
 def revoke_invitation(request: AccountRequest, invitation_id: int) -> HttpResponse:
-    """Make a letter void."""
+    """Revoke an invitation."""
     invitation = get_object_or_404(Invitation, pk=invitation_id, account=request.account)
     revoke(invitation, by=request.user, now=timezone.now())
     messages.success(
@@ -106,8 +106,8 @@ def remove_member(request: AccountRequest, membership_id: int) -> HttpResponse:
     if not is_own and not _may_manage(request):
         raise PermissionDenied
     if request.method != "POST":
-        given = {"other": membership, "is_own": is_own}
-        return render(request, "telemetry/members/remove.html", given)
+        context = {"other": membership, "is_own": is_own}
+        return render(request, "telemetry/members/remove.html", context)
     try:
         remove(membership, by=request.user)
     except LastOwnerError:
@@ -142,7 +142,7 @@ def _show(
     status: int = 200,
     unsent: tuple[str, str] | None = None,
 ) -> HttpResponse:
-    given: dict[str, Any] = {
+    context: dict[str, Any] = {
         "members": Membership.objects.filter(account=request.account)
         .select_related("user")
         .order_by("user__username")[:MEMBERS],
@@ -151,11 +151,11 @@ def _show(
         "unsent": unsent,
     }
     if _may_manage(request):
-        given["invitations"] = Invitation.objects.filter(
+        context["invitations"] = Invitation.objects.filter(
             account=request.account, accepted_at=None, revoked_at=None
         ).select_related("invited_by")[:MEMBERS]
-        given["events"] = MembershipEvent.objects.filter(account=request.account).select_related(
+        context["events"] = MembershipEvent.objects.filter(account=request.account).select_related(
             "by"
         )[:EVENTS]
-        given["now"] = timezone.now()
-    return render(request, "telemetry/members/members.html", given, status=status)
+        context["now"] = timezone.now()
+    return render(request, "telemetry/members/members.html", context, status=status)

@@ -8,22 +8,22 @@ from django.db.models import QuerySet
 from msgspec.structs import replace
 
 from telemetry.models import Device, Gateway
-from telemetry.web.charts.asked import Asked, read_asked
+from telemetry.web.account_page import AccountRequest
 from telemetry.web.charts.filters import Filters, parse_filters
-from telemetry.web.charts.naming import write_name
-from telemetry.web.options import render_options
-from telemetry.web.pages import AccountRequest
+from telemetry.web.charts.labels import format_label
+from telemetry.web.charts.params import ChartParams, read_params
+from telemetry.web.long_select import render_options
 
 LONGEST = timedelta(days=91)
 MOST_OFFERED = 200
 """Gateways and devices in the lists of the filter; others are found by choosing a gateway."""
 
 
-def read_choice(request: AccountRequest) -> tuple[Asked, Filters]:
+def read_choice(request: AccountRequest) -> tuple[ChartParams, Filters]:
     """What the address asks for."""
     filters, errors = parse_filters(dict(request.GET.lists()))
-    asked = read_asked(request, longest=LONGEST, kept=filters.query())
-    return replace(asked, errors=asked.errors | errors), filters
+    params = read_params(request, longest=LONGEST, other_pairs=filters.query())
+    return replace(params, errors=params.errors | errors), filters
 
 
 def select_devices(account_id: int, filters: Filters) -> QuerySet[Device]:
@@ -31,7 +31,7 @@ def select_devices(account_id: int, filters: Filters) -> QuerySet[Device]:
     return Device.objects.filter(account_id=account_id, **filters.conditions())
 
 
-def offer_choices(account_id: int, asked: Asked, filters: Filters) -> dict[str, Any]:
+def offer_choices(account_id: int, params: ChartParams, filters: Filters) -> dict[str, Any]:
     """What the filter offers: kinds, groups, gateways, and the devices of those that are chosen."""
     gateways = Gateway.objects.filter(account_id=account_id).order_by("code")
     gateway_names = gateways.values_list("pk", "code", "name")[:MOST_OFFERED]
@@ -49,9 +49,9 @@ def offer_choices(account_id: int, asked: Asked, filters: Filters) -> dict[str, 
             chosen=set(map(str, filters.gateways)),
         ),
         "device_options": render_options(
-            [(pk, write_name(*names)) for pk, *names in offered[:MOST_OFFERED]],
+            [(pk, format_label(*names)) for pk, *names in offered[:MOST_OFFERED]],
             chosen=set(map(str, filters.devices)),
         ),
         "has_more_devices": len(offered) > MOST_OFFERED,
-        "href_without_filters": f"?{urlencode(asked.period_pairs)}",
+        "href_without_filters": f"?{urlencode(params.period_pairs)}",
     }

@@ -12,7 +12,7 @@ from telemetry.store.reads.chart_series import MOST_LINES
 from telemetry.web.charts.calendar import Calendar
 from telemetry.web.charts.chart import Chart, Line, read_chart
 from telemetry.web.charts.filters import Filters
-from telemetry.web.charts.naming import find_devices, name_device
+from telemetry.web.charts.labels import find_devices, label_device
 from telemetry.web.charts.period import Period, Span
 from telemetry.web.overview.choices import select_devices
 from telemetry.web.overview.quantities import Quantity
@@ -136,7 +136,7 @@ def _place(rows: Sequence[tuple[Device, Summary, Consumer | None]]) -> list[Row]
         placed.append(
             Row(
                 device,
-                name_device(device),
+                label_device(device),
                 summary,
                 consumer.share if consumer else None,
                 bar_start=round((start - low) * scale, 2),

@@ -14,10 +14,10 @@ from telemetry.store.reads.account_totals import (
     read_account_months,
 )
 from telemetry.web.charts.calendar import DAY, Calendar
-from telemetry.web.overview.parts import Part, choose_parts
+from telemetry.web.overview.month_parts import Part, choose_parts
 
 MOST_UNITS = 4
-KEPT_S = 120
+CACHED_S = 120
 
 Totals = dict[str, Decimal]
 """Consumption by unit."""
@@ -51,19 +51,19 @@ class Consumption(Struct, frozen=True):
     left_out: int
 
 
-def keep_consumption(
+def read_cached_consumption(
     account_id: int, *, calendar: Calendar, now: datetime, refreshed_at: datetime
 ) -> Consumption:
-    """The same as `read_consumption`, asked once after each refresh by each process: it reads a day
-    and a half of hours and a month of days of every device, and pages ask for it all the time."""
+    """The same as `read_consumption`, read once after each refresh by each process: it reads a day
+    and a half of hours and a month of days of every device, and every page shows it."""
     part, _before = choose_parts(calendar, now=now, known_until=refreshed_at)
     about = (account_id, calendar.zone.key, part, refreshed_at.timestamp())
     key = f"consumption-{blake2b(repr(about).encode(), digest_size=16).hexdigest()}"
-    kept: Consumption | None = cache.get(key)
-    if kept is None:
-        kept = read_consumption(account_id, calendar=calendar, now=now, refreshed_at=refreshed_at)
-        cache.set(key, kept, KEPT_S)
-    return kept
+    cached: Consumption | None = cache.get(key)
+    if cached is None:
+        cached = read_consumption(account_id, calendar=calendar, now=now, refreshed_at=refreshed_at)
+        cache.set(key, cached, CACHED_S)
+    return cached
 
 
 def read_consumption(

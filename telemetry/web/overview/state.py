@@ -9,7 +9,7 @@ from msgspec import Struct
 from telemetry.models import Alarm, Device
 from telemetry.store.reads.freshness import Freshness
 from telemetry.store.reads.latest_in_account import LatestReading, read_latest
-from telemetry.web.charts.naming import find_devices, name_device
+from telemetry.web.charts.labels import find_devices, label_device
 
 LATEST = 20
 ALARMS = 8
@@ -79,7 +79,7 @@ def _read_latest(
         NamedReading(
             reading,
             devices.get(reading.device_id),
-            name_device(devices[reading.device_id]) if reading.device_id in devices else "",
+            label_device(devices[reading.device_id]) if reading.device_id in devices else "",
         )
         for reading in found
     )

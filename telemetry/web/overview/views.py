@@ -13,19 +13,19 @@ from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_safe
 
 from telemetry.store.reads.freshness import Freshness
-from telemetry.web.charts.asked import Asked
-from telemetry.web.charts.drawing import draw
+from telemetry.web.account_page import AccountRequest, account_page
 from telemetry.web.charts.filters import Filters
-from telemetry.web.charts.picture import Named, Picture, Show
+from telemetry.web.charts.params import ChartParams
 from telemetry.web.charts.table import read_table
-from telemetry.web.kept import Parts, keep_parts
-from telemetry.web.live import live, look, write_tag
+from telemetry.web.charts.to_json import to_json
+from telemetry.web.charts.view import ChartView, DeviceLabel, Show
+from telemetry.web.conditional_get import conditional, get_freshness, make_etag
+from telemetry.web.fragment_cache import Fragments, cache_fragments
 from telemetry.web.overview.choices import offer_choices, read_choice, select_devices
 from telemetry.web.overview.comparison import Comparison, read_comparison
-from telemetry.web.overview.consumption import keep_consumption
+from telemetry.web.overview.consumption import read_cached_consumption
 from telemetry.web.overview.quantities import Quantity, choose_quantity, list_quantities
 from telemetry.web.overview.state import read_state
-from telemetry.web.pages import AccountRequest, account_page
 
 STATE_S, FIGURES_S = 2, 10
 """How old what other members see may be. A page that is opened shows readings this late."""
@@ -43,12 +43,12 @@ FIGURES = MappingProxyType(
 
 def tag_figures(request: AccountRequest) -> str:
     """Changes with the aggregates."""
-    return look(request).tag_aggregates()
+    return get_freshness(request).tag_aggregates()
 
 
 def tag_state(request: AccountRequest) -> str:
     """Changes with messages and alarms."""
-    return look(request).tag_readings()
+    return get_freshness(request).tag_readings()
 
 
 @gzip_page
@@ -56,15 +56,15 @@ def tag_state(request: AccountRequest) -> str:
 @account_page()
 def overview(request: AccountRequest) -> HttpResponse:
     """The whole page."""
-    freshness = look(request)
+    freshness = get_freshness(request)
     figures, state = _keep_figures(request, freshness), _keep_state(request, freshness)
     context = {
         "figures": figures.html,
         "state": state.html,
         "state_address": _address(request, "overview-state"),
-        "state_tag": write_tag(request, freshness.tag_readings()),
+        "state_tag": make_etag(request, freshness.tag_readings()),
         "figures_address": _address(request, "overview-figures"),
-        "figures_tag": write_tag(request, freshness.tag_aggregates()),
+        "figures_tag": make_etag(request, freshness.tag_aggregates()),
     }
     return render(request, "telemetry/overview/page.html", context, status=figures.status)
 
@@ -72,45 +72,45 @@ def overview(request: AccountRequest) -> HttpResponse:
 @gzip_page
 @require_safe
 @account_page()
-@live(tag_state)
+@conditional(tag_state)
 def overview_state(request: AccountRequest) -> HttpResponse:
     """What changes with every message."""
-    state = _keep_state(request, look(request))
+    state = _keep_state(request, get_freshness(request))
     return HttpResponse("".join(state.html.values()))
 
 
 @gzip_page
 @require_safe
 @account_page()
-@live(tag_figures)
+@conditional(tag_figures)
 def overview_figures(request: AccountRequest) -> HttpResponse:
     """What changes with the refresh of the aggregates."""
-    figures = _keep_figures(request, look(request))
+    figures = _keep_figures(request, get_freshness(request))
     return HttpResponse("".join(figures.html[name] for name in LIVE_FIGURES))
 
 
-def _keep_state(request: AccountRequest, freshness: Freshness) -> Parts:
-    def render_state() -> Parts:
-        asked, filters = read_choice(request)
-        context = _read_state(request, asked, filters, freshness)
-        return Parts(_render(request, STATE, context))
+def _keep_state(request: AccountRequest, freshness: Freshness) -> Fragments:
+    def render_state() -> Fragments:
+        params, filters = read_choice(request)
+        context = _read_state(request, params, filters, freshness)
+        return Fragments(_render(request, STATE, context))
 
-    return keep_parts(
+    return cache_fragments(
         request, name="state", tag=freshness.tag_readings(), seconds=STATE_S, render=render_state
     )
 
 
-def _keep_figures(request: AccountRequest, freshness: Freshness) -> Parts:
-    def render_figures() -> Parts:
-        asked, filters = read_choice(request)
+def _keep_figures(request: AccountRequest, freshness: Freshness) -> Fragments:
+    def render_figures() -> Fragments:
+        params, filters = read_choice(request)
         context = {
-            **_read_figures(request, asked, filters, freshness),
-            **offer_choices(request.account.pk, asked, filters),
+            **_read_figures(request, params, filters, freshness),
+            **offer_choices(request.account.pk, params, filters),
         }
         html = _render(request, FIGURES, context)
-        return Parts(html, status=400 if context["errors"] else 200)
+        return Fragments(html, status=400 if context["errors"] else 200)
 
-    return keep_parts(
+    return cache_fragments(
         request, name="figures", tag=freshness.tag_aggregates(), seconds=FIGURES_S,
         render=render_figures,
     )  # fmt: skip
@@ -125,54 +125,57 @@ def _render(
 
 
 def _read_state(
-    request: AccountRequest, asked: Asked, filters: Filters, freshness: Freshness
+    request: AccountRequest, params: ChartParams, filters: Filters, freshness: Freshness
 ) -> dict[str, Any]:
     """Presence, newest readings, alarms."""
     account_id, ids = request.account.pk, None
     if not filters.is_empty:
         ids = list(select_devices(account_id, filters).values_list("pk", flat=True))
-    state = read_state(account_id, freshness=freshness, now=asked.now, device_ids=ids)
+    state = read_state(account_id, freshness=freshness, now=params.now, device_ids=ids)
     return {"state": state, "filters": filters}
 
 
 def _read_figures(
-    request: AccountRequest, asked: Asked, filters: Filters, freshness: Freshness
+    request: AccountRequest, params: ChartParams, filters: Filters, freshness: Freshness
 ) -> dict[str, Any]:
     """Consumption, the chart and its table."""
     account_id = request.account.pk
     quantities = list_quantities(account_id, filters)
-    quantity, errors = choose_quantity(asked.show, quantities)
+    quantity, errors = choose_quantity(params.show, quantities)
     context: dict[str, Any] = {
-        "asked": asked,
+        "params": params,
         "filters": filters,
-        "errors": asked.errors | errors,
+        "errors": params.errors | errors,
         "freshness": freshness,
         "quantity": quantity,
-        "quantities": [(one, asked.href(show=one.key), one == quantity) for one in quantities],
+        "quantities": [(one, params.href(show=one.key), one == quantity) for one in quantities],
     }
     if freshness.refreshed_at is not None:
-        context["consumption"] = keep_consumption(
-            account_id, calendar=asked.calendar, now=asked.now, refreshed_at=freshness.refreshed_at
+        context["consumption"] = read_cached_consumption(
+            account_id,
+            calendar=params.calendar,
+            now=params.now,
+            refreshed_at=freshness.refreshed_at,
         )
     if quantity is not None:
         comparison = read_comparison(
-            account_id, quantity=quantity, filters=filters, period=asked.period,
-            calendar=asked.calendar, now=asked.now,
+            account_id, quantity=quantity, filters=filters, period=params.period,
+            calendar=params.calendar, now=params.now,
         )  # fmt: skip
-        context |= {"comparison": comparison, **_show(comparison, quantity, asked)}
+        context |= {"comparison": comparison, **_show(comparison, quantity, params)}
     return context
 
 
-def _show(comparison: Comparison, quantity: Quantity, asked: Asked) -> dict[str, Any]:
-    picture = Picture(
+def _show(comparison: Comparison, quantity: Quantity, params: ChartParams) -> dict[str, Any]:
+    view = ChartView(
         comparison.chart,
-        asked.period,
-        asked.calendar,
-        tuple(Named(row.device.pk, row.name) for row in comparison.rows),
+        params.period,
+        params.calendar,
+        tuple(DeviceLabel(row.device.pk, row.name) for row in comparison.rows),
         Show.LEVEL if quantity.is_level else Show.CONSUMPTION,
         quantity.unit,
     )
-    return {"drawing": draw(picture), "table": read_table(picture)}
+    return {"chart_data": to_json(view), "table": read_table(view)}
 
 
 def _address(request: AccountRequest, name: str) -> str:

@@ -38,12 +38,12 @@ class ProfileForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def clean(self) -> dict[str, Any]:
         """Another address needs the password: an open session is not enough."""
-        given: dict[str, Any] = super().clean() or self.cleaned_data
+        data: dict[str, Any] = super().clean() or self.cleaned_data
         if "email" in self.changed_data and not self.instance.check_password(
-            given.get("password", "")
+            data.get("password", "")
         ):
             self.add_error("password", _("Your password is needed for another e-mail address."))
-        return given
+        return data
 
 
 @login_required

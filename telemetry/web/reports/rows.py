@@ -1,5 +1,5 @@
 """The lines of a report as HTML, for the page and for paper: two thousand of them, and a template
-is slow at so many cells."""
+is slow for this many cells."""
 
 from collections.abc import Iterable
 from functools import cache, partial
@@ -12,7 +12,7 @@ from django.utils.safestring import SafeString
 from telemetry.models import Account
 from telemetry.reporting.columns import STATES, name_line
 from telemetry.store.billing.monthly_report import Grouping, ReportRow
-from telemetry.web.wording import NONE, read_numbers
+from telemetry.web.formatting import NONE, read_numbers
 
 _NEXT = '</td><td class="number">'
 _BADGES = {"open": "", "closed": " good", "adjusted": " warn"}
@@ -23,8 +23,8 @@ def render_rows(rows: Iterable[ReportRow], *, grouping: Grouping, account: Accou
     numbers = read_numbers()
     write_day = cache(partial(date_format, format="SHORT_DATE_FORMAT"))
     badges = {
-        state: f'<span class="badge{_BADGES[state]}">{escape(words)}</span>'
-        for state, words in STATES.items()
+        state: f'<span class="badge{_BADGES[state]}">{escape(text)}</span>'
+        for state, text in STATES.items()
     }
     before, after = reverse("device", args=[account.pk, 0]).rsplit("0", 1)
 

@@ -16,8 +16,8 @@ from django.views.decorators.http import require_POST
 from telemetry.accounts.access import Right
 from telemetry.models import Account, ReportDelivery, ReportSchedule, User
 from telemetry.reporting.sending import send_report
-from telemetry.web.pages import AccountRequest, account_page
-from telemetry.web.reports.asked import list_months
+from telemetry.web.account_page import AccountRequest, account_page
+from telemetry.web.reports.params import list_months
 
 SHOWN = 50
 
@@ -62,7 +62,7 @@ def schedules(request: AccountRequest) -> HttpResponse:
         messages.success(request, _("%(name)s will be sent.") % {"name": schedule.name})
         return redirect("report-schedules", request.account.pk)
     standing = ReportSchedule.objects.filter(account=request.account)
-    given = {
+    context = {
         "form": form,
         "schedules": standing.prefetch_related("recipients")[:SHOWN],
         "deliveries": ReportDelivery.objects.filter(
@@ -71,7 +71,7 @@ def schedules(request: AccountRequest) -> HttpResponse:
         "has_mail": bool(settings.OPTIONS.mail.url),
     }
     page = "telemetry/reports/schedules.html"
-    return render(request, page, given, status=400 if form.errors else 200)
+    return render(request, page, context, status=400 if form.errors else 200)
 
 
 @require_POST
@@ -81,8 +81,8 @@ def switch_schedule(request: AccountRequest, schedule_id: int) -> HttpResponse:
     schedule = _find(request, schedule_id)
     schedule.is_active = not schedule.is_active
     schedule.save(update_fields=["is_active"])
-    words = _("%(name)s goes on.") if schedule.is_active else _("%(name)s is paused.")
-    messages.success(request, words % {"name": schedule.name})
+    text = _("%(name)s goes on.") if schedule.is_active else _("%(name)s is paused.")
+    messages.success(request, text % {"name": schedule.name})
     return redirect("report-schedules", request.account.pk)
 
 
@@ -100,7 +100,7 @@ def delete_schedule(request: AccountRequest, schedule_id: int) -> HttpResponse:
 @require_POST
 @account_page(Right.OPERATE)
 def send_now(request: AccountRequest, schedule_id: int) -> HttpResponse:
-    """Send the last month that is over to whoever asks, as a trial; the books stay as they are."""
+    """Send the last month that is over to the user, as a trial; nothing is recorded."""
     schedule = _find(request, schedule_id)
     if not request.user.email:
         messages.error(request, _("Your profile has no e-mail address."))

@@ -26,9 +26,9 @@ from telemetry.store.billing.monthly_report import (
     sum_rows,
 )
 from telemetry.store.reads.freshness import read_freshness
-from telemetry.web.options import render_options
-from telemetry.web.pages import AccountRequest, account_page
-from telemetry.web.reports.asked import Asked, AskedError, list_months, make_default, parse
+from telemetry.web.account_page import AccountRequest, account_page
+from telemetry.web.long_select import render_options
+from telemetry.web.reports.params import ParamsError, ReportParams, list_months, make_default, parse
 from telemetry.web.reports.rows import render_rows
 
 ROWS = 100
@@ -42,73 +42,73 @@ def reports(request: AccountRequest) -> HttpResponse:
     """Consumption by month; a wrong address is answered with what is wrong and the usual report."""
     today = timezone.localdate()
     try:
-        asked, error = parse(request.GET, account=request.account, today=today), None
-    except AskedError as wrong:
-        asked, error = make_default(request.account, today=today), wrong
-    question = asked.make_question(request.account)
-    rows = read_page(question, offset=(asked.page - 1) * ROWS, limit=ROWS + 1)
-    is_whole = asked.page == 1 and len(rows) <= ROWS
+        params, error = parse(request.GET, account=request.account, today=today), None
+    except ParamsError as wrong:
+        params, error = make_default(request.account, today=today), wrong
+    question = params.make_question(request.account)
+    rows = read_page(question, offset=(params.page - 1) * ROWS, limit=ROWS + 1)
+    is_whole = params.page == 1 and len(rows) <= ROWS
     address = request.GET.copy()
     address.pop("page", None)
-    given = {
-        **_describe(request.account, asked, rows[:ROWS]),
-        "asked": asked,
+    context = {
+        **_describe(request.account, params, rows[:ROWS]),
+        "params": params,
         "error": error,
         "sums": sum_rows(rows) if is_whole else read_sums(question),
-        "first_months": _render_months(request.account, today=today, chosen=asked.first),
-        "last_months": _render_months(request.account, today=today, chosen=asked.last),
+        "first_months": _render_months(request.account, today=today, chosen=params.first),
+        "last_months": _render_months(request.account, today=today, chosen=params.last),
         "groupings": LINES.items(),
-        "gateways": _render_gateways(request.account, chosen=asked.gateways),
+        "gateways": _render_gateways(request.account, chosen=params.gateways),
         "groups": list_groups(request.account),
         "address": address.urlencode(),
         "has_more": len(rows) > ROWS,
-        "first_row": (asked.page - 1) * ROWS + 1,
+        "first_row": (params.page - 1) * ROWS + 1,
     }
     page = "telemetry/reports/reports.html"
-    return render(request, page, given, status=400 if error else 200)
+    return render(request, page, context, status=400 if error else 200)
 
 
 @require_safe
 @account_page()
 def printed(request: AccountRequest) -> HttpResponse:
     """The same on paper."""
-    asked = _parse_strictly(request)
-    if isinstance(asked, HttpResponse):
-        return asked
-    question = asked.make_question(request.account)
+    params = _parse_strictly(request)
+    if isinstance(params, HttpResponse):
+        return params
+    question = params.make_question(request.account)
     rows = read_page(question, offset=0, limit=PRINTED_ROWS + 1)
     is_cut = len(rows) > PRINTED_ROWS
-    given = {
-        **_describe(request.account, asked, rows[:PRINTED_ROWS]),
-        "asked": asked,
+    context = {
+        **_describe(request.account, params, rows[:PRINTED_ROWS]),
+        "params": params,
         "sums": read_sums(question) if is_cut else sum_rows(rows),
         "header": make_header(request.account),
         "is_cut": is_cut,
         "most": PRINTED_ROWS,
     }
-    return render(request, "telemetry/reports/printed.html", given)
+    return render(request, "telemetry/reports/printed.html", context)
 
 
 @require_safe
 @account_page()
 def download(request: AccountRequest, format: str) -> HttpResponseBase:  # noqa: A002
     """The same as a file, all of it."""
-    asked = _parse_strictly(request)
-    if isinstance(asked, HttpResponse):
-        return asked
+    params = _parse_strictly(request)
+    if isinstance(params, HttpResponse):
+        return params
     header = make_header(request.account)
-    rows = stream_rows(asked.make_question(request.account))
-    name = name_file(request.account, asked.last, format=format)
+    rows = stream_rows(params.make_question(request.account))
+    name = name_file(request.account, params.last, format=format)
     if format == "csv":
         decimals: Decimals = "comma" if request.GET.get("decimals") == "comma" else "point"
-        pieces = write_csv(rows, header=header, grouping=asked.grouping, decimals=decimals)
+        pieces = write_csv(rows, header=header, grouping=params.grouping, decimals=decimals)
         answer = StreamingHttpResponse(pieces, content_type="text/csv; charset=utf-8")
         answer.headers["Content-Disposition"] = f'attachment; filename="{name}"'
         return answer
     file = tempfile.TemporaryFile()  # noqa: SIM115 - the response closes it
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / name
-        write_xlsx(path, rows, header=header, grouping=asked.grouping)
+        write_xlsx(path, rows, header=header, grouping=params.grouping)
         file.write(path.read_bytes())
     file.seek(0)
     kind = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
@@ -134,10 +134,10 @@ def _render_gateways(account: Account, *, chosen: Collection[int]) -> SafeString
     )
 
 
-def _parse_strictly(request: AccountRequest) -> Asked | HttpResponse:
+def _parse_strictly(request: AccountRequest) -> ReportParams | HttpResponse:
     try:
         return parse(request.GET, account=request.account, today=timezone.localdate())
-    except AskedError as wrong:
+    except ParamsError as wrong:
         text = _("The address is wrong: %(field)s: %(text)s") % {
             "field": wrong.field,
             "text": wrong,
@@ -145,9 +145,9 @@ def _parse_strictly(request: AccountRequest) -> Asked | HttpResponse:
         return HttpResponse(text, status=400, content_type="text/plain; charset=utf-8")
 
 
-def _describe(account: Account, asked: Asked, rows: list[ReportRow]) -> dict[str, Any]:
+def _describe(account: Account, params: ReportParams, rows: list[ReportRow]) -> dict[str, Any]:
     return {
-        "lines": render_rows(rows, grouping=asked.grouping, account=account),
-        "titles": list_titles(asked.grouping),
+        "lines": render_rows(rows, grouping=params.grouping, account=account),
+        "titles": list_titles(params.grouping),
         "refreshed_at": read_freshness(account.pk).refreshed_at,
     }

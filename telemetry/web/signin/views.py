@@ -1,4 +1,4 @@
-"""What is ours of signing in: the answer to too many failures, and whether letters can be sent."""
+"""Sign-in beyond Django: the response to too many failures, and whether e-mail can be sent."""
 
 from typing import Any
 
@@ -24,6 +24,6 @@ class ForgottenPassword(PasswordResetView):
     email_template_name = "telemetry/signin/forgotten_email.txt"
     subject_template_name = "telemetry/signin/forgotten_subject.txt"
 
-    def get_context_data(self, **given: Any) -> dict[str, Any]:
+    def get_context_data(self, **context: Any) -> dict[str, Any]:
         """With whether this site sends e-mail at all."""
-        return super().get_context_data(has_mail=bool(settings.OPTIONS.mail.url), **given)
+        return super().get_context_data(has_mail=bool(settings.OPTIONS.mail.url), **context)

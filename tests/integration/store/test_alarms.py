@@ -14,7 +14,13 @@ from telemetry.core.batch import JUDGE_ALARMS_TASK
 from telemetry.core.consumption import Meter, Value
 from telemetry.models import TaskHistory, TaskRun
 from telemetry.store.alarms import evaluate
-from telemetry.store.alarms.evaluate import HORIZON, SETTLE, AlarmJudge, JudgeBusyError, Judged
+from telemetry.store.alarms.evaluate import (
+    HORIZON,
+    SETTLE,
+    AlarmEvaluator,
+    Evaluated,
+    EvaluationBusyError,
+)
 from telemetry.store.db.connection import Connection, open_connection
 from telemetry.store.db.locks import Lock, wait_for_lock
 from tests.consumption import Site, put, read, register
@@ -50,14 +56,16 @@ def send(connection: Connection, site: Site, *found: tuple[float, Any]) -> None:
     put(connection, [(site, value) for value in values])
 
 
-def run(connection: Connection, at_s: float, *, judge: AlarmJudge | None = None) -> Judged:
-    """Judge what has settled so many seconds after NOW; all devices, unless a judge did before."""
-    return (judge or AlarmJudge()).run(connection, now=NOW + at_s * SECOND + SETTLE)
+def run(
+    connection: Connection, at_s: float, *, evaluator: AlarmEvaluator | None = None
+) -> Evaluated:
+    """Evaluate what has settled `at_s` seconds after NOW, with a new evaluator by default."""
+    return (evaluator or AlarmEvaluator()).run(connection, now=NOW + at_s * SECOND + SETTLE)
 
 
-def tell(done: Judged) -> dict[str, int]:
+def tell(done: Evaluated) -> dict[str, int]:
     """What there was to do."""
-    counts = {"opened": done.opened, "closed": done.closed, "judged": done.judged}
+    counts = {"opened": done.opened, "closed": done.closed, "evaluated": done.evaluated}
     assert done.changed == done.opened + done.closed
     return {name: count for name, count in counts.items() if count}
 
@@ -79,13 +87,13 @@ def test_it_opens_follows_and_closes_an_alarm(connection: Connection) -> None:
     site = watch(connection, high=10)
     run(connection, 0)
     send(connection, site, (1, 5), (2, 11))
-    assert tell(run(connection, 2)) == {"opened": 1, "judged": 1}
+    assert tell(run(connection, 2)) == {"opened": 1, "evaluated": 1}
     assert list_alarms(connection, site) == [(2, 2, 11, None, "")]
     send(connection, site, (3, 14), (4, 12))
-    assert tell(run(connection, 4)) == {"judged": 1}
+    assert tell(run(connection, 4)) == {"evaluated": 1}
     assert list_alarms(connection, site) == [(2, 4, 14, None, "")]
     send(connection, site, (5, 10))
-    assert tell(run(connection, 5)) == {"closed": 1, "judged": 1}
+    assert tell(run(connection, 5)) == {"closed": 1, "evaluated": 1}
     assert list_alarms(connection, site) == [(2, 4, 14, 5, "reading")]
     assert tell(run(connection, 6)) == {}, "nothing came"
 
@@ -94,7 +102,7 @@ def test_it_keeps_a_spike_that_came_and_went_between_two_runs(connection: Connec
     site = watch(connection, low=0, high=10)
     run(connection, 0)
     send(connection, site, (1, 11), (2, 5), (3, -1), (4, 12), (5, 13), (6, 6))
-    assert tell(run(connection, 9)) == {"opened": 3, "closed": 3, "judged": 1}
+    assert tell(run(connection, 9)) == {"opened": 3, "closed": 3, "evaluated": 1}
     assert list_alarms(connection, site) == [(1, 1, 11, 2, "reading"), (4, 5, 13, 6, "reading")]
     assert list_alarms(connection, site, "low") == [(3, 3, -1, 4, "reading")]
 
@@ -105,7 +113,7 @@ def test_it_closes_one_and_opens_another_in_one_run(connection: Connection) -> N
     send(connection, site, (1, 11))
     run(connection, 1)
     send(connection, site, (2, 5), (3, 12))
-    assert tell(run(connection, 3)) == {"opened": 1, "closed": 1, "judged": 1}
+    assert tell(run(connection, 3)) == {"opened": 1, "closed": 1, "evaluated": 1}
     assert list_alarms(connection, site) == [(1, 1, 11, 2, "reading"), (3, 3, 12, None, "")]
 
 
@@ -122,7 +130,9 @@ def test_it_lets_a_late_reading_neither_open_nor_close(connection: Connection) -
     assert [list_alarms(connection, site) for site in (hot, cold)] == before
 
 
-def test_it_judges_a_reading_of_the_future_when_its_time_has_come(connection: Connection) -> None:
+def test_it_evaluates_a_reading_of_the_future_when_its_time_has_come(
+    connection: Connection,
+) -> None:
     site = watch(connection, high=10)
     run(connection, 0)
     send(connection, site, (200, 99))
@@ -134,7 +144,7 @@ def test_it_judges_a_reading_of_the_future_when_its_time_has_come(connection: Co
     assert list_alarms(connection, site) == [(150, 200, 99, None, "")]
 
 
-def test_it_judges_no_history(connection: Connection) -> None:
+def test_it_evaluates_no_history(connection: Connection) -> None:
     site = watch(connection, high=10)
     day_s = HORIZON / SECOND
     send(connection, site, (-day_s - 5, 99), (-9 * day_s, 99))
@@ -200,11 +210,11 @@ def test_it_opens_anew_when_the_newest_reading_is_beyond_the_new_limit(
     set_device(connection, site, alarm_high=5)
     assert run(connection, 2).opened == 1, "without another reading"
     set_device(connection, site, alarm_high=6)
-    assert tell(run(connection, 3)) == {"opened": 1, "closed": 1, "judged": 1}
+    assert tell(run(connection, 3)) == {"opened": 1, "closed": 1, "evaluated": 1}
     assert list_alarms(connection, site) == [(1, 1, 8, 5, "limit"), (1, 1, 8, None, "")]
 
 
-def test_it_judges_again_after_a_pause(connection: Connection) -> None:
+def test_it_evaluates_again_after_a_pause(connection: Connection) -> None:
     site = watch(connection, high=10)
     send(connection, site, (0, 20))
     run(connection, 0)
@@ -215,7 +225,7 @@ def test_it_judges_again_after_a_pause(connection: Connection) -> None:
     assert run(connection, 2).opened == 1
 
 
-def test_it_judges_only_readings_of_the_new_account_when_a_device_moved(
+def test_it_evaluates_only_readings_of_the_new_account_when_a_device_moved(
     connection: Connection,
 ) -> None:
     site = watch(connection, high=10)
@@ -235,9 +245,9 @@ def test_it_works_off_many_readings_and_devices_in_several_runs_and_steps(
     for site in sites:
         send(connection, site, (1, 11), (2, 5), (3, 12), (4, 13), (5, 5))
     done = run(connection, 9)
-    assert (done.opened, done.closed, done.judged, done.behind) == (10, 5, 5, 5)
+    assert (done.opened, done.closed, done.evaluated, done.behind) == (10, 5, 5, 5)
     done = run(connection, 9)
-    assert (done.opened, done.closed, done.judged, done.behind) == (0, 5, 5, 0)
+    assert (done.opened, done.closed, done.evaluated, done.behind) == (0, 5, 5, 0)
     expected = [(1, 1, 11, 2, "reading"), (3, 4, 13, 5, "reading")]
     assert [list_alarms(connection, site) for site in sites] == [expected] * 5
 
@@ -246,9 +256,9 @@ def test_it_looks_at_gateways_that_were_seen_and_now_and_then_at_all(
     connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def looked(at_s: float) -> int:
-        return run(connection, at_s, judge=judge).looked
+        return run(connection, at_s, evaluator=evaluator).checked
 
-    judge = AlarmJudge()
+    evaluator = AlarmEvaluator()
     seen, unseen = watch(connection, high=10), watch(connection, high=10)
     assert looked(0) == 2, "it knows of no run before"
     assert looked(15) == 0
@@ -261,7 +271,7 @@ def test_it_looks_at_gateways_that_were_seen_and_now_and_then_at_all(
     assert looked(175) == 0
     send(connection, unseen, (100, 11))  # replayed: no gateway was heard of
     assert looked(299) == 0
-    assert run(connection, 301, judge=judge).opened == 1, "all, every five minutes"
+    assert run(connection, 301, evaluator=evaluator).opened == 1, "all, every five minutes"
     set_device(connection, unseen, alarm_high=9)
     assert looked(316) == 1, "its limit changed"
     monkeypatch.setattr(evaluate, "READINGS_A_RUN", 2)
@@ -269,20 +279,20 @@ def test_it_looks_at_gateways_that_were_seen_and_now_and_then_at_all(
     assert [looked(at_s) for at_s in (606, 607, 608, 609)] == [2, 2, 2, 0], "until it is through"
 
 
-def test_it_leaves_the_work_to_another_judge(
+def test_it_leaves_the_work_to_another_evaluation(
     connection: Connection, database_url: str, environ: dict[str, str]
 ) -> None:
     from workers.maintenance import judge_alarms as task
 
     with open_connection(database_url, name="other", statement_timeout_s=10) as other:
         assert wait_for_lock(other, Lock.ALARMS)
-        with pytest.raises(JudgeBusyError):
+        with pytest.raises(EvaluationBusyError):
             run(connection, 0)
         task()
     task()
     assert TaskHistory.objects.get(task=JUDGE_ALARMS_TASK).outcome == "busy"
     last = TaskRun.objects.get(name=JUDGE_ALARMS_TASK)
-    assert (last.result["looked"], last.success_at is None) == (0, False)
+    assert (last.result["checked"], last.success_at is None) == (0, False)
 
 
 def test_it_leaves_the_acknowledgment_alone(connection: Connection) -> None:

@@ -203,7 +203,7 @@ def test_it_takes_a_replacement_back_when_it_is_deleted(connection: Connection) 
 def test_it_comes_to_the_same_in_steps_of_a_few_notes(
     connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(refresh, "NOTES_A_STEP", 3)
+    monkeypatch.setattr(refresh, "DIRTY_ROWS_A_STEP", 3)
     monkeypatch.setattr(refresh, "DEVICE_HOURS_A_STEP", 3)
     found = make(*((hours * 1.7, 40 - hours) for hours in range(20)))
     sites = [register(connection, Meter("cumulative"), zone="Asia/Kolkata") for _ in range(2)]

@@ -200,7 +200,7 @@ def test_it_cuts_a_large_account_in_steps_and_goes_on_where_it_was_stopped(
     refresh_aggregates(connection)
     by_month = "SELECT device_id, month, total FROM monthly_total ORDER BY 1, 2"
     before = read(connection, by_month)
-    monkeypatch.setattr(refresh, "DEVICES_A_RECUT", 2)
+    monkeypatch.setattr(refresh, "DEVICES_A_STEP", 2)
     connection.execute("UPDATE account SET billing_day = 5")
     connection.execute("UPDATE account SET time_zone = 'Asia/Kolkata', billing_day = 1")
     left = "SELECT cut_days, cut_to FROM dirty_account ORDER BY id"

@@ -9,7 +9,7 @@ from django.db import connection as django_connection
 from django.test.utils import CaptureQueriesContext
 
 from telemetry.core.consumption import Meter
-from telemetry.store.alarms.evaluate import HORIZON, AlarmJudge, Sql
+from telemetry.store.alarms.evaluate import HORIZON, AlarmEvaluator, Sql
 from telemetry.store.db.connection import Connection, open_connection
 from telemetry.store.db.edition import read_edition
 from telemetry.store.reads import (
@@ -254,9 +254,11 @@ def test_it_reads_index_ranges_of_the_chunks_of_the_period_alone(
     assert opened <= list_chunks(connection, overlapping=INSTANTS)
 
 
-@pytest.mark.parametrize("judging", [Sql.watch_devices, Sql.judge_alarms], ids=["watch", "judge"])
+@pytest.mark.parametrize(
+    "query", [Sql.watch_devices, Sql.evaluate_alarms], ids=["watch", "evaluate"]
+)
 def test_it_judges_alarms_by_index_ranges_of_the_last_day(
-    filled: tuple[Connection, Site], judging: str
+    filled: tuple[Connection, Site], query: str
 ) -> None:
     connection, _ = filled
     now = SINCE + timedelta(hours=12)
@@ -264,8 +266,8 @@ def test_it_judges_alarms_by_index_ranges_of_the_last_day(
         "readings": 100, "device_ids": list(range(1, DEVICES + 1))}  # fmt: skip
     with connection.transaction(force_rollback=True):
         connection.execute("UPDATE device SET alarm_high = 0")
-        assert AlarmJudge().run(connection, now=now).opened == DEVICES
-        statement: Any = f"EXPLAIN (FORMAT JSON) {judging}"
+        assert AlarmEvaluator().run(connection, now=now).opened == DEVICES
+        statement: Any = f"EXPLAIN (FORMAT JSON) {query}"
         row: Any = connection.execute(statement, given, prepare=False).fetchone()
     last_day = {"since": now - HORIZON, "until": now}
     chunks = list_chunks(connection, overlapping=None)

@@ -22,7 +22,7 @@ from telemetry.store.db.locks import Lock, wait_for_lock
 from telemetry.store.operations.delivery_report import read_report
 from telemetry.store.retention import apply
 from telemetry.store.retention.apply import (
-    StorageKept,
+    RetentionResult,
     StorageRuleError,
     keep_storage,
     plan_storage,
@@ -60,7 +60,7 @@ def put_ages(connection: Connection, site: Site, *ages_days: float) -> None:
     put(connection, [(site, value) for value in values])
 
 
-def keep(connection: Connection, options: StorageOptions, **more: Any) -> StorageKept:
+def keep(connection: Connection, options: StorageOptions, **more: Any) -> RetentionResult:
     return keep_storage(connection, options=options, now=NOW, **more)
 
 
@@ -110,7 +110,7 @@ def test_it_keeps_everything_when_an_account_is_to_be_cut_anew(connection: Conne
     connection.execute("UPDATE account SET billing_day = 15")
     kept = keep(connection, make_options(aggregates=440))
     assert (kept.chunks, kept.aggregates) == (0, 0)
-    assert "to be cut anew" in kept.waits
+    assert "must be computed again" in kept.waits
 
 
 def test_it_drops_nothing_while_somebody_changes_a_calendar(
@@ -129,7 +129,7 @@ def test_it_drops_nothing_while_somebody_changes_a_calendar(
     monkeypatch.setattr(apply, "plan_storage", change_meanwhile)
     kept = keep(connection, make_options())
     assert kept.chunks == 0
-    assert "to be cut anew" in kept.waits
+    assert "must be computed again" in kept.waits
     refresh_aggregates(connection)
     assert keep(connection, make_options()).chunks == 1
 
@@ -151,7 +151,7 @@ def test_it_drops_no_days_that_a_new_calendar_needs(
     before = read(connection, total)
     kept = keep(connection, make_options(aggregates=600))
     assert kept.aggregates == 0
-    assert "to be cut anew" in kept.waits
+    assert "must be computed again" in kept.waits
     refresh_aggregates(connection)
     assert read(connection, total) == before
 

@@ -1,4 +1,4 @@
-"""The scheduled refresh: the hour that is going on is read in pieces, with rests between them."""
+"""The scheduled refresh: the hour that is going on is read in pieces, with pauses between them."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -9,7 +9,7 @@ import pytest
 from telemetry.core.consumption import Meter, Value
 from telemetry.store.aggregates import throttle as pacing
 from telemetry.store.aggregates.refresh import refresh_aggregates
-from telemetry.store.aggregates.throttle import BUDGET_S, PIECE_DEVICES, RESTS, Pace
+from telemetry.store.aggregates.throttle import BUDGET_S, PAUSES, PIECE_DEVICES, Throttle
 from telemetry.store.db.connection import Connection
 from tests.consumption import Site, put, register
 
@@ -51,10 +51,10 @@ def test_it_comes_to_the_same_figures(
     sites = [first, *(register(connection, Meter(each), beside=first) for each in others)]
     receive(connection, sites)
     monkeypatch.setattr(pacing, "PIECE_DEVICES", 1)
-    rests: list[float] = []
-    refresh_aggregates(connection, pace=Pace(sleep=rests.append))
+    pauses: list[float] = []
+    refresh_aggregates(connection, throttle=Throttle(sleep=pauses.append))
     paced = read_figures(connection)
-    assert len(rests) >= 3
+    assert len(pauses) >= 3
     connection.execute(
         "INSERT INTO dirty_hour (hour, device_ids)"
         " SELECT date_trunc('hour', time), array_agg(DISTINCT device_id) FROM reading GROUP BY 1"
@@ -65,19 +65,19 @@ def test_it_comes_to_the_same_figures(
 
 
 def test_it_rests_for_as_long_as_it_may(monkeypatch: pytest.MonkeyPatch) -> None:
-    now_s, rests = 0.0, []
+    now_s, pauses = 0.0, []
 
     def sleep(seconds: float) -> None:
         nonlocal now_s
-        rests.append(seconds)
+        pauses.append(seconds)
         now_s += seconds
 
     monkeypatch.setattr(pacing.time, "monotonic", lambda: now_s)
-    pace, seen = Pace(sleep=sleep), []
-    for piece in pace.split(range(6 * PIECE_DEVICES)):
+    throttle, seen = Throttle(sleep=sleep), []
+    for piece in throttle.split(range(6 * PIECE_DEVICES)):
         seen += piece
         now_s += 1
     assert seen == list(range(6 * PIECE_DEVICES))
-    assert rests == [RESTS] * 3 + [BUDGET_S - 3 * RESTS]
-    assert list(pace.split(range(PIECE_DEVICES))) == [list(range(PIECE_DEVICES))]
-    assert list(pace.split([])) == []
+    assert pauses == [PAUSES] * 3 + [BUDGET_S - 3 * PAUSES]
+    assert list(throttle.split(range(PIECE_DEVICES))) == [list(range(PIECE_DEVICES))]
+    assert list(throttle.split([])) == []

@@ -78,12 +78,12 @@ def tell(found: Verification) -> set[tuple[str, str, str]]:
     return {
         (
             one.relation,
-            one.place,
+            one.key,
             "missing"
-            if one.stands is None
+            if one.actual is None
             else "too many"
             if one.expected is None
-            else ",".join(sorted(one.stands)),
+            else ",".join(sorted(one.actual)),
         )
         for one in found.examples
     }
@@ -285,7 +285,7 @@ def test_it_raises_no_false_alarm_beside_ingestion_and_refresh(
     assert (found.examples, found.waiting) == ([], 0)
 
 
-def test_it_judges_the_rows_of_every_account_that_a_device_had(
+def test_it_checks_the_rows_of_every_account_that_a_device_had(
     connection: Connection, sites: list[Site]
 ) -> None:
     moved, host = sites[1], sites[4]
@@ -316,16 +316,14 @@ def test_it_judges_the_rows_of_every_account_that_a_device_had(
     assert repair_aggregates(connection, scope=Scope(), examples=9).after.examples == []
 
 
-def test_it_looks_at_nothing_else_than_it_was_told(
-    connection: Connection, sites: list[Site]
-) -> None:
+def test_it_checks_nothing_outside_the_scope(connection: Connection, sites: list[Site]) -> None:
     connection.execute("UPDATE daily_aggregate SET reading_sum = reading_sum + 1")
     connection.execute("UPDATE hourly_aggregate SET total = total + 1")
     ours = verify(connection, scope=Scope(account_id=sites[0].account_id), examples=10_000)
     assert {one.device_id for one in ours.examples} == {site.device_id for site in sites[:3]}
     day = date(2026, 11, 2)
     of_day = verify(connection, scope=Scope(since=day, until=day), examples=10_000)
-    hours = {one.place[:10] for one in of_day.examples if one.relation == "hourly_aggregate"}
+    hours = {one.key[:10] for one in of_day.examples if one.relation == "hourly_aggregate"}
     assert hours == {"2026-11-02"}
     few = verify(connection, examples=3)
     assert len(few.examples) == 3

@@ -10,4 +10,4 @@ import pytest
 def forgetful(settings: Any) -> None:
     """No cache between two looks."""
     dummy = {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}
-    settings.CACHES = {"default": dummy, "parts": dummy}
+    settings.CACHES = {"default": dummy, "fragments": dummy}

@@ -60,8 +60,8 @@ def test_it_says_what_alarms_are_when_there_is_none(account: Account) -> None:
     assert "No alarm is open." in page
     assert "No alarm ended yet." in page
     filtered = read(sign_in(account), account, search="x")
-    assert "No open alarm is like this." in filtered
-    assert "No past alarm is like this." in filtered
+    assert "No open alarm matches the filters." in filtered
+    assert "No past alarm matches the filters." in filtered
 
 
 def test_it_shows_open_alarms_first_with_all_that_is_known(
@@ -127,7 +127,7 @@ def test_it_notes_who_acknowledged_when_and_takes_it_back(account: Account, devi
     ):
         assert words in page, words
     assert (
-        "Somebody acknowledged this alarm before"
+        "Somebody has acknowledged this alarm already"
         in client.get(
             act(client, alarm, "acknowledge", note="late").headers["Location"]
         ).content.decode()

@@ -62,11 +62,11 @@ def questions(draw: Any) -> dict[str, Any]:
     return {"span": draw(spans), "first": first, "last": last + 1, "now": draw(minutes)}
 
 
-def find_period(site: Site, start: datetime, asked: dict[str, Any]) -> tuple[Period, datetime]:
-    calendar, now = calendar_of(site), start + timedelta(minutes=asked["now"])
-    since, until = (start + timedelta(minutes=asked[end]) for end in ("first", "last"))
+def find_period(site: Site, start: datetime, params: dict[str, Any]) -> tuple[Period, datetime]:
+    calendar, now = calendar_of(site), start + timedelta(minutes=params["now"])
+    since, until = (start + timedelta(minutes=params[end]) for end in ("first", "last"))
     given = {
-        "period": asked["span"],
+        "period": params["span"],
         "from": calendar.day_of(since).isoformat(),
         "to": calendar.day_of(until).isoformat(),
         "since": since.isoformat(),
@@ -178,9 +178,9 @@ def test_it_shows_every_reading_of_a_short_period(connection: Connection, data: 
     device = Device.objects.get(pk=site.device_id)
     since = start + timedelta(minutes=data.draw(st.integers(0, 1_400)))
     until = since + timedelta(minutes=data.draw(st.integers(1, 300)))
-    asked = {"period": "zoom", "since": since.isoformat(), "until": until.isoformat()}
+    params = {"period": "zoom", "since": since.isoformat(), "until": until.isoformat()}
     calendar = calendar_of(site)
-    period, _ = parse_period(asked, calendar=calendar, now=until, longest=timedelta(days=9))
+    period, _ = parse_period(params, calendar=calendar, now=until, longest=timedelta(days=9))
     chart = read_close_up(
         site.account_id, device=device, period=period, calendar=calendar, now=until
     )

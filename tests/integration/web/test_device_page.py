@@ -32,7 +32,7 @@ def open_page(site: Site, client: Client, *, status: int = 200, **query: Any) ->
     return reply.content.decode()
 
 
-def drawing_of(page: str) -> Any:
+def chart_data_of(page: str) -> Any:
     [text] = re.findall(r'<script id="chart-data" type="application/json">(.*?)</script>', page)
     return json.loads(text)
 
@@ -64,7 +64,7 @@ def test_it_says_what_to_do_without_a_reading(connection: Connection) -> None:
         "No month has a reading", "Nothing happened yet", "No reading of this device was refused",
     ):  # fmt: skip
         assert words in page, words
-    assert drawing_of(page)["lines"] == []
+    assert chart_data_of(page)["lines"] == []
 
 
 @pytest.mark.parametrize("measurement", ["delta", "cumulative", "gauge"])
@@ -74,7 +74,7 @@ def test_it_shows_one_reading(connection: Connection, measurement: Any) -> None:
     for query in ({}, {"period": "24h"}, {"period": "30d"}, {"period": "month"}):
         page = open_page(site, client, **query)
         assert "1,234.5" in page
-        assert len(drawing_of(page)["lines"]) == 1
+        assert len(chart_data_of(page)["lines"]) == 1
         assert "online" in page
 
 
@@ -85,9 +85,9 @@ def test_it_goes_from_days_to_hours_to_single_readings(connection: Connection) -
         (11 * DAY, "day", 12), (7 * DAY, "hour", 7 * 24), (DAY, "reading", 144),
         (HOUR, "reading", 6),
     ):  # fmt: skip
-        drawing = drawing_of(open_page(site, client, **zoom(NOON, NOON + length)))
-        found = [value for value in drawing["lines"][0]["values"] if value is not None]
-        assert (drawing["resolution"], len(found)) == (resolution, values)
+        chart_data = chart_data_of(open_page(site, client, **zoom(NOON, NOON + length)))
+        found = [value for value in chart_data["lines"][0]["values"] if value is not None]
+        assert (chart_data["resolution"], len(found)) == (resolution, values)
 
 
 def test_it_puts_many_readings_together_to_minutes_and_hours(
@@ -97,15 +97,14 @@ def test_it_puts_many_readings_together_to_minutes_and_hours(
 
     site, client = open_account(connection, Meter("gauge", interval_s=2))
     fill(connection, site, seconds=2, count=7_200)
-    drawing = drawing_of(open_page(site, client, **zoom(NOON, NOON + 4 * HOUR)))
-    [line] = drawing["lines"]
-    assert (drawing["resolution"], len(line["values"])) == ("minute", 240)
+    chart_data = chart_data_of(open_page(site, client, **zoom(NOON, NOON + 4 * HOUR)))
+    [line] = chart_data["lines"]
+    assert (chart_data["resolution"], len(line["values"])) == ("minute", 240)
     assert (line["low"][0], line["high"][0]) == ("0", "6")
     monkeypatch.setattr(chart, "MOST_COUNTED", 7_000)
-    assert (
-        drawing_of(open_page(site, client, **zoom(NOON, NOON + 4 * HOUR)))["resolution"] == "hour"
-    )
-    close = drawing_of(open_page(site, client, **zoom(NOON, NOON + HOUR)))
+    page = open_page(site, client, **zoom(NOON, NOON + 4 * HOUR))
+    assert chart_data_of(page)["resolution"] == "hour"
+    close = chart_data_of(open_page(site, client, **zoom(NOON, NOON + HOUR)))
     assert (close["resolution"], len(close["lines"][0]["values"])) == ("reading", 1_800)
 
 
@@ -114,10 +113,10 @@ def test_it_shows_gaps_of_hours_and_of_single_readings(connection: Connection) -
     times = (0, 10, 20, 200, 210)
     receive(connection, *((site, NOON + minutes * MINUTE, minutes) for minutes in times))
     start = NOON.timestamp() * 1000
-    raw = drawing_of(open_page(site, client, **zoom(NOON - HOUR, NOON + 5 * HOUR)))
+    raw = chart_data_of(open_page(site, client, **zoom(NOON - HOUR, NOON + 5 * HOUR)))
     assert raw["lines"][0]["values"] == ["0", "10", "20", None, "200", "210"]
     assert raw["gaps"] == [[start + 20 * 60_000, start + 200 * 60_000]]
-    hours = drawing_of(open_page(site, client, **zoom(NOON - 2 * HOUR, NOON + 26 * HOUR)))
+    hours = chart_data_of(open_page(site, client, **zoom(NOON - 2 * HOUR, NOON + 26 * HOUR)))
     values = hours["lines"][0]["values"]
     assert values[:6] == [None, None, "30", None, None, "410"]
     assert hours["gaps"][:2] == [
@@ -131,7 +130,7 @@ def test_it_shows_what_a_register_counted_and_the_register(connection: Connectio
     receive(connection, (site, NOON, 100), (site, NOON + HOUR, 130))
     period = zoom(NOON, NOON + 30 * HOUR)
     shown = {
-        show: drawing_of(open_page(site, client, **period, show=show))["lines"][0]["values"][:2]
+        show: chart_data_of(open_page(site, client, **period, show=show))["lines"][0]["values"][:2]
         for show in ("consumption", "register")
     }
     assert shown == {"consumption": ["0", "30"], "register": ["100", "130"]}
@@ -192,10 +191,10 @@ def test_it_lists_what_happened_newest_first(connection: Connection) -> None:
     )  # fmt: skip
     page = open_page(site, client)
     events = page[page.index('id="events-title"') : page.index('id="facts-title"')]
-    order = ["heard again", "went silent", "the old one stopped at 15", "Worst value 9"]
+    order = ["is sending again", "stopped sending", "the old one stopped at 15", "Worst value 9"]
     places = [events.index(words) for words in order]
     assert places == sorted(places)
-    assert events.count("went silent") == 1  # the older one is before the first day
+    assert events.count("stopped sending") == 1  # the older one is before the first day
 
 
 def test_it_hides_what_happened_before_the_device_was_the_accounts(connection: Connection) -> None:
@@ -209,7 +208,7 @@ def test_it_hides_what_happened_before_the_device_was_the_accounts(connection: C
     )
     page = open_page(Site(site.device_id, heir.account_id, 0, "", 1, site.meter), client)
     assert "15.125" not in page
-    assert "went silent" not in page
+    assert "stopped sending" not in page
     assert "No month has a reading" in page
 
 
@@ -271,7 +270,7 @@ def test_it_asks_few_questions_of_a_device_of_many_readings(connection: Connecti
     fill(connection, site, seconds=2, count=100_000)
     for query in ({}, {"period": "month"}, zoom(NOON, NOON + 12 * HOUR)):
         open_page(site, client, **query)
-        with CaptureQueriesContext(django_connection) as asked:
+        with CaptureQueriesContext(django_connection) as queries:
             page = open_page(site, client, **query)
-        assert len(asked) <= 22  # one of them for the groups of the filter
+        assert len(queries) <= 22  # one of them for the groups of the filter
         assert len(page) < 250_000

@@ -207,7 +207,7 @@ def test_it_says_what_is_wrong_with_a_filter(
 ) -> None:
     page = read(client, name, account, status=400, **given)
     assert words in page
-    assert "This cannot be asked for" in page
+    assert "These filters are invalid" in page
 
 
 @pytest.mark.parametrize(
@@ -282,9 +282,9 @@ def test_it_counts_the_dead_letters_that_wait(
     add_letter(gateway, at=now, state="replayed")
     add_letter(gateway, at=now, account_id=make_account("Former").pk)
     answer = client.get(reverse("gateways", args=[account.pk]))
-    assert [row.letters for row in answer.context["rows"]] == [3]
-    monkeypatch.setattr("telemetry.store.reads.gateway_activity.MOST_LETTERS", 2)
-    monkeypatch.setattr("telemetry.web.fleet.gateways.MOST_LETTERS", 2)
+    assert [row.dead_letters for row in answer.context["rows"]] == [3]
+    monkeypatch.setattr("telemetry.store.reads.gateway_activity.MOST_DEAD_LETTERS", 2)
+    monkeypatch.setattr("telemetry.web.fleet.gateways.MOST_DEAD_LETTERS", 2)
     assert ">2+<" in read(client, "gateways", account)
 
 
@@ -303,7 +303,7 @@ def test_it_shows_the_presence_of_a_gateway(client: Client, account: Account) ->
 def test_it_measures_uptime_from_a_gateways_first_event(client: Client, account: Account) -> None:
     now = datetime.now(UTC)
     gateway = make_gateway(account)
-    assert "No presence is known" in read(client, "gateway", account, gateway.pk)
+    assert "There is no record of presence" in read(client, "gateway", account, gateway.pk)
     GatewayEvent.objects.create(gateway=gateway, kind="online", at=now - timedelta(days=2))
     GatewayEvent.objects.create(gateway=gateway, kind="offline", at=now - timedelta(days=1))
     assert "50\u00a0%" in read(client, "gateway", account, gateway.pk)

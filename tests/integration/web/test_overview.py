@@ -31,12 +31,12 @@ def page_of(site: Site, client: Client, query: str = "", *, status: int = 200) -
     return reply.content.decode()
 
 
-def drawing_of(page: str) -> Any:
+def chart_data_of(page: str) -> Any:
     [text] = re.findall(r'<script id="chart-data" type="application/json">(.*?)</script>', page)
     return json.loads(text)
 
 
-def live(site: Site, part: str, query: str = "") -> str:
+def live_address(site: Site, part: str, query: str = "") -> str:
     return f"/accounts/{site.account_id}/live/{part}/{query}"
 
 
@@ -57,13 +57,13 @@ def test_it_shows_one_reading_everywhere(connection: Connection) -> None:
     receive(connection, (site, now, "1234.5"))
     page = page_of(site, client)
     assert page.count("1,234.5") >= 4
-    drawing = drawing_of(page)
-    [line] = drawing["lines"]
+    chart_data = chart_data_of(page)
+    [line] = chart_data["lines"]
     assert [value for value in line["values"] if value is not None] == ["1234.5"]
     assert line["name"] in page
-    assert len(line["values"]) == len(drawing["at"]) == len(drawing["labels"])
-    assert "Meter" in drawing["summary"]
-    assert drawing["summary"].count("kWh") == 1
+    assert len(line["values"]) == len(chart_data["at"]) == len(chart_data["labels"])
+    assert "Meter" in chart_data["summary"]
+    assert chart_data["summary"].count("kWh") == 1
 
 
 def test_it_shows_gaps_as_gaps_and_every_digit(connection: Connection) -> None:
@@ -75,7 +75,7 @@ def test_it_shows_gaps_as_gaps_and_every_digit(connection: Connection) -> None:
         (site, hour - 4 * HOUR, "0.0001"),
         (site, hour - 2 * HOUR, "7"),
     )
-    values = drawing_of(page_of(site, client, "?period=24h"))["lines"][0]["values"]
+    values = chart_data_of(page_of(site, client, "?period=24h"))["lines"][0]["values"]
     assert values[-6:] == ["99999999999.9999", "0.0001", None, "7", None, None]
     assert "99,999,999,999.9999" in page_of(site, client, "?period=24h")
 
@@ -86,13 +86,13 @@ def test_it_shows_consumption_and_levels_each_by_unit(connection: Connection) ->
     connection.execute("UPDATE device SET unit = '°C' WHERE id = %s", [level.device_id])
     at = timezone.now().replace(minute=30) - HOUR  # both of one hour, at any time of the day
     receive(connection, (site, at, 5), (level, at, 20), (level, at - HOUR / 60, 22))
-    assert drawing_of(page_of(site, client))["show"] == "consumption"
+    assert chart_data_of(page_of(site, client))["show"] == "consumption"
     page = page_of(site, client, "?show=level:°C")
-    drawing = drawing_of(page)
-    assert (drawing["show"], drawing["unit"]) == ("level", "°C")
+    chart_data = chart_data_of(page)
+    assert (chart_data["show"], chart_data["unit"]) == ("level", "°C")
     [[mean, low, high]] = [
         [next(v for v in line[key] if v is not None) for key in ("values", "low", "high")]
-        for line in drawing["lines"]
+        for line in chart_data["lines"]
     ]
     assert (mean, low, high) == ("21", "20", "22")
     refused = page_of(site, client, "?show=level:bar", status=400)
@@ -106,10 +106,10 @@ def test_it_draws_twelve_devices_and_says_which(connection: Connection) -> None:
     now = timezone.now()
     receive(connection, *((one, now, 100 - place) for place, one in enumerate([*others, site])))
     page = page_of(site, client)
-    assert len(drawing_of(page)["lines"]) == 12
+    assert len(chart_data_of(page)["lines"]) == 12
     assert "12 of 14 devices: those that consumed most" in page
     chosen = page_of(site, client, f"?device={site.device_id}&device={others[0].device_id}")
-    assert len(drawing_of(chosen)["lines"]) == 2
+    assert len(chart_data_of(chosen)["lines"]) == 2
 
 
 def test_it_filters_by_gateway_and_kind_and_keeps_the_choice(connection: Connection) -> None:
@@ -121,7 +121,7 @@ def test_it_filters_by_gateway_and_kind_and_keeps_the_choice(connection: Connect
     receive(connection, (site, now, 5), (other, now, 6))
     for query in (f"?gateway={other.gateway_id}", "?kind=meter"):
         page = page_of(site, client, f"{query}&period=24h")
-        [line] = drawing_of(page)["lines"]
+        [line] = chart_data_of(page)["lines"]
         assert line["name"].endswith(f"{device_of(other).gateway.code}/D")
         latest = page[page.index('data-part="latest"') :]
         assert f"/devices/{other.device_id}/" in latest
@@ -150,7 +150,7 @@ def test_it_says_at_the_field_what_is_wrong_and_works_on(
     receive(connection, (site, timezone.now(), 5))
     page = page_of(site, client, query, status=400)
     assert f'id="{field}-error"' in page
-    assert len(drawing_of(page)["lines"]) == 1
+    assert len(chart_data_of(page)["lines"]) == 1
 
 
 def test_it_shows_nothing_of_another_account(connection: Connection) -> None:
@@ -164,8 +164,8 @@ def test_it_shows_nothing_of_another_account(connection: Connection) -> None:
             assert secret not in page, query
     for address in (
         f"/accounts/{foreign.account_id}/",
-        live(foreign, "state"),
-        live(foreign, "figures"),
+        live_address(foreign, "state"),
+        live_address(foreign, "figures"),
     ):
         assert client.get(address).status_code == 404
 
@@ -179,7 +179,7 @@ def test_it_escapes_names(connection: Connection) -> None:
         page = page_of(site, client, address)
         for raw in (HOSTILE, "<b>", "<i>&"):
             assert raw not in page, address
-    assert drawing_of(page_of(site, client))["lines"][0]["name"].startswith(HOSTILE)
+    assert chart_data_of(page_of(site, client))["lines"][0]["name"].startswith(HOSTILE)
 
 
 def test_it_has_no_inline_script_or_style(connection: Connection) -> None:
@@ -212,7 +212,7 @@ def test_it_answers_live_parts_only_when_something_changed(connection: Connectio
     connection.execute("UPDATE gateway SET last_seen = now() - interval '2 minutes'")
 
     def ask(part: str, tag: str = "") -> Any:
-        return client.get(live(site, part), headers={"If-None-Match": tag} if tag else {})
+        return client.get(live_address(site, part), headers={"If-None-Match": tag} if tag else {})
 
     tags = {part: ask(part).headers["ETag"] for part in ("state", "figures")}
     assert [ask(part, tag).status_code for part, tag in tags.items()] == [304, 304]
@@ -231,18 +231,21 @@ def test_it_asks_one_question_more_than_the_gate_when_nothing_changed(
 ) -> None:
     site, client = open_account(connection)
     page_of(site, client)
-    tag = client.get(live(site, "figures")).headers["ETag"]
-    with CaptureQueriesContext(django_connection) as asked:
-        assert client.get(live(site, "figures"), headers={"If-None-Match": tag}).status_code == 304
-    tables = [re.findall(r'FROM\s+"?(\w+)', query["sql"])[0] for query in asked]
+    tag = client.get(live_address(site, "figures")).headers["ETag"]
+    with CaptureQueriesContext(django_connection) as queries:
+        assert (
+            client.get(live_address(site, "figures"), headers={"If-None-Match": tag}).status_code
+            == 304
+        )
+    tables = [re.findall(r'FROM\s+"?(\w+)', query["sql"])[0] for query in queries]
     assert tables == ["django_session", "telemetry_user", "membership", "gateway"]
 
 
 def test_it_tells_other_languages_apart(connection: Connection) -> None:
     site, client = open_account(connection)
-    tag = client.get(live(site, "figures")).headers["ETag"]
+    tag = client.get(live_address(site, "figures")).headers["ETag"]
     reply = client.get(
-        live(site, "figures"), headers={"If-None-Match": tag, "Accept-Language": "pt-br"}
+        live_address(site, "figures"), headers={"If-None-Match": tag, "Accept-Language": "pt-br"}
     )
     assert reply.status_code == 200
 
@@ -269,9 +272,9 @@ def test_it_asks_no_more_questions_of_a_thousand_devices_than_of_one(
     counts = []
     for site, client in ((small, small_client), (large, large_client)):
         page_of(site, client)
-        with CaptureQueriesContext(django_connection) as asked:
+        with CaptureQueriesContext(django_connection) as queries:
             page = page_of(site, client)
-        counts.append(len(asked))
+        counts.append(len(queries))
         assert page.count("<tr>") > 1
     assert max(counts) <= 23, counts  # five of them for the cards, which are kept for a minute
 
@@ -296,7 +299,7 @@ def test_it_weighs_less_than_200_kb_at_its_fullest(connection: Connection) -> No
     reply = client.get(f"/accounts/{site.account_id}/", headers={"Accept-Encoding": "gzip"})
     assert reply.headers["Content-Encoding"] == "gzip"
     page = gzip.decompress(reply.content).decode()
-    assert len(drawing_of(page)["lines"]) == 12
+    assert len(chart_data_of(page)["lines"]) == 12
     files = set(re.findall(r'(?:src|href)="/static/([^"]+)"', page))
     modules = {str(path) for path in Path("telemetry/static/telemetry/js").glob("*.js")}
     weight = len(reply.content)

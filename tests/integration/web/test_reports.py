@@ -199,13 +199,13 @@ def test_it_writes_decimal_commas_for_those_who_ask(sites: list[Site], client: C
 @pytest.mark.parametrize(
     ("query", "words"),
     [
-        ("first=yesterday", "is no day"),
-        ("first=9999-12-31", "is no day"),
-        ("first=2026-12-01&last=2026-11-01", "lies before the first"),
+        ("first=yesterday", "is not a date"),
+        ("first=9999-12-31", "is not a date"),
+        ("first=2026-12-01&last=2026-11-01", "is before the first"),
         ("first=2010-01-01&last=2026-11-01", "At most sixty months"),
         ("lines=colour", "Unknown choice"),
-        ("page=x", "is no number"),
-        ("gateway=99999999999999999999", "is no number"),
+        ("page=x", "is not a number"),
+        ("gateway=99999999999999999999", "is not a number"),
     ],
 )
 def test_it_says_what_is_wrong_with_an_address(

@@ -61,7 +61,7 @@ JSON_ANSWER = {
 
 def show(schema: dict[str, Any]) -> Field:
     shape = resolve(schema, make_document())
-    return make_field("x", shape, place="query", is_required=False)
+    return make_field("x", shape, location="query", is_required=False)
 
 
 def test_it_lists_fields_of_fields_and_of_items() -> None:
@@ -130,7 +130,7 @@ def test_it_shows_the_body_with_the_parameters() -> None:
         requestBody={"content": {"application/json": {"schema": schema}}},
     )
     [(_, [operation])] = read_document(make_document(post=given)).parts
-    assert [(field.name, field.place, field.default) for field in operation.parameters] == [
+    assert [(field.name, field.location, field.default) for field in operation.parameters] == [
         ("site_id", "path", ""),
         ("note", "body", "-"),
     ]

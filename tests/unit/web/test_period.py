@@ -26,15 +26,15 @@ instants = st.timedeltas(timedelta(0), timedelta(days=365 * 90)).map(
 )
 
 
-def parse(calendar: Calendar = SAO_PAULO, now: datetime = NOW, **asked: str) -> Period:
-    period, errors = parse_period(asked, calendar=calendar, now=now, longest=LONGEST)
+def parse(calendar: Calendar = SAO_PAULO, now: datetime = NOW, **params: str) -> Period:
+    period, errors = parse_period(params, calendar=calendar, now=now, longest=LONGEST)
     assert errors == {}
     return period
 
 
-def refuse(**asked: str) -> str:
+def refuse(**params: str) -> str:
     """The field with a message; the usual period stands in."""
-    period, errors = parse_period(asked, calendar=SAO_PAULO, now=NOW, longest=LONGEST)
+    period, errors = parse_period(params, calendar=SAO_PAULO, now=NOW, longest=LONGEST)
     assert period == parse()
     [(field, message)] = errors.items()
     assert str(message)
@@ -71,7 +71,7 @@ def test_it_knows_a_range_without_its_name_and_counts_the_last_day() -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "field"),
+    ("params", "field"),
     [
         ({"period": "fortnight"}, "period"),
         ({"period": "month", "month": "2026-13"}, "month"),
@@ -91,9 +91,9 @@ def test_it_knows_a_range_without_its_name_and_counts_the_last_day() -> None:
     ],
 )  # fmt: skip
 def test_it_puts_a_message_at_the_field_that_cannot_be_understood(
-    asked: dict[str, str], field: str
+    params: dict[str, str], field: str
 ) -> None:
-    assert refuse(**asked) == field
+    assert refuse(**params) == field
 
 
 def test_it_reads_a_zoom_without_offset_on_the_accounts_clock() -> None:
@@ -140,8 +140,8 @@ def test_it_gives_the_same_zoom_when_its_own_address_is_parsed(
     calendar: Calendar, since: datetime, length: timedelta
 ) -> None:
     since = since.replace(microsecond=0)
-    asked = {"period": "zoom", "since": since.isoformat(), "until": (since + length).isoformat()}
-    period = parse(calendar, **asked)
+    params = {"period": "zoom", "since": since.isoformat(), "until": (since + length).isoformat()}
+    period = parse(calendar, **params)
     assert parse(calendar, **period.query) == period
     assert period.since <= since
     assert period.until >= (since + length).replace(microsecond=0)

@@ -31,7 +31,7 @@ def test_it_marks_a_handful_of_round_times_inside(
 
 
 @pytest.mark.parametrize(
-    ("length", "words"),
+    ("length", "labels"),
     [
         (timedelta(hours=1), ["23:50", "28 Nov", "00:10", "00:20", "00:30", "00:40"]),
         (timedelta(days=1), ["28 Nov", "03:00", "06:00", "09:00", "12:00", "15:00", "18:00",
@@ -43,10 +43,10 @@ def test_it_marks_a_handful_of_round_times_inside(
     ],
 )  # fmt: skip
 def test_it_says_the_day_at_midnight_and_the_time_elsewhere(
-    length: timedelta, words: list[str]
+    length: timedelta, labels: list[str]
 ) -> None:
     zone = ZoneInfo("America/Sao_Paulo")
     since = datetime(2026, 11, 27, 23, 45, tzinfo=zone).astimezone(UTC)
     with override("en"):
-        found = [tick.words for tick in choose_ticks(since, since + length, zone=zone)]
-    assert found == words
+        found = [tick.label for tick in choose_ticks(since, since + length, zone=zone)]
+    assert found == labels

@@ -6,7 +6,7 @@ const STEPS = [
   ["minute", 60],
   ["second", 1],
 ];
-const words = new Intl.RelativeTimeFormat(document.documentElement.lang || "en", { numeric: "auto" });
+const relative = new Intl.RelativeTimeFormat(document.documentElement.lang || "en", { numeric: "auto" });
 let ahead_ms = 0;
 
 export function setServerTime(date) {
@@ -19,7 +19,7 @@ export function showAges() {
   for (const element of document.querySelectorAll("time[data-age]")) {
     const seconds = Math.max(0, Math.floor((now - Date.parse(element.dateTime)) / 1000));
     const [unit, size] = STEPS.find(([, length]) => seconds >= length) ?? ["second", 1];
-    const text = words.format(-Math.floor(seconds / size), unit);
+    const text = relative.format(-Math.floor(seconds / size), unit);
     if (element.textContent !== text) element.textContent = text;
   }
 }

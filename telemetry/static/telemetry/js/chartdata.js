@@ -7,36 +7,36 @@ const MOST_MARKED = 40;
 
 const toNumber = (text) => (text === null ? null : Number(text));
 
-export function readDrawing(id) {
+export function readChartData(id) {
   const element = document.getElementById(id);
   return element === null ? null : JSON.parse(element.textContent);
 }
 
-export function isBars(drawing) {
+export function isBars(chartData) {
   return (
-    drawing.show === "consumption" &&
-    drawing.lines.length === 1 &&
-    ["hour", "day"].includes(drawing.resolution)
+    chartData.show === "consumption" &&
+    chartData.lines.length === 1 &&
+    ["hour", "day"].includes(chartData.resolution)
   );
 }
 
-export function makeDatasets(drawing) {
-  return drawing.lines.flatMap((line, place) => {
-    const main = isBars(drawing) ? makeBars(drawing, line) : makeLine(drawing, line, place);
-    const isBand = line.low !== undefined && drawing.lines.length === 1 && drawing.resolution !== "reading";
-    return isBand ? [main, ...makeBand(drawing, line)] : [main];
+export function makeDatasets(chartData) {
+  return chartData.lines.flatMap((line, place) => {
+    const main = isBars(chartData) ? makeBars(chartData, line) : makeLine(chartData, line, place);
+    const isBand = line.low !== undefined && chartData.lines.length === 1 && chartData.resolution !== "reading";
+    return isBand ? [main, ...makeBand(chartData, line)] : [main];
   });
 }
 
-function makeLine(drawing, line, place) {
+function makeLine(chartData, line, place) {
   const { colour, dash, shape } = styleOf(place);
-  const isOnly = drawing.lines.length === 1;
-  const isDense = drawing.at.length > MOST_MARKED || !isOnly;
+  const isOnly = chartData.lines.length === 1;
+  const isDense = chartData.at.length > MOST_MARKED || !isOnly;
   return {
     type: "line",
     label: line.name,
     exact: line.values,
-    data: join(drawing.at, line.values),
+    data: join(chartData.at, line.values),
     borderColor: colour,
     backgroundColor: colour,
     borderDash: dash,
@@ -50,13 +50,13 @@ function makeLine(drawing, line, place) {
   };
 }
 
-function makeBars(drawing, line) {
+function makeBars(chartData, line) {
   const { colour } = styleOf(0);
   return {
     type: "bar",
     label: line.name,
     exact: line.values,
-    data: join(drawing.at, line.values),
+    data: join(chartData.at, line.values),
     backgroundColor: colour,
     hoverBackgroundColor: readColour("--text"),
     categoryPercentage: 1,
@@ -66,12 +66,12 @@ function makeBars(drawing, line) {
 }
 
 // Between the least and the most reading; not part of the legend, but of the words beside a point.
-function makeBand(drawing, line) {
+function makeBand(chartData, line) {
   const edge = { type: "line", pointRadius: 0, pointHitRadius: 0, borderWidth: 0, spanGaps: false, isEdge: true };
   const colour = readColour("--band");
   return [
-    { ...edge, label: "high", data: join(drawing.at, line.high), exact: line.high, fill: "+1", backgroundColor: colour },
-    { ...edge, label: "low", data: join(drawing.at, line.low), exact: line.low, fill: false },
+    { ...edge, label: "high", data: join(chartData.at, line.high), exact: line.high, fill: "+1", backgroundColor: colour },
+    { ...edge, label: "low", data: join(chartData.at, line.low), exact: line.low, fill: false },
   ];
 }
 

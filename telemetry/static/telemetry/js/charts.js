@@ -1,6 +1,6 @@
 // Draws each figure with `data-chart` from the data in the page, again when the data or the theme changes.
 
-import { isBars, makeDatasets, readDrawing } from "./chartdata.js";
+import { isBars, makeDatasets, readChartData } from "./chartdata.js";
 import { gaps } from "./gaps.js";
 import { onThemeChange, readColour } from "./colours.js";
 
@@ -8,43 +8,43 @@ const language = document.documentElement.lang || "en";
 const exactly = new Intl.NumberFormat(language, { maximumFractionDigits: 10 });
 const briefly = new Intl.NumberFormat(language, { maximumSignificantDigits: 5, notation: "compact" });
 
-function makeScales(drawing) {
+function makeScales(chartData) {
   const muted = readColour("--muted");
   const grid = { color: readColour("--grid"), drawTicks: false };
   const border = { display: false };
-  const words = new Map(drawing.ticks);
+  const labels = new Map(chartData.ticks);
   return {
     x: {
       type: "linear",
-      min: drawing.since,
-      max: drawing.until,
+      min: chartData.since,
+      max: chartData.until,
       offset: false,
       grid,
       border,
-      afterBuildTicks: (axis) => (axis.ticks = drawing.ticks.map(([value]) => ({ value }))),
-      ticks: { color: muted, padding: 6, maxRotation: 0, autoSkipPadding: 12, callback: (value) => words.get(value) },
+      afterBuildTicks: (axis) => (axis.ticks = chartData.ticks.map(([value]) => ({ value }))),
+      ticks: { color: muted, padding: 6, maxRotation: 0, autoSkipPadding: 12, callback: (value) => labels.get(value) },
     },
     y: {
-      beginAtZero: drawing.show === "consumption",
-      grace: drawing.show === "consumption" ? 0 : "5%",
+      beginAtZero: chartData.show === "consumption",
+      grace: chartData.show === "consumption" ? 0 : "5%",
       grid,
       border,
-      title: { display: drawing.unit !== "", text: drawing.unit, color: muted },
+      title: { display: chartData.unit !== "", text: chartData.unit, color: muted },
       ticks: { color: muted, padding: 6, maxTicksLimit: 6, callback: (value) => briefly.format(value) },
     },
   };
 }
 
-function describePoint(drawing, item) {
+function describePoint(chartData, item) {
   const { dataset, dataIndex } = item;
-  const say = (text) => `${exactly.format(text)}\u00a0${drawing.unit}`;
-  const line = drawing.lines.find(({ name }) => name === dataset.label);
+  const say = (text) => `${exactly.format(text)}\u00a0${chartData.unit}`;
+  const line = chartData.lines.find(({ name }) => name === dataset.label);
   const value = `${dataset.label}: ${say(dataset.exact[dataIndex])}`;
   if (line?.low === undefined || line.low[dataIndex] === line.high[dataIndex]) return value;
   return `${value} (${exactly.format(line.low[dataIndex])} \u2013 ${exactly.format(line.high[dataIndex])})`;
 }
 
-function makeOptions(drawing) {
+function makeOptions(chartData) {
   return {
     animation: false,
     responsive: true,
@@ -52,16 +52,16 @@ function makeOptions(drawing) {
     normalized: true,
     parsing: false,
     interaction: { mode: "nearest", axis: "xy", intersect: false },
-    scales: makeScales(drawing),
+    scales: makeScales(chartData),
     plugins: {
       legend: { display: false },
-      gaps: { stretches: drawing.gaps ?? [] },
+      gaps: { stretches: chartData.gaps ?? [] },
       tooltip: {
         filter: ({ dataset }) => !dataset.isEdge,
         usePointStyle: true,
         callbacks: {
-          title: (items) => (items.length > 0 ? drawing.labels[items[0].dataIndex] : ""),
-          label: (item) => describePoint(drawing, item),
+          title: (items) => (items.length > 0 ? chartData.labels[items[0].dataIndex] : ""),
+          label: (item) => describePoint(chartData, item),
         },
       },
     },
@@ -76,19 +76,19 @@ class DrawnChart {
   }
 
   draw() {
-    const drawing = readDrawing(this.figure.dataset.chart);
-    this.figure.hidden = drawing === null || drawing.lines.length === 0;
+    const chartData = readChartData(this.figure.dataset.chart);
+    this.figure.hidden = chartData === null || chartData.lines.length === 0;
     this.chart?.destroy();
     this.chart = null;
     if (this.figure.hidden) return;
-    this.canvas.setAttribute("aria-label", drawing.summary);
+    this.canvas.setAttribute("aria-label", chartData.summary);
     this.chart = new window.Chart(this.canvas, {
-      type: isBars(drawing) ? "bar" : "line",
-      data: { datasets: makeDatasets(drawing) },
-      options: makeOptions(drawing),
+      type: isBars(chartData) ? "bar" : "line",
+      data: { datasets: makeDatasets(chartData) },
+      options: makeOptions(chartData),
       plugins: [gaps],
     });
-    this.figure.dispatchEvent(new CustomEvent("chart:drawn", { detail: { chart: this.chart, drawing } }));
+    this.figure.dispatchEvent(new CustomEvent("chart:drawn", { detail: { chart: this.chart, chartData } }));
   }
 }
 

@@ -2,7 +2,7 @@
 // swaps what changed. Says so when it cannot, and waits longer after each failure.
 
 import { setServerTime, showAges } from "./ages.js";
-import { say, sayOnce } from "./note.js";
+import { say, sayOnce } from "./status.js";
 import { swapParts } from "./swap.js";
 
 const LONGEST_WAIT_S = 60;

@@ -33,13 +33,13 @@ function remember(part) {
   };
 }
 
-function restore(part, kept) {
-  for (const id of kept.open) part.querySelector(`#${CSS.escape(id)}`)?.setAttribute("open", "");
+function restore(part, saved) {
+  for (const id of saved.open) part.querySelector(`#${CSS.escape(id)}`)?.setAttribute("open", "");
   part.querySelectorAll(".table-wrap").forEach((one, at) => {
-    [one.scrollLeft, one.scrollTop] = kept.scrolls[at] ?? [0, 0];
+    [one.scrollLeft, one.scrollTop] = saved.scrolls[at] ?? [0, 0];
   });
-  if (kept.focus === null) return;
-  const { path, href } = kept.focus;
+  if (saved.focus === null) return;
+  const { path, href } = saved.focus;
   const same = href === null ? null : part.querySelector(`[href="${CSS.escape(href)}"]`);
   (same ?? follow(part, path))?.focus({ preventScroll: true });
 }
@@ -50,13 +50,13 @@ export function swapParts(html) {
   const changed = [];
   for (const part of fetched.querySelectorAll("[data-part]")) {
     const name = part.dataset.part;
-    const stands = findPart(name);
+    const current = findPart(name);
     const now = readShown(part);
-    if (stands === null || shown.get(name) === now) continue;
-    const kept = remember(stands);
-    Object.assign(stands.dataset, part.dataset);
-    stands.replaceChildren(...part.childNodes);
-    restore(stands, kept);
+    if (current === null || shown.get(name) === now) continue;
+    const saved = remember(current);
+    Object.assign(current.dataset, part.dataset);
+    current.replaceChildren(...part.childNodes);
+    restore(current, saved);
     shown.set(name, now);
     changed.push(name);
   }

@@ -1,4 +1,4 @@
-"""What the address of a page with a chart asks for: the period, and the addresses of others."""
+"""The parameters of a page with a chart: the period, and links to other periods."""
 
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
@@ -14,14 +14,14 @@ from django.utils.translation import gettext_lazy as _
 from msgspec import Struct
 
 from telemetry.models import Account
+from telemetry.web.account_page import AccountRequest
 from telemetry.web.charts.calendar import DAY, Calendar
 from telemetry.web.charts.period import Errors, Period, Span, parse_period
-from telemetry.web.options import render_options
-from telemetry.web.pages import AccountRequest
-from telemetry.web.wording import format_day
+from telemetry.web.formatting import format_day
+from telemetry.web.long_select import render_options
 
 MONTHS_OFFERED = 24
-SPAN_WORDS = {
+SPAN_TEXTS = {
     Span.DAY: _("24 h"), Span.WEEK: _("7 days"), Span.DAYS: _("30 days"), Span.MONTH: _("Month"),
 }  # fmt: skip
 
@@ -29,15 +29,15 @@ Pairs = Sequence[tuple[str, str]]
 
 
 class Choice(Struct, frozen=True):
-    """A link that chooses, and whether it is what is shown."""
+    """A link to another choice; `is_chosen`: the one that is shown."""
 
-    words: Promise | str
+    text: Promise | str
     href: str
     is_chosen: bool
 
 
-class Asked(Struct, frozen=True):
-    """The parameters, understood. `show`: which figure is shown; `kept`: all but the period.
+class ChartParams(Struct, frozen=True):
+    """Parsed parameters. `show`: which figure is shown; `other_pairs`: all but the period.
 
     `errors` are messages by field.
     """
@@ -47,13 +47,13 @@ class Asked(Struct, frozen=True):
     longest: timedelta
     period: Period
     show: str
-    kept: Pairs
+    other_pairs: Pairs
     errors: Errors
 
     def href(self, *, period: dict[str, str] | None = None, show: str | None = None) -> str:
         """The address with another period or another figure."""
         chosen = self.show if show is None else show
-        pairs = [*(self.period.query if period is None else period).items(), *self.kept]
+        pairs = [*(self.period.query if period is None else period).items(), *self.other_pairs]
         if chosen:
             pairs.append(("show", chosen))
         return f"?{urlencode(pairs)}"
@@ -64,9 +64,9 @@ class Asked(Struct, frozen=True):
         return [*self.period.query.items(), *self._show_pairs]
 
     @property
-    def kept_pairs(self) -> Pairs:
+    def pairs_without_period(self) -> Pairs:
         """Hidden fields of a form that chooses another period."""
-        return [*self.kept, *self._show_pairs]
+        return [*self.other_pairs, *self._show_pairs]
 
     @property
     def _show_pairs(self) -> Pairs:
@@ -80,8 +80,8 @@ class Asked(Struct, frozen=True):
     def list_spans(self) -> list[Choice]:
         """The periods that need no more than their name."""
         return [
-            Choice(words, self.href(period={"period": span}), self.period.span is span)
-            for span, words in SPAN_WORDS.items()
+            Choice(text, self.href(period={"period": span}), self.period.span is span)
+            for span, text in SPAN_TEXTS.items()
         ]
 
     def render_months(self) -> SafeString:
@@ -89,10 +89,10 @@ class Asked(Struct, frozen=True):
         month = self.calendar.month_of(self.calendar.day_of(self.now))
         pairs = []
         for _number in range(MONTHS_OFFERED):
-            words = date_format(month, "YEAR_MONTH_FORMAT")
+            text = date_format(month, "YEAR_MONTH_FORMAT")
             if month.day != 1:
-                words += f" ({gettext('from %(first)s') % {'first': format_day(month)}})"
-            pairs.append((f"{month:%Y-%m}", words))
+                text += f" ({gettext('from %(first)s') % {'first': format_day(month)}})"
+            pairs.append((f"{month:%Y-%m}", text))
             month = self.calendar.month_before(month)
         is_month = self.period.span is Span.MONTH
         return render_options(pairs, chosen=[f"{self.period.first:%Y-%m}"] if is_month else [])
@@ -103,9 +103,11 @@ def read_calendar(account: Account) -> Calendar:
     return Calendar(ZoneInfo(account.time_zone), account.billing_day)
 
 
-def read_asked(request: AccountRequest, *, longest: timedelta, kept: Pairs = ()) -> Asked:
-    """What a request to a page with a chart asks for; periods of at most `longest`."""
+def read_params(
+    request: AccountRequest, *, longest: timedelta, other_pairs: Pairs = ()
+) -> ChartParams:
+    """The parameters of a request; periods of at most `longest`."""
     calendar, now = read_calendar(request.account), timezone.now()
     period, errors = parse_period(request.GET.dict(), calendar=calendar, now=now, longest=longest)
     show = request.GET.get("show", "")
-    return Asked(calendar, now, longest, period, show, kept, errors)
+    return ChartParams(calendar, now, longest, period, show, other_pairs, errors)

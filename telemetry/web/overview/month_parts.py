@@ -3,7 +3,7 @@
 Consumption is known by whole UTC hours. So today is compared from the first whole hour of the day
 up to the last whole hour that is over, with the same hours of the clock on the same day of the
 billing month before; and the month with the same days of the month before and these hours. Where
-the month before was shorter, its last day stands for the days that it did not have.
+the month before was shorter, its last day takes the place of the missing days.
 """
 
 from datetime import UTC, date, datetime

@@ -9,7 +9,7 @@ from telemetry.models import DeadLetter
 
 
 def discard_dead_letters(dead_letters: QuerySet[DeadLetter], *, user: Any) -> int:
-    """Discard the pending ones; how many. They stay in the books."""
+    """Discard the pending ones; returns how many. They stay in the totals."""
     return (
         _plain(dead_letters)
         .filter(state=DeadLetter.State.PENDING)

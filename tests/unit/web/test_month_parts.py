@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 from hypothesis import given
 
 from telemetry.web.charts.calendar import Calendar
-from telemetry.web.overview.parts import Part, choose_parts
+from telemetry.web.overview.month_parts import Part, choose_parts
 from tests.unit.web.test_period import calendars, instants
 
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 from django.utils.translation import override
 
-from telemetry.web.wording import (
+from telemetry.web.formatting import (
     describe_age,
     format_change,
     format_exact,

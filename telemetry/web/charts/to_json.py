@@ -1,4 +1,4 @@
-"""A picture as the page's module draws it: plain data for `json_script`, numbers as exact text."""
+"""A chart as JSON for the browser (`charts.js`): plain values, numbers as exact text."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -8,38 +8,38 @@ from typing import Any
 from telemetry.store.reads.chart_series import Sample
 from telemetry.web.charts.chart import Line
 from telemetry.web.charts.gaps import list_gaps
-from telemetry.web.charts.picture import Picture, Show, pick
 from telemetry.web.charts.summary import summarise
 from telemetry.web.charts.ticks import choose_ticks
+from telemetry.web.charts.view import ChartView, Show, pick
 
 
-def draw(picture: Picture) -> dict[str, Any]:
-    """Lines in the order of the devices; places on the axis in milliseconds since 1970.
+def to_json(view: ChartView) -> dict[str, Any]:
+    """Lines in the order of the devices; positions on the axis in milliseconds since 1970.
 
     Gaps are listed when there is one line: behind several they would say nothing.
     """
-    period, calendar = picture.period, picture.calendar
-    lines = picture.list_lines()
-    gaps = list_gaps(picture, line=lines[0][1]) if len(lines) == 1 else []
+    period, calendar = view.period, view.calendar
+    lines = view.list_lines()
+    gaps = list_gaps(view, line=lines[0][1]) if len(lines) == 1 else []
     return {
-        "summary": summarise(picture),
-        "unit": picture.unit,
-        "show": picture.show,
-        "resolution": picture.chart.resolution,
+        "summary": summarise(view),
+        "unit": view.unit,
+        "show": view.show,
+        "resolution": view.chart.resolution,
         "since": _ms(period.since),
         "until": _ms(period.until),
         "ticks": [
-            [_ms(tick.at), tick.words]
+            [_ms(tick.at), tick.label]
             for tick in choose_ticks(period.since, period.until, zone=calendar.zone)
         ],
-        "at": [_ms(start + (end - start) / 2) for start, end in picture.spans],
-        "labels": picture.words,
+        "at": [_ms(start + (end - start) / 2) for start, end in view.spans],
+        "labels": view.slot_labels,
         "gaps": [[_ms(start), _ms(end)] for start, end in gaps],
-        "lines": [_draw_line(line, name=name, show=picture.show) for name, line in lines],
+        "lines": [_line_to_json(line, name=name, show=view.show) for name, line in lines],
     }
 
 
-def _draw_line(line: Line, *, name: str, show: Show) -> dict[str, Any]:
+def _line_to_json(line: Line, *, name: str, show: Show) -> dict[str, Any]:
     figures: dict[str, Callable[[Sample], Decimal | None]] = {
         "values": lambda sample: pick(sample, show)
     }

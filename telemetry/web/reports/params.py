@@ -1,4 +1,4 @@
-"""What a report page was asked for, from its address."""
+"""The parameters of a report page."""
 
 from datetime import date, timedelta
 
@@ -15,7 +15,7 @@ SHOWN_FIRST = 3
 LARGEST_ID = 2**63 - 1
 
 
-class AskedError(ValueError):
+class ParamsError(ValueError):
     """A parameter of the address is wrong. `field` is its name, the text is for people."""
 
     def __init__(self, field: str, text: str) -> None:
@@ -23,7 +23,7 @@ class AskedError(ValueError):
         self.field = field
 
 
-class Asked(Struct, frozen=True):
+class ReportParams(Struct, frozen=True):
     """Billing months `first` to `last`, both included, and how they are shown."""
 
     first: date
@@ -53,39 +53,39 @@ def list_months(account: Account, *, today: date) -> list[date]:
     return months
 
 
-def make_default(account: Account, *, today: date) -> Asked:
+def make_default(account: Account, *, today: date) -> ReportParams:
     """This month and the two before, by device."""
     months = list_months(account, today=today)
-    return Asked(months[SHOWN_FIRST - 1], months[0], Grouping.DEVICE, (), (), 1)
+    return ReportParams(months[SHOWN_FIRST - 1], months[0], Grouping.DEVICE, (), (), 1)
 
 
-def parse(given: QueryDict, *, account: Account, today: date) -> Asked:
+def parse(query: QueryDict, *, account: Account, today: date) -> ReportParams:
     """Read an address. Raises `AskedError`."""
     default = make_default(account, today=today)
-    first = _parse_month(given, "first", default.first, account=account)
-    last = _parse_month(given, "last", max(default.last, first), account=account)
+    first = _parse_month(query, "first", default.first, account=account)
+    last = _parse_month(query, "last", max(default.last, first), account=account)
     if last < first:
-        raise AskedError("last", _("The last month lies before the first."))
+        raise ParamsError("last", _("The last month is before the first."))
     if next_month(last) - first > LONGEST:
-        raise AskedError("last", _("At most sixty months can be shown at once."))
+        raise ParamsError("last", _("At most sixty months can be shown at once."))
     try:
-        grouping = Grouping(given.get("lines") or Grouping.DEVICE)
+        grouping = Grouping(query.get("lines") or Grouping.DEVICE)
     except ValueError as error:
-        raise AskedError(
+        raise ParamsError(
             "lines", _("Unknown choice: expected one of %(all)s.") % {"all": ", ".join(Grouping)}
         ) from error
-    return Asked(
+    return ReportParams(
         first,
         last,
         grouping,
-        tuple(_parse_number(text, "gateway") for text in given.getlist("gateway") if text),
-        tuple(text.replace("\0", "") for text in given.getlist("group")),
-        max(1, _parse_number(given.get("page") or "1", "page")),
+        tuple(_parse_number(text, "gateway") for text in query.getlist("gateway") if text),
+        tuple(text.replace("\0", "") for text in query.getlist("group")),
+        max(1, _parse_number(query.get("page") or "1", "page")),
     )
 
 
-def _parse_month(given: QueryDict, name: str, default: date, *, account: Account) -> date:
-    text = given.get(name, "")
+def _parse_month(query: QueryDict, name: str, default: date, *, account: Account) -> date:
+    text = query.get(name, "")
     if not text:
         return default
     try:
@@ -93,8 +93,8 @@ def _parse_month(given: QueryDict, name: str, default: date, *, account: Account
         if not date(1970, 1, 1) <= day <= date(2999, 12, 31):
             raise ValueError
     except ValueError as error:
-        raise AskedError(
-            name, _("%(text)s is no day: expected YYYY-MM-DD.") % {"text": text[:40]}
+        raise ParamsError(
+            name, _("%(text)s is not a date: expected YYYY-MM-DD.") % {"text": text[:40]}
         ) from error
     return month_of(day, account.billing_day)
 
@@ -102,4 +102,4 @@ def _parse_month(given: QueryDict, name: str, default: date, *, account: Account
 def _parse_number(text: str, name: str) -> int:
     if text.isascii() and text.isdecimal() and len(text) < 20 and int(text) <= LARGEST_ID:
         return int(text)
-    raise AskedError(name, _("%(text)s is no number.") % {"text": text[:40]})
+    raise ParamsError(name, _("%(text)s is not a number.") % {"text": text[:40]})

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from telemetry.web.charts.calendar import Calendar
-from telemetry.web.charts.moves import list_moves, shift
+from telemetry.web.charts.navigation import find_neighbours, shift
 from telemetry.web.charts.period import Period, make_zoom, parse_period
 from tests.unit.web.test_period import calendars, instants
 
@@ -16,8 +16,8 @@ NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
 LONGEST = timedelta(days=1_827)
 
 
-def parse(calendar: Calendar = CALENDAR, now: datetime = NOW, **asked: str) -> Period:
-    period, errors = parse_period(asked, calendar=calendar, now=now, longest=LONGEST)
+def parse(calendar: Calendar = CALENDAR, now: datetime = NOW, **params: str) -> Period:
+    period, errors = parse_period(params, calendar=calendar, now=now, longest=LONGEST)
     assert errors == {}
     return period
 
@@ -37,13 +37,13 @@ def test_it_moves_hours_by_hours() -> None:
 
 
 def test_it_does_not_go_later_than_now_and_not_closer_than_a_minute() -> None:
-    assert list_moves(parse(), calendar=CALENDAR, now=NOW, longest=LONGEST).later is None
+    assert find_neighbours(parse(), calendar=CALENDAR, now=NOW, longest=LONGEST).later is None
     since = NOW - timedelta(days=9)
     zoom = make_zoom(since, since + timedelta(seconds=90), calendar=CALENDAR)
-    moves = list_moves(zoom, calendar=CALENDAR, now=NOW, longest=LONGEST)
-    assert moves.closer is None
-    assert moves.later is not None
-    assert moves.wider is not None
+    neighbours = find_neighbours(zoom, calendar=CALENDAR, now=NOW, longest=LONGEST)
+    assert neighbours.closer is None
+    assert neighbours.later is not None
+    assert neighbours.wider is not None
 
 
 @given(
@@ -57,7 +57,7 @@ def test_it_arrives_at_periods_that_can_be_asked_for(
 ) -> None:
     period = parse(calendar, now, period=span)
     for step in steps:
-        moved = getattr(list_moves(period, calendar=calendar, now=now, longest=LONGEST), step)
+        moved = getattr(find_neighbours(period, calendar=calendar, now=now, longest=LONGEST), step)
         if moved is None:
             continue
         assert parse(calendar, now, **moved.query) == moved

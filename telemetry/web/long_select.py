@@ -10,12 +10,12 @@ from django.utils.safestring import SafeString
 
 
 def render_options(pairs: Iterable[tuple[Any, Any]], *, chosen: Collection[str]) -> SafeString:
-    """An option for each pair of value and words; `chosen`: the values that are selected."""
+    """An option for each pair of value and text; `chosen`: the values that are selected."""
     return SafeString(
         "".join(
             f'<option value="{escape(value)}"{" selected" if str(value) in chosen else ""}>'
-            f"{escape(words)}</option>"
-            for value, words in pairs
+            f"{escape(text)}</option>"
+            for value, text in pairs
         )
     )
 
@@ -27,6 +27,6 @@ class LongSelect(forms.Select):
         self, name: str, value: Any, attrs: dict[str, Any] | None = None, renderer: Any = None
     ) -> SafeString:
         """The whole element."""
-        given = flatatt(self.build_attrs(self.attrs, {**(attrs or {}), "name": name}))
+        attributes = flatatt(self.build_attrs(self.attrs, {**(attrs or {}), "name": name}))
         options = render_options(self.choices, chosen=self.format_value(value))
-        return format_html("<select{}>{}</select>", given, options)
+        return format_html("<select{}>{}</select>", attributes, options)

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 NO_BREAK = "\u00a0"
 NONE = "\u2013"
-"""What stands where there is no number: a dash."""
+"""Shown where there is no number: a dash."""
 MINUTE, HOUR, DAY = 60, 3_600, 86_400
 
 
@@ -30,7 +30,7 @@ class Numbers(Struct, frozen=True):
         return f"{whole}{self.point}{decimals}" if decimals else whole
 
     def round(self, value: Decimal, *, places: int = 4) -> str:
-        """At most so many decimals, rounded half-even: for means, which have no end."""
+        """A limited number of decimals, rounded half-even: for means, which have no end."""
         step = Decimal(1).scaleb(-places)
         return self.write(value.quantize(step, rounding=ROUND_HALF_EVEN))
 
@@ -68,8 +68,8 @@ def format_change(now: Decimal, *, before: Decimal) -> str:
     if before == 0:
         return ""
     change = (now - before) / abs(before)
-    words = format_share(change)
-    return f"+{words}" if change > 0 and words != format_share(Decimal()) else words
+    text = format_share(change)
+    return f"+{text}" if change > 0 and text != format_share(Decimal()) else text
 
 
 def format_day(day: date) -> str:

@@ -16,7 +16,7 @@ from telemetry.web.charts.period import (
 )
 
 
-class Moves(Struct, frozen=True):
+class Neighbours(Struct, frozen=True):
     """The periods that are one step away; None where there is no way on."""
 
     earlier: Period | None
@@ -25,7 +25,9 @@ class Moves(Struct, frozen=True):
     wider: Period | None
 
 
-def list_moves(period: Period, *, calendar: Calendar, now: datetime, longest: timedelta) -> Moves:
+def find_neighbours(
+    period: Period, *, calendar: Calendar, now: datetime, longest: timedelta
+) -> Neighbours:
     """Earlier and later by its own length, up to now; closer to its middle half; twice as wide."""
     length = period.until - period.since
     quarter = timedelta(seconds=length.total_seconds() // 4)
@@ -34,7 +36,7 @@ def list_moves(period: Period, *, calendar: Calendar, now: datetime, longest: ti
     after = timedelta(0) if is_last else length / 2
     until = period.until + after
     wider = make_zoom(until - 2 * length, until, calendar=calendar)
-    return Moves(
+    return Neighbours(
         _keep(shift(period, by=-1, calendar=calendar)),
         None if is_last else _keep(shift(period, by=1, calendar=calendar)),
         closer if length / 2 >= SHORTEST and _length(closer) < length else None,

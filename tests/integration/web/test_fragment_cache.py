@@ -1,4 +1,4 @@
-"""Parts that are rendered once for all members of an account, and for nobody else."""
+"""Fragments that are rendered once for all members of an account, and for nobody else."""
 
 import threading
 import time
@@ -15,9 +15,9 @@ from django.utils.safestring import SafeString
 
 from telemetry.models import Account, Membership, User
 from telemetry.store.db.connection import Connection
-from telemetry.web import kept
-from telemetry.web.kept import Parts, keep_parts
-from telemetry.web.pages import AccountRequest
+from telemetry.web import fragment_cache
+from telemetry.web.account_page import AccountRequest
+from telemetry.web.fragment_cache import Fragments, cache_fragments
 from tests.consumption import Site
 from tests.integration.web.metered import device_of, open_account, receive
 
@@ -29,7 +29,7 @@ def mindful(forgetful: None, settings: Any) -> Iterator[None]:
     """A cache in memory, as a web process has it, empty."""
     settings.CACHES = {
         name: {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": name}
-        for name in ("default", "parts")
+        for name in ("default", "fragments")
     }
     for cache in caches.all():
         cache.clear()
@@ -59,19 +59,19 @@ def test_it_asks_the_figures_once_for_all_members(connection: Connection) -> Non
     first = page_of(site, client)
     other = add_viewer(site)
     page_of(site, other)  # their session knows the account now
-    with CaptureQueriesContext(django_connection) as asked:
+    with CaptureQueriesContext(django_connection) as queries:
         page = page_of(site, other)
-        live = [
+        pages = [
             other.get(f"/accounts/{site.account_id}/live/{part}/").content.decode()
             for part in ("state", "figures")
         ]
     assert "1,234.5" in first
     assert "1,234.5" in page
-    assert all("1,234.5" in part for part in live)
-    texts = [one["sql"] for one in asked]
+    assert all("1,234.5" in part for part in pages)
+    texts = [one["sql"] for one in queries]
     about = [text for text in texts if "device" in text or "FROM reading" in text]
     assert about == []
-    assert len(asked) <= 3 * 5
+    assert len(queries) <= 3 * 5
 
 
 def test_it_shows_what_is_new_at_once(connection: Connection) -> None:
@@ -126,16 +126,16 @@ def test_it_renders_once_when_many_ask_at_once() -> None:
     rendered: list[str] = []
     started = threading.Barrier(4)
 
-    def render() -> Parts:
+    def render() -> Fragments:
         time.sleep(0.1)
         rendered.append(threading.current_thread().name)
-        return Parts({"part": SafeString("x")})
+        return Fragments({"part": SafeString("x")})
 
-    found: list[Parts] = []
+    found: list[Fragments] = []
 
     def ask() -> None:
         started.wait()
-        found.append(keep_parts(make_request(), name="p", tag="t", seconds=9, render=render))
+        found.append(cache_fragments(make_request(), name="p", tag="t", seconds=9, render=render))
 
     threads = [threading.Thread(target=ask) for _ in range(4)]
     for thread in threads:
@@ -147,29 +147,29 @@ def test_it_renders_once_when_many_ask_at_once() -> None:
 
 
 def test_it_renders_itself_when_the_other_is_stuck(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kept, "LONGEST_WAIT_S", 0.05)
+    monkeypatch.setattr(fragment_cache, "LONGEST_WAIT_S", 0.05)
     is_free, is_stuck = threading.Event(), threading.Event()
 
-    def get_stuck() -> Parts:
+    def get_stuck() -> Fragments:
         is_stuck.set()
         is_free.wait(10)
-        return Parts({"part": SafeString("late")})
+        return Fragments({"part": SafeString("late")})
 
-    def ask(render: Any) -> Parts:
-        return keep_parts(make_request(), name="p", tag="t", seconds=9, render=render)
+    def ask(render: Any) -> Fragments:
+        return cache_fragments(make_request(), name="p", tag="t", seconds=9, render=render)
 
     other = threading.Thread(target=ask, args=[get_stuck])
     other.start()
     assert is_stuck.wait(10)
-    assert ask(lambda: Parts({"part": SafeString("mine")})).html["part"] == "mine"
+    assert ask(lambda: Fragments({"part": SafeString("mine")})).html["part"] == "mine"
     is_free.set()
     other.join()
 
 
 def test_it_renders_again_after_a_failure() -> None:
-    def fail() -> Parts:
+    def fail() -> Fragments:
         raise ZeroDivisionError
 
     for _ in range(2):
         with pytest.raises(ZeroDivisionError):
-            keep_parts(make_request(), name="p", tag="t", seconds=9, render=fail)
+            cache_fragments(make_request(), name="p", tag="t", seconds=9, render=fail)

@@ -1,4 +1,4 @@
-"""`{% load wording %}`: numbers, times and ages in templates."""
+"""`{% load formatting %}`: numbers, times and ages in templates."""
 
 from datetime import date, datetime
 from decimal import Decimal
@@ -9,8 +9,8 @@ from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from telemetry.web import wording
-from telemetry.web.wording import NONE
+from telemetry.web import formatting
+from telemetry.web.formatting import NONE
 
 register = template.Library()
 
@@ -18,25 +18,25 @@ register = template.Library()
 @register.filter
 def exact(value: Decimal | None, unit: str = "") -> str:
     """Every digit but trailing zeros, with the unit; a dash for None."""
-    return NONE if value is None else wording.format_exact(value, unit=unit)
+    return NONE if value is None else formatting.format_exact(value, unit=unit)
 
 
 @register.filter
 def rounded(value: Decimal | None, unit: str = "") -> str:
     """At most four decimals, with the unit; a dash for None."""
-    return NONE if value is None else wording.format_rounded(value, unit=unit)
+    return NONE if value is None else formatting.format_rounded(value, unit=unit)
 
 
 @register.filter
 def day(value: date) -> str:
     """A day without its year."""
-    return wording.format_day(value)
+    return formatting.format_day(value)
 
 
 @register.filter
 def percent(share: Decimal | None) -> str:
     """A share of 1 as percent; a dash for None."""
-    return NONE if share is None else wording.format_share(share)
+    return NONE if share is None else formatting.format_share(share)
 
 
 @register.simple_tag
@@ -60,10 +60,10 @@ def clock(at: datetime) -> SafeString:
 
 @register.simple_tag
 def age(at: datetime) -> SafeString:
-    """How long ago, in words; `live.js` counts on. The instant stands in the title."""
+    """How long ago, in words; `live.js` counts on. The instant is in the title."""
     local = timezone.localtime(at)
     return format_html(
         '<time datetime="{}" title="{}" data-age>{}</time>',
         local.isoformat(timespec="milliseconds"), date_format(local, "DATETIME_FORMAT"),
-        wording.describe_age(at, now=timezone.now()),
+        formatting.describe_age(at, now=timezone.now()),
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""A chart with what it takes to show it: names, unit, and which figure of each sample."""
+"""A chart as it is shown: labels of devices, unit, and which value of each sample."""
 
 from datetime import date, datetime, time, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
@@ -13,7 +13,7 @@ from telemetry.web.charts.calendar import DAY, HOUR, Calendar
 from telemetry.web.charts.chart import MINUTE, Chart, Line, Resolution, Slot
 from telemetry.web.charts.period import Period
 
-_PLACES = Decimal("0.0001")
+_FOUR_DECIMALS = Decimal("0.0001")
 
 
 class Show(StrEnum):
@@ -24,20 +24,20 @@ class Show(StrEnum):
     REGISTER = "register"
 
 
-class Named(Struct, frozen=True):
-    """A device as a chart names it."""
+class DeviceLabel(Struct, frozen=True):
+    """A device and its label in a chart."""
 
     device_id: int
     name: str
 
 
-class Picture(Struct, frozen=True, dict=True):
-    """A chart that is shown: as a drawing, as a table, in words."""
+class ChartView(Struct, frozen=True, dict=True):
+    """A chart that is shown: drawn, as a table, as text."""
 
     chart: Chart
     period: Period
     calendar: Calendar
-    devices: tuple[Named, ...]
+    devices: tuple[DeviceLabel, ...]
     show: Show
     unit: str
 
@@ -62,28 +62,28 @@ class Picture(Struct, frozen=True, dict=True):
         return slot, slot + widths.get(self.chart.resolution, timedelta(0))
 
     @cached_property
-    def words(self) -> list[str]:
+    def slot_labels(self) -> list[str]:
         """The slots as people read them; times that the clock shows twice have the zone's letters.
 
         What a day's slots have in common is found once: a chart has thousands of slots.
         """
-        write_day = cache(partial(date_format, format="DATE_FORMAT"))
+        format_date = cache(partial(date_format, format="DATE_FORMAT"))
         clock_ends = 19 if self.chart.resolution is Resolution.READING else 16
         zone = self.calendar.zone
         changes_clocks = cache(self._changes_clocks)
-        words = []
+        slot_labels = []
         for slot in self.chart.slots:
             if not isinstance(slot, datetime):
-                words.append(write_day(slot))
+                slot_labels.append(format_date(slot))
                 continue
             local = slot.astimezone(zone)
             day = local.date()
-            text = f"{write_day(day)} {local.isoformat()[11:clock_ends]}"
+            text = f"{format_date(day)} {local.isoformat()[11:clock_ends]}"
             if changes_clocks(day):
                 is_twice = local.replace(fold=0).utcoffset() != local.replace(fold=1).utcoffset()
                 text += f" {local:%Z}" if is_twice else ""
-            words.append(text)
-        return words
+            slot_labels.append(text)
+        return slot_labels
 
     def _changes_clocks(self, day: date) -> bool:
         start = datetime.combine(day, time(), tzinfo=self.calendar.zone)
@@ -102,4 +102,6 @@ def pick(sample: Sample, show: Show) -> Decimal | None:
 
 def mean_of(sample: Sample) -> Decimal:
     """The mean of the readings, to four decimals."""
-    return (sample.reading_sum / sample.readings_count).quantize(_PLACES, rounding=ROUND_HALF_EVEN)
+    return (sample.reading_sum / sample.readings_count).quantize(
+        _FOUR_DECIMALS, rounding=ROUND_HALF_EVEN
+    )

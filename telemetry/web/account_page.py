@@ -13,7 +13,7 @@ from telemetry.accounts.access import Right, find_membership, has_right
 from telemetry.models import Account, Membership, User
 from telemetry.store.reads.freshness import Freshness
 
-Given = ParamSpec("Given")
+Args = ParamSpec("Args")
 
 LAST_ACCOUNT = "last_account"
 """Where the session keeps the account seen last."""
@@ -28,21 +28,21 @@ class AccountRequest(HttpRequest):
     freshness: Freshness  # since `look` was called
 
 
-View = Callable[Concatenate[AccountRequest, Given], HttpResponseBase]
+View = Callable[Concatenate[AccountRequest, Args], HttpResponseBase]
 
 
-def account_page(right: Right = Right.VIEW) -> Callable[[View[Given]], Callable[..., Any]]:
+def account_page(right: Right = Right.VIEW) -> Callable[[View[Args]], Callable[..., Any]]:
     """A view below `accounts/<int:account_id>/`, for members whose role has `right`.
 
     Anonymous: to the login page. No member: 404, as for an account that does not exist. A member
     without the right: 403. Times are shown in the account's time zone.
     """
 
-    def decorate(view: View[Given]) -> Callable[..., Any]:
+    def decorate(view: View[Args]) -> Callable[..., Any]:
         @login_required
         @wraps(view)
         def guarded(
-            request: Any, account_id: int, *args: Given.args, **kwargs: Given.kwargs
+            request: Any, account_id: int, *args: Args.args, **kwargs: Args.kwargs
         ) -> HttpResponseBase:
             membership = find_membership(request.user, account_id=account_id)
             if membership is None:

@@ -1,0 +1,73 @@
+"""The parameters of a device's page."""
+
+from datetime import timedelta
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+from msgspec import Struct
+from msgspec.structs import replace
+
+from telemetry.models import Device
+from telemetry.web.account_page import AccountRequest
+from telemetry.web.charts.navigation import find_neighbours
+from telemetry.web.charts.params import ChartParams, Choice, read_params
+from telemetry.web.charts.view import Show
+
+LONGEST = timedelta(days=1_827)
+"""Five years of local days."""
+
+TITLES: dict[Show, Promise] = {
+    Show.CONSUMPTION: _("Consumption"), Show.REGISTER: _("Register"), Show.LEVEL: _("Level"),
+}  # fmt: skip
+SHOWN: dict[str, tuple[Show, ...]] = {
+    Device.Measurement.DELTA: (Show.CONSUMPTION,),
+    Device.Measurement.CUMULATIVE: (Show.CONSUMPTION, Show.REGISTER),
+    Device.Measurement.GAUGE: (Show.LEVEL,),
+}
+
+
+class Step(Struct, frozen=True):
+    """A link to a period beside the one that is shown; without an address there is none."""
+
+    name: str
+    text: Promise
+    href: str | None
+
+
+def read_device_params(request: AccountRequest, *, device: Device) -> tuple[ChartParams, Show]:
+    """The period, and which figure of the device is shown."""
+    params = read_params(request, longest=LONGEST)
+    shown = SHOWN[device.measurement]
+    if params.show and params.show not in shown:
+        message = {"show": _("This device does not measure that.")}
+        return replace(params, show="", errors=params.errors | message), shown[0]
+    return params, Show(params.show or shown[0])
+
+
+def list_quantities(params: ChartParams, *, device: Device, show: Show) -> list[Choice]:
+    """Links to the figures of the device; none when it has one."""
+    shown = SHOWN[device.measurement]
+    if len(shown) < 2:
+        return []
+    return [Choice(TITLES[one], params.href(show=one), one is show) for one in shown]
+
+
+def list_steps(params: ChartParams) -> list[Step]:
+    """Earlier, later, closer, wider, and back to the usual period."""
+    neighbours = find_neighbours(
+        params.period, calendar=params.calendar, now=params.now, longest=params.longest
+    )
+    steps = (
+        ("earlier", _("Earlier"), neighbours.earlier),
+        ("later", _("Later"), neighbours.later),
+        ("closer", _("Zoom in"), neighbours.closer),
+        ("wider", _("Zoom out"), neighbours.wider),
+    )
+    reset = Step("reset", _("Reset"), f"?show={params.show}" if params.show else "?")
+    return [
+        *(
+            Step(name, text, params.href(period=period.query) if period else None)
+            for name, text, period in steps
+        ),
+        reset,
+    ]
