@@ -1,4 +1,4 @@
-"""Devices with their newest readings; their list as HTML: a template is slow for this many cells."""
+"""Devices with their newest readings, and their list as HTML: a template is slow for so many cells."""
 
 from collections.abc import Iterable
 from decimal import Decimal
