@@ -62,7 +62,7 @@ test: ## Install what tests need, check style and types, run every test (T= narr
 	if [ "$$(id -u)" = 0 ]; then $(PYTHON) -m compose.local rootfs; fi
 	$(MAKE) lint > .local/lint.log 2>&1 & lint=$$!
 	tests=0
-	$(PYTHON) -m pytest $(or $(T),--numprocesses 6 --dist loadfile --no-loadscope-reorder) || tests=$$?
+	$(PYTHON) -m pytest $(or $(T),--numprocesses 5 --dist loadfile --no-loadscope-reorder) || tests=$$?
 	style=0
 	wait $$lint || style=$$?
 	cat .local/lint.log
