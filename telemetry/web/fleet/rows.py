@@ -1,4 +1,4 @@
-"""Devices with their newest readings, listed without a template, which is slow for so many cells."""
+"""Devices with their newest readings, listed without a template: it is slow for so many cells."""
 
 from collections.abc import Iterable
 from decimal import Decimal
