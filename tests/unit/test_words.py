@@ -36,6 +36,7 @@ GONE = (
     GoneWord("_?refused(_at|_percent)?", (*INGEST, *WORKERS), "rejected"),
     GoneWord("_?[Bb]ooks", ("telemetry/store/ingest",), "outcomes, ledger"),
     GoneWord("plain|straight", INGEST, "fast path"),
+    GoneWord("_?letters?", ("telemetry/store/ingest",), "dead_letter"),
 )
 
 

@@ -37,13 +37,13 @@ class NewDeadLetter(Struct):
         return digest.digest()
 
 
-def store_dead_letters(connection: Connection, letters: Iterable[NewDeadLetter]) -> None:
+def store_dead_letters(connection: Connection, dead_letters: Iterable[NewDeadLetter]) -> None:
     """Insert or count dead letters inside the caller's transaction. Raises `psycopg.Error`."""
     unique: dict[bytes, NewDeadLetter] = {}
-    for letter in letters:
-        known = unique.setdefault(letter.fingerprint(), letter)
-        if known is not letter:
-            known.occurrences += letter.occurrences
+    for dead_letter in dead_letters:
+        known = unique.setdefault(dead_letter.fingerprint(), dead_letter)
+        if known is not dead_letter:
+            known.occurrences += dead_letter.occurrences
     if not unique:
         return
     rows = list(unique.values())

@@ -144,7 +144,7 @@ class _Outcomes:
         self._duplicate: Counter[int] = Counter()
         self._conflicting: Counter[int] = Counter()
         # Here, before the transaction begins: bad messages take their time.
-        self._letters = [
+        self._dead_letters = [
             self._dead_letter(number, rejection)
             for number, validated_message in enumerate(validated_messages)
             for rejection in validated_message.rejections
@@ -179,7 +179,7 @@ class _Outcomes:
             place,
         )
         self._validated_messages[number].rejections.append(rejection)
-        self._letters.append(self._dead_letter(number, rejection))
+        self._dead_letters.append(self._dead_letter(number, rejection))
 
     def stored_keys(self) -> Collection[Key]:
         """Keys that this batch stored."""
@@ -187,7 +187,7 @@ class _Outcomes:
 
     def dead_letters(self) -> list[NewDeadLetter]:
         """Every rejection, with a payload that can be sent again."""
-        return self._letters
+        return self._dead_letters
 
     def _dead_letter(self, number: int, rejection: Rejection) -> NewDeadLetter:
         message, validated_message = self._messages[number], self._validated_messages[number]
@@ -240,7 +240,7 @@ def store_rejected_message(
     For a message that fails every time for an unknown reason. Raises like `store_messages`.
     """
     received_at = received_at_of(batch)
-    letter = NewDeadLetter(
+    dead_letter = NewDeadLetter(
         topic=message.topic,
         payload=message.payload,
         reason=Reason.PROCESSING_ERROR,
@@ -249,5 +249,5 @@ def store_rejected_message(
     )
     counts = Counts(messages=1, messages_rejected=1, dead_letters=1)
     with connection.transaction():
-        store_dead_letters(connection, [letter])
+        store_dead_letters(connection, [dead_letter])
         insert_batch(connection, batch, received_at=received_at, counts=counts)
