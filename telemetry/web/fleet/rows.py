@@ -1,4 +1,4 @@
-"""Devices with their newest readings; their list as HTML: a template is slow for this many cells."""
+"""Devices with their newest readings; as HTML made here: a template is slow for so many rows."""
 
 from collections.abc import Iterable
 from decimal import Decimal
