@@ -112,7 +112,7 @@ def assert_balanced(verdict: Verdict) -> None:
         assert verdict.good == []
         assert verdict.readings_count == 0
         return
-    ends = list(verdict.places) + [r.index for r in verdict.refusals]
+    ends = list(verdict.places) + [r.index for r in verdict.refusals if r.index is not None]
     assert sorted(ends) == list(range(verdict.readings_count))
     assert verdict.readings_count >= 1
 
