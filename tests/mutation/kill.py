@@ -82,7 +82,8 @@ def find_function(mutant: Mutant) -> FunctionType:
         found = vars(found)[name] if isinstance(found, type) else getattr(found, name)
     if isinstance(found, property):
         found = found.fget
-    return getattr(found, "__wrapped__", found)
+    function: FunctionType = getattr(found, "__wrapped__", found)
+    return function
 
 
 def simulate() -> bool:

@@ -145,6 +145,7 @@ def _make(path: str, tree: ast.Module, qualname: str, node: ast.AST, new: ast.AS
     line, column = node.lineno, node.col_offset  # type: ignore[attr-defined]
     before, after = ast.unparse(node).splitlines()[0], ast.unparse(new).splitlines()[0]
     changed = _Replace(line, column, type(node), copy.deepcopy(new)).visit(copy.deepcopy(tree))
+    assert isinstance(changed, ast.Module)
     module = compile(ast.fix_missing_locations(changed), str(ROOT / path), "exec")
     return Mutant(path, line, qualname, before, after, _find_code(module, qualname))
 

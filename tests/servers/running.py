@@ -109,10 +109,6 @@ class RunningServer:
         """Stop answering without closing a connection (SIGSTOP)."""
         os.kill(self.pid, signal.SIGSTOP)
 
-    def thaw(self) -> None:
-        """Go on after `freeze`."""
-        os.kill(self.pid, signal.SIGCONT)
-
     def _end(self, number: signal.Signals, *, timeout_s: float) -> None:
         process = self._process
         if process is None or process.poll() is not None:

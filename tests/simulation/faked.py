@@ -130,8 +130,8 @@ def faked_modules() -> Iterator[Faked]:
     kept = [(module, name, getattr(module, name)) for module, name in changes]
     for module, name in changes:
         setattr(module, name, FAKED)
-    workers.runner.wait_unless_stopping = FAKED.wait_unless_stopping  # type: ignore[assignment]
-    ingest_bridge.bridge.Session = FAKED.open_session  # type: ignore[assignment,misc]
+    setattr(workers.runner, "wait_unless_stopping", FAKED.wait_unless_stopping)  # noqa: B010
+    setattr(ingest_bridge.bridge, "Session", FAKED.open_session)  # noqa: B010
     try:
         yield FAKED
     finally:

@@ -90,7 +90,8 @@ class MemoryStore:
         """Store the batch in one transaction. Raises `AlreadyStoredError` or `BatchSplitError`."""
 
         def effect() -> StoredBatch:
-            counts, readings = Counts(), {}
+            counts = Counts()
+            readings: dict[Any, int] = {}
             letters: list[tuple[str, bytes, str]] = []
             for message, validated_message in zip(messages, validated_messages, strict=True):
                 duplicate = conflicting = 0

@@ -19,7 +19,7 @@ def make_lean(clock: Callable[[], float] = lambda: 0.0) -> LeanRedis:
 class FakeWithFlags(FakeRedis):
     """fakeredis does not know the first line that gives a script flags."""
 
-    def register_script(self, script: str) -> Any:
+    def register_script(self, script: Any) -> Any:
         return super().register_script(script.removeprefix("#!lua flags=allow-oom"))
 
 

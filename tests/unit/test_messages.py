@@ -19,6 +19,7 @@ def texts_of(message: Message) -> list[tuple[str, str]]:
     """Pairs of a text and its translation; two where a number decides."""
     if isinstance(message.id, str):
         return [(message.id, str(message.string))]
+    assert message.string is not None
     return list(zip(message.id, message.string, strict=True))
 
 

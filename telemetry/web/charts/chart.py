@@ -52,10 +52,6 @@ class Chart(Struct, frozen=True):
     slots: tuple[Slot, ...]
     lines: dict[int, Line]
 
-    def count_samples(self) -> int:
-        """How many there are in all lines."""
-        return sum(sample is not None for line in self.lines.values() for sample in line)
-
 
 def read_chart(
     account_id: int, *, device_ids: Sequence[int], period: Period, calendar: Calendar, now: datetime

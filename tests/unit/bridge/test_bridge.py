@@ -1,6 +1,7 @@
 """What becomes of messages and acknowledgements when connections end."""
 
 from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 
 from ingest_bridge.bridge import CONNECT_TIMEOUT_S
@@ -8,7 +9,11 @@ from tests.unit.bridge.rig import Rig, bring, close, subscribe
 
 
 def is_subscribed_again(rig: Rig) -> Callable[[], bool]:
-    return lambda: len(rig.session.connected_at) == 2
+    return lambda: has_connected(rig, 2)
+
+
+def has_connected(rig: Rig, times: int) -> bool:
+    return len(rig.session.connected_at) == times
 
 
 def test_it_acknowledges_on_the_connection_that_brought_the_messages(rig: Rig) -> None:
@@ -57,7 +62,7 @@ def test_it_waits_longer_each_time_that_a_connection_closes_before_it_is_subscri
 ) -> None:
     for count in range(1, 12):
         rig.session.script.append(close)
-        rig.run_until(lambda count=count: len(rig.session.connected_at) == count, within_s=6)
+        rig.run_until(partial(has_connected, rig, count), within_s=6)
     gaps = [after - before for before, after in pairwise(rig.session.connected_at)]
     assert max(gaps[:2]) < 0.5
     assert 2.5 <= min(gaps[-3:]) <= max(gaps[-3:]) <= 5.5

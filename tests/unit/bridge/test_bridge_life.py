@@ -1,11 +1,11 @@
 """How a bridge begins, and how it leaves: stopped, retired, or thrown out."""
 
 import json
+import random
 from pathlib import Path
 
 import pytest
 
-from ingest_bridge import bridge as bridge_module
 from ingest_bridge.bridge import QUIET_S
 from ingest_bridge.errors import BridgeError
 from telemetry.queue.levels import Levels
@@ -171,7 +171,7 @@ def test_it_waits_longer_each_time_for_a_redis_that_is_away_at_the_start(
 ) -> None:
     path = tmp_path / "health.json"
     rig = Rig(monkeypatch, BRIDGE_HEALTH_FILE=str(path))
-    monkeypatch.setattr(bridge_module.random, "random", lambda: 0.0)
+    monkeypatch.setattr(random, "random", lambda: 0.0)
     sleep = rig.clock.sleep
     said: list[str] = []
 

@@ -1,5 +1,6 @@
 """What a bridge reads, waits for and sends while it goes round."""
 
+import random
 from itertools import pairwise
 from typing import Any
 
@@ -23,7 +24,7 @@ from tests.unit.bridge.rig import (
 
 def make_lingering(monkeypatch: pytest.MonkeyPatch, **environ: str) -> Rig:
     """A bridge that has sent a batch just now, so that the next message lingers."""
-    rig = Rig(monkeypatch, **{"BRIDGE_LINGER_MS": "500", **environ})
+    rig = Rig(monkeypatch, retire=False, **{"BRIDGE_LINGER_MS": "500", **environ})
     rig.play(subscribe, bring(1))
     assert len(rig.queue.written) == 1
     rig.clock.slept.clear()
@@ -53,7 +54,7 @@ def test_it_connects_in_its_first_round(rig: Rig) -> None:
 def test_it_connects_again_soon_after_a_session_that_served(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bridge_module.random, "random", lambda: 0.0)
+    monkeypatch.setattr(random, "random", lambda: 0.0)
     for _ in range(8):
         rig.play(close)
         rig.clock.advance(6)
@@ -89,7 +90,7 @@ def test_it_says_once_that_a_connection_serves_and_once_that_it_ended(
 def test_it_waits_longer_each_time_that_the_broker_cannot_be_reached(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bridge_module.random, "random", lambda: 0.0)
+    monkeypatch.setattr(random, "random", lambda: 0.0)
     rig.session.is_refused = True
     rig.run_until(lambda: len(rig.session.connected_at) == 9, within_s=30)
     at = rig.session.connected_at

@@ -4,15 +4,14 @@ from collections import Counter
 
 from tests.chaos.__main__ import FAULTS
 from tests.chaos.faults import list_causes
-from tests.chaos.schedule import WHOLE, Kind, make_schedules
+from tests.chaos.schedule import WHOLE, Kind, Schedule, make_schedules
 from tests.chaos.stack import STALE_S, VISIBILITY_S
 
 KINDS = tuple(cause.kind for cause in list_causes().values())
 
 
-def make(seed: int = 1, count: int = 100, **changed: object) -> list[object]:
-    given = {"faults": FAULTS, "load_s": 5.0, **changed}
-    return make_schedules(KINDS, seed=seed, count=count, **given)  # type: ignore[arg-type,return-value]
+def make(seed: int = 1, count: int = 100, load_s: float = 5.0) -> list[Schedule]:
+    return make_schedules(KINDS, seed=seed, count=count, faults=FAULTS, load_s=load_s)
 
 
 def test_it_makes_the_same_schedules_of_the_same_seed() -> None:

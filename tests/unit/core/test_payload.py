@@ -114,8 +114,10 @@ def assert_balanced(validated_message: ValidatedMessage) -> None:
         assert validated_message.good == []
         assert validated_message.readings_count == 0
         return
-    ends = list(validated_message.places) + [r.index for r in validated_message.rejections]
-    assert sorted(ends) == list(range(validated_message.readings_count))
+    positions = [r.index for r in validated_message.rejections if r.index is not None]
+    assert sorted([*validated_message.places, *positions]) == list(
+        range(validated_message.readings_count)
+    )
     assert validated_message.readings_count >= 1
 
 

@@ -17,11 +17,15 @@ from compose.local.servers.pins import check_versions, is_version, read_pins
         ("2.0.21-1", "2.0.21", True),
     ],
 )
-def test_it_compares_whole_components_when_versions_are_checked(found, wanted, is_one):
+def test_it_compares_whole_components_when_versions_are_checked(
+    found: str,
+    wanted: str,
+    is_one: bool,
+) -> None:
     assert is_version(found, wanted=wanted) is is_one
 
 
-def test_it_names_package_and_both_versions_when_one_differs():
+def test_it_names_package_and_both_versions_when_one_differs() -> None:
     pins = read_pins()
     installed = dict.fromkeys(pins.versions, "1")
     installed["mosquitto"] = "2.1.2-1"
@@ -32,12 +36,14 @@ def test_it_names_package_and_both_versions_when_one_differs():
         check_versions(pins.versions, installed)
 
 
-def test_it_names_the_package_when_it_is_missing():
+def test_it_names_the_package_when_it_is_missing() -> None:
     with pytest.raises(StackError, match="package postgresql-17 was not installed"):
         check_versions(read_pins().versions, {})
 
 
-def test_it_keeps_the_root_filesystem_when_only_the_mirror_moves(monkeypatch):
+def test_it_keeps_the_root_filesystem_when_only_the_mirror_moves(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     before = read_pins()
     monkeypatch.setenv("DEBIAN_MIRROR", "http://mirror.example/debian")
 

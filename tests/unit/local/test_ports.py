@@ -2,6 +2,7 @@
 
 import os
 import socket
+from collections.abc import Iterator
 
 import pytest
 
@@ -11,21 +12,21 @@ from tests.servers.free_ports import find_free_ports
 
 
 @pytest.fixture
-def taken():
+def taken() -> Iterator[int]:
     with socket.socket() as server:
         server.bind((HOST, 0))
         server.listen()
         yield server.getsockname()[1]
 
 
-def test_it_names_port_holder_and_variable_when_a_port_is_taken(taken):
+def test_it_names_port_holder_and_variable_when_a_port_is_taken(taken: int) -> None:
     expected = rf"port {taken} is taken by .*\(pid {os.getpid()}\).*WEB_PORT"
 
     with pytest.raises(UsageError, match=expected):
         require_free("WEB_PORT", taken)
 
 
-def test_it_sees_a_port_as_taken_when_a_server_listens_on_every_address():
+def test_it_sees_a_port_as_taken_when_a_server_listens_on_every_address() -> None:
     with socket.socket() as server:
         server.bind(("", 0))
         server.listen()
@@ -33,7 +34,7 @@ def test_it_sees_a_port_as_taken_when_a_server_listens_on_every_address():
         assert not is_free(server.getsockname()[1])
 
 
-def test_it_finds_different_ports_when_several_are_needed():
+def test_it_finds_different_ports_when_several_are_needed() -> None:
     ports = find_free_ports(5)
 
     assert len(set(ports)) == 5

@@ -2,6 +2,7 @@
 
 import configparser
 import shlex
+from pathlib import Path
 
 import pytest
 
@@ -15,13 +16,13 @@ VALUES = {"WEB_URL": "http://127.0.0.1:8000", "ADMIN_PASSWORD": "x"}
 
 
 @pytest.fixture
-def layout(tmp_path):
+def layout(tmp_path: Path) -> Layout:
     layout = Layout(tmp_path / "a % b")
     layout.create()
     return layout
 
 
-def test_it_has_as_many_pools_and_bridges_as_asked_when_the_set_is_scaled(layout):
+def test_it_has_as_many_pools_and_bridges_as_asked_when_the_set_is_scaled(layout: Layout) -> None:
     request = read_request({"WORKERS": "2", "BRIDGES": "3"}, own={})
 
     names = [program.name for program in list_processes(request, VALUES, layout=layout)]
@@ -40,7 +41,7 @@ def test_it_has_as_many_pools_and_bridges_as_asked_when_the_set_is_scaled(layout
     ]
 
 
-def test_it_has_no_simulator_when_none_is_asked_for(layout):
+def test_it_has_no_simulator_when_none_is_asked_for(layout: Layout) -> None:
     request = read_request({"SIMULATE": "0"}, own={})
 
     names = [program.name for program in list_processes(request, VALUES, layout=layout)]
@@ -48,7 +49,7 @@ def test_it_has_no_simulator_when_none_is_asked_for(layout):
     assert "simulator" not in names
 
 
-def test_it_gives_every_bridge_an_id_of_its_own_when_there_are_several(layout):
+def test_it_gives_every_bridge_an_id_of_its_own_when_there_are_several(layout: Layout) -> None:
     request = read_request({"BRIDGES": "2"}, own={})
 
     programs = list_processes(request, VALUES, layout=layout)
@@ -57,14 +58,16 @@ def test_it_gives_every_bridge_an_id_of_its_own_when_there_are_several(layout):
     assert ids == ["bridge-1", "bridge-2"]
 
 
-def test_it_starts_only_scripts_that_exist_when_the_set_is_listed(layout):
+def test_it_starts_only_scripts_that_exist_when_the_set_is_listed(layout: Layout) -> None:
     for program in list_processes(read_request({}, own={}), VALUES, layout=layout):
         script = START_SCRIPTS / program.argv[0].rsplit("/", 1)[-1]
 
         assert script.stat().st_mode & 0o111, script
 
 
-def test_it_writes_settings_that_supervisor_reads_back_when_paths_hold_odd_characters(layout):
+def test_it_writes_settings_that_supervisor_reads_back_when_paths_hold_odd_characters(
+    layout: Layout,
+) -> None:
     programs = list_processes(read_request({}, own={}), VALUES, layout=layout)
     path = layout.run / "supervisord.conf"
 
@@ -78,7 +81,7 @@ def test_it_writes_settings_that_supervisor_reads_back_when_paths_hold_odd_chara
     assert "ADMIN_PASSWORD" not in path.read_text(encoding="utf-8")
 
 
-def test_it_changes_a_programs_section_when_one_of_its_settings_changes(layout):
+def test_it_changes_a_programs_section_when_one_of_its_settings_changes(layout: Layout) -> None:
     path = layout.run / "supervisord.conf"
     texts = []
     for password in ("one", "two"):
@@ -91,11 +94,11 @@ def test_it_changes_a_programs_section_when_one_of_its_settings_changes(layout):
     assert texts[0] != texts[1]
 
 
-def test_it_quotes_values_when_an_environment_becomes_a_shell_file():
+def test_it_quotes_values_when_an_environment_becomes_a_shell_file() -> None:
     assert render_environment({"B": "it's $HOME", "A": "1"}) == "A=1\nB='it'\"'\"'s $HOME'\n"
 
 
-def test_it_names_the_setting_when_a_process_would_refuse_it():
+def test_it_names_the_setting_when_a_process_would_refuse_it() -> None:
     with pytest.raises(UsageError, match="BRIDGE_LINGER_MS='abc'"):
         check_settings(
             {
@@ -112,7 +115,7 @@ def test_it_names_the_setting_when_a_process_would_refuse_it():
         )
 
 
-def test_it_moves_the_socket_when_the_checkouts_path_is_too_long(tmp_path):
+def test_it_moves_the_socket_when_the_checkouts_path_is_too_long(tmp_path: Path) -> None:
     short, long = tmp_path / "run", tmp_path / ("x" * 120) / "run"
 
     assert choose_socket(short) == short / "supervisor.sock"

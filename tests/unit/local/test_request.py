@@ -15,7 +15,7 @@ BROKER = {
 }
 
 
-def test_it_takes_one_of_each_on_the_default_ports_when_nothing_is_set():
+def test_it_takes_one_of_each_on_the_default_ports_when_nothing_is_set() -> None:
     request = read_request({}, own={})
 
     assert (request.workers, request.bridges, request.simulate, request.detach) == (
@@ -39,17 +39,21 @@ def test_it_takes_one_of_each_on_the_default_ports_when_nothing_is_set():
         ("WEB_PORT", "70000", "WEB_PORT='70000': expected a whole number from 1 to 65535"),
     ],
 )
-def test_it_names_variable_value_and_expectation_when_one_is_wrong(name, value, expected):
+def test_it_names_variable_value_and_expectation_when_one_is_wrong(
+    name: str,
+    value: str,
+    expected: str,
+) -> None:
     with pytest.raises(UsageError, match=f"^{expected}$"):
         read_request({name: value}, own={})
 
 
-def test_it_names_both_variables_when_two_ports_are_the_same():
+def test_it_names_both_variables_when_two_ports_are_the_same() -> None:
     with pytest.raises(UsageError, match="WEB_PORT and FLOWER_PORT are both 5555"):
         read_request({"WEB_PORT": "5555"}, own={})
 
 
-def test_it_uses_a_broker_that_runs_when_its_settings_are_whole():
+def test_it_uses_a_broker_that_runs_when_its_settings_are_whole() -> None:
     request = read_request({**BROKER, "MQTT_PORT": "8883"}, own={})
 
     assert request.is_given("mosquitto")
@@ -58,12 +62,12 @@ def test_it_uses_a_broker_that_runs_when_its_settings_are_whole():
     assert "MQTT_PORT" not in request.ports
 
 
-def test_it_asks_for_the_rest_when_only_the_brokers_host_is_set():
+def test_it_asks_for_the_rest_when_only_the_brokers_host_is_set() -> None:
     with pytest.raises(UsageError, match="MQTT_BRIDGE_USER, MQTT_BRIDGE_PASSWORD"):
         read_request({"MQTT_HOST": "broker.example"}, own={})
 
 
-def test_it_starts_its_own_servers_when_the_shell_has_read_the_stacks_own_settings():
+def test_it_starts_its_own_servers_when_the_shell_has_read_the_stacks_own_settings() -> None:
     own = {**BROKER, "MQTT_HOST": "127.0.0.1", "MQTT_PORT": "1883", "REDIS_URL": "redis://x"}
 
     request = read_request({**own, "MQTT_PORT": "1884"}, own=own)
@@ -72,7 +76,7 @@ def test_it_starts_its_own_servers_when_the_shell_has_read_the_stacks_own_settin
     assert request.ports["MQTT_PORT"] == 1884
 
 
-def test_it_uses_a_server_that_runs_when_only_the_host_is_that_of_its_own():
+def test_it_uses_a_server_that_runs_when_only_the_host_is_that_of_its_own() -> None:
     own = {**BROKER, "MQTT_HOST": "127.0.0.1", "MQTT_BRIDGE_PASSWORD": "of the stack"}
 
     request = read_request({**BROKER, "MQTT_HOST": "127.0.0.1"}, own=own)
@@ -80,7 +84,7 @@ def test_it_uses_a_server_that_runs_when_only_the_host_is_that_of_its_own():
     assert request.is_given("mosquitto")
 
 
-def test_it_keeps_the_ports_of_the_running_stack_when_none_are_asked_for():
+def test_it_keeps_the_ports_of_the_running_stack_when_none_are_asked_for() -> None:
     request = read_request({}, own={}, running_ports={"WEB_PORT": 28000})
 
     assert request.ports["WEB_PORT"] == 28000

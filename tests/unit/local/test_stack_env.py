@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -22,7 +23,7 @@ VALUES = {
 }
 
 
-def test_it_gives_a_shell_and_a_line_parser_the_same_values_when_written(tmp_path):
+def test_it_gives_a_shell_and_a_line_parser_the_same_values_when_written(tmp_path: Path) -> None:
     path = tmp_path / "stack.env"
     write_stack_env(path, VALUES)
 
@@ -35,7 +36,7 @@ def test_it_gives_a_shell_and_a_line_parser_the_same_values_when_written(tmp_pat
     assert set(shell.splitlines()) >= {f"{name}={value}" for name, value in VALUES.items()}
 
 
-def test_it_is_closed_to_others_when_written(tmp_path):
+def test_it_is_closed_to_others_when_written(tmp_path: Path) -> None:
     path = tmp_path / "stack.env"
     write_stack_env(path, VALUES)
 
@@ -43,18 +44,21 @@ def test_it_is_closed_to_others_when_written(tmp_path):
 
 
 @pytest.mark.parametrize("value", ["a b", "a'b", 'a"b', "$(id)", "a;b", "a\nb", "`id`"])
-def test_it_refuses_a_value_when_a_shell_would_read_it_otherwise(tmp_path, value):
+def test_it_refuses_a_value_when_a_shell_would_read_it_otherwise(
+    tmp_path: Path,
+    value: str,
+) -> None:
     with pytest.raises(StackError, match=r"^REDIS_URL holds a character"):
         write_stack_env(tmp_path / "stack.env", {"REDIS_URL": value})
 
     assert not (tmp_path / "stack.env").exists()
 
 
-def test_it_reads_nothing_when_no_stack_ran(tmp_path):
+def test_it_reads_nothing_when_no_stack_ran(tmp_path: Path) -> None:
     assert read_stack_env(tmp_path / "stack.env") == {}
 
 
-def test_it_keeps_the_secrets_when_asked_again(tmp_path):
+def test_it_keeps_the_secrets_when_asked_again(tmp_path: Path) -> None:
     path = tmp_path / "secrets.json"
 
     first = load_secrets(path)
@@ -64,7 +68,7 @@ def test_it_keeps_the_secrets_when_asked_again(tmp_path):
     assert path.stat().st_mode & 0o777 == 0o600
 
 
-def test_it_adds_a_secret_when_an_older_file_lacks_it(tmp_path):
+def test_it_adds_a_secret_when_an_older_file_lacks_it(tmp_path: Path) -> None:
     path = tmp_path / "secrets.json"
     path.write_text(json.dumps({"admin": "known"}), encoding="utf-8")
 
@@ -74,7 +78,7 @@ def test_it_adds_a_secret_when_an_older_file_lacks_it(tmp_path):
     assert len(kept["secret_key"]) == 64
 
 
-def test_it_says_what_to_do_when_the_secrets_cannot_be_read(tmp_path):
+def test_it_says_what_to_do_when_the_secrets_cannot_be_read(tmp_path: Path) -> None:
     path = tmp_path / "secrets.json"
     path.write_text("{", encoding="utf-8")
 
@@ -91,8 +95,8 @@ def test_it_says_what_to_do_when_the_secrets_cannot_be_read(tmp_path):
     ],
 )
 def test_it_has_a_value_for_all_and_a_member_for_the_demo_fleet_alone(
-    tmp_path, monkeypatch, environ, has_member
-):
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, environ: dict[str, str], has_member: bool
+) -> None:
     for name in (*OPERATORS_CHOICE, "FLEET_FILE"):
         monkeypatch.delenv(name, raising=False)
     for name, value in environ.items():
@@ -107,7 +111,7 @@ def test_it_has_a_value_for_all_and_a_member_for_the_demo_fleet_alone(
     assert ("MEMBER_PASSWORD" in values) == has_member
 
 
-def test_it_leaves_no_half_file_when_it_replaces_one(tmp_path):
+def test_it_leaves_no_half_file_when_it_replaces_one(tmp_path: Path) -> None:
     path = tmp_path / "stack.env"
     write_stack_env(path, VALUES)
     write_stack_env(path, VALUES)

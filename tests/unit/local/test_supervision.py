@@ -3,6 +3,8 @@
 import os
 import signal
 import time
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -20,7 +22,7 @@ BROKEN = Program("broken", ("sh", "-c", "echo no such disk; exit 3"), ENVIRON, p
 
 
 @pytest.fixture
-def supervision(tmp_path):
+def supervision(tmp_path: Path) -> Iterator[Supervision]:
     layout = Layout(tmp_path / "stack")
     layout.create()
     supervision = Supervision(layout)
@@ -33,7 +35,9 @@ def supervision(tmp_path):
     supervision.remove_socket()
 
 
-def test_it_starts_again_what_was_killed_and_stops_what_it_is_told_to(supervision):
+def test_it_starts_again_what_was_killed_and_stops_what_it_is_told_to(
+    supervision: Supervision,
+) -> None:
     supervision.start_programs(["sleep"])
     supervision.start_programs(["sleep"])  # runs already
     first = supervision.list_states()["sleep"].pid
@@ -50,8 +54,8 @@ def test_it_starts_again_what_was_killed_and_stops_what_it_is_told_to(supervisio
     assert not is_alive(second)
 
 
-def test_it_shows_the_log_of_a_program_that_ends_at_its_start(supervision):
-    def start():
+def test_it_shows_the_log_of_a_program_that_ends_at_its_start(supervision: Supervision) -> None:
+    def start() -> None:
         supervision.start_programs(["sleep", "broken"])
         deadline = time.monotonic() + 10
         while time.monotonic() < deadline:  # it may just be tried again
@@ -62,7 +66,7 @@ def test_it_shows_the_log_of_a_program_that_ends_at_its_start(supervision):
         start()
 
 
-def test_it_stops_what_is_gone_from_the_set(supervision):
+def test_it_stops_what_is_gone_from_the_set(supervision: Supervision) -> None:
     supervision.start_programs(["sleep"])
     pid = supervision.list_states()["sleep"].pid
 

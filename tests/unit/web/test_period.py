@@ -65,7 +65,7 @@ def test_it_takes_billing_months_by_the_month_in_which_they_begin() -> None:
 
 
 def test_it_knows_a_range_without_its_name_and_counts_the_last_day() -> None:
-    period = parse(**{"from": "2026-11-01", "to": "2026-11-01"})
+    period = parse(SAO_PAULO, NOW, **{"from": "2026-11-01", "to": "2026-11-01"})
     assert period.span is Span.RANGE
     assert period.until - period.since == timedelta(days=1)
 
@@ -141,7 +141,7 @@ def test_it_gives_the_same_zoom_when_its_own_address_is_parsed(
 ) -> None:
     since = since.replace(microsecond=0)
     params = {"period": "zoom", "since": since.isoformat(), "until": (since + length).isoformat()}
-    period = parse(calendar, **params)
-    assert parse(calendar, **period.query) == period
+    period = parse(calendar, NOW, **params)
+    assert parse(calendar, NOW, **period.query) == period
     assert period.since <= since
     assert period.until >= (since + length).replace(microsecond=0)

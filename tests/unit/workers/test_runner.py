@@ -1,5 +1,6 @@
 """One batch from claim to end, without servers: what is stored, waited out, split, held, left."""
 
+import time
 from typing import Any
 
 import psycopg
@@ -397,7 +398,7 @@ def test_it_notes_progress_once_a_second(
 ) -> None:
     at = [100.0]
     notes: list[str] = []
-    monkeypatch.setattr(workers.runner.time, "monotonic", lambda: at[0])
+    monkeypatch.setattr(time, "monotonic", lambda: at[0])
     monkeypatch.setattr(workers.runner, "note_progress", lambda _, pool: notes.append(pool))
     for step_s in (0.0, 0.5, 0.5, 0.9):
         at[0] += step_s
