@@ -74,7 +74,7 @@ def register(
 def _insert(connection: Connection, table: str, **fields: Any) -> int:
     names, marks = ", ".join(fields), ", ".join(["%s"] * len(fields))
     row: Any = connection.execute(
-        f"INSERT INTO {table} ({names}) VALUES ({marks}) RETURNING id",  # type: ignore[arg-type]
+        f"INSERT INTO {table} ({names}) VALUES ({marks}) RETURNING id",
         list(fields.values()),
     ).fetchone()
     return int(row[0])
@@ -105,7 +105,7 @@ def replace_register(connection: Connection, site: Site, replacement: Replacemen
 
 
 def read(connection: Connection, statement: str, *arguments: Any) -> list[Any]:
-    return connection.execute(statement, arguments).fetchall()  # type: ignore[arg-type]
+    return connection.execute(statement, arguments).fetchall()
 
 
 def read_figures(connection: Connection, site: Site) -> dict[str, Any]:
