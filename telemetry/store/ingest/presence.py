@@ -1,4 +1,7 @@
-"""Note which gateways were heard of, at most every few seconds each."""
+"""Note which gateways were heard of, at most every few seconds each.
+
+The scheduled task of `operations/housekeeping.py` sets those offline that fall silent.
+"""
 
 from datetime import datetime
 from typing import LiteralString

@@ -1,4 +1,4 @@
-"""What the scheduled tasks do in the database."""
+"""What the scheduled tasks do in the database: set silent gateways offline, fold the ledger."""
 
 from datetime import datetime
 from typing import Any, LiteralString
