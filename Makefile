@@ -15,9 +15,9 @@
 .ONESHELL:
 MAKEFLAGS += --no-print-directory
 SHELL := /bin/sh
-# Compiled code is kept wherever a shell says otherwise: without it each start compiles all again.
-unexport PYTHONDONTWRITEBYTECODE
 .SHELLFLAGS := -euc
+# Compiled code is kept, even where the shell says otherwise: else each start compiles all again.
+unexport PYTHONDONTWRITEBYTECODE
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python

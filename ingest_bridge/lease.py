@@ -19,7 +19,7 @@ from telemetry.core.batch import BRIDGE_KEY, SESSIONS_KEY
 
 LEASE_S = 15
 RENEW_S = 3.0
-RENEW_CHANGED_S = 0.2
+RENEW_CHANGED_S = 0.2  # a new state is told sooner, but who flaps does not keep Redis busy
 
 # Both also when Redis is full: who cannot renew a lease would seem dead.
 _RENEW = """#!lua flags=allow-oom
@@ -72,7 +72,7 @@ class Lease:
                 time.sleep(0.5)
 
     def renew(self, state: dict[str, Any], *, now_s: float) -> None:
-        """Keep the lease every few seconds, and say what the bridge does: a new state at once.
+        """Keep the lease every few seconds, and say what the bridge does: a new state within 0.2 s.
 
         Raises `BridgeError` when another bridge holds it meanwhile.
         """

@@ -1,6 +1,5 @@
 """A running server under the control of a test."""
 
-import os
 import signal
 import subprocess
 import time
@@ -104,10 +103,6 @@ class RunningServer:
         """Stop in an orderly way, then start."""
         self.stop()
         self.start()
-
-    def freeze(self) -> None:
-        """Stop answering without closing a connection (SIGSTOP)."""
-        os.kill(self.pid, signal.SIGSTOP)
 
     def _end(self, number: signal.Signals, *, timeout_s: float) -> None:
         process = self._process

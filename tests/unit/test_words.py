@@ -3,7 +3,6 @@
 import io
 import keyword
 import re
-import subprocess
 import tokenize
 from pathlib import Path
 from typing import NamedTuple
@@ -56,11 +55,9 @@ def find_word(word: GoneWord, *, path: str, source: str) -> list[str]:
 
 
 def read_sources() -> dict[str, str]:
-    """Every Python file that git tracks or would track."""
-    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "*.py"]
-    listing = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    paths = [path for path in listing.stdout.splitlines() if (ROOT / path).is_file()]
-    return {path: (ROOT / path).read_text() for path in paths}
+    """Every Python file of the project, by its path; hidden folders hold what was installed."""
+    files = [*ROOT.glob("*.py"), *ROOT.glob("[!.]*/**/*.py")]
+    return {str(file.relative_to(ROOT)): file.read_text(encoding="utf-8") for file in files}
 
 
 @pytest.fixture(scope="module")
