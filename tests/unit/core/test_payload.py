@@ -68,9 +68,9 @@ def validate(payload: bytes, *, topic: str = TOPIC) -> ValidatedMessage:
 
 def as_parts(validated_message: ValidatedMessage) -> tuple[object, ...]:
     *parts, rejections = msgspec.structs.astuple(
-        msgspec.structs.replace(validated_message, places=[])
+        msgspec.structs.replace(validated_message, indexes=[])
     )
-    places = list(validated_message.places)[: len(validated_message.good)]
+    places = list(validated_message.indexes)[: len(validated_message.good)]
     return *parts, places, [msgspec.structs.astuple(other) for other in rejections]
 
 
@@ -115,7 +115,7 @@ def assert_balanced(validated_message: ValidatedMessage) -> None:
         assert validated_message.readings_count == 0
         return
     positions = [r.index for r in validated_message.rejections if r.index is not None]
-    assert sorted([*validated_message.places, *positions]) == list(
+    assert sorted([*validated_message.indexes, *positions]) == list(
         range(validated_message.readings_count)
     )
     assert validated_message.readings_count >= 1
@@ -347,7 +347,7 @@ def assert_validated_alone_alike(payload: bytes) -> None:
             continue
         again = validate(reduce_payload(payload, rejection.index))
         assert [other.reason for other in again.rejections] == [rejection.reason]
-    for place, row in zip(validated_message.places, validated_message.good, strict=False):
+    for place, row in zip(validated_message.indexes, validated_message.good, strict=False):
         again = validate(reduce_payload(payload, place))
         assert again.good == [row]
 
@@ -582,7 +582,7 @@ def test_it_names_the_field_when_one_reading_has_a_bad_form(item: object, field:
     validated_message = validate(message(leituras=[item, good]))
     assert [rejection.reason for rejection in validated_message.rejections] == [Reason.BAD_SCHEMA]
     assert field in validated_message.rejections[0].detail
-    assert list(validated_message.places) == [1]
+    assert list(validated_message.indexes) == [1]
 
 
 def test_it_checks_in_the_order_of_the_contract_when_several_things_are_wrong() -> None:
