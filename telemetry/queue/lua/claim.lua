@@ -1,16 +1,46 @@
 #!lua flags=allow-oom
--- Start on a batch: count the attempt and hand out its fields. Empty when it is gone. A batch that was
--- put aside is pending again, and counts as received now: what waited on purpose is not late.
--- KEYS: batch, pending, held, counters     ARGV: id, now in seconds
-local was_held = redis.call('ZREM', KEYS[3], ARGV[1]) == 1
-if redis.call('EXISTS', KEYS[1]) == 0 then
-  return {}
+-- Start on the batches that wait longest: count their starts and hand out their fields. One that was
+-- started before, a part of one that was, and one that was put aside come alone: it may be what ends its
+-- worker. A batch that was put aside is pending again, and counts as received now: what waited on
+-- purpose is not late. One that is gone comes without fields.
+-- KEYS: ready, retry, wake, claims of the owner, owners, held, pending, counters
+-- ARGV: owner, seconds of its lease, most messages, prefix of batch keys, now in seconds
+redis.call('ZADD', KEYS[5], redis.call('TIME')[1] + ARGV[2], ARGV[1])
+local list = KEYS[1]
+if redis.call('LLEN', list) == 0 then
+  list = KEYS[2]
 end
-if was_held then
-  redis.call('ZADD', KEYS[2], ARGV[2], ARGV[1])
-  redis.call('HINCRBY', KEYS[4], 'pending_messages', redis.call('HGET', KEYS[1], 'messages'))
+local found, messages, is_full = {}, 0, false
+while not is_full do
+  local id = redis.call('LINDEX', list, -1)
+  if not id then
+    break
+  end
+  local batch = ARGV[4] .. id
+  local fields = redis.call('HMGET', batch, 'source', 'received_us', 'messages', 'seq', 'attempts',
+    'body', 'is_suspect')
+  local is_alone = not fields[3] or tonumber(fields[5]) > 0 or fields[7] == '1' or list == KEYS[2]
+  messages = messages + (fields[3] or 0)
+  is_full = is_alone or messages >= tonumber(ARGV[3])
+  if #found > 0 and (is_alone or messages > tonumber(ARGV[3])) then
+    break
+  end
+  redis.call('RPOP', list)
+  local was_held = redis.call('ZREM', KEYS[6], id) == 1
+  if fields[3] then
+    redis.call('LPUSH', KEYS[4], id)
+    if was_held then
+      redis.call('ZADD', KEYS[7], ARGV[5], id)
+      redis.call('HINCRBY', KEYS[8], 'pending_messages', fields[3])
+    end
+    fields[5] = redis.call('HINCRBY', batch, 'attempts', 1)
+    redis.call('HSET', batch, 'claimed_at', ARGV[5])
+    found[#found + 1] = {id, fields[1], fields[2], fields[3], fields[4], fields[5], fields[6], fields[7]}
+  else
+    found[#found + 1] = {id}
+  end
 end
-redis.call('HINCRBY', KEYS[1], 'attempts', 1)
-redis.call('HSET', KEYS[1], 'claimed_at', ARGV[2])
-return redis.call('HMGET', KEYS[1], 'source', 'received_us', 'messages', 'seq', 'attempts', 'body',
-  'is_suspect')
+if redis.call('LLEN', KEYS[1]) > 0 and redis.call('LLEN', KEYS[3]) == 0 then
+  redis.call('LPUSH', KEYS[3], 1)
+end
+return found

@@ -113,9 +113,8 @@ def test_it_splits_no_batch_that_is_stored(connection: Connection, fleet: None) 
 
 def test_it_keeps_to_the_parts_that_were_entered_first(connection: Connection, fleet: None) -> None:
     batch = claimed()
-    at = batch.received_at
-    assert enter_split(connection, batch, second_part=[0, 3], received_at=at) == [0, 3]
-    assert enter_split(connection, batch, second_part=[2, 3], received_at=at) == [0, 3]
+    assert enter_split(connection, batch, second_part=[0, 3]) == [0, 3]
+    assert enter_split(connection, batch, second_part=[2, 3]) == [0, 3]
 
 
 @pytest.mark.parametrize(("stored", "late"), [("", ".01"), (".0", ".01")], ids=["whole", "half"])
