@@ -94,17 +94,9 @@ class BridgeOptions:
         minimum=0,
         maximum=1000,
     )
-    busy_linger_ms: float = setting(
-        "BRIDGE_BUSY_LINGER_MS",
-        "the same at 20,000 messages a second and more; in between it grows with the rate",
-        default=100.0,
-        unit="milliseconds",
-        minimum=0,
-        maximum=1000,
-    )
     late_linger_ms: float = setting(
         "BRIDGE_LATE_LINGER_MS",
-        "the same when what was received waits for 2 seconds and more; an eighth of a shorter wait",
+        "the same when batches take longer to be stored: as long as the last one took, at most so",
         default=250.0,
         unit="milliseconds",
         minimum=0,

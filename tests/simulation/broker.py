@@ -45,6 +45,7 @@ class Broker:
         self._turn = count()
         self.sessions: dict[str, ServerSession] = {}
         self.acknowledged: list[RawMessage] = []
+        self.delivered = 0
 
     @property
     def is_empty(self) -> bool:
@@ -97,6 +98,7 @@ class Broker:
         while session.waiting and len(session.unacked) < self._receive_maximum:
             message, packet_id = session.waiting.popleft(), next(self._packet_ids)
             session.unacked[packet_id] = message
+            self.delivered += 1
             session.socket.append(Packet("publish", message, packet_id))
 
 

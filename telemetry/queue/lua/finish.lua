@@ -1,6 +1,12 @@
 #!lua flags=allow-oom
--- Delete stored batches. Repeating it changes nothing.
+-- Delete stored batches, and note how long the last one took since it was written. Repeating it changes
+-- nothing.
 -- KEYS: pending, held, counters, claims of the owner     ARGV: prefix of batch keys, ids
+local ready_us = ARGV[2] and redis.call('HGET', ARGV[1] .. ARGV[#ARGV], 'ready_us')
+if ready_us then
+  local time = redis.call('TIME')
+  redis.call('HSET', KEYS[3], 'storing_us', time[1] * 1000000 + time[2] - ready_us)
+end
 for n = 2, #ARGV do
   local id = ARGV[n]
   local count = redis.call('HGET', ARGV[1] .. id, 'messages')
@@ -11,4 +17,4 @@ for n = 2, #ARGV do
   redis.call('DEL', ARGV[1] .. id)
   redis.call('LREM', KEYS[4], 0, id)
 end
-return #ARGV - 1
+return 0

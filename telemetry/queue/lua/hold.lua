@@ -11,5 +11,5 @@ redis.call('ZREM', KEYS[2], ARGV[1])
 redis.call('ZADD', KEYS[3], received_at, ARGV[1])
 redis.call('HINCRBY', KEYS[4], 'pending_messages', -redis.call('HGET', KEYS[1], 'messages'))
 redis.call('HSET', KEYS[1], 'attempts', 0)
-redis.call('HDEL', KEYS[1], 'claimed_at')
+redis.call('HDEL', KEYS[1], 'claimed_at', 'grouped')
 return 1

@@ -19,10 +19,13 @@ if last ~= ARGV[1] then
   redis.call('ZADD', KEYS[2], ARGV[3] / 1000000, ARGV[1])
   redis.call('SET', KEYS[4], ARGV[1], 'EX', 604800)
   if ARGV[6] == '1' then
+    local time = redis.call('TIME')
+    redis.call('HSET', KEYS[1], 'ready_us', time[1] * 1000000 + time[2])
     redis.call('LPUSH', KEYS[5], ARGV[1])
     if redis.call('LLEN', KEYS[6]) == 0 then
       redis.call('LPUSH', KEYS[6], 1)
     end
   end
 end
-return {seq, redis.call('LLEN', KEYS[5]), redis.call('ZCARD', KEYS[7]), redis.call('LLEN', KEYS[8])}
+return {seq, tonumber(redis.call('HGET', KEYS[3], 'storing_us') or 0), redis.call('LLEN', KEYS[5]),
+  redis.call('ZCARD', KEYS[7]), redis.call('LLEN', KEYS[8])}

@@ -5,7 +5,9 @@
 if redis.call('LREM', KEYS[2], 0, ARGV[1]) == 0 or redis.call('EXISTS', KEYS[1]) == 0 then
   return 0
 end
-redis.call('HINCRBY', KEYS[1], 'attempts', -1)
+if redis.call('HDEL', KEYS[1], 'grouped') == 0 then
+  redis.call('HINCRBY', KEYS[1], 'attempts', -1)
+end
 redis.call('HDEL', KEYS[1], 'claimed_at')
 if ARGV[2] == '1' then
   redis.call('RPUSH', KEYS[3], ARGV[1])

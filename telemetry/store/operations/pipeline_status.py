@@ -17,7 +17,7 @@ from telemetry.queue.bridges import BridgeState, read_bridges
 from telemetry.queue.levels import read_levels
 from telemetry.queue.pings import Pool, ask_pools
 from telemetry.queue.pools import PoolProgress, read_pools
-from telemetry.queue.tasks import count_unacked, count_waiting
+from telemetry.queue.tasks import count_claimed, count_waiting
 
 DROP_ALARM_S = 86_400.0
 REDIS_FULL_PERCENT = 100.0  # of maxmemory: from there on it refuses writes
@@ -113,7 +113,6 @@ def read_status(
     """
     now = time.time()
     redis = queue.redis
-    unacked = count_unacked(redis)
     oldest = queue.oldest_pending_at()
     dropped = queue.read_dropped()
     status = PipelineStatus(
@@ -121,7 +120,7 @@ def read_status(
         pools=ask_pools(app, redis, wanted=pools_wanted) if pools_wanted else [],
         beat=_beat(redis.get(BEAT_KEY + "active"), now),
         queues={
-            name: QueueDepth(count_waiting(redis, name), unacked.get(name, 0))
+            name: QueueDepth(count_waiting(redis, name), count_claimed(redis, name))
             for name in (INGEST_QUEUE, MAINTENANCE_QUEUE)
         },
         pending_batches=int(redis.zcard("ingest:pending")),

@@ -14,6 +14,7 @@ from ingest_bridge import health as health_module
 from ingest_bridge import sender as sender_module
 from ingest_bridge.bridge import Bridge
 from telemetry.core.batch import RawMessage
+from telemetry.queue.batches import Written
 from telemetry.queue.levels import Levels
 
 MOST_QUESTIONS = 100_000
@@ -146,19 +147,23 @@ class Queue:
     def __init__(self) -> None:
         self.redis = LeaseKeeper()
         self.is_away = False
+        self.storing_s = 0.0
+        self.watched = 0
         self.written: list[str] = []
         self.counts: list[int] = []
         self.dropped: list[int] = []
 
-    def write(self, batch_id: str, body: bytes, *, count: int, **_: Any) -> bool:
+    def write(self, batch_id: str, body: bytes, *, count: int, **_: Any) -> Written:
         if self.is_away:
             raise RedisError("away")
         self.written.append(batch_id)
         self.counts.append(count)
-        return True
+        return Written(is_new=True, needs_worker=False, storing_s=self.storing_s)
 
-    def send_task(self, batch_id: str, **_: Any) -> None:
-        pass
+    def watch(self) -> None:
+        if self.redis.is_away:
+            raise RedisError("away")
+        self.watched += 1
 
     def note_dropped(self, count: int) -> int:
         if self.redis.is_away:
