@@ -10,6 +10,8 @@ from rich.console import Console
 from compose.local.layout import StackError
 from tests.bench.aggregates import run_aggregates
 from tests.bench.alone import WARM_TIMES
+from tests.bench.batch import RATES as BATCH_RATES
+from tests.bench.batch import run_batch
 from tests.bench.dashboard import Load, run_dashboard
 from tests.bench.drain import Drain, run_drain
 from tests.bench.guard import Beside, run_guard
@@ -95,6 +97,11 @@ def make_parser() -> argparse.ArgumentParser:
     latency.set_defaults(table=as_grid)
     latency.add_argument("--seconds", type=float, default=20.0, help="for each rate; default 20")
     _add_rates(latency, RATES)
+    batch = benches.add_parser("batch", help="CPU time of a batch, by process and by stage")
+    _add_common(batch, _batch, runs=1)
+    batch.set_defaults(table=as_grid)
+    batch.add_argument("--seconds", type=float, default=10.0, help="for each flow; default 10")
+    _add_rates(batch, BATCH_RATES)
     guard = benches.add_parser(
         "guard", help="healthy gateways' latency beside some whose clocks stand at 1970"
     )
@@ -185,6 +192,12 @@ def _sustain(options: argparse.Namespace, say: Say) -> Run:
 def _latency(options: argparse.Namespace, _: Say) -> Run:
     return run_latency(
         rates=options.rates, seconds=options.seconds, concurrency=options.concurrency
+    )
+
+
+def _batch(options: argparse.Namespace, say: Say) -> Run:
+    return run_batch(
+        rates=options.rates, seconds=options.seconds, concurrency=options.concurrency, say=say
     )
 
 
