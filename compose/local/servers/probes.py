@@ -1,9 +1,9 @@
-"""Ask a server over its own protocol whether it serves; each probe raises `OSError` if not."""
+"""Ask a server over its own protocol whether it serves; each probe raises `OSError` if not.
 
-import http.client
-import re
+No text holds a secret.
+"""
+
 import time
-import urllib.parse
 
 import paho.mqtt.client as mqtt
 import psycopg
@@ -13,11 +13,9 @@ from redis import Redis, RedisError
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from compose.probe import UnhealthyError
+
 TIMEOUT_S = 3.0
-
-
-class ProbeError(OSError):
-    """The server answered, but not as one that serves. Never holds a secret."""
 
 
 def probe_postgres(url: str) -> None:
@@ -29,25 +27,24 @@ def probe_postgres(url: str) -> None:
             ).fetchone()
     except psycopg.Error as error:
         words = str(error).strip().splitlines() or [type(error).__name__]
-        raise ProbeError(words[0]) from error
+        raise UnhealthyError(words[0]) from error
     if row != (1,):
-        raise ProbeError("the extension timescaledb is not installed on this PostgreSQL")
+        raise UnhealthyError("the extension timescaledb is not installed on this PostgreSQL")
 
 
 def probe_redis(url: str) -> None:
     """Log in and PING."""
-    no_retry = Retry(NoBackoff(), 0)
     try:
         with Redis.from_url(
             url,
             protocol=2,
             socket_timeout=TIMEOUT_S,
             socket_connect_timeout=TIMEOUT_S,
-            retry=no_retry,
+            retry=Retry(NoBackoff(), 0),
         ) as redis:
             redis.ping()
     except RedisError as error:
-        raise ProbeError(str(error)) from error
+        raise UnhealthyError(str(error)) from error
 
 
 def probe_mqtt(host: str, port: int, *, user: str, password: str) -> None:
@@ -61,28 +58,9 @@ def probe_mqtt(host: str, port: int, *, user: str, password: str) -> None:
     deadline = time.monotonic() + TIMEOUT_S
     while not answers:
         if client.loop(timeout=0.1) != mqtt.MQTT_ERR_SUCCESS and not answers:
-            raise ProbeError("the broker closed the connection without an answer")
+            raise UnhealthyError("the broker closed the connection without an answer")
         if time.monotonic() > deadline:
-            raise ProbeError(f"the broker did not answer within {TIMEOUT_S:g} s")
+            raise UnhealthyError(f"the broker did not answer within {TIMEOUT_S:g} s")
     client.disconnect()
     if answers[0].is_failure:
-        raise ProbeError(f"the broker refused user {user!r} ({answers[0]})")
-
-
-def probe_http(url: str, path: str) -> None:
-    """GET a page; any answer but 200 is a failure, told with the start of its text."""
-    parts = urllib.parse.urlsplit(url)
-    connection = http.client.HTTPConnection(
-        parts.hostname or "127.0.0.1", parts.port or 80, timeout=TIMEOUT_S
-    )
-    try:
-        connection.request("GET", path)
-        response = connection.getresponse()
-        body = response.read(300).decode("utf-8", "replace")
-    except http.client.HTTPException as error:
-        raise ProbeError(f"GET {path}: {type(error).__name__}") from error
-    finally:
-        connection.close()
-    if response.status != 200:
-        text = re.sub(r"\s+", " ", body).strip()
-        raise ProbeError(f"GET {path} answered {response.status}: {text}")
+        raise UnhealthyError(f"the broker refused user {user!r} ({answers[0]})")

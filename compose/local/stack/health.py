@@ -5,18 +5,19 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from compose.local.layout import StackError
-from compose.local.servers.probes import probe_http, probe_mqtt, probe_postgres, probe_redis
-from compose.local.stack.programs import run_python
+from compose.local.layout import PYTHON, StackError
+from compose.local.servers.probes import probe_mqtt, probe_postgres, probe_redis
+from compose.local.stack.programs import run
 from compose.local.stack.request import Request
+from compose.probe import probe_http
 
 
 def probe_part(name: str, values: Mapping[str, str]) -> None:
     """Ask a server of the stack, its own or a given one, web or Flower. Raises `OSError`."""
     if name == "web":
-        probe_http(values["WEB_URL"], "/health")
+        probe_http(urlsplit(values["WEB_URL"]).netloc, "/health")
     elif name == "flower":
-        probe_http(values["FLOWER_URL"], "/healthcheck")
+        probe_http(urlsplit(values["FLOWER_URL"]).netloc, "/healthcheck")
     elif name == "postgres":
         probe_postgres(values["DATABASE_URL"])
     elif name == "redis":
@@ -52,16 +53,15 @@ def read_pipeline(
     request: Request, environ: Mapping[str, str], *, wait_s: float = 0.0
 ) -> dict[str, Any]:
     """What `manage.py pipeline_status` says; an error is a problem like another."""
-    arguments = ["manage.py", "pipeline_status", "--json", "--wait", str(wait_s)]
+    argv = [str(PYTHON), "manage.py", "pipeline_status", "--json", "--wait", str(wait_s)]
     if wait_s:  # at a start, what was overdue while all was down is no reason to give up
-        arguments.append("--no-tasks")
-    arguments += ["--bridges", str(request.bridges), "--pools", str(request.workers + 1)]
+        argv.append("--no-tasks")
+    argv += ["--bridges", str(request.bridges), "--pools", str(request.workers + 1)]
     try:
-        done = run_python(arguments, environ, timeout_s=wait_s + 30)
+        done = run(argv, environ, timeout_s=wait_s + 30)
+        status: dict[str, Any] = json.loads(done.stdout)
     except StackError as error:
         return {"healthy": False, "problems": [str(error)]}
-    try:
-        status: dict[str, Any] = json.loads(done.stdout)
     except ValueError:
         words = (done.stderr.strip() or done.stdout.strip() or "no answer").splitlines()[-1]
         return {"healthy": False, "problems": [words]}

@@ -3,7 +3,6 @@
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from compose.local.layout import Layout, write_private
 from compose.local.servers.mosquitto import ROLES, Mosquitto
@@ -37,11 +36,9 @@ class Stack:
 def plan_stack(request: Request, *, layout: Layout, environ: dict[str, str]) -> Stack:
     """Build the root filesystem if one is needed, and lay out servers and processes."""
     kept = load_secrets(secrets_path(layout))
-    names = [name for name in SERVER_PORTS if not request.is_given(name)]
-    servers: list[Server] = []
-    if names:
-        place = Place(ensure_rootfs(), STACK)
-        servers = [build_server(name, place, request, kept, environ) for name in names]
+    names = [name for name in SERVER_PORTS if name not in request.given_servers]
+    place = Place(ensure_rootfs(), STACK) if names else None
+    servers = [build_server(name, place, request, kept, environ) for name in names if place]
     addresses = dict(request.given)
     for server in servers:
         addresses.update(server.environ())
@@ -62,13 +59,9 @@ def build_server(
     if name == "redis":
         memory = environ.get("REDIS_MAXMEMORY") or "1gb"
         return Redis(place, ports["REDIS_PORT"], kept["redis"], memory=memory)
-    return Mosquitto(
-        place,
-        ports["MQTT_PORT"],
-        ports["MQTT_WS_PORT"],
-        {role: kept[f"mqtt_{role}"] for role in ROLES},
-        prefix=environ.get("MQTT_TOPIC_PREFIX") or "tds_new",
-    )
+    passwords = {role: kept[f"mqtt_{role}"] for role in ROLES}
+    prefix = environ.get("MQTT_TOPIC_PREFIX") or "tds_new"
+    return Mosquitto(place, ports["MQTT_PORT"], ports["MQTT_WS_PORT"], passwords, prefix=prefix)
 
 
 def save_request(request: Request, layout: Layout) -> None:
@@ -79,8 +72,7 @@ def save_request(request: Request, layout: Layout) -> None:
 def load_request(layout: Layout) -> Request | None:
     """What runs or ran last."""
     try:
-        data: dict[str, Any] = json.loads(layout.state.read_text(encoding="utf-8"))
-        return Request(**data)
+        return Request(**json.loads(layout.state.read_text(encoding="utf-8")))
     except (FileNotFoundError, ValueError, TypeError):
         return None
 

@@ -1,6 +1,6 @@
 """What the operator asks for: the variables of `make up`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,9 +41,10 @@ class Request:
     ports: Mapping[str, int]
     given: Mapping[str, str]
 
-    def is_given(self, server: str) -> bool:
-        """Whether the environment names a server of this kind that runs already."""
-        return GIVEN_SERVERS[server][0] in self.given
+    @property
+    def given_servers(self) -> list[str]:
+        """The kinds of servers that run already: the environment names them."""
+        return [server for server, names in GIVEN_SERVERS.items() if names[0] in self.given]
 
 
 def read_request(
@@ -58,18 +59,17 @@ def read_request(
     those are not servers that somebody else runs. A stack that runs keeps its ports.
     """
     given = read_given(environ, own=own)
-    ports = {}
     kept = running_ports or {}
+    ports: dict[str, int] = {}
     for name, default in DEFAULT_PORTS.items():
         if name == "MQTT_PORT" and "MQTT_HOST" in given:
             continue
         text = environ.get(name) or str(kept.get(name, default))
-        ports[name] = read_value(name, text, int, maximum=LARGEST_PORT)
-    by_port: dict[int, str] = {}
-    for name, port in ports.items():
-        if port in by_port:
-            raise UsageError(f"{by_port[port]} and {name} are both {port}: expected two ports")
-        by_port[port] = name
+        port = read_value(name, text, int, maximum=LARGEST_PORT)
+        if port in ports.values():
+            other = next(each for each in ports if ports[each] == port)
+            raise UsageError(f"{other} and {name} are both {port}: expected two ports")
+        ports[name] = port
     return Request(
         workers=read_value("WORKERS", environ.get("WORKERS") or "1", int, maximum=LARGEST_SET),
         bridges=read_value("BRIDGES", environ.get("BRIDGES") or "1", int, maximum=LARGEST_SET),
@@ -84,7 +84,9 @@ def read_given(environ: Mapping[str, str], *, own: Mapping[str, str]) -> dict[st
     """The settings of servers that run already; each server whole or not at all."""
     given: dict[str, str] = {}
     for names in GIVEN_SERVERS.values():
-        if not environ.get(names[0]) or is_own(names, environ, own=own):
+        # A port may be asked for anew.
+        is_own = all(environ.get(name) == own.get(name) for name in names if name != "MQTT_PORT")
+        if is_own or not environ.get(names[0]):
             continue
         values = {name: environ.get(name, "") for name in names}
         if "MQTT_PORT" in values:
@@ -98,11 +100,6 @@ def read_given(environ: Mapping[str, str], *, own: Mapping[str, str]) -> dict[st
             )
         given.update(values)
     return given
-
-
-def is_own(names: Sequence[str], environ: Mapping[str, str], *, own: Mapping[str, str]) -> bool:
-    """Whether the variables name this stack's own server. A port may be asked for anew."""
-    return all(environ.get(name) == own.get(name) for name in names if name != "MQTT_PORT")
 
 
 def read_value(name: str, text: str, kind: type, *, maximum: int | None = None) -> Any:

@@ -56,8 +56,7 @@ def test_it_names_both_variables_when_two_ports_are_the_same() -> None:
 def test_it_uses_a_broker_that_runs_when_its_settings_are_whole() -> None:
     request = read_request({**BROKER, "MQTT_PORT": "8883"}, own={})
 
-    assert request.is_given("mosquitto")
-    assert not request.is_given("redis")
+    assert request.given_servers == ["mosquitto"]
     assert request.given["MQTT_PORT"] == "8883"
     assert "MQTT_PORT" not in request.ports
 
@@ -81,7 +80,7 @@ def test_it_uses_a_server_that_runs_when_only_the_host_is_that_of_its_own() -> N
 
     request = read_request({**BROKER, "MQTT_HOST": "127.0.0.1"}, own=own)
 
-    assert request.is_given("mosquitto")
+    assert request.given_servers == ["mosquitto"]
 
 
 def test_it_keeps_the_ports_of_the_running_stack_when_none_are_asked_for() -> None:
