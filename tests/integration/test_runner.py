@@ -208,9 +208,9 @@ def test_it_puts_aside_what_nearly_every_gateway_sends_in_vain_until_it_is_overr
     macs = add_gateways(connection, range(10, 41))
     batch_id = queue.put([make_message(mac=mac, code="D99") for mac in macs], source="bridge-1")
     runner.run(batch_id)
-    books = queue.snapshot()
-    assert ([batch.id for batch in books.held], books.pending) == ([batch_id], [])
-    assert books.pending_messages == 0, "what is put aside must not press on the bridges"
+    snapshot = queue.snapshot()
+    assert ([batch.id for batch in snapshot.held], snapshot.pending) == ([batch_id], [])
+    assert snapshot.pending_messages == 0, "what is put aside must not press on the bridges"
     assert read_report(connection, queue).in_flight == 31
     assert "31 of 31 gateways got nothing in" in read_alarm(queue.redis)
     call_command("resume_ingest", stdout=StringIO())

@@ -46,7 +46,7 @@ def claimed(batch_id: str = "", *, received_at: datetime | None = None) -> Claim
     )
 
 
-def judge_and_store(
+def validate_and_store(
     connection: Connection, batch: ClaimedBatch, messages: list[RawMessage], *, registry: Registry
 ) -> StoredBatch:
     validated_messages = validate_messages(
@@ -60,7 +60,7 @@ def judge_and_store(
 
 
 def store(connection: Connection, *messages: RawMessage, batch: ClaimedBatch | None = None) -> Any:
-    return judge_and_store(
+    return validate_and_store(
         connection, batch or claimed(), list(messages), registry=Registry(refresh_s=2)
     ).counts
 
@@ -288,7 +288,7 @@ def test_it_sees_a_change_of_the_fleet_without_a_restart(
     registry = Registry(refresh_s=0.0)
 
     def reason(at: str) -> Any:
-        judge_and_store(connection, claimed(), [make_message(at=at)], registry=registry)
+        validate_and_store(connection, claimed(), [make_message(at=at)], registry=registry)
         found = rows(connection, "SELECT reason FROM dead_letter ORDER BY id DESC LIMIT 1")
         return found[0][0] if found else None
 
@@ -309,7 +309,7 @@ def test_it_refuses_a_reading_that_is_not_below_the_modulus_of_its_register(
     registry = Registry(refresh_s=3600)
 
     def outcome(valor: str, at: str) -> int:
-        return judge_and_store(
+        return validate_and_store(
             connection, claimed(), [make_message(valor=valor, at=at)], registry=registry
         ).counts.readings_stored
 
@@ -317,10 +317,10 @@ def test_it_refuses_a_reading_that_is_not_below_the_modulus_of_its_register(
     assert outcome("1000.4999", "2026-11-01T00:00:01Z") == 1
     assert outcome("1000.49996", "2026-11-01T00:00:02Z") == 0  # rounds to the modulus
     assert outcome("1000.5", "2026-11-01T00:00:03Z") == 0
-    letters = rows(
+    dead_letters = rows(
         connection, "SELECT DISTINCT reason, detail ~ 'modulus 1000.5000' FROM dead_letter"
     )
-    assert letters == [("bad_value", True)]
+    assert dead_letters == [("bad_value", True)]
     # A greater register was built in a moment ago: the worker looks before it refuses.
     connection.execute("UPDATE device SET register_modulus = 100000 WHERE code = 'D01'")
     assert outcome("1000.5", "2026-11-01T00:00:03Z") == 1
@@ -340,7 +340,7 @@ def test_it_stores_the_devices_own_spelling_of_a_unit(connection: Connection, fl
     ]
 
 
-def test_it_keeps_the_gateway_of_a_wrong_topic_in_the_books(
+def test_it_keeps_the_gateway_of_a_wrong_topic_in_the_ledger(
     connection: Connection, fleet: None
 ) -> None:
     payload = make_payload()
@@ -360,7 +360,7 @@ def test_it_knows_a_device_at_once_when_it_was_registered_a_moment_ago(
     connection: Connection, fleet: None
 ) -> None:
     registry = Registry(refresh_s=3600)
-    judge_and_store(connection, claimed(), [make_message()], registry=registry)
+    validate_and_store(connection, claimed(), [make_message()], registry=registry)
     connection.execute(
         "INSERT INTO device (gateway_id, account_id, code, name, kind, measurement, unit,"
         " is_active)"
@@ -368,7 +368,9 @@ def test_it_knows_a_device_at_once_when_it_was_registered_a_moment_ago(
         " WHERE mac = %s",
         [MAC],
     )
-    stored = judge_and_store(connection, claimed(), [make_message(code="D77")], registry=registry)
+    stored = validate_and_store(
+        connection, claimed(), [make_message(code="D77")], registry=registry
+    )
     assert stored.counts.readings_stored == 1
 
 
