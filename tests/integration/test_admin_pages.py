@@ -13,7 +13,7 @@ from django.urls import reverse
 from telemetry.models import DeadLetter, Device, Storage, TaskHistory
 from telemetry.store.db.connection import Connection
 from telemetry.store.db.edition import read_edition
-from tests.integration.store.test_ingest import claimed, store
+from tests.integration.store.ingest import claimed, store
 from tests.messages import make_message
 from workers.schedule import ensure_schedule
 
