@@ -5,13 +5,13 @@ import os
 import sys
 from collections.abc import Callable
 
-from compose.local.commands.clean import clean, distclean
-from compose.local.commands.down import show_down
+from compose.local.commands.down import clean, distclean, show_down
 from compose.local.commands.foreground import up
 from compose.local.commands.status import show_status
-from compose.local.layout import Layout, StackError
+from compose.local.layout import Layout, StackError, UsageError
 from compose.local.progress import say_error
 from compose.local.servers.rootfs import ensure_rootfs
+from config.env import SettingError
 
 
 def main() -> int:
@@ -21,9 +21,9 @@ def main() -> int:
     command = parser.parse_args().command
     try:
         return COMMANDS[command](Layout()) or 0
-    except StackError as error:
+    except (StackError, SettingError) as error:
         say_error(str(error))
-        return error.exit_code
+        return error.exit_code if isinstance(error, StackError) else UsageError.exit_code
     except KeyboardInterrupt:
         return 130
 

@@ -1,10 +1,12 @@
-"""`make down`: stop everything and prove that nothing is left."""
+"""`make down` stops everything and proves it; `clean` and `distclean` delete as well."""
 
 import os
+import shutil
 import signal
+import sys
 
 from compose.local.folderlock import read_holder
-from compose.local.layout import Layout, StackError
+from compose.local.layout import ROOTFS_FOLDER, Layout, StackError, UsageError
 from compose.local.processes import (
     end_stack_processes,
     find_stack_processes,
@@ -12,8 +14,10 @@ from compose.local.processes import (
     wait_until_gone,
 )
 from compose.local.progress import say, step
+from compose.local.servers.rootfs import remove_tree
 from compose.local.stack.plan import find_data
 from compose.local.stack.request import SERVER_PORTS
+from compose.local.stack.settings import secrets_path
 from compose.local.supervisor.supervision import Supervision
 
 STOPPED = ("STOPPED", "EXITED", "FATAL", "UNKNOWN")
@@ -68,3 +72,33 @@ def interrupt_start(layout: Layout) -> None:
         say(f"  ending the make up that is at work (pid {holder})")
         send_signal({holder}, signal.SIGTERM)
         wait_until_gone({holder}, timeout_s=LONGEST_STOP_S)
+
+
+def clean(layout: Layout) -> None:
+    """Delete readings, queues, sessions, secrets and logs; what was installed stays."""
+    confirm("This deletes every reading, queue, account and password of this stack.")
+    bring_down(layout)
+    for path in (layout.stack_env, secrets_path(layout)):
+        path.unlink(missing_ok=True)
+    for folder in (find_data(), layout.logs, layout.run):
+        if folder:
+            shutil.rmtree(folder, ignore_errors=True)
+    say("Deleted the data. make up starts with an empty database.")
+
+
+def distclean(layout: Layout) -> None:
+    """Delete the whole folder `.local` as well; the Makefile deletes the virtual environment."""
+    clean(layout)
+    for path in sorted(ROOTFS_FOLDER.glob("*")):
+        remove_tree(path)
+    shutil.rmtree(layout.folder)
+
+
+def confirm(question: str) -> None:
+    """Ask; `YES=1` answers. Raises `UsageError` without a yes."""
+    if os.environ.get("YES") == "1":
+        return
+    if not sys.stdin.isatty():
+        raise UsageError(f"{question} Nobody is there to ask: say YES=1")
+    if input(f"{question} Type yes to go on: ").strip() != "yes":
+        raise UsageError("nothing was deleted")

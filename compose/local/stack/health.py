@@ -1,19 +1,32 @@
-"""Whether the parts of a running stack serve."""
+"""Whether the parts of a running stack serve: each is asked over its own protocol."""
 
 import json
+import time
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+import paho.mqtt.client as mqtt
+import psycopg
+from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.reasoncodes import ReasonCode
+from redis import Redis, RedisError
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
 from compose.local.layout import PYTHON, StackError
-from compose.local.servers.probes import probe_mqtt, probe_postgres, probe_redis
 from compose.local.stack.programs import run
 from compose.local.stack.request import Request
-from compose.probe import probe_http
+from compose.probe import UnhealthyError, probe_http
+
+TIMEOUT_S = 3.0
 
 
 def probe_part(name: str, values: Mapping[str, str]) -> None:
-    """Ask a server of the stack, its own or a given one, web or Flower. Raises `OSError`."""
+    """Ask a server of the stack, its own or a given one, web or Flower.
+
+    Raises `OSError`, whose text holds no secret.
+    """
     if name == "web":
         probe_http(urlsplit(values["WEB_URL"]).netloc, "/health")
     elif name == "flower":
@@ -66,3 +79,51 @@ def read_pipeline(
         words = (done.stderr.strip() or done.stdout.strip() or "no answer").splitlines()[-1]
         return {"healthy": False, "problems": [words]}
     return status
+
+
+def probe_postgres(url: str) -> None:
+    """Log in and run a statement; TimescaleDB must be there to be used."""
+    try:
+        with psycopg.connect(url, connect_timeout=int(TIMEOUT_S), autocommit=True) as connection:
+            row = connection.execute(
+                "select count(*) from pg_available_extensions where name = 'timescaledb'"
+            ).fetchone()
+    except psycopg.Error as error:
+        words = str(error).strip().splitlines() or [type(error).__name__]
+        raise UnhealthyError(words[0]) from error
+    if row != (1,):
+        raise UnhealthyError("the extension timescaledb is not installed on this PostgreSQL")
+
+
+def probe_redis(url: str) -> None:
+    """Log in and PING."""
+    try:
+        with Redis.from_url(
+            url,
+            protocol=2,
+            socket_timeout=TIMEOUT_S,
+            socket_connect_timeout=TIMEOUT_S,
+            retry=Retry(NoBackoff(), 0),
+        ) as redis:
+            redis.ping()
+    except RedisError as error:
+        raise UnhealthyError(str(error)) from error
+
+
+def probe_mqtt(host: str, port: int, *, user: str, password: str) -> None:
+    """Log in with MQTT 3.1.1 and a clean session, then leave."""
+    client = mqtt.Client(CallbackAPIVersion.VERSION2, protocol=mqtt.MQTTv311)
+    client.username_pw_set(user, password)
+    client.connect_timeout = TIMEOUT_S
+    answers: list[ReasonCode] = []
+    client.on_connect = lambda _client, _data, _flags, reason, _properties: answers.append(reason)
+    client.connect(host, port)
+    deadline = time.monotonic() + TIMEOUT_S
+    while not answers:
+        if client.loop(timeout=0.1) != mqtt.MQTT_ERR_SUCCESS and not answers:
+            raise UnhealthyError("the broker closed the connection without an answer")
+        if time.monotonic() > deadline:
+            raise UnhealthyError(f"the broker did not answer within {TIMEOUT_S:g} s")
+    client.disconnect()
+    if answers[0].is_failure:
+        raise UnhealthyError(f"the broker refused user {user!r} ({answers[0]})")

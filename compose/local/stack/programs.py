@@ -9,20 +9,12 @@ from pathlib import Path
 from subprocess import CompletedProcess
 from typing import IO
 
-from compose.local.layout import (
-    MARKER,
-    PYTHON,
-    REPOSITORY,
-    START_SCRIPTS,
-    Layout,
-    StackError,
-    UsageError,
-)
+from compose.local.layout import MARKER, PYTHON, REPOSITORY, START_SCRIPTS, Layout, StackError
 from compose.local.ports import HOST
 from compose.local.servers.rootfs import SERVER_ENVIRONMENT
 from compose.local.servers.server import Server
 from compose.local.stack.request import Request
-from config.env import SettingError, list_settings, read_options
+from config.env import list_settings, read_options
 from config.options import ALL_OPTIONS
 
 # Settings of the start scripts, which no options class holds. An empty FLEET_FILE means something:
@@ -145,12 +137,9 @@ def run(
 
 
 def check_settings(environ: Mapping[str, str]) -> None:
-    """Raise `UsageError` for the first setting that a process would refuse."""
+    """Raise `SettingError` for the first setting that a process would reject."""
     for options in ALL_OPTIONS:
-        try:
-            read_options(options, environ)
-        except SettingError as error:
-            raise UsageError(str(error)) from error
+        read_options(options, environ)
 
 
 def render_environment(environ: Mapping[str, str]) -> str:

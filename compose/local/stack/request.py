@@ -6,7 +6,7 @@ from typing import Any
 
 from compose.local.layout import UsageError
 from compose.local.ports import DEFAULT_PORTS
-from config.env import Setting, SettingError, parse_value
+from config.env import Setting, parse_value
 
 # The settings of servers that run already; the first names the server.
 GIVEN_SERVERS = {
@@ -53,7 +53,7 @@ def read_request(
     own: Mapping[str, str],
     running_ports: Mapping[str, int] | None = None,
 ) -> Request:
-    """Read and check the variables. Raises `UsageError`.
+    """Read and check the variables. Raises `UsageError` or `SettingError`.
 
     `own` is this stack's `stack.env`: a shell that has read it names the stack's own servers, and
     those are not servers that somebody else runs. A stack that runs keeps its ports.
@@ -103,8 +103,5 @@ def read_given(environ: Mapping[str, str], *, own: Mapping[str, str]) -> dict[st
 
 
 def read_value(name: str, text: str, kind: type, *, maximum: int | None = None) -> Any:
-    """A variable as the product's settings are read. Raises `UsageError`."""
-    try:
-        return parse_value(Setting(name, "", minimum=1, maximum=maximum), kind, text)
-    except SettingError as error:
-        raise UsageError(str(error)) from error
+    """A variable as the product's settings are read. Raises `SettingError`."""
+    return parse_value(Setting(name, "", minimum=1, maximum=maximum), kind, text)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from compose.local.servers.probes import probe_mqtt, probe_redis
+from compose.local.stack.health import probe_mqtt, probe_redis
 from compose.probe import UnhealthyError, probe_http
 
 Answer = Callable[..., int]
@@ -76,7 +76,7 @@ def test_it_fails_when_a_broker_closes_without_an_answer(answer: Answer) -> None
 
 
 def test_it_does_not_wait_for_ever_when_a_broker_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("compose.local.servers.probes.TIMEOUT_S", 0.5)
+    monkeypatch.setattr("compose.local.stack.health.TIMEOUT_S", 0.5)
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
 

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from compose.local.layout import START_SCRIPTS, Layout, UsageError
+from compose.local.layout import START_SCRIPTS, Layout
 from compose.local.stack.programs import check_settings, list_processes, render_environment
 from compose.local.stack.request import read_request
 from compose.local.supervisor.config import write_config
+from config.env import SettingError
 
 VALUES = {"WEB_URL": "http://127.0.0.1:8000", "ADMIN_PASSWORD": "x"}
 
@@ -98,7 +99,7 @@ def test_it_quotes_values_when_an_environment_becomes_a_shell_file() -> None:
 
 
 def test_it_names_the_setting_when_a_process_would_refuse_it() -> None:
-    with pytest.raises(UsageError, match="BRIDGE_LINGER_MS='abc'"):
+    with pytest.raises(SettingError, match="BRIDGE_LINGER_MS='abc'"):
         check_settings(
             {
                 "DATABASE_URL": "postgres://a:b@c/d",

@@ -5,6 +5,7 @@ import pytest
 from compose.local.layout import UsageError
 from compose.local.ports import DEFAULT_PORTS
 from compose.local.stack.request import read_request
+from config.env import SettingError
 
 BROKER = {
     "MQTT_HOST": "broker.example",
@@ -44,7 +45,7 @@ def test_it_names_variable_value_and_expectation_when_one_is_wrong(
     value: str,
     expected: str,
 ) -> None:
-    with pytest.raises(UsageError, match=f"^{expected}$"):
+    with pytest.raises(SettingError, match=f"^{expected}$"):
         read_request({name: value}, own={})
 
 
