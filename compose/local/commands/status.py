@@ -40,9 +40,9 @@ def show_status(layout: Layout) -> int:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for title in ("name", "state", "pid", "port", "health", "up", "restarts"):
         table.add_column(title, justify="right" if title in ("pid", "restarts") else "left")
-    for name in request.given_servers:
+    for name in request.external_servers:
         address = describe_address(name, values)
-        table.add_row(name, "given", "", address, show_health(problems[name]), "", "")
+        table.add_row(name, "external", "", address, show_health(problems[name]), "", "")
     for name, state in supervision.list_states().items():
         problems[name] = check_program(state, problems.get(name, ""), status)
         ports = [request.ports.get(port, DEFAULT_PORTS[port]) for port in PORTS.get(name, ())]

@@ -26,8 +26,8 @@ def bring_up(layout: Layout) -> Stack:
     is_running = supervision.is_running()
     last = load_request(layout)
     current = last if is_running else None
-    given = last.given if last else {}
-    own = {n: v for n, v in read_stack_env(layout.stack_env).items() if n not in given}
+    external = last.external if last else {}
+    own = {n: v for n, v in read_stack_env(layout.stack_env).items() if n not in external}
     request = read_request(environ, own=own, running_ports=current.ports if current else None)
     if current:
         check_change(current, request)
@@ -36,9 +36,9 @@ def bring_up(layout: Layout) -> Stack:
         if names := end_stack_processes(layout.folder, data=find_data()):
             say(f"  ended what the last run left behind: {', '.join(names)}")
         for name, port in request.ports.items():
-            if not any(name in SERVER_PORTS[server] for server in request.given_servers):
+            if not any(name in SERVER_PORTS[server] for server in request.external_servers):
                 require_free(name, port)
-    check_given(request)
+    check_external(request)
     stack = plan_stack(request, layout=layout, environ=environ)
     write_stack_env(layout.stack_env, stack.values)
     for server in [] if is_running else stack.servers:
@@ -100,8 +100,8 @@ def start_healthy(
         while problem := check_part(name, values):
             supervision.require_running([name])
             if time.monotonic() > deadline:
-                words = f"is not healthy after {LONGEST_START_S:.0f} s: {problem}"
-                raise supervision.failure(name, words)
+                text = f"is not healthy after {LONGEST_START_S:.0f} s: {problem}"
+                raise supervision.failure(name, text)
             time.sleep(0.1)
 
 
@@ -126,14 +126,14 @@ def run_bridge(options: Sequence[str], environ: Mapping[str, str], *, timeout_s:
     """Run a command of the bridge; returns what it printed. Raises `StackError`."""
     done = run([str(PYTHON), "-m", "ingest_bridge", *options], environ, timeout_s=timeout_s)
     if done.returncode != 0:
-        words = done.stderr.strip() or f"exit code {done.returncode}"
-        raise StackError(f"ingest_bridge {' '.join(options)} failed:\n{words}")
+        text = done.stderr.strip() or f"exit code {done.returncode}"
+        raise StackError(f"ingest_bridge {' '.join(options)} failed:\n{text}")
     return done.stdout
 
 
 def check_change(current: Request, request: Request) -> None:
     """A running stack keeps its ports and its servers."""
-    if dict(current.given) != dict(request.given):
+    if dict(current.external) != dict(request.external):
         raise UsageError(
             "the running stack uses other servers than DATABASE_URL, REDIS_URL and MQTT_HOST "
             "name; run make down first"
@@ -145,11 +145,11 @@ def check_change(current: Request, request: Request) -> None:
             )
 
 
-def check_given(request: Request) -> None:
+def check_external(request: Request) -> None:
     """Servers that the environment names must serve now."""
-    for name in request.given_servers:
-        address = describe_address(name, request.given)
-        if problem := check_part(name, request.given):
+    for name in request.external_servers:
+        address = describe_address(name, request.external)
+        if problem := check_part(name, request.external):
             raise UsageError(
                 f"{name} at {address}, named by the environment, does not serve: {problem}; "
                 "start it, or unset its variables to let make up start one"

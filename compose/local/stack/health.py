@@ -23,7 +23,7 @@ TIMEOUT_S = 3.0
 
 
 def probe_part(name: str, values: Mapping[str, str]) -> None:
-    """Ask a server of the stack, its own or a given one, web or Flower.
+    """Ask a server of the stack, its own or an external one, web or Flower.
 
     Raises `OSError`, whose text holds no secret.
     """
@@ -76,8 +76,8 @@ def read_pipeline(
     except StackError as error:
         return {"healthy": False, "problems": [str(error)]}
     except ValueError:
-        words = (done.stderr.strip() or done.stdout.strip() or "no answer").splitlines()[-1]
-        return {"healthy": False, "problems": [words]}
+        text = (done.stderr.strip() or done.stdout.strip() or "no answer").splitlines()[-1]
+        return {"healthy": False, "problems": [text]}
     return status
 
 
@@ -89,8 +89,8 @@ def probe_postgres(url: str) -> None:
                 "select count(*) from pg_available_extensions where name = 'timescaledb'"
             ).fetchone()
     except psycopg.Error as error:
-        words = str(error).strip().splitlines() or [type(error).__name__]
-        raise UnhealthyError(words[0]) from error
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        raise UnhealthyError(lines[0]) from error
     if row != (1,):
         raise UnhealthyError("the extension timescaledb is not installed on this PostgreSQL")
 

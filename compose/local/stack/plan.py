@@ -35,14 +35,16 @@ class Stack:
 
 def plan_stack(request: Request, *, layout: Layout, environ: dict[str, str]) -> Stack:
     """Build the root filesystem if one is needed, and lay out servers and processes."""
-    kept = load_secrets(secrets_path(layout))
-    names = [name for name in SERVER_PORTS if name not in request.given_servers]
+    stack_secrets = load_secrets(secrets_path(layout))
+    names = [name for name in SERVER_PORTS if name not in request.external_servers]
     place = Place(ensure_rootfs(), STACK) if names else None
-    servers = [build_server(name, place, request, kept, environ) for name in names if place]
-    addresses = dict(request.given)
+    servers = [
+        build_server(name, place, request, stack_secrets, environ) for name in names if place
+    ]
+    addresses = dict(request.external)
     for server in servers:
         addresses.update(server.environ())
-    values = build_values(request, kept, addresses)
+    values = build_values(request, stack_secrets, addresses)
     check_settings(build_process_environment(values, layout=layout))
     programs = list_server_programs(servers, marker=layout.folder)
     programs += list_processes(request, values, layout=layout)
@@ -50,16 +52,20 @@ def plan_stack(request: Request, *, layout: Layout, environ: dict[str, str]) -> 
 
 
 def build_server(
-    name: str, place: Place, request: Request, kept: dict[str, str], environ: dict[str, str]
+    name: str,
+    place: Place,
+    request: Request,
+    stack_secrets: dict[str, str],
+    environ: dict[str, str],
 ) -> Server:
     """One server of the stack."""
     ports = request.ports
     if name == "postgres":
-        return Postgres(place, ports["POSTGRES_PORT"], kept["postgres"])
+        return Postgres(place, ports["POSTGRES_PORT"], stack_secrets["postgres"])
     if name == "redis":
         memory = environ.get("REDIS_MAXMEMORY") or "1gb"
-        return Redis(place, ports["REDIS_PORT"], kept["redis"], memory=memory)
-    passwords = {role: kept[f"mqtt_{role}"] for role in ROLES}
+        return Redis(place, ports["REDIS_PORT"], stack_secrets["redis"], memory=memory)
+    passwords = {role: stack_secrets[f"mqtt_{role}"] for role in ROLES}
     prefix = environ.get("MQTT_TOPIC_PREFIX") or "tds_new"
     return Mosquitto(place, ports["MQTT_PORT"], ports["MQTT_WS_PORT"], passwords, prefix=prefix)
 

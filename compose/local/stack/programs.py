@@ -132,8 +132,8 @@ def run(
             check=False,
         )
     except subprocess.TimeoutExpired as error:
-        words = shlex.join(argv)
-        raise StackError(f"{words} did not end within {timeout_s:.0f} s") from error
+        command = shlex.join(argv)
+        raise StackError(f"{command} did not end within {timeout_s:.0f} s") from error
 
 
 def check_settings(environ: Mapping[str, str]) -> None:

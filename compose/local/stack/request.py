@@ -9,7 +9,7 @@ from compose.local.ports import DEFAULT_PORTS
 from config.env import Setting, parse_value
 
 # The settings of servers that run already; the first names the server.
-GIVEN_SERVERS = {
+EXTERNAL_SERVERS = {
     "postgres": ("DATABASE_URL",),
     "redis": ("REDIS_URL",),
     "mosquitto": (
@@ -39,12 +39,12 @@ class Request:
     simulate: bool
     detach: bool
     ports: Mapping[str, int]
-    given: Mapping[str, str]
+    external: Mapping[str, str]
 
     @property
-    def given_servers(self) -> list[str]:
+    def external_servers(self) -> list[str]:
         """The kinds of servers that run already: the environment names them."""
-        return [server for server, names in GIVEN_SERVERS.items() if names[0] in self.given]
+        return [server for server, names in EXTERNAL_SERVERS.items() if names[0] in self.external]
 
 
 def read_request(
@@ -58,13 +58,13 @@ def read_request(
     `own` is this stack's `stack.env`: a shell that has read it names the stack's own servers, and
     those are not servers that somebody else runs. A stack that runs keeps its ports.
     """
-    given = read_given(environ, own=own)
-    kept = running_ports or {}
+    external = read_external(environ, own=own)
+    running = running_ports or {}
     ports: dict[str, int] = {}
     for name, default in DEFAULT_PORTS.items():
-        if name == "MQTT_PORT" and "MQTT_HOST" in given:
+        if name == "MQTT_PORT" and "MQTT_HOST" in external:
             continue
-        text = environ.get(name) or str(kept.get(name, default))
+        text = environ.get(name) or str(running.get(name, default))
         port = read_value(name, text, int, maximum=LARGEST_PORT)
         if port in ports.values():
             other = next(each for each in ports if ports[each] == port)
@@ -76,14 +76,14 @@ def read_request(
         simulate=read_value("SIMULATE", environ.get("SIMULATE") or "1", bool),
         detach=read_value("DETACH", environ.get("DETACH") or "0", bool),
         ports=ports,
-        given=given,
+        external=external,
     )
 
 
-def read_given(environ: Mapping[str, str], *, own: Mapping[str, str]) -> dict[str, str]:
+def read_external(environ: Mapping[str, str], *, own: Mapping[str, str]) -> dict[str, str]:
     """The settings of servers that run already; each server whole or not at all."""
-    given: dict[str, str] = {}
-    for names in GIVEN_SERVERS.values():
+    external: dict[str, str] = {}
+    for names in EXTERNAL_SERVERS.values():
         # A port may be asked for anew.
         is_own = all(environ.get(name) == own.get(name) for name in names if name != "MQTT_PORT")
         if is_own or not environ.get(names[0]):
@@ -98,8 +98,8 @@ def read_given(environ: Mapping[str, str], *, own: Mapping[str, str]) -> dict[st
                 f"{names[0]} is set, so the server there is used, but {', '.join(missing)} is not "
                 f"set: set it, or unset {names[0]} to let make up start a server"
             )
-        given.update(values)
-    return given
+        external.update(values)
+    return external
 
 
 def read_value(name: str, text: str, kind: type, *, maximum: int | None = None) -> Any:

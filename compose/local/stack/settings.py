@@ -47,7 +47,7 @@ def load_secrets(path: Path) -> dict[str, str]:
 
 
 def build_values(
-    request: Request, kept: Mapping[str, str], servers: Mapping[str, str]
+    request: Request, stack_secrets: Mapping[str, str], servers: Mapping[str, str]
 ) -> dict[str, str]:
     """Every setting of the stack. `servers` holds addresses and credentials of the servers."""
     web, flower = request.ports["WEB_PORT"], request.ports["FLOWER_PORT"]
@@ -56,21 +56,21 @@ def build_values(
         WEB_URL=f"http://{HOST}:{web}",
         FLOWER_URL=f"http://{HOST}:{flower}",
         ADMIN_USER="admin",
-        ADMIN_PASSWORD=kept["admin"],
+        ADMIN_PASSWORD=stack_secrets["admin"],
         FLOWER_USER="flower",
-        FLOWER_PASSWORD=kept["flower"],
-        FLOWER_BASIC_AUTH=f"flower:{kept['flower']}",
-        SECRET_KEY=kept["secret_key"],
+        FLOWER_PASSWORD=stack_secrets["flower"],
+        FLOWER_BASIC_AUTH=f"flower:{stack_secrets['flower']}",
+        SECRET_KEY=stack_secrets["secret_key"],
         # Whoever knows the group can join it and take messages away: Mosquitto checks no rights on
         # a subscription, only on delivery, and gives a shared message to one member.
-        BRIDGE_SHARE_GROUP=f"ingest-{kept['share']}",
+        BRIDGE_SHARE_GROUP=f"ingest-{stack_secrets['share']}",
         ALLOWED_HOSTS=f"{HOST},localhost",
         WEB_HTTPS="0",
         STATIC_ROOT=str(LOCAL / "static"),
         EMAIL_URL=f"file://{quote(str(LOCAL / 'mail'))}",
     )
     if "FLEET_FILE" not in os.environ:  # somebody to look at the demo fleet with
-        values.update(DEMO_MEMBER="member", MEMBER_PASSWORD=kept["member"])
+        values.update(DEMO_MEMBER="member", MEMBER_PASSWORD=stack_secrets["member"])
     for name in OPERATORS_CHOICE:
         values[name] = os.environ.get(name) or values[name]
     return values

@@ -90,10 +90,10 @@ class Supervision:
             if states[name]["statename"] not in ("RUNNING", "STARTING"):
                 raise self.failure(name, "ended at its start")
 
-    def failure(self, name: str, words: str) -> StackError:
+    def failure(self, name: str, text: str) -> StackError:
         """What became of a program, with the end of its log."""
         log = self._layout.logs / f"{name}.log"
-        return StackError(f"{name} {words}. Log: {log}\n{read_tail(log)}")
+        return StackError(f"{name} {text}. Log: {log}\n{read_tail(log)}")
 
     def stop_programs(self, names: Sequence[str]) -> None:
         """Stop programs together and wait; what does not stop in time is killed by supervisor."""
