@@ -23,6 +23,7 @@ class GoneWord(NamedTuple):
 
 INGEST = ("telemetry/core/validator.py", "telemetry/core/fast_path.py", "telemetry/store/ingest")
 WORKERS = ("workers/guard.py", "workers/pool_guard.py", "workers/runner.py")
+PROOFS = ("tests/chaos", "tests/simulation", "tests/protocol")
 EVERYWHERE = ("",)
 
 GONE = (
@@ -31,11 +32,11 @@ GONE = (
     GoneWord("Judge|judge_messages?|judge_carefully", EVERYWHERE, "Validator, validate_messages"),
     GoneWord("accept_plain|is_plain", EVERYWHERE, "try_fast_path, allows_fast_path"),
     GoneWord("carefully|_insert_carefully", EVERYWHERE, "skip_existing"),
-    GoneWord("judge|verdicts?", (*INGEST, *WORKERS), "validate, validated_message"),
+    GoneWord("judge|verdicts?", (*INGEST, *WORKERS, *PROOFS), "validate, validated_message, check"),
     GoneWord("_?refused(_at|_percent)?", (*INGEST, *WORKERS), "rejected"),
-    GoneWord("_?[Bb]ooks", ("telemetry/store/ingest",), "outcomes, ledger"),
+    GoneWord("_?[Bb]ooks", ("telemetry/store/ingest", "tests"), "ledger, tables, delivery_report"),
     GoneWord("plain|straight", INGEST, "fast path"),
-    GoneWord("_?letters?", ("telemetry/store/ingest",), "dead_letter"),
+    GoneWord("_?letters?", ("telemetry/store/ingest", *PROOFS), "dead_letter"),
 )
 
 

@@ -1,11 +1,14 @@
 """Hours, days and billing months of devices. All are as of the last refresh."""
 
+from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 from ninja import Query, Router
 
 from telemetry.api.auth import ApiRequest, Scope, open_account, opened_by
 from telemetry.api.paging import (
+    Item,
     Page,
     cut_page,
     read_cursor,
@@ -18,7 +21,7 @@ from telemetry.api.periods import choose_days, choose_instants
 from telemetry.api.selection import select_devices
 from telemetry.api.shapes import Day, Hour, Month
 from telemetry.api.values import Id
-from telemetry.store.reads.aggregate_pages import DAYS, HOURS, MONTHS, Place, read_page
+from telemetry.store.reads.aggregate_pages import DAYS, HOURS, MONTHS, Series, read_page
 
 WEEK, MONTH, YEAR = timedelta(days=7), timedelta(days=31), timedelta(days=366)
 
@@ -67,31 +70,14 @@ def list_days(request: ApiRequest, *, account_id: Id, wanted: Query[PagesOfDays]
     Without `first` or `until`: the last 31 days; at most 1,830 days. Days of a closed month are
     live figures: what was billed is the month's total.
     """
-    zone = open_account(request, account_id).account.time_zone
-    device_ids = select_devices(
-        account_id, device_ids=wanted.device_id, gateway_id=wanted.gateway_id
-    )
-    first, until = choose_days(
-        wanted.first, wanted.until, zone=zone, usual=MONTH, longest=DAYS.longest
-    )
-    rows = read_page(
-        DAYS,
+    return list_dates(
+        request,
         account_id,
-        device_ids=device_ids,
-        since=first,
-        until=until,
-        rows=wanted.limit + 1,
-        after=read_day_place(wanted.cursor),
-    )
-    return cut_page(
-        Page[Day],
-        rows,
+        wanted,
+        page=Page[Day],
         show=Day.model_validate,
-        key=lambda row: (row.device_id, row.start.toordinal()),
-        request=request,
-        limit=wanted.limit,
-        first=first,
-        until=until,
+        series=DAYS,
+        usual=MONTH,
     )
 
 
@@ -101,35 +87,52 @@ def list_months(request: ApiRequest, *, account_id: Id, wanted: Query[PagesOfDay
 
     Those that begin in the period: without `first` or `until` the last year, at most 18,300 days.
     """
+    return list_dates(
+        request,
+        account_id,
+        wanted,
+        page=Page[Month],
+        show=Month.model_validate,
+        series=MONTHS,
+        usual=YEAR,
+    )
+
+
+def list_dates(
+    request: ApiRequest,
+    account_id: int,
+    wanted: PagesOfDays,
+    *,
+    page: type[Page[Item]],
+    show: Callable[[Any], Item],
+    series: Series[Any],
+    usual: timedelta,
+) -> Page[Item]:
+    """A page of a series whose rows begin with the device and a date."""
     zone = open_account(request, account_id).account.time_zone
     device_ids = select_devices(
         account_id, device_ids=wanted.device_id, gateway_id=wanted.gateway_id
     )
     first, until = choose_days(
-        wanted.first, wanted.until, zone=zone, usual=YEAR, longest=MONTHS.longest
+        wanted.first, wanted.until, zone=zone, usual=usual, longest=series.longest
     )
+    key = read_cursor(wanted.cursor, parts=2)
     rows = read_page(
-        MONTHS,
+        series,
         account_id,
         device_ids=device_ids,
         since=first,
         until=until,
         rows=wanted.limit + 1,
-        after=read_day_place(wanted.cursor),
+        after=(key[0], read_ordinal(key[1])) if key else None,
     )
     return cut_page(
-        Page[Month],
+        page,
         rows,
-        show=Month.model_validate,
-        key=lambda row: (row.device_id, row.month.toordinal()),
+        show=show,
+        key=lambda row: (row[0], row[1].toordinal()),
         request=request,
         limit=wanted.limit,
         first=first,
         until=until,
     )
-
-
-def read_day_place(cursor: str | None) -> Place | None:
-    """The device and the day in a cursor. Raises `ParameterError`."""
-    key = read_cursor(cursor, parts=2)
-    return (key[0], read_ordinal(key[1])) if key else None

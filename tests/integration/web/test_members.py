@@ -43,8 +43,8 @@ def members_of(account: Account) -> dict[str, str]:
     return dict(Membership.objects.filter(account=account).values_list("user__username", "role"))
 
 
-def link_of(letter: mail.EmailMessage) -> str:
-    [link] = re.findall(r"http://testserver(\S+)", str(letter.body))
+def link_of(email: mail.EmailMessage) -> str:
+    [link] = re.findall(r"http://testserver(\S+)", str(email.body))
     return str(link)
 
 
@@ -53,9 +53,9 @@ def test_it_lets_somebody_new_in_by_a_letter_once(account: Account) -> None:
     owner = sign_in(account, "owner")
     fields = {"email": "new@example.com", "role": "admin"}
     assert owner.post(f"/accounts/{account.pk}/members/invite/", fields).status_code == 302
-    [letter] = mail.outbox
-    link = link_of(letter)
-    assert letter.to == ["new@example.com"]
+    [email] = mail.outbox
+    link = link_of(email)
+    assert email.to == ["new@example.com"]
     assert Invitation.objects.get().token_digest not in link
     guest = Client()
     assert "Join Alpha" in guest.get(link).content.decode()

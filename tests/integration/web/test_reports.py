@@ -1,4 +1,4 @@
-"""Reports: the same figures on the page, in files and in letters, and nobody else's."""
+"""Reports: the same figures on the page, in files and in e-mails, and nobody else's."""
 
 import csv
 import io
@@ -280,10 +280,10 @@ def test_it_sends_a_month_once_when_it_is_over(sites: list[Site], schedule: Repo
     assert send_due_reports(now=early).sent == 0  # in Sao Paulo it is still the second
     assert send_due_reports(now=due).sent == 1
     assert send_due_reports(now=due + timedelta(days=9)).sent == 0
-    [letter] = mail.outbox
-    assert letter.to == ["admin@example.com"]
-    assert "kWh: 20.2468 (adjustments: 0.5)" in str(letter.body)
-    [(name, content, _)] = letter.attachments
+    [email] = mail.outbox
+    assert email.to == ["admin@example.com"]
+    assert "kWh: 20.2468 (adjustments: 0.5)" in str(email.body)
+    [(name, content, _)] = email.attachments
     sheet = openpyxl.load_workbook(io.BytesIO(content)).worksheets[0]  # type: ignore[arg-type]
     assert sheet.max_row == 4
     assert str(name).endswith("2026-11-01.xlsx")
