@@ -18,7 +18,7 @@ from unfold.contrib.filters.admin import RangeDateTimeFilter
 
 from config.env import read_options
 from config.options import DatabaseOptions, StorageOptions
-from telemetry.admin.readonly import CappedPaginator, ReadOnlyAdmin
+from telemetry.admin.readonly import ReadOnlyAdmin
 from telemetry.models import DroppedRange, Storage
 from telemetry.store.db.connection import open_connection
 from telemetry.store.retention.apply import StoragePlan, StorageRuleError, plan_storage
@@ -61,7 +61,7 @@ class StorageAdmin(ReadOnlyAdmin):
             "opts": self.opts,
             **_read_page(read_options(StorageOptions), now=timezone.now()),
         }
-        return TemplateResponse(request, "telemetry/storage.html", context)
+        return TemplateResponse(request, "telemetry/admin/storage.html", context)
 
 
 @admin.register(DroppedRange)
@@ -70,9 +70,7 @@ class DroppedRangeAdmin(ReadOnlyAdmin):
 
     list_display = ["dropped_at", "relation", "range_start", "range_end", "rows"]
     list_filter = [["dropped_at", RangeDateTimeFilter]]
-    list_filter_submit = True
     search_fields = ["=relation"]
-    paginator = CappedPaginator
 
 
 def _read_page(options: StorageOptions, *, now: datetime) -> dict[str, Any]:
