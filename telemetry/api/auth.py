@@ -109,14 +109,14 @@ def read_token(header: str) -> ApiToken:
     """The living token in the header, with its user. Its use is noted. Raises `ProblemError`."""
     scheme, _, text = header.partition(" ")
     if scheme.lower() != "bearer":
-        raise _refuse("Authorization: expected Bearer and a personal token.")
+        raise _reject("Authorization: expected Bearer and a personal token.")
     token, now = find_token(text.strip()), timezone.now()
     if token is None or not token.user.is_active:
-        raise _refuse("This token is unknown: see Profile, API tokens.")
+        raise _reject("This token is unknown: see Profile, API tokens.")
     if token.revoked_at is not None:
-        raise _refuse(f"The token {token.prefix}... was revoked: make another.")
+        raise _reject(f"The token {token.prefix}... was revoked: make another.")
     if token.is_expired(now=now):
-        raise _refuse(f"The token {token.prefix}... has expired: make another.")
+        raise _reject(f"The token {token.prefix}... has expired: make another.")
     note_use(token, now=now)
     return token
 
@@ -139,5 +139,5 @@ def open_account(request: ApiRequest, account_id: int, *, right: Right = Right.V
     return membership
 
 
-def _refuse(detail: str) -> ProblemError:
+def _reject(detail: str) -> ProblemError:
     return ProblemError(INVALID_TOKEN, detail, headers=REFUSED)

@@ -79,7 +79,7 @@ def _read_flag(value: Any) -> Any:
     return value
 
 
-def _refuse_nul(text: str) -> str:
+def _reject_nul(text: str) -> str:
     """PostgreSQL has no NUL in texts. Lone surrogates are refused before."""
     if "\0" in text:
         raise ValueError("expected text without NUL")
@@ -99,7 +99,7 @@ Until = Annotated[
 ]
 First = Annotated[date, Field(description="first day of the period"), BeforeValidator(read_day)]
 End = Annotated[date, Field(description="first day after the period"), BeforeValidator(read_day)]
-Note = Annotated[str, Field(max_length=500), AfterValidator(_refuse_nul)]
+Note = Annotated[str, Field(max_length=500), AfterValidator(_reject_nul)]
 
 Instant = Annotated[
     datetime,

@@ -17,13 +17,13 @@ register = template.Library()
 
 
 @register.filter
-def say_change(card: Compared) -> str:
+def describe_change(card: Compared) -> str:
     """How much more or less than in the month before, in percent; empty without one."""
     return "" if card.before is None else format_change(card.part, before=card.before)
 
 
 @register.filter
-def say_day(consumption: Consumption) -> dict[str, str]:
+def describe_day(consumption: Consumption) -> dict[str, str]:
     """Which hours today's card compares."""
     return {
         "now": _say_hours(consumption.part),
@@ -32,13 +32,13 @@ def say_day(consumption: Consumption) -> dict[str, str]:
 
 
 @register.filter
-def say_month(consumption: Consumption) -> dict[str, str]:
+def describe_month(consumption: Consumption) -> dict[str, str]:
     """Which days and hours the month's card compares."""
     return {"now": _say_part(consumption.part), "before": _say_part(consumption.before)}
 
 
 @register.filter
-def say_choice(comparison: Comparison, quantity: Quantity) -> str:
+def describe_selection(comparison: Comparison, quantity: Quantity) -> str:
     """Which devices are drawn, and why these."""
     shown, all_of_them = len(comparison.rows), comparison.devices_count
     if shown >= all_of_them:

@@ -34,7 +34,7 @@ class Bar(Struct, frozen=True):
     width: str
 
 
-class Letter(Struct, frozen=True):
+class ShownDeadLetter(Struct, frozen=True):
     """A dead letter with the beginning of its payload."""
 
     row: DeadLetter
@@ -53,7 +53,7 @@ def gateway(request: AccountRequest, gateway_id: int) -> HttpResponse:
         "gateway": shown,
         "state": find_gateway_state(shown),
         "uptime": measure_uptime(spans),
-        "bars": draw_strip(spans, since=now - UPTIME, until=now),
+        "bars": make_bars(spans, since=now - UPTIME, until=now),
         "strip_width": STRIP_WIDTH,
         "since": now - UPTIME,
         "first_known": spans[0].start if spans else None,
@@ -65,7 +65,7 @@ def gateway(request: AccountRequest, gateway_id: int) -> HttpResponse:
     return render(request, "telemetry/fleet/gateway.html", context)
 
 
-def draw_strip(spans: list[Span], *, since: datetime, until: datetime) -> list[Bar]:
+def make_bars(spans: list[Span], *, since: datetime, until: datetime) -> list[Bar]:
     """The latest spans as bars, as wide as they are long. Bars too thin to be seen have a width."""
     scale = Decimal(STRIP_WIDTH) / Decimal((until - since) // timedelta(seconds=1))
     bars = []
@@ -76,11 +76,11 @@ def draw_strip(spans: list[Span], *, since: datetime, until: datetime) -> list[B
     return bars
 
 
-def shorten_dead_letter(row: DeadLetter) -> Letter:
+def shorten_dead_letter(row: DeadLetter) -> ShownDeadLetter:
     """A dead letter with what is shown of its payload."""
     shown = show_payload(bytes(row.payload))
     is_cut = shown.is_cut or len(shown.text) > SHOWN_CHARACTERS
-    return Letter(row, shown.text[:SHOWN_CHARACTERS], is_cut)
+    return ShownDeadLetter(row, shown.text[:SHOWN_CHARACTERS], is_cut)
 
 
 def _list_devices(gateway: Gateway) -> QuerySet[Device]:

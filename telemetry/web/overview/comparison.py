@@ -11,10 +11,10 @@ from telemetry.store.reads.account_totals import Consumer, compare_devices, find
 from telemetry.store.reads.chart_series import MOST_LINES
 from telemetry.web.charts.calendar import Calendar
 from telemetry.web.charts.chart import Chart, Line, read_chart
-from telemetry.web.charts.filters import Filters
+from telemetry.web.charts.chart_filters import Filters
 from telemetry.web.charts.labels import find_devices, label_device
 from telemetry.web.charts.period import Period, Span
-from telemetry.web.overview.choices import select_devices
+from telemetry.web.overview.params import select_devices
 from telemetry.web.overview.quantities import Quantity
 
 _WIDTH = Decimal(100)

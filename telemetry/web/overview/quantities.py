@@ -6,9 +6,9 @@ from django.utils.translation import gettext_lazy as _
 from msgspec import Struct
 
 from telemetry.models import Device
-from telemetry.web.charts.filters import Filters
+from telemetry.web.charts.chart_filters import Filters
 from telemetry.web.charts.period import Errors
-from telemetry.web.overview.choices import select_devices
+from telemetry.web.overview.params import select_devices
 
 MOST_QUANTITIES = 8
 _IS_LEVEL = Q(measurement=Device.Measurement.GAUGE)

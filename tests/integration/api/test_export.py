@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db import OperationalError, connections
 from django.test import Client
 
-from telemetry.api.export import ROWS_A_PIECE, find_slots
+from telemetry.api.reading_stream import ROWS_A_PIECE, find_slots
 from telemetry.models import Account, Device, User
 from telemetry.store.db.connection import Connection
 from telemetry.store.reads.reading_pages import ReadingWalk

@@ -239,7 +239,7 @@ def test_it_is_not_there_for_other_accounts(connection: Connection) -> None:
     site, client = open_account(connection)
     foreign, _ = open_account(connection)
     for number in (foreign.device_id, 10**9):
-        for part in ("", "live/state/", "live/figures/"):
+        for part in ("", "live/state/", "live/aggregates/"):
             address = f"/accounts/{site.account_id}/devices/{number}/{part}"
             assert client.get(address).status_code == 404, address
 
@@ -250,7 +250,7 @@ def test_it_updates_single_readings_as_they_come_and_hours_with_the_refresh(
     site, client = open_account(connection)
     receive(connection, (site, timezone.now() - HOUR, 5))
     connection.execute("UPDATE gateway SET last_seen = now() - interval '2 minutes'")
-    path = f"/accounts/{site.account_id}/devices/{site.device_id}/live/figures/"
+    path = f"/accounts/{site.account_id}/devices/{site.device_id}/live/aggregates/"
 
     def ask(query: str, tag: str) -> Any:
         return client.get(path + query, headers={"If-None-Match": tag} if tag else {})

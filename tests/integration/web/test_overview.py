@@ -175,7 +175,7 @@ def test_it_escapes_names(connection: Connection) -> None:
     connection.execute("UPDATE device SET name = %s, unit = '<b>'", [HOSTILE])
     connection.execute("UPDATE gateway SET code = '<i>&'")
     receive(connection, (site, timezone.now(), 5))
-    for address in ("", "live/state/", "live/figures/", f"devices/{site.device_id}/"):
+    for address in ("", "live/state/", "live/aggregates/", f"devices/{site.device_id}/"):
         page = page_of(site, client, address)
         for raw in (HOSTILE, "<b>", "<i>&"):
             assert raw not in page, address

@@ -68,7 +68,7 @@ function makeOptions(chartData) {
   };
 }
 
-class DrawnChart {
+class ChartFigure {
   constructor(figure) {
     this.figure = figure;
     this.canvas = figure.querySelector("canvas");
@@ -88,14 +88,14 @@ class DrawnChart {
       options: makeOptions(chartData),
       plugins: [gaps],
     });
-    this.figure.dispatchEvent(new CustomEvent("chart:drawn", { detail: { chart: this.chart, chartData } }));
+    this.figure.dispatchEvent(new CustomEvent("chart:rendered", { detail: { chart: this.chart, chartData } }));
   }
 }
 
-const charts = [...document.querySelectorAll("[data-chart]")].map((figure) => new DrawnChart(figure));
-const drawAll = () => charts.forEach((chart) => chart.draw());
+const charts = [...document.querySelectorAll("[data-chart]")].map((figure) => new ChartFigure(figure));
+const renderAll = () => charts.forEach((chart) => chart.draw());
 document.addEventListener("live:swapped", (event) => {
-  if (event.detail.parts.includes("chart")) drawAll();
+  if (event.detail.parts.includes("chart")) renderAll();
 });
-onThemeChange(drawAll);
-drawAll();
+onThemeChange(renderAll);
+renderAll();

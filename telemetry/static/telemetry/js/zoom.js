@@ -32,7 +32,7 @@ function attach(figure) {
     location.assign(`${figure.dataset.zoom}${separator}since=${write(since)}&until=${write(until)}`);
   }
 
-  figure.addEventListener("chart:drawn", ({ detail }) => (current = detail.chart));
+  figure.addEventListener("chart:rendered", ({ detail }) => (current = detail.chart));
   figure.addEventListener("pointerdown", (event) => {
     if (current === null || event.button !== 0) return;
     start = placeOf(event);

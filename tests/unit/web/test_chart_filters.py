@@ -2,7 +2,7 @@
 
 import pytest
 
-from telemetry.web.charts.filters import Filters, parse_filters
+from telemetry.web.charts.chart_filters import Filters, parse_filters
 
 
 def test_it_shows_every_device_when_nothing_is_chosen() -> None:
