@@ -1,4 +1,4 @@
-"""Dead letters: look, send again, discard, take back."""
+"""Dead letters: show, replay, discard, return to pending."""
 
 from typing import Any
 

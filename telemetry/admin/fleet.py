@@ -19,7 +19,7 @@ LISTED = 10
 
 
 def list_devices_with_readings(devices: Iterable[Device]) -> list[Device]:
-    """Those of the devices that must be kept."""
+    """The devices that must not be deleted."""
     return [device for device in devices if Reading.objects.filter(device_id=device.pk).exists()]
 
 
@@ -60,7 +60,7 @@ class GatewayAdmin(ModelAdmin):  # type: ignore[misc]
         label={"online": "success", "offline": "danger", "unknown": "warning"},
     )
     def online(self, gateway: Gateway) -> tuple[str, Any]:
-        """Online, offline, or never heard of: the colour, and the text."""
+        """Online, offline, or never seen: the colour, and the text."""
         if gateway.last_seen is None:
             return "unknown", _("never seen")
         if gateway.is_online:
@@ -106,7 +106,7 @@ class DeviceAdmin(ModelAdmin):  # type: ignore[misc]
         return ["account"] if obj is None else ["gateway", "account"]
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        """Name the devices that have readings, so that the page refuses."""
+        """Name the devices that have readings, so that they are not deleted."""
         deleted, counts, perms_needed, protected = super().get_deleted_objects(objs, request)
         protected_devices = [
             _("%(device)s has readings: deactivate it instead") % {"device": device}

@@ -9,7 +9,7 @@ from telemetry.models import Invitation, MembershipEvent
 
 @admin.register(Invitation)
 class InvitationAdmin(ReadOnlyAdmin):
-    """Who was asked into which account."""
+    """Who was invited to which account."""
 
     list_display = ["email", "account", "role", "invited_by", "created_at", "expires_at",
         "accepted_at", "accepted_by", "revoked_at"]  # fmt: skip

@@ -1,6 +1,6 @@
 """Pages of lists: opaque cursors, and the link to the next page.
 
-A cursor holds the key of the last row that was given, so a page costs the same wherever it begins,
+A cursor holds the key of the last row of a page, so a page costs the same wherever it begins,
 and rows that come or go meanwhile shift nothing. It is not signed: it can only say where to go on
 within what its bearer may see anyway.
 """

@@ -117,7 +117,7 @@ def render_error(error: ProblemError) -> HttpResponse:
 
 
 def find_kind(status: int) -> Kind:
-    """The kind of a response that says no more than its status."""
+    """The kind of a response that has only a status."""
     for kind in (BAD_REQUEST, NOT_FOUND, METHOD_NOT_ALLOWED, INTERNAL, UNAVAILABLE):
         if kind.status == status:
             return kind

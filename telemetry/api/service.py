@@ -51,8 +51,8 @@ class Api(NinjaAPI):
         return str(operation.view_func.__name__)
 
 
-def refuse_unknown_parameters(view: Callable[..., Any]) -> Callable[..., Any]:
-    """Refuse a parameter that the route does not have: `from=` would select nothing, unnoticed."""
+def reject_unknown_parameters(view: Callable[..., Any]) -> Callable[..., Any]:
+    """Reject a parameter that the route does not have: `from=` would select nothing, unnoticed."""
     operation: Any = view._ninja_operation  # type: ignore[attr-defined]
     known = {
         name
@@ -102,7 +102,7 @@ def explain_outage(request: HttpRequest, error: Any) -> HttpResponse:
 
 
 def leave_to_django(_request: HttpRequest, error: Any) -> HttpResponse:
-    """A bug, or a request that Django refuses: Django logs it, and the middleware responds."""
+    """A bug, or a request that Django rejects: Django logs it, and the middleware responds."""
     raise error
 
 
@@ -128,7 +128,7 @@ def build_api() -> Api:
     )
     for part in (accounts, fleet, readings, export, aggregates, totals, alarms, dead_letters):
         api.add_router("", part.router)
-    api.add_decorator(refuse_unknown_parameters)
+    api.add_decorator(reject_unknown_parameters)
     for kind, explain in EXPLANATIONS.items():
         api.add_exception_handler(kind, explain)
     return api

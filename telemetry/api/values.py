@@ -1,7 +1,7 @@
-"""The values of parameters and answers: how they are written, what is refused.
+"""The values of parameters and answers: how they are written, what is rejected.
 
 Strict where leniency would hide a mistake: `limit=1.0`, a time without offset or a date that is no
-date are refused by name.
+date are rejected by name.
 """
 
 import re
@@ -80,7 +80,7 @@ def _read_flag(value: Any) -> Any:
 
 
 def _reject_nul(text: str) -> str:
-    """PostgreSQL has no NUL in texts. Lone surrogates are refused before."""
+    """PostgreSQL has no NUL in texts. Lone surrogates are rejected before."""
     if "\0" in text:
         raise ValueError("expected text without NUL")
     return text

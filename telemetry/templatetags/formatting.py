@@ -54,13 +54,13 @@ def clock(at: datetime) -> SafeString:
     """The time of the day; with its date where that is not today."""
     local = timezone.localtime(at)
     is_today = local.date() == timezone.localdate()
-    words = date_format(local, "H:i:s") if is_today else date_format(local, "DATETIME_FORMAT")
-    return format_html('<time datetime="{}">{}</time>', local.isoformat(), words)
+    text = date_format(local, "H:i:s") if is_today else date_format(local, "DATETIME_FORMAT")
+    return format_html('<time datetime="{}">{}</time>', local.isoformat(), text)
 
 
 @register.simple_tag
 def age(at: datetime) -> SafeString:
-    """How long ago, in words; `live.js` counts on. The instant is in the title."""
+    """How long ago; `ages.js` keeps it current. The instant is in the title."""
     local = timezone.localtime(at)
     return format_html(
         '<time datetime="{}" title="{}" data-age>{}</time>',

@@ -22,7 +22,7 @@ from telemetry.store.operations.task_ages import read_task_ages
 @require_safe
 @never_cache
 def health(_request: HttpRequest) -> JsonResponse:
-    """200 when database and Redis answer, else 503 with the reason in words."""
+    """200 when database and Redis answer, else 503 with the reasons."""
     problems = []
     try:
         with connection.cursor() as cursor:

@@ -28,7 +28,7 @@ ARRIVAL = Habit("overview", OVERVIEW, 5.0)
 """Once, by all within so many seconds."""
 HABITS = (
     Habit("live state", STATE, 5.0),
-    Habit("live figures", AGGREGATES, 15.0),
+    Habit("live aggregates", AGGREGATES, 15.0),
     Habit("API, hours of a device", HOURS, 30.0),
 )
 

@@ -1,4 +1,4 @@
-"""The stretch of time that a page shows, from the address. Pure: no database, `now` is given.
+"""The stretch of time that a page shows, from the address. Pure: no database, no clock.
 
 What cannot be understood gets a message at its field, and the page shows its usual period.
 """
@@ -21,7 +21,7 @@ SHORTEST = timedelta(minutes=1)
 
 
 class Span(StrEnum):
-    """How a period was asked for."""
+    """How a period was chosen."""
 
     DAY = "24h"
     WEEK = "7d"

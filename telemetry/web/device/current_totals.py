@@ -1,4 +1,4 @@
-"""What a device measured so far: today, this month."""
+"""The totals of a device today and in the current billing month."""
 
 from datetime import datetime
 
@@ -11,7 +11,7 @@ from telemetry.web.charts.calendar import DAY, Calendar
 
 
 class CurrentTotals(Struct, frozen=True):
-    """Today and the billing month under way; None without a reading in them."""
+    """Today and the current billing month; None without a reading in them."""
 
     today: Sample | None
     month: Point | None

@@ -14,7 +14,7 @@ MOST_EVENTS = 30
 
 
 class EventKind(StrEnum):
-    """What kind of event it is."""
+    """The kind of an event."""
 
     OFFLINE = "offline"
     ONLINE = "online"
@@ -23,7 +23,7 @@ class EventKind(StrEnum):
 
 
 class Event(Struct, frozen=True):
-    """Something that happened; `about` is the row that says it."""
+    """An event; `about` is the row that records it."""
 
     at: datetime
     kind: EventKind
@@ -50,9 +50,9 @@ def _list_since(device: Device, *, since: datetime) -> list[Event]:
     kinds = {
         GatewayEvent.Kind.ONLINE: EventKind.ONLINE, GatewayEvent.Kind.OFFLINE: EventKind.OFFLINE,
     }  # fmt: skip
-    found = [
+    events = [
         Event(event.at, kinds[GatewayEvent.Kind(event.kind)], event)
         for event in presence.order_by("-at")[:MOST_EVENTS]
     ]
     replaced = MeterReplacement.objects.filter(device=device, at__gte=since).order_by("-at")
-    return found + [Event(one.at, EventKind.REPLACED, one) for one in replaced[:MOST_EVENTS]]
+    return events + [Event(one.at, EventKind.REPLACED, one) for one in replaced[:MOST_EVENTS]]

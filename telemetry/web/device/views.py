@@ -33,7 +33,7 @@ from telemetry.web.device.params import (
     read_device_params,
 )
 
-MOST_REFUSED = 10
+MOST_DEAD_LETTERS = 10
 
 
 def tag_state(request: AccountRequest, device_id: int) -> str:
@@ -67,8 +67,8 @@ def device(request: AccountRequest, device_id: int) -> HttpResponse:
         "aggregates_address": _address(request, "device-aggregates", device_id),
         "aggregates_tag": make_etag(request, _tag_aggregates(freshness, params.period)),
         "events": list_events(request.account.pk, device=found, calendar=params.calendar),
-        "refused": read_refused(
-            request.account.pk, mac=found.gateway.mac, code=found.code, most=MOST_REFUSED
+        "dead_letters": read_refused(
+            request.account.pk, mac=found.gateway.mac, code=found.code, most=MOST_DEAD_LETTERS
         ),
     }
     status = 400 if params.errors else 200
@@ -106,14 +106,14 @@ def _tag_aggregates(freshness: Freshness, period: Period) -> str:
 
 
 def _find_device(request: AccountRequest, device_id: int) -> Device:
-    found = (
+    row = (
         Device.objects.filter(account=request.account, pk=device_id)
         .select_related("gateway")
         .first()
     )
-    if found is None:
+    if row is None:
         raise Http404
-    return found
+    return row
 
 
 def _read_state(request: AccountRequest, device: Device, params: ChartParams) -> dict[str, Any]:
@@ -145,7 +145,9 @@ def _read_aggregates(
         "freshness": freshness,
         "chart_data": to_json(view),
         "table": read_table(view),
-        "so_far": read_current_totals(account_id, device=device, calendar=calendar, now=params.now),
+        "current": read_current_totals(
+            account_id, device=device, calendar=calendar, now=params.now
+        ),
         "months": list_months(account_id, device=device),
     }
 

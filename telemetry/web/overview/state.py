@@ -73,15 +73,15 @@ def _read_presence(account_id: int) -> Presence:
 def _read_latest(
     account_id: int, *, now: datetime, device_ids: Sequence[int] | None
 ) -> tuple[NamedReading, ...]:
-    found = read_latest(account_id, most=LATEST, now=now, device_ids=device_ids)
-    devices = find_devices(account_id, ids={reading.device_id for reading in found})
+    readings = read_latest(account_id, most=LATEST, now=now, device_ids=device_ids)
+    devices = find_devices(account_id, ids={reading.device_id for reading in readings})
     return tuple(
         NamedReading(
             reading,
             devices.get(reading.device_id),
             label_device(devices[reading.device_id]) if reading.device_id in devices else "",
         )
-        for reading in found
+        for reading in readings
     )
 
 

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_safe
 
 from telemetry.store.reads.freshness import Freshness
 from telemetry.web.account_page import AccountRequest, account_page
-from telemetry.web.charts.chart_filters import Filters
+from telemetry.web.charts.chart_filters import ChartFilters
 from telemetry.web.charts.params import ChartParams
 from telemetry.web.charts.table import read_table
 from telemetry.web.charts.to_json import to_json
@@ -57,16 +57,16 @@ def tag_state(request: AccountRequest) -> str:
 def overview(request: AccountRequest) -> HttpResponse:
     """The whole page."""
     freshness = get_freshness(request)
-    figures, state = _cache_aggregates(request, freshness), _cache_state(request, freshness)
+    aggregates, state = _cache_aggregates(request, freshness), _cache_state(request, freshness)
     context = {
-        "figures": figures.html,
+        "aggregates": aggregates.html,
         "state": state.html,
         "state_address": _address(request, "overview-state"),
         "state_tag": make_etag(request, freshness.tag_readings()),
         "aggregates_address": _address(request, "overview-aggregates"),
         "aggregates_tag": make_etag(request, freshness.tag_aggregates()),
     }
-    return render(request, "telemetry/overview/page.html", context, status=figures.status)
+    return render(request, "telemetry/overview/page.html", context, status=aggregates.status)
 
 
 @gzip_page
@@ -85,8 +85,8 @@ def overview_state(request: AccountRequest) -> HttpResponse:
 @conditional(tag_aggregates)
 def overview_aggregates(request: AccountRequest) -> HttpResponse:
     """What changes with the refresh of the aggregates."""
-    figures = _cache_aggregates(request, get_freshness(request))
-    return HttpResponse("".join(figures.html[name] for name in LIVE_AGGREGATES))
+    aggregates = _cache_aggregates(request, get_freshness(request))
+    return HttpResponse("".join(aggregates.html[name] for name in LIVE_AGGREGATES))
 
 
 def _cache_state(request: AccountRequest, freshness: Freshness) -> Fragments:
@@ -111,7 +111,7 @@ def _cache_aggregates(request: AccountRequest, freshness: Freshness) -> Fragment
         return Fragments(html, status=400 if context["errors"] else 200)
 
     return cache_fragments(
-        request, name="figures", tag=freshness.tag_aggregates(), seconds=AGGREGATES_S,
+        request, name="aggregates", tag=freshness.tag_aggregates(), seconds=AGGREGATES_S,
         render=render_aggregates,
     )  # fmt: skip
 
@@ -125,7 +125,7 @@ def _render(
 
 
 def _read_state(
-    request: AccountRequest, params: ChartParams, filters: Filters, freshness: Freshness
+    request: AccountRequest, params: ChartParams, filters: ChartFilters, freshness: Freshness
 ) -> dict[str, Any]:
     """Presence, newest readings, alarms."""
     account_id, ids = request.account.pk, None
@@ -136,7 +136,7 @@ def _read_state(
 
 
 def _read_aggregates(
-    request: AccountRequest, params: ChartParams, filters: Filters, freshness: Freshness
+    request: AccountRequest, params: ChartParams, filters: ChartFilters, freshness: Freshness
 ) -> dict[str, Any]:
     """Consumption, the chart and its table."""
     account_id = request.account.pk

@@ -56,15 +56,10 @@ spans = st.sampled_from(["24h", "7d", "30d", "month", "range", "zoom"])
 
 
 @st.composite
-def questions(read_values: Any) -> dict[str, Any]:
+def questions(draw: Any) -> dict[str, Any]:
     """A period and the instant at which it is asked for, in minutes after the place's start."""
-    first, last = sorted(read_values(st.tuples(minutes, minutes)))
-    return {
-        "span": read_values(spans),
-        "first": first,
-        "last": last + 1,
-        "now": read_values(minutes),
-    }
+    first, last = sorted(draw(st.tuples(minutes, minutes)))
+    return {"span": draw(spans), "first": first, "last": last + 1, "now": draw(minutes)}
 
 
 def find_period(site: Site, start: datetime, params: dict[str, Any]) -> tuple[Period, datetime]:
@@ -86,15 +81,15 @@ def calendar_of(site: Site) -> Calendar:
     return Calendar(ZoneInfo(site.zone), site.billing_day)
 
 
-def fill(connection: Connection, site: Site, start: datetime, shown: dict[int, Decimal]) -> None:
-    found = sorted(shown.items())
-    ordered = sorted(abs(value) for _, value in found)
+def fill(connection: Connection, site: Site, start: datetime, values: dict[int, Decimal]) -> None:
+    by_minute = sorted(values.items())
+    ordered = sorted(abs(value) for _, value in by_minute)
     readings = [
         Value(
             start + timedelta(minutes=minute, seconds=minute % 60),
-            ordered[place] if site.meter.measurement == "cumulative" else value,
+            ordered[index] if site.meter.measurement == "cumulative" else value,
         )
-        for place, (minute, value) in enumerate(found)
+        for index, (minute, value) in enumerate(by_minute)
     ]
     put(connection, [(site, reading) for reading in readings])
 
@@ -135,18 +130,18 @@ def test_it_shows_what_plain_sql_says_of_the_raw_readings(
 ) -> None:
     sites: list[tuple[Site, datetime]] = []
     for zone, start in PLACES:
-        billing_day = data.read_values(st.integers(1, 28))
+        billing_day = data.draw(st.integers(1, 28))
         account: Site | None = None
         for measurement in MEASUREMENTS:
             meter = Meter(measurement)  # type: ignore[arg-type]
             account = register(
                 connection, meter, zone=zone, billing_day=billing_day, beside=account
             )
-            fill(connection, account, start, data.read_values(series))
+            fill(connection, account, start, data.draw(series))
             sites.append((account, start))
     refresh_aggregates(connection)
     for site, start in sites:
-        period, now = find_period(site, start, data.read_values(questions()))
+        period, now = find_period(site, start, data.draw(questions()))
         calendar = calendar_of(site)
         chart = read_chart(
             site.account_id, device_ids=[site.device_id], period=period, calendar=calendar, now=now
@@ -178,11 +173,11 @@ def test_it_shows_what_plain_sql_says_of_the_raw_readings(
 def test_it_shows_every_reading_of_a_short_period(connection: Connection, data: Any) -> None:
     start = datetime(2026, 11, 24, tzinfo=UTC)
     site = register(connection, Meter("gauge", interval_s=600), zone="Asia/Kolkata")
-    shown = data.read_values(st.dictionaries(st.integers(0, 1_440), values, max_size=60))
-    fill(connection, site, start, shown)
+    by_minute = data.draw(st.dictionaries(st.integers(0, 1_440), values, max_size=60))
+    fill(connection, site, start, by_minute)
     device = Device.objects.get(pk=site.device_id)
-    since = start + timedelta(minutes=data.read_values(st.integers(0, 1_400)))
-    until = since + timedelta(minutes=data.read_values(st.integers(1, 300)))
+    since = start + timedelta(minutes=data.draw(st.integers(0, 1_400)))
+    until = since + timedelta(minutes=data.draw(st.integers(1, 300)))
     params = {"period": "zoom", "since": since.isoformat(), "until": until.isoformat()}
     calendar = calendar_of(site)
     period, _ = parse_period(params, calendar=calendar, now=until, longest=timedelta(days=9))

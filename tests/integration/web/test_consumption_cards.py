@@ -55,10 +55,10 @@ def test_it_compares_what_plain_sql_says_of_the_same_parts(
     shown = []
     for zone, start in PLACES:
         site = register(
-            connection, Meter("delta"), zone=zone, billing_day=data.read_values(st.integers(1, 28))
+            connection, Meter("delta"), zone=zone, billing_day=data.draw(st.integers(1, 28))
         )
-        now = start + timedelta(minutes=data.read_values(st.integers(0, 1_440)))
-        found = [Value(now - ago, value) for ago, value in data.read_values(series).items()]
+        now = start + timedelta(minutes=data.draw(st.integers(0, 1_440)))
+        found = [Value(now - ago, value) for ago, value in data.draw(series).items()]
         put(connection, [(site, reading) for reading in found])
         shown.append((site, now))
     refresh_aggregates(connection)

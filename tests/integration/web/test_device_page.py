@@ -60,8 +60,8 @@ def test_it_says_what_to_do_without_a_reading(connection: Connection) -> None:
     site, client = open_account(connection)
     page = open_page(site, client)
     for words in (
-        "never heard", "none yet", "No readings in this period",
-        "No month has a reading", "Nothing happened yet", "No reading of this device was refused",
+        "never seen", "none yet", "No readings in this period",
+        "No month has a reading", "Nothing happened yet", "No reading of this device was rejected",
     ):  # fmt: skip
         assert words in page, words
     assert chart_data_of(page)["lines"] == []
@@ -261,7 +261,7 @@ def test_it_updates_single_readings_as_they_come_and_hours_with_the_refresh(
     assert "8.25" in ask("?period=24h", tags["?period=24h"]).content.decode()
     refresh(connection)
     assert ask("", tags[""]).status_code == 200
-    state = client.get(path.replace("figures", "state")).content.decode()
+    state = client.get(path.replace("aggregates", "state")).content.decode()
     assert "8.25" in state
 
 

@@ -53,7 +53,7 @@ def add_viewer(site: Site) -> Client:
     return client
 
 
-def test_it_asks_the_figures_once_for_all_members(connection: Connection) -> None:
+def test_it_reads_the_aggregates_once_for_all_members(connection: Connection) -> None:
     site, client = open_account(connection)
     receive(connection, (site, timezone.now(), "1234.5"))
     first = page_of(site, client)
@@ -63,7 +63,7 @@ def test_it_asks_the_figures_once_for_all_members(connection: Connection) -> Non
         page = page_of(site, other)
         pages = [
             other.get(f"/accounts/{site.account_id}/live/{part}/").content.decode()
-            for part in ("state", "figures")
+            for part in ("state", "aggregates")
         ]
     assert "1,234.5" in first
     assert "1,234.5" in page

@@ -1,4 +1,4 @@
-// Draws each figure with `data-chart` from the data in the page, again when the data or the theme changes.
+// Renders each figure with `data-chart` from the data in the page, again when the data or the theme changes.
 
 import { isBars, makeDatasets, readChartData } from "./chartdata.js";
 import { gaps } from "./gaps.js";
@@ -37,9 +37,9 @@ function makeScales(chartData) {
 
 function describePoint(chartData, item) {
   const { dataset, dataIndex } = item;
-  const say = (text) => `${exactly.format(text)}\u00a0${chartData.unit}`;
+  const format = (text) => `${exactly.format(text)}\u00a0${chartData.unit}`;
   const line = chartData.lines.find(({ name }) => name === dataset.label);
-  const value = `${dataset.label}: ${say(dataset.exact[dataIndex])}`;
+  const value = `${dataset.label}: ${format(dataset.exact[dataIndex])}`;
   if (line?.low === undefined || line.low[dataIndex] === line.high[dataIndex]) return value;
   return `${value} (${exactly.format(line.low[dataIndex])} \u2013 ${exactly.format(line.high[dataIndex])})`;
 }
@@ -75,7 +75,7 @@ class ChartFigure {
     this.chart = null;
   }
 
-  draw() {
+  render() {
     const chartData = readChartData(this.figure.dataset.chart);
     this.figure.hidden = chartData === null || chartData.lines.length === 0;
     this.chart?.destroy();
@@ -93,7 +93,7 @@ class ChartFigure {
 }
 
 const charts = [...document.querySelectorAll("[data-chart]")].map((figure) => new ChartFigure(figure));
-const renderAll = () => charts.forEach((chart) => chart.draw());
+const renderAll = () => charts.forEach((chart) => chart.render());
 document.addEventListener("live:swapped", (event) => {
   if (event.detail.parts.includes("chart")) renderAll();
 });
