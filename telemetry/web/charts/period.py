@@ -31,6 +31,9 @@ class Span(StrEnum):
     ZOOM = "zoom"
 
 
+USUAL = Span.WEEK
+
+
 class Period(Struct, frozen=True):
     """[since, until) in UTC, and the local days that it touches: [first, end).
 
@@ -63,18 +66,13 @@ class FieldError(ValueError):
 
 
 def parse_period(
-    params: Mapping[str, str],
-    *,
-    calendar: Calendar,
-    now: datetime,
-    longest: timedelta,
-    usual: Span = Span.WEEK,
+    params: Mapping[str, str], *, calendar: Calendar, now: datetime, longest: timedelta
 ) -> tuple[Period, Errors]:
     """The period that the parameters name, at most `longest`; the usual one beside messages."""
     try:
-        return _parse(params, calendar=calendar, now=now, longest=longest, usual=usual), {}
+        return _parse(params, calendar=calendar, now=now, longest=longest), {}
     except FieldError as error:
-        period = _rolling(usual, calendar=calendar, now=now)
+        period = _rolling(USUAL, calendar=calendar, now=now)
         return period, {error.field: error.message}
 
 
@@ -97,11 +95,11 @@ def make_zoom(since: datetime, until: datetime, *, calendar: Calendar) -> Period
 
 
 def _parse(
-    params: Mapping[str, str], *, calendar: Calendar, now: datetime, longest: timedelta, usual: Span
+    params: Mapping[str, str], *, calendar: Calendar, now: datetime, longest: timedelta
 ) -> Period:
     text = params.get("period", "")
     if not text:
-        text = Span.RANGE if params.get("from") or params.get("to") else usual
+        text = Span.RANGE if params.get("from") or params.get("to") else USUAL
     if text not in list(Span):
         raise FieldError("period", _("Choose one of the periods."))
     span = Span(text)

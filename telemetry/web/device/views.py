@@ -4,7 +4,6 @@ from typing import Any
 
 from django.http import Http404, HttpResponse
 from django.shortcuts import render
-from django.urls import reverse
 from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_safe
 
@@ -21,7 +20,7 @@ from telemetry.web.charts.period import Period, Span
 from telemetry.web.charts.table import read_table
 from telemetry.web.charts.to_json import to_json
 from telemetry.web.charts.view import ChartView, DeviceLabel, Show
-from telemetry.web.conditional_get import conditional, get_freshness, make_etag
+from telemetry.web.conditional_get import conditional, get_freshness, make_address, make_etag
 from telemetry.web.device.current_totals import read_current_totals
 from telemetry.web.device.events import list_events
 from telemetry.web.device.months import list_months
@@ -62,9 +61,9 @@ def device(request: AccountRequest, device_id: int) -> HttpResponse:
         "steps": list_steps(params),
         "title": TITLES[show],
         "zoom_href": params.href(period={"period": Span.ZOOM}),
-        "state_address": _address(request, "device-state", device_id),
+        "state_address": make_address(request, "device-state", device_id),
         "state_tag": make_etag(request, freshness.tag_readings()),
-        "aggregates_address": _address(request, "device-aggregates", device_id),
+        "aggregates_address": make_address(request, "device-aggregates", device_id),
         "aggregates_tag": make_etag(request, _tag_aggregates(freshness, params.period)),
         "events": list_events(request.account.pk, device=found, calendar=params.calendar),
         "dead_letters": read_refused(
@@ -150,9 +149,3 @@ def _read_aggregates(
         ),
         "months": list_months(account_id, device=device),
     }
-
-
-def _address(request: AccountRequest, name: str, device_id: int) -> str:
-    query = request.GET.urlencode()
-    path = reverse(name, args=[request.account.pk, device_id])
-    return f"{path}?{query}" if query else path

@@ -7,7 +7,6 @@ from typing import Any
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
-from django.urls import reverse
 from django.utils.safestring import SafeString
 from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_safe
@@ -19,7 +18,7 @@ from telemetry.web.charts.params import ChartParams
 from telemetry.web.charts.table import read_table
 from telemetry.web.charts.to_json import to_json
 from telemetry.web.charts.view import ChartView, DeviceLabel, Show
-from telemetry.web.conditional_get import conditional, get_freshness, make_etag
+from telemetry.web.conditional_get import conditional, get_freshness, make_address, make_etag
 from telemetry.web.fragment_cache import Fragments, cache_fragments
 from telemetry.web.overview.comparison import Comparison, read_comparison
 from telemetry.web.overview.consumption import read_cached_consumption
@@ -61,9 +60,9 @@ def overview(request: AccountRequest) -> HttpResponse:
     context = {
         "aggregates": aggregates.html,
         "state": state.html,
-        "state_address": _address(request, "overview-state"),
+        "state_address": make_address(request, "overview-state"),
         "state_tag": make_etag(request, freshness.tag_readings()),
-        "aggregates_address": _address(request, "overview-aggregates"),
+        "aggregates_address": make_address(request, "overview-aggregates"),
         "aggregates_tag": make_etag(request, freshness.tag_aggregates()),
     }
     return render(request, "telemetry/overview/page.html", context, status=aggregates.status)
@@ -176,9 +175,3 @@ def _show(comparison: Comparison, quantity: Quantity, params: ChartParams) -> di
         quantity.unit,
     )
     return {"chart_data": to_json(view), "table": read_table(view)}
-
-
-def _address(request: AccountRequest, name: str) -> str:
-    query = request.GET.urlencode()
-    path = reverse(name, args=[request.account.pk])
-    return f"{path}?{query}" if query else path
