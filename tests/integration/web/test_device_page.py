@@ -1,4 +1,4 @@
-"""The page of a device: from single readings to months, what happened, what was refused."""
+"""The page of a device: from single readings to months, what happened, what was rejected."""
 
 import json
 import re
@@ -212,7 +212,7 @@ def test_it_hides_what_happened_before_the_device_was_the_accounts(connection: C
     assert "No month has a reading" in page
 
 
-def test_it_shows_what_was_refused_of_this_device_and_waits(connection: Connection) -> None:
+def test_it_shows_the_pending_dead_letters_of_this_device(connection: Connection) -> None:
     site, client = open_account(connection)
     other = register(connection, Meter("delta"), beside=site)
     for number, (of, code, state) in enumerate(
@@ -233,15 +233,6 @@ def test_it_shows_what_was_refused_of_this_device_and_waits(connection: Connecti
     page = open_page(site, client)
     assert "&lt;detail 0&gt;" in page
     assert page.count("bad_value") == 1
-
-
-def test_it_is_not_there_for_other_accounts(connection: Connection) -> None:
-    site, client = open_account(connection)
-    foreign, _ = open_account(connection)
-    for number in (foreign.device_id, 10**9):
-        for part in ("", "live/state/", "live/aggregates/"):
-            address = f"/accounts/{site.account_id}/devices/{number}/{part}"
-            assert client.get(address).status_code == 404, address
 
 
 def test_it_updates_single_readings_as_they_come_and_hours_with_the_refresh(

@@ -162,12 +162,6 @@ def test_it_shows_nothing_of_another_account(connection: Connection) -> None:
         page = page_of(site, client, query)
         for secret in ("777.5", device.name, device.gateway.code):
             assert secret not in page, query
-    for address in (
-        f"/accounts/{foreign.account_id}/",
-        live_address(foreign, "state"),
-        live_address(foreign, "aggregates"),
-    ):
-        assert client.get(address).status_code == 404
 
 
 def test_it_escapes_names(connection: Connection) -> None:
