@@ -5,7 +5,7 @@ from typing import Any, cast
 from django.db.models import QuerySet
 from ninja import Query, Router
 
-from telemetry.accounts.access import RIGHTS
+from telemetry.accounts.access import RIGHTS, list_memberships
 from telemetry.api.auth import ApiRequest, Scope, open_account, opened_by
 from telemetry.api.paging import Page, Paging, page_by_id
 from telemetry.api.schemas import Account, Me, Role, Token
@@ -44,10 +44,10 @@ def read_account(request: ApiRequest, *, account_id: Id) -> Account:
 def find_memberships(request: ApiRequest) -> "QuerySet[Membership]":
     """The caller's memberships in active accounts; in one, when the token is for one."""
     caller = request.auth
-    rows = Membership.objects.filter(user=caller.user, account__is_active=True)
+    rows = list_memberships(caller.user)
     if caller.token is not None and caller.token.account_id is not None:
         rows = rows.filter(account_id=caller.token.account_id)
-    return rows.select_related("account")
+    return rows
 
 
 def show_account(membership: Membership) -> Account:
