@@ -118,7 +118,7 @@ def test_it_sends_a_link_for_a_new_password_that_works_once(user: User) -> None:
     assert "This link does not work" in Client().get(link).content.decode()
 
 
-def test_it_says_so_when_the_site_sends_no_letters(connection: Connection) -> None:
+def test_it_says_so_when_the_site_sends_no_emails(connection: Connection) -> None:
     assert "This site sends no e-mail" in Client().get("/password/forgotten/").content.decode()
 
 
