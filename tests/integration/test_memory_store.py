@@ -59,7 +59,7 @@ def act(choose: Random, real: BatchStore, memory: MemoryStore) -> tuple[Any, Any
     batch = ClaimedBatch(batch_id, "b", 1_793_500_000_000_000, len(messages), 1, 1, b"")
     kind = choose.choice(("store", "store", "split", "reject", "ask"))
     if kind == "store":
-        validated_messages = real.validate(batch, messages)
+        validated_messages = real.validate(messages, received_at=batch.received_at)
         stores = (real, deepcopy(validated_messages)), (memory, validated_messages)
         answers = [attempt(store.store, batch, messages, validated) for store, validated in stores]
         first, second = (getattr(answer, "counts", answer) for answer in answers)

@@ -18,12 +18,12 @@ from telemetry.core.reasons import Reason
 from telemetry.core.validator import ValidatedMessage
 from telemetry.queue.batches import ClaimedBatch
 from telemetry.store.ingest.ledger import BatchSplitError, explain_line
-from telemetry.store.ingest.transaction import StoredBatch
+from telemetry.store.ingest.outcomes import StoredBatch
 from tests.simulation.lean_client import pass_through
 from tests.simulation.lean_redis import Gate
 
 CONFLICT = Reason.CONFLICTING_READING
-Validator = Callable[[ClaimedBatch, RawMessage], ValidatedMessage]
+Validator = Callable[[RawMessage], ValidatedMessage]
 
 
 @dataclass
@@ -77,9 +77,11 @@ class MemoryStore:
         self._validate = validate
         self._gate = gate
 
-    def validate(self, batch: ClaimedBatch, messages: list[RawMessage]) -> list[ValidatedMessage]:
+    def validate(
+        self, messages: list[RawMessage], *, received_at: datetime
+    ) -> list[ValidatedMessage]:
         """Validate the messages."""
-        return self._gate("validates", lambda: [self._validate(batch, one) for one in messages])
+        return self._gate("validates", lambda: [self._validate(one) for one in messages])
 
     def store(
         self,

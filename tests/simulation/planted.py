@@ -58,8 +58,8 @@ FAULTS = (
     Fault(
         "messages are acknowledged before they are written",
         f"{BRIDGE}._send",
-        "self._sender.start(self._collector.take(now_s=now_s))",
-        "c = self._collector.take(now_s=now_s); self._session.acknowledge(c.packet_ids); "
+        "self._sender.start(self._collector.flush(now_s=now_s))",
+        "c = self._collector.flush(now_s=now_s); self._session.acknowledge(c.packet_ids); "
         "c.packet_ids = []; self._sender.start(c)",
     ),
     Fault(

@@ -16,8 +16,9 @@ from telemetry.store.db.errors import is_transient, needs_new_session
 from telemetry.store.ingest.fleet_cache import Registry
 from telemetry.store.ingest.presence import Presence
 from telemetry.store.operations.housekeeping import fold_ledger, mark_offline
-from tests.integration.store.ingest import claimed, rows, store, validate_and_store
+from tests.integration.store.ingest import claimed, rows, store
 from tests.messages import MAC, TOPIC, make_message, make_payload
+from tests.stores import open_store, validate_and_store
 
 pytestmark = pytest.mark.integration
 
@@ -39,7 +40,7 @@ def test_it_takes_bad_messages_apart_before_the_transaction_begins(
         seen.append(connection.info.transaction_status)
         return reduce_payload(payload, index)
 
-    monkeypatch.setattr("telemetry.store.ingest.transaction.reduce_payload", reduce)
+    monkeypatch.setattr("telemetry.store.ingest.outcomes.reduce_payload", reduce)
     store(connection, make_message(valor="x"), make_message(valor="y"), make_message(valor=1))
     assert seen == [TransactionStatus.IDLE] * 2
     assert rows(connection, "SELECT count(*) FROM dead_letter") == [(2,)]
@@ -138,10 +139,10 @@ def test_it_keeps_a_dead_letter_when_a_refused_reading_holds_nul_or_emoji(
 def test_it_sees_a_change_of_the_fleet_without_a_restart(
     connection: Connection, fleet: None
 ) -> None:
-    registry = Registry(refresh_s=0.0)
+    kept = open_store(connection, refresh_s=0)
 
     def reason(at: str) -> Any:
-        validate_and_store(connection, claimed(), [make_message(at=at)], registry=registry)
+        validate_and_store(kept, claimed(), [make_message(at=at)])
         found = rows(connection, "SELECT reason FROM dead_letter ORDER BY id DESC LIMIT 1")
         return found[0][0] if found else None
 
@@ -159,12 +160,11 @@ def test_it_sees_a_change_of_the_fleet_without_a_restart(
 def test_it_refuses_a_reading_that_is_not_below_the_modulus_of_its_register(
     connection: Connection, fleet: None
 ) -> None:
-    registry = Registry(refresh_s=3600)
+    kept = open_store(connection, refresh_s=3600)
 
     def outcome(valor: str, at: str) -> int:
-        return validate_and_store(
-            connection, claimed(), [make_message(valor=valor, at=at)], registry=registry
-        ).counts.readings_stored
+        messages = [make_message(valor=valor, at=at)]
+        return validate_and_store(kept, claimed(), messages).counts.readings_stored
 
     connection.execute("UPDATE device SET register_modulus = 1000.5 WHERE code = 'D01'")
     assert outcome("1000.4999", "2026-11-01T00:00:01Z") == 1
@@ -212,8 +212,8 @@ def test_it_keeps_the_gateway_of_a_wrong_topic_in_the_ledger(
 def test_it_knows_a_device_at_once_when_it_was_registered_a_moment_ago(
     connection: Connection, fleet: None
 ) -> None:
-    registry = Registry(refresh_s=3600)
-    validate_and_store(connection, claimed(), [make_message()], registry=registry)
+    kept = open_store(connection, refresh_s=3600)
+    validate_and_store(kept, claimed(), [make_message()])
     connection.execute(
         "INSERT INTO device (gateway_id, account_id, code, name, kind, measurement, unit,"
         " is_active)"
@@ -221,9 +221,7 @@ def test_it_knows_a_device_at_once_when_it_was_registered_a_moment_ago(
         " WHERE mac = %s",
         [MAC],
     )
-    stored = validate_and_store(
-        connection, claimed(), [make_message(code="D77")], registry=registry
-    )
+    stored = validate_and_store(kept, claimed(), [make_message(code="D77")])
     assert stored.counts.readings_stored == 1
 
 

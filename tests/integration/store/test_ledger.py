@@ -14,9 +14,6 @@ from telemetry.store.ingest.ledger import (
     enter_split,
     is_batch_stored,
 )
-from telemetry.store.ingest.transaction import (
-    received_at_of,
-)
 from telemetry.store.operations.housekeeping import fold_ledger
 from tests.integration.store.ingest import claimed, rows, store
 from tests.messages import make_message
@@ -51,7 +48,7 @@ def test_it_stores_nothing_of_a_batch_that_was_split(connection: Connection, fle
     """However late: a worker that was stopped with the batch in hand."""
     batch = claimed()
     second_part = [1]
-    enter_split(connection, batch, second_part=second_part, received_at=received_at_of(batch))
+    enter_split(connection, batch, second_part=second_part)
     with pytest.raises(BatchSplitError) as split:
         store(connection, make_message(valor=1), make_message(code="D02"), batch=batch)
     assert split.value.second_part == second_part
@@ -63,15 +60,14 @@ def test_it_splits_no_batch_that_is_stored(connection: Connection, fleet: None) 
     batch = claimed()
     store(connection, make_message(), batch=batch)
     with pytest.raises(AlreadyStoredError):
-        enter_split(connection, batch, second_part=[1], received_at=received_at_of(batch))
+        enter_split(connection, batch, second_part=[1])
     assert rows(connection, "SELECT id, messages FROM batch") == [(batch.id, 1)]
 
 
 def test_it_keeps_to_the_parts_that_were_entered_first(connection: Connection, fleet: None) -> None:
     batch = claimed()
-    at = received_at_of(batch)
-    assert enter_split(connection, batch, second_part=[0, 3], received_at=at) == [0, 3]
-    assert enter_split(connection, batch, second_part=[2, 3], received_at=at) == [0, 3]
+    assert enter_split(connection, batch, second_part=[0, 3]) == [0, 3]
+    assert enter_split(connection, batch, second_part=[2, 3]) == [0, 3]
 
 
 @pytest.mark.parametrize(("stored", "late"), [("", ".01"), (".0", ".01")], ids=["whole", "half"])
@@ -101,7 +97,7 @@ def test_it_stores_both_halves_of_a_batch_that_was_split(
     connection: Connection, fleet: None
 ) -> None:
     batch = claimed()
-    enter_split(connection, batch, second_part=[1], received_at=received_at_of(batch))
+    enter_split(connection, batch, second_part=[1])
     store(connection, make_message(at="2026-11-01T00:00:01Z"), batch=claimed(f"{batch.id}.0"))
     store(connection, make_message(at="2026-11-01T00:00:02Z"), batch=claimed(f"{batch.id}.1"))
     assert rows(connection, "SELECT id, messages FROM batch ORDER BY id") == [
@@ -116,7 +112,7 @@ def test_it_keeps_all_of_a_line_in_the_ledger_while_a_part_is_pending(
     connection: Connection, fleet: None
 ) -> None:
     batch = claimed()
-    enter_split(connection, batch, second_part=[1], received_at=received_at_of(batch))
+    enter_split(connection, batch, second_part=[1])
     store(connection, make_message(), batch=claimed(f"{batch.id}.0"))
     later = datetime.now(UTC) + timedelta(days=1)
     assert fold_ledger(connection, before=later, pending=[f"{batch.id}.1"]) == 0

@@ -169,6 +169,6 @@ def assert_validated_alone_alike(payload: bytes) -> None:
             continue
         again = validate(reduce_payload(payload, rejection.index))
         assert [other.reason for other in again.rejections] == [rejection.reason]
-    for place, row in zip(validated_message.places, validated_message.good, strict=False):
+    for place, row in zip(validated_message.indexes, validated_message.good, strict=False):
         again = validate(reduce_payload(payload, place))
         assert again.good == [row]

@@ -44,9 +44,9 @@ VALIDATOR_RAW_ALWAYS, VALIDATOR_RAW_NEVER = (
 
 def as_parts(validated_message: ValidatedMessage) -> tuple[object, ...]:
     *parts, rejections = msgspec.structs.astuple(
-        msgspec.structs.replace(validated_message, places=[])
+        msgspec.structs.replace(validated_message, indexes=[])
     )
-    places = list(validated_message.places)[: len(validated_message.good)]
+    places = list(validated_message.indexes)[: len(validated_message.good)]
     return *parts, places, [msgspec.structs.astuple(other) for other in rejections]
 
 

@@ -32,7 +32,7 @@ def assert_balanced(validated_message: ValidatedMessage) -> None:
         assert validated_message.readings_count == 0
         return
     positions = [r.index for r in validated_message.rejections if r.index is not None]
-    assert sorted([*validated_message.places, *positions]) == list(
+    assert sorted([*validated_message.indexes, *positions]) == list(
         range(validated_message.readings_count)
     )
     assert validated_message.readings_count >= 1

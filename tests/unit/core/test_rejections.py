@@ -100,7 +100,7 @@ def test_it_names_the_field_when_one_reading_has_a_bad_form(item: object, field:
     validated_message = validate(message(leituras=[item, good]))
     assert [rejection.reason for rejection in validated_message.rejections] == [Reason.BAD_SCHEMA]
     assert field in validated_message.rejections[0].detail
-    assert list(validated_message.places) == [1]
+    assert list(validated_message.indexes) == [1]
 
 
 def test_it_checks_in_the_order_of_the_contract_when_several_things_are_wrong() -> None:

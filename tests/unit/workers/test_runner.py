@@ -24,7 +24,7 @@ from workers.runner import BatchRunner
 Log = list[tuple[str, dict[str, Any]]]
 
 
-def validate(_batch: Any, message: RawMessage) -> ValidatedMessage:
+def validate(message: RawMessage) -> ValidatedMessage:
     mac = message.topic.split("/")[2]
     if message.payload.startswith(b"r"):
         return ValidatedMessage(mac, None, 0, [], [], [Rejection(Reason.BAD_JSON, "rejected")])
