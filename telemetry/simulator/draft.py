@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from telemetry.core.reasons import Reason
-from telemetry.simulator.fleet import SimulatedFleet, SimulatedGateway
 from telemetry.simulator.outcomes import Outcome
 from telemetry.simulator.series import format_instant
+from telemetry.simulator.simulated_fleet import SimulatedFleet, SimulatedGateway
 
 MARK_KEY = "simulated"
 

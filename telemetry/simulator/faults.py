@@ -18,8 +18,8 @@ from telemetry.simulator.draft import (
     refuse_reading,
     refuse_whole,
 )
-from telemetry.simulator.fleet import stray_mac
 from telemetry.simulator.series import format_instant
+from telemetry.simulator.simulated_fleet import stray_mac
 
 HOUR_US = 3_600_000_000
 

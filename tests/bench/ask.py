@@ -96,7 +96,7 @@ def list_questions() -> dict[str, Callable[[], object]]:
         read_account_days,
         read_account_months,
     )
-    from telemetry.store.reads.device_series import read_days, read_hours, read_months
+    from telemetry.store.reads.device_aggregates import read_days, read_hours, read_months
 
     chance, today = random.Random(7), datetime.now(UTC).date()
     pairs: list[tuple[int, int]] = list(Device.objects.values_list("account_id", "pk"))

@@ -149,7 +149,7 @@ def list_parts(pipeline: Pipeline) -> dict[str, list[int]]:
     with psycopg.connect(pipeline.rig.environ["DATABASE_URL"]) as connection:
         sessions = [row[0] for row in connection.execute(SESSIONS)]
     postgres = psutil.Process(servers["postgres"]).children(recursive=True)
-    writers = [each.pid for each in postgres if "walwriter" in "".join(each.cmdline())]
+    writers = [each.pid for each in postgres if "walwriter" in _read_title(each)]
     others = {each.pid for each in postgres} - {*sessions, *writers}
     return {
         "mosquitto": [servers["mosquitto"]],
@@ -173,10 +173,17 @@ def _measure_parts_s(parts: dict[str, list[int]]) -> dict[str, float]:
     return {part: sum(_seconds_or_0(pid) for pid in pids) for part, pids in parts.items()}
 
 
+def _read_title(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except psutil.NoSuchProcess:  # a session of the bench, that has ended
+        return ""
+
+
 def _seconds_or_0(pid: int) -> float:
     try:
         return process_seconds(pid)
-    except ProcessLookupError:  # a session of the bench, that has ended
+    except ProcessLookupError:
         return 0.0
 
 

@@ -1,6 +1,6 @@
 """What pages and reports read of several devices: comparisons, totals of an account, the largest.
 
-As in `device_series`: nothing of another account, bounded periods and rows, and figures as
+As in `device_aggregates`: nothing of another account, bounded periods and rows, and figures as
 of the last refresh. Rows are by the unit that the devices have today; devices without one stand
 together, so give every device its unit. Names of devices are the caller's to look up, among the
 account's own.

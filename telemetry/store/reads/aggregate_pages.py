@@ -1,6 +1,6 @@
 """Hours, days and months of many devices of an account, page by page, by device and time.
 
-As in `device_series`: nothing of another account, bounded periods, figures as of the last
+As in `device_aggregates`: nothing of another account, bounded periods, figures as of the last
 refresh. Devices are read in steps of as many as fill a page, so that a page reads little more
 than it gives.
 """
@@ -38,7 +38,7 @@ Place = tuple[int, Any]
 
 
 class Figures(NamedTuple):
-    """A device in one hour or day, as in `telemetry.store.reads.device_series.Point`."""
+    """A device in one hour or day, as in `telemetry.store.reads.device_aggregates.Point`."""
 
     device_id: int
     start: Any

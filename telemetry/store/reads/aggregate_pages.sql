@@ -1,6 +1,6 @@
 -- name: page_hours
 -- Hours of some devices, by device and hour, after a place. One index range for each device; `total`
--- as in series_hours (device_series.sql).
+-- as in series_hours (device_aggregates.sql).
 SELECT own.*
 FROM unnest(%(devices)s::bigint[]) AS wanted (id)
 JOIN device d ON d.id = wanted.id

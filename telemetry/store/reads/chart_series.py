@@ -1,6 +1,6 @@
 """What charts draw: several devices over one period, or one device down to its single readings.
 
-As in `device_series`: nothing of another account, bounded periods and rows; all but
+As in `device_aggregates`: nothing of another account, bounded periods and rows; all but
 minutes and readings are as of the last refresh.
 """
 

@@ -40,7 +40,7 @@ def convert(line: bytes, header: bytes = HEADER) -> RawMessage:
     return convert_csv("tds_new", read_header(header))(line)
 
 
-def judge(message: RawMessage) -> str:
+def validate(message: RawMessage) -> str:
     """`stored`, or the reason of the rejection."""
     received_at = datetime(2026, 11, 2, tzinfo=UTC)
     mac = parse_topic(message.topic, CONTRACT.topic_pattern)
@@ -65,14 +65,14 @@ def judge(message: RawMessage) -> str:
 def test_it_makes_the_wires_message_of_a_csv_line(header: bytes, line: bytes) -> None:
     message = convert(line, header)
     assert message == RawMessage(TOPIC, make_payload(valor=123.45))
-    assert judge(message) == "stored"
+    assert validate(message) == "stored"
 
 
 def test_it_keeps_further_columns_with_the_reading() -> None:
     message = convert(GOOD + b",7,\xc3\xa9", HEADER + b",Quality,note")
     [reading] = json.loads(message.payload)["leituras"]
     assert (reading["Quality"], reading["note"]) == ("7", "é")
-    assert judge(message) == "stored"
+    assert validate(message) == "stored"
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_it_takes_json_numbers_digit_by_digit_and_guesses_no_others(
 ) -> None:
     message = convert(f"{MAC},{AT},D01,{text},kWh".encode())
     assert f'"valor":{value},'.encode() in message.payload
-    assert judge(message) == outcome
+    assert validate(message) == outcome
 
 
 @pytest.mark.parametrize(
@@ -142,7 +142,7 @@ def test_it_sends_every_odd_csv_line_with_a_fitting_reason(
     message = convert(line)
     assert message.topic == topic
     assert (message.payload == line) == is_raw
-    assert judge(message) == reason
+    assert validate(message) == reason
 
 
 @pytest.mark.parametrize(
@@ -170,13 +170,13 @@ def test_it_sends_every_odd_csv_line_with_a_fitting_reason(
 def test_it_sends_every_jsonl_line_as_it_stands(line: bytes, topic: str, reason: str) -> None:
     message = convert_jsonl("tds_new")(line)
     assert message == RawMessage(topic, line)
-    assert judge(message) == reason
+    assert validate(message) == reason
 
 
 @given(st.binary(max_size=200))
 def test_it_converts_anything_without_an_error(line: bytes) -> None:
     for message in (convert(line), convert_jsonl("tds_new")(line)):
-        judge(message)
+        validate(message)
 
 
 @pytest.mark.parametrize(

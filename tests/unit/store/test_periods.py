@@ -13,7 +13,7 @@ from telemetry.store.reads.account_totals import (
     read_account_months,
 )
 from telemetry.store.reads.bounds import PeriodError
-from telemetry.store.reads.device_series import (
+from telemetry.store.reads.device_aggregates import (
     find_gaps,
     find_silences,
     read_days,

@@ -19,7 +19,7 @@ from telemetry.store.reads.account_totals import (
     read_account_days,
     read_account_months,
 )
-from telemetry.store.reads.device_series import (
+from telemetry.store.reads.device_aggregates import (
     Gap,
     Point,
     find_gaps,
