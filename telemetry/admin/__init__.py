@@ -9,9 +9,9 @@ from telemetry.admin import (
     fleet,
     ledger,
     members,
+    periodic_tasks,
     readings,
     retention,
-    schedule,
     tasks,
 )
 
@@ -24,8 +24,8 @@ __all__ = [
     "fleet",
     "ledger",
     "members",
+    "periodic_tasks",
     "readings",
     "retention",
-    "schedule",
     "tasks",
 ]

@@ -1,4 +1,4 @@
-"""Alarms, as the judge opened and closed them."""
+"""Alarms, as the evaluation opened and closed them."""
 
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _

@@ -1,4 +1,4 @@
-"""Consumption by month, replaced meters, late data that was refused."""
+"""Consumption by month, replaced meters, frozen hours."""
 
 from datetime import date
 from typing import Any
@@ -18,7 +18,7 @@ from unfold.decorators import action, display
 
 from telemetry.admin.closing import CLOSE, REOPEN, confirm_or_run
 from telemetry.admin.readonly import CappedPaginator, OrderedListMixin, ReadOnlyAdmin
-from telemetry.models import MeterReplacement, MonthlyConsumption, RefusedHour
+from telemetry.models import FrozenHour, MeterReplacement, MonthlyConsumption
 
 
 @admin.register(MonthlyConsumption)
@@ -118,12 +118,12 @@ class MeterReplacementAdmin(ModelAdmin):  # type: ignore[misc]
         super().save_model(request, obj, form, change)
 
 
-@admin.register(RefusedHour)
-class RefusedHourAdmin(ReadOnlyAdmin):
+@admin.register(FrozenHour)
+class FrozenHourAdmin(ReadOnlyAdmin):
     """Late readings that changed no aggregate: the others of their hour were dropped before."""
 
-    list_display = ["noted_at", "device", "hour", "dropped_before"]
-    list_filter = [["device", AutocompleteSelectFilter], ["noted_at", RangeDateTimeFilter]]
+    list_display = ["recorded_at", "device", "hour", "dropped_before"]
+    list_filter = [["device", AutocompleteSelectFilter], ["recorded_at", RangeDateTimeFilter]]
     list_filter_submit = True
     list_select_related = ["device"]
     paginator = CappedPaginator

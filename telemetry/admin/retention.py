@@ -17,11 +17,11 @@ from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import RangeDateTimeFilter
 
 from config.env import read_options
-from config.options import DatabaseOptions, StorageOptions
+from config.options import DatabaseOptions, RetentionOptions
 from telemetry.admin.readonly import CappedPaginator, ReadOnlyAdmin
 from telemetry.models import DroppedRange, Storage
 from telemetry.store.db.connection import open_connection
-from telemetry.store.retention.apply import StoragePlan, StorageRuleError, plan_storage
+from telemetry.store.retention.apply import RetentionPlan, RetentionRuleError, plan_retention
 from telemetry.store.retention.chunks import find_first_end
 from telemetry.store.retention.sizes import RelationSize, read_sizes
 
@@ -59,7 +59,7 @@ class StorageAdmin(ReadOnlyAdmin):
             **self.admin_site.each_context(request),
             "title": _("Storage"),
             "opts": self.opts,
-            **_read_page(read_options(StorageOptions), now=timezone.now()),
+            **_read_page(read_options(RetentionOptions), now=timezone.now()),
         }
         return TemplateResponse(request, "telemetry/storage.html", context)
 
@@ -75,15 +75,15 @@ class DroppedRangeAdmin(ReadOnlyAdmin):
     paginator = CappedPaginator
 
 
-def _read_page(options: StorageOptions, *, now: datetime) -> dict[str, Any]:
+def _read_page(options: RetentionOptions, *, now: datetime) -> dict[str, Any]:
     try:
         with open_connection(
             read_options(DatabaseOptions).url, name="tds-storage", statement_timeout_s=TIMEOUT_S
         ) as connection:
             sizes = read_sizes(connection)
-            plan = plan_storage(connection, options=options, now=now)
+            plan = plan_retention(connection, options=options, now=now)
             first = find_first_end(connection)
-    except (psycopg.Error, StorageRuleError) as error:
+    except (psycopg.Error, RetentionRuleError) as error:
         return {"error": str(error).strip()}
     return {
         "table": {"headers": HEADERS, "rows": [_show(size) for size in sizes]},
@@ -125,7 +125,7 @@ def _show_time(at: Any) -> str:
 
 
 def _list_facts(
-    options: StorageOptions, plan: StoragePlan, *, first_end: datetime | None, now: datetime
+    options: RetentionOptions, plan: RetentionPlan, *, first_end: datetime | None, now: datetime
 ) -> list[tuple[Any, str]]:
     return [
         (_("Edition of TimescaleDB"), plan.edition),
@@ -151,18 +151,20 @@ def _show_days(days: int) -> str:
     return gettext("%(days)d days") % {"days": days} if days else gettext("for ever")
 
 
-def _show_compression(options: StorageOptions, plan: StoragePlan) -> str:
-    if plan.refused:
-        return plan.refused
+def _show_compression(options: RetentionOptions, plan: RetentionPlan) -> str:
+    if plan.unavailable:
+        return plan.unavailable
     days = options.compress_after_days
     return gettext("after %(days)d days") % {"days": days} if days else gettext("never")
 
 
-def _show_next(options: StorageOptions, plan: StoragePlan, first_end: datetime | None) -> str:
+def _show_next(options: RetentionOptions, plan: RetentionPlan, first_end: datetime | None) -> str:
     if plan.waits:
         return plan.waits
     if plan.raw:
-        return gettext("%(n)d chunks, %(first)s to %(last)s, with the next run of keep_storage") % {
+        return gettext(
+            "%(n)d chunks, %(first)s to %(last)s, with the next run of apply_retention"
+        ) % {
             "n": len(plan.raw),
             "first": f"{plan.raw[0].start:%Y-%m-%d}",
             "last": f"{plan.raw[-1].start:%Y-%m-%d}",

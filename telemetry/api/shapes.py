@@ -65,7 +65,7 @@ class Gateway(Shape):
     mac: str
     name: str
     location: str
-    is_active: Annotated[bool, Field(description="messages of inactive ones are refused")]
+    is_active: Annotated[bool, Field(description="messages of inactive ones are rejected")]
     is_online: bool
     last_seen: Instant | None
     firmware_version: str
@@ -162,7 +162,7 @@ class Adjustment(Shape):
     device_id: Id
     month: date
     difference: Exact
-    noted_at: Instant
+    recorded_at: Instant
 
 
 class Total(Shape):
@@ -187,7 +187,7 @@ class MonthTotal(Total):
 
 
 class DeadLetter(Shape):
-    """A message, or one reading of it, that was refused."""
+    """A message, or one reading of it, that was rejected."""
 
     id: Id
     reason: Reason
@@ -204,7 +204,7 @@ class DeadLetter(Shape):
 
 
 class DeadLetterWithPayload(DeadLetter):
-    """A refused message with its bytes."""
+    """A rejected message with its bytes."""
 
     payload: Annotated[str, Field(description="the message as it came, in base64")]
 

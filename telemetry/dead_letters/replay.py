@@ -46,7 +46,7 @@ def replay_dead_letters(
     ids = list(pending.order_by("id").values_list("id", flat=True)[:limit])
     sent = 0
     while ids:
-        hindrance = marks.judge(read_levels(queue.redis), is_paused=True)
+        hindrance = marks.find_pause_reason(read_levels(queue.redis), is_paused=True)
         if hindrance:
             if wait(hindrance):
                 continue
@@ -71,7 +71,7 @@ def _send(queue: BatchQueue, ids: list[int], user: User | None) -> int:
     messages = [RawMessage(row.topic, bytes(row.payload)) for row in rows]
     if not messages:
         return 0
-    # Marked before the worker can have judged it again, or its verdict would be overwritten.
+    # Marked before a worker can have validated it again, or its result would be overwritten.
     batch_id = queue.prepare(messages, source=REPLAY_SOURCE)
     marked = DeadLetter.objects.filter(
         id__in=[row.id for row in rows], state=DeadLetter.State.PENDING

@@ -8,21 +8,21 @@ from msgspec import Struct, field
 from config.options import IngestOptions
 from telemetry.core.topic import compile_topic
 from telemetry.core.validator import Contract
-from telemetry.imports.chunks import Chunk
+from telemetry.imports.line_batches import LineBatch
 from telemetry.store.db.connection import Connection
 from telemetry.store.ingest.fleet_cache import Registry
 from telemetry.store.ingest.transaction import validate_messages
 
-RECENT_CHUNKS = 10
+RECENT_BATCHES = 10
 MAX_EXAMPLES = 10
 
 
-class TooManyRefusedError(Exception):
-    """More of the lines would be refused than the operator allows. One line of text."""
+class TooManyRejectedError(Exception):
+    """More of the lines would be rejected than the operator allows. One line of text."""
 
 
 class Example(Struct, frozen=True):
-    """A line that is refused, wholly or in part."""
+    """A line that is rejected, as a whole or in part."""
 
     line: int
     reason: str
@@ -30,21 +30,21 @@ class Example(Struct, frozen=True):
 
 
 class Findings(Struct):
-    """What the contract says of the lines that were judged. `refused`: lines with nothing good in
-    them. What is a duplicate, or contradicts what stands, only storing can tell."""
+    """Results of validation. `rejected`: lines without any good reading. Whether a reading is a
+    duplicate, or conflicts with a stored one, is known only when it is stored."""
 
     messages: int = 0
-    refused: int = 0
+    rejected: int = 0
     readings_good: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
     examples: list[Example] = field(default_factory=list)
 
 
 class Checker:
-    """Judges chunks as a worker would do it now, and keeps count."""
+    """Validates batches as a worker would now, and counts the results."""
 
     def __init__(self, connection: Connection, options: IngestOptions, *, limit: int) -> None:
-        """`limit`: percent of the lines that may be refused."""
+        """`limit`: percent of the lines that may be rejected."""
         self.findings = Findings()
         self.behind_days = options.contract.behind_days
         self._connection = connection
@@ -56,23 +56,23 @@ class Checker:
             ahead=timedelta(seconds=options.contract.ahead_s),
             behind=timedelta(days=options.contract.behind_days),
         )
-        self._recent: deque[tuple[int, int]] = deque(maxlen=RECENT_CHUNKS)
+        self._recent: deque[tuple[int, int]] = deque(maxlen=RECENT_BATCHES)
 
-    def check(self, chunk: Chunk) -> None:
-        """Validate the lines of a chunk. Raises `psycopg.Error`."""
+    def check(self, batch: LineBatch) -> None:
+        """Validate the lines of a batch. Raises `psycopg.Error`."""
         validated_messages = validate_messages(
             self._connection,
-            chunk.messages,
+            batch.messages,
             registry=self._registry,
             contract=self._contract,
             received_at=datetime.now(UTC),
         )
-        findings, refused = self.findings, 0
-        for number, validated_message in zip(chunk.numbers, validated_messages, strict=True):
+        findings, rejected = self.findings, 0
+        for number, validated_message in zip(batch.numbers, validated_messages, strict=True):
             findings.readings_good += len(validated_message.good)
             if not validated_message.rejections:
                 continue
-            refused += not validated_message.good
+            rejected += not validated_message.good
             for rejection in validated_message.rejections:
                 findings.reasons[str(rejection.reason)] += 1
                 if len(findings.examples) < MAX_EXAMPLES:
@@ -80,18 +80,18 @@ class Checker:
                         Example(number, str(rejection.reason), rejection.detail)
                     )
         findings.messages += len(validated_messages)
-        findings.refused += refused
-        self._recent.append((len(validated_messages), refused))
+        findings.rejected += rejected
+        self._recent.append((len(validated_messages), rejected))
 
     def require_mostly_good(self) -> None:
-        """Raises `TooManyRefusedError` when too many of the last some 20,000 lines are refused."""
-        judged = sum(count for count, _ in self._recent)
-        refused = sum(count for _, count in self._recent)
-        if 100 * refused <= self._limit * judged:
+        """Raises `TooManyRejectedError` when too many of the last 20,000 lines are rejected."""
+        validated = sum(count for count, _ in self._recent)
+        rejected = sum(count for _, count in self._recent)
+        if 100 * rejected <= self._limit * validated:
             return
         first = self.findings.examples[0]
-        raise TooManyRefusedError(
-            f"{refused:,} of the last {judged:,} lines would be refused, first line {first.line}: "
-            f"{first.reason}, {first.detail}; at most {self._limit}% may be. Look with --dry-run; "
-            "--max-refused 100 makes dead letters of them"
+        raise TooManyRejectedError(
+            f"{rejected:,} of the last {validated:,} lines would be rejected, first line "
+            f"{first.line}: {first.reason}, {first.detail}; at most {self._limit}% may be. "
+            "--dry-run shows them; --max-rejected 100 makes dead letters of them"
         )

@@ -1,4 +1,4 @@
-"""One import from the first line to the books: fingerprint, place, lines, wait."""
+"""One import from the first line to its totals: fingerprint, position, lines, wait."""
 
 import time
 from typing import Protocol
@@ -6,15 +6,15 @@ from typing import Protocol
 from msgspec import Struct
 
 from telemetry.imports.check import Checker
-from telemetry.imports.chunks import cut_chunks, skip_lines
 from telemetry.imports.feed import (
     Position,
     find_hindrance,
     find_position,
     find_stall,
-    put_chunk,
+    put_batch,
     resume,
 )
+from telemetry.imports.line_batches import group_lines, skip_lines
 from telemetry.imports.source import Source, SourceError
 from telemetry.queue.batches import BatchQueue
 
@@ -28,7 +28,7 @@ class Show(Protocol):
     def begin(self, verb: str, *, total: int) -> None:
         """Another step begins."""
 
-    def show(self, done: int, figures: str = "") -> None:
+    def show(self, done: int, detail: str = "") -> None:
         """So much of the step is done."""
 
     def say(self, text: str) -> None:
@@ -58,7 +58,7 @@ def send_file(
 ) -> None:
     """Put every line that is not in the queue yet; `course` is kept up to date.
 
-    Raises `SourceError`, `TooManyRefusedError`, `OvertakenError`, `psycopg.Error`,
+    Raises `SourceError`, `TooManyRejectedError`, `OvertakenError`, `psycopg.Error`,
     `redis.RedisError`, `kombu.exceptions.OperationalError`. Whatever ends it: the next call with
     the same file goes on where this one was.
     """
@@ -72,31 +72,31 @@ def send_file(
         skipped = skip_lines(lines, end=position.end)
         course.lines = course.skipped = skipped.lines
         course.empty_lines = skipped.empty_lines
-        for chunk in cut_chunks(lines, convert):
-            course.empty_lines += chunk.empty_lines
-            if not chunk.messages:
+        for batch in group_lines(lines, convert):
+            course.empty_lines += batch.empty_lines
+            if not batch.messages:
                 continue
             source.check_unchanged()
-            checker.check(chunk)
+            checker.check(batch)
             checker.require_mostly_good()
             _wait_for_room(queue, position, show)
-            put_chunk(queue, position, chunk)
-            course.lines += len(chunk.messages)
-            show.show(chunk.end, f"{course.lines:,} lines")
+            put_batch(queue, position, batch)
+            course.lines += len(batch.messages)
+            show.show(batch.end, f"{course.lines:,} lines")
     _require_lines(source, course)
 
 
-def judge_file(
+def validate_file(
     source: Source, course: Course, *, checker: Checker, topic_prefix: str, show: Show
 ) -> None:
-    """Judge every line and send none. Raises `SourceError` or `psycopg.Error`."""
-    show.begin("judging", total=0)
+    """Validate every line and send none. Raises `SourceError` or `psycopg.Error`."""
+    show.begin("validating", total=0)
     with source.read(prefix=topic_prefix) as (lines, convert):
-        for chunk in cut_chunks(lines, convert):
-            course.empty_lines += chunk.empty_lines
-            course.lines += len(chunk.messages)
-            if chunk.messages:
-                checker.check(chunk)
+        for batch in group_lines(lines, convert):
+            course.empty_lines += batch.empty_lines
+            course.lines += len(batch.messages)
+            if batch.messages:
+                checker.check(batch)
             show.show(0, f"{course.lines:,} lines")
     _require_lines(source, course)
 

@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 from telemetry.models import Account, Device, Gateway
 from telemetry.models.fleet import DEFAULT_MAX_DEVICES
 from telemetry.simulator.errors import SimulatorError
-from telemetry.simulator.fleet import (
+from telemetry.simulator.simulated_fleet import (
     SIMULATED_MAC_PREFIX,
     SimulatedDevice,
     SimulatedFleet,
@@ -40,7 +40,7 @@ def register_fleet(
 ) -> SimulatedFleet:
     """Have `gateways_count` gateways with `devices_count` devices in an account of their own.
 
-    Beside them one deactivated gateway and one deactivated device, which publish to be refused.
+    Beside them one deactivated gateway and one deactivated device, whose messages are rejected.
     `first` is the number of the first gateway: two accounts share none.
     """
     macs = [simulated_mac(first + number) for number in range(gateways_count)]

@@ -13,13 +13,13 @@ from config.queue import connect_redis
 from telemetry.core.batch import PENDING_KEY
 from telemetry.simulator.connection import Connection
 from telemetry.simulator.draft import mark_bytes
-from telemetry.simulator.fleet import SimulatedFleet
 from telemetry.simulator.messages import iterate_messages
 from telemetry.simulator.options import RunOptions
 from telemetry.simulator.pace import Pace
 from telemetry.simulator.plan import FASTEST_STEP_US, Plan, spread_step_us
 from telemetry.simulator.publisher import Publisher
 from telemetry.simulator.receipts import RunReceipts
+from telemetry.simulator.simulated_fleet import SimulatedFleet
 from telemetry.simulator.stored import count_dead_letters, count_rows
 from telemetry.simulator.summary import Summary, summarise
 from telemetry.simulator.verification import Findings, Verification, wait_until_stored

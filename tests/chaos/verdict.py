@@ -25,7 +25,7 @@ def check_schedule(
     if not summary.is_whole:
         result.problems.append(
             f"{summary.unacknowledged} messages were never acknowledged "
-            f"{summary.fault} {summary.refused or ''}".strip()
+            f"{summary.fault} {summary.not_accepted or ''}".strip()
         )
     url = stack.environ["DATABASE_URL"]
     try:

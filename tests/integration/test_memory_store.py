@@ -61,7 +61,7 @@ def act(choose: Random, real: BatchStore, memory: MemoryStore) -> tuple[Any, Any
     if kind == "store":
         validated_messages = real.validate(batch, messages)
         stores = (real, deepcopy(validated_messages)), (memory, validated_messages)
-        answers = [attempt(store.store, batch, messages, judged) for store, judged in stores]
+        answers = [attempt(store.store, batch, messages, validated) for store, validated in stores]
         first, second = (getattr(answer, "counts", answer) for answer in answers)
         return first, second
     if kind == "split":

@@ -137,7 +137,11 @@ def test_it_takes_a_database_of_the_replaced_migrations_as_migrated(
     for app, name in replaced:
         recorder.record_applied(app, name)
     executor = MigrationExecutor(default)
-    assert executor.migration_plan(executor.loader.graph.leaf_nodes()) == []
+    plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    later = {("telemetry", "0004_names")}
+    assert {(migration.app_label, migration.name) for migration, _ in plan} == later
+    for app, name in later:
+        recorder.record_applied(app, name)
     old = [f"{app}.{name}" for app, name in recorder.applied_migrations()]
     assert len(replaced) == 15
     assert squash(old) == squash(here) == {f"{app}.{name}" for app, name in disk}

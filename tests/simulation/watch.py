@@ -168,6 +168,6 @@ def _judge_message(
     if kind in (POISON, KILLER) and not isolated[payload]:
         yield f"{payload!r} was not isolated"
     if kind == REFUSED and not letters[payload]:
-        yield f"{payload!r} was refused and is no dead letter"
+        yield f"{payload!r} was rejected and is no dead letter"
     if kind == GOOD and isolated[payload] and not plant.watch.may_isolate():
         yield f"{payload!r} is good and became a dead letter"

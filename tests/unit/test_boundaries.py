@@ -200,5 +200,5 @@ def test_it_names_a_cycle_of_imports() -> None:
 
 
 @pytest.mark.parametrize("folder", PROJECT)
-def test_it_sees_the_imports_that_it_judges(folder: str) -> None:
+def test_it_sees_the_imports_that_it_checks(folder: str) -> None:
     assert imports_below(folder), "a rule over no imports cannot fail"

@@ -7,7 +7,7 @@ from ninja import Query, Router
 from pydantic import BaseModel, ConfigDict, Field
 
 from telemetry.accounts.access import Right
-from telemetry.alarms import acknowledge
+from telemetry.alarms.acknowledging import acknowledge
 from telemetry.api.auth import ApiRequest, Scope, open_account, opened_by
 from telemetry.api.paging import Page, cut_page, read_cursor, read_micros, write_micros
 from telemetry.api.parameters import OfDevices, Paging

@@ -1,4 +1,4 @@
-"""What was refused of an account's messages."""
+"""Dead letters: rejected messages and readings of an account."""
 
 from base64 import b64encode
 from typing import Any
@@ -38,7 +38,7 @@ def list_dead_letters(
     account_id: Id,
     wanted: Query[Wanted],
 ) -> Page[DeadLetter]:
-    """Refused messages and readings, the one that came last first.
+    """Rejected messages and readings, the one that came last first.
 
     One that comes again moves to the front and counts in `occurrences`. Messages whose gateway is
     not known belong to no account and stand in no list.
@@ -68,7 +68,7 @@ def list_dead_letters(
 def read_dead_letter(
     request: ApiRequest, *, account_id: Id, dead_letter_id: Id
 ) -> DeadLetterWithPayload:
-    """One refused message, as it came."""
+    """One rejected message, as it came."""
     open_account(request, account_id)
     row = find_rows(account_id).filter(pk=dead_letter_id).first()
     if row is None:

@@ -1,4 +1,4 @@
-"""`manage.py replay_dead_letters`: send refused messages again."""
+"""`manage.py replay_dead_letters`: send dead letters again."""
 
 import time
 from argparse import ArgumentParser, ArgumentTypeError

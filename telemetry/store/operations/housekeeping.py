@@ -1,4 +1,4 @@
-"""What the scheduled tasks do in the database: set silent gateways offline, fold the ledger."""
+"""Old rows: fold the ledger into daily sums, delete old runs of tasks and changes of the fleet."""
 
 from datetime import datetime
 from typing import Any, LiteralString
@@ -8,19 +8,10 @@ from telemetry.store.db.sql import Queries
 
 
 class Sql(Queries):
-    mark_offline: LiteralString
     fold_ledger: LiteralString
 
 
 RUNS_A_TASK = 10_000
-
-
-def mark_offline(connection: Connection, *, at: datetime, offline_after_s: int) -> int:
-    """Set gateways offline that were silent at `at` (UTC), with an event each; how many."""
-    row: Any = connection.execute(
-        Sql.mark_offline, {"at": at, "offline_after_s": offline_after_s}
-    ).fetchone()
-    return int(row[0])
 
 
 def fold_ledger(connection: Connection, *, before: datetime, pending: list[str]) -> int:

@@ -1,4 +1,4 @@
-"""What became of one device in an account: its first day, what was refused of it."""
+"""What became of one device in an account: its first day, its rejected readings."""
 
 from datetime import date, datetime
 from typing import LiteralString
@@ -20,7 +20,7 @@ class Sql(Queries):
 MOST_LOOKED_AT = 5_000
 
 
-class Refused(Struct, frozen=True):
+class RejectedReading(Struct, frozen=True):
     """A dead letter that waits."""
 
     reason: str
@@ -37,9 +37,9 @@ def find_first_day(account_id: int, *, device_id: int) -> date | None:
     return day
 
 
-def read_refused(account_id: int, *, mac: str, code: str, most: int) -> list[Refused]:
+def read_rejected(account_id: int, *, mac: str, code: str, most: int) -> list[RejectedReading]:
     """The newest dead letters of a device that wait, by its gateway's MAC and its code."""
     parameters = {
         "account": account_id, "mac": mac, "code": code, "rows": most, "looked_at": MOST_LOOKED_AT,
     }  # fmt: skip
-    return [Refused(*row) for row in fetch_rows(Sql.device_dead_letters, parameters)]
+    return [RejectedReading(*row) for row in fetch_rows(Sql.device_dead_letters, parameters)]

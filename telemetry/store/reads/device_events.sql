@@ -1,5 +1,5 @@
 -- name: device_dead_letters
--- What was refused of a device and waits. Found by the gateway's MAC (dead_letter_mac_pending): sorted
+-- Pending rejected readings of a device. Found by the gateway's MAC (dead_letter_mac_pending): sorted
 -- before it is found, the whole table could be walked for a device that has none.
 WITH waiting AS MATERIALIZED (
     SELECT reason, detail, first_seen, last_seen, occurrences

@@ -138,7 +138,7 @@ class ReadingWalk:
             self._is_at_reading = True
 
     def _learn(self, passed: timedelta, *, rows: int) -> None:
-        """Judge from a window how much time one row takes."""
+        """Learn from a window how much time one row takes."""
         seen_s = (passed - self._ahead).total_seconds() / max(1, rows)
         self._pace_s = min(max(seen_s, self._pace_s / SHRINKAGE), self._pace_s * GROWTH)
         self._ahead = timedelta()

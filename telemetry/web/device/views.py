@@ -10,7 +10,7 @@ from django.views.decorators.http import require_safe
 
 from telemetry.models import Alarm, Device
 from telemetry.store.reads.chart_series import LONGEST_RAW
-from telemetry.store.reads.device_events import read_refused
+from telemetry.store.reads.device_events import read_rejected
 from telemetry.store.reads.freshness import Freshness
 from telemetry.store.reads.latest_by_device import read_newest
 from telemetry.web.account_page import AccountRequest, account_page
@@ -33,7 +33,7 @@ from telemetry.web.device.params import (
 )
 from telemetry.web.device.totals import read_so_far
 
-MOST_REFUSED = 10
+MOST_REJECTED = 10
 
 
 def tag_state(request: AccountRequest, device_id: int) -> str:
@@ -67,8 +67,8 @@ def device(request: AccountRequest, device_id: int) -> HttpResponse:
         "figures_address": _address(request, "device-figures", device_id),
         "figures_tag": make_etag(request, _tag_figures(freshness, params.period)),
         "events": list_events(request.account.pk, device=found, calendar=params.calendar),
-        "refused": read_refused(
-            request.account.pk, mac=found.gateway.mac, code=found.code, most=MOST_REFUSED
+        "rejected": read_rejected(
+            request.account.pk, mac=found.gateway.mac, code=found.code, most=MOST_REJECTED
         ),
     }
     status = 400 if params.errors else 200

@@ -1,4 +1,4 @@
-"""One gateway: its presence, its devices, what was refused of it."""
+"""One gateway: its presence, its devices, its dead letters."""
 
 from datetime import datetime, timedelta
 from decimal import Decimal

@@ -13,7 +13,7 @@ from tests.integration.api.conftest import ALL_SCOPES, Get, call_with, make_user
 pytestmark = pytest.mark.integration
 
 
-def test_it_lists_refused_messages_without_their_bytes(stocked: Connection, get: Get) -> None:
+def test_it_lists_rejected_messages_without_their_bytes(stocked: Connection, get: Get) -> None:
     items = get("/dead-letters").json()["items"]
     assert {item["reason"] for item in items} == {"unknown_device", "unit_mismatch", "bad_json"}
     assert all("payload" not in item and item["payload_bytes"] > 0 for item in items)

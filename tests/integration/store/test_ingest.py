@@ -24,14 +24,14 @@ from telemetry.store.ingest.ledger import (
     enter_split,
     is_batch_stored,
 )
-from telemetry.store.ingest.presence import Presence
+from telemetry.store.ingest.presence import Presence, mark_offline
 from telemetry.store.ingest.transaction import (
     StoredBatch,
     received_at_of,
     store_messages,
     validate_messages,
 )
-from telemetry.store.operations.housekeeping import fold_ledger, mark_offline
+from telemetry.store.operations.housekeeping import fold_ledger
 from tests.messages import MAC, TOPIC, make_message, make_payload
 
 pytestmark = pytest.mark.integration
@@ -46,7 +46,7 @@ def claimed(batch_id: str = "", *, received_at: datetime | None = None) -> Claim
     )
 
 
-def judge_and_store(
+def validate_and_store(
     connection: Connection, batch: ClaimedBatch, messages: list[RawMessage], *, registry: Registry
 ) -> StoredBatch:
     validated_messages = validate_messages(
@@ -60,7 +60,7 @@ def judge_and_store(
 
 
 def store(connection: Connection, *messages: RawMessage, batch: ClaimedBatch | None = None) -> Any:
-    return judge_and_store(
+    return validate_and_store(
         connection, batch or claimed(), list(messages), registry=Registry(refresh_s=2)
     ).counts
 
@@ -275,7 +275,7 @@ def test_it_stores_the_reading_when_its_further_keys_are_strange(
         '{"dispositivo_codigo":"D01","valor":"\\u0000","unidade":"kWh"}',
     ],
 )
-def test_it_keeps_a_dead_letter_when_a_refused_reading_holds_nul_or_emoji(
+def test_it_keeps_a_dead_letter_when_a_rejected_reading_holds_nul_or_emoji(
     connection: Connection, fleet: None, item: str
 ) -> None:
     payload = make_payload(items=[]).replace(b"[]", f"[{item}]".encode())
@@ -288,7 +288,7 @@ def test_it_sees_a_change_of_the_fleet_without_a_restart(
     registry = Registry(refresh_s=0.0)
 
     def reason(at: str) -> Any:
-        judge_and_store(connection, claimed(), [make_message(at=at)], registry=registry)
+        validate_and_store(connection, claimed(), [make_message(at=at)], registry=registry)
         found = rows(connection, "SELECT reason FROM dead_letter ORDER BY id DESC LIMIT 1")
         return found[0][0] if found else None
 
@@ -309,7 +309,7 @@ def test_it_refuses_a_reading_that_is_not_below_the_modulus_of_its_register(
     registry = Registry(refresh_s=3600)
 
     def outcome(valor: str, at: str) -> int:
-        return judge_and_store(
+        return validate_and_store(
             connection, claimed(), [make_message(valor=valor, at=at)], registry=registry
         ).counts.readings_stored
 
@@ -360,7 +360,7 @@ def test_it_knows_a_device_at_once_when_it_was_registered_a_moment_ago(
     connection: Connection, fleet: None
 ) -> None:
     registry = Registry(refresh_s=3600)
-    judge_and_store(connection, claimed(), [make_message()], registry=registry)
+    validate_and_store(connection, claimed(), [make_message()], registry=registry)
     connection.execute(
         "INSERT INTO device (gateway_id, account_id, code, name, kind, measurement, unit,"
         " is_active)"
@@ -368,7 +368,9 @@ def test_it_knows_a_device_at_once_when_it_was_registered_a_moment_ago(
         " WHERE mac = %s",
         [MAC],
     )
-    stored = judge_and_store(connection, claimed(), [make_message(code="D77")], registry=registry)
+    stored = validate_and_store(
+        connection, claimed(), [make_message(code="D77")], registry=registry
+    )
     assert stored.counts.readings_stored == 1
 
 

@@ -257,7 +257,7 @@ def test_it_reads_index_ranges_of_the_chunks_of_the_period_alone(
 @pytest.mark.parametrize(
     "query", [Sql.watch_devices, Sql.evaluate_alarms], ids=["watch", "evaluate"]
 )
-def test_it_judges_alarms_by_index_ranges_of_the_last_day(
+def test_it_evaluates_alarms_by_index_ranges_of_the_last_day(
     filled: tuple[Connection, Site], query: str
 ) -> None:
     connection, _ = filled

@@ -1,4 +1,4 @@
-"""The page of a device: from single readings to months, what happened, what was refused."""
+"""The page of a device: from single readings to months, what happened, its rejected readings."""
 
 import json
 import re
@@ -61,7 +61,7 @@ def test_it_says_what_to_do_without_a_reading(connection: Connection) -> None:
     page = open_page(site, client)
     for words in (
         "never heard", "none yet", "No readings in this period",
-        "No month has a reading", "Nothing happened yet", "No reading of this device was refused",
+        "No month has a reading", "Nothing happened yet", "No reading of this device was rejected",
     ):  # fmt: skip
         assert words in page, words
     assert chart_data_of(page)["lines"] == []
@@ -212,7 +212,7 @@ def test_it_hides_what_happened_before_the_device_was_the_accounts(connection: C
     assert "No month has a reading" in page
 
 
-def test_it_shows_what_was_refused_of_this_device_and_waits(connection: Connection) -> None:
+def test_it_shows_pending_rejected_readings_of_this_device(connection: Connection) -> None:
     site, client = open_account(connection)
     other = register(connection, Meter("delta"), beside=site)
     for number, (of, code, state) in enumerate(

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from telemetry.core.batch import RawMessage
-from telemetry.core.fleet import DeviceEntry, GatewayEntry
+from telemetry.core.fleet_cache import DeviceEntry, GatewayEntry
 from telemetry.core.topic import compile_topic, parse_topic
 from telemetry.core.validator import Contract, Validator
 from tests.conftest import CONTRACT
@@ -65,7 +65,7 @@ class Books:
         return {"stored": stored, "duplicate": duplicate, "rejected": sorted(rejected)}
 
 
-def test_it_judges_every_case_as_the_contract_says(subtests: Iterator[Any]) -> None:
+def test_it_validates_every_case_as_the_contract_says(subtests: Iterator[Any]) -> None:
     books = Books()
     for case in CASES:
         with subtests.test(case["name"]):  # type: ignore[attr-defined]

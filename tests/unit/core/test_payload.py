@@ -1,4 +1,4 @@
-"""Properties of decoding and judging: arbitrary input never raises, every reading ends once."""
+"""Properties of decoding and validating: arbitrary input never raises, every reading ends once."""
 
 import json
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from telemetry.core.batch import RawMessage
 from telemetry.core.fast_path import _read_instant_us
-from telemetry.core.fleet import DeviceEntry, GatewayEntry
+from telemetry.core.fleet_cache import DeviceEntry, GatewayEntry
 from telemetry.core.json_tree import (
     _HAZARD,
     Members,
@@ -263,7 +263,7 @@ def list_single_oddities(code: str, unit: str) -> Iterator[str]:
 @pytest.mark.parametrize(
     ("code", "unit"), [("D01", "kWh"), ("D03", "C"), ("D05", "any"), ("D06", "m\u00b3")]
 )
-def test_it_judges_alike_on_all_ways_when_one_thing_is_odd(code: str, unit: str) -> None:
+def test_it_validates_alike_on_all_ways_when_one_thing_is_odd(code: str, unit: str) -> None:
     for text in list_single_oddities(code, unit):
         assert_validated_alike(text)
         assert_validated_alone_alike(text.encode())
@@ -353,7 +353,7 @@ def assert_validated_alone_alike(payload: bytes) -> None:
 
 
 @given(st.lists(near_items, min_size=1, max_size=4))
-def test_it_judges_a_reading_alike_when_it_is_sent_again_alone(items: list[object]) -> None:
+def test_it_validates_a_reading_alike_when_it_is_sent_again_alone(items: list[object]) -> None:
     assert_validated_alone_alike(message(leituras=items))
 
 
@@ -364,7 +364,7 @@ def test_it_judges_a_reading_alike_when_it_is_sent_again_alone(items: list[objec
     '{"dispositivo_codigo":"D03","valor":-Infinity,"unidade":"C"},'
     '{"dispositivo_codigo":"D03","valor":1,"unidade":"C"}]}'
 )
-def test_it_judges_a_reading_alike_alone_when_keys_come_twice_or_values_are_bare_words(
+def test_it_validates_a_reading_alike_alone_when_keys_come_twice_or_values_are_bare_words(
     text: str,
 ) -> None:
     assert_validated_alone_alike(text.encode())

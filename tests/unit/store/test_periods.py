@@ -1,4 +1,4 @@
-"""Questions about periods that would read without bounds are refused before they are asked."""
+"""Reads of periods without bounds are rejected before they run."""
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta

@@ -27,7 +27,7 @@ class SimulatedGateway:
 
 @dataclass(frozen=True, slots=True)
 class SimulatedFleet:
-    """Who publishes. The inactive ones are there to be refused; an empty text means none."""
+    """Who publishes. The messages of inactive ones are rejected; an empty text means none."""
 
     gateways: tuple[SimulatedGateway, ...]
     inactive_mac: str = ""

@@ -19,7 +19,7 @@ def lateness_setting() -> Any:
 
 
 @dataclass(frozen=True)
-class StorageOptions:
+class RetentionOptions:
     """Retention and compression. Months are kept for ever."""
 
     behind_days: int = lateness_setting()
