@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from telemetry.api.values import Exact, Instant
+from telemetry.core.measurement import Measurement
 from telemetry.core.reasons import Reason
 
 Id = Annotated[int, Field(ge=1)]
@@ -13,7 +14,6 @@ Id = Annotated[int, Field(ge=1)]
 # The choices of the models, written out: the document lists each where it is used. A test compares.
 Role = Literal["owner", "admin", "viewer"]
 DeviceKind = Literal["meter", "sensor", "actuator"]
-Measurement = Literal["delta", "cumulative", "gauge"]
 MonthState = Literal["open", "closed", "adjusted"]
 LetterState = Literal["pending", "replayed", "discarded"]
 AlarmKind = Literal["low", "high"]

@@ -23,7 +23,7 @@ INACTIVE_CODE = "OLD"
 ROWS_AT_ONCE = 2_000
 
 # What the devices of a simulated gateway are, in turn.
-_KINDS = (
+DEVICES = (
     {"name": "Energy meter", "kind": "meter", "measurement": "delta", "unit": "kWh"},
     {"name": "Water meter", "kind": "meter", "measurement": "delta", "unit": "m³"},
     {"name": "Temperature", "kind": "sensor", "measurement": "gauge", "unit": "°C"},
@@ -105,7 +105,7 @@ def _create_devices(account: Account, first_mac: str, *, devices_count: int) -> 
             gateway_id=gateway_id,
             account=account,
             code=device_code(place),
-            **_KINDS[place % len(_KINDS)],
+            **DEVICES[place % len(DEVICES)],
         )
         for gateway_id in gateways.values_list("id", flat=True)
         for place in range(devices_count)

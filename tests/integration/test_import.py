@@ -15,8 +15,8 @@ from config.celery import app
 from config.env import read_options
 from config.options import IngestOptions
 from telemetry.core.batch import INGEST_QUEUE, LAST_KEY
-from telemetry.imports import chunks as chunks_module
 from telemetry.imports import feed as feed_module
+from telemetry.imports import line_batches as line_batches_module
 from telemetry.imports import run as run_module
 from telemetry.queue.alarm import raise_alarm, read_alarm
 from telemetry.queue.batches import BatchQueue, OvertakenError, new_id, pack_messages
@@ -54,7 +54,7 @@ def pool(environ: dict[str, str], fleet: None, queue: BatchQueue) -> Iterator[th
 
 @pytest.fixture(autouse=True)
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(chunks_module, "BATCH_MESSAGES", 10)
+    monkeypatch.setattr(line_batches_module, "BATCH_MESSAGES", 10)
     monkeypatch.setattr(run_module, "WAIT_EVERY_S", 0.01)
 
 

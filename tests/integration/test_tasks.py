@@ -249,7 +249,7 @@ def log_in(**fields: Any) -> Client:
     return client
 
 
-RUN_NOW = "/admin/telemetry/taskrun/telemetry.keep_5Fstorage/run-now/"
+RUN_NOW = "/admin/telemetry/taskrun/telemetry.apply_5Fretention/run-now/"
 
 
 def test_it_sends_a_task_once_when_an_administrator_confirms(

@@ -18,7 +18,7 @@ from telemetry.api.periods import choose_days, choose_instants
 from telemetry.api.selection import select_devices
 from telemetry.api.shapes import Day, Hour, Month
 from telemetry.api.values import Id
-from telemetry.store.reads.aggregate_pages import DAYS, HOURS, MONTHS, Place, read_page
+from telemetry.store.reads.aggregate_pages import DAYS, HOURS, MONTHS, Key, read_page
 
 WEEK, MONTH, YEAR = timedelta(days=7), timedelta(days=31), timedelta(days=366)
 
@@ -129,7 +129,7 @@ def list_months(request: ApiRequest, *, account_id: Id, wanted: Query[PagesOfDay
     )
 
 
-def read_day_place(cursor: str | None) -> Place | None:
+def read_day_place(cursor: str | None) -> Key | None:
     """The device and the day in a cursor. Raises `ParameterError`."""
     key = read_cursor(cursor, parts=2)
     return (key[0], read_ordinal(key[1])) if key else None

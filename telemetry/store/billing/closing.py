@@ -97,7 +97,7 @@ def _check_closing(cursor: Any, account_id: int, *, month: date, now: datetime) 
         raise MonthError(f"the month {month} is not over: it ends at {ends_at:%Y-%m-%d %H:%M} UTC")
     if is_waiting or _has_dirty_moved_devices(cursor, account_id, since=starts_at, until=ends_at):
         raise MonthError(
-            f"the month {month} has readings that are not refreshed yet: try again in a minute"
+            f"readings of the month {month} wait for the refresh: try again in a minute"
         )
 
 

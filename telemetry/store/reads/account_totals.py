@@ -1,9 +1,8 @@
 """What pages and reports read of several devices: comparisons, totals of an account, the largest.
 
-As in `device_series`: nothing of another account, bounded periods and rows, and figures as
-of the last refresh. Rows are by the unit that the devices have today; devices without one stand
-together, so give every device its unit. Names of devices are the caller's to look up, among the
-account's own.
+Every query names the account first and reads nothing of another one. Periods are half open, and
+they and rows are bounded (`bounds.py`). Values are as of the last refresh. Rows are by the unit
+that devices have today; those without a unit are one group.
 """
 
 from collections.abc import Collection

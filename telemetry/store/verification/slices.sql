@@ -53,16 +53,16 @@ WITH lines AS (
     WHERE e.month >= %(month)s AND e.month < next_billing_month(%(month)s) AND e.kind = 'closed'
     ORDER BY e.account_id, e.month, e.at DESC, e.id DESC
 ), billed AS (
-    SELECT c.account_id, c.month, figure.key::bigint AS device_id,
-        (figure.value ->> 'closed_total')::numeric AS closed_total
-    FROM closings c CROSS JOIN LATERAL jsonb_each(c.totals) AS total
+    SELECT c.account_id, c.month, device.key::bigint AS device_id,
+        (device.value ->> 'closed_total')::numeric AS closed_total
+    FROM closings c CROSS JOIN LATERAL jsonb_each(c.totals) AS device
 ), recorded AS (
     SELECT b.device_id, b.month, b.account_id, b.total, b.closed_total, b.adjustments, a.time_zone,
         x.id IS NOT NULL AS is_closed,
-        CASE WHEN c.account_id IS NOT NULL THEN coalesce(b.figure, 0) END AS billed
+        CASE WHEN c.account_id IS NOT NULL THEN coalesce(b.billed_total, 0) END AS billed
     FROM (
         SELECT device_id, month, account_id, t.total, t.closed_total, l.adjustments,
-            f.closed_total AS total
+            f.closed_total AS billed_total
         FROM totals t
         FULL JOIN lines l USING (device_id, month, account_id)
         FULL JOIN billed f USING (device_id, month, account_id)
