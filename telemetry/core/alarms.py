@@ -47,7 +47,7 @@ def evaluate_limit(
     """The alarms after these values, in order of time; the last one may still be open.
 
     `values` come in any order, and all after those of `opened`, the alarm that was open before.
-    Several calls, each given what the one before left open, give the same result as one.
+    Several calls, each with what the one before left open, have the same result as one.
     """
     alarms: list[Stretch] = []
     for value in sorted(values, key=lambda value: value.at):

@@ -1,7 +1,7 @@
 """How long a batch that is worked on may show no sign of life, and what must outlast that.
 
 A worker shows life when it starts on a batch and before each further try. In between it may connect
-anew, run one statement for as long as it may take (waits for locks included) and wait for the next
+again, run one statement for as long as it may take (waits for locks included) and wait for the next
 try. What counts a batch as lost sooner sends living ones again: harmless, and work for nothing.
 """
 

@@ -41,7 +41,7 @@ class Contract(Struct, frozen=True):
 
 
 class Rejection(Struct, gc=False):
-    """One dead letter to be: a whole message, or one reading (`index`) of it."""
+    """A message, or one reading (`index`) of it, that becomes a dead letter (`reasons.py`)."""
 
     reason: Reason
     detail: str

@@ -1,4 +1,4 @@
-"""Send dead letters again, on the same way as live data."""
+"""Send dead letters again, through the pipeline of live messages."""
 
 from collections.abc import Callable
 
@@ -35,10 +35,10 @@ def replay_dead_letters(
     progress: Callable[[int], None] | None = None,
     wait: Callable[[str], bool] = lambda _: False,
 ) -> Replay:
-    """Send pending dead letters again. `progress` is told the number of each batch.
+    """Send pending dead letters again. `progress` gets the number of each batch.
 
-    Live messages go first: where the queue is too full, `wait` is told why. It may take its time
-    and say to look again; otherwise the rest stays pending. Raises `redis.RedisError`.
+    Live messages go first: where the queue is too full, `wait` gets the reason. It may pause
+    and return True to try again; otherwise the rest stays pending. Raises `redis.RedisError`.
     """
     queue = BatchQueue(connect_redis(read_options(RedisOptions)), app)
     marks = choose_marks(read_options(MarkOptions))
@@ -54,7 +54,7 @@ def replay_dead_letters(
         try:
             sent += _send(queue, ids[:BATCH_SIZE], user)
         except OutOfMemoryError:
-            continue  # it has filled up since the look at it
+            continue  # it has filled up since it was read
         if progress is not None:
             progress(len(ids[:BATCH_SIZE]))
         del ids[:BATCH_SIZE]

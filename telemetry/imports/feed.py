@@ -2,7 +2,7 @@
 
 The id of a batch is `<import>-<end>`: 12 random hex digits that all batches of one import share,
 and the byte of the file after its last line. The producer is the file (its SHA-256). Redis keeps
-the newest id of a producer in the same step that writes the batch: there the import stands.
+the newest id of a producer in the same step that writes the batch: that is the import's position.
 """
 
 import secrets
@@ -28,7 +28,7 @@ STALL_S = 10.0
 
 
 class Position(Struct):
-    """Where an import stands: its part of the ids, the bytes that are sent, the newest id."""
+    """The position of an import: its part of the ids, the bytes that are sent, the newest id."""
 
     producer: str
     part: str

@@ -109,7 +109,7 @@ def _count_needed(header: Header) -> int:
 
 def split_cells(text: str, delimiter: str) -> list[str] | None:
     """The cells of one line (RFC 4180, without line breaks in cells); None when a quote is left
-    open or stands wrong."""
+    open or in a wrong place."""
     if '"' not in text:
         return text.split(delimiter)
     try:

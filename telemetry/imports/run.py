@@ -23,7 +23,7 @@ WAIT_EVERY_S = 0.25
 
 
 class Show(Protocol):
-    """What an import tells while it runs."""
+    """Shows the progress of an import."""
 
     def begin(self, verb: str, *, total: int) -> None:
         """Another step begins."""
@@ -115,12 +115,12 @@ def wait_until_stored(queue: BatchQueue, course: Course, *, show: Show) -> None:
 
 
 def _wait_for_room(queue: BatchQueue, position: Position, show: Show) -> None:
-    since, looks = time.time(), 0
+    since, tries = time.time(), 0
     while hindrance := find_hindrance(queue.redis):
         show.show(position.end, f"waiting: {hindrance}")
-        if looks % 20 == 0:  # the pools are asked once a second
+        if tries % 20 == 0:  # the pools are asked once a second
             show.say(find_stall(queue.redis, since=since, now=time.time()))
-        looks += 1
+        tries += 1
         time.sleep(LOOK_EVERY_S)
 
 

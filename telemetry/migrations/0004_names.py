@@ -51,7 +51,28 @@ BEGIN
 END $$;
 """
 
-# A verification that is under way begins again: its unfinished result has other names.
+TRIGGERS = """\
+ALTER FUNCTION note_gateway_change RENAME TO record_gateway_change;
+ALTER FUNCTION note_device_change RENAME TO record_device_change;
+ALTER FUNCTION note_account_change RENAME TO record_account_change;
+ALTER FUNCTION note_device_hours RENAME TO mark_device_dirty;
+ALTER FUNCTION note_replacement RENAME TO mark_replacement_dirty;
+ALTER TRIGGER replacement_noted ON meter_replacement RENAME TO replacement_dirty;
+CREATE OR REPLACE FUNCTION mark_device_dirty() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO dirty_hour (hour, device_ids)
+    SELECT hour, ARRAY[NEW.id]
+    FROM (
+        SELECT hour FROM hourly_aggregate WHERE device_id = NEW.id
+        -- An hour that a refresh is writing for the first time is not seen yet; its dirty row is.
+        UNION
+        SELECT hour FROM dirty_hour WHERE NEW.id = ANY (device_ids)
+    ) known
+    WHERE hour >= coalesce((SELECT dropped_before FROM raw_horizon), '-infinity');
+    RETURN NULL;
+END $$;
+"""
+
 TASKS = """\
 UPDATE task_run SET name = 'telemetry.evaluate_alarms' WHERE name = 'telemetry.judge_alarms';
 UPDATE task_run SET name = 'telemetry.apply_retention' WHERE name = 'telemetry.keep_storage';
@@ -92,6 +113,7 @@ class Migration(migrations.Migration):
         migrations.RenameField("MonthAdjustment", "noted_at", "recorded_at"),
         migrations.RenameField("MonthEvent", "figures", "totals"),
         migrations.RunSQL(DIRTY_ACCOUNT),
+        migrations.RunSQL(TRIGGERS),
         migrations.RunSQL(TASKS),
         migrations.AlterModelOptions(
             "FrozenHour",

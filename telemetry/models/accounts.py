@@ -1,4 +1,4 @@
-"""Who owns gateways, and who may look."""
+"""Accounts, which own gateways; users, and their memberships."""
 
 from functools import cache
 from zoneinfo import available_timezones

@@ -25,7 +25,7 @@ CONNACK_TIMEOUT_S = 10.0
 
 
 class Receipts(Protocol):
-    """Who is told what the broker answered."""
+    """Receives the broker's answers."""
 
     def add_answer(self, message: SimulatedMessage, reason: ReasonCode) -> None:
         """Enter the broker's answer to one message."""

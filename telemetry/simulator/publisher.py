@@ -11,7 +11,7 @@ from telemetry.simulator.receipts import RunReceipts
 
 LONGEST_WAIT_S = 0.2
 KEEP_UP_EVERY_S = 0.1
-FILL_AT_ONCE = 400  # messages between two looks at the sockets
+FILL_AT_ONCE = 400  # messages between two reads of the sockets
 STOP_WAIT_S = 5.0
 
 

@@ -13,7 +13,7 @@ from telemetry.api.selection import select_devices
 from telemetry.api.shapes import Reading
 from telemetry.api.values import Id
 from telemetry.store.reads.freshness import read_freshness
-from telemetry.store.reads.reading_pages import Place, ReadingWalk
+from telemetry.store.reads.reading_pages import Key, ReadingWalk
 
 LONGEST_OF_ALL = timedelta(days=31)
 LONGEST_OF_SOME = timedelta(days=366)
@@ -49,7 +49,7 @@ def list_readings(request: ApiRequest, *, account_id: Id, wanted: Query[Wanted])
         until=until,
         newest_at=read_freshness(account_id).newest_at,
         newest_first=wanted.order == "newest",
-        start=Place(read_micros(key[0]), key[1]) if key else None,
+        start=Key(read_micros(key[0]), key[1]) if key else None,
     )
     return cut_page(
         Page[Reading],

@@ -37,7 +37,7 @@ FROM found f JOIN days d USING (day, time_zone)
 GROUP BY f.device_id, f.day, f.account_id
 
 -- name: refresh_days
--- Touched days, from the hours of their account that lie whole in them and the parts of hours at their
+-- Affected days, from the hours of their account that lie whole in them and the parts of hours at their
 -- ends: days add up to hours, whoever owned the device. The two ends count as one hour for the
 -- coverage.
 INSERT INTO daily_aggregate (device_id, day, account_id, total, reading_sum, minimum, maximum, first,
@@ -107,7 +107,7 @@ JOIN account a ON a.id = d.account_id
 WHERE d.account_id = %(account_id)s AND d.device_id = ANY(%(device_ids)s)
 
 -- name: refresh_months
--- Touched months, from the days of their account. A change of a closed month becomes an adjustment, so
+-- Affected months, from the days of their account. A change of a closed month becomes an adjustment, so
 -- that its closed total and the adjustments always add up to the live total. A month whose days are
 -- all gone goes, too; a closed one stays, with nothing. Answers (months, adjustments).
 WITH summed AS (

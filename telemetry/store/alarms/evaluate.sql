@@ -26,7 +26,7 @@ WITH watched AS MATERIALIZED (
       AND (w.account_id, CASE o.kind WHEN 'low' THEN w.low ELSE w.high END)
         IS DISTINCT FROM (o.account_id, o.limit_value)
     RETURNING o.id
-), forgotten AS (
+), removed AS (
     DELETE FROM alarm_cursor c WHERE NOT EXISTS (SELECT FROM watched w WHERE w.id = c.device_id)
 ), begun AS (
     INSERT INTO alarm_cursor (device_id, account_id, low, high, evaluated_until)

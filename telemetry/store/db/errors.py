@@ -5,7 +5,7 @@ answers always passes: it never depends on a message. These tables are the one p
 
 transient   The server is away, full, being repaired or migrated, or another transaction was in the
             way: the batch waits, for ever, with backoff, and is never a dead letter.
-message     A value that the server refuses: the batch is split until the message stands alone,
+message     A value that the server refuses: the batch is split until the message is alone,
             which becomes a dead letter `processing_error`.
 unknown     Everything else, also errors that are none of the database's: the same, but when nearly
             every gateway is concerned, the reject guard holds the batches.

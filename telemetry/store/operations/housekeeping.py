@@ -23,14 +23,14 @@ def fold_ledger(connection: Connection, *, before: datetime, pending: list[str])
 
 
 def purge_registry_changes(connection: Connection) -> int:
-    """Drop notes of changes that every worker has seen or will not need; how many."""
+    """Delete changes of the fleet that every worker has seen or will not need; how many."""
     return connection.execute(
         "DELETE FROM registry_change WHERE changed_at < now() - interval '1 day'"
     ).rowcount
 
 
 def purge_task_history(connection: Connection, *, keep_days: int) -> int:
-    """Forget runs older than `keep_days`, and the oldest of a task that has too many; how many."""
+    """Delete runs older than `keep_days`, and the oldest of a task that has too many; how many."""
     return connection.execute(
         "DELETE FROM task_history WHERE started_at < now() - make_interval(days => %(days)s) "
         "OR id IN (SELECT id FROM (SELECT id, row_number() OVER "

@@ -21,7 +21,7 @@ MOST_LOOKED_AT = 5_000
 
 
 class RejectedReading(Struct, frozen=True):
-    """A dead letter that waits."""
+    """A pending dead letter of one reading."""
 
     reason: str
     detail: str
@@ -38,7 +38,7 @@ def find_first_day(account_id: int, *, device_id: int) -> date | None:
 
 
 def read_rejected(account_id: int, *, mac: str, code: str, most: int) -> list[RejectedReading]:
-    """The newest dead letters of a device that wait, by its gateway's MAC and its code."""
+    """The newest dead letters of a device that are pending, by its gateway's MAC and its code."""
     parameters = {
         "account": account_id, "mac": mac, "code": code, "rows": most, "looked_at": MOST_LOOKED_AT,
     }  # fmt: skip

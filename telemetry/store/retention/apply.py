@@ -111,7 +111,7 @@ def apply_retention(
 ) -> RetentionResult:
     """Do what is due. Outside a transaction; repeating it is safe, also after a kill.
 
-    No step is begun after `budget_s`. `progress` is told of each. Raises `RetentionRuleError`,
+    No step is begun after `budget_s`. `progress` gets a line for each. Raises `RetentionRuleError`,
     `psycopg.Error`, and `RefreshBusyError` when a refresh outlasts the connection's lock_timeout.
     """
     with hold_lock(connection, Lock.REFRESH, busy=RefreshBusyError, is_patient=True):

@@ -16,7 +16,7 @@ from telemetry.models import TaskHistory, TaskRun
 from telemetry.store.alarms import evaluate
 from telemetry.store.alarms.evaluate import (
     HORIZON,
-    SETTLE,
+    WAIT,
     AlarmEvaluator,
     Evaluated,
     EvaluationBusyError,
@@ -60,7 +60,7 @@ def run(
     connection: Connection, at_s: float, *, evaluator: AlarmEvaluator | None = None
 ) -> Evaluated:
     """Evaluate what has settled `at_s` seconds after NOW, with a new evaluator by default."""
-    return (evaluator or AlarmEvaluator()).run(connection, now=NOW + at_s * SECOND + SETTLE)
+    return (evaluator or AlarmEvaluator()).run(connection, now=NOW + at_s * SECOND + WAIT)
 
 
 def tell(done: Evaluated) -> dict[str, int]:

@@ -130,7 +130,7 @@ def test_it_closes_no_month_while_readings_of_a_device_that_moved_away_wait(
     refresh_aggregates(connection)
     never_there = register(connection, Meter("delta"), beside=new)
     store(connection, [(7, at(41, 9), never_there, new)])
-    monkeypatch.setattr(closing, "DEVICE_HOURS_LOOKED_INTO", 0)
+    monkeypatch.setattr(closing, "MOST_DEVICE_HOURS", 0)
     with pytest.raises(MonthError, match="wait for the refresh"):
         close_month(old.account_id, month=NOVEMBER, user_id=None, now=NOW)
     monkeypatch.undo()
