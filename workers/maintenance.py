@@ -43,7 +43,7 @@ from telemetry.store.operations.housekeeping import (
 )
 from telemetry.store.operations.time_zones import WHAT_TO_DO, compare_zones
 from telemetry.store.retention.apply import apply_retention as store_apply_retention
-from telemetry.store.verification import run as verification
+from telemetry.store.verification import verify as verification
 from workers import signs  # noqa: F401 - connects to Celery's signals
 from workers.chains import begin_turn, end_turn, wait_turn
 from workers.recording import BUSY, Result, recorded_task

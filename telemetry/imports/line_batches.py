@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from msgspec import Struct
 
 from telemetry.core.batch import RawMessage
-from telemetry.imports.formats import Converter
+from telemetry.imports.converters import Converter
 from telemetry.imports.lines import Line
 
 BATCH_MESSAGES = 2_000

@@ -11,7 +11,7 @@ from typing import IO, cast
 
 from msgspec import Struct
 
-from telemetry.imports.formats import (
+from telemetry.imports.converters import (
     Converter,
     HeaderError,
     convert_csv,

@@ -5,8 +5,8 @@ from typing import Any
 from msgspec import Struct
 from rich.table import Table
 
-from telemetry.imports.check import Example, Findings
-from telemetry.imports.run import Course
+from telemetry.imports.import_file import Course
+from telemetry.imports.validate import Example, Findings
 from telemetry.store.operations.import_totals import ImportTotals
 
 

@@ -8,12 +8,7 @@ from telemetry.models.fleet import Device, Gateway, GatewayEvent
 from telemetry.models.invitations import Invitation, MembershipEvent
 from telemetry.models.ledger import Batch, BatchDay, DirtyHour, FrozenHour
 from telemetry.models.months import ClosedMonth, MonthAdjustment, MonthEvent
-from telemetry.models.readings import (
-    HourlyAggregate,
-    HourlyListing,
-    Reading,
-    ReadingListing,
-)
+from telemetry.models.readings import HourlyListing, Reading, ReadingListing
 from telemetry.models.reports import ReportDelivery, ReportSchedule
 from telemetry.models.retention import DroppedRange, Storage
 from telemetry.models.tasks import TaskHistory, TaskRun
@@ -35,7 +30,6 @@ __all__ = [
     "FrozenHour",
     "Gateway",
     "GatewayEvent",
-    "HourlyAggregate",
     "HourlyListing",
     "Invitation",
     "Membership",

@@ -4,7 +4,7 @@ import select
 import time
 from collections.abc import Callable, Iterator
 
-from telemetry.simulator.connection import Connection
+from telemetry.simulator.mqtt_connection import Connection
 from telemetry.simulator.outcomes import SimulatedMessage
 from telemetry.simulator.pace import Pace
 from telemetry.simulator.receipts import RunReceipts

@@ -7,12 +7,12 @@ from django.db.models import QuerySet
 
 from telemetry.models import Account, Device, Gateway
 from telemetry.models.fleet import DEFAULT_MAX_DEVICES
-from telemetry.simulator.errors import SimulatorError
 from telemetry.simulator.simulated_fleet import (
     SIMULATED_MAC_PREFIX,
     SimulatedDevice,
     SimulatedFleet,
     SimulatedGateway,
+    SimulatorError,
     simulated_mac,
 )
 

@@ -6,6 +6,10 @@ SIMULATED_MAC_PREFIX = "02:5d:"  # 02: locally administered
 STRAY_MAC_PREFIX = "02:5e:"  # never registered: publishes as an unknown gateway
 
 
+class SimulatorError(Exception):
+    """A wrong option, a broker that refuses the gateways, a fleet that is not registered."""
+
+
 @dataclass(frozen=True, slots=True)
 class SimulatedDevice:
     """A device that a message may hold a reading of. `id` is its key in the database."""

@@ -6,10 +6,10 @@ from typing import Any
 
 from rich.table import Table
 
+from telemetry.simulator.compare import Verification
 from telemetry.simulator.outcomes import Expectation, sum_outcomes
 from telemetry.simulator.publisher import Publisher
 from telemetry.simulator.receipts import RunReceipts
-from telemetry.simulator.verification import Verification
 
 
 @dataclass(frozen=True)

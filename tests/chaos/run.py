@@ -88,7 +88,7 @@ def _hit(stack: ChaosStack, fault: Fault, cause: Cause, hit: Hit) -> None:
 
 def _publish(stack: ChaosStack, schedule: Schedule, *, load: Load) -> tuple[Any, Any, Any]:
     from telemetry.simulator.options import RunOptions
-    from telemetry.simulator.run import (
+    from telemetry.simulator.simulate import (
         make_plan,
         publish_plan,
     )

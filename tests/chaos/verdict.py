@@ -50,7 +50,7 @@ def check_schedule(
 def _check_messages(
     url: str, result: Result, *, plan: Any, earlier_rows: dict[int, int], summary: Any
 ) -> None:
-    from telemetry.simulator.run import verify_plan
+    from telemetry.simulator.simulate import verify_plan
 
     verified = verify_plan(
         plan,

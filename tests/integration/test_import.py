@@ -16,8 +16,8 @@ from config.env import read_options
 from config.options import IngestOptions
 from telemetry.core.batch import INGEST_QUEUE, LAST_KEY
 from telemetry.imports import feed as feed_module
+from telemetry.imports import import_file as run_module
 from telemetry.imports import line_batches as line_batches_module
-from telemetry.imports import run as run_module
 from telemetry.queue.alarm import raise_alarm, read_alarm
 from telemetry.queue.batches import BatchQueue, OvertakenError, new_id, pack_messages
 from telemetry.queue.levels import Levels

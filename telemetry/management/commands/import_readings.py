@@ -17,9 +17,8 @@ from config.celery import app
 from config.env import SettingError, read_options
 from config.options import IngestOptions
 from config.queue import connect_redis
-from telemetry.imports.check import Checker, TooManyRejectedError
+from telemetry.imports.import_file import Course, send_file, validate_file, wait_until_stored
 from telemetry.imports.progress import ImportProgress
-from telemetry.imports.run import Course, send_file, validate_file, wait_until_stored
 from telemetry.imports.source import Source, SourceError
 from telemetry.imports.summary import (
     ImportSummary,
@@ -29,6 +28,7 @@ from telemetry.imports.summary import (
     summarise,
     validation_as_json,
 )
+from telemetry.imports.validate import Checker, TooManyRejectedError
 from telemetry.queue.batches import BatchQueue, OvertakenError
 from telemetry.store.db.connection import Connection, open_connection
 from telemetry.store.operations.import_totals import read_import_totals

@@ -18,13 +18,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from config.env import SettingError, list_settings, read_options
 from config.options import ContractOptions, SimulatorOptions
-from telemetry.simulator.errors import SimulatorError
 from telemetry.simulator.options import RunOptions
 from telemetry.simulator.publisher import Publisher
 from telemetry.simulator.receipts import RunReceipts
 from telemetry.simulator.registration import find_demo_fleet, register_fleet
-from telemetry.simulator.run import count_earlier_rows, make_plan, publish_plan, verify_plan
-from telemetry.simulator.simulated_fleet import SimulatedFleet
+from telemetry.simulator.simulate import count_earlier_rows, make_plan, publish_plan, verify_plan
+from telemetry.simulator.simulated_fleet import SimulatedFleet, SimulatorError
 from telemetry.simulator.summary import Summary, as_table, list_remarks
 
 REPORT_EVERY_S = 60.0

@@ -22,7 +22,7 @@ from telemetry.store.aggregates.refresh import RefreshBusyError
 from telemetry.store.db.connection import Connection, open_connection
 from telemetry.store.verification.diff import describe_difference
 from telemetry.store.verification.repair import repair_aggregates
-from telemetry.store.verification.run import (
+from telemetry.store.verification.verify import (
     EXAMPLES,
     Scope,
     Verification,

@@ -11,7 +11,7 @@ from telemetry.store.billing import closing
 from telemetry.store.billing.closing import MonthError, close_month, reopen_month
 from telemetry.store.db.connection import Connection
 from telemetry.store.retention.chunks import move_horizon
-from telemetry.store.verification.run import verify_aggregates
+from telemetry.store.verification.verify import verify_aggregates
 from tests.consumption import Site, read, register
 from tests.integration.store.test_moved_devices import MINUTE, NOW, START, store
 

@@ -24,7 +24,7 @@ from telemetry.models import (
 from telemetry.store.aggregates import refresh
 from telemetry.store.aggregates.refresh import refresh_aggregates
 from telemetry.store.db.connection import Connection
-from telemetry.store.verification.run import verify_aggregates
+from telemetry.store.verification.verify import verify_aggregates
 from tests.consumption import Site, expect_figures, put, read, read_figures, register
 from tests.integration.store.test_ingest import store
 from tests.messages import make_message

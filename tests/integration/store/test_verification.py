@@ -26,7 +26,7 @@ from telemetry.store.operations.pipeline_status import find_differences
 from telemetry.store.operations.task_ages import read_task_ages
 from telemetry.store.retention.chunks import move_horizon
 from telemetry.store.verification.repair import repair_aggregates
-from telemetry.store.verification.run import (
+from telemetry.store.verification.verify import (
     Scope,
     Verification,
     VerifyBusyError,

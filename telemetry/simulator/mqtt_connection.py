@@ -16,8 +16,8 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from config.options import SimulatorOptions
 from telemetry.core.retry import backoff_delay_s
-from telemetry.simulator.errors import SimulatorError
 from telemetry.simulator.outcomes import SimulatedMessage
+from telemetry.simulator.simulated_fleet import SimulatorError
 
 CREDENTIALS_REFUSED = (0x86, 0x87)
 TCP_TIMEOUT_S = 5.0

@@ -5,7 +5,6 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from telemetry.imports.check import Checker
 from telemetry.imports.feed import (
     Position,
     find_hindrance,
@@ -16,6 +15,7 @@ from telemetry.imports.feed import (
 )
 from telemetry.imports.line_batches import group_lines, skip_lines
 from telemetry.imports.source import Source, SourceError
+from telemetry.imports.validate import Checker
 from telemetry.queue.batches import BatchQueue
 
 LOOK_EVERY_S = 0.05

@@ -14,7 +14,7 @@ from telemetry.core.batch import RawMessage
 from telemetry.core.fleet_cache import DeviceEntry, GatewayEntry
 from telemetry.core.topic import compile_topic, parse_topic
 from telemetry.core.validator import Contract, Validator
-from telemetry.imports.formats import (
+from telemetry.imports.converters import (
     NO_MAC,
     HeaderError,
     convert_csv,

@@ -11,9 +11,10 @@ from config.env import read_options
 from config.options import ContractOptions, DatabaseOptions, RedisOptions, SimulatorOptions
 from config.queue import connect_redis
 from telemetry.core.batch import PENDING_KEY
-from telemetry.simulator.connection import Connection
+from telemetry.simulator.compare import Findings, Verification, wait_until_stored
 from telemetry.simulator.draft import mark_bytes
 from telemetry.simulator.messages import iterate_messages
+from telemetry.simulator.mqtt_connection import Connection
 from telemetry.simulator.options import RunOptions
 from telemetry.simulator.pace import Pace
 from telemetry.simulator.plan import FASTEST_STEP_US, Plan, spread_step_us
@@ -22,7 +23,6 @@ from telemetry.simulator.receipts import RunReceipts
 from telemetry.simulator.simulated_fleet import SimulatedFleet
 from telemetry.simulator.stored import count_dead_letters, count_rows
 from telemetry.simulator.summary import Summary, summarise
-from telemetry.simulator.verification import Findings, Verification, wait_until_stored
 from telemetry.store.db.connection import Connection as DatabaseConnection
 from telemetry.store.db.connection import open_connection
 
