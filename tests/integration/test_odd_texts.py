@@ -9,7 +9,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from telemetry.core.batch import RawMessage
@@ -22,6 +22,7 @@ from telemetry.store.db.connection import Connection
 from telemetry.store.ingest.fleet_cache import Registry
 from telemetry.store.ingest.transaction import store_messages, validate_messages
 from tests.messages import MAC, TOPIC
+from tests.properties import SHARED
 
 pytestmark = pytest.mark.integration
 
@@ -116,11 +117,7 @@ odd_texts = st.text(
 )
 
 
-@settings(
-    max_examples=60,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@settings(SHARED, max_examples=60)
 @given(st.lists(st.tuples(st.sampled_from(FIELDS), odd_texts, st.booleans()), min_size=1))
 def test_it_stores_a_batch_when_texts_are_arbitrary(
     connection: Connection, open_unit: None, cases: list[tuple[str, str, bool]]
@@ -139,11 +136,7 @@ further_values = st.recursive(
 )
 
 
-@settings(
-    max_examples=60,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@settings(SHARED, max_examples=60)
 @given(further_values)
 @example("1e123456-1e99-4000-8000-000000000000")
 @example("node-1e1234")
@@ -180,11 +173,7 @@ number_texts = st.builds(
 )
 
 
-@settings(
-    max_examples=300,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@settings(SHARED, max_examples=300)
 @given(number_texts)
 @example("1e131071")
 @example("1e131072")

@@ -14,7 +14,7 @@ from django_celery_beat.models import ClockedSchedule, CrontabSchedule, Periodic
 
 from config.celery import app
 from config.env import read_options
-from config.options import MaintenanceOptions, QueueOptions, RetentionOptions, StatusOptions
+from config.options import MaintenanceOptions, QueueOptions, RetentionOptions
 from telemetry.core.batch import VERIFY_TASK
 from telemetry.core.consumption import Meter, Value
 from telemetry.models import TaskHistory, TaskRun
@@ -24,14 +24,13 @@ from telemetry.store.db.connection import Connection, open_connection
 from telemetry.store.db.locks import Lock, wait_for_lock
 from telemetry.store.operations.housekeeping import purge_task_history
 from telemetry.store.operations.pipeline_status import (
-    PipelineStatus,
     TaskAge,
     find_overdue,
-    read_status,
 )
 from telemetry.store.operations.task_ages import read_task_ages
 from tests.consumption import put, register
 from tests.integration.test_chains import take_task
+from tests.status import ask_status
 from workers.maintenance import apply_retention, purge_ledger, refresh_aggregates
 from workers.recording import Recorder
 from workers.schedule import SCHEDULE, ensure_schedule
@@ -154,33 +153,24 @@ def test_it_works_off_a_long_list_in_turns(
     assert count_waiting(queue.redis, "maintenance") == 0, "nothing is left for another turn"
 
 
-def make_status(queue: BatchQueue, read_tasks: Callable[[], list[TaskAge]]) -> PipelineStatus:
-    return read_status(
-        queue,
-        queue._app,  # type: ignore[arg-type]
-        options=read_options(StatusOptions),
-        bridges_wanted=0,
-        pools_wanted=0,
-        read_tasks=read_tasks,
-    )
-
-
 def test_it_alarms_when_two_runs_in_a_row_are_missed(
     queue: BatchQueue, scheduled: Connection
 ) -> None:
-    assert make_status(queue, read_task_ages).problems[1:] == [], "fresh: nothing is overdue"
+    assert ask_status(queue, read_tasks=read_task_ages).problems[1:] == [], (
+        "fresh: nothing is overdue"
+    )
     now = datetime.now(UTC)
     TaskRun.objects.update(success_at=now - timedelta(minutes=14))
-    assert make_status(queue, read_task_ages).problems[1:] == []
+    assert ask_status(queue, read_tasks=read_task_ages).problems[1:] == []
     TaskRun.objects.update(success_at=now - timedelta(minutes=20), error="Boom\nat", error_at=now)
-    late = make_status(queue, read_task_ages).problems[1:]
+    late = ask_status(queue, read_tasks=read_task_ages).problems[1:]
     frequent = sorted(entry.task for entry in SCHEDULE if entry.at.seconds <= 60)
     assert [problem.split()[1] for problem in late] == frequent
     assert all(problem.endswith("; its last error: Boom") for problem in late)
     TaskRun.objects.update(success_at=now - timedelta(days=3))
-    assert len(make_status(queue, read_task_ages).problems[1:]) == len(SCHEDULE)
+    assert len(ask_status(queue, read_tasks=read_task_ages).problems[1:]) == len(SCHEDULE)
     PeriodicTask.objects.update(enabled=False)
-    [disabled] = make_status(queue, read_task_ages).problems[1:]
+    [disabled] = ask_status(queue, read_tasks=read_task_ages).problems[1:]
     assert disabled.startswith("task telemetry.requeue_stale_batches is disabled")
 
 
@@ -222,7 +212,7 @@ def test_it_alarms_when_a_needed_task_has_no_schedule(
     queue: BatchQueue, scheduled: Connection, change: Callable[[Any], object]
 ) -> None:
     change(PeriodicTask.objects.filter(task="telemetry.requeue_stale_batches"))
-    [problem] = make_status(queue, read_task_ages).problems[1:]
+    [problem] = ask_status(queue, read_tasks=read_task_ages).problems[1:]
     assert problem.startswith("task telemetry.requeue_stale_batches has no schedule: a batch")
 
 
@@ -238,7 +228,7 @@ def test_it_says_that_the_database_is_away_when_it_asks_for_tasks(queue: BatchQu
     def fail() -> list[TaskAge]:
         raise OperationalError
 
-    problems = make_status(queue, fail).problems
+    problems = ask_status(queue, read_tasks=fail).problems
     assert problems[-1] == "the database does not answer: how tasks ran is unknown"
 
 

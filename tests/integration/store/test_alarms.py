@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from telemetry.core.alarms import Limit, Stretch, evaluate_limit
@@ -24,6 +24,7 @@ from telemetry.store.alarms.evaluate import (
 from telemetry.store.db.connection import Connection, open_connection
 from telemetry.store.db.locks import Lock, wait_for_lock
 from tests.consumption import Site, put, read, register
+from tests.properties import UNSHRUNK
 
 pytestmark = pytest.mark.integration
 
@@ -335,12 +336,7 @@ class Model:
         ]
 
 
-@settings(
-    max_examples=25,
-    phases=[Phase.explicit, Phase.reuse, Phase.generate],
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@settings(UNSHRUNK, max_examples=25)
 @given(turns=turns)
 def test_it_comes_to_what_the_pure_rules_say(
     connection: Connection, clear: Callable[[], None], turns: Any

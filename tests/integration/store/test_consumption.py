@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from telemetry.core.consumption import Meter, Replacement, Value
@@ -22,6 +22,7 @@ from tests.consumption import (
     register,
     replace_register,
 )
+from tests.properties import UNSHRUNK
 
 pytestmark = pytest.mark.integration
 
@@ -69,12 +70,7 @@ def draw_sites(data: Any, connection: Connection) -> dict[Site, tuple[list[Value
     return found
 
 
-@settings(
-    max_examples=15,
-    phases=[Phase.explicit, Phase.reuse, Phase.generate],  # shrinking here takes minutes
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+@settings(UNSHRUNK, max_examples=15)
 @given(data=st.data())
 def test_it_comes_to_the_same_in_any_order_with_any_duplicates_in_any_batches(
     connection: Connection, data: Any

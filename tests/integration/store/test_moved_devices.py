@@ -7,7 +7,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from telemetry.core.consumption import (
@@ -27,6 +27,7 @@ from telemetry.store.ingest.ledger import insert_dirty_hours
 from telemetry.store.verification.repair import repair_aggregates
 from telemetry.store.verification.verify import Scope, verify_aggregates
 from tests.consumption import EPOCH, Site, put, read, register
+from tests.properties import UNSHRUNK
 
 pytestmark = pytest.mark.integration
 
@@ -140,12 +141,7 @@ def close_what_is_over(connection: Connection, owner: Site) -> None:
             assert "closed already" in str(error)  # noqa: PT017
 
 
-@settings(
-    max_examples=15,
-    phases=[Phase.explicit, Phase.reuse, Phase.generate],
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+@settings(UNSHRUNK, max_examples=15)
 @given(data=st.data())
 def test_it_gives_each_account_its_own_whenever_readings_came_and_months_were_closed(
     connection: Connection, clear: Any, data: Any

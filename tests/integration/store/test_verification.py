@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 from django.db import OperationalError
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 
@@ -35,6 +35,7 @@ from telemetry.store.verification.verify import (
 )
 from tests.consumption import Site, put, read, register, replace_register
 from tests.integration.store.test_consumption import draw_sites
+from tests.properties import UNSHRUNK
 
 pytestmark = pytest.mark.integration
 
@@ -89,12 +90,7 @@ def tell(found: Verification) -> set[tuple[str, str, str]]:
     }
 
 
-@settings(
-    max_examples=2,
-    phases=[Phase.explicit, Phase.reuse, Phase.generate],
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+@settings(UNSHRUNK, max_examples=2)
 @given(data=st.data())
 def test_it_finds_nothing_whatever_was_refreshed(
     connection: Connection, clear: Callable[[], None], data: Any

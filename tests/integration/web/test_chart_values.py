@@ -7,7 +7,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from telemetry.core.consumption import Meter, Value
@@ -18,6 +18,7 @@ from telemetry.web.charts.calendar import Calendar, floor_hour
 from telemetry.web.charts.chart import Chart, Resolution, read_chart, read_close_up
 from telemetry.web.charts.period import Period, parse_period
 from tests.consumption import Site, put, read, register
+from tests.properties import UNSHRUNK
 
 pytestmark = pytest.mark.integration
 
@@ -118,12 +119,7 @@ def show(chart: Chart, site: Site) -> dict[Any, tuple[Any, ...] | None]:
     }  # fmt: skip
 
 
-@settings(
-    max_examples=12,
-    phases=[Phase.explicit, Phase.reuse, Phase.generate],
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+@settings(UNSHRUNK, max_examples=12)
 @given(data=st.data())
 def test_it_shows_what_plain_sql_says_of_the_raw_readings(
     connection: Connection, data: Any
@@ -163,12 +159,7 @@ def test_it_shows_what_plain_sql_says_of_the_raw_readings(
         assert shown == {slot: found.get(slot) for slot in slots}, (site, period)
 
 
-@settings(
-    max_examples=10,
-    phases=[Phase.explicit, Phase.reuse, Phase.generate],
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+@settings(UNSHRUNK, max_examples=10)
 @given(data=st.data())
 def test_it_shows_every_reading_of_a_short_period(connection: Connection, data: Any) -> None:
     start = datetime(2026, 11, 24, tzinfo=UTC)

@@ -6,7 +6,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from telemetry.core.consumption import Meter, Value
@@ -15,6 +15,7 @@ from telemetry.store.db.connection import Connection
 from telemetry.web.charts.calendar import Calendar
 from telemetry.web.overview.consumption import Compared, read_consumption
 from tests.consumption import Site, put, read, register
+from tests.properties import UNSHRUNK
 
 pytestmark = pytest.mark.integration
 
@@ -42,12 +43,7 @@ def ask(connection: Connection, site: Site, where: str, *given: Any) -> Decimal 
     return None if total is None else Decimal(total)
 
 
-@settings(
-    max_examples=12,
-    phases=[Phase.explicit, Phase.reuse, Phase.generate],
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+@settings(UNSHRUNK, max_examples=12)
 @given(data=st.data())
 def test_it_compares_what_plain_sql_says_of_the_same_parts(
     connection: Connection, data: Any

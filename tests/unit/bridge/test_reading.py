@@ -1,10 +1,11 @@
 """What the bridge reads and acknowledges: stock paho and bulk reading behave alike."""
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest_bridge.session import DROPPED_TOPIC
 from telemetry.core.batch import RawMessage
+from tests.properties import SHARED
 from tests.unit.bridge.broker import PROPERTIES, TOPIC, Broker, publish
 
 
@@ -83,11 +84,7 @@ MESSAGES = st.lists(
 )
 
 
-@settings(
-    max_examples=30,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+@settings(SHARED, max_examples=30)
 @given(messages=MESSAGES, cuts=st.lists(st.integers(1, 2_000), max_size=8))
 def test_it_reads_the_same_stream_alike_however_it_is_cut(
     broker: Broker, messages: list[tuple[bytes, int, int]], cuts: list[int]
