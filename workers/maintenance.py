@@ -48,7 +48,7 @@ from workers import signs  # noqa: F401 - connects to Celery's signals
 from workers.chains import begin_turn, end_turn, wait_turn
 from workers.recording import BUSY, Result, recorded_task
 
-STORAGE_TURN_S = 30.0
+RETENTION_TURN_S = 30.0
 VERIFY_TURN_S = 30.0
 TOLD_DIFFERENCES = 20
 
@@ -170,9 +170,9 @@ def apply_retention(turn: dict[str, Any] | None = None) -> Result:
         try:
             done = store_apply_retention(
                 connection,
-                options=_options().storage,
+                options=_options().retention,
                 now=datetime.now(UTC),
-                budget_s=STORAGE_TURN_S,
+                budget_s=RETENTION_TURN_S,
             )
         except refresh.RefreshBusyError:
             wait_turn(app, APPLY_RETENTION_TASK, at, visibility_s=_visibility_s())

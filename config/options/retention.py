@@ -7,7 +7,7 @@ from config.env import setting
 
 
 def lateness_setting() -> Any:
-    """The setting that both the contract and the storage's rules read."""
+    """The setting that both the contract and the rules of retention read."""
     return setting(
         "MAX_LATENESS_DAYS",
         "how far a timestamp may be behind the server",

@@ -47,7 +47,7 @@ class WebOptions:
     redis: RedisOptions
     log: LogOptions
     status: StatusOptions
-    storage: RetentionOptions
+    retention: RetentionOptions
     mail: MailOptions
     api: ApiOptions
     checks: CheckOptions

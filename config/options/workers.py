@@ -105,7 +105,7 @@ class MaintenanceOptions:
     """The scheduled tasks."""
 
     queue: QueueOptions
-    storage: RetentionOptions
+    retention: RetentionOptions
     stale_after_s: int = setting(
         "BATCH_STALE_AFTER_S",
         "age at which a pending batch without a task is sent again",

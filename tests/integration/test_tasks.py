@@ -141,11 +141,11 @@ def test_it_works_off_a_long_list_in_turns(
     now = datetime.now(UTC)
     put(connection, [(site, Value(now - timedelta(days=age), Decimal(1))) for age in (480, 460)])
     refresh_aggregates()
-    monkeypatch.setattr("workers.maintenance.STORAGE_TURN_S", -1.0)
+    monkeypatch.setattr("workers.maintenance.RETENTION_TURN_S", -1.0)
     apply_retention()
     assert TaskRun.objects.get(name="telemetry.apply_retention").result["left"] == 2
     assert count_waiting(queue.redis, "maintenance") == 1
-    monkeypatch.setattr("workers.maintenance.STORAGE_TURN_S", 30.0)
+    monkeypatch.setattr("workers.maintenance.RETENTION_TURN_S", 30.0)
     apply_retention(**take_task(queue).kwargs)
     last = TaskHistory.objects.filter(task="telemetry.apply_retention").first()
     assert last is not None
