@@ -34,11 +34,9 @@ def wait_until_stored(
     acknowledged: Expectation,
     unacknowledged: Expectation,
     timeout_s: float,
-    clock: Callable[[], float] = time.monotonic,
-    sleep: Callable[[float], None] = time.sleep,
 ) -> Verification:
     """Read again and again until nothing is pending and nothing differs, or until the timeout."""
-    end_s = clock() + timeout_s
+    end_s = time.monotonic() + timeout_s
     while True:
         findings = read()
         differences = find_differences(
@@ -46,9 +44,9 @@ def wait_until_stored(
         )
         if findings.pending:
             differences.append(f"{findings.pending} batches are still pending in the queue")
-        if not differences or clock() >= end_s:
+        if not differences or time.monotonic() >= end_s:
             return Verification(findings, differences)
-        sleep(POLL_S)
+        time.sleep(POLL_S)
 
 
 def find_differences(

@@ -41,8 +41,7 @@ LONGEST_ACCOUNT_MONTHS = timedelta(days=1_830)
 class DevicePeriod(Struct, frozen=True):
     """A device over a period, in its unit.
 
-    `total`: consumption, None for gauges. `mean` is that of the readings. `days_count`: local days
-    with readings.
+    `total`: consumption, None for gauges. `mean` is that of the readings.
     """
 
     device_id: int
@@ -52,7 +51,6 @@ class DevicePeriod(Struct, frozen=True):
     minimum: Decimal
     maximum: Decimal
     readings_count: int
-    days_count: int
 
 
 class AccountTotal(Struct, frozen=True):

@@ -1,4 +1,4 @@
-"""What became of one device in an account: its first day, its rejected readings."""
+"""A device's history in an account: its first day, its rejected readings."""
 
 from datetime import date, datetime
 from typing import LiteralString
@@ -17,7 +17,7 @@ class Sql(Queries):
     device_dead_letters: LiteralString
 
 
-MOST_LOOKED_AT = 5_000
+MOST_CANDIDATES = 5_000
 
 
 class RejectedReading(Struct, frozen=True):
@@ -25,7 +25,6 @@ class RejectedReading(Struct, frozen=True):
 
     reason: str
     detail: str
-    first_seen: datetime
     last_seen: datetime
     occurrences: int
 
@@ -40,6 +39,6 @@ def find_first_day(account_id: int, *, device_id: int) -> date | None:
 def read_rejected(account_id: int, *, mac: str, code: str, most: int) -> list[RejectedReading]:
     """The newest dead letters of a device that are pending, by its gateway's MAC and its code."""
     parameters = {
-        "account": account_id, "mac": mac, "code": code, "rows": most, "looked_at": MOST_LOOKED_AT,
+        "account": account_id, "mac": mac, "code": code, "rows": most, "most": MOST_CANDIDATES,
     }  # fmt: skip
     return [RejectedReading(*row) for row in fetch_rows(Sql.device_dead_letters, parameters)]

@@ -83,8 +83,8 @@ def test_it_compares_devices_of_the_account_that_have_readings(connection: Conne
     ids = [foreign.device_id, silent.device_id, gauge.device_id, site.device_id, site.device_id]
     period = {"first": START.date(), "until": at(72).date()}
     assert compare_devices(site.account_id, device_ids=ids, **period) == [
-        DevicePeriod(site.device_id, "kWh", D(90), D(30), D(10), D(60), 3, 2),
-        DevicePeriod(gauge.device_id, "", None, D(1), D(-5), D(7), 2, 1),
+        DevicePeriod(site.device_id, "kWh", D(90), D(30), D(10), D(60), 3),
+        DevicePeriod(gauge.device_id, "", None, D(1), D(-5), D(7), 2),
     ]
     assert compare_devices(site.account_id, device_ids=[], **period) == []
 
