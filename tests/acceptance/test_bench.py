@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,36 +10,59 @@ from typing import Any
 
 import pytest
 
-from tests.acceptance.processes import ROOT
+from compose.local.layout import START_SCRIPTS
+from tests import forks
+from tests.acceptance.processes import Process
 from tests.bench import __main__ as command
 from tests.bench import flow
 from tests.bench.drain import Drain, drain_repeatedly
+from tests.bench.rig import Rig
 from tests.bench.scale import make_variants
 from tests.bench.sustain import TRIES
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.usefixtures("cluster")]
 
 
+class Forked(Process):
+    """A process of a bench that starts in half of the time."""
+
+    def __init__(self, name: str, argv: list[str], environ: dict[str, str], log: Path) -> None:
+        super().__init__(name, read_arguments(argv, environ), environ, log)
+
+    def look(self, *, now_s: float) -> None:
+        self.start()
+
+
+def read_arguments(argv: list[str], environ: dict[str, str]) -> list[str]:
+    """What follows `python`. A start script says what it would become, instead of becoming it."""
+    if Path(argv[0]).parent == START_SCRIPTS:
+        script = Path(argv[0]).read_text(encoding="utf-8").replace("exec ", "printf '%s\\0' ")
+        done = subprocess.run(["sh", "-c", script], env=environ, check=True, capture_output=True)
+        argv = done.stdout.decode().split("\0")[:-1]
+    return argv[1:] if Path(argv[0]).name.startswith("python") else ["-m", *argv]
+
+
+@pytest.fixture(autouse=True)
+def _forked(monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(rig: Rig, argv: list[str]) -> str:
+        done = forks.run(read_arguments(argv, rig.environ), rig.environ, timeout_s=300)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    monkeypatch.setattr("tests.bench.rig.Supervised", Forked)
+    monkeypatch.setattr(Rig, "run", run)
+
+
 def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the command as a user would, without any setting; on the schema of the test run."""
-    names = ("PATH", "HOME", "TEST_CLUSTER", "TEST_FSYNC")
-    environ = {name: os.environ[name] for name in names if name in os.environ}
-    return subprocess.run(
-        [sys.executable, "-m", "tests.bench", *arguments],
-        cwd=ROOT,
-        env=environ,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    """Run the command as a user would, without any setting."""
+    environ = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    return forks.run(("-m", "tests.bench", *arguments), environ)
 
 
 def test_it_measures_a_drain_beside_its_floor_and_the_naive_way(tmp_path: Path) -> None:
     report = tmp_path / "drain.json"
-    done = bench(
-        *("drain", "--count", "2000", "--runs", "1", "--naive", "50", "--json", str(report))
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    arguments = ("drain", "--count", "2000", "--runs", "1", "--naive", "50")
+    assert command.main([*arguments, "--json", str(report)]) == 0
     figures = json.loads(report.read_text(encoding="utf-8"))
     assert figures["options"]["count"] == 2000
     assert figures["machine"]["cores"] == os.cpu_count()
@@ -135,11 +157,15 @@ FLOWS = (
         ),
     ],
 )
-def test_it_measures(arguments: tuple[str, ...], names: tuple[str, ...], tmp_path: Path) -> None:
+def test_it_measures(
+    arguments: tuple[str, ...],
+    names: tuple[str, ...],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     report = tmp_path / "report.json"
-    done = bench(*arguments, "--json", str(report))
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert_has_figures(report, names=names, said=done.stdout)
+    assert command.main([*arguments, "--json", str(report)]) == 0
+    assert_has_figures(report, names=names, said=capsys.readouterr().out)
 
 
 def assert_has_figures(report: Path, *, names: tuple[str, ...], said: str) -> None:

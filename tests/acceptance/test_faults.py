@@ -120,7 +120,7 @@ def test_it_ends_with_one_clear_error_when_two_bridges_have_one_id(
     assert second.wait(timeout_s=40) == 2
     assert "BRIDGE_CLIENT_ID='bridge-1': a bridge with this id is running" in second.read_log()
     assert "Traceback" not in second.read_log()
-    assert empty_pipeline.processes["bridge-1"].is_running()
+    assert empty_pipeline.processes["bridge-1"].is_running
     assert empty_pipeline.is_bridge_ready("bridge-1")
 
 

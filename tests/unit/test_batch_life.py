@@ -2,8 +2,6 @@
 
 import os
 import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
@@ -12,8 +10,8 @@ from config.env import read_options
 from config.options import CheckOptions, IngestOptions, MaintenanceOptions, QueueOptions
 from telemetry.core.batch_life import find_impatience
 from telemetry.core.retry import LONGEST_DELAY_S, backoff_delay_s
+from tests import forks
 
-ROOT = Path(__file__).parents[2]
 GOOD = {
     "SECRET_KEY": "k" * 60,
     "DATABASE_URL": "postgres://u:hush@127.0.0.1:1/x",
@@ -120,12 +118,4 @@ def test_it_starts_when_a_rule_is_silenced() -> None:
 
 def run(arguments: tuple[str, ...], **settings: str) -> subprocess.CompletedProcess[str]:
     environ = {key: text for key, text in os.environ.items() if not key.startswith("DJANGO_")}
-    return subprocess.run(
-        [sys.executable, *arguments],
-        cwd=ROOT,
-        env={**environ, **GOOD, **settings},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    return forks.run(arguments, {**environ, **GOOD, **settings})

@@ -1,10 +1,7 @@
 """Refresh, retention and compression never contradict each other."""
 
 import os
-import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -18,8 +15,8 @@ from telemetry.core.retention import (
     find_horizon,
     find_raw_cutoff,
 )
+from tests import forks
 
-ROOT = Path(__file__).parents[3]
 NOW = datetime(2026, 11, 25, 2, 30, tzinfo=UTC)
 DAY = timedelta(days=1)
 NAMES = (
@@ -89,21 +86,13 @@ def test_it_stops_with_the_rule_when_the_settings_contradict_each_other(
     arguments: tuple[str, ...], code: int
 ) -> None:
     environ = {key: text for key, text in os.environ.items() if not key.startswith("DJANGO_")}
-    done = subprocess.run(
-        [sys.executable, *arguments],
-        cwd=ROOT,
-        env={
-            **environ,
-            "SECRET_KEY": "k" * 60,
-            "DATABASE_URL": "postgres://u:hush@127.0.0.1:1/x",
-            "REDIS_URL": "redis://:hush@127.0.0.1:1/0",
-            "RAW_RETENTION_DAYS": "30",
-        },
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    settings = {
+        "SECRET_KEY": "k" * 60,
+        "DATABASE_URL": "postgres://u:hush@127.0.0.1:1/x",
+        "REDIS_URL": "redis://:hush@127.0.0.1:1/0",
+        "RAW_RETENTION_DAYS": "30",
+    }
+    done = forks.run(arguments, {**environ, **settings})
     assert done.returncode == code, done.stderr
     assert "RAW_RETENTION_DAYS=30: expected 0 or at least 432 days" in done.stderr
     assert "telemetry.E001" in done.stderr
