@@ -1,4 +1,4 @@
-"""The status of the pipeline as tests ask for it."""
+"""The state of the pipeline as tests read it."""
 
 from collections.abc import Callable
 
@@ -8,19 +8,23 @@ from telemetry.queue.batches import BatchQueue
 from telemetry.store.operations.pipeline_status import PipelineStatus, TaskAge, read_status
 
 
-def ask_status(
+def read_test_status(
     queue: BatchQueue,
     *,
-    pools_wanted: int = 0,
+    bridges: int = 0,
+    pools: int = 0,
     read_tasks: Callable[[], list[TaskAge]] | None = None,
     **settings: str,
 ) -> PipelineStatus:
-    """Without bridges, and without pools unless some are wanted."""
+    """Wanted are no bridges and no pools, unless the test has some."""
+    app = queue._app
+    assert app is not None
+    options = read_options(StatusOptions, settings)
     return read_status(
         queue,
-        queue._app,  # type: ignore[arg-type]
-        options=read_options(StatusOptions, settings),
-        bridges_wanted=0,
-        pools_wanted=pools_wanted,
+        app,
+        options=options,
+        bridges_wanted=bridges,
+        pools_wanted=pools,
         read_tasks=read_tasks,
     )

@@ -1,6 +1,6 @@
 """The admin. Importing the modules registers them."""
 
-from telemetry.admin import (
+from telemetry.admin import (  # noqa: F401
     accounts,
     alarms,
     closing,
@@ -14,18 +14,3 @@ from telemetry.admin import (
     retention,
     tasks,
 )
-
-__all__ = [
-    "accounts",
-    "alarms",
-    "closing",
-    "consumption",
-    "dead_letters",
-    "fleet",
-    "ledger",
-    "members",
-    "periodic_tasks",
-    "readings",
-    "retention",
-    "tasks",
-]

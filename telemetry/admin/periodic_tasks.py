@@ -1,4 +1,4 @@
-"""The schedule of django-celery-beat, in this admin's looks."""
+"""The schedule of django-celery-beat, with the widgets of this admin."""
 
 from django.contrib import admin
 from django_celery_beat.admin import ClockedScheduleAdmin as BeatClockedScheduleAdmin

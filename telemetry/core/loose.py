@@ -11,9 +11,9 @@ from telemetry.core.json_tree import (
     Node,
     TooDeepError,
     as_storable_json,
-    cut,
     find_repeated_key,
     read_json,
+    truncate,
     walk,
     write_json,
 )
@@ -124,8 +124,8 @@ def _read_short_text(fields: dict[str, Node], key: str, *, limit: int) -> str:
 
 
 def _show_node(node: Node) -> str:
-    return cut(write_json(node))
+    return truncate(write_json(node))
 
 
 def _show_key(key: str) -> str:
-    return cut(key if key.isprintable() else write_json(key))
+    return truncate(key if key.isprintable() else write_json(key))

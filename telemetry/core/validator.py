@@ -51,14 +51,14 @@ class Rejection(Struct, gc=False):
 
 class ValidatedMessage(Struct):
     """What became of one message. Good readings and rejections add up to `readings_count`, or the
-    message is rejected as a whole: one rejection without index and no reading. `places` has the
+    message is rejected as a whole: one rejection without index and no reading. `indexes` has the
     place of each good reading in the message, in order, and may be longer."""
 
     mac: str
     gateway: GatewayEntry | None
     readings_count: int
     good: list[ReadingRow]
-    places: Sequence[int]
+    indexes: Sequence[int]
     rejections: list[Rejection]
 
 
@@ -106,7 +106,7 @@ class Validator:
             validated_message.rejections.append(Rejection(error.reason, error.detail))
             return validated_message
         validated_message.readings_count = len(payload.items)
-        places: list[int] = []
+        indexes: list[int] = []
         for index, item in enumerate(payload.items):
             try:
                 device, value, unit = _check_reading(item, index, gateway)
@@ -117,7 +117,7 @@ class Validator:
                 )
                 continue
             assert not isinstance(item, RejectedError)
-            places.append(index)
+            indexes.append(index)
             validated_message.good.append(
                 (
                     device.id,
@@ -129,7 +129,7 @@ class Validator:
                     gateway.id,
                 )
             )
-        validated_message.places = places
+        validated_message.indexes = indexes
         return validated_message
 
     def _choose_raw(self, payload: bytes, extra: str | None, index: int) -> str | None:

@@ -8,7 +8,7 @@ from decimal import ROUND_HALF_EVEN, Context, Decimal, InvalidOperation
 import msgspec
 from msgspec import Raw
 
-from telemetry.core.json_tree import cut, is_constant
+from telemetry.core.json_tree import is_constant, truncate
 from telemetry.core.reasons import Reason, RejectedError
 
 VALUE_LIMIT = Decimal(10) ** 11
@@ -54,7 +54,7 @@ def read_value(raw: Raw) -> Decimal:
 
 
 def _show(raw: Raw) -> str:
-    return cut(str(raw, "utf-8"))
+    return truncate(str(raw, "utf-8"))
 
 
 def _read_text(raw: Raw) -> str:

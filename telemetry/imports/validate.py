@@ -1,17 +1,14 @@
 """Validate lines before they are sent, so that no bad file becomes a million dead letters."""
 
 from collections import Counter, deque
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from msgspec import Struct, field
 
 from config.options import IngestOptions
-from telemetry.core.topic import compile_topic
-from telemetry.core.validator import Contract
 from telemetry.imports.line_batches import LineBatch
 from telemetry.store.db.connection import Connection
-from telemetry.store.ingest.fleet_cache import Registry
-from telemetry.store.ingest.transaction import validate_messages
+from telemetry.store.ingest.batch_store import BatchStore
 
 RECENT_BATCHES = 10
 MAX_EXAMPLES = 10
@@ -47,26 +44,13 @@ class Checker:
         """`limit`: percent of the lines that may be rejected."""
         self.findings = Findings()
         self.behind_days = options.contract.behind_days
-        self._connection = connection
         self._limit = limit
-        self._registry = Registry(refresh_s=options.registry_refresh_s)
-        self._contract = Contract(
-            topic_pattern=compile_topic(options.topic.prefix),
-            payload_bytes=options.contract.payload_bytes,
-            ahead=timedelta(seconds=options.contract.ahead_s),
-            behind=timedelta(days=options.contract.behind_days),
-        )
+        self._store = BatchStore(options, connection)
         self._recent: deque[tuple[int, int]] = deque(maxlen=RECENT_BATCHES)
 
     def check(self, batch: LineBatch) -> None:
         """Validate the lines of a batch. Raises `psycopg.Error`."""
-        validated_messages = validate_messages(
-            self._connection,
-            batch.messages,
-            registry=self._registry,
-            contract=self._contract,
-            received_at=datetime.now(UTC),
-        )
+        validated_messages = self._store.validate(batch.messages, received_at=datetime.now(UTC))
         findings, rejected = self.findings, 0
         for number, validated_message in zip(batch.numbers, validated_messages, strict=True):
             findings.readings_good += len(validated_message.good)

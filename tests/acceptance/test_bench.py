@@ -114,7 +114,7 @@ FLOWS = (
     ),
     (
         ("latency", "--runs", "1", "--rates", "50", "--seconds", "2"),
-        ("50 a second, p50, ms", "50 a second, p99, ms"),
+        ("50 a second, p50, ms", "50 a second, p99, ms", "50 a second, worker, us"),
     ),
     (
         ("memory", "--count", "1000", "--rate", "500"),

@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -10,17 +10,20 @@ from rich.console import Console
 from compose.local.layout import StackError
 from tests.bench.aggregates import run_aggregates
 from tests.bench.alone import WARM_TIMES
+from tests.bench.batch import RATES as BATCH_RATES
+from tests.bench.batch import run_batch
 from tests.bench.dashboard import Load, run_dashboard
 from tests.bench.drain import Drain, run_drain
 from tests.bench.guard import Beside, run_guard
-from tests.bench.latency import run_latency
+from tests.bench.latency import RATES, run_latency
 from tests.bench.memory import run_memory
-from tests.bench.results import Run, as_table, write_json
+from tests.bench.results import Run, as_grid, as_table, write_json
 from tests.bench.scale import make_variants, run_scale
 from tests.bench.sustain import run_sustain
 
 Say = Callable[[str], None]
 
+NOT_FIGURES = ("run", "table", "json", "plans")
 MAY_BE_ZERO = (
     ("drain", "naive"),
     ("scale", "rows"),
@@ -33,9 +36,7 @@ def main(arguments: list[str]) -> int:
     """Run a bench; the exit code."""
     parser = make_parser()
     options = parser.parse_args(arguments)
-    given = {
-        name: value for name, value in vars(options).items() if name not in ("run", "json", "plans")
-    }
+    given = {name: value for name, value in vars(options).items() if name not in NOT_FIGURES}
     for name, value in given.items():
         smallest = 0 if (options.bench, name) in MAY_BE_ZERO else 1
         for number in value if isinstance(value, list) else [value]:
@@ -52,7 +53,7 @@ def main(arguments: list[str]) -> int:
     except StackError as error:
         Console(stderr=True).print(f"error: {error}", markup=False)
         return 1
-    console.print(as_table(f"{options.bench}, {len(runs)} runs", runs))
+    console.print(options.table(f"{options.bench}, {len(runs)} runs", runs))
     if options.json is not None:
         write_json(options.json, bench=options.bench, options=given, runs=runs)
     return 0
@@ -89,10 +90,18 @@ def make_parser() -> argparse.ArgumentParser:
         default="crash-safe",
         help="how the broker keeps sessions: crash-safe (default), or in its own file",
     )
-    latency = benches.add_parser("latency", help="from the publication to the committed row")
+    latency = benches.add_parser(
+        "latency", help="from the publication to the committed row, and CPU time a message"
+    )
     _add_common(latency, _latency, runs=3)
+    latency.set_defaults(table=as_grid)
     latency.add_argument("--seconds", type=float, default=20.0, help="for each rate; default 20")
-    latency.add_argument("--rates", type=float, nargs="+", default=[10.0, 100.0, 1_000.0, 5_000.0])
+    _add_rates(latency, RATES)
+    batch = benches.add_parser("batch", help="CPU time of a batch, by process and by stage")
+    _add_common(batch, _batch, runs=1)
+    batch.set_defaults(table=as_grid)
+    batch.add_argument("--seconds", type=float, default=10.0, help="for each flow; default 10")
+    _add_rates(batch, BATCH_RATES)
     guard = benches.add_parser(
         "guard", help="healthy gateways' latency beside some whose clocks stand at 1970"
     )
@@ -144,7 +153,7 @@ def make_parser() -> argparse.ArgumentParser:
 def _add_common(
     parser: argparse.ArgumentParser, run: Callable[[argparse.Namespace, Say], Run], *, runs: int
 ) -> None:
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, table=as_table)
     parser.add_argument(
         "--runs", type=int, default=runs, help=f"medians are of so many; default {runs}"
     )
@@ -152,6 +161,16 @@ def _add_common(
         "--concurrency", type=int, default=2, help="children of the pool; default 2"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
+
+
+def _add_rates(parser: argparse.ArgumentParser, rates: Sequence[float]) -> None:
+    parser.add_argument(
+        "--rates",
+        type=float,
+        nargs="+",
+        default=list(rates),
+        help=f"messages a second; default {' '.join(f'{rate:g}' for rate in rates)}",
+    )
 
 
 def _drain(options: argparse.Namespace, _: Say) -> Run:
@@ -173,6 +192,12 @@ def _sustain(options: argparse.Namespace, say: Say) -> Run:
 def _latency(options: argparse.Namespace, _: Say) -> Run:
     return run_latency(
         rates=options.rates, seconds=options.seconds, concurrency=options.concurrency
+    )
+
+
+def _batch(options: argparse.Namespace, say: Say) -> Run:
+    return run_batch(
+        rates=options.rates, seconds=options.seconds, concurrency=options.concurrency, say=say
     )
 
 

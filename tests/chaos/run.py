@@ -13,13 +13,13 @@ from tests.chaos.cause import Cause
 from tests.chaos.check import (
     find_recovery_s,
 )
+from tests.chaos.check_schedule import check_schedule
 from tests.chaos.faults import SERVERS
 from tests.chaos.fleets import GATEWAYS, READINGS
 from tests.chaos.lost import Damage
 from tests.chaos.result import Hit, Load, Result
 from tests.chaos.schedule import Fault, Schedule
 from tests.chaos.stack import ChaosStack, resume_tree
-from tests.chaos.verdict import check_schedule
 
 BAD_SHARE = 0.02
 DUPLICATE_SHARE = 0.01
@@ -36,7 +36,7 @@ def run_schedule(
     load: Load,
     say: Callable[[str], None],
 ) -> Result:
-    """Publish, let the faults hit, wait until all is well, and hold the books against the log."""
+    """Publish, let the faults hit, wait until all is well, and check the schedule."""
     if stack.damage is not None:
         stack.damage = Damage(owed=stack.damage.owed)
     hits = [Hit(fault.kind.name) for fault in schedule.faults]

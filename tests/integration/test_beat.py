@@ -16,7 +16,7 @@ from telemetry.models import TaskRun
 from telemetry.queue.batches import BatchQueue
 from telemetry.store.db.connection import Connection
 from telemetry.store.operations.task_ages import read_task_ages
-from tests.status import ask_status
+from tests.status import read_test_status
 from workers.beat import LockedScheduler
 from workers.schedule import ensure_schedule
 
@@ -122,7 +122,7 @@ def test_it_is_ill_when_the_task_that_the_books_depend_on_is_disabled(
     PeriodicTask.objects.filter(task__in=[REQUEUE_TASK, "telemetry.apply_retention"]).update(
         enabled=False
     )
-    status = ask_status(queue, read_tasks=read_task_ages)
+    status = read_test_status(queue, read_tasks=read_task_ages)
     [problem] = [text for text in status.problems if "disabled" in text]
     assert problem.startswith(f"task {REQUEUE_TASK} is disabled: a batch whose task was lost")
     assert status.notes == ["task telemetry.apply_retention is disabled"]
@@ -131,9 +131,8 @@ def test_it_is_ill_when_the_task_that_the_books_depend_on_is_disabled(
         task=REQUEUE_TASK,
         interval=PeriodicTask.objects.get(task=REQUEUE_TASK).interval,
     )
-    assert not [
-        text for text in ask_status(queue, read_tasks=read_task_ages).problems if "disabled" in text
-    ], "another entry does it"
+    problems = read_test_status(queue, read_tasks=read_task_ages).problems
+    assert not [text for text in problems if "disabled" in text], "another entry does it"
 
 
 def test_it_shows_a_disabled_task_among_the_runs(queue: BatchQueue, start: Start) -> None:

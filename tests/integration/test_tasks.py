@@ -30,7 +30,7 @@ from telemetry.store.operations.pipeline_status import (
 from telemetry.store.operations.task_ages import read_task_ages
 from tests.consumption import put, register
 from tests.integration.test_chains import take_task
-from tests.status import ask_status
+from tests.status import read_test_status
 from workers.maintenance import apply_retention, purge_ledger, refresh_aggregates
 from workers.recording import Recorder
 from workers.schedule import SCHEDULE, ensure_schedule
@@ -156,21 +156,21 @@ def test_it_works_off_a_long_list_in_turns(
 def test_it_alarms_when_two_runs_in_a_row_are_missed(
     queue: BatchQueue, scheduled: Connection
 ) -> None:
-    assert ask_status(queue, read_tasks=read_task_ages).problems[1:] == [], (
+    assert read_test_status(queue, read_tasks=read_task_ages).problems[1:] == [], (
         "fresh: nothing is overdue"
     )
     now = datetime.now(UTC)
     TaskRun.objects.update(success_at=now - timedelta(minutes=14))
-    assert ask_status(queue, read_tasks=read_task_ages).problems[1:] == []
+    assert read_test_status(queue, read_tasks=read_task_ages).problems[1:] == []
     TaskRun.objects.update(success_at=now - timedelta(minutes=20), error="Boom\nat", error_at=now)
-    late = ask_status(queue, read_tasks=read_task_ages).problems[1:]
+    late = read_test_status(queue, read_tasks=read_task_ages).problems[1:]
     frequent = sorted(entry.task for entry in SCHEDULE if entry.at.seconds <= 60)
     assert [problem.split()[1] for problem in late] == frequent
     assert all(problem.endswith("; its last error: Boom") for problem in late)
     TaskRun.objects.update(success_at=now - timedelta(days=3))
-    assert len(ask_status(queue, read_tasks=read_task_ages).problems[1:]) == len(SCHEDULE)
+    assert len(read_test_status(queue, read_tasks=read_task_ages).problems[1:]) == len(SCHEDULE)
     PeriodicTask.objects.update(enabled=False)
-    [disabled] = ask_status(queue, read_tasks=read_task_ages).problems[1:]
+    [disabled] = read_test_status(queue, read_tasks=read_task_ages).problems[1:]
     assert disabled.startswith("task telemetry.requeue_stale_batches is disabled")
 
 
@@ -212,7 +212,7 @@ def test_it_alarms_when_a_needed_task_has_no_schedule(
     queue: BatchQueue, scheduled: Connection, change: Callable[[Any], object]
 ) -> None:
     change(PeriodicTask.objects.filter(task="telemetry.requeue_stale_batches"))
-    [problem] = ask_status(queue, read_tasks=read_task_ages).problems[1:]
+    [problem] = read_test_status(queue, read_tasks=read_task_ages).problems[1:]
     assert problem.startswith("task telemetry.requeue_stale_batches has no schedule: a batch")
 
 
@@ -228,7 +228,7 @@ def test_it_says_that_the_database_is_away_when_it_asks_for_tasks(queue: BatchQu
     def fail() -> list[TaskAge]:
         raise OperationalError
 
-    problems = ask_status(queue, read_tasks=fail).problems
+    problems = read_test_status(queue, read_tasks=fail).problems
     assert problems[-1] == "the database does not answer: how tasks ran is unknown"
 
 

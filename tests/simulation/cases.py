@@ -8,7 +8,6 @@ from config.options import BridgeOptions, IngestOptions
 from telemetry.core.batch import RawMessage
 from telemetry.core.reasons import Reason
 from telemetry.core.validator import Rejection, ValidatedMessage
-from telemetry.queue.batches import ClaimedBatch
 from tests.simulation.world import World
 
 STALE_AFTER_S = 20.0
@@ -73,7 +72,7 @@ def draw_case(seed: int) -> Case:
     )
 
 
-def validate(world: World, _batch: ClaimedBatch, message: RawMessage) -> ValidatedMessage:
+def validate(world: World, message: RawMessage) -> ValidatedMessage:
     """What the contract says of such a message; some end the process that validates them."""
     kind, mac = message.payload[:1], message.topic.split("/")[2]
     if kind == POISON:

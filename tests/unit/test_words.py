@@ -22,7 +22,9 @@ class GoneWord(NamedTuple):
 
 
 INGEST = ("telemetry/core/validator.py", "telemetry/core/fast_path.py", "telemetry/store/ingest")
+PAGES = ("telemetry/web", "telemetry/templatetags", "telemetry/admin", "telemetry/api")
 WORKERS = ("workers/guard.py", "workers/pool_guard.py", "workers/runner.py")
+PROOFS = ("tests/chaos", "tests/simulation", "tests/protocol")
 PRODUCT = ("telemetry", "workers", "config")
 AREAS = tuple(
     f"telemetry/{area}"
@@ -39,9 +41,20 @@ GONE = (
     GoneWord("Judge|judge_messages?|judge_carefully", EVERYWHERE, "Validator, validate_messages"),
     GoneWord("accept_plain|is_plain", EVERYWHERE, "try_fast_path, allows_fast_path"),
     GoneWord("carefully|_insert_carefully", EVERYWHERE, "skip_existing"),
-    GoneWord("judge|verdicts?", (*INGEST, *WORKERS), "validate, validated_message"),
+    GoneWord("judge|verdicts?", (*INGEST, *WORKERS, *PROOFS), "validate, validated_message, check"),
     GoneWord("_?refused(_at|_percent)?", (*INGEST, *WORKERS), "rejected"),
+    GoneWord("_?[Bb]ooks", ("telemetry/store/ingest", "tests"), "ledger, tables, delivery_report"),
     GoneWord("plain|straight", INGEST, "fast path"),
+    GoneWord("_?letters?", ("telemetry/store/ingest", *PAGES, *PROOFS), "dead_letter, email"),
+    GoneWord(r"[Aa]sked|AskedError|Wanted\w*|wanted", PAGES, "params"),
+    GoneWord(r"[Pp]icture|drawing|drawn|draw_\w+|_?place", PAGES, "view, to_json, render, index"),
+    GoneWord("[Mm]oves?|[Nn]aming|wording|words", PAGES, "navigation, labels, formatting, text"),
+    GoneWord(r"_?keep_\w+|kept|write_tag", PAGES, "fragment_cache, make_etag"),
+    GoneWord(r"\w*figures|Figures|[Ss]o_?[Ff]ar", PAGES, "aggregates, values, totals"),
+    GoneWord(
+        "given|said|told|Happened|Shape|Faults?|faults?", PAGES, "params, text, schema, error"
+    ),
+    GoneWord("Letter|LetterState|_?look", PAGES, "DeadLetter, read_params"),
     GoneWord("_?letters?", AREAS, "dead_letter, invitation"),
     GoneWord("_?judged?(_.*)?|.*_judged?", PRODUCT, "evaluate, validate, classify"),
     GoneWord("JUDGE_ALARMS_TASK|judge_(alarms|fault|file|levels)", EVERYWHERE, "evaluate_alarms"),

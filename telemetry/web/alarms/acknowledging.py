@@ -22,7 +22,7 @@ def acknowledge(request: AccountRequest, alarm_id: int) -> HttpResponse:
     alarm = get_object_or_404(Alarm, pk=alarm_id, account=request.account)
     form = AcknowledgeForm(request.POST, alarm_id=alarm.pk)
     if not form.is_valid():
-        return show_alarms(request, _read_back(request), refused=form)
+        return show_alarms(request, _read_back(request), invalid_form=form)
     if alarms.acknowledge(alarm, user=request.user, note=form.cleaned_data["note"]):
         messages.success(request, _("The alarm is acknowledged."))
     else:

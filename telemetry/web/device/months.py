@@ -1,4 +1,4 @@
-"""The billing months of a device with what was found after they were closed."""
+"""The billing months of a device with the adjustments since they were closed."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -12,9 +12,9 @@ MOST_LINES = 200
 
 
 class Month(Struct, frozen=True):
-    """A month and its adjustments, oldest first: closed total and lines add up to what is known."""
+    """A month and its adjustments, oldest first; with the closed total they are the live total."""
 
-    figures: MonthlyConsumption
+    consumption: MonthlyConsumption
     adjustments: Sequence[MonthAdjustment]
 
 

@@ -18,7 +18,7 @@ from telemetry.store.aggregates.refresh import refresh_aggregates
 from telemetry.store.billing.closing import close_month
 from telemetry.store.db.connection import Connection, open_connection
 from tests.conftest import CONTRACT, clear_tables
-from tests.integration.store.test_ingest import store
+from tests.integration.store.ingest import store
 from tests.messages import make_message
 
 ALL_SCOPES = tuple(ApiToken.Scope.values)

@@ -11,7 +11,7 @@ from telemetry.store.aggregates.refresh import RefreshBusyError, refresh_aggrega
 from telemetry.store.db.connection import Connection, open_connection
 from telemetry.store.db.edition import TimescaleMissingError, ensure_extension, read_edition
 from telemetry.store.db.locks import Lock, unlock, wait_for_lock
-from tests.integration.store.test_ingest import store
+from tests.integration.store.ingest import store
 from tests.messages import make_message
 
 pytestmark = pytest.mark.integration

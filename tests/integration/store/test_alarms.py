@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from telemetry.core.alarms import Limit, Stretch, evaluate_limit
@@ -24,7 +24,7 @@ from telemetry.store.alarms.evaluate import (
 from telemetry.store.db.connection import Connection, open_connection
 from telemetry.store.db.locks import Lock, wait_for_lock
 from tests.consumption import Site, put, read, register
-from tests.properties import UNSHRUNK
+from tests.random_cases import random_cases
 
 pytestmark = pytest.mark.integration
 
@@ -336,7 +336,7 @@ class Model:
         ]
 
 
-@settings(UNSHRUNK, max_examples=25)
+@random_cases(25)
 @given(turns=turns)
 def test_it_comes_to_what_the_pure_rules_say(
     connection: Connection, clear: Callable[[], None], turns: Any

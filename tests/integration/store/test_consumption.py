@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from telemetry.core.consumption import Meter, Replacement, Value
@@ -22,7 +22,7 @@ from tests.consumption import (
     register,
     replace_register,
 )
-from tests.properties import UNSHRUNK
+from tests.random_cases import random_cases
 
 pytestmark = pytest.mark.integration
 
@@ -70,7 +70,7 @@ def draw_sites(data: Any, connection: Connection) -> dict[Site, tuple[list[Value
     return found
 
 
-@settings(UNSHRUNK, max_examples=15)
+@random_cases(15)
 @given(data=st.data())
 def test_it_comes_to_the_same_in_any_order_with_any_duplicates_in_any_batches(
     connection: Connection, data: Any

@@ -26,7 +26,7 @@ from telemetry.store.aggregates.refresh import refresh_aggregates
 from telemetry.store.db.connection import Connection
 from telemetry.store.verification.verify import verify_aggregates
 from tests.consumption import Site, expect_figures, put, read, read_figures, register
-from tests.integration.store.test_ingest import store
+from tests.integration.store.ingest import store
 from tests.messages import make_message
 
 pytestmark = pytest.mark.integration

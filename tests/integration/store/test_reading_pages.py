@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 from django.db import connection as django
 from django.test.utils import CaptureQueriesContext
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from telemetry.store.db.connection import Connection
 from telemetry.store.reads.reading_pages import Key, ReadingWalk, Row
-from tests.properties import SHARED
+from tests.random_cases import random_cases
 
 pytestmark = pytest.mark.integration
 
@@ -56,7 +56,7 @@ gaps = st.sampled_from([0, 1, 1_000_000, 60_000_000, 7_200_000_000, 90_000_000_0
 readings = st.lists(st.tuples(st.integers(1, 3), gaps), max_size=25)
 
 
-@settings(SHARED, max_examples=40)
+@random_cases(40, shrinks=True)
 @given(steps=readings, rows=st.integers(1, 6), newest_first=st.booleans(), one_walk=st.booleans())
 def test_it_gives_each_reading_once_and_in_order(
     connection: Connection,

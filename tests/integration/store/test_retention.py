@@ -30,7 +30,7 @@ from telemetry.store.retention.apply import (
 from telemetry.store.retention.chunks import list_chunks, read_horizon
 from telemetry.store.retention.sizes import read_sizes
 from tests.consumption import Site, put, read, read_figures, register
-from tests.integration.store.test_ingest import store
+from tests.integration.store.ingest import store
 from tests.messages import make_message
 
 pytestmark = pytest.mark.integration

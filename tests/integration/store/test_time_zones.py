@@ -16,7 +16,7 @@ from telemetry.store.operations import time_zones
 from telemetry.store.operations.task_ages import read_task_ages
 from telemetry.store.operations.time_zones import ZoneDifference, compare_zones
 from tests.integration.test_chains import take_task
-from tests.status import ask_status
+from tests.status import read_test_status
 from workers.maintenance import compare_time_zones
 from workers.schedule import ensure_schedule
 
@@ -113,7 +113,7 @@ def test_it_is_ill_until_the_zones_agree(
     queue: BatchQueue, connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def ask() -> list[str]:
-        status = ask_status(queue, read_tasks=read_task_ages)
+        status = read_test_status(queue, read_tasks=read_task_ages)
         return [text for text in status.problems if "time zones" in text]
 
     ensure_schedule()

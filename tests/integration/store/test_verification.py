@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 from django.db import OperationalError
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
 
@@ -35,7 +35,7 @@ from telemetry.store.verification.verify import (
 )
 from tests.consumption import Site, put, read, register, replace_register
 from tests.integration.store.test_consumption import draw_sites
-from tests.properties import UNSHRUNK
+from tests.random_cases import random_cases
 
 pytestmark = pytest.mark.integration
 
@@ -90,7 +90,7 @@ def tell(found: Verification) -> set[tuple[str, str, str]]:
     }
 
 
-@settings(UNSHRUNK, max_examples=2)
+@random_cases(2)
 @given(data=st.data())
 def test_it_finds_nothing_whatever_was_refreshed(
     connection: Connection, clear: Callable[[], None], data: Any

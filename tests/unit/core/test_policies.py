@@ -1,4 +1,4 @@
-"""Pure policies: backoff, liveness, in-flight arithmetic, stale batches, the books."""
+"""Pure policies: backoff, liveness, in-flight arithmetic, stale batches, the delivery report."""
 
 import time
 

@@ -19,7 +19,8 @@ CLOCK_MARGIN = timedelta(hours=2)  # clocks of processes jump by an hour
 def check_schedule(
     stack: ChaosStack, result: Result, *, plan: Any, earlier_rows: dict[int, int], summary: Any
 ) -> None:
-    """Hold messages, aggregates and books against the log; what is wrong goes into the result."""
+    """Compare messages, aggregates and the delivery report with what was published; what is wrong
+    goes into the result."""
     result.published, result.acknowledged = summary.published, summary.acknowledged
     result.resent = summary.resent
     if not summary.is_whole:
@@ -42,7 +43,7 @@ def check_schedule(
             url, account_id=stack.fleets[result.number].account_id
         )
         result.problems += wrong
-        _check_books(stack, result, differences=differences)
+        _check_report(stack, result, differences=differences)
     except (psycopg.Error, RedisError, OSError) as error:
         result.problems.append(f"could not be checked: {error}")
 
@@ -66,7 +67,7 @@ def _check_messages(
         result.problems += find_wrong_rows(url, plan)
 
 
-def _check_books(stack: ChaosStack, result: Result, *, differences: set[int]) -> None:
+def _check_report(stack: ChaosStack, result: Result, *, differences: set[int]) -> None:
     from config.options import RedisOptions
     from config.queue import connect_redis
     from telemetry.queue.batches import BatchQueue
@@ -82,6 +83,6 @@ def _check_books(stack: ChaosStack, result: Result, *, differences: set[int]) ->
     result.duplicate_messages = report.duplicate
     is_balanced = not (report.dead_letters_difference or report.rows_difference)
     if report.difference not in differences or not is_balanced:
-        result.problems.append(f"the books do not balance: {report}")
+        result.problems.append(f"the delivery report does not balance: {report}")
     if report.broker_dropped:
         result.problems.append(f"the broker dropped {report.broker_dropped} messages")

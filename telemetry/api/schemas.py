@@ -1,9 +1,10 @@
 """What the API answers, field by field. The descriptions appear in the OpenAPI document."""
 
+from base64 import b64encode
 from datetime import date
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from telemetry.api.values import Exact, Instant
 from telemetry.core.measurement import Measurement
@@ -15,18 +16,18 @@ Id = Annotated[int, Field(ge=1)]
 Role = Literal["owner", "admin", "viewer"]
 DeviceKind = Literal["meter", "sensor", "actuator"]
 MonthState = Literal["open", "closed", "adjusted"]
-LetterState = Literal["pending", "replayed", "discarded"]
+DeadLetterState = Literal["pending", "replayed", "discarded"]
 AlarmKind = Literal["low", "high"]
 AlarmEnding = Literal["", "reading", "limit", "inactive", "moved"]
 
 
-class Shape(BaseModel):
-    """Made from a row or from its parts, never from what a client sent."""
+class Schema(BaseModel):
+    """Made from the attributes of a row, never from what a client sent."""
 
     model_config = ConfigDict(from_attributes=True)
 
 
-class Account(Shape):
+class Account(Schema):
     """An account that you are a member of."""
 
     id: Id
@@ -37,7 +38,7 @@ class Account(Shape):
     rights: Annotated[list[str], Field(description="what your role allows")]
 
 
-class Token(Shape):
+class Token(Schema):
     """The token that you sent."""
 
     name: str
@@ -47,7 +48,7 @@ class Token(Shape):
     expires_at: Instant | None
 
 
-class Me(Shape):
+class Me(Schema):
     """Who you are."""
 
     id: Id
@@ -57,7 +58,7 @@ class Me(Shape):
     token: Token | None
 
 
-class Gateway(Shape):
+class Gateway(Schema):
     """A gateway in the field."""
 
     id: Id
@@ -72,7 +73,7 @@ class Gateway(Shape):
     max_devices: int
 
 
-class Device(Shape):
+class Device(Schema):
     """A meter, sensor or actuator behind a gateway."""
 
     id: Id
@@ -91,7 +92,7 @@ class Device(Shape):
     interval_s: Annotated[int | None, Field(description="expected seconds between readings")]
 
 
-class Reading(Shape):
+class Reading(Schema):
     """A value of a device at an instant. `device_id` and `time` are its key."""
 
     time: Instant
@@ -102,7 +103,7 @@ class Reading(Shape):
     received_at: Instant
 
 
-class Figures(Shape):
+class Aggregate(Schema):
     """A device in one hour or day. All numbers but the count are in the device's unit."""
 
     device_id: Id
@@ -115,19 +116,19 @@ class Figures(Shape):
     readings_count: Annotated[int, Field(ge=0)]
 
 
-class Hour(Figures):
+class Hour(Aggregate):
     """A device in a UTC hour."""
 
     hour: Annotated[Instant, Field(validation_alias="start", description="its first instant")]
 
 
-class Day(Figures):
+class Day(Aggregate):
     """A device in a local day of the account."""
 
     day: Annotated[date, Field(validation_alias="start")]
 
 
-class Month(Shape):
+class Month(Schema):
     """A device in a billing month: [month, month_end)."""
 
     device_id: Id
@@ -155,7 +156,7 @@ class Month(Shape):
     readings_count: Annotated[int, Field(ge=0)]
 
 
-class Adjustment(Shape):
+class Adjustment(Schema):
     """A change of a device's consumption in a month after it was closed."""
 
     id: Id
@@ -165,7 +166,7 @@ class Adjustment(Shape):
     recorded_at: Instant
 
 
-class Total(Shape):
+class Total(Schema):
     """What all devices with one unit consumed; gauges are left out."""
 
     unit: str
@@ -186,7 +187,7 @@ class MonthTotal(Total):
     month: Annotated[date, Field(validation_alias="start")]
 
 
-class DeadLetter(Shape):
+class DeadLetter(Schema):
     """A message, or one reading of it, that was rejected."""
 
     id: Id
@@ -199,17 +200,21 @@ class DeadLetter(Shape):
     first_seen: Instant
     last_seen: Instant
     occurrences: Annotated[int, Field(ge=1)]
-    state: LetterState
+    state: DeadLetterState
     payload_bytes: Annotated[int, Field(ge=0)]
 
 
 class DeadLetterWithPayload(DeadLetter):
     """A rejected message with its bytes."""
 
-    payload: Annotated[str, Field(description="the message as it came, in base64")]
+    payload: Annotated[
+        str,
+        BeforeValidator(lambda payload: b64encode(payload).decode()),
+        Field(description="the message as it came, in base64"),
+    ]
 
 
-class Alarm(Shape):
+class Alarm(Schema):
     """A run of readings beyond one limit of a device."""
 
     id: Id
@@ -222,5 +227,9 @@ class Alarm(Shape):
     closed_at: Annotated[Instant | None, Field(description="null while it is open")]
     ending: Annotated[AlarmEnding, Field(description="why it ended; empty while it is open")]
     acknowledged_at: Instant | None
-    acknowledged_by: Annotated[str | None, Field(description="a user's name")]
+    acknowledged_by: Annotated[
+        str | None,
+        BeforeValidator(lambda user: user and user.get_username()),
+        Field(description="a user's name"),
+    ]
     note: str

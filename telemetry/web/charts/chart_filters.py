@@ -1,4 +1,4 @@
-"""Which devices a page shows, from the address. Pure: whose they are is asked later.
+"""Which devices a page shows, from the address. Pure: whose they are is checked later.
 
 Devices and gateways of another account select nothing, like ones that never were.
 """
@@ -15,7 +15,7 @@ MOST_CHOSEN = 100
 _LARGEST = 2**63 - 1
 
 
-class Filters(Struct, frozen=True):
+class ChartFilters(Struct, frozen=True):
     """What was chosen; an empty choice is all of them."""
 
     devices: tuple[int, ...] = ()
@@ -26,7 +26,7 @@ class Filters(Struct, frozen=True):
     @property
     def is_empty(self) -> bool:
         """Whether every device is shown."""
-        return self == Filters()
+        return self == ChartFilters()
 
     def query(self) -> list[tuple[str, str]]:
         """The same in an address."""
@@ -46,8 +46,8 @@ class Filters(Struct, frozen=True):
         return {name: values for name, values in chosen.items() if values}
 
 
-def parse_filters(params: Mapping[str, Sequence[str]]) -> tuple[Filters, Errors]:
-    """The choice that the parameters name (each may stand several times), and messages by field.
+def parse_filters(params: Mapping[str, Sequence[str]]) -> tuple[ChartFilters, Errors]:
+    """The choice that the parameters name (each may occur several times), and messages by field.
 
     A field that cannot be understood chooses nothing.
     """
@@ -62,7 +62,7 @@ def parse_filters(params: Mapping[str, Sequence[str]]) -> tuple[Filters, Errors]
     if len(groups) > MOST_CHOSEN or any("\0" in group for group in groups):
         errors["group"] = _("Choose from the list.")
         groups = ()
-    return Filters(devices, gateways, kinds, groups), errors
+    return ChartFilters(devices, gateways, kinds, groups), errors
 
 
 def _read_numbers(texts: Sequence[str], *, field: str, errors: Errors) -> tuple[int, ...]:

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from telemetry.models import Device, Gateway
 from telemetry.web.account_page import AccountRequest
-from telemetry.web.charts.filters import Filters, parse_filters
+from telemetry.web.charts.chart_filters import ChartFilters, parse_filters
 from telemetry.web.charts.labels import format_label
 from telemetry.web.charts.params import ChartParams, read_params
 from telemetry.web.long_select import render_options
@@ -19,19 +19,21 @@ MOST_OFFERED = 200
 """Gateways and devices in the lists of the filter; others are found by choosing a gateway."""
 
 
-def read_choice(request: AccountRequest) -> tuple[ChartParams, Filters]:
+def read_overview_params(request: AccountRequest) -> tuple[ChartParams, ChartFilters]:
     """What the address asks for."""
     filters, errors = parse_filters(dict(request.GET.lists()))
     params = read_params(request, longest=LONGEST, other_pairs=filters.query())
     return replace(params, errors=params.errors | errors), filters
 
 
-def select_devices(account_id: int, filters: Filters) -> QuerySet[Device]:
+def select_devices(account_id: int, filters: ChartFilters) -> QuerySet[Device]:
     """The account's devices that the filters let through."""
     return Device.objects.filter(account_id=account_id, **filters.conditions())
 
 
-def offer_choices(account_id: int, params: ChartParams, filters: Filters) -> dict[str, Any]:
+def list_filter_options(
+    account_id: int, params: ChartParams, filters: ChartFilters
+) -> dict[str, Any]:
     """What the filter offers: kinds, groups, gateways, and the devices of those that are chosen."""
     gateways = Gateway.objects.filter(account_id=account_id).order_by("code")
     gateway_names = gateways.values_list("pk", "code", "name")[:MOST_OFFERED]

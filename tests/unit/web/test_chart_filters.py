@@ -2,7 +2,7 @@
 
 import pytest
 
-from telemetry.web.charts.filters import Filters, parse_filters
+from telemetry.web.charts.chart_filters import ChartFilters, parse_filters
 
 
 def test_it_shows_every_device_when_nothing_is_chosen() -> None:
@@ -17,7 +17,7 @@ def test_it_keeps_what_was_chosen_once_each() -> None:
         {"device": ["7", "3", "7"], "gateway": ["2"], "kind": ["meter", "sensor"], "group": ["A"]}
     )
     assert errors == {}
-    assert filters == Filters((7, 3), (2,), ("meter", "sensor"), ("A",))
+    assert filters == ChartFilters((7, 3), (2,), ("meter", "sensor"), ("A",))
     assert filters.query() == [
         ("device", "7"), ("device", "3"), ("gateway", "2"), ("kind", "meter"), ("kind", "sensor"),
         ("group", "A"),

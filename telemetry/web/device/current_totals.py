@@ -1,4 +1,4 @@
-"""What a device measured so far: today, this month."""
+"""The totals of a device today and in the current billing month."""
 
 from datetime import datetime
 
@@ -9,17 +9,19 @@ from telemetry.store.reads.chart_series import Sample, read_line_days
 from telemetry.web.charts.calendar import DAY, Calendar
 
 
-class SoFar(Struct, frozen=True):
-    """Today and the billing month under way; None without a reading in them."""
+class CurrentTotals(Struct, frozen=True):
+    """Today and the current billing month; None without a reading in them."""
 
     today: Sample | None
     month: MonthlyConsumption | None
 
 
-def read_so_far(account_id: int, *, device: Device, calendar: Calendar, now: datetime) -> SoFar:
+def read_current_totals(
+    account_id: int, *, device: Device, calendar: Calendar, now: datetime
+) -> CurrentTotals:
     """As of the last refresh. Two queries."""
     today = calendar.day_of(now)
     month = calendar.month_of(today)
     days = read_line_days(account_id, device_ids=[device.pk], first=today, until=today + DAY)
     months = MonthlyConsumption.objects.filter(account_id=account_id, device=device, month=month)
-    return SoFar(days[device.pk][0] if days else None, months.first())
+    return CurrentTotals(days[device.pk][0] if days else None, months.first())

@@ -1,4 +1,4 @@
-"""`{% load code_words %}`: texts with code between backticks, as in the OpenAPI document."""
+"""`{% load inline_code %}`: texts with code between backticks, as in the OpenAPI document."""
 
 from django import template
 from django.utils.html import format_html, format_html_join
