@@ -30,7 +30,15 @@ def pytest_configure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):
         folder = tempfile.mkdtemp(prefix="tds-test-")
         os.environ["TDS_TEST_FOLDER"] = folder
-        config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+        config.add_cleanup(lambda: remove_folder(Path(folder)))
+
+
+def remove_folder(folder: Path) -> None:
+    """The folder of the run, and what lies in memory there."""
+    from tests.servers.server_set import remove_data
+
+    remove_data(folder / "memory")
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def pytest_collection_finish() -> None:
