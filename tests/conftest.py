@@ -25,6 +25,9 @@ settings.register_profile("shared", deadline=None, suppress_health_check=[Health
 settings.load_profile("shared")
 
 
+gc.disable()  # until all is imported
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """A folder of the run, which the processes of xdist share."""
     if not hasattr(config, "workerinput"):
@@ -43,9 +46,9 @@ def remove_folder(folder: Path) -> None:
 
 def pytest_collection_finish() -> None:
     """What is imported by now stays: not to look through it again and again saves a tenth."""
-    gc.collect()
     gc.freeze()
     gc.set_threshold(10_000, 20, 50)
+    gc.enable()
 
 
 @pytest.hookimpl(optionalhook=True)
