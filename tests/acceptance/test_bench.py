@@ -165,7 +165,7 @@ FLOWS = (
                 "alone, p99, ms",
                 "beside 14 at 1970, p99, ms",
                 "p99 beside, times that alone",
-                "messages of 1970, all refused in the end",
+                "messages of 1970, all rejected in the end",
             ),
             id="guard",
         ),
