@@ -202,7 +202,7 @@ class Bridge:
     def _send(self) -> None:
         now_s = time.monotonic()
         if self._can_start() and self._collector.wait_s(now_s=now_s) == 0.0:
-            self._sender.start(self._collector.take(now_s=now_s))
+            self._sender.start(self._collector.flush(now_s=now_s))
         sent = self._sender.step(now_s=now_s)
         if sent is None:
             return
@@ -229,7 +229,7 @@ class Bridge:
         while self._waiting_messages() and time.monotonic() < give_up_at:
             now_s = time.monotonic()
             if self._sender.outgoing is None:
-                self._sender.start(self._collector.take(now_s=now_s))
+                self._sender.start(self._collector.flush(now_s=now_s))
             self._send()
             if self._sender.outgoing is not None:
                 time.sleep(0.05)
@@ -258,15 +258,15 @@ class Bridge:
         state = self._state()
         self._report_health(state)
         try:
-            self._lease.renew(self._figures(state), now_s=time.monotonic())
+            self._lease.renew(self._fields(state), now_s=time.monotonic())
             self._drops.report()
         except RedisError as error:
             log.debug("lease_not_renewed", error=str(error))
 
     def _report_health(self, state: str) -> None:
-        self._health.write(self._figures(state), now_s=time.monotonic())
+        self._health.write(self._fields(state), now_s=time.monotonic())
 
-    def _figures(self, state: str) -> dict[str, Any]:
+    def _fields(self, state: str) -> dict[str, Any]:
         return {
             "state": state,
             "progress_at": self._progress_at,

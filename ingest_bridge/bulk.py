@@ -67,7 +67,7 @@ class BulkClient(Client):
             self._last_bytes_received = time.monotonic()
         rest = self._buffer[self._at :]
         self._buffer, self._at = rest + chunk if rest else chunk, 0
-        return self._take_packets()
+        return self._parse_packets()
 
     def acknowledge(self, packet_ids: list[int]) -> None:
         """Queue one PUBACK for each packet id, in order, to be sent in one piece."""
@@ -75,21 +75,21 @@ class BulkClient(Client):
         if packets:
             self._packet_queue(PUBACK, packets, 0, 0, None)
 
-    def _take_packets(self) -> MQTTErrorCode:
+    def _parse_packets(self) -> MQTTErrorCode:
         while self._sock is not None:
-            self._take_usual()
+            self._parse_common()
             size = self._measure_packet()
             if size == 0:
                 return MQTTErrorCode.MQTT_ERR_SUCCESS
             if size > 0 and self._buffer[self._at] & 0xF4 == PUBLISH:  # QoS 0 or 1
-                rc = self._take_publish(self._at + size)
+                rc = self._parse_publish(self._at + size)
             else:
                 rc = self._packet_read()
             if rc > 0:
                 return self._loop_rc_handle(rc)
         return MQTTErrorCode.MQTT_ERR_NO_CONN
 
-    def _take_usual(self) -> None:
+    def _parse_common(self) -> None:
         """Take the packets that nearly all are, as long as they come: PUBLISH with QoS 1, a length
         of two bytes, a topic and no properties. What is different in any way is left."""
         data, at, deliver = self._buffer, self._at, self._deliver
@@ -121,7 +121,7 @@ class BulkClient(Client):
                 return size if at + size <= len(data) else 0
         return -1 if len(data) - at >= 5 else 0
 
-    def _take_publish(self, end: int) -> MQTTErrorCode:
+    def _parse_publish(self, end: int) -> MQTTErrorCode:
         data = self._buffer
         first, at = data[self._at], self._at + 2
         while data[at - 1] >= 0x80:

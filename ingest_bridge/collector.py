@@ -53,7 +53,7 @@ class Collector:
         return len(self._messages)
 
     def add(self, message: RawMessage, *, packet_id: int, now_s: float) -> None:
-        """Take a message in. `packet_id` is 0 for QoS 0, which needs no acknowledgement."""
+        """Add a message. `packet_id` is 0 for QoS 0, which needs no acknowledgement."""
         if not self._messages:
             self._first_at = now_s
         self._messages.append(message)
@@ -87,8 +87,8 @@ class Collector:
         late_s = min(policy.late_linger_s, self.lateness_s * LATENESS_SHARE)
         return max(policy.linger_s, busy_s, late_s)
 
-    def take(self, *, now_s: float) -> Collected:
-        """Hand the batch out and start a new one."""
+    def flush(self, *, now_s: float) -> Collected:
+        """Hand over the batch and start a new one."""
         collected = Collected(self._messages, self._packet_ids, self._generation)
         rate = len(self._messages) / max(now_s - self._flushed_at, 1e-3)
         self._rate = RATE_MEMORY * self._rate + (1 - RATE_MEMORY) * rate

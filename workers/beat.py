@@ -18,7 +18,7 @@ from config.queue import connect_redis
 from telemetry.core.batch import BEAT_KEY
 from telemetry.store.db.connection import Connection, open_connection
 from telemetry.store.db.locks import Lock, try_lock
-from workers.schedule import ensure_schedule, forget_future_runs
+from workers.schedule import ensure_schedule, reset_future_runs
 
 RETRY_S = 2.0
 SIGN_OF_LIFE_S = 30
@@ -92,7 +92,7 @@ class LockedScheduler(DatabaseScheduler):  # type: ignore[misc]
 
     def all_as_schedule(self) -> Any:
         """Every entry, none of them with a run in the future."""
-        for name in forget_future_runs(now=datetime.now(UTC)):
+        for name in reset_future_runs(now=datetime.now(UTC)):
             log.warning("future_run_taken_as_now", entry=name)
         return super().all_as_schedule()
 

@@ -19,7 +19,7 @@ _runner: BatchRunner | None = None
 
 
 @worker_init.connect
-def _hold_to_the_rules(**_: object) -> None:
+def _check_settings(**_: object) -> None:
     """Start with no settings that contradict each other, without Django's checks."""
     options, silenced = read_options(IngestOptions), read_options(CheckOptions).silenced
     errors = find_impatience(
@@ -36,7 +36,7 @@ def _hold_to_the_rules(**_: object) -> None:
 
 
 @worker_process_init.connect
-def _forget_runner(**_: object) -> None:
+def _reset_runner(**_: object) -> None:
     """A forked child opens connections of its own."""
     global _runner  # noqa: PLW0603 - one runner a process, made after the fork
     _runner = None

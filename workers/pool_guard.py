@@ -1,21 +1,30 @@
 """The reject guard of one worker process, with the alarm that all share."""
 
 import time
+from collections.abc import Container, Sequence
 
 import structlog
+from msgspec import Struct
 from redis import Redis
 
 from config.options import IngestOptions
 from telemetry.core.batch import IMPORT_SOURCE, REPLAY_SOURCE
 from telemetry.core.validator import ValidatedMessage
 from telemetry.queue.alarm import clear_alarm, is_overruled, raise_alarm, read_alarm
-from workers.guard import GuardPolicy, Heard, RejectGuard
+from workers.guard import GuardPolicy, Heard, RejectGuard, hear
 
 REQUESTED_SOURCES = (REPLAY_SOURCE, IMPORT_SOURCE)
 """What operators send themselves. It says nothing about the gateways of now: it neither teaches the
 guard nor is it held, and it brings no gateway online. An import has a limit of its own."""
 
 log = structlog.get_logger("workers.ingest")
+
+
+class Approval(Struct, frozen=True):
+    """Who sent the messages of a batch, and the positions of those that must be held."""
+
+    heard: Heard
+    held: list[int]
 
 
 class PoolGuard:
@@ -32,24 +41,32 @@ class PoolGuard:
         self._guard: RejectGuard | None = None
         self._holds_faults = False
 
-    def choose_held(
-        self, source: str, heard: Heard, validated_messages: list[ValidatedMessage]
-    ) -> list[int]:
-        """Positions of the messages of a batch that must be held."""
-        if source in REQUESTED_SOURCES or not self._holds(heard):
-            return []
-        return [
-            n
-            for n, validated_message in enumerate(validated_messages)
-            if validated_message.mac in heard.rejected
-        ]
+    def approve(
+        self,
+        source: str,
+        validated_messages: Sequence[ValidatedMessage],
+        *,
+        known: Container[str],
+    ) -> Approval:
+        """Say which messages of a batch must be held. `known`: MACs of registered gateways."""
+        heard = hear(validated_messages, known=known)
+        if source in REQUESTED_SOURCES or not self._must_hold(heard):
+            return Approval(heard, [])
+        return Approval(
+            heard,
+            [
+                index
+                for index, validated_message in enumerate(validated_messages)
+                if validated_message.mac in heard.rejected
+            ],
+        )
 
     def holds_rejected(self, source: str, mac: str) -> bool:
         """The same for a message that fails for an unknown reason and would become a dead letter:
         when those of all gateways do, the fault is ours. `mac`: empty when it is not registered."""
         if source in REQUESTED_SOURCES or not mac:
             return False
-        self._holds_faults = self._holds(Heard(frozenset(), frozenset([mac])))
+        self._holds_faults = self._must_hold(Heard(frozenset(), frozenset([mac])))
         return self._holds_faults
 
     def holds_faults(self, source: str) -> bool:
@@ -75,7 +92,7 @@ class PoolGuard:
             log.info("guard_let_go")
             clear_alarm(self._redis)
 
-    def _holds(self, heard: Heard) -> bool:
+    def _must_hold(self, heard: Heard) -> bool:
         guard = self._open_guard()
         was_tripped = guard.is_tripped
         if not guard.holds(heard, now_s=time.monotonic()) or is_overruled(self._redis):

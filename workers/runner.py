@@ -21,10 +21,9 @@ from telemetry.core.batch import (
 from telemetry.core.retry import backoff_delay_s
 from telemetry.queue.batches import BatchQueue, ClaimedBatch
 from telemetry.queue.pools import note_progress, note_wait
-from telemetry.store.db.errors import is_transient, judge_fault
+from telemetry.store.db.errors import classify_error, is_transient
 from telemetry.store.ingest.batch_store import BatchStore
 from telemetry.store.ingest.ledger import AlreadyStoredError, BatchSplitError, choose_second_half
-from workers.guard import hear
 from workers.pool_guard import REQUESTED_SOURCES, PoolGuard
 from workers.stopping import wait_unless_stopping
 
@@ -62,7 +61,9 @@ class BatchRunner:
             log.error("bad_batch_id", batch_id=str(batch_id)[:80])
             return
         try:
-            self._give_back_left()
+            while self._left:
+                self._queue.release(self._left[-1])
+                self._left.pop()
             batch = self._queue.claim(batch_id)
             if batch is None:
                 self._check_gone(batch_id)
@@ -72,58 +73,49 @@ class BatchRunner:
             self._left.append(batch_id)
             log.warning("batch_left_pending", batch_id=batch_id, error=str(error))
 
-    def _give_back_left(self) -> None:
-        while self._left:
-            self._queue.release(self._left[-1])
-            self._left.pop()
-
     def close(self) -> None:
         """Close the connections."""
         self._store.close()
         self._queue.redis.close()
 
     def _run_claimed(self, batch: ClaimedBatch) -> None:
-        try:
-            messages = batch.read_messages()
-        except BatchFormatError as error:
-            # Never a dead letter: a newer bridge may have written it for newer workers.
-            log.error("batch_unreadable", batch_id=batch.id, error=str(error))
-            self._queue.release(batch.id)
-            return
-        is_spent = batch.attempts > self._limit_attempts(batch, messages)
+        """Store a batch, as often as it takes; isolate what cannot be stored."""
+        # The halves of a batch that ended its worker too often get one start each; the last message
+        # alone gets all again, before it becomes a dead letter.
+        is_half = batch.is_suspect and batch.messages_count > 1
+        is_spent = batch.attempts > (1 if is_half else self._options.attempts)
         fault = f"no end after {batch.attempts - 1} starts" if is_spent else ""
         attempt = 0
         while True:
             attempt += 1
             try:
                 if fault:
-                    self._isolate(batch, messages, fault, is_spent=is_spent)
+                    self._isolate(batch, fault, is_spent=is_spent)
                 else:
-                    self._store_batch(batch, messages)
+                    self._store_batch(batch)
                 return
-            except Exception as error:  # judged here: transient, or unknown and isolated
+            except BatchFormatError as error:
+                # Never a dead letter: a newer bridge may have written it for newer workers.
+                log.error("batch_unreadable", batch_id=batch.id, error=str(error))
+                self._queue.release(batch.id)
+                return
+            except Exception as error:  # transient, or unknown and isolated
                 if is_transient(error):
                     if not self._wait(batch, attempt, error):
                         return
                 elif fault:  # not even the dead letter can be stored
                     raise
                 else:
-                    log.error("batch_fails", batch_id=batch.id, fault=judge_fault(error))
+                    log.error("batch_fails", batch_id=batch.id, fault=classify_error(error))
                     fault = traceback.format_exc()
 
-    def _limit_attempts(self, batch: ClaimedBatch, messages: list[RawMessage]) -> int:
-        """Starts after which a batch counts as one that ends its worker. The halves of such a
-        batch get one; the last message alone gets all again, before it becomes a dead letter."""
-        is_half = batch.is_suspect and len(messages) > 1
-        return 1 if is_half else self._options.attempts
-
-    def _store_batch(self, batch: ClaimedBatch, messages: list[RawMessage]) -> None:
-        """The way of nearly every batch."""
-        validated_messages = self._store.validate(batch, messages)
-        heard = hear(validated_messages, known=self._store.gateways)
-        held = self._guard.choose_held(batch.source, heard, validated_messages)
-        if held:
-            self._put_aside(batch, messages, held)
+    def _store_batch(self, batch: ClaimedBatch) -> None:
+        """The pipeline: read, validate, ask the reject guard, store, finish."""
+        messages = batch.read_messages()
+        validated_messages = self._store.validate(messages, received_at=batch.received_at)
+        approval = self._guard.approve(batch.source, validated_messages, known=self._store.gateways)
+        if approval.held:
+            self._put_aside(batch, messages, approval.held)
             return
         try:
             stored = self._store.store(batch, messages, validated_messages)
@@ -136,7 +128,7 @@ class BatchRunner:
             )
             return
         else:
-            self._guard.note_stored(batch.source, heard)
+            self._guard.note_stored(batch.source, approval.heard)
             self._note_presence(batch, stored.seen)
         self._finish(batch)
 
@@ -160,10 +152,9 @@ class BatchRunner:
         self._note_presence(batch, self._store.list_heard(batch, messages))
         self._queue.hold(batch.id)
 
-    def _isolate(
-        self, batch: ClaimedBatch, messages: list[RawMessage], fault: str, *, is_spent: bool
-    ) -> None:
-        """Split a batch that cannot be stored, until the culprit stands alone."""
+    def _isolate(self, batch: ClaimedBatch, fault: str, *, is_spent: bool) -> None:
+        """Split a batch that cannot be stored, until the message that causes it is alone."""
+        messages = batch.read_messages()
         if len(messages) > 1:
             if not is_spent and self._guard.holds_faults(batch.source):
                 self._put_aside(batch, messages, list(range(len(messages))))

@@ -7,9 +7,9 @@ from typing import Any
 from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask
 
 from telemetry.core.batch import (
+    APPLY_RETENTION_TASK,
     COMPARE_ZONES_TASK,
-    JUDGE_ALARMS_TASK,
-    KEEP_STORAGE_TASK,
+    EVALUATE_ALARMS_TASK,
     MAINTENANCE_QUEUE,
     REPLAY_WAITING_TASK,
     REQUEUE_TASK,
@@ -76,8 +76,8 @@ SCHEDULE = (
         "Sets gateways offline that are silent for longer than their interval.",
     ),
     ScheduledTask(
-        "Judge alarms",
-        JUDGE_ALARMS_TASK,
+        "Evaluate alarms",
+        EVALUATE_ALARMS_TASK,
         Every(15),
         "Opens and closes alarms of devices whose readings are beyond their limits.",
     ),
@@ -100,8 +100,8 @@ SCHEDULE = (
         "Folds old ledger rows into daily sums, and forgets old runs of tasks.",
     ),
     ScheduledTask(
-        "Keep storage",
-        KEEP_STORAGE_TASK,
+        "Apply retention",
+        APPLY_RETENTION_TASK,
         Daily(2, 30),
         "Drops readings and aggregates that are too old, and compresses old ones, as configured.",
     ),
@@ -126,8 +126,8 @@ SCHEDULE = (
 )
 
 
-def forget_future_runs(*, now: datetime) -> list[str]:
-    """Take runs that lie in the future, since a clock jumped, as having been now; of which entries.
+def reset_future_runs(*, now: datetime) -> list[str]:
+    """Set runs that lie in the future, since a clock jumped, to now; the entries that had them.
 
     Beat would wait for the interval after them, and nothing would seem to be overdue.
     """
@@ -140,7 +140,7 @@ def forget_future_runs(*, now: datetime) -> list[str]:
 
 
 def ensure_schedule() -> int:
-    """Create the entries that are missing; how many. What stands is never changed."""
+    """Create the entries that are missing; how many. Existing ones are never changed."""
     created_count = 0
     for entry in SCHEDULE:
         TaskRun.objects.get_or_create(name=entry.task)
@@ -151,7 +151,7 @@ def ensure_schedule() -> int:
             task=entry.task,
             queue=MAINTENANCE_QUEUE,
             description=entry.description,
-            # A task that nobody took within its interval is overtaken by the next.
+            # A task that nobody received within its interval is obsolete: the next one follows.
             expire_seconds=max(entry.at.seconds * 2, 60),
             **entry.at.ensure(),
         )

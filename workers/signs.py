@@ -40,7 +40,7 @@ def _give_sign(sender: Any, **_: object) -> None:
 
 
 @worker_shutdown.connect
-def _take_sign_away(sender: Any, **_: object) -> None:
+def _delete_sign(sender: Any, **_: object) -> None:
     try:
         note_end(_redis(), sender.hostname)
     except RedisError as error:

@@ -56,7 +56,7 @@ class Constant(str):
 
 
 class TooDeepError(ValueError):
-    """More than `MAX_DEPTH` objects and lists stand in each other."""
+    """More than `MAX_DEPTH` nested objects and lists."""
 
 
 def _make_decoder(parse_constant: Callable[[str], Constant]) -> JSONDecoder:
@@ -157,8 +157,8 @@ def as_storable_json(node: Node) -> str:
     return msgspec.json.encode({"json_text": text}).decode()
 
 
-def cut(text: str) -> str:
-    """JSON text for an error's detail, cut to a readable length."""
+def truncate(text: str) -> str:
+    """JSON text for an error's detail, shortened to a readable length."""
     return text if len(text) <= 40 else f"{text[:40]}..."
 
 
@@ -170,13 +170,13 @@ def _decode(text: str) -> Node:
     except ValueError:
         words: list[str] = []
 
-        def take(match: re.Match[str]) -> str:
+        def replace(match: re.Match[str]) -> str:
             if match[0].startswith('"'):
                 return match[0]
             words.append(match[0])
             return "NaN"
 
-        known = _WORD_OR_TEXT.sub(take, text)
+        known = _WORD_OR_TEXT.sub(replace, text)
         if not words:
             raise
     written = iter(words)

@@ -11,9 +11,9 @@ from telemetry.core.json_tree import (
     Node,
     TooDeepError,
     as_storable_json,
-    cut,
     find_repeated_key,
     read_json,
+    truncate,
     walk,
     write_json,
 )
@@ -36,7 +36,7 @@ def decode_loosely(text: str) -> Payload:
         raise RejectedError(Reason.BAD_JSON, "expected a JSON object")
     folded = text.lower()
     if "nan" in folded or "inf" in folded:
-        _refuse_constants(message)
+        _reject_constants(message)
     fields = dict(message)
     repeated = find_repeated_key(
         Members((key, None if key == "leituras" else value) for key, value in message)
@@ -47,7 +47,7 @@ def decode_loosely(text: str) -> Payload:
     return Payload(gateway_mac, timestamp, list(map(_read_item, _read_readings(fields), count())))
 
 
-def _refuse_constants(message: Members) -> None:
+def _reject_constants(message: Members) -> None:
     """NaN and its like are taken as the value of a reading and nowhere else."""
     values = [
         value
@@ -124,8 +124,8 @@ def _read_short_text(fields: dict[str, Node], key: str, *, limit: int) -> str:
 
 
 def _show_node(node: Node) -> str:
-    return cut(write_json(node))
+    return truncate(write_json(node))
 
 
 def _show_key(key: str) -> str:
-    return cut(key if key.isprintable() else write_json(key))
+    return truncate(key if key.isprintable() else write_json(key))

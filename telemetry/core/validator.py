@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from telemetry.core.batch import RawMessage
 from telemetry.core.fast_path import try_fast_path
-from telemetry.core.fleet import DeviceEntry, GatewayEntry
+from telemetry.core.fleet_cache import DeviceEntry, GatewayEntry
 from telemetry.core.items import MAX_READINGS, Item, ItemWithExtra, Payload
 from telemetry.core.payload import decode_payload, reading_json
 from telemetry.core.reading import (
@@ -41,7 +41,7 @@ class Contract(Struct, frozen=True):
 
 
 class Rejection(Struct, gc=False):
-    """One dead letter to be: a whole message, or one reading (`index`) of it."""
+    """A message, or one reading (`index`) of it, that becomes a dead letter (`reasons.py`)."""
 
     reason: Reason
     detail: str
@@ -51,14 +51,14 @@ class Rejection(Struct, gc=False):
 
 class ValidatedMessage(Struct):
     """What became of one message. Good readings and rejections add up to `readings_count`, or the
-    message is rejected as a whole: one rejection without index and no reading. `places` has the
+    message is rejected as a whole: one rejection without index and no reading. `indexes` has the
     place of each good reading in the message, in order, and may be longer."""
 
     mac: str
     gateway: GatewayEntry | None
     readings_count: int
     good: list[ReadingRow]
-    places: Sequence[int]
+    indexes: Sequence[int]
     rejections: list[Rejection]
 
 
@@ -106,7 +106,7 @@ class Validator:
             validated_message.rejections.append(Rejection(error.reason, error.detail))
             return validated_message
         validated_message.readings_count = len(payload.items)
-        places: list[int] = []
+        indexes: list[int] = []
         for index, item in enumerate(payload.items):
             try:
                 device, value, unit = _check_reading(item, index, gateway)
@@ -117,7 +117,7 @@ class Validator:
                 )
                 continue
             assert not isinstance(item, RejectedError)
-            places.append(index)
+            indexes.append(index)
             validated_message.good.append(
                 (
                     device.id,
@@ -129,7 +129,7 @@ class Validator:
                     gateway.id,
                 )
             )
-        validated_message.places = places
+        validated_message.indexes = indexes
         return validated_message
 
     def _choose_raw(self, payload: bytes, extra: str | None, index: int) -> str | None:

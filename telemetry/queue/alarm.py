@@ -7,14 +7,14 @@ from redis import Redis
 
 from telemetry.core.batch import GUARD_KEY, GUARD_OVERRULED_KEY
 
-KEPT_S = 90
+EXPIRES_S = 90
 """How long an alarm stands without anything being held: `telemetry.queue.requeue` tries what is put
 aside more often."""
 
 
 def raise_alarm(redis: Redis, *, reason: str) -> None:
     """Say that batches are held. Repeated while they are."""
-    redis.set(GUARD_KEY, json.dumps({"reason": reason, "at": time.time()}), ex=KEPT_S)
+    redis.set(GUARD_KEY, json.dumps({"reason": reason, "at": time.time()}), ex=EXPIRES_S)
 
 
 def clear_alarm(redis: Redis) -> None:
@@ -35,5 +35,5 @@ def overrule(redis: Redis, *, for_s: int) -> None:
 
 
 def is_overruled(redis: Redis) -> bool:
-    """Whether an operator said that the refusals are right."""
+    """Whether an operator said that the rejections are right."""
     return bool(redis.exists(GUARD_OVERRULED_KEY))

@@ -8,6 +8,7 @@ import secrets
 import sys
 import time
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,11 @@ class ClaimedBatch(Struct, frozen=True):
     attempts: int
     body: bytes
     is_suspect: bool = False
+
+    @property
+    def received_at(self) -> datetime:
+        """When the batch was received, in UTC."""
+        return datetime.fromtimestamp(self.received_us / 1_000_000, UTC)
 
     def read_messages(self) -> list[RawMessage]:
         """Unpack the body. Raises `BatchFormatError`."""

@@ -1,7 +1,7 @@
 """Which worker pools there are and which of them answer.
 
 Pools give signs of life, so that one that is frozen is missed by its name. One that ends as it
-should takes its sign away.
+should deletes its sign.
 """
 
 import time
@@ -14,7 +14,7 @@ from redis import Redis
 from telemetry.core.batch import POOLS_SEEN_KEY
 
 MISSED_S = 900.0
-"""A pool that was silent for longer is forgotten: it may be gone for good."""
+"""A pool that was silent for longer is dropped: it may be gone for good."""
 AHEAD_S = 60.0
 """A sign that lies further ahead was given before a clock jumped back: nobody would miss it."""
 PING_TIMEOUT_S = 1.0

@@ -8,7 +8,7 @@ from redis import Redis
 
 from telemetry.core.batch import POOL_KEY
 
-KEPT_S = 86_400
+EXPIRES_S = 86_400
 
 
 class PoolProgress(Struct, frozen=True):
@@ -60,5 +60,5 @@ def read_pools(redis: Redis) -> list[PoolProgress]:
 def _write(redis: Redis, pool: str, fields: dict[str, float | str]) -> None:
     pipeline = redis.pipeline(transaction=True)  # as a whole also when Redis is full
     pipeline.hset(POOL_KEY + pool, mapping=fields)  # type: ignore[arg-type]
-    pipeline.expire(POOL_KEY + pool, KEPT_S)
+    pipeline.expire(POOL_KEY + pool, EXPIRES_S)
     pipeline.execute()

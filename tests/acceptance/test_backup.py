@@ -52,7 +52,7 @@ def drop_database(connection: Connection, name: str) -> bool:
 
 
 def assert_moved(url: str, pipeline: Pipeline, *, count: int) -> None:
-    """All `count` messages are in the other database, once, and the books balance."""
+    """All `count` messages are in the other database, once, and the delivery report balances."""
     with open_connection(url, name="test", statement_timeout_s=60) as connection:
         wait_until(
             lambda: read_report(connection, pipeline.queue).received >= count,

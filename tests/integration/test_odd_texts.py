@@ -2,29 +2,26 @@
 
 import json
 import unicodedata
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 import psycopg
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from telemetry.core.batch import RawMessage
 from telemetry.core.json_tree import Number, as_storable_json, is_storable
 from telemetry.core.outcome import Counts
-from telemetry.core.topic import compile_topic
-from telemetry.core.validator import Contract
 from telemetry.queue.batches import ClaimedBatch, new_id
 from telemetry.store.db.connection import Connection
-from telemetry.store.ingest.fleet_cache import Registry
-from telemetry.store.ingest.transaction import store_messages, validate_messages
 from tests.messages import MAC, TOPIC
+from tests.random_cases import random_cases
+from tests.stores import open_store, validate_and_store
 
 pytestmark = pytest.mark.integration
 
-CONTRACT = Contract(compile_topic("tds_new"), 65536, timedelta(seconds=300), timedelta(days=400))
 RECEIVED_AT = datetime(2026, 11, 2, 12, tzinfo=UTC)
 FIELDS = ("topic", "gateway_mac", "timestamp", "code", "unit", "value", "key", "further", "top")
 SURROGATES = {chr(point) for point in range(0xD800, 0xE000)}
@@ -63,14 +60,7 @@ def make(field: str, text: str, *, second: int = 0, ascii_only: bool = True) -> 
 def store(connection: Connection, messages: list[RawMessage]) -> Counts:
     received_us = int(RECEIVED_AT.timestamp()) * 1_000_000
     batch = ClaimedBatch(new_id(), "test", received_us, 0, 1, 1, b"")
-    validated_messages = validate_messages(
-        connection,
-        messages,
-        registry=Registry(refresh_s=2),
-        contract=CONTRACT,
-        received_at=RECEIVED_AT,
-    )
-    return store_messages(connection, batch, messages, validated_messages=validated_messages).counts
+    return validate_and_store(open_store(connection), batch, messages).counts
 
 
 @pytest.fixture
@@ -115,11 +105,7 @@ odd_texts = st.text(
 )
 
 
-@settings(
-    max_examples=60,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@random_cases(60, shrinks=True)
 @given(st.lists(st.tuples(st.sampled_from(FIELDS), odd_texts, st.booleans()), min_size=1))
 def test_it_stores_a_batch_when_texts_are_arbitrary(
     connection: Connection, open_unit: None, cases: list[tuple[str, str, bool]]
@@ -138,11 +124,7 @@ further_values = st.recursive(
 )
 
 
-@settings(
-    max_examples=60,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@random_cases(60, shrinks=True)
 @given(further_values)
 @example("1e123456-1e99-4000-8000-000000000000")
 @example("node-1e1234")
@@ -179,11 +161,7 @@ number_texts = st.builds(
 )
 
 
-@settings(
-    max_examples=300,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@random_cases(300, shrinks=True)
 @given(number_texts)
 @example("1e131071")
 @example("1e131072")

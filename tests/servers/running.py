@@ -44,7 +44,7 @@ class RunningServer:
     @property
     def folder(self) -> Path:
         """Where its settings and data are."""
-        return self._server.place.folder / self.name
+        return self._server.folder
 
     def reconfigure(self, extra: str) -> None:
         """Start it again with `extra` lines at the end of its configuration."""

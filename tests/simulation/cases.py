@@ -8,7 +8,6 @@ from config.options import BridgeOptions, IngestOptions
 from telemetry.core.batch import RawMessage
 from telemetry.core.reasons import Reason
 from telemetry.core.validator import Rejection, ValidatedMessage
-from telemetry.queue.batches import ClaimedBatch
 from tests.simulation.world import World
 
 STALE_AFTER_S = 20.0
@@ -73,7 +72,7 @@ def draw_case(seed: int) -> Case:
     )
 
 
-def validate(world: World, _batch: ClaimedBatch, message: RawMessage) -> ValidatedMessage:
+def validate(world: World, message: RawMessage) -> ValidatedMessage:
     """What the contract says of such a message; some end the process that validates them."""
     kind, mac = message.payload[:1], message.topic.split("/")[2]
     if kind == POISON:
@@ -82,6 +81,6 @@ def validate(world: World, _batch: ClaimedBatch, message: RawMessage) -> Validat
         world.note(f"is killed by {message.payload!r}")
         raise world.kill(world.current)
     if kind == REFUSED:
-        return ValidatedMessage(mac, None, 0, [], [], [Rejection(Reason.BAD_JSON, "refused")])
+        return ValidatedMessage(mac, None, 0, [], [], [Rejection(Reason.BAD_JSON, "rejected")])
     row = (int(message.payload[1:]), 0, 1, "", None, 1, 1)
     return ValidatedMessage(mac, None, 1, [row], [0], [])

@@ -18,16 +18,16 @@ from telemetry.core.reasons import Reason
 from telemetry.core.validator import ValidatedMessage
 from telemetry.queue.batches import ClaimedBatch
 from telemetry.store.ingest.ledger import BatchSplitError, explain_line
-from telemetry.store.ingest.transaction import StoredBatch
+from telemetry.store.ingest.outcomes import StoredBatch
 from tests.simulation.lean_client import pass_through
 from tests.simulation.lean_redis import Gate
 
 CONFLICT = Reason.CONFLICTING_READING
-Validator = Callable[[ClaimedBatch, RawMessage], ValidatedMessage]
+Validator = Callable[[RawMessage], ValidatedMessage]
 
 
 @dataclass
-class Books:
+class Tables:
     """What is committed: the ledger, readings by key, dead letters by topic, payload and reason."""
 
     ledger: dict[str, Counts] = field(default_factory=dict)
@@ -66,20 +66,22 @@ class MemoryStore:
 
     def __init__(
         self,
-        books: Books,
+        tables: Tables,
         validate: Validator,
         *,
         gateways: Container[str],
         gate: Gate = pass_through,
     ) -> None:
-        self.books = books
+        self.tables = tables
         self.gateways = gateways
         self._validate = validate
         self._gate = gate
 
-    def validate(self, batch: ClaimedBatch, messages: list[RawMessage]) -> list[ValidatedMessage]:
+    def validate(
+        self, messages: list[RawMessage], *, received_at: datetime
+    ) -> list[ValidatedMessage]:
         """Validate the messages."""
-        return self._gate("validates", lambda: [self._validate(batch, one) for one in messages])
+        return self._gate("validates", lambda: [self._validate(one) for one in messages])
 
     def store(
         self,
@@ -92,11 +94,11 @@ class MemoryStore:
         def effect() -> StoredBatch:
             counts = Counts()
             readings: dict[Any, int] = {}
-            letters: list[tuple[str, bytes, str]] = []
+            dead_letters: list[tuple[str, bytes, str]] = []
             for message, validated_message in zip(messages, validated_messages, strict=True):
                 duplicate = conflicting = 0
                 for row in validated_message.good:
-                    standing = self.books.readings.get(key_of(row), readings.get(key_of(row)))
+                    standing = self.tables.readings.get(key_of(row), readings.get(key_of(row)))
                     if standing is None:
                         readings[key_of(row)] = value_of(row)
                     elif standing == value_of(row):
@@ -107,7 +109,9 @@ class MemoryStore:
                     *(one.reason for one in validated_message.rejections),
                     *[CONFLICT] * conflicting,
                 ]
-                letters += [(message.topic, message.payload, str(reason)) for reason in reasons]
+                dead_letters += [
+                    (message.topic, message.payload, str(reason)) for reason in reasons
+                ]
                 counts.add_message(
                     stored=len(validated_message.good) - duplicate - conflicting,
                     duplicate=duplicate,
@@ -115,9 +119,9 @@ class MemoryStore:
                     is_whole=bool(validated_message.rejections)
                     and validated_message.rejections[0].index is None,
                 )
-            self.books.commit(batch, counts, None)
-            self.books.readings.update(readings)
-            self.books.dead_letters.update(letters)
+            self.tables.commit(batch, counts, None)
+            self.tables.readings.update(readings)
+            self.tables.dead_letters.update(dead_letters)
             return StoredBatch(counts, {})
 
         return self._transact("stores", batch, effect)
@@ -125,10 +129,10 @@ class MemoryStore:
     def _transact(self, label: str, batch: ClaimedBatch, effect: Callable[[], Any]) -> Any:
         """Two calls: between them others go on, and the commit sees nothing of what they did."""
         try:
-            self._gate(label, lambda: self.books.insert(batch, self))
+            self._gate(label, lambda: self.tables.insert(batch, self))
             return self._gate("commits", effect)
         finally:
-            self.books.end(batch.id, self)
+            self.tables.end(batch.id, self)
 
     def split(self, batch: ClaimedBatch, *, second_part: list[int]) -> list[int]:
         """Enter the split; the second part that stands. Raises `AlreadyStoredError`."""
@@ -137,7 +141,7 @@ class MemoryStore:
             self._transact(
                 "enters the split",
                 batch,
-                lambda: self.books.commit(batch, Counts(), second_part),
+                lambda: self.tables.commit(batch, Counts(), second_part),
             )
         except BatchSplitError as split:
             return split.second_part
@@ -148,8 +152,8 @@ class MemoryStore:
 
         def effect() -> None:
             counts = Counts(messages=1, messages_rejected=1, dead_letters=1)
-            self.books.commit(batch, counts, None)
-            self.books.dead_letters[(message.topic, message.payload, "processing_error")] += 1
+            self.tables.commit(batch, counts, None)
+            self.tables.dead_letters[(message.topic, message.payload, "processing_error")] += 1
 
         self._transact("makes a dead letter", batch, effect)
 
@@ -177,7 +181,7 @@ class MemoryStore:
             return any(
                 (part is None and batch_id.startswith(line_id))
                 or (line_id != batch_id and line_id.startswith(batch_id))
-                for line_id, part in self.books.second_parts.items()
+                for line_id, part in self.tables.second_parts.items()
             )
 
         return self._gate("asks the ledger", effect)

@@ -36,7 +36,7 @@ REQUEUE, QUEUE = "telemetry.queue.requeue:requeue_batches", "telemetry.queue.bat
 
 LEDGER_BY_ID_ALONE = Fault(
     "the ledger knows only a batch's own id",
-    "tests.simulation.memory_store:Books.insert",
+    "tests.simulation.memory_store:Tables.insert",
     "if line_id.startswith(batch.id) or batch.id.startswith(line_id)",
     "if line_id == batch.id",
 )
@@ -58,8 +58,8 @@ FAULTS = (
     Fault(
         "messages are acknowledged before they are written",
         f"{BRIDGE}._send",
-        "self._sender.start(self._collector.take(now_s=now_s))",
-        "c = self._collector.take(now_s=now_s); self._session.acknowledge(c.packet_ids); "
+        "self._sender.start(self._collector.flush(now_s=now_s))",
+        "c = self._collector.flush(now_s=now_s); self._session.acknowledge(c.packet_ids); "
         "c.packet_ids = []; self._sender.start(c)",
     ),
     Fault(
@@ -221,7 +221,7 @@ FAULTS = (
     ),
     Fault(
         "the ledger takes a batch twice",
-        "tests.simulation.memory_store:Books.insert",
+        "tests.simulation.memory_store:Tables.insert",
         "if batch.id in line or any(part is None for part in line.values()):",
         "if False:",
     ),

@@ -1,5 +1,5 @@
 """One behaviour for the small Redis, fakeredis and the real server: the same operations in any
-order have the same replies on all, and leave the same books."""
+order have the same replies on all, and leave the same data."""
 
 from collections.abc import Callable
 from random import Random
@@ -74,7 +74,7 @@ def _split(subject: Subject, choose: Random) -> None:
     subject.queue.split(batch, MESSAGES, second_part=[1, 3])
 
 
-def _take(subject: Subject, choose: Random) -> Any:
+def _take_task(subject: Subject, choose: Random) -> Any:
     text = subject.redis.rpop("ingest")
     if text is not None:
         subject.redis.hset("unacked", "tag", b'[%b, "", "ingest"]' % text)
@@ -112,7 +112,7 @@ OPERATIONS: dict[str, Callable[[Subject, Random], Any]] = {
     "dropped": lambda subject, choose: subject.queue.note_dropped(choose.randrange(5)),
     "read dropped": lambda subject, _: subject.queue.read_dropped(),
     "levels": _levels,
-    "take": _take,
+    "take task": _take_task,
     "end task": _end_task,
     "alarm": lambda subject, _: raise_alarm(subject.redis, reason="why"),
     "clear": lambda subject, _: clear_alarm(subject.redis),

@@ -19,7 +19,7 @@ GOOD = {
 }
 
 
-def judge(*, stale: int, visibility: int, statement: int) -> list[str]:
+def check(*, stale: int, visibility: int, statement: int) -> list[str]:
     found = find_impatience(
         stale_after_s=stale,
         visibility_timeout_s=visibility,
@@ -52,7 +52,7 @@ def test_it_finds_what_takes_a_living_batch_for_lost(
     times: tuple[int, int, int], broken: list[str]
 ) -> None:
     stale, visibility, statement = times
-    assert judge(stale=stale, visibility=visibility, statement=statement) == broken
+    assert check(stale=stale, visibility=visibility, statement=statement) == broken
 
 
 def test_it_reckons_with_the_longest_wait_that_there_is() -> None:
@@ -62,7 +62,7 @@ def test_it_reckons_with_the_longest_wait_that_there_is() -> None:
 def test_it_keeps_to_its_own_rules_by_default() -> None:
     ingest = read_options(IngestOptions, GOOD)
     assert (
-        judge(
+        check(
             stale=read_options(MaintenanceOptions, GOOD).stale_after_s,
             visibility=read_options(QueueOptions, GOOD).visibility_timeout_s,
             statement=ingest.statement_timeout_s,

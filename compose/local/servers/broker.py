@@ -5,22 +5,18 @@ everything else stays. A plugin of ours, compiled inside, covers the moment betw
 PUBACK and its commit. Without all that the broker of the root filesystem's own suite serves.
 """
 
-import os
 import shutil
-import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from compose.local.layout import LOCAL, SERVER_FILES, StackError
-from compose.local.progress import read_tail, say
+from compose.local.layout import SERVER_FILES, StackError
+from compose.local.progress import say
 from compose.local.servers.pins import KEEPER, Pins
 
-LOG = LOCAL / "broker-install.log"
 PLUGIN = "usr/lib/*/mosquitto/mosquitto_persist_sqlite.so"
 # What may come from the broker's suite; apt takes everything else from the root filesystem's own.
 TAKEN = "src:mosquitto libpicohttpparser1 libdlt3 src:glibc"
 COMPILER = ("tcc", "binutils", "libc6-dev", "mosquitto-dev", "libmosquitto-dev")
-INSTALL = ("systemd-standalone-sysusers", *COMPILER)
 PROMISE = (
     "the broker is not crash-safe: killed, it may lose what it acknowledged in its last 15 s, and "
     "after a restart what is published before the bridges are back"
@@ -29,47 +25,41 @@ PROMISE = (
 
 def find_plugin(root: Path) -> str | None:
     """The path of the persistence plugin as the broker sees it, if it is installed."""
-    for path in root.glob(PLUGIN):
-        return f"/{path.relative_to(root)}"
-    return None
+    return next((f"/{path.relative_to(root)}" for path in root.glob(PLUGIN)), None)
 
 
-def install_broker(pins: Pins, root: Path) -> None:
+def install_broker(pins: Pins, root: Path, run: Callable[[Sequence[str]], bool]) -> None:
     """Install the crash-safe broker, or say what is promised without it.
 
-    Nothing is changed when it cannot be fetched. Raises `StackError` when it breaks half-way.
+    `run` runs a command and says whether it succeeded. Nothing is changed when the packages cannot
+    be fetched. Raises `StackError` when it breaks half-way.
     """
     write_sources(pins, root)
-    with LOG.open("w", encoding="utf-8") as log:
-        # The suite moves on: its lists may be older than they say they are valid.
-        update = ["apt-get", "-q", "-o", "Acquire::Check-Valid-Until=false", "update"]
-        install = ["apt-get", "-q", "-y", "--no-install-recommends", "--no-remove", "install"]
-        # No other version: the plugin builds on an interface that may change.
-        packages = [f"{name}={version}*" for name, version in pins.broker_versions.items()]
-        packages += INSTALL
-        fetch = [*install, "--download-only", *packages]
-        if not (run_inside(root, update, log.fileno()) and run_inside(root, fetch, log.fileno())):
-            wanted = ", ".join(f"{name} {text}" for name, text in pins.broker_versions.items())
-            say(f"  {wanted} of {pins.broker_suite} cannot be installed ({LOG}):")
-            say(f"  {PROMISE}")
-            say("  make distclean and make up try again")
-            return
-        if not run_inside(root, [*install, *packages], log.fileno()):
-            raise StackError(f"installing the broker failed. Log: {LOG}\n{read_tail(LOG)}")
-        compile_keeper(root, log.fileno())
-
-
-def compile_keeper(root: Path, log: int) -> None:
-    """Compile our plugin beside the broker's own. Raises `StackError`."""
-    target = Path(str(find_plugin(root))).with_name(f"{KEEPER}.so")
-    shutil.copy(SERVER_FILES / f"{KEEPER}.c", root / "tmp")
+    inside = ("chroot", str(root))
+    # The suite moves on: its lists may be older than they say they are valid.
+    update = ["apt-get", "-q", "-o", "Acquire::Check-Valid-Until=false", "update"]
+    install = ["apt-get", "-q", "-y", "--no-install-recommends", "--no-remove", "install"]
+    # No other version: the plugin builds on an interface that may change.
+    packages = [f"{name}={version}*" for name, version in pins.broker_versions.items()]
+    packages += ["systemd-standalone-sysusers", *COMPILER]
+    fetch = [*install, "--download-only", *packages]
+    if not (run([*inside, *update]) and run([*inside, *fetch])):
+        wanted = ", ".join(f"{name} {text}" for name, text in pins.broker_versions.items())
+        say(f"  {wanted} of {pins.broker_suite} cannot be installed:")
+        say(f"  {PROMISE}")
+        say("  make distclean and make up try again")
+        return
     steps = (
+        [*install, *packages],
         ["tcc", "-c", "-o", f"/tmp/{KEEPER}.o", f"/tmp/{KEEPER}.c"],
         # tcc's own linker marks the stack as executable, which the C library refuses to load.
-        ["ld", "-shared", "-z", "noexecstack", "-o", str(target), f"/tmp/{KEEPER}.o"],
+        ["ld", "-shared", "-z", "noexecstack", f"/tmp/{KEEPER}.o", "-o", f"/tmp/{KEEPER}.so"],
     )
-    if not all(run_inside(root, step, log) for step in steps):
-        raise StackError(f"compiling {KEEPER}.c failed. Log: {LOG}\n{read_tail(LOG)}")
+    shutil.copy(SERVER_FILES / f"{KEEPER}.c", root / "tmp")
+    for step in steps:
+        if not run([*inside, *step]):
+            raise StackError(f"the broker could not be installed: {step[0]} failed")
+    shutil.copy(root / f"tmp/{KEEPER}.so", root / Path(f".{find_plugin(root)}").parent)
 
 
 def write_sources(pins: Pins, root: Path) -> None:
@@ -83,16 +73,3 @@ def write_sources(pins: Pins, root: Path) -> None:
         f"Package: {TAKEN}\nPin: release a={pins.broker_suite}\nPin-Priority: 990\n",
         encoding="ascii",
     )
-
-
-def run_inside(root: Path, argv: Sequence[str], log: int) -> bool:
-    """Run a command inside; whether it succeeded. It ends with this process."""
-    done = subprocess.run(
-        ["setpriv", "--pdeathsig", "KILL", "chroot", str(root), *argv],
-        stdin=subprocess.DEVNULL,
-        stdout=log,
-        stderr=log,
-        env={**os.environ, "LC_ALL": "C.UTF-8", "DEBIAN_FRONTEND": "noninteractive"},
-        check=False,
-    )
-    return done.returncode == 0

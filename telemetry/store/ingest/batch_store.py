@@ -1,38 +1,54 @@
-"""Where one worker process stores batches: its database session, the fleet it knows, presence.
+"""Where one worker process validates and stores batches: its database session, the fleet that it
+knows, presence.
 
 `workers.runner` speaks to the database through this alone. Every call may raise `psycopg.Error`;
-`recover` then says whether the session is made anew. Every call may be repeated.
+`recover` then says whether the session is opened again. Every call may be repeated.
 """
 
 import time
 from collections.abc import Container
 from datetime import datetime, timedelta
 
+from psycopg.errors import UniqueViolation
+
 from config.options import IngestOptions
 from telemetry.core.batch import RawMessage
-from telemetry.core.topic import compile_topic, parse_topic
-from telemetry.core.validator import Contract, ValidatedMessage
+from telemetry.core.outcome import Counts
+from telemetry.core.reasons import Reason
+from telemetry.core.topic import compile_topic, find_macs, parse_topic
+from telemetry.core.validator import Contract, ValidatedMessage, Validator
 from telemetry.queue.batches import ClaimedBatch
 from telemetry.store.db.connection import Connection, open_connection
 from telemetry.store.db.errors import needs_new_session
+from telemetry.store.ingest.dead_letters import NewDeadLetter, store_dead_letters
 from telemetry.store.ingest.fleet_cache import Registry
-from telemetry.store.ingest.ledger import enter_split, is_batch_stored
+from telemetry.store.ingest.ledger import (
+    enter_split,
+    insert_batch,
+    insert_dirty_hours,
+    is_batch_stored,
+)
+from telemetry.store.ingest.outcomes import Outcomes, StoredBatch
 from telemetry.store.ingest.presence import Presence
-from telemetry.store.ingest.transaction import (
-    StoredBatch,
-    received_at_of,
-    store_messages,
-    store_rejected_message,
-    validate_messages,
+from telemetry.store.ingest.readings import insert_readings
+
+RELOAD_REASONS = frozenset(
+    {
+        Reason.UNKNOWN_DEVICE,
+        Reason.INACTIVE_DEVICE,
+        Reason.INACTIVE_GATEWAY,
+        Reason.BAD_VALUE,  # the register's modulus
+        Reason.UNIT_MISMATCH,
+    }
 )
 
 
 class BatchStore:
-    """One session, opened at the first use and kept."""
+    """One session: the caller's, or one that is opened at the first use and kept."""
 
-    def __init__(self, options: IngestOptions) -> None:
+    def __init__(self, options: IngestOptions, connection: Connection | None = None) -> None:
         self._options = options
-        self._connection: Connection | None = None
+        self._connection = connection
         self._registry = Registry(refresh_s=options.registry_refresh_s)
         self._presence = Presence(interval_s=options.presence_interval_s)
         self._contract = Contract(
@@ -48,15 +64,36 @@ class BatchStore:
         """MACs of the registered gateways that were heard of."""
         return self._registry.gateways
 
-    def validate(self, batch: ClaimedBatch, messages: list[RawMessage]) -> list[ValidatedMessage]:
-        """Validate the messages against the fleet as it is now."""
-        return validate_messages(
-            self._connect(),
-            messages,
-            registry=self._registry,
-            contract=self._contract,
-            received_at=received_at_of(batch),
-        )
+    def validate(
+        self, messages: list[RawMessage], *, received_at: datetime
+    ) -> list[ValidatedMessage]:
+        """Validate messages against a fleet that is at most a few seconds old.
+
+        What is rejected for the state of the fleet is validated again with the gateway as it is
+        now, so that a device registered a moment ago is not rejected.
+        """
+        connection, registry, contract = self._connect(), self._registry, self._contract
+        topics = {message.topic for message in messages}
+        macs = {topic: parse_topic(topic, contract.topic_pattern) for topic in topics}
+        named = {
+            name for topic, mac in macs.items() for name in ([mac] if mac else find_macs(topic))
+        }
+        registry.prepare(connection, named, now_s=time.monotonic())
+        validate = Validator(contract, registry.gateways, received_at=received_at).validate
+        validated_messages = [validate(message, macs[message.topic]) for message in messages]
+        doubtful = [
+            index
+            for index, validated_message in enumerate(validated_messages)
+            if validated_message.rejections
+            and any(
+                rejection.reason in RELOAD_REASONS for rejection in validated_message.rejections
+            )
+        ]
+        if doubtful:
+            registry.load(connection, sorted({validated_messages[index].mac for index in doubtful}))
+            for index in doubtful:
+                validated_messages[index] = validate(messages[index], macs[messages[index].topic])
+        return validated_messages
 
     def store(
         self,
@@ -64,21 +101,64 @@ class BatchStore:
         messages: list[RawMessage],
         validated_messages: list[ValidatedMessage],
     ) -> StoredBatch:
-        """Store the batch in one transaction. Raises `AlreadyStoredError` or `BatchSplitError`."""
-        return store_messages(
-            self._connect(), batch, messages, validated_messages=validated_messages
-        )
+        """Store every message of a batch as it was validated, or nothing of it.
+
+        Raises `AlreadyStoredError`, `BatchSplitError`, `psycopg.Error`, or whatever an unknown
+        fault raises; nothing is stored then. Validate the messages again before a second call.
+        """
+        outcomes = Outcomes(messages, validated_messages, batch.received_at)
+        try:
+            counts = self._commit(batch, outcomes, skip_existing=False)
+        except UniqueViolation:
+            if outcomes.is_compared:
+                raise
+            counts = self._commit(batch, outcomes, skip_existing=True)
+        seen = {
+            validated_message.gateway.id: batch.received_at
+            for validated_message in validated_messages
+            if validated_message.gateway is not None and validated_message.gateway.is_active
+        }
+        return StoredBatch(counts, seen)
+
+    def _commit(self, batch: ClaimedBatch, outcomes: Outcomes, *, skip_existing: bool) -> Counts:
+        """The one transaction. COPY comes first, so that nothing else is lost when it fails."""
+        connection = self._connect()
+        with connection.transaction():
+            existing = insert_readings(
+                connection,
+                outcomes.rows,
+                received_us=batch.received_us,
+                skip_existing=skip_existing,
+            )
+            outcomes.compare_with(existing)
+            store_dead_letters(connection, outcomes.dead_letters)
+            counts = outcomes.count()
+            with connection.pipeline():
+                insert_dirty_hours(connection, outcomes.stored_keys())
+                insert_batch(connection, batch, counts=counts)
+        return counts
 
     def split(self, batch: ClaimedBatch, *, second_part: list[int]) -> list[int]:
         """Enter that the batch is split, so that nobody stores it as a whole any more; the
         positions that make its second part. Raises `AlreadyStoredError`."""
-        return enter_split(
-            self._connect(), batch, second_part=second_part, received_at=received_at_of(batch)
-        )
+        return enter_split(self._connect(), batch, second_part=second_part)
 
     def store_rejected(self, batch: ClaimedBatch, message: RawMessage, *, detail: str) -> None:
-        """Make a dead letter of the one message of a batch. Raises `AlreadyStoredError`."""
-        store_rejected_message(self._connect(), batch, message, detail=detail)
+        """Make a dead letter `processing_error` of the one message of a batch, which fails every
+        time for an unknown reason. Raises `AlreadyStoredError`."""
+        dead_letter = NewDeadLetter(
+            topic=message.topic,
+            payload=message.payload,
+            reason=Reason.PROCESSING_ERROR,
+            detail=detail,
+            seen_at=batch.received_at,
+        )
+        connection = self._connect()
+        with connection.transaction():
+            store_dead_letters(connection, [dead_letter])
+            insert_batch(
+                connection, batch, counts=Counts(messages=1, messages_rejected=1, dead_letters=1)
+            )
 
     def find_gateway(self, message: RawMessage) -> str:
         """The MAC of the registered gateway that a topic names; empty when there is none."""
@@ -93,9 +173,10 @@ class BatchStore:
         macs = {parse_topic(message.topic, self._contract.topic_pattern) for message in messages}
         known = [mac for mac in macs if mac is not None]
         self._registry.prepare(self._connect(), known, now_s=time.monotonic())
-        found = [self._registry.gateways.get(mac) for mac in known]
-        received_at = received_at_of(batch)
-        return {gateway.id: received_at for gateway in found if gateway and gateway.is_active}
+        gateways = [self._registry.gateways.get(mac) for mac in known]
+        return {
+            gateway.id: batch.received_at for gateway in gateways if gateway and gateway.is_active
+        }
 
     def note_presence(self, seen: dict[int, datetime]) -> None:
         """Say that gateways are online: id, and when they were heard of."""
@@ -121,7 +202,7 @@ class BatchStore:
                 self._options.database.url,
                 name="tds-ingest",
                 statement_timeout_s=self._options.statement_timeout_s,
-                # A batch in hand is taken for lost after a while: all of its statements count.
+                # A claimed batch counts as lost after a while: all of its statements count.
                 transaction_timeout_s=self._options.statement_timeout_s,
             )
         return self._connection

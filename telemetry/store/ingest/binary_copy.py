@@ -14,8 +14,8 @@ from telemetry.core.reading import ReadingRow
 
 COLUMNS = "device_id, time, value, received_at, unit, account_id, gateway_id, raw"
 
-DEVICES_KEPT = 16_384
-"""For so many devices each process keeps what their rows have in common: some 13 MB."""
+CACHED_DEVICES = 16_384
+"""Devices for which each process caches what their rows have in common: some 13 MB."""
 
 _SIGNATURE = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _TRAILER = b"\xff\xff"
@@ -25,7 +25,7 @@ _RECEIVED = 12  # bytes: length and instant
 _EPOCH_US = 946_684_800_000_000  # PostgreSQL counts from 2000-01-01
 _NEGATIVE = 0x4000
 
-# What stands before a numeric's digits: bytes, number of digits, weight of the first, sign, scale.
+# Before a numeric's digits: bytes, number of digits, weight of the first, sign, scale.
 _NUMERIC = struct.Struct("!ihhHh")
 _TWO_DIGITS = _NUMERIC.pack(12, 2, 0, 0, 4)
 _TWO_DIGITS_BELOW_ZERO = _NUMERIC.pack(12, 2, 0, _NEGATIVE, 4)
@@ -58,11 +58,11 @@ def pack_rows(rows: Iterable[ReadingRow], *, received_us: int) -> bytes:
     return b"".join(parts)
 
 
-@lru_cache(maxsize=DEVICES_KEPT)
+@lru_cache(maxsize=CACHED_DEVICES)
 def _pack_ends(
     device_id: int, unit: str, account_id: int, gateway_id: int
 ) -> tuple[bytes, bytes, Callable[..., bytes]]:
-    """What stands before the time and behind the time of receipt in a device's rows without `raw`,
+    """What is before the time and behind the time of receipt in a device's rows without `raw`,
     and what packs such a row of the usual size."""
     text = unit.encode()
     head = struct.pack("!hiqi", 8, 8, device_id, 8)

@@ -43,7 +43,6 @@ def insert_batch(
     connection: Connection,
     batch: ClaimedBatch,
     *,
-    received_at: datetime,
     counts: Counts,
     second_part: list[int] | None = None,
 ) -> None:
@@ -57,7 +56,7 @@ def insert_batch(
             "id": batch.id,
             "source": batch.source,
             "seq": batch.seq,
-            "received_at": received_at,
+            "received_at": batch.received_at,
             "second_part": second_part,
             **structs.asdict(counts),
         },
@@ -87,22 +86,16 @@ def choose_second_half(count: int) -> list[int]:
 
 
 def enter_split(
-    connection: Connection, batch: ClaimedBatch, *, second_part: list[int], received_at: datetime
+    connection: Connection, batch: ClaimedBatch, *, second_part: list[int]
 ) -> list[int]:
     """Enter that a batch is split, in a transaction of its own; the positions that make the second
-    part: those given, or those that another worker entered before.
+    part: the caller's, or those that another worker entered before.
 
     Raises `AlreadyStoredError` or `psycopg.Error`.
     """
     try:
         with connection.transaction():
-            insert_batch(
-                connection,
-                batch,
-                received_at=received_at,
-                counts=Counts(),
-                second_part=second_part,
-            )
+            insert_batch(connection, batch, counts=Counts(), second_part=second_part)
     except BatchSplitError as split:
         return split.second_part
     return second_part
@@ -123,7 +116,7 @@ def insert_dirty_hours(connection: Connection, keys: Collection[Key]) -> None:
     with connection.cursor() as cursor:
         cursor.executemany(
             "INSERT INTO dirty_hour (hour, device_ids) VALUES (%s, %s)",
-            [(hour, sorted(found)) for hour, found in sorted(devices_by_hour.items())],
+            [(hour, sorted(device_ids)) for hour, device_ids in sorted(devices_by_hour.items())],
         )
 
 
@@ -137,4 +130,4 @@ def _group_by_hour(keys: Collection[Key]) -> dict[datetime, set[int]]:
     devices_by_hour: defaultdict[int, set[int]] = defaultdict(set)
     for device_id, time_us in keys:
         devices_by_hour[time_us // HOUR_US].add(device_id)
-    return {to_instant(hour * HOUR_US): found for hour, found in devices_by_hour.items()}
+    return {to_instant(hour * HOUR_US): ids for hour, ids in devices_by_hour.items()}

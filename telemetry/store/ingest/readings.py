@@ -57,7 +57,7 @@ def _insert_missing(
     inserted = {(device_id, to_microseconds(time)) for device_id, time in result}
     missing = [key for key in map(key_of, rows) if key not in inserted]
     times = [to_instant(time_us) for _, time_us in missing]
-    standing: Iterable[Any] = connection.execute(
+    existing: Iterable[Any] = connection.execute(
         Sql.stored_values,
         {
             "device_ids": [device_id for device_id, _ in missing],
@@ -68,5 +68,5 @@ def _insert_missing(
     )
     return {
         (device_id, to_microseconds(time)): to_ten_thousandths(value)
-        for device_id, time, value in standing
+        for device_id, time, value in existing
     }

@@ -76,7 +76,7 @@ def test_it_says_what_it_does(rig: Rig) -> None:
     assert next_state(rig) == "retiring"
 
 
-def test_it_tells_its_figures(rig: Rig) -> None:
+def test_it_tells_its_fields(rig: Rig) -> None:
     rig.play(subscribe)
     rig.clock.advance(30)
     rig.play(bring(1, 2))

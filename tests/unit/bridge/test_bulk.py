@@ -25,13 +25,13 @@ def bulk() -> Iterator[Broker]:
 def long_way(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     """First bytes of the messages that were not taken the short way."""
     firsts: list[bytes] = []
-    take = BulkClient._take_publish
+    take = BulkClient._parse_publish
 
     def note(client: BulkClient, end: int) -> object:
         firsts.append(client._buffer[client._at : client._at + 1])
         return take(client, end)
 
-    monkeypatch.setattr(BulkClient, "_take_publish", note)
+    monkeypatch.setattr(BulkClient, "_parse_publish", note)
     return firsts
 
 

@@ -28,7 +28,7 @@ def test_it_flushes_at_once_when_the_system_was_quiet(collector: Collector) -> N
 
 def test_it_lingers_when_messages_keep_coming(collector: Collector) -> None:
     collector.add(message(), packet_id=1, now_s=1.0)
-    collector.take(now_s=1.0)
+    collector.flush(now_s=1.0)
     collector.add(message(), packet_id=2, now_s=1.002)
     assert collector.wait_s(now_s=1.002) == pytest.approx(0.008)
     assert collector.wait_s(now_s=1.010) == pytest.approx(0.0)
@@ -36,7 +36,7 @@ def test_it_lingers_when_messages_keep_coming(collector: Collector) -> None:
 
 def test_it_flushes_at_once_when_it_has_enough_messages(collector: Collector) -> None:
     collector.add(message(), packet_id=1, now_s=1.0)
-    collector.take(now_s=1.0)
+    collector.flush(now_s=1.0)
     for packet_id in (2, 3, 4):
         collector.add(message(), packet_id=packet_id, now_s=1.001)
     assert collector.is_full()
@@ -45,7 +45,7 @@ def test_it_flushes_at_once_when_it_has_enough_messages(collector: Collector) ->
 
 def test_it_flushes_at_once_when_it_has_enough_bytes(collector: Collector) -> None:
     collector.add(message(), packet_id=1, now_s=1.0)
-    collector.take(now_s=1.0)
+    collector.flush(now_s=1.0)
     collector.add(message(2000), packet_id=2, now_s=1.001)
     assert collector.wait_s(now_s=1.001) == 0.0
 
@@ -64,7 +64,7 @@ def test_it_keeps_the_order_and_leaves_qos_0_unacknowledged(collector: Collector
     collector.add(first, packet_id=7, now_s=1.0)
     collector.add(second, packet_id=0, now_s=1.0)
     collector.add(third, packet_id=5, now_s=1.0)
-    taken = collector.take(now_s=1.0)
+    taken = collector.flush(now_s=1.0)
     assert taken.messages == [first, second, third]
     assert taken.packet_ids == [7, 5]
     assert len(collector) == 0
@@ -92,14 +92,14 @@ def test_it_lingers_for_longer_the_later_what_was_sent_is_stored() -> None:
     ):
         collector = Collector(policy)
         collector.add(message(), packet_id=1, now_s=1.0)
-        collector.take(now_s=1.0)
+        collector.flush(now_s=1.0)
         collector.lateness_s = lateness_s
         collector.add(message(), packet_id=2, now_s=1.001)
         assert collector.wait_s(now_s=1.001) == pytest.approx(linger_s)
         collector.add(message(), packet_id=3, now_s=1.002)
         collector.add(message(), packet_id=4, now_s=1.002)
         assert collector.wait_s(now_s=1.002) == 0.0
-        collector.take(now_s=1.002)
+        collector.flush(now_s=1.002)
         collector.add(message(), packet_id=5, now_s=9.0)
         assert collector.wait_s(now_s=9.0) == 0.0
 
@@ -113,7 +113,7 @@ def test_it_lingers_longer_the_more_messages_come() -> None:
             now_s += 0.02
             for packet_id in range(messages_each):
                 collector.add(message(), packet_id=packet_id + 1, now_s=now_s)
-            collector.take(now_s=now_s)
+            collector.flush(now_s=now_s)
         lingers.append(collector.linger_s)
     assert lingers == pytest.approx([0.008, 0.008, 0.05, 0.05], rel=1e-3)
 
@@ -125,5 +125,5 @@ def test_it_forgets_the_rate_when_it_becomes_quiet() -> None:
         now_s += pause_s
         for packet_id in range(1 if pause_s == 1.0 else 400):
             collector.add(message(), packet_id=packet_id + 1, now_s=now_s)
-        collector.take(now_s=now_s)
+        collector.flush(now_s=now_s)
     assert collector.linger_s == 0.008

@@ -27,7 +27,8 @@ NOW = datetime(2026, 11, 29, tzinfo=UTC)
 
 
 def batch(part: str = "", *, messages: int = 5) -> ClaimedBatch:
-    return ClaimedBatch(STEM + part, "bridge-1", 1, messages, 7, 1, b"")
+    received_us = int(NOW.timestamp()) * 1_000_000
+    return ClaimedBatch(STEM + part, "bridge-1", received_us, messages, 7, 1, b"")
 
 
 class FakeConnection:
@@ -70,7 +71,7 @@ class FakeConnection:
 
 
 def insert(connection: Any, of: ClaimedBatch) -> None:
-    insert_batch(connection, of, received_at=NOW, counts=Counts(messages=5, messages_stored=5))
+    insert_batch(connection, of, counts=Counts(messages=5, messages_stored=5))
 
 
 def test_it_enters_a_batch_with_its_counts() -> None:
@@ -108,7 +109,7 @@ def test_it_splits_in_the_middle_when_only_parts_are_known() -> None:
 
 def test_it_enters_a_split_in_a_transaction_without_counts() -> None:
     connection: Any = FakeConnection()
-    assert enter_split(connection, batch(), second_part=[1], received_at=NOW) == [1]
+    assert enter_split(connection, batch(), second_part=[1]) == [1]
     [(_, values)] = connection.asked
     assert (values["second_part"], values["messages"]) == ([1], 0)
     assert connection.transactions == 1
@@ -116,7 +117,7 @@ def test_it_enters_a_split_in_a_transaction_without_counts() -> None:
 
 def test_it_keeps_to_the_split_that_was_entered_first() -> None:
     connection: Any = FakeConnection(is_inserted=False, line={STEM: [4]})
-    assert enter_split(connection, batch(), second_part=[1], received_at=NOW) == [4]
+    assert enter_split(connection, batch(), second_part=[1]) == [4]
 
 
 @pytest.mark.parametrize(
