@@ -25,19 +25,30 @@ settings.register_profile("shared", deadline=None, suppress_health_check=[Health
 settings.load_profile("shared")
 
 
+gc.disable()  # until all is imported
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """A folder of the run, which the processes of xdist share."""
     if not hasattr(config, "workerinput"):
         folder = tempfile.mkdtemp(prefix="tds-test-")
         os.environ["TDS_TEST_FOLDER"] = folder
-        config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+        config.add_cleanup(lambda: remove_folder(Path(folder)))
+
+
+def remove_folder(folder: Path) -> None:
+    """The folder of the run, and what lies in memory there."""
+    from tests.servers.server_set import remove_data
+
+    remove_data(folder / "memory")
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def pytest_collection_finish() -> None:
     """What is imported by now stays: not to look through it again and again saves a tenth."""
-    gc.collect()
     gc.freeze()
     gc.set_threshold(10_000, 20, 50)
+    gc.enable()
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -129,7 +129,7 @@ def test_it_stores_the_reading_when_its_further_keys_are_strange(
         '{"dispositivo_codigo":"D01","valor":"\\u0000","unidade":"kWh"}',
     ],
 )
-def test_it_keeps_a_dead_letter_when_a_refused_reading_holds_nul_or_emoji(
+def test_it_keeps_a_dead_letter_when_a_rejected_reading_holds_nul_or_emoji(
     connection: Connection, fleet: None, item: str
 ) -> None:
     payload = make_payload(items=[]).replace(b"[]", f"[{item}]".encode())
