@@ -9,38 +9,17 @@ import socket
 import sys
 import time
 from collections.abc import Callable
-from http.client import HTTPConnection, HTTPException
 from typing import Any
 
 from redis import RedisError
 
+from compose.probe import TIMEOUT_S, UnhealthyError, probe_http
 from config.env import SettingError, read_options
 from config.options import RedisOptions
 from config.queue import connect_redis
 from telemetry.core.batch import BEAT_KEY
 
-TIMEOUT_S = 5.0
 BEAT_STALE_S = 30.0
-
-
-class UnhealthyError(Exception):
-    """The process does not get on. The text says what was seen."""
-
-
-def check_http(*, port: int, path: str) -> str:
-    """Expect 200 from this container's own server."""
-    connection = HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_S)
-    try:
-        connection.request("GET", path)
-        response = connection.getresponse()
-        text = response.read(500).decode("utf-8", "replace")
-    except (OSError, HTTPException) as error:
-        raise UnhealthyError(f"port {port} does not answer: {error!r}") from error
-    finally:
-        connection.close()
-    if response.status != 200:
-        raise UnhealthyError(f"GET {path}: {response.status} {text}")
-    return f"GET {path}: 200"
 
 
 def check_worker() -> str:
@@ -71,10 +50,10 @@ def check_beat() -> str:
     signs: dict[str, Any] = {
         state: redis.get(f"{BEAT_KEY}{state}") for state in ("active", "waiting")
     }
-    return judge_beat(signs, host=socket.gethostname(), now=time.time())
+    return find_beat(signs, host=socket.gethostname(), now=time.time())
 
 
-def judge_beat(signs: dict[str, Any], *, host: str, now: float) -> str:
+def find_beat(signs: dict[str, Any], *, host: str, now: float) -> str:
     """Find a fresh sign of life of `host`. `now` in Unix seconds. Raises `UnhealthyError`."""
     for state, sign in signs.items():
         if sign is None:
@@ -88,8 +67,8 @@ def judge_beat(signs: dict[str, Any], *, host: str, now: float) -> str:
 
 CHECKS: dict[str, Callable[[], str]] = {
     # The ports of the container are fixed; which ports of the host lead there, compose says.
-    "web": lambda: check_http(port=8000, path="/health"),
-    "flower": lambda: check_http(port=5555, path="/healthcheck"),
+    "web": lambda: probe_http("127.0.0.1:8000", "/health"),
+    "flower": lambda: probe_http("127.0.0.1:5555", "/healthcheck"),
     "worker": check_worker,
     "beat": check_beat,
 }
@@ -106,7 +85,7 @@ def main(arguments: list[str]) -> int:
     except SettingError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    except (UnhealthyError, RedisError, OSError) as error:
+    except (RedisError, OSError) as error:
         print(f"unhealthy: {error}", file=sys.stderr)
         return 1
     return 0

@@ -10,6 +10,7 @@ Secrets are also read from the file that `<NAME>_FILE` names (Docker and Kuberne
 import dataclasses
 import math
 import os
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
@@ -91,6 +92,15 @@ def read_options(
         raise
     except ValueError as error:
         raise SettingError(str(error)) from error
+
+
+def read_or_exit(options: type[Options]) -> Options:
+    """Fill a settings class. A wrong setting ends the process: one line, no traceback, status 2."""
+    try:
+        return read_options(options)
+    except SettingError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(2) from error
 
 
 def _read(described: Setting, kind: type, default: Any, source: Mapping[str, str]) -> Any:

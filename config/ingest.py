@@ -3,19 +3,12 @@
 Without Django: this pool speaks SQL, so it starts in half of the time and its processes stay small.
 """
 
-import sys
-
-from config.env import SettingError, read_options
+from config.env import read_or_exit
 from config.options import IngestOptions, LogOptions
 from config.queue import build_celery_app, log_as_configured
 
-try:
-    app = build_celery_app(
-        read_options(IngestOptions).queue, imports=("workers.ingest",), fixups=[]
-    )
-    log_as_configured(read_options(LogOptions))
-except SettingError as error:
-    print(f"error: {error}", file=sys.stderr)
-    raise SystemExit(2) from error
+options = read_or_exit(IngestOptions).queue
+app = build_celery_app(options, imports=("workers.ingest",), fixups=[])
+log_as_configured(read_or_exit(LogOptions))
 app.set_current()
 app.set_default()

@@ -1,24 +1,18 @@
 """Django's settings, from `config.options`."""
 
 import logging
-import sys
 from datetime import timedelta
 from pathlib import Path
 
 from config.database import make_django_database
-from config.env import SettingError, read_options
+from config.env import read_or_exit
 from config.logs import configure_logging
 from config.mail import make_mail_settings
 from config.options import WebOptions
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
-try:
-    OPTIONS = read_options(WebOptions)
-except SettingError as error:
-    # One line, no traceback: whoever starts this must see what to set.
-    print(f"error: {error}", file=sys.stderr)
-    raise SystemExit(2) from error
+OPTIONS = read_or_exit(WebOptions)
 
 SECRET_KEY = OPTIONS.secret_key
 DEBUG = OPTIONS.debug
@@ -147,7 +141,7 @@ AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"], "ip_address"]
 AXES_RESET_ON_SUCCESS = True
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 AXES_CLIENT_IP_CALLABLE = "telemetry.web.signin.address.read_client_address"
-AXES_LOCKOUT_CALLABLE = "telemetry.web.signin.views.tell_lockout"
+AXES_LOCKOUT_CALLABLE = "telemetry.web.signin.views.render_lockout"
 AXES_DISABLE_ACCESS_LOG = True
 AXES_ENABLE_ADMIN = False
 AXES_VERBOSE = False

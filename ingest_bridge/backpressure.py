@@ -40,7 +40,7 @@ class Backpressure:
         except (RedisError, OSError):
             return
         was_paused = self.is_paused
-        self.reason = self._marks.judge(levels, is_paused=was_paused)
+        self.reason = self._marks.find_pause_reason(levels, is_paused=was_paused)
         if self.is_paused and not was_paused:
             log.warning("backpressure_on", reason=self.reason)
         elif was_paused and not self.is_paused:

@@ -9,9 +9,7 @@ mkdir -p "$run"
 
 # MQTT topics may hold characters that mean something to sed.
 prefix=$(printf '%s' "$MQTT_TOPIC_PREFIX" | sed 's/[\\&|]/\\&/g')
-sed -e '/^#/d' -e "s|{prefix}|$prefix|g" \
-    -e 's|{admin}|admin|; s|{bridge}|bridge|; s|{dashboard}|dashboard|; s|{gateway}|gateway|' \
-    /etc/tds/mosquitto.acl >"$run/acl"
+sed "s|{prefix}|$prefix|g" /etc/tds/mosquitto.acl >"$run/acl"
 
 {
     printf 'admin:%s\n' "$MQTT_ADMIN_PASSWORD"

@@ -2,39 +2,32 @@
 
 import fcntl
 import os
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
-from compose.local.layout import UsageError
 from compose.local.progress import say
 
 
 @contextmanager
-def hold_lock(path: Path, *, waiting: str, timeout_s: float = 900.0) -> Iterator[None]:
+def hold_lock(path: Path, *, waiting: str) -> Iterator[None]:
     """Hold the lock; wait for another holder and say so. The file holds the holder's pid."""
     path.parent.mkdir(mode=0o711, parents=True, exist_ok=True)
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        if not try_lock(handle):
-            say(f"Waiting for {waiting}")
-            deadline = time.monotonic() + timeout_s
-            while not try_lock(handle):
-                if time.monotonic() > deadline:
-                    raise UsageError(f"{path} is held by process {read_holder(path)}: end it first")
-                time.sleep(0.2)
-        os.ftruncate(handle, 0)
-        os.pwrite(handle, str(os.getpid()).encode(), 0)
+    with path.open("a+", encoding="ascii") as file:
+        if not try_lock(file):
+            say(f"Waiting for {waiting} (process {read_holder(path)})")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
         yield
-    finally:
-        os.close(handle)
 
 
-def try_lock(handle: int) -> bool:
+def try_lock(file: TextIO) -> bool:
     """Take the lock if nobody has it."""
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True
@@ -42,14 +35,8 @@ def try_lock(handle: int) -> bool:
 
 def read_holder(path: Path) -> int | None:
     """The pid of the process that holds the lock, or None when nobody does."""
-    try:
-        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
+    if not path.exists():
         return None
-    try:
-        if try_lock(handle):
-            return None
-        text = os.pread(handle, 32, 0).decode()
-        return int(text) if text.isdigit() else None
-    finally:
-        os.close(handle)
+    with path.open(encoding="ascii") as file:
+        text = "" if try_lock(file) else file.read()
+    return int(text) if text.isdigit() else None

@@ -8,6 +8,7 @@ import os
 import signal
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -15,28 +16,23 @@ import psutil
 from compose.local.layout import MARKER
 
 
-def find_stack_processes(marker: Path, *, data: Path | None) -> set[int]:
-    """The processes that carry the marker or work in the data folder.
+def find_stack_processes(marker: Path, *, data: Path | None) -> dict[int, str]:
+    """The names of the processes that carry the marker or work in the data folder, by their pids.
 
     The ancestors of the calling process are left out: a shell may carry the marker by chance.
     """
     me = psutil.Process()
     own = {me.pid, *(parent.pid for parent in me.parents())}
     return {
-        pid
-        for pid in psutil.pids()
-        if pid not in own
-        and (has_marker(pid, marker) or (data and works_below(pid, "cwd", data)))
-        and is_alive(pid)
+        process.pid: process.info["name"]
+        for process in psutil.process_iter(["name", "environ", "status"])
+        if process.pid not in own
+        and process.info["status"] != psutil.STATUS_ZOMBIE
+        and (
+            (process.info["environ"] or {}).get(MARKER) == str(marker)
+            or (data and works_below(process.pid, "cwd", data))
+        )
     }
-
-
-def has_marker(pid: int, marker: Path) -> bool:
-    """Whether a process was started with the marker in its environment."""
-    try:
-        return bool(psutil.Process(pid).environ().get(MARKER) == str(marker))
-    except psutil.Error:
-        return False
 
 
 def find_processes_below(folder: Path, link: str) -> set[int]:
@@ -63,41 +59,25 @@ def is_alive(pid: int) -> bool:
 def end_stack_processes(marker: Path, *, data: Path | None) -> list[str]:
     """End a stack's processes, those that use its servers first. Returns their names."""
     found = find_stack_processes(marker, data=data)
-    servers = {
-        pid
-        for pid in found
-        if data and (works_below(pid, "cwd", data) or works_below(pid, "root", data.parents[1]))
-    }
-    names = sorted(set(map(read_name, found)))
-    end_processes(found - servers)
+    servers = {pid for pid in found if data and works_below(pid, "root", data.parents[1])}
+    end_processes(found.keys() - servers)
     end_processes(servers, patience_s=30.0)
-    return names
-
-
-def read_name(pid: int) -> str:
-    """The process' name as the kernel has it."""
-    try:
-        return str(psutil.Process(pid).name())
-    except psutil.Error:
-        return "?"
+    return sorted(set(found.values()))
 
 
 def end_processes(pids: Iterable[int], *, patience_s: float = 10.0) -> None:
     """Ask processes to end, then kill those that did not. Returns when all are gone."""
     left = set(pids)
-    send_signal(left, signal.SIGTERM)
-    left = wait_until_gone(left, timeout_s=patience_s)
-    send_signal(left, signal.SIGKILL)
-    wait_until_gone(left, timeout_s=5.0)
+    for number, timeout_s in ((signal.SIGTERM, patience_s), (signal.SIGKILL, 5.0)):
+        send_signal(left, number)
+        left = wait_until_gone(left, timeout_s=timeout_s)
 
 
 def send_signal(pids: Iterable[int], number: signal.Signals) -> None:
     """Signal each process that still exists."""
     for pid in pids:
-        try:
+        with suppress(ProcessLookupError):
             os.kill(pid, number)
-        except ProcessLookupError:
-            continue
 
 
 def wait_until_gone(pids: Iterable[int], *, timeout_s: float) -> set[int]:

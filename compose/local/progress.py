@@ -33,10 +33,7 @@ def step(name: str) -> Iterator[None]:
 def read_tail(path: Path, *, lines: int = 15) -> str:
     """The last lines of a log, for an error message."""
     try:
-        with path.open("rb") as file:
-            file.seek(0, 2)
-            file.seek(max(0, file.tell() - 16384))
-            text = file.read().decode("utf-8", "replace")
+        text = path.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return "(no log)"
     return "\n".join("    " + line for line in text.splitlines()[-lines:])

@@ -2,6 +2,8 @@
 
 from enum import StrEnum
 
+from django.db.models import QuerySet
+
 from telemetry.models import Membership, User
 
 
@@ -23,17 +25,20 @@ RIGHTS: dict[str, frozenset[Right]] = {
 }
 
 
+def list_memberships(user: User) -> QuerySet[Membership]:
+    """The user's memberships in active accounts, with the accounts."""
+    memberships = Membership.objects.filter(
+        user=user, user__is_active=True, account__is_active=True
+    )
+    return memberships.select_related("account")
+
+
 def find_membership(user: User, *, account_id: int) -> Membership | None:
     """The user's membership in an active account, with the account; None for everything else.
 
     A foreign account and one that does not exist cannot be told apart.
     """
-    return (
-        Membership.objects.filter(user=user, user__is_active=True, account__is_active=True)
-        .filter(account_id=account_id)
-        .select_related("account")
-        .first()
-    )
+    return list_memberships(user).filter(account_id=account_id).first()
 
 
 def has_right(membership: Membership, right: Right) -> bool:

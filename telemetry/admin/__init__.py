@@ -1,6 +1,6 @@
 """The admin. Importing the modules registers them."""
 
-from telemetry.admin import (
+from telemetry.admin import (  # noqa: F401
     accounts,
     alarms,
     closing,
@@ -9,23 +9,8 @@ from telemetry.admin import (
     fleet,
     ledger,
     members,
+    periodic_tasks,
     readings,
     retention,
-    schedule,
     tasks,
 )
-
-__all__ = [
-    "accounts",
-    "alarms",
-    "closing",
-    "consumption",
-    "dead_letters",
-    "fleet",
-    "ledger",
-    "members",
-    "readings",
-    "retention",
-    "schedule",
-    "tasks",
-]

@@ -1,4 +1,4 @@
-"""Alarms, as the judge opened and closed them."""
+"""Alarms, as they were opened and closed by the evaluation."""
 
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
@@ -7,9 +7,8 @@ from unfold.contrib.filters.admin import (
     ChoicesDropdownFilter,
     RangeDateTimeFilter,
 )
-from unfold.decorators import display
 
-from telemetry.admin.readonly import CappedPaginator, ReadOnlyAdmin
+from telemetry.admin.readonly import ReadOnlyAdmin, show_choice
 from telemetry.models import Alarm
 
 
@@ -26,11 +25,5 @@ class AlarmAdmin(ReadOnlyAdmin):
         ["kind", ChoicesDropdownFilter], ["ending", ChoicesDropdownFilter],
         ["opened_at", RangeDateTimeFilter],
     ]  # fmt: skip
-    list_filter_submit = True
     list_select_related = ["account", "device", "acknowledged_by"]
-    paginator = CappedPaginator
-
-    @display(description=_("kind"), label={"low": "info", "high": "danger"})
-    def kind_label(self, alarm: Alarm) -> tuple[str, str]:
-        """Below or above: the colour, and the text."""
-        return alarm.kind, alarm.get_kind_display()
+    kind_label = show_choice("kind", _("kind"), {"low": "info", "high": "danger"})

@@ -1,12 +1,12 @@
-"""Closed months and adjustments; the page that asks before months are closed or reopened."""
+"""What closes and reopens months in the admin: the actions of lists, with a question before."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from django.contrib import admin, messages
+from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import (
@@ -14,13 +14,14 @@ from unfold.contrib.filters.admin import (
     RangeDateFilter,
     RangeDateTimeFilter,
 )
-from unfold.decorators import action, display
+from unfold.decorators import action
 
-from telemetry.admin.readonly import CappedPaginator, ReadOnlyAdmin
+from telemetry.admin.confirm import ask_first
+from telemetry.admin.readonly import ReadOnlyAdmin, show_choice
 from telemetry.models import Account, ClosedMonth, MonthAdjustment, MonthEvent
 from telemetry.store.billing.closing import MonthError, close_month, reopen_month
 
-SHOWN_MONTHS = 20
+LISTED_MONTHS = 20
 
 
 class Change(NamedTuple):
@@ -52,10 +53,30 @@ REOPEN = Change(
 )
 
 
-def confirm_or_run(
+class MonthActions:
+    """The actions of a list whose rows have an account and a month. A selection stands for the
+    whole months of its accounts."""
+
+    actions: list[str] | None = ["close_months", "reopen_months"]
+
+    def has_close_permission(self, request: HttpRequest) -> bool:
+        """Who may change closed months, although nobody edits them."""
+        return bool(request.user.has_perm("telemetry.change_closedmonth"))
+
+    @action(description=_("Close the months of the selection"), permissions=["close"])
+    def close_months(self, request: HttpRequest, rows: QuerySet[Any]) -> HttpResponse | None:
+        """Ask first, then close each month that is over."""
+        return _ask_or_run(self, request, rows, CLOSE)
+
+    @action(description=_("Reopen the months of the selection"), permissions=["close"])
+    def reopen_months(self, request: HttpRequest, rows: QuerySet[Any]) -> HttpResponse | None:
+        """Ask first, then undo each closing."""
+        return _ask_or_run(self, request, rows, REOPEN)
+
+
+def _ask_or_run(
     model_admin: Any, request: HttpRequest, rows: QuerySet[Any], change: Change
 ) -> HttpResponse | None:
-    """Show the page that asks, or change the months of the rows when it was answered."""
     keys = rows.order_by("account_id", "month").values_list("account_id", "month")
     months = list(keys.distinct())
     if "confirmed" in request.POST:
@@ -63,67 +84,54 @@ def confirm_or_run(
         return None
     accounts = Account.objects.filter(pk__in={account_id for account_id, _month in months})
     names = dict(accounts.values_list("pk", "name"))
-    context = {
-        **model_admin.admin_site.each_context(request),
-        "title": change.title,
-        "opts": model_admin.opts,
-        "change": change,
-        "months": [(names[account_id], month) for account_id, month in months[:SHOWN_MONTHS]],
-        "count": len(months),
-        "ids": rows.values_list("pk", flat=True),
-        "back": f"admin:{model_admin.opts.app_label}_{model_admin.opts.model_name}_changelist",
-    }
-    return TemplateResponse(request, "telemetry/confirm_months.html", context)
+    return ask_first(
+        model_admin,
+        request,
+        title=change.title,
+        question=f"{change.title}: {len(months)}. {change.warning}",
+        button=change.button,
+        action=change.action,
+        ids=rows.values_list("pk", flat=True),
+        rows=[f"{names[account_id]} {month}" for account_id, month in months[:LISTED_MONTHS]],
+        has_note=True,
+    )
 
 
 def _run(model_admin: Any, request: HttpRequest, months: list[Any], change: Change) -> None:
-    done = 0
+    note, user_id = request.POST.get("note", ""), request.user.pk
+    count = 0
     for account_id, month in months:
-        said = {"note": request.POST.get("note", ""), "user_id": request.user.pk}
         try:
-            change.run(account_id, month=month, now=timezone.now(), **said)
+            change.run(account_id, month=month, now=timezone.now(), note=note, user_id=user_id)
         except MonthError as error:
             model_admin.message_user(request, str(error), messages.WARNING)
         else:
-            done += 1
-    if done:
-        model_admin.message_user(request, change.done % {"n": done}, messages.SUCCESS)
+            count += 1
+    if count:
+        model_admin.message_user(request, change.done % {"n": count}, messages.SUCCESS)
 
 
 @admin.register(ClosedMonth)
-class ClosedMonthAdmin(ReadOnlyAdmin):
+class ClosedMonthAdmin(MonthActions, ReadOnlyAdmin):
     """Months that were billed."""
 
     list_display = ["month", "account", "closed_by", "closed_at", "note"]
     list_filter = [["account", AutocompleteSelectFilter], ["month", RangeDateFilter]]
-    list_filter_submit = True
     list_select_related = ["account", "closed_by"]
+    paginator = Paginator
     actions = ["reopen_months"]
-
-    def has_close_permission(self, request: HttpRequest) -> bool:
-        """Who may change closed months, although nobody edits them."""
-        return request.user.has_perm("telemetry.change_closedmonth")
-
-    @action(description=_("Reopen the selected months"), permissions=["close"])
-    def reopen_months(
-        self, request: HttpRequest, rows: QuerySet[ClosedMonth]
-    ) -> HttpResponse | None:
-        """Ask first, then undo each closing."""
-        return confirm_or_run(self, request, rows, REOPEN)
 
 
 @admin.register(MonthAdjustment)
 class MonthAdjustmentAdmin(ReadOnlyAdmin):
     """What closed months came to differ by, line by line."""
 
-    list_display = ["noted_at", "account", "device", "month", "difference"]
+    list_display = ["recorded_at", "account", "device", "month", "difference"]
     list_filter = [
         ["account", AutocompleteSelectFilter], ["device", AutocompleteSelectFilter],
-        ["month", RangeDateFilter], ["noted_at", RangeDateTimeFilter],
+        ["month", RangeDateFilter], ["recorded_at", RangeDateTimeFilter],
     ]  # fmt: skip
-    list_filter_submit = True
     list_select_related = ["account", "device"]
-    paginator = CappedPaginator
 
 
 @admin.register(MonthEvent)
@@ -132,10 +140,6 @@ class MonthEventAdmin(ReadOnlyAdmin):
 
     list_display = ["at", "account", "month", "kind_label", "by", "note"]
     list_filter = ["kind", ["account", AutocompleteSelectFilter], ["month", RangeDateFilter]]
-    list_filter_submit = True
     list_select_related = ["account", "by"]
-
-    @display(description=_("kind"), label={"closed": "success", "reopened": "warning"})
-    def kind_label(self, event: MonthEvent) -> tuple[str, str]:
-        """Closed or reopened: the colour, and the text."""
-        return event.kind, event.get_kind_display()
+    paginator = Paginator
+    kind_label = show_choice("kind", _("kind"), {"closed": "success", "reopened": "warning"})

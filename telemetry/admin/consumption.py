@@ -1,11 +1,10 @@
-"""Consumption by month, replaced meters, late data that was refused."""
+"""Consumption by month, replaced meters, late data that came after its hour was dropped."""
 
 from datetime import date
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import (
@@ -14,17 +13,16 @@ from unfold.contrib.filters.admin import (
     RangeDateFilter,
     RangeDateTimeFilter,
 )
-from unfold.decorators import action, display
+from unfold.decorators import display
 
-from telemetry.admin.closing import CLOSE, REOPEN, confirm_or_run
-from telemetry.admin.readonly import CappedPaginator, OrderedListMixin, ReadOnlyAdmin
-from telemetry.models import MeterReplacement, MonthlyConsumption, RefusedHour
+from telemetry.admin.closing import MonthActions
+from telemetry.admin.readonly import OrderedListMixin, ReadOnlyAdmin, show_choice
+from telemetry.models import FrozenHour, MeterReplacement, MonthlyConsumption
 
 
 @admin.register(MonthlyConsumption)
-class MonthlyConsumptionAdmin(OrderedListMixin, ReadOnlyAdmin):
-    """What devices consumed by billing month. A selection stands for the whole months of its
-    accounts: those are closed and reopened."""
+class MonthlyConsumptionAdmin(MonthActions, OrderedListMixin, ReadOnlyAdmin):
+    """What devices consumed by billing month; months are closed here."""
 
     list_display = [
         "month", "account", "device", "state_label", "total", "daily_mean_short",
@@ -35,12 +33,12 @@ class MonthlyConsumptionAdmin(OrderedListMixin, ReadOnlyAdmin):
         ["account", AutocompleteSelectFilter], ["month", RangeDateFilter],
         ["device", AutocompleteSelectFilter], ["state", ChoicesDropdownFilter],
     ]  # fmt: skip
-    list_filter_submit = True
     list_select_related = ["device", "account"]
-    paginator = CappedPaginator
     list_per_page = 50
     sortable_by = ()
-    actions = ["close_months", "reopen_months"]
+    state_label = show_choice(
+        "state", _("state"), {"open": "info", "closed": "success", "adjusted": "warning"}
+    )
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: Any = None) -> Any:
         """Find by device, month and account, which the key's text hides from the index."""
@@ -55,46 +53,20 @@ class MonthlyConsumptionAdmin(OrderedListMixin, ReadOnlyAdmin):
             return None
         return self.get_queryset(request).filter(**key).first()
 
-    def has_close_permission(self, request: HttpRequest) -> bool:
-        """Closing and reopening are changes of closed months."""
-        return request.user.has_perm("telemetry.change_closedmonth")
-
-    @display(
-        description=_("state"),
-        label={"open": "info", "closed": "success", "adjusted": "warning"},
-    )
-    def state_label(self, row: MonthlyConsumption) -> tuple[str, str]:
-        """Open, closed, or closed with adjustments: the colour, and the text."""
-        return row.state, row.get_state_display()
-
     @display(description=_("daily mean"))
     def daily_mean_short(self, row: MonthlyConsumption) -> Any:
-        """The daily mean with the places of a reading."""
+        """The daily mean with the decimals of a reading."""
         return None if row.daily_mean is None else round(row.daily_mean, 4)
 
     @display(description=_("mean of readings"))
     def reading_mean_short(self, row: MonthlyConsumption) -> Any:
-        """The mean with the places of a reading."""
+        """The mean with the decimals of a reading."""
         return round(row.reading_mean, 4)
 
     @display(description=_("coverage"))
     def coverage_percent(self, row: MonthlyConsumption) -> str | None:
         """The share of expected intervals that have readings."""
         return None if row.coverage is None else f"{100 * row.coverage:.1f} %"
-
-    @action(description=_("Close the months of the selection"), permissions=["close"])
-    def close_months(
-        self, request: HttpRequest, rows: QuerySet[MonthlyConsumption]
-    ) -> HttpResponse | None:
-        """Ask first, then close each month that is over."""
-        return confirm_or_run(self, request, rows, CLOSE)
-
-    @action(description=_("Reopen the months of the selection"), permissions=["close"])
-    def reopen_months(
-        self, request: HttpRequest, rows: QuerySet[MonthlyConsumption]
-    ) -> HttpResponse | None:
-        """Ask first, then undo each closing."""
-        return confirm_or_run(self, request, rows, REOPEN)
 
 
 @admin.register(MeterReplacement)
@@ -118,12 +90,10 @@ class MeterReplacementAdmin(ModelAdmin):  # type: ignore[misc]
         super().save_model(request, obj, form, change)
 
 
-@admin.register(RefusedHour)
-class RefusedHourAdmin(ReadOnlyAdmin):
+@admin.register(FrozenHour)
+class FrozenHourAdmin(ReadOnlyAdmin):
     """Late readings that changed no aggregate: the others of their hour were dropped before."""
 
-    list_display = ["noted_at", "device", "hour", "dropped_before"]
-    list_filter = [["device", AutocompleteSelectFilter], ["noted_at", RangeDateTimeFilter]]
-    list_filter_submit = True
+    list_display = ["recorded_at", "device", "hour", "dropped_before"]
+    list_filter = [["device", AutocompleteSelectFilter], ["recorded_at", RangeDateTimeFilter]]
     list_select_related = ["device"]
-    paginator = CappedPaginator

@@ -1,17 +1,17 @@
-"""Dead letters: look, send again, discard, take back."""
+"""Dead letters: show, replay, discard, return to pending."""
 
 from typing import Any
 
 from django.contrib import admin, messages
 from django.db.models import F, Func, IntegerField, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
+from django.template.loader import render_to_string
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.text import format_lazy
+from django.utils.text import Truncator, format_lazy
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext_lazy
+from django.utils.translation import ngettext, ngettext_lazy
 from kombu.exceptions import OperationalError
 from redis import RedisError
 from unfold.admin import ModelAdmin
@@ -22,18 +22,24 @@ from unfold.contrib.filters.admin import (
 )
 from unfold.decorators import action, display
 
-from telemetry.admin.discarding import discard_dead_letters, return_to_pending
+from telemetry.admin.confirm import ask_first
+from telemetry.admin.readonly import show_choice
 from telemetry.core.shown_payload import show_payload
+from telemetry.dead_letters.discard import discard_dead_letters, return_to_pending
 from telemetry.dead_letters.replay import replay_dead_letters
 from telemetry.models import DeadLetter
 
-SHOWN_DETAIL = 80
+DETAIL_CHARACTERS = 80
 DISCARDED = ngettext_lazy("%(n)d dead letter discarded.", "%(n)d dead letters discarded.", "n")
 RETURNED = ngettext_lazy(
     "%(n)d dead letter pending again.", "%(n)d dead letters pending again.", "n"
 )
 SENT = ngettext_lazy("%(n)d dead letter sent again.", "%(n)d dead letters sent again.", "n")
 FULL = _("%(n)d sent. The queue is full: the others are still pending. Try again later.")
+ONLY_PENDING = _(
+    "Only pending ones are discarded. They stay listed and can be returned to pending."
+)
+LISTED = 20
 CONFIRMED = format_lazy("return confirm('{}')", _("Discard this dead letter?"))
 
 
@@ -61,6 +67,12 @@ class DeadLetterAdmin(ModelAdmin):  # type: ignore[misc]
         "payload_view", "payload_download",
     ]  # fmt: skip
     readonly_fields = fields
+    state_label = show_choice(
+        "state",
+        _("state"),
+        {"pending": "warning", "replayed": "success", "discarded": "info"},
+        ordering="state",
+    )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[DeadLetter]:
         """Without the payloads, which only the page of one dead letter shows."""
@@ -107,15 +119,6 @@ class DeadLetterAdmin(ModelAdmin):  # type: ignore[misc]
         response: HttpResponse = self.response_post_save_change(request, obj)
         return response
 
-    @display(
-        description=_("state"),
-        ordering="state",
-        label={"pending": "warning", "replayed": "success", "discarded": "info"},
-    )
-    def state_label(self, row: DeadLetter) -> tuple[str, str]:
-        """Pending, replayed or discarded: the colour, and the text."""
-        return row.state, row.get_state_display()
-
     @display(description=_("bytes"))
     def payload_bytes(self, row: DeadLetter) -> int:
         """Size of the payload."""
@@ -124,20 +127,13 @@ class DeadLetterAdmin(ModelAdmin):  # type: ignore[misc]
     @display(description=_("detail"))
     def short_detail(self, row: DeadLetter) -> str:
         """The start of the detail."""
-        return row.detail if len(row.detail) <= SHOWN_DETAIL else f"{row.detail[:SHOWN_DETAIL]}..."
+        return Truncator(row.detail).chars(DETAIL_CHARACTERS)
 
     @display(description=_("payload"))
     def payload_view(self, row: DeadLetter) -> SafeString:
         """The payload in readable form, escaped."""
-        shown = show_payload(bytes(row.payload))
-        cut = _("Only the beginning is shown.") if shown.is_cut else ""
-        return format_html(
-            '<pre class="font-mono text-xs whitespace-pre-wrap break-all overflow-auto '
-            'max-h-96" data-form="{}">{}</pre><p>{}</p>',
-            shown.form,
-            shown.text,
-            cut,
-        )
+        payload = show_payload(bytes(row.payload))
+        return render_to_string("telemetry/admin/payload.html", {"payload": payload})
 
     @display(description=_("raw payload"))
     def payload_download(self, row: DeadLetter) -> SafeString:
@@ -162,59 +158,10 @@ class DeadLetterAdmin(ModelAdmin):  # type: ignore[misc]
     @action(description=_("Replay selected dead letters"), permissions=["change"])
     def replay(self, request: HttpRequest, rows: QuerySet[DeadLetter]) -> None:
         """Send the pending ones of the selection again."""
-        ids = list(rows.values_list("pk", flat=True))
-        self._replay(request, ids)
-
-    @action(description=_("Discard selected dead letters"), permissions=["change"])
-    def discard(self, request: HttpRequest, rows: QuerySet[DeadLetter]) -> HttpResponse | None:
-        """Ask first, then discard the pending ones of the selection."""
-        if "confirmed" in request.POST:
-            count = discard_dead_letters(rows, user=request.user)
-            self._tell(request, count, DISCARDED, skipped=len(rows) - count)
-            return None
-        context = {
-            **self.admin_site.each_context(request),
-            "title": _("Discard dead letters"),
-            "opts": self.opts,
-            "rows": rows[:20],
-            "count": rows.count(),
-            "ids": rows.values_list("pk", flat=True),
-        }
-        return TemplateResponse(request, "telemetry/confirm_discard.html", context)
-
-    @action(description=_("Return selected dead letters to pending"), permissions=["change"])
-    def take_back(self, request: HttpRequest, rows: QuerySet[DeadLetter]) -> None:
-        """Undo a discard, or a replay."""
-        total = rows.count()
-        count = return_to_pending(rows, user=request.user)
-        self._tell(request, count, RETURNED, skipped=total - count)
-
-    @action(description=_("Replay"), permissions=["change"])
-    def replay_one(self, request: HttpRequest, row: DeadLetter) -> None:
-        """Send this one again."""
-        self._replay(request, [row.pk])
-
-    @action(
-        description=_("Discard"),
-        permissions=["change"],
-        attrs={"onclick": CONFIRMED},
-    )
-    def discard_one(self, request: HttpRequest, row: DeadLetter) -> None:
-        """Discard this one."""
-        count = discard_dead_letters(DeadLetter.objects.filter(pk=row.pk), user=request.user)
-        self._tell(request, count, DISCARDED, skipped=1 - count)
-
-    @action(description=_("Return to pending"), permissions=["change"])
-    def take_back_one(self, request: HttpRequest, row: DeadLetter) -> None:
-        """Undo."""
-        count = return_to_pending(DeadLetter.objects.filter(pk=row.pk), user=request.user)
-        self._tell(request, count, RETURNED, skipped=1 - count)
-
-    def _replay(self, request: HttpRequest, ids: list[int]) -> None:
-        rows = DeadLetter.objects.filter(pk__in=ids)
         user: Any = request.user
+        ids = list(_keys(rows))
         try:
-            replay = replay_dead_letters(rows, user=user)
+            replay = replay_dead_letters(DeadLetter.objects.filter(pk__in=ids), user=user)
         except (RedisError, OperationalError):
             self.message_user(
                 request,
@@ -225,10 +172,61 @@ class DeadLetterAdmin(ModelAdmin):  # type: ignore[misc]
         if replay.hindrance:
             self.message_user(request, FULL % {"n": replay.sent}, messages.WARNING)
             return
-        self._tell(request, replay.sent, SENT, skipped=len(ids) - replay.sent)
+        self._report(request, replay.sent, SENT, total=len(ids))
 
-    def _tell(self, request: HttpRequest, count: int, done: Any, *, skipped: int) -> None:
-        said = done % {"n": count}
-        if skipped:
-            said += " " + _("%(n)d unchanged: their state did not allow it.") % {"n": skipped}
-        self.message_user(request, said, messages.SUCCESS if count else messages.WARNING)
+    @action(description=_("Discard selected dead letters"), permissions=["change"])
+    def discard(self, request: HttpRequest, rows: QuerySet[DeadLetter]) -> HttpResponse | None:
+        """Ask first, then discard the pending ones of the selection."""
+        total = rows.count()
+        if "confirmed" in request.POST:
+            count = discard_dead_letters(rows, user=request.user)
+            self._report(request, count, DISCARDED, total=total)
+            return None
+        question = ngettext(
+            "Discard %(counter)s dead letter?", "Discard %(counter)s dead letters?", total
+        ) % {"counter": total}
+        return ask_first(
+            self,
+            request,
+            title=_("Discard dead letters"),
+            question=f"{question} {ONLY_PENDING}",
+            button=_("Discard"),
+            action="discard",
+            ids=_keys(rows),
+            rows=[
+                f"{row.reason} {row.mac} {row.device_code} {row.last_seen:%Y-%m-%d %H:%M:%S}"
+                for row in rows[:LISTED]
+            ],
+        )
+
+    @action(description=_("Return selected dead letters to pending"), permissions=["change"])
+    def take_back(self, request: HttpRequest, rows: QuerySet[DeadLetter]) -> None:
+        """Undo a discard, or a replay."""
+        total = rows.count()
+        self._report(request, return_to_pending(rows, user=request.user), RETURNED, total=total)
+
+    @action(description=_("Replay"), permissions=["change"])
+    def replay_one(self, request: HttpRequest, row: DeadLetter) -> None:
+        """Send this one again."""
+        self.replay(request, DeadLetter.objects.filter(pk=row.pk))
+
+    @action(description=_("Discard"), permissions=["change"], attrs={"onclick": CONFIRMED})
+    def discard_one(self, request: HttpRequest, row: DeadLetter) -> None:
+        """Discard this one."""
+        count = discard_dead_letters(DeadLetter.objects.filter(pk=row.pk), user=request.user)
+        self._report(request, count, DISCARDED, total=1)
+
+    @action(description=_("Return to pending"), permissions=["change"])
+    def take_back_one(self, request: HttpRequest, row: DeadLetter) -> None:
+        """Undo."""
+        self.take_back(request, DeadLetter.objects.filter(pk=row.pk))
+
+    def _report(self, request: HttpRequest, count: int, done: Any, *, total: int) -> None:
+        text = done % {"n": count}
+        if count < total:
+            text += " " + _("%(n)d unchanged: their state did not allow it.") % {"n": total - count}
+        self.message_user(request, text, messages.SUCCESS if count else messages.WARNING)
+
+
+def _keys(rows: QuerySet[DeadLetter]) -> QuerySet[DeadLetter, int]:
+    return rows.values_list("pk", flat=True)

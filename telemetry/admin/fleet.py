@@ -4,24 +4,22 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.urls import reverse
-from django.utils.html import format_html, format_html_join
+from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, RangeDateTimeFilter
 from unfold.decorators import display
 
-from telemetry.admin.readonly import CappedPaginator, ReadOnlyAdmin
+from telemetry.admin.readonly import ReadOnlyAdmin, show_choice
 from telemetry.models import Device, Gateway, GatewayEvent, Reading
 
-SHOWN = 10
+LISTED = 10
 
 
 def list_devices_with_readings(devices: Iterable[Device]) -> list[Device]:
-    """Those of the devices that must be kept."""
+    """The devices that must not be deleted."""
     return [device for device in devices if Reading.objects.filter(device_id=device.pk).exists()]
 
 
@@ -62,7 +60,7 @@ class GatewayAdmin(ModelAdmin):  # type: ignore[misc]
         label={"online": "success", "offline": "danger", "unknown": "warning"},
     )
     def online(self, gateway: Gateway) -> tuple[str, Any]:
-        """Online, offline, or never heard of: the colour, and the text."""
+        """Online, offline, or never seen: the colour, and the text."""
         if gateway.last_seen is None:
             return "unknown", _("never seen")
         if gateway.is_online:
@@ -72,34 +70,18 @@ class GatewayAdmin(ModelAdmin):  # type: ignore[misc]
     @display(description=_("last events"))
     def last_events(self, gateway: Gateway) -> SafeString:
         """Its newest changes of state."""
-        events = gateway.events.order_by("-at")[:SHOWN]
-        rows = ((f"{event.at:%Y-%m-%d %H:%M:%S} UTC", event.get_kind_display()) for event in events)
-        return format_html_join("", "<div>{} {}</div>", rows) or SafeString("-")
+        events = gateway.events.order_by("-at")[:LISTED]
+        return render_to_string("telemetry/admin/gateway_events.html", {"events": events})
 
     @display(description=_("last readings"))
     def last_readings(self, gateway: Gateway) -> SafeString:
         """The newest reading of each of its devices."""
         newest = [
             (device, Reading.objects.filter(device_id=device.pk).order_by("-time").first())
-            for device in gateway.devices.all()[:SHOWN]
+            for device in gateway.devices.all()[:LISTED]
         ]
-        rows = (
-            (device.code, f"{reading.time:%Y-%m-%d %H:%M:%S} UTC", reading.value, reading.unit)
-            for device, reading in newest
-            if reading is not None
-        )
-        addresses = format_html_join("", "<div>{}: {} {} {}</div>", rows)
-        return format_html(
-            '{}<a class="text-primary-600" href="{}?gateway__id__exact={}">{}</a>',
-            addresses,
-            reverse("admin:telemetry_readinglisting_changelist"),
-            gateway.pk or 0,
-            _("All readings"),
-        )
-
-    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        """A gateway with devices stays; the page says so."""
-        return super().get_deleted_objects(objs, request)
+        context = {"gateway": gateway, "newest": newest}
+        return render_to_string("telemetry/admin/gateway_readings.html", context)
 
 
 @admin.register(Device)
@@ -107,16 +89,8 @@ class DeviceAdmin(ModelAdmin):  # type: ignore[misc]
     """Devices: what is measured, in which unit, with which limits."""
 
     list_display = [
-        "code",
-        "name",
-        "gateway",
-        "account",
-        "group",
-        "kind",
-        "measurement",
-        "unit",
-        "is_active",
-    ]
+        "code", "name", "gateway", "account", "group", "kind", "measurement", "unit", "is_active",
+    ]  # fmt: skip
     list_filter = [
         "group", "kind", "measurement", "is_active", "unit",
         ["account", AutocompleteSelectFilter], ["gateway", AutocompleteSelectFilter],
@@ -132,7 +106,7 @@ class DeviceAdmin(ModelAdmin):  # type: ignore[misc]
         return ["account"] if obj is None else ["gateway", "account"]
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        """Name the devices that have readings, so that the page refuses."""
+        """Name the devices that have readings, so that they are not deleted."""
         deleted, counts, perms_needed, protected = super().get_deleted_objects(objs, request)
         protected_devices = [
             _("%(device)s has readings: deactivate it instead") % {"device": device}
@@ -147,16 +121,6 @@ class GatewayEventAdmin(ReadOnlyAdmin):
 
     list_display = ["at", "gateway", "kind_label", "last_seen"]
     list_filter = ["kind", ["gateway", AutocompleteSelectFilter], ["at", RangeDateTimeFilter]]
-    list_filter_submit = True
     list_select_related = ["gateway"]
     search_fields = ["gateway__code", "gateway__mac"]
-    paginator = CappedPaginator
-
-    @display(description=_("kind"), label={"online": "success", "offline": "danger"})
-    def kind_label(self, event: GatewayEvent) -> tuple[str, Any]:
-        """Online or offline: the colour, and the text."""
-        return event.kind, event.get_kind_display()
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[GatewayEvent]:
-        events: QuerySet[GatewayEvent] = super().get_queryset(request)
-        return events.select_related("gateway")
+    kind_label = show_choice("kind", _("kind"), {"online": "success", "offline": "danger"})

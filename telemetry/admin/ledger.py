@@ -5,7 +5,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import RangeDateFilter, RangeDateTimeFilter
 from unfold.decorators import display
 
-from telemetry.admin.readonly import CappedPaginator, ReadOnlyAdmin
+from telemetry.admin.readonly import ReadOnlyAdmin
 from telemetry.models import Batch, BatchDay, DirtyHour
 
 
@@ -18,10 +18,8 @@ class BatchAdmin(ReadOnlyAdmin):
         "messages_rejected", "readings_stored", "dead_letters",
     ]  # fmt: skip
     list_filter = [["stored_at", RangeDateTimeFilter]]
-    list_filter_submit = True
     search_fields = ["=id", "=source"]
     search_help_text = _("The whole id of a batch, or the whole name of its source")
-    paginator = CappedPaginator
 
 
 @admin.register(BatchDay)
@@ -33,7 +31,6 @@ class BatchDayAdmin(ReadOnlyAdmin):
         "messages_rejected", "readings_stored", "dead_letters",
     ]  # fmt: skip
     list_filter = [["day", RangeDateFilter]]
-    list_filter_submit = True
     search_fields = ["day"]
 
 
@@ -43,10 +40,8 @@ class DirtyHourAdmin(ReadOnlyAdmin):
 
     list_display = ["hour", "devices_count"]
     list_filter = [["hour", RangeDateTimeFilter]]
-    list_filter_submit = True
-    paginator = CappedPaginator
 
     @display(description=_("devices"))
-    def devices_count(self, note: DirtyHour) -> int:
-        """How many devices the note names."""
-        return len(note.device_ids)
+    def devices_count(self, hour: DirtyHour) -> int:
+        """How many devices are dirty in it."""
+        return len(hour.device_ids)

@@ -12,7 +12,6 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter
 
 from telemetry.admin.readonly import (
     COUNTED_ROWS,
-    CappedPaginator,
     OrderedListMixin,
     ReadOnlyAdmin,
 )
@@ -80,8 +79,6 @@ class _ListingAdmin(OrderedListMixin, ReadOnlyAdmin):
     """A list of a view with a text key, ordered by time alone."""
 
     time_field = "time"
-    list_filter_submit = True
-    paginator = CappedPaginator
     list_per_page = 50
 
     def get_ordering(self, request: HttpRequest) -> list[str]:

@@ -1,11 +1,13 @@
 """Lists of what only the workers write, cheap however many rows there are."""
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.core.paginator import Paginator
 from django.http import HttpRequest
 from django.utils.functional import cached_property
 from unfold.admin import ModelAdmin
+from unfold.decorators import display
 
 COUNTED_ROWS = 5_000
 
@@ -39,6 +41,8 @@ class ReadOnlyAdmin(ModelAdmin):  # type: ignore[misc]
     """Look, search and filter; nothing else, whatever the user's permissions."""
 
     actions: list[str] | None = None
+    list_filter_submit = True
+    paginator: Any = CappedPaginator
     show_full_result_count = False
 
     def has_add_permission(self, request: HttpRequest, *_: Any) -> bool:
@@ -49,3 +53,15 @@ class ReadOnlyAdmin(ModelAdmin):  # type: ignore[misc]
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+
+def show_choice(
+    field: str, description: Any, colours: Mapping[str, str], *, ordering: str | None = None
+) -> Callable[[Any, Any], tuple[str, str]]:
+    """A column that shows a field with choices as a badge. `colours`: the badge of each value."""
+
+    @display(description=description, label=colours, ordering=ordering)
+    def show(_admin: Any, row: Any) -> tuple[str, str]:
+        return getattr(row, field), getattr(row, f"get_{field}_display")()
+
+    return show  # type: ignore[no-any-return]

@@ -17,11 +17,11 @@ from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import RangeDateTimeFilter
 
 from config.env import read_options
-from config.options import DatabaseOptions, StorageOptions
-from telemetry.admin.readonly import CappedPaginator, ReadOnlyAdmin
+from config.options import DatabaseOptions, RetentionOptions
+from telemetry.admin.readonly import ReadOnlyAdmin
 from telemetry.models import DroppedRange, Storage
 from telemetry.store.db.connection import open_connection
-from telemetry.store.retention.apply import StoragePlan, StorageRuleError, plan_storage
+from telemetry.store.retention.apply import RetentionPlan, RetentionRuleError, plan_retention
 from telemetry.store.retention.chunks import find_first_end
 from telemetry.store.retention.sizes import RelationSize, read_sizes
 
@@ -59,9 +59,9 @@ class StorageAdmin(ReadOnlyAdmin):
             **self.admin_site.each_context(request),
             "title": _("Storage"),
             "opts": self.opts,
-            **_read_page(read_options(StorageOptions), now=timezone.now()),
+            **_read_page(read_options(RetentionOptions), now=timezone.now()),
         }
-        return TemplateResponse(request, "telemetry/storage.html", context)
+        return TemplateResponse(request, "telemetry/admin/storage.html", context)
 
 
 @admin.register(DroppedRange)
@@ -70,76 +70,74 @@ class DroppedRangeAdmin(ReadOnlyAdmin):
 
     list_display = ["dropped_at", "relation", "range_start", "range_end", "rows"]
     list_filter = [["dropped_at", RangeDateTimeFilter]]
-    list_filter_submit = True
     search_fields = ["=relation"]
-    paginator = CappedPaginator
 
 
-def _read_page(options: StorageOptions, *, now: datetime) -> dict[str, Any]:
+def _read_page(options: RetentionOptions, *, now: datetime) -> dict[str, Any]:
     try:
         with open_connection(
             read_options(DatabaseOptions).url, name="tds-storage", statement_timeout_s=TIMEOUT_S
         ) as connection:
             sizes = read_sizes(connection)
-            plan = plan_storage(connection, options=options, now=now)
+            plan = plan_retention(connection, options=options, now=now)
             first = find_first_end(connection)
-    except (psycopg.Error, StorageRuleError) as error:
+    except (psycopg.Error, RetentionRuleError) as error:
         return {"error": str(error).strip()}
     return {
-        "table": {"headers": HEADERS, "rows": [_show(size) for size in sizes]},
+        "table": {"headers": HEADERS, "rows": [_list_cells(size) for size in sizes]},
         "facts": _list_facts(options, plan, first_end=first, now=now),
     }
 
 
-def _show(size: RelationSize) -> list[str]:
+def _list_cells(size: RelationSize) -> list[str]:
     return [
         str(NAMES[size.name]),
-        _show_number(size.rows),
+        _format_number(size.rows),
         filesizeformat(size.table_bytes),
         filesizeformat(size.index_bytes),
         filesizeformat(size.total_bytes),
-        _show_number(size.bytes_a_row) if size.rows != 0 else "-",
+        _format_number(size.bytes_a_row) if size.rows != 0 else "-",
         filesizeformat(size.after_bytes) if size.after_bytes else "-",
         f"{size.ratio} : 1" if size.ratio else "-",
-        _show_chunks(size),
-        _show_time(size.oldest),
-        _show_time(size.newest),
+        _format_chunks(size),
+        _format_time(size.oldest),
+        _format_time(size.newest),
     ]
 
 
-def _show_number(number: int | None) -> str:
+def _format_number(number: int | None) -> str:
     return "?" if number is None else number_format(number, force_grouping=True)
 
 
-def _show_chunks(size: RelationSize) -> str:
+def _format_chunks(size: RelationSize) -> str:
     if size.chunks is None:
         return "-"
     compressed = gettext("%(n)d compressed") % {"n": size.compressed_chunks}
     return f"{size.chunks} ({compressed})" if size.compressed_chunks else str(size.chunks)
 
 
-def _show_time(at: Any) -> str:
+def _format_time(at: Any) -> str:
     if at is None:
         return "-"
     return f"{at:%Y-%m-%d %H:%M} UTC" if isinstance(at, datetime) else f"{at:%Y-%m-%d}"
 
 
 def _list_facts(
-    options: StorageOptions, plan: StoragePlan, *, first_end: datetime | None, now: datetime
+    options: RetentionOptions, plan: RetentionPlan, *, first_end: datetime | None, now: datetime
 ) -> list[tuple[Any, str]]:
     return [
         (_("Edition of TimescaleDB"), plan.edition),
-        (_("Readings are kept (RAW_RETENTION_DAYS)"), _show_days(options.raw_days)),
+        (_("Readings are kept (RAW_RETENTION_DAYS)"), _format_days(options.raw_days)),
         (
             _("Hours and days are kept (AGGREGATE_RETENTION_DAYS)"),
-            _show_days(options.aggregate_days),
+            _format_days(options.aggregate_days),
         ),
         (_("Months are kept"), gettext("for ever")),
-        (_("Readings are compressed (COMPRESS_AFTER_DAYS)"), _show_compression(options, plan)),
-        (_("Next drop of readings"), _show_next(options, plan, first_end)),
+        (_("Readings are compressed (COMPRESS_AFTER_DAYS)"), _describe_compression(options, plan)),
+        (_("Next drop of readings"), _describe_next_drop(options, plan, first_end)),
         (
             _("Next drop of hours and days"),
-            gettext("before %(at)s") % {"at": _show_time(plan.aggregates_before)}
+            gettext("before %(at)s") % {"at": _format_time(plan.aggregates_before)}
             if plan.aggregates_before
             else "-",
         ),
@@ -147,22 +145,26 @@ def _list_facts(
     ]
 
 
-def _show_days(days: int) -> str:
+def _format_days(days: int) -> str:
     return gettext("%(days)d days") % {"days": days} if days else gettext("for ever")
 
 
-def _show_compression(options: StorageOptions, plan: StoragePlan) -> str:
-    if plan.refused:
-        return plan.refused
+def _describe_compression(options: RetentionOptions, plan: RetentionPlan) -> str:
+    if plan.unavailable:
+        return plan.unavailable
     days = options.compress_after_days
     return gettext("after %(days)d days") % {"days": days} if days else gettext("never")
 
 
-def _show_next(options: StorageOptions, plan: StoragePlan, first_end: datetime | None) -> str:
+def _describe_next_drop(
+    options: RetentionOptions, plan: RetentionPlan, first_end: datetime | None
+) -> str:
     if plan.waits:
         return plan.waits
     if plan.raw:
-        return gettext("%(n)d chunks, %(first)s to %(last)s, with the next run of keep_storage") % {
+        return gettext(
+            "%(n)d chunks, %(first)s to %(last)s, with the next run of apply_retention"
+        ) % {
             "n": len(plan.raw),
             "first": f"{plan.raw[0].start:%Y-%m-%d}",
             "last": f"{plan.raw[-1].start:%Y-%m-%d}",
@@ -172,5 +174,5 @@ def _show_next(options: StorageOptions, plan: StoragePlan, first_end: datetime |
     day = first_end - timedelta(days=1)
     return gettext("readings of %(day)s, on %(at)s") % {
         "day": f"{day:%Y-%m-%d}",
-        "at": _show_time(first_end + timedelta(days=options.raw_days)),
+        "at": _format_time(first_end + timedelta(days=options.raw_days)),
     }

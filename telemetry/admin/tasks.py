@@ -7,11 +7,11 @@ from django.contrib.admin.utils import quote, unquote
 from django.db.models import Exists, OuterRef, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
+from django.utils.text import Truncator
 from django.utils.translation import gettext_lazy as _
 from django_celery_beat.models import PeriodicTask
 from kombu.exceptions import OperationalError
@@ -19,13 +19,15 @@ from unfold.contrib.filters.admin import RangeDateTimeFilter
 from unfold.decorators import action, display
 
 from config.celery import app
-from telemetry.admin.readonly import CappedPaginator, ReadOnlyAdmin
+from telemetry.admin.confirm import ask_first
+from telemetry.admin.readonly import ReadOnlyAdmin, show_choice
 from telemetry.core.batch import MAINTENANCE_QUEUE
 from telemetry.models import TaskHistory, TaskRun
 from telemetry.store.operations.pipeline_status import NEEDED_TASKS
 
 EXPIRES_S = 3_600  # nobody expects a run by hand to happen a day later
-SHOWN_ERROR = 80
+ERROR_CHARACTERS = 80
+WHEN_IT_RUNS = _("It runs as soon as the maintenance pool is free; the schedule does not change.")
 
 
 @admin.register(TaskRun)
@@ -40,8 +42,8 @@ class TaskRunAdmin(ReadOnlyAdmin):
 
     def get_list_display(self, request: HttpRequest) -> list[str]:
         """With a button for those who may press it."""
-        shown = list(super().get_list_display(request))
-        return [*shown, "run_link"] if self.has_run_permission(request) else shown
+        columns = list(super().get_list_display(request))
+        return [*columns, "run_link"] if self.has_run_permission(request) else columns
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[TaskRun]:
         """With whether beat sends the task no more."""
@@ -90,13 +92,11 @@ class TaskRunAdmin(ReadOnlyAdmin):
         if run is None:
             raise Http404
         if request.method != "POST":
-            context = {
-                **self.admin_site.each_context(request),
-                "title": _("Run a task"),
-                "opts": self.opts,
-                "run": run,
-            }
-            return TemplateResponse(request, "telemetry/confirm_run.html", context)
+            question = _("Send %(name)s once, now?") % {"name": run.name}
+            return ask_first(
+                self, request, title=_("Run a task"), question=f"{question} {WHEN_IT_RUNS}",
+                button=_("Run now"),
+            )  # fmt: skip
         try:
             app.send_task(run.name, queue=MAINTENANCE_QUEUE, retry=False, expires=EXPIRES_S)
         except OperationalError:
@@ -129,20 +129,13 @@ class TaskHistoryAdmin(ReadOnlyAdmin):
     list_display = [
         "started_at", "task", "outcome_label", "rows", "duration_ms", "result", "short_error",
     ]  # fmt: skip
-    list_filter = [TaskFilter, "outcome", ["started_at", RangeDateTimeFilter]]
-    list_filter_submit = True
-    sortable_by = ()
-    paginator = CappedPaginator
-
-    @display(
-        description=_("outcome"),
-        label={"success": "success", "error": "danger", "busy": "warning"},
+    outcome_label = show_choice(
+        "outcome", _("outcome"), {"success": "success", "error": "danger", "busy": "warning"}
     )
-    def outcome_label(self, run: TaskHistory) -> tuple[str, str]:
-        """Success, error or busy: the colour, and the text."""
-        return run.outcome, run.get_outcome_display()
+    list_filter = [TaskFilter, "outcome", ["started_at", RangeDateTimeFilter]]
+    sortable_by = ()
 
     @display(description=_("error"))
     def short_error(self, run: TaskHistory) -> str:
         """The start of the error."""
-        return run.error if len(run.error) <= SHOWN_ERROR else f"{run.error[:SHOWN_ERROR]}..."
+        return Truncator(run.error).chars(ERROR_CHARACTERS)

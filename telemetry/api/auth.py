@@ -9,7 +9,7 @@ from ninja.security.base import AuthBase
 from ninja.utils import check_csrf
 
 from telemetry.accounts.access import Right, find_membership, has_right
-from telemetry.accounts.tokens import find_token, note_use
+from telemetry.accounts.tokens import find_token, record_use
 from telemetry.api.limits import REQUESTS, count_against
 from telemetry.api.problems import (
     CSRF_FAILED,
@@ -23,7 +23,7 @@ from telemetry.api.problems import (
 from telemetry.models import ApiToken, Membership, User
 
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="TDS Telemetry"'}
-REFUSED = {"WWW-Authenticate": 'Bearer realm="TDS Telemetry", error="invalid_token"'}
+INVALID = {"WWW-Authenticate": 'Bearer realm="TDS Telemetry", error="invalid_token"'}
 SCOPE_MARK = "x-scope"
 """Where the document's maker finds the scope of a route."""
 SAFE_METHODS = frozenset({"GET", "HEAD"})
@@ -45,7 +45,7 @@ class ApiRequest(HttpRequest):
 
 
 class TokenAuth(AuthBase):
-    """`Authorization: Bearer tds_...`. Without that header the session is asked."""
+    """`Authorization: Bearer tds_...`. Without that header the session counts."""
 
     openapi_type = "http"
     openapi_scheme = "bearer"
@@ -87,7 +87,7 @@ class SessionAuth(AuthBase):
                 headers=CHALLENGE,
             )
         if request.method not in SAFE_METHODS:
-            _ = request.body  # kept, as the check may read a form from the stream
+            _ = request.body  # read now: the check may read a form from the stream
             if check_csrf(request) is not None:
                 raise ProblemError(CSRF_FAILED, "Send the header X-CSRFToken, or use a token.")
         count_against(REQUESTS, request, user_id=user.pk)
@@ -106,18 +106,18 @@ def opened_by(scope: Scope, *, content: dict[str, Any] | None = None) -> dict[st
 
 
 def read_token(header: str) -> ApiToken:
-    """The living token in the header, with its user. Its use is noted. Raises `ProblemError`."""
+    """The valid token in the header, with its user. Its use is recorded. Raises `ProblemError`."""
     scheme, _, text = header.partition(" ")
     if scheme.lower() != "bearer":
-        raise _refuse("Authorization: expected Bearer and a personal token.")
+        raise _reject("Authorization: expected Bearer and a personal token.")
     token, now = find_token(text.strip()), timezone.now()
     if token is None or not token.user.is_active:
-        raise _refuse("This token is unknown: see Profile, API tokens.")
+        raise _reject("This token is unknown: see Profile, API tokens.")
     if token.revoked_at is not None:
-        raise _refuse(f"The token {token.prefix}... was revoked: make another.")
+        raise _reject(f"The token {token.prefix}... was revoked: make another.")
     if token.is_expired(now=now):
-        raise _refuse(f"The token {token.prefix}... has expired: make another.")
-    note_use(token, now=now)
+        raise _reject(f"The token {token.prefix}... has expired: make another.")
+    record_use(token, now=now)
     return token
 
 
@@ -139,5 +139,5 @@ def open_account(request: ApiRequest, account_id: int, *, right: Right = Right.V
     return membership
 
 
-def _refuse(detail: str) -> ProblemError:
-    return ProblemError(INVALID_TOKEN, detail, headers=REFUSED)
+def _reject(detail: str) -> ProblemError:
+    return ProblemError(INVALID_TOKEN, detail, headers=INVALID)

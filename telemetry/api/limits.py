@@ -1,7 +1,7 @@
-"""How much one user may ask: counted by minute in Redis, over all tokens and web processes.
+"""How many requests and exports a user may send, counted by minute in Redis over all processes.
 
 Each count is one round trip and one key that expires by itself. When Redis does not answer, the API
-does: nothing is counted, and Redis is asked again after a few seconds.
+does: nothing is counted, and Redis is tried again after a few seconds.
 """
 
 import time
@@ -20,7 +20,7 @@ from telemetry.api.problems import RATE_LIMITED, ProblemError
 
 WINDOW_S = 60
 REDIS_PATIENCE_S = 0.2
-ASK_AGAIN_AFTER_S = 5.0
+RETRY_AFTER_S = 5.0
 
 log = structlog.get_logger("telemetry.api")
 
@@ -53,7 +53,7 @@ class Counter:
                 steps.expire(key, WINDOW_S)
                 return int(steps.execute()[0])
         except (RedisError, OSError) as error:
-            self._away_until = time.monotonic() + ASK_AGAIN_AFTER_S
+            self._away_until = time.monotonic() + RETRY_AFTER_S
             log.warning("requests are not counted", error=str(error))
             return None
 
@@ -65,7 +65,7 @@ def find_counter(options: RedisOptions) -> Counter:
 
 
 def count_against(policy: Policy, request: HttpRequest, *, user_id: int) -> None:
-    """Count one; the response will tell what is left. Raises `ProblemError` above the limit."""
+    """Count one; the response says how many are left. Raises `ProblemError` above the limit."""
     most: int = getattr(settings.OPTIONS.api, policy.setting)
     if most == 0:
         return
@@ -75,10 +75,10 @@ def count_against(policy: Policy, request: HttpRequest, *, user_id: int) -> None
     if counted is None:
         return
     left_s = WINDOW_S - elapsed_s
-    told: dict[str, list[str]] = request.__dict__.setdefault("rate_limits", {})
-    told.setdefault("RateLimit-Policy", []).append(f'"{policy.name}";q={most};w={WINDOW_S}')
+    headers: dict[str, list[str]] = request.__dict__.setdefault("rate_limits", {})
+    headers.setdefault("RateLimit-Policy", []).append(f'"{policy.name}";q={most};w={WINDOW_S}')
     left = max(0, most - counted)
-    told.setdefault("RateLimit", []).append(f'"{policy.name}";r={left};t={left_s}')
+    headers.setdefault("RateLimit", []).append(f'"{policy.name}";r={left};t={left_s}')
     if counted > most:
         raise ProblemError(
             RATE_LIMITED,

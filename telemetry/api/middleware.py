@@ -13,7 +13,7 @@ OF_CONTENT = frozenset({"Content-Type", "Content-Length", "Content-Disposition"}
 
 
 def api_middleware(get_response: Callable[[HttpRequest], Any]) -> Callable[[HttpRequest], Any]:
-    """Stands outermost, so that no error of Django or of another middleware gets past it."""
+    """The outermost middleware: every error of Django and of the other middleware passes here."""
 
     def respond(request: HttpRequest) -> Any:
         if not request.path_info.startswith(PREFIX):
@@ -37,7 +37,7 @@ def api_middleware(get_response: Callable[[HttpRequest], Any]) -> Callable[[Http
 
 
 def _explain(response: Any, request: HttpRequest) -> HttpResponse:
-    """The problem that stands for a response which says no more than its status."""
+    """The problem details of a response that has only a status."""
     status = response.status_code
     if status == 404:
         detail = NOTHING_HERE
@@ -46,6 +46,6 @@ def _explain(response: Any, request: HttpRequest) -> HttpResponse:
     elif status >= 500:
         detail = "The error was recorded. Try again; if it lasts, tell us when it happened."
     else:
-        detail = "The request was refused before it was read."
+        detail = "The request was rejected before it was read."
     headers = {name: text for name, text in response.headers.items() if name not in OF_CONTENT}
     return render_problem(find_kind(status), detail, headers=headers)

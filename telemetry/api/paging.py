@@ -1,6 +1,6 @@
 """Pages of lists: opaque cursors, and the link to the next page.
 
-A cursor holds the key of the last row that was given, so a page costs the same wherever it stands,
+A cursor holds the key of the last row of a page, so a page costs the same wherever it begins,
 and rows that come or go meanwhile shift nothing. It is not signed: it can only say where to go on
 within what its bearer may see anyway.
 """
@@ -11,12 +11,12 @@ from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta
 from typing import Annotated, Any, Generic, TypeVar
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from pydantic import BaseModel, Field
 
 from telemetry.api.problems import ParameterError
-from telemetry.api.values import EARLIEST, LATEST, MOST_ID, write_instant
+from telemetry.api.values import EARLIEST, LATEST, MOST_ID, Limit, write_instant
 
 Item = TypeVar("Item")
 
@@ -38,47 +38,64 @@ class Page(BaseModel, Generic[Item]):
     next: Annotated[str | None, Field(description="address of the next page; null on the last one")]
 
 
+class Paging(BaseModel):
+    """Which page, and how long."""
+
+    limit: Limit = 100
+    cursor: Cursor = None
+
+    def conditions(self) -> dict[str, Any]:
+        """The other parameters, as arguments of `QuerySet.filter`."""
+        return self.model_dump(exclude={"limit", "cursor"}, exclude_none=True)
+
+
 def cut_page(
-    page: type[Page[Item]],
     rows: Sequence[Any],
     *,
-    show: Callable[[Any], Item],
     key: Callable[[Any], tuple[int, ...]],
     request: HttpRequest,
-    limit: int,
+    paging: Paging,
     **pinned: Any,
-) -> Page[Item]:
-    """A page of what was found, which is one row more than fits when there are more.
+) -> dict[str, Any]:
+    """The content of a `Page`, from one row more than fits when there are more.
 
     `pinned`: parameters whose default moves with the clock, so that all pages are of one period.
     """
-    more = None
-    if len(rows) > limit:
-        more = link_next(request, *key(rows[limit - 1]), **pinned)
-    return page(items=[show(row) for row in rows[:limit]], next=more)
+    following = None
+    if len(rows) > paging.limit:
+        following = link_next(request, *key(rows[paging.limit - 1]), **pinned)
+    return {"items": rows[: paging.limit], "next": following}
 
 
 def page_by_id(
-    page: type[Page[Item]],
-    rows: "QuerySet[Any]",
-    *,
-    show: Callable[[Any], Item],
-    request: HttpRequest,
-    cursor: str | None,
-    limit: int,
-    name: str = "pk",
-) -> Page[Item]:
+    rows: "QuerySet[Any]", *, request: HttpRequest, paging: Paging, name: str = "pk"
+) -> dict[str, Any]:
     """A page of rows in the order of their ids, or of another unique number `name`."""
-    after = read_cursor(cursor, parts=1)
+    after = read_cursor(paging.cursor, parts=1)
     if after is not None:
         rows = rows.filter(**{f"{name}__gt": after[0]})
     return cut_page(
-        page,
-        list(rows.order_by(name)[: limit + 1]),
-        show=show,
+        list(rows.order_by(name)[: paging.limit + 1]),
         key=lambda row: (getattr(row, name),),
         request=request,
-        limit=limit,
+        paging=paging,
+    )
+
+
+def page_newest_first(
+    rows: "QuerySet[Any]", *, at: str, request: HttpRequest, paging: Paging
+) -> dict[str, Any]:
+    """A page of rows in the order of the instant in the field `at`, the latest first."""
+    key = read_cursor(paging.cursor, parts=2)
+    if key:
+        last = read_micros(key[0])
+        is_after = Q(**{f"{at}__lt": last}) | Q(**{at: last}, pk__lt=key[1])
+        rows = rows.filter(is_after, **{f"{at}__lte": last})
+    return cut_page(
+        list(rows.order_by(f"-{at}", "-pk")[: paging.limit + 1]),
+        key=lambda row: (write_micros(getattr(row, at)), row.pk),
+        request=request,
+        paging=paging,
     )
 
 

@@ -1,24 +1,13 @@
 """The parameters that several lists share."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BaseModel, Field
 
-from telemetry.api.paging import Cursor
-from telemetry.api.values import End, First, Id, Limit, Since, Until
+from telemetry.api.paging import Paging
+from telemetry.api.values import End, First, Id, Since, Until
 
 MOST_DEVICES = 100
-
-
-class Paging(BaseModel):
-    """Which page, and how long."""
-
-    limit: Limit = 100
-    cursor: Cursor = None
-
-    def choose(self) -> dict[str, Any]:
-        """What else is given, as arguments of `QuerySet.filter`."""
-        return self.model_dump(exclude={"limit", "cursor"}, exclude_none=True)
 
 
 class OfDevices(BaseModel):

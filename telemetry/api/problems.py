@@ -1,4 +1,4 @@
-"""Errors as RFC 9457 problem details: what can go wrong, and how it is said.
+"""Errors as RFC 9457 problem details: what can go wrong, and the responses that tell it.
 
 `ProblemError` is raised by the API's own code. Whatever else ends with a status of 400 or more
 below /api/ (an unknown address, a method that is not allowed, a bug) becomes a problem in
@@ -48,7 +48,7 @@ KINDS = (
 NOTHING_HERE = "There is nothing at this address, or nothing that you may see."
 
 
-class Fault(Struct, frozen=True, rename={"location": "in"}):
+class InvalidParameter(Struct, frozen=True, rename={"location": "in"}):
     """What is wrong with one parameter. `location`: path, query or body."""
 
     location: str
@@ -64,12 +64,12 @@ class ProblemError(Exception):
         kind: Kind,
         detail: str,
         *,
-        faults: Sequence[Fault] = (),
+        invalid: Sequence[InvalidParameter] = (),
         headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(f"{kind.slug}: {detail}")
         self.kind, self.detail = kind, detail
-        self.faults, self.headers = faults, headers or {}
+        self.invalid, self.headers = invalid, headers or {}
 
 
 class NotFoundError(ProblemError):
@@ -84,7 +84,9 @@ class ParameterError(ProblemError):
 
     def __init__(self, name: str, detail: str) -> None:
         super().__init__(
-            INVALID_PARAMETERS, f"{name}: {detail}.", faults=[Fault("query", name, detail)]
+            INVALID_PARAMETERS,
+            f"{name}: {detail}.",
+            invalid=[InvalidParameter("query", name, detail)],
         )
 
 
@@ -92,7 +94,7 @@ def render_problem(
     kind: Kind,
     detail: str,
     *,
-    faults: Sequence[Fault] = (),
+    invalid: Sequence[InvalidParameter] = (),
     headers: Mapping[str, str] | None = None,
 ) -> HttpResponse:
     """The response. `errors` is there when parameters are to blame."""
@@ -102,8 +104,8 @@ def render_problem(
         "status": kind.status,
         "detail": detail,
     }
-    if faults:
-        body["errors"] = to_builtins(faults)
+    if invalid:
+        body["errors"] = to_builtins(invalid)
     return HttpResponse(
         json.dumps(body), status=kind.status, content_type=MEDIA_TYPE, headers=headers
     )
@@ -111,11 +113,11 @@ def render_problem(
 
 def render_error(error: ProblemError) -> HttpResponse:
     """The response to an error that was raised."""
-    return render_problem(error.kind, error.detail, faults=error.faults, headers=error.headers)
+    return render_problem(error.kind, error.detail, invalid=error.invalid, headers=error.headers)
 
 
 def find_kind(status: int) -> Kind:
-    """The kind of a response that says no more than its status."""
+    """The kind of a response that has only a status."""
     for kind in (BAD_REQUEST, NOT_FOUND, METHOD_NOT_ALLOWED, INTERNAL, UNAVAILABLE):
         if kind.status == status:
             return kind

@@ -44,7 +44,7 @@ class Reference(Struct, frozen=True):
 
 
 def read_document(document: Json) -> Reference:
-    """What the page shows. Operations of a tag must stand together."""
+    """What the page shows. Operations of a tag must be neighbours."""
     operations = [
         _read_operation(operation, document=document, method=method, path=path)
         for path, methods in document["paths"].items()
@@ -54,7 +54,7 @@ def read_document(document: Json) -> Reference:
     parts = groupby(operations, key=lambda operation: operation.tag)
     return Reference(
         version=document["info"]["version"],
-        parts=tuple((tag, tuple(found)) for tag, found in parts),
+        parts=tuple((tag, tuple(operations)) for tag, operations in parts),
         errors=tuple(shared[status] for status in sorted(shared)),
     )
 
@@ -66,15 +66,15 @@ def _read_operation(operation: Json, *, document: Json, method: str, path: str) 
     paragraphs = operation["description"].split("\n\n")
     answers: dict[bool, list[Answer]] = {False: [], True: []}
     for status, answer in operation["responses"].items():
-        shown = _read_answer(answer, document=document, status=str(status))
-        answers["$ref" in answer].append(shown)
+        described = _read_answer(answer, document=document, status=str(status))
+        answers["$ref" in answer].append(described)
     return Operation(
         id=operation["operationId"],
         tag=operation["tags"][0],
         method=method.upper(),
         path=path,
         summary=operation["summary"],
-        # The scope has a place of its own.
+        # The scope is shown apart.
         paragraphs=tuple(text for text in paragraphs if not text.startswith("Scope:")),
         scope=", ".join(scopes),
         parameters=(

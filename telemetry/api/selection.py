@@ -1,33 +1,51 @@
-"""The devices and gateways that a request names: the account's own, or there are none such."""
+"""The rows that a request names: the account's own, or there are none such."""
 
-from collections.abc import Collection
+from typing import Any, TypeVar
 
+from django.db.models import Model, QuerySet
+
+from telemetry.api.parameters import OfDevices
 from telemetry.api.problems import NotFoundError
 from telemetry.models import Device, Gateway
+
+Row = TypeVar("Row", bound=Model)
+
+
+def find_row(rows: "QuerySet[Row, Any]", key: int) -> Row:
+    """The row with this id. Raises `NotFoundError`."""
+    row: Row | None = rows.filter(pk=key).first()
+    if row is None:
+        raise NotFoundError
+    return row
 
 
 def require_gateway(account_id: int, *, gateway_id: int | None) -> None:
     """Raise `NotFoundError` when a gateway is named that is not the account's."""
-    if gateway_id is None:
-        return
-    if not Gateway.objects.filter(account_id=account_id, pk=gateway_id).exists():
-        raise NotFoundError
+    if gateway_id is not None:
+        find_row(Gateway.objects.filter(account_id=account_id), gateway_id)
 
 
-def select_devices(
-    account_id: int, *, device_ids: Collection[int] = (), gateway_id: int | None = None
-) -> list[int]:
+def select_devices(account_id: int, params: OfDevices) -> list[int]:
     """Ids of the devices that are meant, in order; all of the account when none is named.
 
     Raises `NotFoundError` when one of them is not the account's, or not the gateway's.
     """
-    require_gateway(account_id, gateway_id=gateway_id)
+    require_gateway(account_id, gateway_id=params.gateway_id)
     rows = Device.objects.filter(account_id=account_id)
-    if gateway_id is not None:
-        rows = rows.filter(gateway_id=gateway_id)
-    if device_ids:
-        rows = rows.filter(pk__in=device_ids)
+    if params.gateway_id is not None:
+        rows = rows.filter(gateway_id=params.gateway_id)
+    if params.device_id:
+        rows = rows.filter(pk__in=params.device_id)
     pks = list(rows.order_by("pk").values_list("pk", flat=True))
-    if device_ids and len(pks) != len(set(device_ids)):
+    if params.device_id and len(pks) != len(set(params.device_id)):
         raise NotFoundError
     return pks
+
+
+def filter_devices(
+    rows: "QuerySet[Row, Any]", account_id: int, params: OfDevices
+) -> "QuerySet[Row, Any]":
+    """The rows of the devices that are meant. Raises as `select_devices` does."""
+    if not params.device_id and params.gateway_id is None:
+        return rows
+    return rows.filter(device_id__in=select_devices(account_id, params))

@@ -1,4 +1,4 @@
-"""The API as a whole: its routes, how its errors are said, its document."""
+"""The API as a whole: its routes, the responses to errors, its document."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -19,7 +19,7 @@ from telemetry.api.problems import (
     INVALID_PARAMETERS,
     TOO_LARGE,
     UNAVAILABLE,
-    Fault,
+    InvalidParameter,
     ParameterError,
     ProblemError,
     render_error,
@@ -51,8 +51,8 @@ class Api(NinjaAPI):
         return str(operation.view_func.__name__)
 
 
-def refuse_unknown_parameters(view: Callable[..., Any]) -> Callable[..., Any]:
-    """Refuse a parameter that the route does not have: `from=` would select nothing, unnoticed."""
+def reject_unknown_parameters(view: Callable[..., Any]) -> Callable[..., Any]:
+    """Reject a parameter that the route does not have: `from=` would select nothing, unnoticed."""
     operation: Any = view._ninja_operation  # type: ignore[attr-defined]
     known = {
         name
@@ -74,13 +74,15 @@ def refuse_unknown_parameters(view: Callable[..., Any]) -> Callable[..., Any]:
 
 def explain_validation(_request: HttpRequest, error: Any) -> HttpResponse:
     """422, with each parameter that is wrong."""
-    faults = []
+    invalid = []
     for detail in error.errors:
         location, *path = detail["loc"]
         name = ([location] + [part for part in path if isinstance(part, str)])[-1]
-        faults.append(Fault(location, name, detail["msg"].removeprefix("Value error, ")))
-    detail = "; ".join(f"{fault.name}: {fault.detail}" for fault in faults[:3])
-    return render_problem(INVALID_PARAMETERS, f"{detail}.", faults=faults)
+        invalid.append(
+            InvalidParameter(location, name, detail["msg"].removeprefix("Value error, "))
+        )
+    detail = "; ".join(f"{parameter.name}: {parameter.detail}" for parameter in invalid[:3])
+    return render_problem(INVALID_PARAMETERS, f"{detail}.", invalid=invalid)
 
 
 def explain_size(_request: HttpRequest, _error: Any) -> HttpResponse:
@@ -100,7 +102,7 @@ def explain_outage(request: HttpRequest, error: Any) -> HttpResponse:
 
 
 def leave_to_django(_request: HttpRequest, error: Any) -> HttpResponse:
-    """A bug, or a request that Django refuses: it is logged there, and said by the middleware."""
+    """A bug, or a request that Django rejects: Django logs it, and the middleware responds."""
     raise error
 
 
@@ -126,7 +128,7 @@ def build_api() -> Api:
     )
     for part in (accounts, fleet, readings, export, aggregates, totals, alarms, dead_letters):
         api.add_router("", part.router)
-    api.add_decorator(refuse_unknown_parameters)
+    api.add_decorator(reject_unknown_parameters)
     for kind, explain in EXPLANATIONS.items():
         api.add_exception_handler(kind, explain)
     return api

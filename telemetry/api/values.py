@@ -1,7 +1,7 @@
-"""The values of parameters and answers: how they are written, what is refused.
+"""The values of parameters and answers: how they are written, what is rejected.
 
 Strict where leniency would hide a mistake: `limit=1.0`, a time without offset or a date that is no
-date are refused by name.
+date are rejected by name.
 """
 
 import re
@@ -79,8 +79,8 @@ def _read_flag(value: Any) -> Any:
     return value
 
 
-def _refuse_nul(text: str) -> str:
-    """PostgreSQL has no NUL in texts. Lone surrogates are refused before."""
+def _reject_nul(text: str) -> str:
+    """PostgreSQL has no NUL in texts. Lone surrogates are rejected before."""
     if "\0" in text:
         raise ValueError("expected text without NUL")
     return text
@@ -99,7 +99,7 @@ Until = Annotated[
 ]
 First = Annotated[date, Field(description="first day of the period"), BeforeValidator(read_day)]
 End = Annotated[date, Field(description="first day after the period"), BeforeValidator(read_day)]
-Note = Annotated[str, Field(max_length=500), AfterValidator(_refuse_nul)]
+Note = Annotated[str, Field(max_length=500), AfterValidator(_reject_nul)]
 
 Instant = Annotated[
     datetime,

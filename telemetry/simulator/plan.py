@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from enum import Enum
 
-from telemetry.simulator.fleet import SimulatedFleet
 from telemetry.simulator.series import scramble
+from telemetry.simulator.simulated_fleet import SimulatedFleet
 
 FASTEST_STEP_US = 10  # between two messages of a run without a rate: 100,000 a second
 PLAIN_INTERVAL_US = 60_000_000  # what a delta covers when gateways have no interval
@@ -36,7 +36,7 @@ class Plan:
     bad_share: float = 0.0
     duplicate_share: float = 0.0
     payload_limit_bytes: int = 65_536
-    ahead_us: int = 0  # how far a timestamp must be ahead of `first_at_us` to be refused
+    ahead_us: int = 0  # how far a timestamp must be ahead of `first_at_us` to be rejected
 
     @property
     def run(self) -> int:

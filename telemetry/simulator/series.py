@@ -3,7 +3,7 @@
 import math
 from datetime import UTC, datetime, timedelta
 
-from telemetry.simulator.fleet import SimulatedDevice
+from telemetry.simulator.simulated_fleet import SimulatedDevice
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _REGISTER_START_US = int(datetime(2024, 1, 1, tzinfo=UTC).timestamp()) * 1_000_000

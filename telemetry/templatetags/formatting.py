@@ -42,25 +42,25 @@ def percent(share: Decimal | None) -> str:
 @register.simple_tag
 def moment(at: datetime) -> SafeString:
     """An instant in the account's time zone."""
-    local = timezone.localtime(at)
-    return format_html(
-        '<time datetime="{}">{}</time>',
-        local.isoformat(timespec="seconds"), date_format(local, "DATETIME_FORMAT"),
-    )  # fmt: skip
+    return _render(at, "DATETIME_FORMAT")
 
 
 @register.simple_tag
 def clock(at: datetime) -> SafeString:
     """The time of the day; with its date where that is not today."""
+    is_today = timezone.localdate(at) == timezone.localdate()
+    return _render(at, "H:i:s" if is_today else "DATETIME_FORMAT")
+
+
+def _render(at: datetime, form: str) -> SafeString:
     local = timezone.localtime(at)
-    is_today = local.date() == timezone.localdate()
-    words = date_format(local, "H:i:s") if is_today else date_format(local, "DATETIME_FORMAT")
-    return format_html('<time datetime="{}">{}</time>', local.isoformat(), words)
+    instant = local.isoformat(timespec="seconds")
+    return format_html('<time datetime="{}">{}</time>', instant, date_format(local, form))
 
 
 @register.simple_tag
 def age(at: datetime) -> SafeString:
-    """How long ago, in words; `live.js` counts on. The instant is in the title."""
+    """How long ago; `ages.js` keeps it current. The instant is in the title."""
     local = timezone.localtime(at)
     return format_html(
         '<time datetime="{}" title="{}" data-age>{}</time>',

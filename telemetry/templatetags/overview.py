@@ -1,4 +1,4 @@
-"""`{% load overview %}`: what the overview says in words."""
+"""`{% load overview %}`: texts of the overview."""
 
 from datetime import datetime
 
@@ -17,51 +17,51 @@ register = template.Library()
 
 
 @register.filter
-def say_change(card: Compared) -> str:
+def describe_change(card: Compared) -> str:
     """How much more or less than in the month before, in percent; empty without one."""
     return "" if card.before is None else format_change(card.part, before=card.before)
 
 
 @register.filter
-def say_day(consumption: Consumption) -> dict[str, str]:
+def describe_day(consumption: Consumption) -> dict[str, str]:
     """Which hours today's card compares."""
     return {
-        "now": _say_hours(consumption.part),
-        "before": f"{format_day(consumption.before.day)} {_say_hours(consumption.before)}",
+        "now": _describe_hours(consumption.part),
+        "before": f"{format_day(consumption.before.day)} {_describe_hours(consumption.before)}",
     }
 
 
 @register.filter
-def say_month(consumption: Consumption) -> dict[str, str]:
+def describe_month(consumption: Consumption) -> dict[str, str]:
     """Which days and hours the month's card compares."""
-    return {"now": _say_part(consumption.part), "before": _say_part(consumption.before)}
+    return {"now": _describe_part(consumption.part), "before": _describe_part(consumption.before)}
 
 
 @register.filter
-def say_choice(comparison: Comparison, quantity: Quantity) -> str:
-    """Which devices are drawn, and why these."""
+def describe_selection(comparison: Comparison, quantity: Quantity) -> str:
+    """Which devices are shown, and why these."""
     shown, all_of_them = len(comparison.rows), comparison.devices_count
     if shown >= all_of_them:
         return _("All %(count)d devices that measure it") % {"count": shown}
     if quantity.is_level:
-        words = _("%(shown)d of %(count)d devices, by gateway and code")
+        text = _("%(shown)d of %(count)d devices, by gateway and code")
     else:
-        words = _("%(shown)d of %(count)d devices: those that consumed most")
-    return words % {"shown": shown, "count": all_of_them}
+        text = _("%(shown)d of %(count)d devices: those that consumed most")
+    return text % {"shown": shown, "count": all_of_them}
 
 
-def _say_part(part: Part) -> str:
-    first, end = format_day(part.month), _say_clock(part.until)
+def _describe_part(part: Part) -> str:
+    first, end = format_day(part.month), _format_clock(part.until)
     return _("%(first)s to %(last)s %(time)s") % {
         "first": first, "last": format_day(part.day), "time": end,
     }  # fmt: skip
 
 
-def _say_hours(part: Part) -> str:
+def _describe_hours(part: Part) -> str:
     if not part.has_hours:
         return _("no whole hour yet")
-    return f"{_say_clock(part.since)}\u2013{_say_clock(part.until)}"
+    return f"{_format_clock(part.since)}\u2013{_format_clock(part.until)}"
 
 
-def _say_clock(at: datetime) -> str:
+def _format_clock(at: datetime) -> str:
     return time_format(timezone.localtime(at), "H:i")

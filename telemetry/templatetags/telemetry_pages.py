@@ -12,7 +12,7 @@ from telemetry.accounts.access import Right
 
 register = template.Library()
 
-# The pages of an account: name of the address, words, the right that it needs.
+# The pages of an account: name of the address, label, required right.
 PAGES: tuple[tuple[str, Promise, Right], ...] = (
     ("overview", _("Overview"), Right.VIEW),
     ("devices", _("Devices"), Right.VIEW),

@@ -10,6 +10,7 @@ from hashlib import blake2b
 from typing import Concatenate, ParamSpec
 
 from django.http import HttpResponseBase
+from django.urls import reverse
 from django.utils import translation
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import condition
@@ -27,6 +28,13 @@ def get_freshness(request: AccountRequest) -> Freshness:
     if not hasattr(request, "freshness"):
         request.freshness = read_freshness(request.account.pk)
     return request.freshness
+
+
+def make_address(request: AccountRequest, name: str, *args: int) -> str:
+    """The address of a part, with the parameters of the page."""
+    query = request.GET.urlencode()
+    path = reverse(name, args=[request.account.pk, *args])
+    return f"{path}?{query}" if query else path
 
 
 def make_etag(request: AccountRequest, state: str) -> str:

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.http import HttpRequest
 
-from telemetry.accounts.access import RIGHTS
+from telemetry.accounts.access import RIGHTS, list_memberships
 from telemetry.models import Membership
 
 
@@ -19,9 +19,5 @@ def account(request: HttpRequest) -> dict[str, Any]:
         "account": membership.account if membership else None,
         "membership": membership,
         "rights": tuple(str(right) for right in RIGHTS[membership.role]) if membership else (),
-        "memberships": (
-            Membership.objects.filter(user=user, account__is_active=True)
-            .select_related("account")
-            .order_by("account__name")
-        ),
+        "memberships": list_memberships(user).order_by("account__name"),
     }

@@ -16,7 +16,7 @@ LONGEST_SEARCH = 100
 class Filters(forms.Form):
     """What every list takes: a search and a page.
 
-    Whatever is wrong in an address is said at its field; then there is no list.
+    A wrong parameter gets a message at its field; then there is no list.
     """
 
     search = forms.CharField(

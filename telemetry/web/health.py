@@ -22,7 +22,7 @@ from telemetry.store.operations.task_ages import read_task_ages
 @require_safe
 @never_cache
 def health(_request: HttpRequest) -> JsonResponse:
-    """200 when database and Redis answer, else 503 with the reason in words."""
+    """200 when database and Redis answer, else 503 with the reasons."""
     problems = []
     try:
         with connection.cursor() as cursor:
@@ -34,8 +34,7 @@ def health(_request: HttpRequest) -> JsonResponse:
             redis.ping()
     except (RedisError, OSError):
         problems.append("Redis does not answer")
-    body = {"status": "unhealthy" if problems else "ok", "problems": problems}
-    return JsonResponse(body, status=503 if problems else 200)
+    return _respond(problems)
 
 
 @require_safe
@@ -53,5 +52,9 @@ def pipeline_health(_request: HttpRequest) -> JsonResponse:
             ).problems
     except (RedisError, OSError):
         problems = ["Redis does not answer"]
+    return _respond(problems)
+
+
+def _respond(problems: list[str]) -> JsonResponse:
     body = {"status": "unhealthy" if problems else "ok", "problems": problems}
     return JsonResponse(body, status=503 if problems else 200)

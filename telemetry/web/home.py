@@ -6,8 +6,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 
-from telemetry.accounts.access import find_membership
-from telemetry.models import Membership
+from telemetry.accounts.access import find_membership, list_memberships
 from telemetry.web.account_page import LAST_ACCOUNT
 
 
@@ -17,25 +16,13 @@ def home(request: Any) -> HttpResponse:
     last = request.session.get(LAST_ACCOUNT)
     if last is not None and find_membership(request.user, account_id=last):
         return redirect("overview", last)
-    first = _list_memberships(request).first()
+    first = list_memberships(request.user).order_by("account__name").first()
     if first is not None:
         return redirect("overview", first.account_id)
-    if request.user.is_staff:
-        return redirect("admin:index")
-    return redirect("accounts")
+    return redirect("admin:index" if request.user.is_staff else "accounts")
 
 
 @login_required
 def accounts(request: HttpRequest) -> HttpResponse:
-    """The accounts that the user is a member of."""
-    return render(
-        request, "telemetry/accounts.html", {"memberships": list(_list_memberships(request))}
-    )
-
-
-def _list_memberships(request: Any) -> Any:
-    return (
-        Membership.objects.filter(user=request.user, account__is_active=True)
-        .select_related("account")
-        .order_by("account__name")
-    )
+    """The accounts that the user is a member of, which every page knows (`context.py`)."""
+    return render(request, "telemetry/accounts.html")

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 PAGE_ROWS = 50
 MOST_PAGES = 1_000
-"""Further ones are refused: the database would read past all the rows before them."""
+"""Further ones are rejected: the database would read all the rows before them."""
 
 
 class Page(Struct, frozen=True):
@@ -45,12 +45,12 @@ class PageField(forms.IntegerField):
         )
 
 
-def take_page(
+def read_page(
     rows: QuerySet[Any], *, number: int | None, size: int = PAGE_ROWS, is_counted: bool = False
 ) -> Page:
-    """A page of a list, the first one when `number` is None; counted only when asked to."""
+    """A page of a list, the first one when `number` is None; counted only when `is_counted`."""
     number = number or 1
     start = (number - 1) * size
-    found = list(rows[start : start + size + 1])
+    listed = list(rows[start : start + size + 1])
     total = rows.order_by().count() if is_counted else None
-    return Page(found[:size], number, len(found) > size, total)
+    return Page(listed[:size], number, len(listed) > size, total)

@@ -100,7 +100,7 @@ class Pipeline:
         )
 
     def report(self) -> DeliveryReport:
-        """The books, with the rows counted."""
+        """The delivery report, with the rows counted."""
         return read_report(self.connection, self.queue, count_rows=True)
 
     def wait_for_received(self, count: int, *, timeout_s: float = 60) -> DeliveryReport:

@@ -82,7 +82,7 @@ def test_it_shows_readings_and_replays_what_waited_when_the_gateway_is_registere
             == [("unknown_device",)]
         ),
         timeout_s=15,
-        what="the message was judged again and now waits for its device",
+        what="the message was validated again and now waits for its device",
     )
     page.goto("/admin/telemetry/device/add/")
     choose(page, field="gateway", text="GW-NEW")
@@ -130,6 +130,6 @@ def test_it_discards_and_returns_dead_letters_and_names_who_did_it(
     wait_until(
         lambda: pipeline.report().is_balanced and not pipeline.queue.snapshot().pending,
         timeout_s=15,
-        what="the books balance after the replay",
+        what="the delivery report balances after the replay",
     )
     assert fetch(pipeline.connection, "SELECT sum(occurrences) FROM dead_letter") == [(3,)]

@@ -1,7 +1,5 @@
 """Backup and restore: gateways go on publishing, nothing is lost, nothing twice."""
 
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -13,8 +11,9 @@ from psycopg.errors import InsufficientPrivilege
 
 from telemetry.store.db.connection import Connection, open_connection
 from telemetry.store.operations.delivery_report import read_report
+from tests import forks
 from tests.acceptance.conftest import Gateways, Pipeline, fetch
-from tests.acceptance.processes import ROOT, wait_until
+from tests.acceptance.processes import wait_until
 from tests.acceptance.test_faults import publish_many, wait_for_acknowledged
 
 pytestmark = pytest.mark.acceptance
@@ -24,14 +23,7 @@ COUNT = 1_500
 
 def manage(environ: dict[str, str], *arguments: str) -> str:
     """Run a command to its end; what it printed."""
-    done = subprocess.run(
-        [sys.executable, "manage.py", *arguments],
-        cwd=ROOT,
-        env=environ,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = forks.run(("manage.py", *arguments), environ, timeout_s=300)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -60,7 +52,7 @@ def drop_database(connection: Connection, name: str) -> bool:
 
 
 def assert_moved(url: str, pipeline: Pipeline, *, count: int) -> None:
-    """All `count` messages are in the other database, once, and the books balance."""
+    """All `count` messages are in the other database, once, and the delivery report balances."""
     with open_connection(url, name="test", statement_timeout_s=60) as connection:
         wait_until(
             lambda: read_report(connection, pipeline.queue).received >= count,

@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,36 +10,60 @@ from typing import Any
 
 import pytest
 
-from tests.acceptance.processes import ROOT
+from compose.local.layout import START_SCRIPTS
+from tests import forks
+from tests.acceptance.processes import Process
 from tests.bench import __main__ as command
-from tests.bench import flow
+from tests.bench import batch, flow
 from tests.bench.drain import Drain, drain_repeatedly
+from tests.bench.faults import Trial, try_fault
+from tests.bench.rig import Rig
 from tests.bench.scale import make_variants
 from tests.bench.sustain import TRIES
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.usefixtures("cluster")]
 
 
+class Forked(Process):
+    """A process of a bench that starts in half of the time."""
+
+    def __init__(self, name: str, argv: list[str], environ: dict[str, str], log: Path) -> None:
+        super().__init__(name, read_arguments(argv, environ), environ, log)
+
+    def look(self, *, now_s: float) -> None:
+        self.start()
+
+
+def read_arguments(argv: list[str], environ: dict[str, str]) -> list[str]:
+    """What follows `python`. A start script says what it would become, instead of becoming it."""
+    if Path(argv[0]).parent == START_SCRIPTS:
+        script = Path(argv[0]).read_text(encoding="utf-8").replace("exec ", "printf '%s\\0' ")
+        done = subprocess.run(["sh", "-c", script], env=environ, check=True, capture_output=True)
+        argv = done.stdout.decode().split("\0")[:-1]
+    return argv[1:] if Path(argv[0]).name.startswith("python") else ["-m", *argv]
+
+
+@pytest.fixture(autouse=True)
+def _forked(monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(rig: Rig, argv: list[str]) -> str:
+        done = forks.run(read_arguments(argv, rig.environ), rig.environ, timeout_s=300)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    monkeypatch.setattr("tests.bench.rig.Supervised", Forked)
+    monkeypatch.setattr(Rig, "run", run)
+
+
 def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the command as a user would, without any setting; on the schema of the test run."""
-    names = ("PATH", "HOME", "TEST_CLUSTER", "TEST_FSYNC")
-    environ = {name: os.environ[name] for name in names if name in os.environ}
-    return subprocess.run(
-        [sys.executable, "-m", "tests.bench", *arguments],
-        cwd=ROOT,
-        env=environ,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    """Run the command as a user would, without any setting."""
+    environ = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    return forks.run(("-m", "tests.bench", *arguments), environ)
 
 
 def test_it_measures_a_drain_beside_its_floor_and_the_naive_way(tmp_path: Path) -> None:
     report = tmp_path / "drain.json"
-    done = bench(
-        *("drain", "--count", "2000", "--runs", "1", "--naive", "50", "--json", str(report))
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    arguments = ("drain", "--count", "2000", "--runs", "1", "--naive", "50")
+    assert command.main([*arguments, "--json", str(report)]) == 0
     figures = json.loads(report.read_text(encoding="utf-8"))
     assert figures["options"]["count"] == 2000
     assert figures["machine"]["cores"] == os.cpu_count()
@@ -83,8 +106,37 @@ def test_it_measures_flows_at_a_rate(
             with subtests.test(arguments[0]):
                 assert command.main([*arguments, "--json", str(report)]) == 0
                 assert_has_figures(report, names=names, said=capsys.readouterr().out)
+        with subtests.test("batch"):
+            assert_measures_a_batch(pipeline, tmp_path)
+        with subtests.test("faults"):
+            assert_survives_a_fault(pipeline)
 
 
+def assert_measures_a_batch(pipeline: flow.Pipeline, tmp_path: Path) -> None:
+    """By process; then by stage, with processes that have clocks in place of the pipeline's."""
+    figures = batch.measure_processes(pipeline, rate=200, seconds=1)
+    assert all(figures[f"{name}, CPU ms"] > 0 for name in ("bridge", "redis", "worker, children"))
+    assert figures["Redis round trips a batch"] > 1
+    pipeline.bridge.stop()
+    pipeline.worker.stop()
+    folder = tmp_path / "timed"
+    folder.mkdir()
+    batch.put_timed(pipeline, folder, concurrency=1)
+    figures = batch.measure_stages(pipeline, folder, rate=200, seconds=1)
+    assert figures["worker: COPY, wall ms"] > figures["worker: COPY, CPU ms"] > 0
+    assert figures["PostgreSQL statements a batch"] >= 1
+
+
+def assert_survives_a_fault(pipeline: flow.Pipeline) -> None:
+    pipeline.bridge.stop()
+    pipeline.worker.stop()
+    trial = Trial(rate=200.0, after_s=0.1, down_s=0.1, has_beat=False, concurrency=1)
+    figures = try_fault(pipeline.rig, trial, fault="postgres", say=print)
+    assert figures["messages"] > 0
+    assert not any(figures[name] for name in BOOKS)
+
+
+BOOKS = ("lost, readings", "stored twice, readings", "difference of the delivery report")
 FLOWS = (
     (
         ("sustain", "--rate", "300", "--seconds", "3", "--broker", "file"),
@@ -92,7 +144,7 @@ FLOWS = (
     ),
     (
         ("latency", "--runs", "1", "--rates", "50", "--seconds", "2"),
-        ("50 a second, p50, ms", "50 a second, p99, ms"),
+        ("50 a second, p50, ms", "50 a second, p99, ms", "50 a second, worker, us"),
     ),
     (
         ("memory", "--count", "1000", "--rate", "500"),
@@ -113,7 +165,7 @@ FLOWS = (
                 "alone, p99, ms",
                 "beside 14 at 1970, p99, ms",
                 "p99 beside, times that alone",
-                "messages of 1970, all refused in the end",
+                "messages of 1970, all rejected in the end",
             ),
             id="guard",
         ),
@@ -135,11 +187,15 @@ FLOWS = (
         ),
     ],
 )
-def test_it_measures(arguments: tuple[str, ...], names: tuple[str, ...], tmp_path: Path) -> None:
+def test_it_measures(
+    arguments: tuple[str, ...],
+    names: tuple[str, ...],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     report = tmp_path / "report.json"
-    done = bench(*arguments, "--json", str(report))
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert_has_figures(report, names=names, said=done.stdout)
+    assert command.main([*arguments, "--json", str(report)]) == 0
+    assert_has_figures(report, names=names, said=capsys.readouterr().out)
 
 
 def assert_has_figures(report: Path, *, names: tuple[str, ...], said: str) -> None:
@@ -165,5 +221,5 @@ def test_it_drains_a_variant_of_scale_again_and_again_on_servers_prepared_once()
 
 def test_it_says_what_is_wrong_with_its_options() -> None:
     assert "--count 0: expected at least 1" in bench("drain", "--count", "0").stderr
-    names = "{drain,sustain,latency,guard,scale,memory,aggregates,dashboard}"
+    names = "{drain,sustain,latency,batch,faults,guard,scale,memory,aggregates,dashboard}"
     assert names in bench("--help").stdout

@@ -21,7 +21,7 @@ COUNT = 5_000
 def crash_safe_broker(servers: Any) -> Any:
     """The broker of the run. Without its plugin nothing is promised, and `make up` says so."""
     if find_plugin(ensure_rootfs().path) is None:
-        pytest.fail("the crash-safe broker is not installed: see .local/broker-install.log")
+        pytest.fail("the crash-safe broker is not installed: see .local/rootfs-build.log")
     return servers.mosquitto
 
 

@@ -1,15 +1,13 @@
 """Dead letters at scale: copies are one row; many different ones are sent again soon."""
 
-import subprocess
-import sys
 import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from telemetry.core.batch import RawMessage
+from tests import forks
 from tests.acceptance.conftest import Gateways, Pipeline, fetch
-from tests.acceptance.processes import ROOT
 from tests.acceptance.test_faults import publish_many, wait_for_acknowledged
 from tests.messages import make_payload
 
@@ -67,14 +65,8 @@ def test_it_sends_ten_thousand_different_ones_again_while_live_data_flows(
     )
     infos = publish_many(gateways, count=LIVE)
     started_s = time.monotonic()
-    done = subprocess.run(
-        [sys.executable, "manage.py", "replay_dead_letters", "--reason", "unknown_gateway"],
-        cwd=ROOT,
-        env=ingesting.environ,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    command = ("manage.py", "replay_dead_letters", "--reason", "unknown_gateway")
+    done = forks.run(command, ingesting.environ)
     assert f"{DIFFERENT} dead letters sent again" in done.stdout, done.stderr
     wait_for_acknowledged(infos)
     report = ingesting.wait_for_received(2 * DIFFERENT + LIVE, timeout_s=60)

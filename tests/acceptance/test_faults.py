@@ -28,13 +28,13 @@ def publish_many(gateways: Gateways, *, count: int = COUNT, offset: int = 0) -> 
 
 
 def assert_all_accounted(pipeline: Pipeline, *, count: int) -> None:
-    """Every acknowledged message is stored once or dead-lettered; the books balance."""
+    """Every acknowledged message is stored once or dead-lettered; the delivery report balances."""
     report = pipeline.wait_for_received(count, timeout_s=120)
     assert report.is_balanced, report
     bad = count // 50
     assert report.rows == count - bad
-    [(letters,)] = fetch(pipeline.connection, "SELECT count(*) FROM dead_letter")
-    assert letters == bad
+    [(dead_letters,)] = fetch(pipeline.connection, "SELECT count(*) FROM dead_letter")
+    assert dead_letters == bad
     [(rows, keys)] = fetch(
         pipeline.connection, "SELECT count(*), count(DISTINCT (device_id, time)) FROM reading"
     )
@@ -120,7 +120,7 @@ def test_it_ends_with_one_clear_error_when_two_bridges_have_one_id(
     assert second.wait(timeout_s=40) == 2
     assert "BRIDGE_CLIENT_ID='bridge-1': a bridge with this id is running" in second.read_log()
     assert "Traceback" not in second.read_log()
-    assert empty_pipeline.processes["bridge-1"].is_running()
+    assert empty_pipeline.processes["bridge-1"].is_running
     assert empty_pipeline.is_bridge_ready("bridge-1")
 
 

@@ -24,8 +24,8 @@ HIDE = """hidden => {
 }"""
 COUNT = """() => {
     const ask = window.fetch;
-    window.asked = 0;
-    window.fetch = (...given) => { window.asked += 1; return ask(...given); };
+    window.calls = 0;
+    window.fetch = (...given) => { window.calls += 1; return ask(...given); };
 }"""
 
 
@@ -86,7 +86,7 @@ def test_it_pauses_hidden_backs_off_and_says_so(
     page.evaluate(HIDE, True)
     receive(empty_pipeline, site, (datetime.now(UTC), "555.25"))
     page.wait_for_timeout(6_000)
-    assert page.evaluate("window.asked") == 0
+    assert page.evaluate("window.calls") == 0
     page.evaluate(HIDE, False)
     expect(page.locator('[data-part="latest"]')).to_contain_text("555.25", timeout=3_000)
     page.evaluate("() => { window.ask = fetch; window.fetch = async () => { throw Error() } }")
@@ -103,7 +103,7 @@ def test_it_zooms_by_dragging_and_comes_back(page: Page, site: Site) -> None:
     page.goto(f"/accounts/{site.account_id}/devices/{site.device_id}/")
     box: Any = page.locator("figure.chart canvas").bounding_box()
     wait_until(
-        lambda: page.locator("canvas[aria-label]").count(), timeout_s=5, what="the chart is drawn"
+        lambda: page.locator("canvas[aria-label]").count(), timeout_s=5, what="the chart is shown"
     )
     middle = box["y"] + box["height"] / 2
     page.mouse.move(box["x"] + box["width"] * 0.7, middle)

@@ -47,4 +47,4 @@ def test_it_isolates_the_one_message_that_cannot_be_stored(
     assert reason == "processing_error"
     assert poison in bytes(payload)
     assert occurrences == 1
-    assert pipeline.processes["poisoned"].is_running()
+    assert pipeline.processes["poisoned"].is_running

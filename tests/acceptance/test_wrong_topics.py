@@ -108,7 +108,7 @@ def test_it_ends_a_former_bridges_session_when_that_is_retired(
 
     def is_ended() -> bool:
         gateways.publish_and_wait(TOPIC, next(live))
-        return not retired.is_running()
+        return not retired.is_running
 
     wait_until(is_ended, timeout_s=40, what=retired.read_log, every_s=0.2)
     assert retired.wait(timeout_s=1) == 0, retired.read_log()

@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -10,17 +10,21 @@ from rich.console import Console
 from compose.local.layout import StackError
 from tests.bench.aggregates import run_aggregates
 from tests.bench.alone import WARM_TIMES
+from tests.bench.batch import RATES as BATCH_RATES
+from tests.bench.batch import run_batch
 from tests.bench.dashboard import Load, run_dashboard
 from tests.bench.drain import Drain, run_drain
+from tests.bench.faults import FAULTS, Trial, run_faults
 from tests.bench.guard import Beside, run_guard
-from tests.bench.latency import run_latency
+from tests.bench.latency import RATES, run_latency
 from tests.bench.memory import run_memory
-from tests.bench.results import Run, as_table, write_json
+from tests.bench.results import Run, as_grid, as_table, write_json
 from tests.bench.scale import make_variants, run_scale
 from tests.bench.sustain import run_sustain
 
 Say = Callable[[str], None]
 
+NOT_FIGURES = ("run", "table", "json", "plans")
 MAY_BE_ZERO = (
     ("drain", "naive"),
     ("scale", "rows"),
@@ -33,13 +37,12 @@ def main(arguments: list[str]) -> int:
     """Run a bench; the exit code."""
     parser = make_parser()
     options = parser.parse_args(arguments)
-    given = {
-        name: value for name, value in vars(options).items() if name not in ("run", "json", "plans")
-    }
+    given = {name: value for name, value in vars(options).items() if name not in NOT_FIGURES}
     for name, value in given.items():
         smallest = 0 if (options.bench, name) in MAY_BE_ZERO else 1
         for number in value if isinstance(value, list) else [value]:
-            if isinstance(number, int | float) and number < smallest:
+            is_number = isinstance(number, int | float) and not isinstance(number, bool)
+            if is_number and number < smallest:
                 parser.error(f"--{name} {number:g}: expected at least {smallest}")
     console = Console(highlight=False, soft_wrap=True)
     runs: list[Run] = []
@@ -52,7 +55,7 @@ def main(arguments: list[str]) -> int:
     except StackError as error:
         Console(stderr=True).print(f"error: {error}", markup=False)
         return 1
-    console.print(as_table(f"{options.bench}, {len(runs)} runs", runs))
+    console.print(options.table(f"{options.bench}, {len(runs)} runs", runs))
     if options.json is not None:
         write_json(options.json, bench=options.bench, options=given, runs=runs)
     return 0
@@ -89,10 +92,38 @@ def make_parser() -> argparse.ArgumentParser:
         default="crash-safe",
         help="how the broker keeps sessions: crash-safe (default), or in its own file",
     )
-    latency = benches.add_parser("latency", help="from the publication to the committed row")
+    latency = benches.add_parser(
+        "latency", help="from the publication to the committed row, and CPU time a message"
+    )
     _add_common(latency, _latency, runs=3)
+    latency.set_defaults(table=as_grid)
     latency.add_argument("--seconds", type=float, default=20.0, help="for each rate; default 20")
-    latency.add_argument("--rates", type=float, nargs="+", default=[10.0, 100.0, 1_000.0, 5_000.0])
+    _add_rates(latency, RATES)
+    batch = benches.add_parser("batch", help="CPU time of a batch, by process and by stage")
+    _add_common(batch, _batch, runs=1)
+    batch.set_defaults(table=as_grid)
+    batch.add_argument("--seconds", type=float, default=10.0, help="for each flow; default 10")
+    _add_rates(batch, BATCH_RATES)
+    faults = benches.add_parser(
+        "faults", help="PostgreSQL killed for 5 s, bridge and pool killed twice, under load"
+    )
+    _add_common(faults, _faults, runs=1)
+    faults.add_argument(
+        "--fault", nargs="+", choices=FAULTS, default=list(FAULTS), help="which; default both"
+    )
+    faults.add_argument(
+        "--count", type=int, default=200_000, help="messages of the backlog; default 200,000"
+    )
+    faults.add_argument("--rate", type=float, help="messages a second instead of a backlog")
+    faults.add_argument(
+        "--after", type=float, default=1.0, help="seconds of storing before each kill; default 1"
+    )
+    faults.add_argument(
+        "--without-beat", action="store_true", help="and without the maintenance pool"
+    )
+    faults.add_argument(
+        "--timeout", type=float, default=120.0, help="longest wait for the last; default 120 s"
+    )
     guard = benches.add_parser(
         "guard", help="healthy gateways' latency beside some whose clocks stand at 1970"
     )
@@ -144,7 +175,7 @@ def make_parser() -> argparse.ArgumentParser:
 def _add_common(
     parser: argparse.ArgumentParser, run: Callable[[argparse.Namespace, Say], Run], *, runs: int
 ) -> None:
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, table=as_table)
     parser.add_argument(
         "--runs", type=int, default=runs, help=f"medians are of so many; default {runs}"
     )
@@ -152,6 +183,16 @@ def _add_common(
         "--concurrency", type=int, default=2, help="children of the pool; default 2"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
+
+
+def _add_rates(parser: argparse.ArgumentParser, rates: Sequence[float]) -> None:
+    parser.add_argument(
+        "--rates",
+        type=float,
+        nargs="+",
+        default=list(rates),
+        help=f"messages a second; default {' '.join(f'{rate:g}' for rate in rates)}",
+    )
 
 
 def _drain(options: argparse.Namespace, _: Say) -> Run:
@@ -174,6 +215,24 @@ def _latency(options: argparse.Namespace, _: Say) -> Run:
     return run_latency(
         rates=options.rates, seconds=options.seconds, concurrency=options.concurrency
     )
+
+
+def _batch(options: argparse.Namespace, say: Say) -> Run:
+    return run_batch(
+        rates=options.rates, seconds=options.seconds, concurrency=options.concurrency, say=say
+    )
+
+
+def _faults(options: argparse.Namespace, say: Say) -> Run:
+    trial = Trial(
+        count=options.count,
+        rate=options.rate,
+        after_s=options.after,
+        has_beat=not options.without_beat,
+        timeout_s=options.timeout,
+        concurrency=options.concurrency,
+    )
+    return run_faults(trial, faults=options.fault, say=say)
 
 
 def _guard(options: argparse.Namespace, _: Say) -> Run:

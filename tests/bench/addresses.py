@@ -18,7 +18,7 @@ _OF_DEVICE = "device_id={device}"
 
 OVERVIEW = f"{_PAGE}/"
 STATE = f"{_PAGE}/live/state/"
-FIGURES = f"{_PAGE}/live/figures/"
+AGGREGATES = f"{_PAGE}/live/aggregates/"
 HOURS = f"{_API}/aggregates/hours?{_OF_DEVICE}"
 
 PAGES = MappingProxyType(
@@ -30,14 +30,14 @@ PAGES = MappingProxyType(
         "overview, nothing kept": f"{OVERVIEW}?n={{unique}}",
         "overview, live state": STATE,
         "overview, live state, nothing kept": f"{STATE}?n={{unique}}",
-        "overview, live figures": FIGURES,
-        "overview, live figures, nothing kept": f"{FIGURES}?n={{unique}}",
+        "overview, live aggregates": AGGREGATES,
+        "overview, live aggregates, nothing kept": f"{AGGREGATES}?n={{unique}}",
         "device, 24 hours": f"{_DEVICE}/?period=24h",
         "device, 7 days": f"{_DEVICE}/",
         "device, 30 days": f"{_DEVICE}/?period=30d",
         "device, a year": f"{_DEVICE}/?from={{year}}&to={{until}}",
         "device, live state": f"{_DEVICE}/live/state/",
-        "device, live figures": f"{_DEVICE}/live/figures/",
+        "device, live aggregates": f"{_DEVICE}/live/aggregates/",
         "devices": f"{_PAGE}/devices/",
         "gateways": f"{_PAGE}/gateways/",
         "gateway": f"{_PAGE}/gateways/{{gateway}}/",
@@ -77,7 +77,7 @@ ENDPOINTS = MappingProxyType(
         "dead letters": f"{_API}/dead-letters",
     }
 )
-LIVE = ("overview, live state", "overview, live figures")
+LIVE = ("overview, live state", "overview, live aggregates")
 """Pages that are asked again with the tag of the last answer."""
 
 

@@ -11,7 +11,7 @@ from typing import Self
 
 from msgspec import Struct
 
-from tests.bench.addresses import FIGURES, HOURS, OVERVIEW, STATE, Place, fill_in
+from tests.bench.addresses import AGGREGATES, HOURS, OVERVIEW, STATE, Place, fill_in
 from tests.bench.results import Run, percentiles
 from tests.bench.visitor import Answer, Visitor
 
@@ -28,7 +28,7 @@ ARRIVAL = Habit("overview", OVERVIEW, 5.0)
 """Once, by all within so many seconds."""
 HABITS = (
     Habit("live state", STATE, 5.0),
-    Habit("live figures", FIGURES, 15.0),
+    Habit("live aggregates", AGGREGATES, 15.0),
     Habit("API, hours of a device", HOURS, 30.0),
 )
 

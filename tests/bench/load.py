@@ -14,7 +14,7 @@ import time
 from datetime import UTC, datetime, timedelta
 
 from compose.local.layout import StackError
-from telemetry.simulator.fleet import simulated_mac
+from telemetry.simulator.simulated_fleet import simulated_mac
 
 UNANSWERED = 60_000
 SAY_EVERY_S = 0.02

@@ -29,6 +29,24 @@ def as_table(title: str, runs: list[Run]) -> Table:
     return table
 
 
+def as_grid(title: str, runs: list[Run]) -> Table:
+    """Medians of figures that are named `<rate> a second, <figure>`: a column for each rate."""
+    rows: dict[str, dict[str, str]] = {}
+    rates: dict[str, None] = {}
+    for name in runs[0]:
+        rate, _, figure = name.partition(" a second, ")
+        rates[rate] = None
+        value = statistics.median(run[name] for run in runs if name in run)
+        rows.setdefault(figure, {})[rate] = f"{value:,.0f}" if value >= 100 else f"{value:,.2f}"
+    table = Table(title=f"{title}: medians at so many messages a second", title_justify="left")
+    table.add_column("")
+    for rate in rates:
+        table.add_column(f"{float(rate):,.0f}", justify="right", no_wrap=True)
+    for figure, row in rows.items():
+        table.add_row(figure, *(row.get(rate, "") for rate in rates))
+    return table
+
+
 def percentiles(values: Sequence[float]) -> Run:
     """The median and the 95th percentile, `p50` and `p95`."""
     found = sorted(values)

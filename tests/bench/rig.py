@@ -147,14 +147,14 @@ def tree_seconds(pid: int) -> float:
     """CPU seconds of a process, its living children and those that ended."""
     process = psutil.Process(pid)
     ended = process.cpu_times()
-    total = _own_seconds(pid) + ended.children_user + ended.children_system
+    total = process_seconds(pid) + ended.children_user + ended.children_system
     for child in process.children(recursive=True):
         with suppress(ProcessLookupError):  # its time is its parent's by then
-            total += _own_seconds(child.pid)
+            total += process_seconds(child.pid)
     return float(total)
 
 
-def _own_seconds(pid: int) -> float:
+def process_seconds(pid: int) -> float:
     """User and system time of all threads, to the nanosecond: /proc counts hundredths of a second,
     which is more than the broker needs for 2,000 messages. Raises `ProcessLookupError`."""
     try:

@@ -5,7 +5,7 @@ faults.py    how each fault is caused and healed, with pauses, clocks, disks, re
 corruption.py  files that are damaged on purpose; damage.py: what must hold then
 proxy.py     a TCP proxy between each two parts: cuts and stalls
 stack.py     servers, proxies and processes, with a supervisor that starts again what died
-check.py     whether every acknowledged message is where it must be; verdict.py puts it together
+check.py     whether every acknowledged message is where it must be, for check_schedule.py
 parallel.py  several stacks side by side
 run.py       one schedule after the other
 report.py    the table and the JSON

@@ -1,5 +1,5 @@
 """Disks that lose or change what they were given. No promise about the data survives that; what is
-checked is that whatever is gone is named by the books or lay in what the disk lost.
+checked is that whatever is gone is named by the delivery report or lay in what the disk lost.
 """
 
 import random

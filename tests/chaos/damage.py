@@ -1,9 +1,9 @@
 """What is checked after a disk lost or changed data: all that is gone is accounted for.
 
 A truncated file of Redis takes a batch that the broker was told is safe. When it was stored all
-the same, it is the difference of the books; readings are missing of no other. Changed bits in the
-broker's file reach messages that nobody had taken yet: readings of later ones are all there, and
-the books, which begin at the bridge, balance.
+the same, it is the difference of the delivery report; readings are missing of no other. Changed
+bits in the broker's file reach messages that nobody had taken yet: readings of later ones are all
+there, and the report, which begins at the bridge, balances.
 """
 
 import json
@@ -48,7 +48,7 @@ def check_damage(stack: ChaosStack, damage: Damage, plan: Any) -> tuple[list[str
 
 
 def list_differences(stack: ChaosStack, damage: Damage) -> set[int]:
-    """What the books may differ by: batches that the ledger holds and Redis has forgotten, of this
+    """What the report may differ by: batches that the ledger holds and Redis has lost, of this
     schedule and earlier ones. Each may have been written again by its bridge, and counts then."""
     ids = [batch.id for batch in damage.lost_batches]
     with psycopg.connect(stack.environ["DATABASE_URL"]) as connection:

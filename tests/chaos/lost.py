@@ -14,7 +14,7 @@ class LostBatch:
 
 @dataclass
 class Damage:
-    """What a disk lost or changed during a schedule. `owed`: what the books may differ by since."""
+    """What a disk lost or changed during a schedule. `owed`: what the report may differ by."""
 
     lost_batches: list[LostBatch] = field(default_factory=list)
     broker_ended_at: float = 0.0

@@ -70,10 +70,10 @@ def as_table(results: list[Result]) -> Table:
 def describe(result: Result) -> str:
     """One line for a schedule."""
     well = "accounted for" if result.seen else "nothing lost, nothing twice, aggregates right"
-    verdict = "; ".join([*result.seen, *(result.problems or [well])])
+    findings = "; ".join([*result.seen, *(result.problems or [well])])
     return (
         f"schedule {result.number}: {', '.join(hit.name for hit in result.hits)}: "
         f"{result.acknowledged:,} acknowledged, {result.rows:,} rows, "
         f"{result.aggregates:,} aggregates, "
-        f"{result.dead_letters:,} dead letters, {result.seconds:.0f} s: {verdict}"
+        f"{result.dead_letters:,} dead letters, {result.seconds:.0f} s: {findings}"
     )

@@ -13,7 +13,7 @@ from django.urls import reverse
 from telemetry.models import DeadLetter, Device, Storage, TaskHistory
 from telemetry.store.db.connection import Connection
 from telemetry.store.db.edition import read_edition
-from tests.integration.store.test_ingest import claimed, store
+from tests.integration.store.ingest import claimed, store
 from tests.messages import make_message
 from workers.schedule import ensure_schedule
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.integration
 READ_ONLY = (
     "readinglisting", "hourlylisting", "batch", "batchday", "gatewayevent", "taskrun",
     "taskhistory", "droppedrange", "alarm",
-    "monthlyconsumption", "closedmonth", "monthadjustment", "monthevent", "refusedhour",
+    "monthlyconsumption", "closedmonth", "monthadjustment", "monthevent", "frozenhour",
 )  # fmt: skip
 STORAGE = "/admin/telemetry/storage/"
 
@@ -85,24 +85,24 @@ def test_it_shows_dead_letters_to_nobody_without_the_permission(
     environ: dict[str, str], connection: Connection, fleet: None
 ) -> None:
     store(connection, make_message(code="X"))
-    [letter] = DeadLetter.objects.all()
+    [dead_letter] = DeadLetter.objects.all()
     client = log_in()
     for address in (
         "/admin/telemetry/deadletter/",
-        f"/admin/telemetry/deadletter/{letter.pk}/change/",
+        f"/admin/telemetry/deadletter/{dead_letter.pk}/change/",
     ):
         assert client.get(address).status_code == 403, address
-    payload = f"/admin/telemetry/deadletter/{letter.pk}/payload"
+    payload = f"/admin/telemetry/deadletter/{dead_letter.pk}/payload"
     assert client.get(payload).status_code == 404
     user = get_user_model().objects.get(username="somebody")
     user.user_permissions.add(Permission.objects.get(codename="view_deadletter"))
-    assert client.get(payload).content == bytes(letter.payload)
+    assert client.get(payload).content == bytes(dead_letter.payload)
     reply = client.post(
         "/admin/telemetry/deadletter/",
-        {"action": "discard", "_selected_action": [letter.pk], "confirmed": "yes"},
+        {"action": "discard", "_selected_action": [dead_letter.pk], "confirmed": "yes"},
     )
-    letter.refresh_from_db()
-    assert letter.state == "pending", reply.status_code
+    dead_letter.refresh_from_db()
+    assert dead_letter.state == "pending", reply.status_code
 
 
 def test_it_keeps_a_device_that_has_readings(client: Client, connection: Connection) -> None:

@@ -181,9 +181,11 @@ def test_it_loses_and_doubles_nothing_when_a_batch_moves_while_it_is_saved(
             keys, batches = save_while_moving(queue, connection, patch, before=before, after=after)
         queue.redis.flushdb()
         load_queue(QueueLoader(queue.redis), connection, keys=keys, batches=iter(batches))
-        books, report = queue.snapshot(), read_report(connection, queue)
+        snapshot, report = queue.snapshot(), read_report(connection, queue)
         assert (report.received, report.difference) == (5, 0), after
-        assert books.pending_messages == sum(one.messages_count for one in books.pending), after
+        assert snapshot.pending_messages == sum(one.messages_count for one in snapshot.pending), (
+            after
+        )
         store_all(queue, connection)
         report = read_report(connection, queue)
         assert (report.received, report.stored, report.difference) == (5, 5, 0), after

@@ -11,14 +11,12 @@ from django.test import Client
 from django_celery_beat.models import PeriodicTask
 from structlog.testing import capture_logs
 
-from config.env import read_options
-from config.options import StatusOptions
 from telemetry.core.batch import REQUEUE_TASK
 from telemetry.models import TaskRun
 from telemetry.queue.batches import BatchQueue
 from telemetry.store.db.connection import Connection
-from telemetry.store.operations.pipeline_status import PipelineStatus, read_status
 from telemetry.store.operations.task_ages import read_task_ages
+from tests.status import read_test_status
 from workers.beat import LockedScheduler
 from workers.schedule import ensure_schedule
 
@@ -108,17 +106,6 @@ def test_it_goes_on_when_the_clock_jumps_back_under_it(start: Start) -> None:
     assert first.time <= time.time() + 10
 
 
-def ask(queue: BatchQueue) -> PipelineStatus:
-    return read_status(
-        queue,
-        queue._app,  # type: ignore[arg-type]
-        options=read_options(StatusOptions),
-        bridges_wanted=0,
-        pools_wanted=0,
-        read_tasks=read_task_ages,
-    )
-
-
 def test_it_is_overdue_although_its_last_success_lies_in_the_future(
     start: Start, queue: BatchQueue
 ) -> None:
@@ -132,19 +119,20 @@ def test_it_is_overdue_although_its_last_success_lies_in_the_future(
 def test_it_is_ill_when_the_task_that_the_books_depend_on_is_disabled(
     queue: BatchQueue, start: Start
 ) -> None:
-    PeriodicTask.objects.filter(task__in=[REQUEUE_TASK, "telemetry.keep_storage"]).update(
+    PeriodicTask.objects.filter(task__in=[REQUEUE_TASK, "telemetry.apply_retention"]).update(
         enabled=False
     )
-    status = ask(queue)
+    status = read_test_status(queue, read_tasks=read_task_ages)
     [problem] = [text for text in status.problems if "disabled" in text]
     assert problem.startswith(f"task {REQUEUE_TASK} is disabled: a batch whose task was lost")
-    assert status.notes == ["task telemetry.keep_storage is disabled"]
+    assert status.notes == ["task telemetry.apply_retention is disabled"]
     PeriodicTask.objects.create(
         name="ours",
         task=REQUEUE_TASK,
         interval=PeriodicTask.objects.get(task=REQUEUE_TASK).interval,
     )
-    assert not [text for text in ask(queue).problems if "disabled" in text], "another entry does it"
+    problems = read_test_status(queue, read_tasks=read_task_ages).problems
+    assert not [text for text in problems if "disabled" in text], "another entry does it"
 
 
 def test_it_shows_a_disabled_task_among_the_runs(queue: BatchQueue, start: Start) -> None:

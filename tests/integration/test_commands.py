@@ -16,7 +16,7 @@ from telemetry.models import Account, ClosedMonth, DeadLetter, Device, Gateway
 from telemetry.queue.batches import BatchQueue
 from telemetry.store.db.connection import Connection
 from tests.conftest import CONTRACT
-from tests.integration.store.test_ingest import store
+from tests.integration.store.ingest import store
 from tests.messages import make_message
 
 pytestmark = pytest.mark.integration

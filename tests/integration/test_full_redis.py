@@ -11,7 +11,7 @@ from redis.exceptions import ExecAbortError, OutOfMemoryError, ResponseError
 
 from config.env import read_options
 from config.full_redis import MAY_FILL, is_refused
-from config.options import MarkOptions, RedisOptions, StatusOptions
+from config.options import MarkOptions, RedisOptions
 from config.queue import connect_redis
 from ingest_bridge.lease import Lease
 from telemetry.core.batch import INGEST_QUEUE, RawMessage
@@ -20,7 +20,7 @@ from telemetry.queue.batches import BatchQueue, new_id
 from telemetry.queue.levels import choose_marks, read_levels
 from telemetry.queue.pings import note_seen
 from telemetry.queue.pools import note_progress, note_wait, read_pools
-from telemetry.store.operations.pipeline_status import read_status
+from tests.status import read_test_status
 
 pytestmark = pytest.mark.integration
 
@@ -215,16 +215,14 @@ def test_it_lets_processes_say_how_they_are_when_redis_is_full(
 
 def test_it_says_how_full_redis_is(queue: BatchQueue, limit: Limit) -> None:
     def ask() -> list[str]:
-        status = read_status(
-            queue, app_of(queue), options=StatusOptions(), bridges_wanted=0, pools_wanted=1
-        )
+        status = read_test_status(queue, pools=1)
         return [problem for problem in status.problems if "Redis" in problem]
 
     assert ask() == []
     limit.fill()
     [problem] = ask()
     assert problem.startswith("Redis is 107% full: nothing new is taken until")
-    assert choose_marks(MarkOptions()).judge(read_levels(queue.redis), is_paused=False)
+    assert choose_marks(MarkOptions()).find_pause_reason(read_levels(queue.redis), is_paused=False)
 
 
 def test_it_lets_every_script_run_that_brings_nothing_in() -> None:

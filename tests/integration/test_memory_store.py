@@ -16,7 +16,7 @@ from telemetry.store.ingest.batch_store import BatchStore
 from telemetry.store.ingest.ledger import AlreadyStoredError, BatchSplitError
 from telemetry.store.ingest.outcomes import ValidatedBatch
 from tests.messages import make_message
-from tests.simulation.memory_store import Books, MemoryStore
+from tests.simulation.memory_store import MemoryStore, Tables
 
 pytestmark = pytest.mark.integration
 
@@ -81,30 +81,30 @@ def act(choose: Random, real: BatchStore, memory: MemoryStore) -> tuple[Any, Any
     return real.is_stored(batch_id), memory.is_stored(batch_id)
 
 
-def read_books(connection: Connection) -> tuple[Any, Any, Any]:
+def read_tables(connection: Connection) -> tuple[Any, Any, Any]:
     ledger = connection.execute("SELECT id, second_part, messages FROM batch").fetchall()
     readings = connection.execute("SELECT count(*) FROM reading").fetchall()
-    letters = connection.execute(
+    dead_letters = connection.execute(
         "SELECT reason, sum(occurrences)::int FROM dead_letter GROUP BY reason"
     ).fetchall()
-    return sorted(ledger, key=str), readings[0][0], dict(letters)  # type: ignore[arg-type]
+    return sorted(ledger, key=str), readings[0][0], dict(dead_letters)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("seed", range(8))
 def test_it_ends_as_postgresql_does(real: BatchStore, connection: Connection, seed: int) -> None:
-    memory = MemoryStore(Books(), lambda *_: None, gateways=())  # type: ignore[arg-type,return-value]
+    memory = MemoryStore(Tables(), lambda *_: None, gateways=())  # type: ignore[arg-type,return-value]
     choose, done = Random(seed), []
     for _ in range(40):
         first, second = act(choose, real, memory)
         done.append(first)
         assert first == second, done
-    books = memory.books
-    letters: dict[str, int] = {}
-    for (_, _, reason), count in books.dead_letters.items():
-        letters[reason] = letters.get(reason, 0) + count
+    tables = memory.tables
+    dead_letters: dict[str, int] = {}
+    for (_, _, reason), count in tables.dead_letters.items():
+        dead_letters[reason] = dead_letters.get(reason, 0) + count
     rows = [
-        (batch_id, part, books.ledger[batch_id].messages)
-        for batch_id, part in books.second_parts.items()
+        (batch_id, part, tables.ledger[batch_id].messages)
+        for batch_id, part in tables.second_parts.items()
     ]
-    assert read_books(connection) == (sorted(rows, key=str), len(books.readings), letters)
+    assert read_tables(connection) == (sorted(rows, key=str), len(tables.readings), dead_letters)
     assert "already stored" in done

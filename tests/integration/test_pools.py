@@ -11,11 +11,9 @@ from typing import Any
 
 import pytest
 
-from config.env import read_options
-from config.options import StatusOptions
 from telemetry.queue.batches import BatchQueue
 from telemetry.queue.pings import ask_pools, note_end, note_seen
-from telemetry.store.operations.pipeline_status import PipelineStatus, read_status
+from tests.status import read_test_status
 
 pytestmark = pytest.mark.integration
 
@@ -52,18 +50,8 @@ def wait_for(is_so: Callable[[], bool], *, timeout_s: float = 60) -> None:
         time.sleep(0.1)
 
 
-def ask(queue: BatchQueue, *, wanted: int) -> PipelineStatus:
-    return read_status(
-        queue,
-        queue._app,  # type: ignore[arg-type]
-        options=read_options(StatusOptions, {}),
-        bridges_wanted=0,
-        pools_wanted=wanted,
-    )
-
-
 def answering(queue: BatchQueue, *, wanted: int) -> list[str]:
-    return [pool.name for pool in ask(queue, wanted=wanted).pools if pool.ok]
+    return [pool.name for pool in read_test_status(queue, pools=wanted).pools if pool.ok]
 
 
 def test_it_knows_every_pool_and_misses_the_one_that_is_frozen(
@@ -74,24 +62,24 @@ def test_it_knows_every_pool_and_misses_the_one_that_is_frozen(
     assert [answering(queue, wanted=1) for _ in range(10)] == [NAMES] * 10
     frozen = pools["maintenance@test"]
     frozen.send_signal(signal.SIGSTOP)
-    status = ask(queue, wanted=1)
+    status = read_test_status(queue, pools=1)
     assert [(pool.name, pool.ok) for pool in status.pools] == [(NAMES[0], True), (NAMES[1], False)]
     [problem] = [text for text in status.problems if "maintenance" in text]
     assert problem.startswith("pool maintenance@test does not answer; last sign of life ")
-    told = ask(queue, wanted=2).problems
+    told = read_test_status(queue, pools=2).problems
     assert "1 of 2 worker pools answer (ingest@test)" in told
     frozen.send_signal(signal.SIGCONT)
     wait_for(lambda: answering(queue, wanted=2) == NAMES)
     frozen.terminate()
     frozen.wait(30)
-    status = ask(queue, wanted=1)
+    status = read_test_status(queue, pools=1)
     assert [pool.name for pool in status.pools] == ["ingest@test"], "it ended as it should"
 
 
 def test_it_asks_again_when_redis_was_away_since(queue: BatchQueue) -> None:
     note_seen(queue.redis, "a@h")
     for _ in range(2):
-        assert [pool.name for pool in ask(queue, wanted=1).pools] == ["a@h"]
+        assert [pool.name for pool in read_test_status(queue, pools=1).pools] == ["a@h"]
         queue.redis.client_kill_filter(_type="normal", skipme=True)
 
 

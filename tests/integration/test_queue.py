@@ -90,16 +90,16 @@ def test_it_keeps_a_batch_that_is_put_aside_out_of_the_way_until_it_is_claimed_a
         assert claim(queue, batch_id) is not None
         queue.hold(batch_id)
         queue.hold(batch_id)  # repeated: nothing changes
-        books = queue.snapshot()
-        assert (books.pending, books.pending_messages) == ([], 0)
-        assert [(batch.id, batch.messages_count) for batch in books.held] == [(batch_id, 5)]
+        snapshot = queue.snapshot()
+        assert (snapshot.pending, snapshot.pending_messages) == ([], 0)
+        assert [(batch.id, batch.messages_count) for batch in snapshot.held] == [(batch_id, 5)]
         assert queue.oldest_pending_at() is None
         assert queue.is_pending([batch_id])
     claimed = claim(queue, batch_id)
     assert claimed is not None
     assert (claimed.attempts, claimed.read_messages()) == (1, MESSAGES)
-    books = queue.snapshot()
-    assert (len(books.pending), books.held, books.pending_messages) == (1, [], 5)
+    snapshot = queue.snapshot()
+    assert (len(snapshot.pending), snapshot.held, snapshot.pending_messages) == (1, [], 5)
     queue.hold(batch_id)
     queue.finish(batch_id)  # another worker stored it meanwhile
     assert queue.snapshot().unfinished == []

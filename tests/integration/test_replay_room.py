@@ -25,7 +25,7 @@ FULL, ROOM = Levels(0, 107.0), Levels(0, 10.0)
 
 
 @pytest.fixture
-def letters(queue: BatchQueue, connection: Connection, fleet: None) -> None:
+def dead_letters(queue: BatchQueue, connection: Connection, fleet: None) -> None:
     """Three dead letters."""
     store(connection, *(make_message(code=f"X{number}") for number in range(3)))
 
@@ -44,7 +44,7 @@ def count_pending() -> int:
     return DeadLetter.objects.filter(state=DeadLetter.State.PENDING).count()
 
 
-@pytest.mark.usefixtures("letters")
+@pytest.mark.usefixtures("dead_letters")
 def test_it_stops_between_batches_when_the_queue_is_full_and_goes_on_later(
     queue: BatchQueue, levels: list[Levels], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -59,7 +59,7 @@ def test_it_stops_between_batches_when_the_queue_is_full_and_goes_on_later(
     assert [batch.messages_count for batch in queue.snapshot().pending] == [2, 1]
 
 
-@pytest.mark.usefixtures("letters")
+@pytest.mark.usefixtures("dead_letters")
 def test_it_stops_at_the_low_marks_so_that_a_paused_bridge_goes_on_first(
     levels: list[Levels], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -69,7 +69,7 @@ def test_it_stops_at_the_low_marks_so_that_a_paused_bridge_goes_on_first(
     assert done == Replay(0, "11 messages pending, the mark is 10")
 
 
-@pytest.mark.usefixtures("letters")
+@pytest.mark.usefixtures("dead_letters")
 def test_it_waits_as_a_command_and_sends_all_when_there_is_room(
     levels: list[Levels], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -82,7 +82,7 @@ def test_it_waits_as_a_command_and_sends_all_when_there_is_room(
     assert count_pending() == 0
 
 
-@pytest.mark.usefixtures("letters")
+@pytest.mark.usefixtures("dead_letters")
 def test_it_looks_again_when_redis_fills_up_after_the_look(
     queue: BatchQueue, levels: list[Levels], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -98,7 +98,7 @@ def test_it_looks_again_when_redis_fills_up_after_the_look(
     assert queue.snapshot().pending == []
 
 
-@pytest.mark.usefixtures("letters")
+@pytest.mark.usefixtures("dead_letters")
 def test_it_says_in_the_admin_that_the_queue_is_full(client: Client, levels: list[Levels]) -> None:
     levels[:] = [FULL]
     client.force_login(User.objects.create_superuser("root", "root@example.org", "pw"))

@@ -14,7 +14,7 @@ from django_celery_beat.models import ClockedSchedule, CrontabSchedule, Periodic
 
 from config.celery import app
 from config.env import read_options
-from config.options import MaintenanceOptions, QueueOptions, StatusOptions, StorageOptions
+from config.options import MaintenanceOptions, QueueOptions, RetentionOptions
 from telemetry.core.batch import VERIFY_TASK
 from telemetry.core.consumption import Meter, Value
 from telemetry.models import TaskHistory, TaskRun
@@ -24,15 +24,14 @@ from telemetry.store.db.connection import Connection, open_connection
 from telemetry.store.db.locks import Lock, wait_for_lock
 from telemetry.store.operations.housekeeping import purge_task_history
 from telemetry.store.operations.pipeline_status import (
-    PipelineStatus,
     TaskAge,
     find_overdue,
-    read_status,
 )
 from telemetry.store.operations.task_ages import read_task_ages
 from tests.consumption import put, register
 from tests.integration.test_chains import take_task
-from workers.maintenance import keep_storage, purge_ledger, refresh_aggregates
+from tests.status import read_test_status
+from workers.maintenance import apply_retention, purge_ledger, refresh_aggregates
 from workers.recording import Recorder
 from workers.schedule import SCHEDULE, ensure_schedule
 
@@ -118,7 +117,7 @@ def test_it_forgets_old_runs_and_those_beyond_the_number(
 def test_it_records_what_the_tasks_really_do(
     queue: BatchQueue, connection: Connection, database_url: str
 ) -> None:
-    keep_storage()
+    apply_retention()
     purge_ledger()
     refresh_aggregates()
     with open_connection(database_url, name="other", statement_timeout_s=10) as other:
@@ -126,7 +125,7 @@ def test_it_records_what_the_tasks_really_do(
         refresh_aggregates()
     outcomes = TaskHistory.objects.order_by("id").values_list("task", "outcome")
     assert list(outcomes) == [
-        ("telemetry.keep_storage", "success"),
+        ("telemetry.apply_retention", "success"),
         ("telemetry.purge_ledger", "success"),
         ("telemetry.refresh_aggregates", "busy"),
     ]
@@ -135,52 +134,43 @@ def test_it_records_what_the_tasks_really_do(
 def test_it_works_off_a_long_list_in_turns(
     queue: BatchQueue, connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    options = MaintenanceOptions(read_options(QueueOptions), StorageOptions(400, 440, 0, 0))
+    options = MaintenanceOptions(read_options(QueueOptions), RetentionOptions(400, 440, 0, 0))
     monkeypatch.setattr("workers.maintenance._options", lambda: options)
     monkeypatch.setattr("workers.maintenance.app", queue._app)
     site = register(connection, Meter("delta"))
     now = datetime.now(UTC)
     put(connection, [(site, Value(now - timedelta(days=age), Decimal(1))) for age in (480, 460)])
     refresh_aggregates()
-    monkeypatch.setattr("workers.maintenance.STORAGE_TURN_S", -1.0)
-    keep_storage()
-    assert TaskRun.objects.get(name="telemetry.keep_storage").result["left"] == 2
+    monkeypatch.setattr("workers.maintenance.RETENTION_TURN_S", -1.0)
+    apply_retention()
+    assert TaskRun.objects.get(name="telemetry.apply_retention").result["left"] == 2
     assert count_waiting(queue.redis, "maintenance") == 1
-    monkeypatch.setattr("workers.maintenance.STORAGE_TURN_S", 30.0)
-    keep_storage(**take_task(queue).kwargs)
-    last = TaskHistory.objects.filter(task="telemetry.keep_storage").first()
+    monkeypatch.setattr("workers.maintenance.RETENTION_TURN_S", 30.0)
+    apply_retention(**take_task(queue).kwargs)
+    last = TaskHistory.objects.filter(task="telemetry.apply_retention").first()
     assert last is not None
     assert (last.rows, last.result["chunks"], last.result["left"]) == (2, 2, 0)
     assert count_waiting(queue.redis, "maintenance") == 0, "nothing is left for another turn"
 
 
-def make_status(queue: BatchQueue, read_tasks: Callable[[], list[TaskAge]]) -> PipelineStatus:
-    return read_status(
-        queue,
-        queue._app,  # type: ignore[arg-type]
-        options=read_options(StatusOptions),
-        bridges_wanted=0,
-        pools_wanted=0,
-        read_tasks=read_tasks,
-    )
-
-
 def test_it_alarms_when_two_runs_in_a_row_are_missed(
     queue: BatchQueue, scheduled: Connection
 ) -> None:
-    assert make_status(queue, read_task_ages).problems[1:] == [], "fresh: nothing is overdue"
+    assert read_test_status(queue, read_tasks=read_task_ages).problems[1:] == [], (
+        "fresh: nothing is overdue"
+    )
     now = datetime.now(UTC)
     TaskRun.objects.update(success_at=now - timedelta(minutes=14))
-    assert make_status(queue, read_task_ages).problems[1:] == []
+    assert read_test_status(queue, read_tasks=read_task_ages).problems[1:] == []
     TaskRun.objects.update(success_at=now - timedelta(minutes=20), error="Boom\nat", error_at=now)
-    late = make_status(queue, read_task_ages).problems[1:]
+    late = read_test_status(queue, read_tasks=read_task_ages).problems[1:]
     frequent = sorted(entry.task for entry in SCHEDULE if entry.at.seconds <= 60)
     assert [problem.split()[1] for problem in late] == frequent
     assert all(problem.endswith("; its last error: Boom") for problem in late)
     TaskRun.objects.update(success_at=now - timedelta(days=3))
-    assert len(make_status(queue, read_task_ages).problems[1:]) == len(SCHEDULE)
+    assert len(read_test_status(queue, read_tasks=read_task_ages).problems[1:]) == len(SCHEDULE)
     PeriodicTask.objects.update(enabled=False)
-    [disabled] = make_status(queue, read_task_ages).problems[1:]
+    [disabled] = read_test_status(queue, read_tasks=read_task_ages).problems[1:]
     assert disabled.startswith("task telemetry.requeue_stale_batches is disabled")
 
 
@@ -222,7 +212,7 @@ def test_it_alarms_when_a_needed_task_has_no_schedule(
     queue: BatchQueue, scheduled: Connection, change: Callable[[Any], object]
 ) -> None:
     change(PeriodicTask.objects.filter(task="telemetry.requeue_stale_batches"))
-    [problem] = make_status(queue, read_task_ages).problems[1:]
+    [problem] = read_test_status(queue, read_tasks=read_task_ages).problems[1:]
     assert problem.startswith("task telemetry.requeue_stale_batches has no schedule: a batch")
 
 
@@ -238,7 +228,7 @@ def test_it_says_that_the_database_is_away_when_it_asks_for_tasks(queue: BatchQu
     def fail() -> list[TaskAge]:
         raise OperationalError
 
-    problems = make_status(queue, fail).problems
+    problems = read_test_status(queue, read_tasks=fail).problems
     assert problems[-1] == "the database does not answer: how tasks ran is unknown"
 
 
@@ -249,7 +239,7 @@ def log_in(**fields: Any) -> Client:
     return client
 
 
-RUN_NOW = "/admin/telemetry/taskrun/telemetry.keep_5Fstorage/run-now/"
+RUN_NOW = "/admin/telemetry/taskrun/telemetry.apply_5Fretention/run-now/"
 
 
 def test_it_sends_a_task_once_when_an_administrator_confirms(
@@ -262,10 +252,10 @@ def test_it_sends_a_task_once_when_an_administrator_confirms(
     assert "never ran" in listed
     assert RUN_NOW in client.get(RUN_NOW.replace("run-now", "change")).content.decode()
     asked = client.get(RUN_NOW)
-    assert "Send telemetry.keep_storage once, now?" in asked.content.decode()
+    assert "Send telemetry.apply_retention once, now?" in asked.content.decode()
     assert count_waiting(queue.redis, "maintenance") == 0
     told = client.post(RUN_NOW, follow=True)
-    assert "telemetry.keep_storage was sent." in told.content.decode()
+    assert "telemetry.apply_retention was sent." in told.content.decode()
     assert count_waiting(queue.redis, "maintenance") == 1
 
 
@@ -285,16 +275,16 @@ def test_it_filters_the_history_by_task_and_outcome(
     queue: BatchQueue, scheduled: Connection
 ) -> None:
     client = log_in(is_superuser=True)
-    record(Recorder("telemetry.keep_storage"), {"chunks": 3})
+    record(Recorder("telemetry.apply_retention"), {"chunks": 3})
     Recorder("telemetry.refresh_aggregates").record_error(
         NotRegistered("x"), started_at=AT, duration_ms=1
     )
     address = "/admin/telemetry/taskhistory/"
     for query, count in [
         ("", 2),
-        ("?task=telemetry.keep_storage", 1),
+        ("?task=telemetry.apply_retention", 1),
         ("?outcome__exact=error", 1),
-        ("?task=telemetry.keep_storage&outcome__exact=error", 0),
+        ("?task=telemetry.apply_retention&outcome__exact=error", 0),
     ]:
         reply = client.get(address + query)
         assert len(reply.context["cl"].result_list) == count, query

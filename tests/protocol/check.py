@@ -37,7 +37,7 @@ def walk(rules: Rules, first: State) -> Walk:
     found = Walk()
     while queue:
         state = queue.popleft()
-        found.violation = judge(state)
+        found.violation = check_state(state)
         if found.violation:
             found.states, found.trace = len(came_from), _trace(came_from, state)
             return found
@@ -57,7 +57,7 @@ def walk(rules: Rules, first: State) -> Walk:
     return found
 
 
-def judge(state: State) -> str:
+def check_state(state: State) -> str:
     """Which invariant the state breaks, in words; empty when all hold."""
     for root in ROOTS:
         stored = [

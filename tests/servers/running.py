@@ -44,13 +44,13 @@ class RunningServer:
     @property
     def folder(self) -> Path:
         """Where its settings and data are."""
-        return self._server.place.folder / self.name
+        return self._server.folder
 
     def reconfigure(self, extra: str) -> None:
         """Start it again with `extra` lines at the end of its configuration."""
         self.stop()
         self._server.prepare()
-        with (self.folder / f"{self.name}.conf").open("a", encoding="utf-8") as file:
+        with (self.folder / self._server.settings_file).open("a", encoding="utf-8") as file:
             file.write(f"{extra}\n")
         self.launch()
         self.wait_until_ready()

@@ -27,7 +27,7 @@ Validator = Callable[[RawMessage], ValidatedMessage]
 
 
 @dataclass
-class Books:
+class Tables:
     """What is committed: the ledger, readings by key, dead letters by topic, payload and reason."""
 
     ledger: dict[str, Counts] = field(default_factory=dict)
@@ -66,13 +66,13 @@ class MemoryStore:
 
     def __init__(
         self,
-        books: Books,
+        tables: Tables,
         validate: Validator,
         *,
         gateways: Container[str],
         gate: Gate = pass_through,
     ) -> None:
-        self.books = books
+        self.tables = tables
         self.gateways = gateways
         self._validate = validate
         self._gate = gate
@@ -89,14 +89,14 @@ class MemoryStore:
         def effect() -> list[Counts]:
             counted: list[Counts] = []
             readings: dict[Any, int] = {}
-            letters: list[tuple[str, bytes, str]] = []
+            dead_letters: list[tuple[str, bytes, str]] = []
             for one in batches:
                 counts = Counts()
                 pairs = zip(one.messages, one.validated_messages, strict=True)
                 for message, validated_message in pairs:
                     duplicate = conflicting = 0
                     for row in validated_message.good:
-                        standing = self.books.readings.get(key_of(row), readings.get(key_of(row)))
+                        standing = self.tables.readings.get(key_of(row), readings.get(key_of(row)))
                         if standing is None:
                             readings[key_of(row)] = value_of(row)
                         elif standing == value_of(row):
@@ -107,7 +107,9 @@ class MemoryStore:
                         *(rejection.reason for rejection in validated_message.rejections),
                         *[CONFLICT] * conflicting,
                     ]
-                    letters += [(message.topic, message.payload, str(reason)) for reason in reasons]
+                    dead_letters += [
+                        (message.topic, message.payload, str(reason)) for reason in reasons
+                    ]
                     counts.add_message(
                         stored=len(validated_message.good) - duplicate - conflicting,
                         duplicate=duplicate,
@@ -117,9 +119,9 @@ class MemoryStore:
                     )
                 counted.append(counts)
             for one, counts in zip(batches, counted, strict=True):
-                self.books.commit(one.batch, counts, None)
-            self.books.readings.update(readings)
-            self.books.dead_letters.update(letters)
+                self.tables.commit(one.batch, counts, None)
+            self.tables.readings.update(readings)
+            self.tables.dead_letters.update(dead_letters)
             return counted
 
         return self._transact("stores", [one.batch for one in batches], effect)
@@ -131,14 +133,14 @@ class MemoryStore:
 
         def insert() -> None:
             for batch in batches:
-                self.books.insert(batch, self)
+                self.tables.insert(batch, self)
 
         try:
             self._gate(label, insert)
             return self._gate("commits", effect)
         finally:
             for batch in batches:
-                self.books.end(batch.id, self)
+                self.tables.end(batch.id, self)
 
     def split(self, batch: ClaimedBatch, *, second_part: list[int]) -> list[int]:
         """Enter the split; the second part that stands. Raises `AlreadyStoredError`."""
@@ -147,7 +149,7 @@ class MemoryStore:
             self._transact(
                 "enters the split",
                 [batch],
-                lambda: self.books.commit(batch, Counts(), second_part),
+                lambda: self.tables.commit(batch, Counts(), second_part),
             )
         except BatchSplitError as split:
             return split.second_part
@@ -158,8 +160,8 @@ class MemoryStore:
 
         def effect() -> None:
             counts = Counts(messages=1, messages_rejected=1, dead_letters=1)
-            self.books.commit(batch, counts, None)
-            self.books.dead_letters[(message.topic, message.payload, "processing_error")] += 1
+            self.tables.commit(batch, counts, None)
+            self.tables.dead_letters[(message.topic, message.payload, "processing_error")] += 1
 
         self._transact("makes a dead letter", [batch], effect)
 
@@ -187,7 +189,7 @@ class MemoryStore:
             return any(
                 (part is None and batch_id.startswith(line_id))
                 or (line_id != batch_id and line_id.startswith(batch_id))
-                for line_id, part in self.books.second_parts.items()
+                for line_id, part in self.tables.second_parts.items()
             )
 
         return self._gate("asks the ledger", effect)

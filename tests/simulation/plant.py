@@ -23,7 +23,7 @@ from tests.simulation.broker import Broker, ServerSession, SimSession
 from tests.simulation.cases import BRIDGE, INGEST, STALE_AFTER_S, Case, validate
 from tests.simulation.lean_client import LeanRedis
 from tests.simulation.lean_redis import Data
-from tests.simulation.memory_store import Books, MemoryStore
+from tests.simulation.memory_store import MemoryStore, Tables
 from tests.simulation.schedule import Event
 from tests.simulation.watch import Watch
 from tests.simulation.world import FOREVER, Actor, Crash, World
@@ -68,7 +68,7 @@ class Plant:
         self.world = world
         self.case = case
         self.data = Data(lambda: world.now)
-        self.books = Books()
+        self.tables = Tables()
         self.broker = Broker(world, receive_maximum=6)
         self.watch = Watch(self)
         self.published: list[RawMessage] = []
@@ -194,7 +194,7 @@ class Plant:
 
     def _worker(self, actor: Actor) -> None:
         store = MemoryStore(
-            self.books,
+            self.tables,
             partial(validate, self.world),
             gateways=self.case.gateways,
             gate=self._reach_store,

@@ -36,7 +36,7 @@ REQUEUE, QUEUE = "telemetry.queue.requeue:requeue_batches", "telemetry.queue.bat
 
 LEDGER_BY_ID_ALONE = Fault(
     "the ledger knows only a batch's own id",
-    "tests.simulation.memory_store:Books.insert",
+    "tests.simulation.memory_store:Tables.insert",
     "if line_id.startswith(batch.id) or batch.id.startswith(line_id)",
     "if line_id == batch.id",
 )
@@ -266,7 +266,7 @@ FAULTS = (
     ),
     Fault(
         "the ledger takes a batch twice",
-        "tests.simulation.memory_store:Books.insert",
+        "tests.simulation.memory_store:Tables.insert",
         "if batch.id in line or any(part is None for part in line.values()):",
         "if False:",
     ),

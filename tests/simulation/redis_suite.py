@@ -1,5 +1,5 @@
 """One behaviour for the small Redis, fakeredis and the real server: the same operations in any
-order have the same replies on all, and leave the same books."""
+order have the same replies on all, and leave the same data."""
 
 from collections.abc import Callable
 from random import Random

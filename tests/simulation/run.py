@@ -6,7 +6,7 @@ from tests.simulation.cases import draw_case
 from tests.simulation.faked import FAKED
 from tests.simulation.plant import Plant, Wiring
 from tests.simulation.schedule import Drawn, Event, Given
-from tests.simulation.watch import is_at_rest, judge_rest
+from tests.simulation.watch import check_rest, is_at_rest
 from tests.simulation.world import Schedule, World
 
 LONGEST_S = 5_000.0
@@ -37,7 +37,7 @@ def run(
     if not found and not is_over:
         found = ["it never comes to rest"]
     if not found:
-        found = judge_rest(plant)
+        found = check_rest(plant)
     calls = sum(actor.calls for actor in world.actors)
     world.end()
     return Outcome(seed, schedule.events, "; ".join(found), world.trace or [], calls)

@@ -121,15 +121,17 @@ def is_at_rest(plant: "Plant") -> bool:
     )
 
 
-def judge_rest(plant: "Plant") -> list[str]:
+def check_rest(plant: "Plant") -> list[str]:
     """What does not add up at rest."""
     found: list[str] = []
-    counts = list(plant.books.ledger.values())
+    counts = list(plant.tables.ledger.values())
     received = int(plant.data.keys.get(b"ingest:counters", {}).get(b"received_messages", 0))
     pending = int(plant.data.keys.get(b"ingest:counters", {}).get(b"pending_messages", 0))
-    booked = sum(one.messages for one in counts)
-    if received != booked:
-        found.append(f"the difference is {received - booked}: received {received}, booked {booked}")
+    in_ledger = sum(one.messages for one in counts)
+    if received != in_ledger:
+        found.append(
+            f"difference {received - in_ledger}: received {received}, in ledger {in_ledger}"
+        )
     if received > plant.broker.delivered:
         found.append(f"received {received}, the broker delivered {plant.broker.delivered}")
     if pending:
@@ -137,34 +139,34 @@ def judge_rest(plant: "Plant") -> list[str]:
     left = [key.decode() for key in plant.data.keys if key.startswith(b"ingest:batch:")]
     if left:
         found.append(f"bodies are left: {left}")
-    stored = {key[0] for key in plant.books.readings}
-    letters: Counter[bytes] = Counter()
+    stored = {key[0] for key in plant.tables.readings}
+    dead_letters: Counter[bytes] = Counter()
     isolated: Counter[bytes] = Counter()
-    for (_, payload, reason), count in plant.books.dead_letters.items():
-        letters[payload] += count
+    for (_, payload, reason), count in plant.tables.dead_letters.items():
+        dead_letters[payload] += count
         if reason == "processing_error":
             isolated[payload] += count
     if len(plant.broker.acknowledged) < len(plant.published):
         found.append("not everything was acknowledged")
     for message in plant.published:
-        found += _judge_message(plant, message, stored, letters, isolated)
+        found += _check_message(plant, message, stored, dead_letters, isolated)
     return found
 
 
-def _judge_message(
+def _check_message(
     plant: "Plant",
     message: RawMessage,
     stored: set[int],
-    letters: Counter[bytes],
+    dead_letters: Counter[bytes],
     isolated: Counter[bytes],
 ) -> Iterator[str]:
     payload = message.payload
     kind, is_stored = payload[:1], int(payload[1:]) in stored
-    if not is_stored and not letters[payload]:
+    if not is_stored and not dead_letters[payload]:
         yield f"{payload!r} was acknowledged and is nowhere"
     if kind in (POISON, KILLER) and not isolated[payload]:
         yield f"{payload!r} was not isolated"
-    if kind == REFUSED and not letters[payload]:
+    if kind == REFUSED and not dead_letters[payload]:
         yield f"{payload!r} was refused and is no dead letter"
     if kind == GOOD and isolated[payload] and not plant.watch.may_isolate():
         yield f"{payload!r} is good and became a dead letter"

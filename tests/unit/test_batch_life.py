@@ -2,8 +2,6 @@
 
 import os
 import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
@@ -12,8 +10,8 @@ from config.env import read_options
 from config.options import CheckOptions, IngestOptions, MaintenanceOptions, QueueOptions
 from telemetry.core.batch_life import find_impatience
 from telemetry.core.retry import LONGEST_DELAY_S, backoff_delay_s
+from tests import forks
 
-ROOT = Path(__file__).parents[2]
 GOOD = {
     "SECRET_KEY": "k" * 60,
     "DATABASE_URL": "postgres://u:hush@127.0.0.1:1/x",
@@ -21,7 +19,7 @@ GOOD = {
 }
 
 
-def judge(*, stale: int, visibility: int, statement: int) -> list[str]:
+def check(*, stale: int, visibility: int, statement: int) -> list[str]:
     found = find_impatience(
         stale_after_s=stale,
         visibility_timeout_s=visibility,
@@ -54,7 +52,7 @@ def test_it_finds_what_takes_a_living_batch_for_lost(
     times: tuple[int, int, int], broken: list[str]
 ) -> None:
     stale, visibility, statement = times
-    assert judge(stale=stale, visibility=visibility, statement=statement) == broken
+    assert check(stale=stale, visibility=visibility, statement=statement) == broken
 
 
 def test_it_reckons_with_the_longest_wait_that_there_is() -> None:
@@ -64,7 +62,7 @@ def test_it_reckons_with_the_longest_wait_that_there_is() -> None:
 def test_it_keeps_to_its_own_rules_by_default() -> None:
     ingest = read_options(IngestOptions, GOOD)
     assert (
-        judge(
+        check(
             stale=read_options(MaintenanceOptions, GOOD).stale_after_s,
             visibility=read_options(QueueOptions, GOOD).visibility_timeout_s,
             statement=ingest.statement_timeout_s,
@@ -120,12 +118,4 @@ def test_it_starts_when_a_rule_is_silenced() -> None:
 
 def run(arguments: tuple[str, ...], **settings: str) -> subprocess.CompletedProcess[str]:
     environ = {key: text for key, text in os.environ.items() if not key.startswith("DJANGO_")}
-    return subprocess.run(
-        [sys.executable, *arguments],
-        cwd=ROOT,
-        env={**environ, **GOOD, **settings},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    return forks.run(arguments, {**environ, **GOOD, **settings})

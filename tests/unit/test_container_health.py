@@ -7,7 +7,8 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from compose.health import UnhealthyError, check_http, judge_beat, main
+from compose.health import find_beat, main
+from compose.probe import UnhealthyError, probe_http
 
 
 class Answer(BaseHTTPRequestHandler):
@@ -39,25 +40,25 @@ def sign(*, host: str, at: float) -> bytes:
 
 
 def test_it_is_healthy_when_the_server_answers_200(port: int) -> None:
-    assert check_http(port=port, path="/health") == "GET /health: 200"
+    assert probe_http(f"127.0.0.1:{port}", "/health") == "GET /health: 200"
 
 
 def test_it_shows_the_servers_reason_when_it_answers_otherwise(port: int) -> None:
-    with pytest.raises(UnhealthyError, match=r"503 .*Redis does not answer"):
-        check_http(port=port, path="/other")
+    with pytest.raises(UnhealthyError, match=r"503: .*Redis does not answer"):
+        probe_http(f"127.0.0.1:{port}", "/other")
 
 
 def test_it_is_unhealthy_when_nothing_listens() -> None:
     with HTTPServer(("127.0.0.1", 0), Answer) as server:
         free_port = server.server_port
-    with pytest.raises(UnhealthyError, match=f"port {free_port} does not answer"):
-        check_http(port=free_port, path="/health")
+    with pytest.raises(UnhealthyError, match=f"127.0.0.1:{free_port} does not answer"):
+        probe_http(f"127.0.0.1:{free_port}", "/health")
 
 
 @pytest.mark.parametrize("state", ["active", "waiting"])
 def test_it_is_healthy_when_beat_ticks_or_waits_for_the_lock(state: str) -> None:
     signs = {"active": None, "waiting": None, state: sign(host="here", at=90)}
-    assert judge_beat(signs, host="here", now=100) == f"beat is {state}, 10 s ago"
+    assert find_beat(signs, host="here", now=100) == f"beat is {state}, 10 s ago"
 
 
 @pytest.mark.parametrize(
@@ -70,7 +71,7 @@ def test_it_is_healthy_when_beat_ticks_or_waits_for_the_lock(state: str) -> None
 )
 def test_it_is_unhealthy_when_this_beat_gives_no_fresh_sign(seen: bytes | None) -> None:
     with pytest.raises(UnhealthyError, match="beat of here gave no sign of life"):
-        judge_beat({"active": seen, "waiting": None}, host="here", now=100)
+        find_beat({"active": seen, "waiting": None}, host="here", now=100)
 
 
 def test_it_names_the_checks_when_called_wrongly(capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests import forks
+
+ROOT = forks.ROOT
 STACK = {
     "DATABASE_URL": "postgres://tds:stack@127.0.0.1:1/stack",
     "REDIS_URL": "redis://:stack@127.0.0.1:1/0",
@@ -37,15 +39,8 @@ def checkout(tmp_path: Path) -> Path:
 
 
 def run(checkout: Path, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "manage.py", *arguments],
-        cwd=checkout,
-        env={"PATH": os.environ["PATH"], **environ},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    settings = {"PATH": os.environ["PATH"], **environ}
+    return forks.run(("manage.py", *arguments), settings, folder=checkout)
 
 
 def tell(checkout: Path, **environ: str) -> str:
@@ -54,7 +49,10 @@ def tell(checkout: Path, **environ: str) -> str:
 
 
 def test_it_uses_the_stack_beside_it_in_a_fresh_shell(checkout: Path) -> None:
-    assert tell(checkout) == "stack info 127.0.0.1"
+    argv = [sys.executable, "manage.py", "shell", "--no-imports", "-c", TELL]
+    environ = {"PATH": os.environ["PATH"]}
+    said = subprocess.run(argv, cwd=checkout, env=environ, check=True, capture_output=True).stdout
+    assert said.decode().strip() == "stack info 127.0.0.1"
     assert tell(checkout, LOG_LEVEL="error") == "stack error 127.0.0.1", "what is given wins"
 
 

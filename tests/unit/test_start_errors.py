@@ -1,13 +1,11 @@
 """Every process stops with one line and exit code 2 when a setting is wrong."""
 
 import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests import forks
+
 GOOD = {
     "SECRET_KEY": "k" * 60,
     "DATABASE_URL": "postgres://u:hush@127.0.0.1:1/x",
@@ -37,15 +35,7 @@ def test_it_stops_with_one_line_when_a_setting_is_wrong(
     arguments: tuple[str, ...], name: str, value: str
 ) -> None:
     environ = {key: text for key, text in os.environ.items() if not key.startswith("DJANGO_")}
-    done = subprocess.run(
-        [sys.executable, *arguments],
-        cwd=ROOT,
-        env={**environ, **GOOD, name: value},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = forks.run(arguments, {**environ, **GOOD, name: value})
     assert done.returncode == 2, done.stderr
     [line] = done.stderr.strip().splitlines()
     assert line.startswith(f"error: {name}")

@@ -1,24 +1,25 @@
-"""`make down`: stop everything and prove that nothing is left."""
+"""`make down` stops everything and proves it; `clean` and `distclean` delete as well."""
 
 import os
+import shutil
 import signal
+import sys
 
 from compose.local.folderlock import read_holder
-from compose.local.layout import Layout, StackError
+from compose.local.layout import ROOTFS_FOLDER, Layout, StackError, UsageError
 from compose.local.processes import (
     end_stack_processes,
     find_stack_processes,
-    is_alive,
-    read_name,
+    send_signal,
     wait_until_gone,
 )
 from compose.local.progress import say, step
+from compose.local.servers.rootfs import remove_tree
 from compose.local.stack.plan import find_data
 from compose.local.stack.request import SERVER_PORTS
+from compose.local.stack.settings import secrets_path
 from compose.local.supervisor.supervision import Supervision
 
-# The programs that feed the pipeline stop first, the servers last.
-FIRST = ("simulator",)
 STOPPED = ("STOPPED", "EXITED", "FATAL", "UNKNOWN")
 LONGEST_STOP_S = 90.0
 
@@ -45,20 +46,19 @@ def bring_down(layout: Layout, *, interrupt: bool = True) -> None:
     ended = end_stack_processes(layout.folder, data=data)
     if ended:
         say(f"  ended what was left behind: {', '.join(ended)}")
-    supervision.remove_socket()
+    supervision.socket.unlink(missing_ok=True)
     if left := find_stack_processes(layout.folder, data=data):
-        names = ", ".join(f"{read_name(pid)} (pid {pid})" for pid in left)
+        names = ", ".join(f"{name} (pid {pid})" for pid, name in left.items())
         raise StackError(f"these processes cannot be ended: {names}")
 
 
 def stop_programs(supervision: Supervision) -> None:
     """Simulator, then processes together, then servers. Raises `OSError` without supervisor."""
-    states = supervision.list_states()
-    running = [name for name, state in states.items() if state.state not in STOPPED]
-    servers = [name for name in running if name in SERVER_PORTS]
-    processes = [name for name in running if name not in (*servers, *FIRST)]
-    simulators = [name for name in running if name in FIRST]
-    groups = {"simulator": simulators, "processes": processes, "servers": servers}
+    groups: dict[str, list[str]] = {"simulator": [], "processes": [], "servers": []}
+    for name, state in supervision.list_states().items():
+        if state["statename"] not in STOPPED:
+            group = "servers" if name in SERVER_PORTS else "processes"
+            groups["simulator" if name == "simulator" else group].append(name)
     for title, names in groups.items():
         if names:
             with step(f"stopped {title}"):
@@ -68,7 +68,37 @@ def stop_programs(supervision: Supervision) -> None:
 def interrupt_start(layout: Layout) -> None:
     """End a `make up` that is at work or waits in the foreground."""
     holder = read_holder(layout.lock)
-    if holder and holder != os.getpid() and is_alive(holder):
+    if holder and holder != os.getpid():
         say(f"  ending the make up that is at work (pid {holder})")
-        os.kill(holder, signal.SIGTERM)
+        send_signal({holder}, signal.SIGTERM)
         wait_until_gone({holder}, timeout_s=LONGEST_STOP_S)
+
+
+def clean(layout: Layout) -> None:
+    """Delete readings, queues, sessions, secrets and logs; what was installed stays."""
+    confirm("This deletes every reading, queue, account and password of this stack.")
+    bring_down(layout)
+    for path in (layout.stack_env, secrets_path(layout)):
+        path.unlink(missing_ok=True)
+    for folder in (find_data(), layout.logs, layout.run):
+        if folder:
+            shutil.rmtree(folder, ignore_errors=True)
+    say("Deleted the data. make up starts with an empty database.")
+
+
+def distclean(layout: Layout) -> None:
+    """Delete the whole folder `.local` as well; the Makefile deletes the virtual environment."""
+    clean(layout)
+    for path in sorted(ROOTFS_FOLDER.glob("*")):
+        remove_tree(path)
+    shutil.rmtree(layout.folder)
+
+
+def confirm(question: str) -> None:
+    """Ask; `YES=1` answers. Raises `UsageError` without a yes."""
+    if os.environ.get("YES") == "1":
+        return
+    if not sys.stdin.isatty():
+        raise UsageError(f"{question} Nobody is there to ask: say YES=1")
+    if input(f"{question} Type yes to go on: ").strip() != "yes":
+        raise UsageError("nothing was deleted")

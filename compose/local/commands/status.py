@@ -14,12 +14,12 @@ from compose.local.progress import OUT, say
 from compose.local.stack.health import check_part, describe_address, read_pipeline
 from compose.local.stack.plan import load_request
 from compose.local.stack.programs import build_process_environment
-from compose.local.stack.request import SERVER_PORTS, Request
+from compose.local.stack.request import SERVER_PORTS
 from compose.local.stack.settings import read_stack_env
-from compose.local.supervisor.supervision import ProgramState, Supervision
+from compose.local.supervisor.supervision import State, Supervision
 
-PROBED = (*SERVER_PORTS, "web", "flower")
 PORTS = {"web": ("WEB_PORT",), "flower": ("FLOWER_PORT",), **SERVER_PORTS}
+"""What is probed, and where it listens."""
 
 
 def show_status(layout: Layout) -> int:
@@ -33,15 +33,34 @@ def show_status(layout: Layout) -> int:
     environ = build_process_environment(values, layout=layout)
     with ThreadPoolExecutor(8) as pool:
         pipeline = pool.submit(read_pipeline, request, environ)
-        parts = {name: pool.submit(check_part, name, values) for name in PROBED}
-        states = supervision.list_states()
-        starts = supervision.count_starts()
+        parts = {name: pool.submit(check_part, name, values) for name in PORTS}
         problems = {name: part.result() for name, part in parts.items()}
         status = pipeline.result()
-    for name, state in states.items():
-        problems[name] = judge_program(state, problems.get(name, ""), status)
-    OUT.print(build_table(request, values, states=states, starts=starts, problems=problems))
-    show_queues(status)
+    starts = supervision.count_starts()
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in ("name", "state", "pid", "port", "health", "up", "restarts"):
+        table.add_column(title, justify="right" if title in ("pid", "restarts") else "left")
+    for name in request.external_servers:
+        address = describe_address(name, values)
+        table.add_row(name, "external", "", address, show_health(problems[name]), "", "")
+    for name, state in supervision.list_states().items():
+        problems[name] = check_program(state, problems.get(name, ""), status)
+        ports = [request.ports.get(port, DEFAULT_PORTS[port]) for port in PORTS.get(name, ())]
+        uptime = timedelta(seconds=int(time.time() - state["start"]))
+        table.add_row(
+            name,
+            state["statename"].lower(),
+            str(state["pid"] or ""),
+            " ".join(map(str, ports)),
+            show_health(problems[name]),
+            str(uptime) if state["statename"] == "RUNNING" else "",
+            str(max(0, starts[name] - 1)),
+        )
+    OUT.print(table)
+    for name, depth in status.get("queues", {}).items():
+        say(f"queue {name}: {depth['waiting']} waiting, {depth['unacked']} held by workers")
+    if "pending_batches" in status:
+        say(f"pending batches: {status['pending_batches']}")
     found = [f"{name}: {problem}" for name, problem in problems.items() if problem]
     found = [*status["problems"], *found]
     for problem in found:
@@ -53,59 +72,19 @@ def show_status(layout: Layout) -> int:
     return 0 if is_healthy else 1
 
 
-def judge_program(state: ProgramState, problem: str, status: dict[str, Any]) -> str:
+def check_program(state: State, problem: str, status: dict[str, Any]) -> str:
     """A program must run, answer its probe, and be seen by the pipeline if it is part of it."""
-    if not state.is_running:
-        return f"{state.state.lower()} (exit code {state.exit_status})"
-    name = state.name
+    if state["statename"] != "RUNNING":
+        return f"{state['statename'].lower()} (exit code {state['exitstatus']})"
     for bridge in status.get("bridges", ()):
-        if bridge["client_id"] == name and bridge["state"] != "ready":
+        if bridge["client_id"] == state["name"] and bridge["state"] != "ready":
             return f"{bridge['state']}, seen {bridge['age_s']} s ago"
     for pool in status.get("pools", ()):
-        if pool["name"].split("@")[0] == name.removeprefix("worker-") and not pool["ok"]:
+        if f"worker-{pool['name'].split('@')[0]}" == state["name"] and not pool["ok"]:
             return "does not answer"
     return problem
-
-
-def build_table(
-    request: Request,
-    values: dict[str, str],
-    *,
-    states: dict[str, ProgramState],
-    starts: dict[str, int],
-    problems: dict[str, str],
-) -> Table:
-    """One row for each server and process."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("name", "state", "pid", "port", "health", "up", "restarts"):
-        table.add_column(title, justify="right" if title in ("pid", "restarts") else "left")
-    for name in SERVER_PORTS:
-        if name not in states:
-            port = describe_address(name, values)
-            table.add_row(name, "given", "", port, show_health(problems[name]), "", "")
-    for name, state in states.items():
-        numbers = [request.ports.get(port, DEFAULT_PORTS[port]) for port in PORTS.get(name, ())]
-        uptime = timedelta(seconds=int(time.time() - state.started_at))
-        table.add_row(
-            name,
-            state.state.lower(),
-            str(state.pid or ""),
-            " ".join(map(str, numbers)),
-            show_health(problems[name]),
-            str(uptime) if state.is_running else "",
-            str(max(0, starts.get(name, 1) - 1)),
-        )
-    return table
 
 
 def show_health(problem: str) -> str:
     """`ok`, or the start of the problem."""
     return f"[red]{escape(problem[:60])}[/red]" if problem else "[green]ok[/green]"
-
-
-def show_queues(status: dict[str, Any]) -> None:
-    """Depth of each queue and the batches that are not stored yet."""
-    for name, depth in status.get("queues", {}).items():
-        say(f"queue {name}: {depth['waiting']} waiting, {depth['unacked']} held by workers")
-    if "pending_batches" in status:
-        say(f"pending batches: {status['pending_batches']}")

@@ -1,23 +1,21 @@
 """`make up`: bring the stack to what was asked for, step by step, each when the last is healthy."""
 
 import os
-import subprocess
 import time
 from collections.abc import Mapping, Sequence
 
 from compose.local.commands.down import bring_down
-from compose.local.layout import REPOSITORY, START_SCRIPTS, Layout, StackError, UsageError
+from compose.local.layout import PYTHON, START_SCRIPTS, Layout, StackError, UsageError
 from compose.local.ports import require_free
 from compose.local.processes import end_stack_processes
 from compose.local.progress import read_tail, say, say_error, step
 from compose.local.stack.health import check_part, describe_address, read_pipeline
 from compose.local.stack.plan import Stack, find_data, load_request, plan_stack, save_request
-from compose.local.stack.programs import build_process_environment, list_bridges, run_python
+from compose.local.stack.programs import build_process_environment, list_bridges, run
 from compose.local.stack.request import SERVER_PORTS, Request, read_request
 from compose.local.stack.settings import read_stack_env, write_stack_env
 from compose.local.supervisor.supervision import Supervision
 
-SERVERS = tuple(SERVER_PORTS)
 LONGEST_START_S = 60.0
 
 
@@ -28,16 +26,19 @@ def bring_up(layout: Layout) -> Stack:
     is_running = supervision.is_running()
     last = load_request(layout)
     current = last if is_running else None
-    given = last.given if last else {}
-    own = {n: v for n, v in read_stack_env(layout.stack_env).items() if n not in given}
-    ports = current.ports if current else None
-    request = read_request(environ, own=own, running_ports=ports)
-    if is_running:
+    external = last.external if last else {}
+    own = {n: v for n, v in read_stack_env(layout.stack_env).items() if n not in external}
+    request = read_request(environ, own=own, running_ports=current.ports if current else None)
+    if current:
         check_change(current, request)
-    else:
-        end_orphans(layout)
-        check_ports(request)
-    check_given(request)
+    if not is_running:
+        # What a stack left behind whose supervisor was killed.
+        if names := end_stack_processes(layout.folder, data=find_data()):
+            say(f"  ended what the last run left behind: {', '.join(names)}")
+        for name, port in request.ports.items():
+            if not any(name in SERVER_PORTS[server] for server in request.external_servers):
+                require_free(name, port)
+    check_external(request)
     stack = plan_stack(request, layout=layout, environ=environ)
     write_stack_env(layout.stack_env, stack.values)
     for server in [] if is_running else stack.servers:
@@ -62,22 +63,18 @@ def bring_up(layout: Layout) -> Stack:
 
 def start_in_order(stack: Stack, supervision: Supervision, *, layout: Layout) -> None:
     """Servers, preparation, processes, pipeline, simulated fleet."""
-    own = [server.name for server in stack.servers]
-    if own:
-        with step(", ".join(own)):
-            supervision.start_programs(own)
-            for name in own:
-                wait_healthy(name, stack.values, supervision)
+    servers = [server.name for server in stack.servers]
+    if servers:
+        with step(", ".join(servers)):
+            start_healthy(servers, servers, stack.values, supervision)
     environ = build_process_environment(stack.values, layout=layout)
     with step("schema, demo fleet, administrator"):
-        run_script("prepare", environ, layout=layout)
-    names = [program.name for program in stack.programs if program.name not in own]
-    simulators = [name for name in names if name == "simulator"]
-    processes = [name for name in names if name not in simulators]
+        prepare(environ, layout=layout)
+    simulators = ["simulator"] if stack.request.simulate else []
+    names = [program.name for program in stack.programs]
+    processes = [name for name in names if name not in (*servers, *simulators)]
     with step("web, flower"):
-        supervision.start_programs(processes)
-        for name in ("web", "flower"):
-            wait_healthy(name, stack.values, supervision)
+        start_healthy(processes, ("web", "flower"), stack.values, supervision)
     with step("bridges, pools and beat"):
         status = read_pipeline(stack.request, environ, wait_s=60.0)
         supervision.require_running(processes)
@@ -90,33 +87,31 @@ def start_in_order(stack: Stack, supervision: Supervision, *, layout: Layout) ->
             supervision.start_programs([name])
 
 
-def wait_healthy(name: str, values: Mapping[str, str], supervision: Supervision) -> None:
-    """Return when the part answers its probe. Raises `StackError` when it ended or takes long."""
+def start_healthy(
+    names: Sequence[str],
+    probed: Sequence[str],
+    values: Mapping[str, str],
+    supervision: Supervision,
+) -> None:
+    """Start programs; return when the probed answer. Raises `StackError` for one that does not."""
+    supervision.start_programs(names)
     deadline = time.monotonic() + LONGEST_START_S
-    while problem := check_part(name, values):
-        supervision.require_running([name])
-        if time.monotonic() > deadline:
-            raise supervision.failure(
-                name, f"is not healthy after {LONGEST_START_S:.0f} s: {problem}"
-            )
-        time.sleep(0.1)
+    for name in probed:
+        while problem := check_part(name, values):
+            supervision.require_running([name])
+            if time.monotonic() > deadline:
+                text = f"is not healthy after {LONGEST_START_S:.0f} s: {problem}"
+                raise supervision.failure(name, text)
+            time.sleep(0.1)
 
 
-def run_script(name: str, environ: Mapping[str, str], *, layout: Layout) -> None:
-    """Run a start script to its end; its output goes to a log."""
-    log = layout.logs / f"{name}.log"
-    with log.open("wb") as out:
-        code = subprocess.run(
-            [str(START_SCRIPTS / name)],
-            cwd=REPOSITORY,
-            env=dict(environ),
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=subprocess.STDOUT,
-            check=False,
-        ).returncode
+def prepare(environ: Mapping[str, str], *, layout: Layout) -> None:
+    """Run the start script `prepare` to its end; its output goes to a log."""
+    path = layout.logs / "prepare.log"
+    with path.open("w", encoding="utf-8") as log:
+        code = run([str(START_SCRIPTS / "prepare")], environ, log=log).returncode
     if code != 0:
-        raise StackError(f"{name} failed with exit code {code}. Log: {log}\n{read_tail(log)}")
+        raise StackError(f"prepare failed with exit code {code}. Log: {path}\n{read_tail(path)}")
 
 
 def retire_bridges(request: Request, environ: Mapping[str, str]) -> None:
@@ -129,54 +124,34 @@ def retire_bridges(request: Request, environ: Mapping[str, str]) -> None:
 
 def run_bridge(options: Sequence[str], environ: Mapping[str, str], *, timeout_s: float) -> str:
     """Run a command of the bridge; returns what it printed. Raises `StackError`."""
-    done = run_python(["-m", "ingest_bridge", *options], environ, timeout_s=timeout_s)
+    done = run([str(PYTHON), "-m", "ingest_bridge", *options], environ, timeout_s=timeout_s)
     if done.returncode != 0:
-        words = done.stderr.strip() or f"exit code {done.returncode}"
-        raise StackError(f"ingest_bridge {' '.join(options)} failed:\n{words}")
+        text = done.stderr.strip() or f"exit code {done.returncode}"
+        raise StackError(f"ingest_bridge {' '.join(options)} failed:\n{text}")
     return done.stdout
 
 
-def check_change(current: Request | None, request: Request) -> None:
+def check_change(current: Request, request: Request) -> None:
     """A running stack keeps its ports and its servers."""
-    if current is None:
-        return
-    if dict(current.given) != dict(request.given):
+    if dict(current.external) != dict(request.external):
         raise UsageError(
             "the running stack uses other servers than DATABASE_URL, REDIS_URL and MQTT_HOST "
             "name; run make down first"
         )
     for name, port in request.ports.items():
-        if name in os.environ and current.ports.get(name, port) != port:
+        if current.ports.get(name, port) != port:
             raise UsageError(
                 f"{name}={port}: the running stack uses {current.ports[name]}; run make down first"
             )
 
 
-def check_ports(request: Request) -> None:
-    """Every port that this stack will listen on must be free."""
-    unused = {
-        name for server in SERVERS if request.is_given(server) for name in SERVER_PORTS[server]
-    }
-    for name, port in request.ports.items():
-        if name not in unused:
-            require_free(name, port)
-
-
-def check_given(request: Request) -> None:
+def check_external(request: Request) -> None:
     """Servers that the environment names must serve now."""
-    for name in SERVERS:
-        if request.is_given(name):
-            address = describe_address(name, request.given)
-            if problem := check_part(name, request.given):
-                raise UsageError(
-                    f"{name} at {address}, named by the environment, does not serve: {problem}; "
-                    "start it, or unset its variables to let make up start one"
-                )
-            say(f"  using {name} at {address}, named by the environment")
-
-
-def end_orphans(layout: Layout) -> None:
-    """End what a stack left behind whose supervisor was killed."""
-    names = end_stack_processes(layout.folder, data=find_data())
-    if names:
-        say(f"  ended what the last run left behind: {', '.join(names)}")
+    for name in request.external_servers:
+        address = describe_address(name, request.external)
+        if problem := check_part(name, request.external):
+            raise UsageError(
+                f"{name} at {address}, named by the environment, does not serve: {problem}; "
+                "start it, or unset its variables to let make up start one"
+            )
+        say(f"  using {name} at {address}, named by the environment")

@@ -1,75 +1,97 @@
 """The crash-safe broker in the private root filesystem: a newer Mosquitto than its suite has.
 
 Mosquitto 2.1 with its SQLite plugin, and the C library that it needs, come from another suite;
-everything else stays. A plugin of ours, compiled inside, covers the moment between the broker's
-PUBACK and its commit. Without all that the broker of the root filesystem's own suite serves.
+everything else stays. Two plugins of ours are compiled inside: one covers the moment between the
+broker's PUBACK and its commit, the other checks client ids and subscriptions. Without all that the
+broker of the root filesystem's own suite serves.
 """
 
+import hashlib
 import os
 import shutil
-import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from compose.local.layout import LOCAL, SERVER_FILES, StackError
-from compose.local.progress import read_tail, say
+from compose.local.layout import SERVER_FILES, StackError
+from compose.local.progress import say
 from compose.local.servers.pins import KEEPER, Pins
 
-LOG = LOCAL / "broker-install.log"
 PLUGIN = "usr/lib/*/mosquitto/mosquitto_persist_sqlite.so"
 # What may come from the broker's suite; apt takes everything else from the root filesystem's own.
 TAKEN = "src:mosquitto libpicohttpparser1 libdlt3 src:glibc"
 COMPILER = ("tcc", "binutils", "libc6-dev", "mosquitto-dev", "libmosquitto-dev")
-INSTALL = ("systemd-standalone-sysusers", *COMPILER)
+RIGHTS = "check_rights"  # the plugin that checks client ids and subscriptions
 PROMISE = (
     "the broker is not crash-safe: killed, it may lose what it acknowledged in its last 15 s, and "
-    "after a restart what is published before the bridges are back"
+    "after a restart what is published before the bridges are back; whoever has any password and "
+    "guesses a bridge's client id or group can take messages away"
 )
 
 
 def find_plugin(root: Path) -> str | None:
     """The path of the persistence plugin as the broker sees it, if it is installed."""
-    for path in root.glob(PLUGIN):
-        return f"/{path.relative_to(root)}"
-    return None
+    return next((f"/{path.relative_to(root)}" for path in root.glob(PLUGIN)), None)
 
 
-def install_broker(pins: Pins, root: Path) -> None:
+def install_broker(pins: Pins, root: Path, run: Callable[[Sequence[str]], bool]) -> None:
     """Install the crash-safe broker, or say what is promised without it.
 
-    Nothing is changed when it cannot be fetched. Raises `StackError` when it breaks half-way.
+    `run` runs a command and says whether it succeeded. Nothing is changed when the packages cannot
+    be fetched. Raises `StackError` when it breaks half-way.
     """
     write_sources(pins, root)
-    with LOG.open("w", encoding="utf-8") as log:
-        # The suite moves on: its lists may be older than they say they are valid.
-        update = ["apt-get", "-q", "-o", "Acquire::Check-Valid-Until=false", "update"]
-        install = ["apt-get", "-q", "-y", "--no-install-recommends", "--no-remove", "install"]
-        # No other version: the plugin builds on an interface that may change.
-        packages = [f"{name}={version}*" for name, version in pins.broker_versions.items()]
-        packages += INSTALL
-        fetch = [*install, "--download-only", *packages]
-        if not (run_inside(root, update, log.fileno()) and run_inside(root, fetch, log.fileno())):
-            wanted = ", ".join(f"{name} {text}" for name, text in pins.broker_versions.items())
-            say(f"  {wanted} of {pins.broker_suite} cannot be installed ({LOG}):")
-            say(f"  {PROMISE}")
-            say("  make distclean and make up try again")
-            return
-        if not run_inside(root, [*install, *packages], log.fileno()):
-            raise StackError(f"installing the broker failed. Log: {LOG}\n{read_tail(LOG)}")
-        compile_keeper(root, log.fileno())
+    inside = ("chroot", str(root))
+    # The suite moves on: its lists may be older than they say they are valid.
+    update = ["apt-get", "-q", "-o", "Acquire::Check-Valid-Until=false", "update"]
+    install = ["apt-get", "-q", "-y", "--no-install-recommends", "--no-remove", "install"]
+    # No other version: the plugin builds on an interface that may change.
+    packages = [f"{name}={version}*" for name, version in pins.broker_versions.items()]
+    packages += ["systemd-standalone-sysusers", *COMPILER]
+    fetch = [*install, "--download-only", *packages]
+    if not (run([*inside, *update]) and run([*inside, *fetch])):
+        wanted = ", ".join(f"{name} {text}" for name, text in pins.broker_versions.items())
+        say(f"  {wanted} of {pins.broker_suite} cannot be installed:")
+        say(f"  {PROMISE}")
+        say("  make distclean and make up try again")
+        return
+    if not run([*inside, *install, *packages]):
+        raise StackError(f"the broker could not be installed: {install[0]} failed")
+    compile_plugin(KEEPER, KEEPER, root, run)
 
 
-def compile_keeper(root: Path, log: int) -> None:
-    """Compile our plugin beside the broker's own. Raises `StackError`."""
-    target = Path(str(find_plugin(root))).with_name(f"{KEEPER}.so")
-    shutil.copy(SERVER_FILES / f"{KEEPER}.c", root / "tmp")
+def ensure_rights(root: Path, run: Callable[[Sequence[str]], bool]) -> str | None:
+    """The path of the plugin that checks rights, as the broker sees it; it is compiled when it has
+    changed. None without the broker that it is for."""
+    plugin = find_plugin(root)
+    if plugin is None:
+        return None
+    source = (SERVER_FILES / f"{RIGHTS}.c").read_bytes()
+    name = f"{RIGHTS}-{hashlib.sha256(source).hexdigest()[:10]}"
+    path = f"{plugin.rpartition('/')[0]}/{name}.so"
+    if not (root / f".{path}").exists():
+        compile_plugin(RIGHTS, name, root, run)
+    return path
+
+
+def compile_plugin(
+    source: str, name: str, root: Path, run: Callable[[Sequence[str]], bool]
+) -> None:
+    """Compile a plugin inside and put it beside the broker's own, in one step: others may compile
+    it at the same time. Raises `StackError`."""
+    work = f"/tmp/{name}-{os.getpid()}"
+    shutil.copy(SERVER_FILES / f"{source}.c", root / f".{work}.c")
     steps = (
-        ["tcc", "-c", "-o", f"/tmp/{KEEPER}.o", f"/tmp/{KEEPER}.c"],
+        ["tcc", "-Wall", "-c", "-o", f"{work}.o", f"{work}.c"],
         # tcc's own linker marks the stack as executable, which the C library refuses to load.
-        ["ld", "-shared", "-z", "noexecstack", "-o", str(target), f"/tmp/{KEEPER}.o"],
+        ["ld", "-shared", "-z", "noexecstack", f"{work}.o", "-o", f"{work}.so"],
     )
-    if not all(run_inside(root, step, log) for step in steps):
-        raise StackError(f"compiling {KEEPER}.c failed. Log: {LOG}\n{read_tail(LOG)}")
+    for step in steps:
+        if not run(["chroot", str(root), *step]):
+            raise StackError(f"{source}.c could not be compiled: {step[0]} failed")
+    folder = root / Path(f".{find_plugin(root)}").parent
+    (root / f".{work}.so").replace(folder / f"{name}.so")
+    for end in ("c", "o"):
+        (root / f".{work}.{end}").unlink()
 
 
 def write_sources(pins: Pins, root: Path) -> None:
@@ -83,16 +105,3 @@ def write_sources(pins: Pins, root: Path) -> None:
         f"Package: {TAKEN}\nPin: release a={pins.broker_suite}\nPin-Priority: 990\n",
         encoding="ascii",
     )
-
-
-def run_inside(root: Path, argv: Sequence[str], log: int) -> bool:
-    """Run a command inside; whether it succeeded. It ends with this process."""
-    done = subprocess.run(
-        ["setpriv", "--pdeathsig", "KILL", "chroot", str(root), *argv],
-        stdin=subprocess.DEVNULL,
-        stdout=log,
-        stderr=log,
-        env={**os.environ, "LC_ALL": "C.UTF-8", "DEBIAN_FRONTEND": "noninteractive"},
-        check=False,
-    )
-    return done.returncode == 0

@@ -1,17 +1,22 @@
 """Mosquitto: the MQTT broker, with a password and rights for each role."""
 
+import hashlib
+import os
+from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from compose.local.layout import SERVER_FILES, StackError
+from compose.local.layout import SERVER_FILES
 from compose.local.ports import HOST
 from compose.local.progress import say
-from compose.local.servers.broker import PROMISE, find_plugin
+from compose.local.servers.broker import PROMISE, ensure_rights, find_plugin
 from compose.local.servers.pins import KEEPER
+from compose.local.servers.rootfs import run_build
 from compose.local.servers.server import Server
 
-ROLES = ("admin", "bridge", "dashboard", "gateway")
+ROLES = ("admin", "bridge", "dashboard", "gateway")  # each is also the name of its user
+HASH_ROUNDS = 1000
 
 
 @dataclass(frozen=True)
@@ -19,6 +24,7 @@ class Mosquitto(Server):
     """A broker on loopback: MQTT and MQTT over WebSocket."""
 
     name: ClassVar[str] = "mosquitto"
+    settings_file: ClassVar[str] = "mosquitto.conf"
 
     websocket_port: int
     passwords: Mapping[str, str]
@@ -26,26 +32,23 @@ class Mosquitto(Server):
     is_crash_safe: bool = True  # when its plugin is installed
 
     @property
-    def argv(self) -> list[str]:
-        program = ["/usr/sbin/mosquitto", "-c", self.place.inside("mosquitto", "mosquitto.conf")]
-        return self.place.rootfs.command("mosquitto", program)
+    def program(self) -> list[str]:
+        return ["/usr/sbin/mosquitto", "-c", self.inside("mosquitto.conf")]
 
     def prepare(self) -> None:
         """Write settings, rights and passwords; the store of sessions is left alone."""
-        self.place.make_folder("mosquitto", user="mosquitto")
-        shared = (SERVER_FILES / "mosquitto.conf").read_text(encoding="utf-8")
-        local = (
+        self.make_folder()
+        settings = (
             f"listener {self.port} {HOST}\n"
             "protocol mqtt\n"
             f"listener {self.websocket_port} {HOST}\n"
             "protocol websockets\n"
-            f"password_file {self.place.inside('mosquitto', 'passwords')}\n"
-            f"acl_file {self.place.inside('mosquitto', 'acl')}\n"
+            f"password_file {self.inside('passwords')}\n"
         )
-        text = f"{shared}\n{self._render_store()}\n{local}"
-        self.place.write_private("mosquitto/mosquitto.conf", text, user="mosquitto")
-        self.place.write_private("mosquitto/acl", render_acl(prefix=self.prefix), user="mosquitto")
-        self._write_passwords()
+        self.write_settings(f"{self._render_rights()}\n{self._render_store()}\n{settings}")
+        self.write_private("acl", render_acl(prefix=self.prefix))
+        passwords = (f"{role}:{hash_password(self.passwords[role])}\n" for role in ROLES)
+        self.write_private("passwords", "".join(passwords))
 
     def environ(self) -> dict[str, str]:
         values = {
@@ -58,6 +61,14 @@ class Mosquitto(Server):
             values[f"MQTT_{role.upper()}_PASSWORD"] = self.passwords[role]
         return values
 
+    def _render_rights(self) -> str:
+        """What checks the rights: our plugin where it can be, else the broker itself."""
+        plugin = ensure_rights(self.place.rootfs.path, run_build) if self.is_crash_safe else None
+        if plugin is None:
+            return f"acl_file {self.inside('acl')}\n"
+        text = (SERVER_FILES / "mosquitto-rights.conf").read_text(encoding="utf-8")
+        return text.replace("{plugin}", plugin).replace("{folder}", self.inside())
+
     def _render_store(self) -> str:
         """How sessions are kept: crash-safe when the plugin is there."""
         plugin = find_plugin(self.place.rootfs.path) if self.is_crash_safe else None
@@ -65,31 +76,20 @@ class Mosquitto(Server):
             say(f"  {PROMISE}")
         name = "mosquitto-sqlite.conf" if plugin else "mosquitto-file.conf"
         text = (SERVER_FILES / name).read_text(encoding="utf-8")
-        folder = self.place.inside("mosquitto")
-        keeper = f"{plugin.rpartition('/')[0]}/{KEEPER}.so" if plugin else ""
-        for name, value in (("plugin", plugin or ""), ("keeper", keeper), ("folder", folder)):
-            text = text.replace(f"{{{name}}}", value)
+        text = text.replace("{folder}", self.inside())
+        if plugin:
+            keeper = f"{plugin.rpartition('/')[0]}/{KEEPER}.so"
+            text = text.replace("{plugin}", plugin).replace("{keeper}", keeper)
         return text
 
-    def _write_passwords(self) -> None:
-        """Let mosquitto_passwd hash a file of clear passwords: none is on a command line."""
-        text = "".join(f"{role}:{self.passwords[role]}\n" for role in ROLES)
-        self.place.write_private("mosquitto/passwords.clear", text, user="mosquitto")
-        passwords = self.place.inside("mosquitto", "passwords.clear")
-        argv = ["/usr/bin/mosquitto_passwd", "-U", passwords]
-        done = self.place.rootfs.run("mosquitto", argv)
-        clear = self.place.folder / "mosquitto/passwords.clear"
-        if done.returncode != 0 or self.passwords["admin"] in clear.read_text(encoding="utf-8"):
-            clear.unlink()
-            raise StackError(f"mosquitto_passwd failed: {done.stderr.strip() or done.returncode}")
-        clear.replace(self.place.folder / "mosquitto/passwords")
+
+def hash_password(password: str) -> str:
+    """A password as `mosquitto_passwd` writes it."""
+    salt = os.urandom(12)
+    digest = hashlib.pbkdf2_hmac("sha512", password.encode(), salt, HASH_ROUNDS)
+    return f"$7${HASH_ROUNDS}${b64encode(salt).decode()}${b64encode(digest).decode()}"
 
 
 def render_acl(*, prefix: str) -> str:
-    """The rights by role, with the topics' prefix and the users of the roles."""
-    text = (SERVER_FILES / "mosquitto.acl").read_text(encoding="utf-8")
-    lines = [line for line in text.splitlines() if not line.startswith("#")]
-    rights = "\n".join(lines).replace("{prefix}", prefix)
-    for role in ROLES:
-        rights = rights.replace(f"{{{role}}}", role)
-    return rights.strip() + "\n"
+    """The rights by role, below the topics' prefix."""
+    return (SERVER_FILES / "mosquitto.acl").read_text(encoding="utf-8").replace("{prefix}", prefix)

@@ -19,49 +19,37 @@ class Pins:
     """What `pins.toml` says. `key` names the root filesystem that fits it."""
 
     suite: str
-    mirror: str
     versions: Mapping[str, str]
     key: str
     broker_suite: str
     broker_versions: Mapping[str, str]
+    public_mirror: str
+
+    @property
+    def mirror(self) -> str:
+        """`DEBIAN_MIRROR`, else that of the machine's own apt, else the public one. Another
+        mirror does not ask for a new build."""
+        return os.environ.get("DEBIAN_MIRROR") or find_mirror() or self.public_mirror
 
 
 def read_pins(path: Path = PINS_FILE) -> Pins:
-    """Read the pins. The mirror is `DEBIAN_MIRROR`, else that of the machine's own apt, else the
-    public one; another mirror does not ask for a new build."""
+    """Read the pins."""
     data = tomllib.loads(path.read_text(encoding="utf-8"))
     versions: dict[str, str] = data["versions"]
     broker = data["broker"]
-    text = "\n".join(
-        [
-            data["suite"],
-            *(f"{name}={wanted}" for name, wanted in sorted(versions.items())),
-            broker["suite"],
-            *(f"{name}={wanted}" for name, wanted in sorted(broker["versions"].items())),
-            (SERVER_FILES / f"{KEEPER}.c").read_text(encoding="utf-8"),
-        ]
-    )
+    lines = []
+    for part in (data, broker):
+        lines.append(part["suite"])
+        lines += [f"{name}={part['versions'][name]}" for name in sorted(part["versions"])]
+    lines.append((SERVER_FILES / f"{KEEPER}.c").read_text(encoding="utf-8"))
     return Pins(
         suite=data["suite"],
-        mirror=os.environ.get("DEBIAN_MIRROR") or find_mirror() or data["mirror"],
         versions=versions,
-        key=hashlib.sha256(text.encode()).hexdigest()[:10],
+        key=hashlib.sha256("\n".join(lines).encode()).hexdigest()[:10],
         broker_suite=broker["suite"],
         broker_versions=broker["versions"],
+        public_mirror=data["mirror"],
     )
-
-
-def read_installed(root: Path) -> dict[str, str]:
-    """The versions in a root filesystem's dpkg database."""
-    installed: dict[str, str] = {}
-    name = ""
-    status = (root / "var/lib/dpkg/status").read_text(encoding="utf-8", errors="replace")
-    for line in status.splitlines():
-        if line.startswith("Package: "):
-            name = line[9:]
-        elif line.startswith("Version: "):
-            installed[name] = line[9:]
-    return installed
 
 
 def check_versions(versions: Mapping[str, str], installed: Mapping[str, str]) -> None:

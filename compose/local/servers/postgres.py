@@ -6,21 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from compose.local.layout import SERVER_FILES, StackError
+from compose.local.layout import StackError
 from compose.local.ports import HOST
 from compose.local.servers.rootfs import POSTGRES_BIN, TEMPLATE
 from compose.local.servers.server import Server
 
 NAME = "tds"  # of the database, and of the role that owns it
 # Connections come over TCP with a password; the server keeps no socket file.
-HBA = """\
-host all all 127.0.0.1/32 scram-sha-256
-"""
+HBA = "host all all 127.0.0.1/32 scram-sha-256\n"
 # What was committed outlives a killed server: the kernel has it. It does not outlive the machine.
-UNSYNCED = """\
-fsync = off
-full_page_writes = off
-"""
+UNSYNCED = "fsync = off\nfull_page_writes = off\n"
 
 
 @dataclass(frozen=True)
@@ -32,6 +27,7 @@ class Postgres(Server):
     """
 
     name: ClassVar[str] = "postgres"
+    settings_file: ClassVar[str] = "postgresql.conf"
     stop_signal: ClassVar[str] = "INT"
 
     password: str
@@ -39,30 +35,32 @@ class Postgres(Server):
     cluster: Path | None = None
 
     @property
-    def argv(self) -> list[str]:
-        program = [f"{POSTGRES_BIN}/postgres", "-D", self.place.inside("postgres")]
-        return self.place.rootfs.command("postgres", program)
+    def program(self) -> list[str]:
+        return [f"{POSTGRES_BIN}/postgres", "-D", self.inside()]
 
     def prepare(self) -> None:
         """Copy the cluster template on the first start; write the settings each time."""
-        folder = self.place.folder / "postgres"
-        if folder.exists():
-            self.place.make_folder("postgres", user="postgres")
-            self._check_format()
-        else:
+        if not self.folder.exists():
             self._create_cluster()
-        self._write_settings()
+        self.make_folder()
+        found = (self.folder / "PG_VERSION").read_text(encoding="ascii").strip()
+        if found != "17":
+            raise StackError(
+                f"{self.folder} was made by PostgreSQL {found}: expected 17; dump it with the old "
+                "version and load it, or delete it with make clean"
+            )
+        settings = (
+            f"listen_addresses = '{HOST}'\n"
+            f"port = {self.port}\n"
+            "unix_socket_directories = ''\n"
+            "# There is no shared memory file system in the private root.\n"
+            "dynamic_shared_memory_type = mmap\n"
+        )
+        self.write_settings(settings if self.is_synced else settings + UNSYNCED)
+        self.write_private("pg_hba.conf", HBA)
 
     def environ(self) -> dict[str, str]:
         return {"DATABASE_URL": f"postgres://{NAME}:{self.password}@{HOST}:{self.port}/{NAME}"}
-
-    def _check_format(self) -> None:
-        found = (self.place.folder / "postgres/PG_VERSION").read_text(encoding="ascii").strip()
-        if found != "17":
-            raise StackError(
-                f"{self.place.folder}/postgres was made by PostgreSQL {found}: expected 17; dump "
-                "it with the old version and load it, or delete it with make clean"
-            )
 
     def _create_cluster(self) -> None:
         """Made under another name and renamed, so that half a copy is never taken for data."""
@@ -71,8 +69,8 @@ class Postgres(Server):
         shutil.rmtree(fresh, ignore_errors=True)
         template = self.cluster or self.place.rootfs.path / TEMPLATE
         subprocess.run(["cp", "-a", "--reflink=auto", template, fresh], check=True)
-        self._set_owner(self.place.inside("postgres.new"))
-        fresh.rename(self.place.folder / "postgres")
+        self._set_owner(f"{self.inside()}.new")
+        fresh.rename(self.folder)
 
     def _set_owner(self, folder: str) -> None:
         """Create role and database in single-user mode, where nobody else can connect.
@@ -93,16 +91,3 @@ class Postgres(Server):
         if done.returncode != 0 or "ERROR" in done.stderr or "FATAL" in done.stderr:
             hidden = done.stderr.replace(self.password, "(hidden)").strip()
             raise StackError(f"the database {NAME} could not be created:\n{hidden}")
-
-    def _write_settings(self) -> None:
-        shared = (SERVER_FILES / "postgresql.conf").read_text(encoding="utf-8")
-        local = (
-            f"listen_addresses = '{HOST}'\n"
-            f"port = {self.port}\n"
-            "unix_socket_directories = ''\n"
-            "# There is no shared memory file system in the private root.\n"
-            "dynamic_shared_memory_type = mmap\n"
-        )
-        text = f"{shared}\n{local}" if self.is_synced else f"{shared}\n{local}\n{UNSYNCED}"
-        self.place.write_private("postgres/postgresql.conf", text, user="postgres")
-        self.place.write_private("postgres/pg_hba.conf", HBA, user="postgres")

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from compose.local.layout import SERVER_FILES
 from compose.local.ports import HOST
 from compose.local.servers.server import Server
 
@@ -13,30 +12,29 @@ class Redis(Server):
     """A Redis that writes every change to disk before it answers."""
 
     name: ClassVar[str] = "redis"
+    settings_file: ClassVar[str] = "redis.conf"
 
     password: str
     memory: str = "1gb"
     is_synced: bool = True
 
     @property
-    def argv(self) -> list[str]:
-        program = ["/usr/bin/redis-server", self.place.inside("redis", "redis.conf")]
-        return self.place.rootfs.command("redis", program)
+    def program(self) -> list[str]:
+        return ["/usr/bin/redis-server", self.inside("redis.conf")]
 
     def prepare(self) -> None:
-        self.place.make_folder("redis", user="redis")
-        shared = (SERVER_FILES / "redis.conf").read_text(encoding="utf-8")
-        local = (
+        self.make_folder()
+        settings = (
             f"bind {HOST}\n"
             f"port {self.port}\n"
             f"requirepass {self.password}\n"
             f"maxmemory {self.memory}\n"
-            f"dir {self.place.inside('redis')}\n"
+            f"dir {self.inside()}\n"
         )
         if not self.is_synced:
             # Still written before it answers: it outlives a killed server, not the machine.
-            local += "appendfsync no\n"
-        self.place.write_private("redis/redis.conf", f"{shared}\n{local}", user="redis")
+            settings += "appendfsync no\n"
+        self.write_settings(settings)
 
     def environ(self) -> dict[str, str]:
         return {"REDIS_URL": f"redis://:{self.password}@{HOST}:{self.port}/0"}

@@ -14,17 +14,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from subprocess import CompletedProcess
-from typing import TextIO
 
-from rich.markup import escape
-from rich.status import Status
+import psutil
 
 from compose.local.folderlock import hold_lock
 from compose.local.layout import LOCAL, REPOSITORY, ROOTFS_FOLDER, StackError, UsageError
 from compose.local.processes import find_processes_below
 from compose.local.progress import OUT, read_tail, say
 from compose.local.servers.broker import find_plugin, install_broker
-from compose.local.servers.pins import Pins, check_versions, read_installed, read_pins
+from compose.local.servers.pins import Pins, check_versions, read_pins
 
 # What a server's process gets as environment, beside the marker.
 SERVER_ENVIRONMENT = {
@@ -36,7 +34,6 @@ SERVER_ENVIRONMENT = {
 POSTGRES_BIN = "/usr/lib/postgresql/17/bin"
 TEMPLATE = "template/postgres"
 BUILD_LOG = LOCAL / "rootfs-build.log"
-PHASES = ("", "Retrieving", "Extracting", "Unpacking", "Configuring")
 HOW_ELSE = (
     "set DATABASE_URL, REDIS_URL and MQTT_HOST (with MQTT_BRIDGE_USER, MQTT_BRIDGE_PASSWORD, "
     "MQTT_GATEWAY_USER, MQTT_GATEWAY_PASSWORD) to servers that run already, "
@@ -78,6 +75,12 @@ class Rootfs:
             check=False,
         )
 
+    def read_versions(self) -> dict[str, str]:
+        """The version of each installed package."""
+        argv = ["/usr/bin/dpkg-query", "--show", "--showformat", "${Package} ${Version}\n"]
+        lines = self.run("root", argv).stdout.splitlines()
+        return dict(line.split(" ", 1) for line in lines)
+
 
 def ensure_rootfs() -> Rootfs:
     """Return the root filesystem that fits the pins; build it first when there is none."""
@@ -109,74 +112,59 @@ def build_rootfs(pins: Pins, path: Path) -> None:
         raise UsageError(
             f"debootstrap is missing (on Debian: apt-get install debootstrap); or {HOW_ELSE}"
         )
-    building = path.with_name(path.name + ".building")
-    remove_tree(building)
-    building.parent.mkdir(mode=0o711, parents=True, exist_ok=True)
+    rootfs = Rootfs(path.with_name(path.name + ".building"))
+    remove_tree(rootfs.path)
+    rootfs.path.parent.mkdir(mode=0o711, parents=True, exist_ok=True)
+    BUILD_LOG.unlink(missing_ok=True)
     say(f"Installing {', '.join(name for name in pins.versions if name != 'tzdata')}")
     say(f"  from {pins.mirror} {pins.suite} into a private root filesystem (once, about a minute)")
     started = time.monotonic()
-    run_debootstrap(pins, building)
-    check_versions(pins.versions, read_installed(building))
-    install_broker(pins, building)
-    if find_plugin(building):
-        check_versions(pins.broker_versions, read_installed(building))
-    shutil.rmtree(building / "var/cache/apt", ignore_errors=True)
-    shutil.rmtree(building / "var/lib/apt/lists", ignore_errors=True)
-    shutil.rmtree(building / "var/lib/postgresql/17", ignore_errors=True)
-    make_template(Rootfs(building))
-    (building / "data").mkdir(mode=0o755)
+    with OUT.status("Debian packages"):
+        run_debootstrap(pins, rootfs.path)
+        check_versions(pins.versions, rootfs.read_versions())
+        try:
+            install_broker(pins, rootfs.path, run_build)
+        except StackError as error:
+            raise StackError(f"{error}. Log: {BUILD_LOG}\n{read_tail(BUILD_LOG)}") from error
+    installed = rootfs.read_versions()
+    if find_plugin(rootfs.path):
+        check_versions(pins.broker_versions, installed)
+    for name in ("var/cache/apt", "var/lib/apt/lists", "var/lib/postgresql/17"):
+        shutil.rmtree(rootfs.path / name, ignore_errors=True)
+    make_template(rootfs)
+    rootfs.data.mkdir(mode=0o755)
     os.sync()
-    building.rename(path)
-    installed = read_installed(path)
+    rootfs.path.rename(path)
     names = ", ".join(f"{name} {installed[name]}" for name in pins.versions if name != "tzdata")
     say(f"  installed in {time.monotonic() - started:.0f} s: {names}")
 
 
 def run_debootstrap(pins: Pins, target: Path) -> None:
-    """Run debootstrap so that it, its children and its mounts end with this process."""
-    isolate = ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--fork"]
-    isolate += ["--kill-child", "--mount-proc"]
-    packages = ",".join(pins.versions)
-    argv = ["debootstrap", "--variant=minbase", f"--include={packages}", pins.suite]
-    if subprocess.run([*isolate, "true"], capture_output=True, check=False).returncode != 0:
-        isolate = ["setpriv", "--pdeathsig", "KILL"]
-    with (
-        BUILD_LOG.open("w", encoding="utf-8") as log,
-        OUT.status("Debian packages") as status,
-        subprocess.Popen(
-            [*isolate, *argv, str(target), pins.mirror],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            start_new_session=True,
-            env={**os.environ, "LC_ALL": "C.UTF-8", "DEBIAN_FRONTEND": "noninteractive"},
-        ) as process,
-    ):
-        try:
-            report_lines(process, log, status)
-        except BaseException:
-            process.kill()
-            raise
-    if process.returncode != 0:
+    """Run debootstrap so that its children and its mounts end with it, where that can be."""
+    isolate = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
+    if not run_build([*isolate, "true"]):
+        isolate = []
+    argv = ["debootstrap", "--variant=minbase", f"--include={','.join(pins.versions)}"]
+    if not run_build([*isolate, *argv, pins.suite, str(target), pins.mirror]):
         raise StackError(
-            f"debootstrap failed with exit code {process.returncode}; is {pins.mirror} reachable? "
+            f"debootstrap failed; is {pins.mirror} reachable? "
             f"DEBIAN_MIRROR moves it. Log: {BUILD_LOG}\n{read_tail(BUILD_LOG)}"
         )
 
 
-def report_lines(process: subprocess.Popen[str], log: TextIO, status: Status) -> None:
-    """Copy debootstrap's lines to the log, show the last one, and name its phases."""
-    phase = 0
-    for line in process.stdout or ():
-        log.write(line)
-        words = line.split()
-        status.update(escape(" ".join(words[1:3])))
-        found = PHASES.index(words[1]) if words[1:2] and words[1] in PHASES else 0
-        if found > phase:
-            phase = found
-            say(f"  {words[1].lower()} packages")
+def run_build(argv: Sequence[str]) -> bool:
+    """Run a command that ends with this process; whether it succeeded. Its output is logged."""
+    with BUILD_LOG.open("ab") as log:
+        done = subprocess.run(
+            ["setpriv", "--pdeathsig", "KILL", *argv],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            env={**os.environ, "LC_ALL": "C.UTF-8", "DEBIAN_FRONTEND": "noninteractive"},
+            start_new_session=True,
+            check=False,
+        )
+    return done.returncode == 0
 
 
 def make_template(rootfs: Rootfs) -> None:
@@ -200,7 +188,7 @@ def adopt_data(path: Path) -> None:
     for other in ROOTFS_FOLDER.iterdir():
         if other == path or not other.is_dir() or other.name.endswith(".building"):
             continue
-        for folder in sorted((other / "data").glob("*")):
+        for folder in (other / "data").glob("*"):
             target = path / "data" / folder.name
             if folder.name.startswith("test-"):
                 continue
@@ -215,10 +203,9 @@ def remove_tree(path: Path) -> None:
     """Remove a root filesystem. Refuses while something is mounted in it or runs in it."""
     if not path.exists():
         return
-    mounts = Path("/proc/self/mounts").read_text(encoding="utf-8", errors="replace")
-    for line in mounts.splitlines():
-        if line.split()[1].startswith(f"{path}/"):
-            raise StackError(f"{line.split()[1]} is mounted: run umount {line.split()[1]}")
+    for partition in psutil.disk_partitions(all=True):
+        if partition.mountpoint.startswith(f"{path}/"):
+            raise StackError(f"{partition.mountpoint} is mounted: run umount on it")
     for process in find_processes_below(path, "root"):
         raise StackError(f"process {process} still runs in {path}: end it first (make down)")
     shutil.rmtree(path)

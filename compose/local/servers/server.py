@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from compose.local.layout import write_private
+from compose.local.layout import SERVER_FILES, write_private
 from compose.local.servers.rootfs import Rootfs
 
 
@@ -21,42 +21,32 @@ class Place:
     def folder(self) -> Path:
         return self.rootfs.data / self.stack
 
-    def inside(self, *parts: str) -> str:
-        """A path as the server sees it."""
-        return "/".join(("", "data", self.stack, *parts))
-
-    def make_folder(self, name: str, *, user: str) -> Path:
-        """A private folder of a server. Owners are set again after a new root filesystem."""
-        uid, gid = self.rootfs.find_user(user)
-        self.folder.mkdir(mode=0o755, parents=True, exist_ok=True)
-        folder = self.folder / name
-        if not folder.exists():
-            folder.mkdir(mode=0o700)
-            os.chown(folder, uid, gid)
-        if folder.stat().st_uid != uid:
-            for path in (folder, *folder.rglob("*")):
-                os.chown(path, uid, gid, follow_symlinks=False)
-        return folder
-
-    def write_private(self, name: str, text: str, *, user: str) -> None:
-        """A file that only the server's user can read, replaced in one step."""
-        write_private(self.folder / name, text, owner=self.rootfs.find_user(user))
-
 
 @dataclass(frozen=True)
 class Server(ABC):
-    """What `make up` and the tests need to know of a server. `name` is also its program's."""
+    """What `make up` and the tests need to know of a server. `name` is also that of its program,
+    of its user and of its folder."""
 
     name: ClassVar[str]
+    settings_file: ClassVar[str]
     stop_signal: ClassVar[str] = "TERM"  # for a clean stop that does not wait for clients
 
     place: Place
     port: int
 
     @property
-    @abstractmethod
+    def folder(self) -> Path:
+        return self.place.folder / self.name
+
+    @property
     def argv(self) -> list[str]:
         """The command that becomes the server; it stays in the foreground."""
+        return self.place.rootfs.command(self.name, self.program)
+
+    @property
+    @abstractmethod
+    def program(self) -> list[str]:
+        """That command inside the root filesystem."""
 
     @abstractmethod
     def prepare(self) -> None:
@@ -65,3 +55,26 @@ class Server(ABC):
     @abstractmethod
     def environ(self) -> dict[str, str]:
         """Address and credentials, as the product's settings name them."""
+
+    def inside(self, *parts: str) -> str:
+        """A path below its folder as the server sees it."""
+        return "/".join(("", "data", self.place.stack, self.name, *parts))
+
+    def make_folder(self) -> None:
+        """Its private folder. Owners are set again after a new root filesystem."""
+        uid, gid = self.place.rootfs.find_user(self.name)
+        self.place.folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+        self.folder.mkdir(mode=0o700, exist_ok=True)
+        if self.folder.stat().st_uid != uid:
+            for path in (self.folder, *self.folder.rglob("*")):
+                os.chown(path, uid, gid, follow_symlinks=False)
+
+    def write_settings(self, text: str) -> None:
+        """The settings of `compose/servers`, and after them those of this server alone."""
+        shared = (SERVER_FILES / self.settings_file).read_text(encoding="utf-8")
+        self.write_private(self.settings_file, f"{shared}\n{text}")
+
+    def write_private(self, name: str, text: str) -> None:
+        """A file that only the server's user can read, replaced in one step."""
+        owner = self.place.rootfs.find_user(self.name)
+        write_private(self.folder / name, text, owner=owner)

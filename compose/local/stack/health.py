@@ -1,22 +1,36 @@
-"""Whether the parts of a running stack serve."""
+"""Whether the parts of a running stack serve: each is asked over its own protocol."""
 
 import json
+import time
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from compose.local.layout import StackError
-from compose.local.servers.probes import probe_http, probe_mqtt, probe_postgres, probe_redis
-from compose.local.stack.programs import run_python
+import paho.mqtt.client as mqtt
+import psycopg
+from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.reasoncodes import ReasonCode
+from redis import Redis, RedisError
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from compose.local.layout import PYTHON, StackError
+from compose.local.stack.programs import run
 from compose.local.stack.request import Request
+from compose.probe import UnhealthyError, probe_http
+
+TIMEOUT_S = 3.0
 
 
 def probe_part(name: str, values: Mapping[str, str]) -> None:
-    """Ask a server of the stack, its own or a given one, web or Flower. Raises `OSError`."""
+    """Ask a server of the stack, its own or an external one, web or Flower.
+
+    Raises `OSError`, whose text holds no secret.
+    """
     if name == "web":
-        probe_http(values["WEB_URL"], "/health")
+        probe_http(urlsplit(values["WEB_URL"]).netloc, "/health")
     elif name == "flower":
-        probe_http(values["FLOWER_URL"], "/healthcheck")
+        probe_http(urlsplit(values["FLOWER_URL"]).netloc, "/healthcheck")
     elif name == "postgres":
         probe_postgres(values["DATABASE_URL"])
     elif name == "redis":
@@ -52,17 +66,64 @@ def read_pipeline(
     request: Request, environ: Mapping[str, str], *, wait_s: float = 0.0
 ) -> dict[str, Any]:
     """What `manage.py pipeline_status` says; an error is a problem like another."""
-    arguments = ["manage.py", "pipeline_status", "--json", "--wait", str(wait_s)]
+    argv = [str(PYTHON), "manage.py", "pipeline_status", "--json", "--wait", str(wait_s)]
     if wait_s:  # at a start, what was overdue while all was down is no reason to give up
-        arguments.append("--no-tasks")
-    arguments += ["--bridges", str(request.bridges), "--pools", str(request.workers + 1)]
+        argv.append("--no-tasks")
+    argv += ["--bridges", str(request.bridges), "--pools", str(request.workers + 1)]
     try:
-        done = run_python(arguments, environ, timeout_s=wait_s + 30)
+        done = run(argv, environ, timeout_s=wait_s + 30)
+        status: dict[str, Any] = json.loads(done.stdout)
     except StackError as error:
         return {"healthy": False, "problems": [str(error)]}
-    try:
-        status: dict[str, Any] = json.loads(done.stdout)
     except ValueError:
-        words = (done.stderr.strip() or done.stdout.strip() or "no answer").splitlines()[-1]
-        return {"healthy": False, "problems": [words]}
+        text = (done.stderr.strip() or done.stdout.strip() or "no answer").splitlines()[-1]
+        return {"healthy": False, "problems": [text]}
     return status
+
+
+def probe_postgres(url: str) -> None:
+    """Log in and run a statement; TimescaleDB must be there to be used."""
+    try:
+        with psycopg.connect(url, connect_timeout=int(TIMEOUT_S), autocommit=True) as connection:
+            row = connection.execute(
+                "select count(*) from pg_available_extensions where name = 'timescaledb'"
+            ).fetchone()
+    except psycopg.Error as error:
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        raise UnhealthyError(lines[0]) from error
+    if row != (1,):
+        raise UnhealthyError("the extension timescaledb is not installed on this PostgreSQL")
+
+
+def probe_redis(url: str) -> None:
+    """Log in and PING."""
+    try:
+        with Redis.from_url(
+            url,
+            protocol=2,
+            socket_timeout=TIMEOUT_S,
+            socket_connect_timeout=TIMEOUT_S,
+            retry=Retry(NoBackoff(), 0),
+        ) as redis:
+            redis.ping()
+    except RedisError as error:
+        raise UnhealthyError(str(error)) from error
+
+
+def probe_mqtt(host: str, port: int, *, user: str, password: str) -> None:
+    """Log in with MQTT 3.1.1 and a clean session, then leave."""
+    client = mqtt.Client(CallbackAPIVersion.VERSION2, protocol=mqtt.MQTTv311)
+    client.username_pw_set(user, password)
+    client.connect_timeout = TIMEOUT_S
+    answers: list[ReasonCode] = []
+    client.on_connect = lambda _client, _data, _flags, reason, _properties: answers.append(reason)
+    client.connect(host, port)
+    deadline = time.monotonic() + TIMEOUT_S
+    while not answers:
+        if client.loop(timeout=0.1) != mqtt.MQTT_ERR_SUCCESS and not answers:
+            raise UnhealthyError("the broker closed the connection without an answer")
+        if time.monotonic() > deadline:
+            raise UnhealthyError(f"the broker did not answer within {TIMEOUT_S:g} s")
+    client.disconnect()
+    if answers[0].is_failure:
+        raise UnhealthyError(f"the broker refused user {user!r} ({answers[0]})")

@@ -3,7 +3,6 @@
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from compose.local.layout import Layout, write_private
 from compose.local.servers.mosquitto import ROLES, Mosquitto
@@ -36,16 +35,16 @@ class Stack:
 
 def plan_stack(request: Request, *, layout: Layout, environ: dict[str, str]) -> Stack:
     """Build the root filesystem if one is needed, and lay out servers and processes."""
-    kept = load_secrets(secrets_path(layout))
-    names = [name for name in SERVER_PORTS if not request.is_given(name)]
-    servers: list[Server] = []
-    if names:
-        place = Place(ensure_rootfs(), STACK)
-        servers = [build_server(name, place, request, kept, environ) for name in names]
-    addresses = dict(request.given)
+    stack_secrets = load_secrets(secrets_path(layout))
+    names = [name for name in SERVER_PORTS if name not in request.external_servers]
+    place = Place(ensure_rootfs(), STACK) if names else None
+    servers = [
+        build_server(name, place, request, stack_secrets, environ) for name in names if place
+    ]
+    addresses = dict(request.external)
     for server in servers:
         addresses.update(server.environ())
-    values = build_values(request, kept, addresses)
+    values = build_values(request, stack_secrets, addresses)
     check_settings(build_process_environment(values, layout=layout))
     programs = list_server_programs(servers, marker=layout.folder)
     programs += list_processes(request, values, layout=layout)
@@ -53,22 +52,22 @@ def plan_stack(request: Request, *, layout: Layout, environ: dict[str, str]) -> 
 
 
 def build_server(
-    name: str, place: Place, request: Request, kept: dict[str, str], environ: dict[str, str]
+    name: str,
+    place: Place,
+    request: Request,
+    stack_secrets: dict[str, str],
+    environ: dict[str, str],
 ) -> Server:
     """One server of the stack."""
     ports = request.ports
     if name == "postgres":
-        return Postgres(place, ports["POSTGRES_PORT"], kept["postgres"])
+        return Postgres(place, ports["POSTGRES_PORT"], stack_secrets["postgres"])
     if name == "redis":
         memory = environ.get("REDIS_MAXMEMORY") or "1gb"
-        return Redis(place, ports["REDIS_PORT"], kept["redis"], memory=memory)
-    return Mosquitto(
-        place,
-        ports["MQTT_PORT"],
-        ports["MQTT_WS_PORT"],
-        {role: kept[f"mqtt_{role}"] for role in ROLES},
-        prefix=environ.get("MQTT_TOPIC_PREFIX") or "tds_new",
-    )
+        return Redis(place, ports["REDIS_PORT"], stack_secrets["redis"], memory=memory)
+    passwords = {role: stack_secrets[f"mqtt_{role}"] for role in ROLES}
+    prefix = environ.get("MQTT_TOPIC_PREFIX") or "tds_new"
+    return Mosquitto(place, ports["MQTT_PORT"], ports["MQTT_WS_PORT"], passwords, prefix=prefix)
 
 
 def save_request(request: Request, layout: Layout) -> None:
@@ -79,8 +78,7 @@ def save_request(request: Request, layout: Layout) -> None:
 def load_request(layout: Layout) -> Request | None:
     """What runs or ran last."""
     try:
-        data: dict[str, Any] = json.loads(layout.state.read_text(encoding="utf-8"))
-        return Request(**data)
+        return Request(**json.loads(layout.state.read_text(encoding="utf-8")))
     except (FileNotFoundError, ValueError, TypeError):
         return None
 

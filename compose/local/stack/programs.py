@@ -7,24 +7,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from subprocess import CompletedProcess
+from typing import IO
 
-from compose.local.layout import (
-    MARKER,
-    PYTHON,
-    REPOSITORY,
-    START_SCRIPTS,
-    Layout,
-    StackError,
-    UsageError,
-)
+from compose.local.layout import MARKER, PYTHON, REPOSITORY, START_SCRIPTS, Layout, StackError
 from compose.local.ports import HOST
 from compose.local.servers.rootfs import SERVER_ENVIRONMENT
 from compose.local.servers.server import Server
 from compose.local.stack.request import Request
-from config.env import SettingError, list_settings, read_options
+from config.env import list_settings, read_options
 from config.options import ALL_OPTIONS
 
-# Settings of the start scripts, which no options class holds.
+# Settings of the start scripts, which no options class holds. An empty FLEET_FILE means something:
+# no demo fleet.
 SCRIPT_SETTINGS = (
     "WEB_WORKERS",
     "WEB_THREADS",
@@ -101,48 +95,51 @@ def list_bridges(request: Request) -> list[str]:
 def build_process_environment(values: Mapping[str, str], *, layout: Layout) -> dict[str, str]:
     """Settings from the operator's environment, over them the stack's, and a search path."""
     names = {described.name for options in ALL_OPTIONS for described, *_ in list_settings(options)}
-    environ = {name: os.environ[name] for name in SHELL_NAMES if name in os.environ}
-    environ.update({name: os.environ[name] for name in names if os.environ.get(name)})
-    # An empty FLEET_FILE means something: no demo fleet.
-    environ.update({name: os.environ[name] for name in SCRIPT_SETTINGS if name in os.environ})
-    environ.update(values)
-    environ.update(
-        PATH=f"{PYTHON.parent}:/usr/local/bin:/usr/bin:/bin",
-        PYTHONPATH=str(REPOSITORY),
-        PYTHONUNBUFFERED="1",
-        DJANGO_SETTINGS_MODULE="config.settings",
-        TZ="UTC",
-    )
-    environ[MARKER] = str(layout.folder)
-    return environ
+    return {
+        **{name: os.environ[name] for name in names if os.environ.get(name)},
+        **{name: os.environ[name] for name in SHELL_NAMES + SCRIPT_SETTINGS if name in os.environ},
+        **values,
+        "PATH": f"{PYTHON.parent}:/usr/local/bin:/usr/bin:/bin",
+        "PYTHONPATH": str(REPOSITORY),
+        "PYTHONUNBUFFERED": "1",
+        "DJANGO_SETTINGS_MODULE": "config.settings",
+        "TZ": "UTC",
+        MARKER: str(layout.folder),
+    }
 
 
-def run_python(
-    arguments: Sequence[str], environ: Mapping[str, str], *, timeout_s: float
+def run(
+    argv: Sequence[str],
+    environ: Mapping[str, str],
+    *,
+    timeout_s: float | None = None,
+    log: IO[str] | None = None,
 ) -> CompletedProcess[str]:
-    """Run a command of the product to its end. Raises `StackError` when that takes too long."""
+    """Run a command of the product to its end; its output is returned, or goes to the log.
+
+    Raises `StackError` when it takes too long.
+    """
     try:
         return subprocess.run(
-            [str(PYTHON), *arguments],
+            argv,
             cwd=REPOSITORY,
             env=dict(environ),
-            capture_output=True,
+            stdin=subprocess.DEVNULL,
+            stdout=log or subprocess.PIPE,
+            stderr=subprocess.STDOUT if log else subprocess.PIPE,
             text=True,
             timeout=timeout_s,
             check=False,
         )
     except subprocess.TimeoutExpired as error:
-        words = " ".join(arguments)
-        raise StackError(f"{words} did not end within {timeout_s:.0f} s") from error
+        command = shlex.join(argv)
+        raise StackError(f"{command} did not end within {timeout_s:.0f} s") from error
 
 
 def check_settings(environ: Mapping[str, str]) -> None:
-    """Raise `UsageError` for the first setting that a process would refuse."""
+    """Raise `SettingError` for the first setting that a process would reject."""
     for options in ALL_OPTIONS:
-        try:
-            read_options(options, environ)
-        except SettingError as error:
-            raise UsageError(str(error)) from error
+        read_options(options, environ)
 
 
 def render_environment(environ: Mapping[str, str]) -> str:

@@ -1,15 +1,15 @@
 """What the operator asks for: the variables of `make up`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from compose.local.layout import UsageError
 from compose.local.ports import DEFAULT_PORTS
-from config.env import Setting, SettingError, parse_value
+from config.env import Setting, parse_value
 
 # The settings of servers that run already; the first names the server.
-GIVEN_SERVERS = {
+EXTERNAL_SERVERS = {
     "postgres": ("DATABASE_URL",),
     "redis": ("REDIS_URL",),
     "mosquitto": (
@@ -39,11 +39,12 @@ class Request:
     simulate: bool
     detach: bool
     ports: Mapping[str, int]
-    given: Mapping[str, str]
+    external: Mapping[str, str]
 
-    def is_given(self, server: str) -> bool:
-        """Whether the environment names a server of this kind that runs already."""
-        return GIVEN_SERVERS[server][0] in self.given
+    @property
+    def external_servers(self) -> list[str]:
+        """The kinds of servers that run already: the environment names them."""
+        return [server for server, names in EXTERNAL_SERVERS.items() if names[0] in self.external]
 
 
 def read_request(
@@ -52,39 +53,40 @@ def read_request(
     own: Mapping[str, str],
     running_ports: Mapping[str, int] | None = None,
 ) -> Request:
-    """Read and check the variables. Raises `UsageError`.
+    """Read and check the variables. Raises `UsageError` or `SettingError`.
 
     `own` is this stack's `stack.env`: a shell that has read it names the stack's own servers, and
     those are not servers that somebody else runs. A stack that runs keeps its ports.
     """
-    given = read_given(environ, own=own)
-    ports = {}
-    kept = running_ports or {}
+    external = read_external(environ, own=own)
+    running = running_ports or {}
+    ports: dict[str, int] = {}
     for name, default in DEFAULT_PORTS.items():
-        if name == "MQTT_PORT" and "MQTT_HOST" in given:
+        if name == "MQTT_PORT" and "MQTT_HOST" in external:
             continue
-        text = environ.get(name) or str(kept.get(name, default))
-        ports[name] = read_value(name, text, int, maximum=LARGEST_PORT)
-    by_port: dict[int, str] = {}
-    for name, port in ports.items():
-        if port in by_port:
-            raise UsageError(f"{by_port[port]} and {name} are both {port}: expected two ports")
-        by_port[port] = name
+        text = environ.get(name) or str(running.get(name, default))
+        port = read_value(name, text, int, maximum=LARGEST_PORT)
+        if port in ports.values():
+            other = next(each for each in ports if ports[each] == port)
+            raise UsageError(f"{other} and {name} are both {port}: expected two ports")
+        ports[name] = port
     return Request(
         workers=read_value("WORKERS", environ.get("WORKERS") or "1", int, maximum=LARGEST_SET),
         bridges=read_value("BRIDGES", environ.get("BRIDGES") or "1", int, maximum=LARGEST_SET),
         simulate=read_value("SIMULATE", environ.get("SIMULATE") or "1", bool),
         detach=read_value("DETACH", environ.get("DETACH") or "0", bool),
         ports=ports,
-        given=given,
+        external=external,
     )
 
 
-def read_given(environ: Mapping[str, str], *, own: Mapping[str, str]) -> dict[str, str]:
+def read_external(environ: Mapping[str, str], *, own: Mapping[str, str]) -> dict[str, str]:
     """The settings of servers that run already; each server whole or not at all."""
-    given: dict[str, str] = {}
-    for names in GIVEN_SERVERS.values():
-        if not environ.get(names[0]) or is_own(names, environ, own=own):
+    external: dict[str, str] = {}
+    for names in EXTERNAL_SERVERS.values():
+        # A port may be asked for anew.
+        is_own = all(environ.get(name) == own.get(name) for name in names if name != "MQTT_PORT")
+        if is_own or not environ.get(names[0]):
             continue
         values = {name: environ.get(name, "") for name in names}
         if "MQTT_PORT" in values:
@@ -96,18 +98,10 @@ def read_given(environ: Mapping[str, str], *, own: Mapping[str, str]) -> dict[st
                 f"{names[0]} is set, so the server there is used, but {', '.join(missing)} is not "
                 f"set: set it, or unset {names[0]} to let make up start a server"
             )
-        given.update(values)
-    return given
-
-
-def is_own(names: Sequence[str], environ: Mapping[str, str], *, own: Mapping[str, str]) -> bool:
-    """Whether the variables name this stack's own server. A port may be asked for anew."""
-    return all(environ.get(name) == own.get(name) for name in names if name != "MQTT_PORT")
+        external.update(values)
+    return external
 
 
 def read_value(name: str, text: str, kind: type, *, maximum: int | None = None) -> Any:
-    """A variable as the product's settings are read. Raises `UsageError`."""
-    try:
-        return parse_value(Setting(name, "", minimum=1, maximum=maximum), kind, text)
-    except SettingError as error:
-        raise UsageError(str(error)) from error
+    """A variable as the product's settings are read. Raises `SettingError`."""
+    return parse_value(Setting(name, "", minimum=1, maximum=maximum), kind, text)

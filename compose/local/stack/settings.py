@@ -11,9 +11,8 @@ from urllib.parse import quote
 from compose.local.layout import LOCAL, Layout, StackError, write_private
 from compose.local.ports import HOST
 from compose.local.servers.mosquitto import ROLES
-from compose.local.stack.request import GIVEN_SERVERS, Request
+from compose.local.stack.request import Request
 
-# The names that other tools read stand first; the rest is what the processes need as well.
 SECRET_NAMES = (
     "postgres",
     "redis",
@@ -36,49 +35,42 @@ LINE = re.compile(r"([A-Z][A-Z0-9_]*)=(.*)")
 
 def load_secrets(path: Path) -> dict[str, str]:
     """The random secrets of this checkout; what is missing is made and kept."""
-    known: dict[str, str] = {}
-    if path.exists():
-        try:
-            known = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise StackError(f"{path} cannot be read ({error}): run make clean") from error
-    fresh = {name: secrets.token_hex(16) for name in SECRET_NAMES if name not in known}
-    if "secret_key" not in known:
-        fresh["secret_key"] = secrets.token_hex(32)
-    if fresh:
-        known.update(fresh)
-        write_private(path, json.dumps(known, indent=1) + "\n")
-    return known
+    try:
+        known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    except ValueError as error:
+        raise StackError(f"{path} cannot be read ({error}): run make clean") from error
+    found: dict[str, str] = {name: secrets.token_hex(16) for name in SECRET_NAMES}
+    found |= {"secret_key": secrets.token_hex(32), **known}
+    if found != known:
+        write_private(path, json.dumps(found, indent=1) + "\n")
+    return found
 
 
 def build_values(
-    request: Request, kept: Mapping[str, str], servers: Mapping[str, str]
+    request: Request, stack_secrets: Mapping[str, str], servers: Mapping[str, str]
 ) -> dict[str, str]:
     """Every setting of the stack. `servers` holds addresses and credentials of the servers."""
     web, flower = request.ports["WEB_PORT"], request.ports["FLOWER_PORT"]
-    values = {name: servers[name] for names in GIVEN_SERVERS.values() for name in names}
+    values = dict(servers)
     values.update(
         WEB_URL=f"http://{HOST}:{web}",
         FLOWER_URL=f"http://{HOST}:{flower}",
         ADMIN_USER="admin",
-        ADMIN_PASSWORD=kept["admin"],
-    )
-    values.update({name: value for name, value in servers.items() if name not in values})
-    values.update(
+        ADMIN_PASSWORD=stack_secrets["admin"],
         FLOWER_USER="flower",
-        FLOWER_PASSWORD=kept["flower"],
-        FLOWER_BASIC_AUTH=f"flower:{kept['flower']}",
-        SECRET_KEY=kept["secret_key"],
+        FLOWER_PASSWORD=stack_secrets["flower"],
+        FLOWER_BASIC_AUTH=f"flower:{stack_secrets['flower']}",
+        SECRET_KEY=stack_secrets["secret_key"],
         # Whoever knows the group can join it and take messages away: Mosquitto checks no rights on
         # a subscription, only on delivery, and gives a shared message to one member.
-        BRIDGE_SHARE_GROUP=f"ingest-{kept['share']}",
+        BRIDGE_SHARE_GROUP=f"ingest-{stack_secrets['share']}",
         ALLOWED_HOSTS=f"{HOST},localhost",
         WEB_HTTPS="0",
         STATIC_ROOT=str(LOCAL / "static"),
         EMAIL_URL=f"file://{quote(str(LOCAL / 'mail'))}",
     )
     if "FLEET_FILE" not in os.environ:  # somebody to look at the demo fleet with
-        values.update(DEMO_MEMBER="member", MEMBER_PASSWORD=kept["member"])
+        values.update(DEMO_MEMBER="member", MEMBER_PASSWORD=stack_secrets["member"])
     for name in OPERATORS_CHOICE:
         values[name] = os.environ.get(name) or values[name]
     return values

@@ -21,17 +21,17 @@ environment=SETTINGS_DIGEST="{digest}"
 priority={priority}
 autostart=false
 autorestart=true
-startsecs=1
 startretries=18
 stopsignal={stop_signal}
 stopwaitsecs={stop_wait_s}
 stopasgroup={stop_group}
 killasgroup=true
 redirect_stderr=true
-stdout_logfile={log}
+stdout_logfile={logs}/{name}.log
 stdout_logfile_maxbytes=10MB
 stdout_logfile_backups=3
 """
+# The path of a socket is short: supervisor runs in the folder in which it makes its own.
 SUPERVISOR = """
 [supervisord]
 nodaemon=true
@@ -43,7 +43,7 @@ childlogdir={logs}
 minfds=4096
 
 [unix_http_server]
-file={socket}
+file=/proc/self/cwd/supervisor.sock
 chmod=0600
 
 [rpcinterface:supervisor]
@@ -51,35 +51,32 @@ supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
 """
 
 
-def write_config(path: Path, programs: Iterable[Program], *, layout: Layout, socket: Path) -> None:
+def write_config(path: Path, programs: Iterable[Program], *, layout: Layout) -> None:
     """Write the file, and the settings of each program, which only their owner can read."""
-    (layout.run / "env").mkdir(mode=0o700, exist_ok=True)
-    text = fill(SUPERVISOR, {"run": layout.run, "logs": layout.logs, "socket": socket})
+    folder = layout.run / "env"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    text = fill(SUPERVISOR, run=layout.run, logs=layout.logs)
     for program in programs:
-        text += render_program(program, layout=layout)
+        settings = render_environment(program.environ)
+        write_private(folder / program.name, settings)
+        command = [str(WITH_ENV), str(folder / program.name), *program.argv]
+        text += fill(
+            PROGRAM,
+            name=program.name,
+            command=shlex.join(command),
+            directory=REPOSITORY,
+            # By this supervisor sees that a program's settings changed.
+            digest=hashlib.sha256(settings.encode()).hexdigest()[:16],
+            priority=program.priority,
+            stop_signal=program.stop_signal,
+            stop_wait_s=program.stop_wait_s,
+            stop_group=str(program.stop_group).lower(),
+            logs=layout.logs,
+        )
     write_private(path, text)
 
 
-def render_program(program: Program, *, layout: Layout) -> str:
-    """A program's section. The digest of its settings makes supervisor see when they change."""
-    settings = render_environment(program.environ)
-    path = layout.run / "env" / program.name
-    write_private(path, settings)
-    values = {
-        "name": program.name,
-        "command": shlex.join([str(WITH_ENV), str(path), *program.argv]),
-        "directory": REPOSITORY,
-        "digest": hashlib.sha256(settings.encode()).hexdigest()[:16],
-        "priority": program.priority,
-        "stop_signal": program.stop_signal,
-        "stop_wait_s": program.stop_wait_s,
-        "stop_group": str(program.stop_group).lower(),
-        "log": layout.logs / f"{program.name}.log",
-    }
-    return fill(PROGRAM, values)
-
-
-def fill(template: str, values: dict[str, Any]) -> str:
+def fill(template: str, **values: Any) -> str:
     """A settings text; supervisor expands `%`, so those in values are doubled."""
     return template.format(
         **{name: str(value).replace("%", "%%") for name, value in values.items()}

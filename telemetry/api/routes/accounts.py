@@ -1,15 +1,14 @@
 """Who you are, and the accounts that you are a member of."""
 
-from typing import cast
+from typing import Any, cast
 
 from django.db.models import QuerySet
 from ninja import Query, Router
 
-from telemetry.accounts.access import RIGHTS
+from telemetry.accounts.access import RIGHTS, list_memberships
 from telemetry.api.auth import ApiRequest, Scope, open_account, opened_by
-from telemetry.api.paging import Page, page_by_id
-from telemetry.api.parameters import Paging
-from telemetry.api.shapes import Account, Me, Role, Token
+from telemetry.api.paging import Page, Paging, page_by_id
+from telemetry.api.schemas import Account, Me, Role, Token
 from telemetry.api.values import Id
 from telemetry.models import Membership
 
@@ -30,17 +29,10 @@ def read_me(request: ApiRequest) -> Me:
 
 
 @router.get("/accounts", response=Page[Account], **opened_by(Scope.READ))
-def list_accounts(request: ApiRequest, *, wanted: Query[Paging]) -> Page[Account]:
+def list_accounts(request: ApiRequest, *, params: Query[Paging]) -> Any:
     """The accounts that you are a member of, by id."""
-    return page_by_id(
-        Page[Account],
-        find_memberships(request),
-        show=show_account,
-        request=request,
-        cursor=wanted.cursor,
-        limit=wanted.limit,
-        name="account_id",
-    )
+    page = page_by_id(find_memberships(request), request=request, paging=params, name="account_id")
+    return {**page, "items": [show_account(membership) for membership in page["items"]]}
 
 
 @router.get("/accounts/{account_id}", response=Account, **opened_by(Scope.READ))
@@ -52,10 +44,10 @@ def read_account(request: ApiRequest, *, account_id: Id) -> Account:
 def find_memberships(request: ApiRequest) -> "QuerySet[Membership]":
     """The caller's memberships in active accounts; in one, when the token is for one."""
     caller = request.auth
-    rows = Membership.objects.filter(user=caller.user, account__is_active=True)
+    rows = list_memberships(caller.user)
     if caller.token is not None and caller.token.account_id is not None:
         rows = rows.filter(account_id=caller.token.account_id)
-    return rows.select_related("account")
+    return rows
 
 
 def show_account(membership: Membership) -> Account:

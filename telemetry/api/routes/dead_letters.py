@@ -1,17 +1,14 @@
-"""What was refused of an account's messages."""
+"""The messages and readings of an account that were rejected."""
 
-from base64 import b64encode
 from typing import Any
 
-from django.db.models import F, Func, IntegerField, Q, QuerySet
+from django.db.models import F, Func, IntegerField, QuerySet
 from ninja import Query, Router
 
 from telemetry.api.auth import ApiRequest, Scope, open_account, opened_by
-from telemetry.api.paging import Page, cut_page, read_cursor, read_micros, write_micros
-from telemetry.api.parameters import Paging
-from telemetry.api.problems import NotFoundError
-from telemetry.api.selection import require_gateway
-from telemetry.api.shapes import DeadLetter, DeadLetterWithPayload, LetterState
+from telemetry.api.paging import Page, Paging, page_newest_first
+from telemetry.api.schemas import DeadLetter, DeadLetterState, DeadLetterWithPayload
+from telemetry.api.selection import find_row, require_gateway
 from telemetry.api.values import Id
 from telemetry.core.reasons import Reason
 from telemetry.models import DeadLetter as Row
@@ -19,10 +16,10 @@ from telemetry.models import DeadLetter as Row
 router = Router(tags=["dead letters"])
 
 
-class Wanted(Paging):
+class DeadLetterParams(Paging):
     """Which dead letters."""
 
-    state: LetterState | None = None
+    state: DeadLetterState | None = None
     reason: Reason | None = None
     gateway_id: Id | None = None
 
@@ -33,31 +30,17 @@ class Wanted(Paging):
     **opened_by(Scope.DEAD_LETTERS),
 )
 def list_dead_letters(
-    request: ApiRequest,
-    *,
-    account_id: Id,
-    wanted: Query[Wanted],
-) -> Page[DeadLetter]:
-    """Refused messages and readings, the one that came last first.
+    request: ApiRequest, *, account_id: Id, params: Query[DeadLetterParams]
+) -> Any:
+    """Rejected messages and readings, the one that came last first.
 
     One that comes again moves to the front and counts in `occurrences`. Messages whose gateway is
-    not known belong to no account and stand in no list.
+    not known belong to no account and are in no list.
     """
     open_account(request, account_id)
-    require_gateway(account_id, gateway_id=wanted.gateway_id)
-    rows = find_rows(account_id).filter(**wanted.choose())
-    key = read_cursor(wanted.cursor, parts=2)
-    if key:
-        at = read_micros(key[0])
-        rows = rows.filter(Q(last_seen__lt=at) | Q(last_seen=at, pk__lt=key[1]), last_seen__lte=at)
-    return cut_page(
-        Page[DeadLetter],
-        list(rows.defer("payload").order_by("-last_seen", "-pk")[: wanted.limit + 1]),
-        show=DeadLetter.model_validate,
-        key=lambda row: (write_micros(row.last_seen), row.pk),
-        request=request,
-        limit=wanted.limit,
-    )
+    require_gateway(account_id, gateway_id=params.gateway_id)
+    rows = find_rows(account_id).filter(**params.conditions()).defer("payload")
+    return page_newest_first(rows, at="last_seen", request=request, paging=params)
 
 
 @router.get(
@@ -65,17 +48,10 @@ def list_dead_letters(
     response=DeadLetterWithPayload,
     **opened_by(Scope.DEAD_LETTERS),
 )
-def read_dead_letter(
-    request: ApiRequest, *, account_id: Id, dead_letter_id: Id
-) -> DeadLetterWithPayload:
-    """One refused message, as it came."""
+def read_dead_letter(request: ApiRequest, *, account_id: Id, dead_letter_id: Id) -> Row:
+    """One rejected message, as it came."""
     open_account(request, account_id)
-    row = find_rows(account_id).filter(pk=dead_letter_id).first()
-    if row is None:
-        raise NotFoundError
-    shown = DeadLetter.model_validate(row)
-    payload = b64encode(bytes(row.payload)).decode()
-    return DeadLetterWithPayload(**shown.model_dump(), payload=payload)
+    return find_row(find_rows(account_id), dead_letter_id)
 
 
 def find_rows(account_id: int) -> "QuerySet[Row, Any]":

@@ -7,10 +7,10 @@ from django.http import StreamingHttpResponse
 from ninja import Query, Router
 
 from telemetry.api.auth import ApiRequest, Scope, open_account, opened_by
-from telemetry.api.export import CSV_HEADER, ReadingStream, render_csv, render_ndjson
 from telemetry.api.limits import EXPORTS, count_against
 from telemetry.api.parameters import OfInstants
 from telemetry.api.periods import choose_instants
+from telemetry.api.reading_stream import CSV_HEADER, ReadingStream, render_csv, render_ndjson
 from telemetry.api.selection import select_devices
 from telemetry.api.values import Id
 from telemetry.store.reads.reading_pages import ReadingWalk
@@ -28,7 +28,7 @@ CONTENT = {
 router = Router(tags=["readings"])
 
 
-class Wanted(OfInstants):
+class ExportParams(OfInstants):
     """Which readings, in which form."""
 
     format: Literal["csv", "ndjson"] = "csv"
@@ -36,7 +36,7 @@ class Wanted(OfInstants):
 
 @router.get("/accounts/{account_id}/readings/export", **opened_by(Scope.EXPORT, content=CONTENT))
 def export_readings(
-    request: ApiRequest, *, account_id: Id, wanted: Query[Wanted]
+    request: ApiRequest, *, account_id: Id, params: Query[ExportParams]
 ) -> StreamingHttpResponse:
     """The readings of a period as one file, in the order of time and device.
 
@@ -44,14 +44,12 @@ def export_readings(
     at most 366 days. The file is whole when the response ends: a connection that breaks is no end.
     """
     open_account(request, account_id)
-    device_ids = select_devices(
-        account_id, device_ids=wanted.device_id, gateway_id=wanted.gateway_id
-    )
-    since, until = choose_instants(wanted.since, wanted.until, usual=USUAL, longest=LONGEST)
+    device_ids = select_devices(account_id, params)
+    since, until = choose_instants(params.since, params.until, usual=USUAL, longest=LONGEST)
     count_against(EXPORTS, request, user_id=request.auth.user.pk)
     walk = ReadingWalk(account_id, device_ids=device_ids, since=since, until=until, newest_at=until)
-    media_type, first, render = FORMATS[wanted.format]
-    name = f"readings-{account_id}-{since:%Y%m%dT%H%M%SZ}-{until:%Y%m%dT%H%M%SZ}.{wanted.format}"
+    media_type, first, render = FORMATS[params.format]
+    name = f"readings-{account_id}-{since:%Y%m%dT%H%M%SZ}-{until:%Y%m%dT%H%M%SZ}.{params.format}"
     return StreamingHttpResponse(
         ReadingStream(walk, first=first, render=render),
         content_type=media_type,

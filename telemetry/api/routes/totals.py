@@ -7,12 +7,12 @@ from ninja import Query, Router
 from pydantic import BaseModel, Field
 
 from telemetry.api.auth import ApiRequest, Scope, open_account, opened_by
-from telemetry.api.paging import Page, page_by_id
-from telemetry.api.parameters import OfDevices, Paging
+from telemetry.api.paging import Page, Paging, page_by_id
+from telemetry.api.parameters import OfDevices
 from telemetry.api.periods import choose_days
 from telemetry.api.problems import ParameterError
-from telemetry.api.selection import select_devices
-from telemetry.api.shapes import Adjustment, DayTotal, MonthTotal
+from telemetry.api.schemas import Adjustment, DayTotal, MonthTotal
+from telemetry.api.selection import filter_devices
 from telemetry.api.values import End, First, Id
 from telemetry.models import MonthAdjustment
 from telemetry.store.reads.account_totals import (
@@ -42,25 +42,23 @@ class InMonth(OfDevices, Paging):
 
 
 @router.get("/accounts/{account_id}/totals/days", response=Page[DayTotal], **opened_by(Scope.READ))
-def list_day_totals(request: ApiRequest, *, account_id: Id, wanted: Query[Days]) -> Page[DayTotal]:
+def list_day_totals(request: ApiRequest, *, account_id: Id, params: Query[Days]) -> Any:
     """What all devices of an account consumed in local days, by day and unit, on one page.
 
     Without `first` or `until`: the last 31 days; at most 93 days.
     """
     zone = open_account(request, account_id).account.time_zone
     first, until = choose_days(
-        wanted.first, wanted.until, zone=zone, usual=MONTH, longest=LONGEST_ACCOUNT_DAYS
+        params.first, params.until, zone=zone, usual=MONTH, longest=LONGEST_ACCOUNT_DAYS
     )
     rows = _require_whole(read_account_days(account_id, first=first, until=until))
-    return Page[DayTotal](items=[DayTotal.model_validate(row) for row in rows], next=None)
+    return {"items": rows, "next": None}
 
 
 @router.get(
     "/accounts/{account_id}/totals/months", response=Page[MonthTotal], **opened_by(Scope.READ)
 )
-def list_month_totals(
-    request: ApiRequest, *, account_id: Id, wanted: Query[Days]
-) -> Page[MonthTotal]:
+def list_month_totals(request: ApiRequest, *, account_id: Id, params: Query[Days]) -> Any:
     """What all devices of an account consumed in billing months, by month and unit, on one page.
 
     Closed months have the totals that were billed. Without `first` or `until`: the last year; at
@@ -68,36 +66,23 @@ def list_month_totals(
     """
     zone = open_account(request, account_id).account.time_zone
     first, until = choose_days(
-        wanted.first, wanted.until, zone=zone, usual=YEAR, longest=LONGEST_ACCOUNT_MONTHS
+        params.first, params.until, zone=zone, usual=YEAR, longest=LONGEST_ACCOUNT_MONTHS
     )
     rows = _require_whole(read_account_months(account_id, first=first, until=until))
-    return Page[MonthTotal](items=[MonthTotal.model_validate(row) for row in rows], next=None)
+    return {"items": rows, "next": None}
 
 
 @router.get(
     "/accounts/{account_id}/adjustments", response=Page[Adjustment], **opened_by(Scope.READ)
 )
-def list_adjustments(
-    request: ApiRequest, *, account_id: Id, wanted: Query[InMonth]
-) -> Page[Adjustment]:
+def list_adjustments(request: ApiRequest, *, account_id: Id, params: Query[InMonth]) -> Any:
     """What changed after months were closed, in the order in which it was recorded."""
     open_account(request, account_id)
     rows = MonthAdjustment.objects.filter(account_id=account_id)
-    if wanted.device_id or wanted.gateway_id:
-        device_ids = select_devices(
-            account_id, device_ids=wanted.device_id, gateway_id=wanted.gateway_id
-        )
-        rows = rows.filter(device_id__in=device_ids)
-    if wanted.month is not None:
-        rows = rows.filter(month=wanted.month)
-    return page_by_id(
-        Page[Adjustment],
-        rows,
-        show=Adjustment.model_validate,
-        request=request,
-        cursor=wanted.cursor,
-        limit=wanted.limit,
-    )
+    rows = filter_devices(rows, account_id, params)
+    if params.month is not None:
+        rows = rows.filter(month=params.month)
+    return page_by_id(rows, request=request, paging=params)
 
 
 def _require_whole(rows: list[Any]) -> list[Any]:

@@ -1,4 +1,4 @@
-// Buttons that copy the text of another element: `data-copy` is its id, `data-done` what they say then.
+// Buttons that copy the text of another element: `data-copy` is its id, `data-done` their text then.
 for (const button of document.querySelectorAll("[data-copy]")) {
     if (!navigator.clipboard) continue;  // only where the page came over HTTPS or from this machine
     button.hidden = false;

@@ -60,21 +60,21 @@ class AlarmFilters(Filters):
         field.offer(account, chosen=self.data.get("gateway", ""))
 
     def clean(self) -> None:
-        """Refuse a period that ends before it begins."""
+        """Reject a period that ends before it begins."""
         first, last = self.cleaned_data.get("first"), self.cleaned_data.get("last")
         if first and last and last < first:
             self.add_error("last", ValidationError(_("This day is before the first one."), "order"))
 
     def list_open(self) -> QuerySet[Alarm]:
-        """Open alarms that are asked for, the newest first."""
+        """The open alarms that match, the newest first."""
         state = self.cleaned_data["state"]
         if state == self.PAST:
             return Alarm.objects.none()
-        found = self._list().filter(closed_at=None)
-        return found.filter(acknowledged_at=None) if state == self.WAITING else found
+        alarms = self._list().filter(closed_at=None)
+        return alarms.filter(acknowledged_at=None) if state == self.WAITING else alarms
 
     def list_past(self) -> QuerySet[Alarm]:
-        """Past alarms that are asked for, the newest first."""
+        """The past alarms that match, the newest first."""
         if self.cleaned_data["state"] in (self.OPEN, self.WAITING):
             return Alarm.objects.none()
         return self._list().filter(closed_at__isnull=False)

@@ -1,4 +1,4 @@
-"""What a member says to an alarm."""
+"""The form that acknowledges an alarm."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ LONGEST_NOTE = 500
 
 
 class AcknowledgeForm(forms.Form):
-    """An acknowledgment, with a note if there is something to say."""
+    """An acknowledgment, with an optional note."""
 
     note = forms.CharField(
         label=_("Note"),

@@ -11,7 +11,7 @@ from telemetry.models import Alarm, Device
 from telemetry.web.account_page import AccountRequest, account_page
 from telemetry.web.alarms.filters import AlarmFilters
 from telemetry.web.alarms.forms import AcknowledgeForm
-from telemetry.web.paging import take_page
+from telemetry.web.paging import read_page
 
 
 class AlarmRow(Struct, frozen=True):
@@ -35,41 +35,41 @@ def alarms(request: AccountRequest) -> HttpResponse:
 
 
 def show_alarms(
-    request: AccountRequest, query: QueryDict, *, refused: AcknowledgeForm | None = None
+    request: AccountRequest, query: QueryDict, *, invalid_form: AcknowledgeForm | None = None
 ) -> HttpResponse:
-    """The page for these filters. `refused`: a form with errors, in the place of its alarm's."""
+    """The page for these filters. `invalid_form` takes the place of its alarm's."""
     filters = AlarmFilters(query, account=request.account)
     if not filters.is_valid():
         return render(request, "telemetry/alarms/alarms.html", {"filters": filters}, status=400)
     chosen = filters.cleaned_data
-    # Pages are those of past alarms; of the open ones, when only these are asked for.
+    # Pages are those of past alarms; of the open ones, when only these are listed.
     is_open_only = chosen["state"] in (filters.OPEN, filters.WAITING)
-    opened = take_page(filters.list_open(), number=chosen["page"] if is_open_only else 1)
-    past = take_page(filters.list_past(), number=1 if is_open_only else chosen["page"])
+    opened = read_page(filters.list_open(), number=chosen["page"] if is_open_only else 1)
+    past = read_page(filters.list_past(), number=1 if is_open_only else chosen["page"])
     context = {
         "filters": filters,
         "back": query.urlencode(),
         "page": opened if is_open_only else past,
         "opened": opened,
-        "opened_rows": list(_make_rows(request, opened.rows, refused)),
-        "past_rows": list(_make_rows(request, past.rows, refused)),
+        "opened_rows": list(_make_rows(request, opened.rows, invalid_form)),
+        "past_rows": list(_make_rows(request, past.rows, invalid_form)),
         "shows_open": chosen["state"] != filters.PAST and past.number == 1,
         "shows_past": not is_open_only,
         "device": _find_device(request, chosen["device"]),
     }
-    status = 200 if refused is None else 400
+    status = 200 if invalid_form is None else 400
     return render(request, "telemetry/alarms/alarms.html", context, status=status)
 
 
 def _make_rows(
-    request: AccountRequest, alarms: Iterable[Alarm], refused: AcknowledgeForm | None
+    request: AccountRequest, alarms: Iterable[Alarm], invalid_form: AcknowledgeForm | None
 ) -> Iterable[AlarmRow]:
     may = has_right(request.membership, Right.OPERATE)
     for alarm in alarms:
         device = alarm.device if alarm.device.account_id == request.account.pk else None
         form = AcknowledgeForm(alarm_id=alarm.pk)
-        if refused is not None and refused.alarm_id == alarm.pk:
-            form = refused
+        if invalid_form is not None and invalid_form.alarm_id == alarm.pk:
+            form = invalid_form
         yield AlarmRow(alarm, device, form if may and alarm.acknowledged_at is None else None)
 
 

@@ -1,6 +1,7 @@
-"""What a chart shows: the figures of devices over a period, with what is missing as None.
+"""What a chart shows: the samples of devices over a period, None where there is none.
 
-The one place from which pages get them. Values are exact, in the devices' units.
+Pages read charts here alone; the queries are those of `store.reads.chart_series`. Values are
+exact, in the devices' units.
 """
 
 from collections.abc import Sequence
@@ -24,7 +25,7 @@ from telemetry.web.charts.period import Period
 
 MINUTE = timedelta(minutes=1)
 MOST_COUNTED = 100_000
-"""Readings that are put together to minutes for one chart; where there are more, hours stand."""
+"""Readings that are summed by minute for one chart; of more readings it shows hours."""
 SILENT_INTERVALS = 2
 """Single readings that are more of the device's intervals apart have a gap between them."""
 

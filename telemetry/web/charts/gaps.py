@@ -17,14 +17,13 @@ def list_gaps(view: ChartView, *, line: Line) -> list[Stretch]:
     """
     spans = view.spans
     if view.chart.resolution in (Resolution.READING, Resolution.MINUTE):
-        return [(spans[place - 1][1], spans[place + 1][0]) for place, _ in _list_runs(line)]
+        return [(spans[index - 1][1], spans[index + 1][0]) for index, _ in _list_runs(line)]
     return [(spans[first][0], spans[last][1]) for first, last in _list_runs(line)]
 
 
 def _list_runs(line: Line) -> Iterator[tuple[int, int]]:
-    """First and last place of each run of None."""
-    places = range(len(line))
-    for is_missing, run in groupby(places, key=lambda place: line[place] is None):
+    """First and last index of each run of None."""
+    for is_missing, run in groupby(range(len(line)), key=lambda index: line[index] is None):
         if is_missing:
-            found = list(run)
-            yield found[0], found[-1]
+            indexes = list(run)
+            yield indexes[0], indexes[-1]

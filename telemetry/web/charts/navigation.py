@@ -37,10 +37,10 @@ def find_neighbours(
     until = period.until + after
     wider = make_zoom(until - 2 * length, until, calendar=calendar)
     return Neighbours(
-        _keep(shift(period, by=-1, calendar=calendar)),
-        None if is_last else _keep(shift(period, by=1, calendar=calendar)),
+        _within_bounds(shift(period, by=-1, calendar=calendar)),
+        None if is_last else _within_bounds(shift(period, by=1, calendar=calendar)),
         closer if length / 2 >= SHORTEST and _length(closer) < length else None,
-        _keep(wider) if length < _length(wider) <= longest else None,
+        _within_bounds(wider) if length < _length(wider) <= longest else None,
     )
 
 
@@ -60,7 +60,7 @@ def shift(period: Period, *, by: int, calendar: Calendar) -> Period:
     return make_days(Span.RANGE, first, end, calendar=calendar, **bounds)
 
 
-def _keep(period: Period) -> Period | None:
+def _within_bounds(period: Period) -> Period | None:
     return period if period.first >= EARLIEST and period.end <= LATEST else None
 
 

@@ -37,7 +37,7 @@ class Choice(Struct, frozen=True):
 
 
 class ChartParams(Struct, frozen=True):
-    """Parsed parameters. `show`: which figure is shown; `other_pairs`: all but the period.
+    """Parsed parameters. `show`: which quantity is shown; `other_pairs`: all but the period.
 
     `errors` are messages by field.
     """
@@ -51,7 +51,7 @@ class ChartParams(Struct, frozen=True):
     errors: Errors
 
     def href(self, *, period: dict[str, str] | None = None, show: str | None = None) -> str:
-        """The address with another period or another figure."""
+        """The address with another period or another quantity."""
         chosen = self.show if show is None else show
         pairs = [*(self.period.query if period is None else period).items(), *self.other_pairs]
         if chosen:

@@ -1,4 +1,4 @@
-"""The stretch of time that a page shows, from the address. Pure: no database, `now` is given.
+"""The stretch of time that a page shows, from the address. Pure: no database, no clock.
 
 What cannot be understood gets a message at its field, and the page shows its usual period.
 """
@@ -21,7 +21,7 @@ SHORTEST = timedelta(minutes=1)
 
 
 class Span(StrEnum):
-    """How a period was asked for."""
+    """How a period was chosen."""
 
     DAY = "24h"
     WEEK = "7d"
@@ -29,6 +29,9 @@ class Span(StrEnum):
     MONTH = "month"
     RANGE = "range"
     ZOOM = "zoom"
+
+
+USUAL = Span.WEEK
 
 
 class Period(Struct, frozen=True):
@@ -63,18 +66,13 @@ class FieldError(ValueError):
 
 
 def parse_period(
-    params: Mapping[str, str],
-    *,
-    calendar: Calendar,
-    now: datetime,
-    longest: timedelta,
-    usual: Span = Span.WEEK,
+    params: Mapping[str, str], *, calendar: Calendar, now: datetime, longest: timedelta
 ) -> tuple[Period, Errors]:
     """The period that the parameters name, at most `longest`; the usual one beside messages."""
     try:
-        return _parse(params, calendar=calendar, now=now, longest=longest, usual=usual), {}
+        return _parse(params, calendar=calendar, now=now, longest=longest), {}
     except FieldError as error:
-        period = _rolling(usual, calendar=calendar, now=now)
+        period = _rolling(USUAL, calendar=calendar, now=now)
         return period, {error.field: error.message}
 
 
@@ -97,11 +95,11 @@ def make_zoom(since: datetime, until: datetime, *, calendar: Calendar) -> Period
 
 
 def _parse(
-    params: Mapping[str, str], *, calendar: Calendar, now: datetime, longest: timedelta, usual: Span
+    params: Mapping[str, str], *, calendar: Calendar, now: datetime, longest: timedelta
 ) -> Period:
     text = params.get("period", "")
     if not text:
-        text = Span.RANGE if params.get("from") or params.get("to") else usual
+        text = Span.RANGE if params.get("from") or params.get("to") else USUAL
     if text not in list(Span):
         raise FieldError("period", _("Choose one of the periods."))
     span = Span(text)

@@ -14,7 +14,7 @@ MOST_NAMED = 3
 
 
 def summarise(view: ChartView) -> str:
-    """What is drawn, over which time, and what the first devices come to."""
+    """What the chart shows, over which time, and the totals of the first devices."""
     lines = view.list_lines()
     sentences = [f"{name}: {_describe_line(line, view)}." for name, line in lines[:MOST_NAMED]] or [
         _("No readings.")
@@ -51,11 +51,11 @@ def _describe_line(line: Line, view: ChartView) -> str:
         text = _("%(total)s in all") % {"total": total}
     else:
         is_register = view.show is Show.REGISTER
-        figures = [sample.last if is_register else mean_of(sample) for sample in samples]
+        values = [sample.last if is_register else mean_of(sample) for sample in samples]
         text = _("from %(low)s to %(high)s, at last %(last)s") % {
             name: format_exact(value, unit=view.unit)
             for name, value in (
-                ("low", min(figures)), ("high", max(figures)), ("last", figures[-1]),
+                ("low", min(values)), ("high", max(values)), ("last", values[-1]),
             )
         }  # fmt: skip
     missing = len(line) - len(samples)

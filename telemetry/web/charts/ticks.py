@@ -26,7 +26,7 @@ _A_MONDAY = datetime(1900, 1, 1)  # noqa: DTZ001 - the clock on the wall
 
 
 class Tick(Struct, frozen=True):
-    """A mark and its words."""
+    """A mark and its label."""
 
     at: datetime
     label: str
@@ -39,7 +39,9 @@ def choose_ticks(since: datetime, until: datetime, *, zone: ZoneInfo) -> list[Ti
     if step is not None:
         walls = _list_steps(start, step=step)
     else:
-        months = next((few for few in MONTHS if length / (few * MONTH) <= MOST_TICKS), MONTHS[-1])
+        months = next(
+            (count for count in MONTHS if length / (count * MONTH) <= MOST_TICKS), MONTHS[-1]
+        )
         walls = _list_months(start, months=months)
     ticks = []
     for wall in walls:

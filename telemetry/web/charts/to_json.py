@@ -35,19 +35,19 @@ def to_json(view: ChartView) -> dict[str, Any]:
         "at": [_ms(start + (end - start) / 2) for start, end in view.spans],
         "labels": view.slot_labels,
         "gaps": [[_ms(start), _ms(end)] for start, end in gaps],
-        "lines": [_line_to_json(line, name=name, show=view.show) for name, line in lines],
+        "lines": [_line_to_json(line, label=name, show=view.show) for name, line in lines],
     }
 
 
-def _line_to_json(line: Line, *, name: str, show: Show) -> dict[str, Any]:
-    figures: dict[str, Callable[[Sample], Decimal | None]] = {
+def _line_to_json(line: Line, *, label: str, show: Show) -> dict[str, Any]:
+    readers: dict[str, Callable[[Sample], Decimal | None]] = {
         "values": lambda sample: pick(sample, show)
     }
     if show is Show.LEVEL:
-        figures |= {"low": lambda sample: sample.minimum, "high": lambda sample: sample.maximum}
-    return {"name": name} | {
-        figure: [None if sample is None else _write(read(sample)) for sample in line]
-        for figure, read in figures.items()
+        readers |= {"low": lambda sample: sample.minimum, "high": lambda sample: sample.maximum}
+    return {"name": label} | {
+        name: [None if sample is None else _write(read(sample)) for sample in line]
+        for name, read in readers.items()
     }
 
 

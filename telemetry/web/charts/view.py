@@ -17,7 +17,7 @@ _FOUR_DECIMALS = Decimal("0.0001")
 
 
 class Show(StrEnum):
-    """Which figure of a sample is shown."""
+    """Which value of a sample is shown."""
 
     CONSUMPTION = "consumption"
     LEVEL = "level"
@@ -32,7 +32,7 @@ class DeviceLabel(Struct, frozen=True):
 
 
 class ChartView(Struct, frozen=True, dict=True):
-    """A chart that is shown: drawn, as a table, as text."""
+    """A chart with what its graph, its table and its summary need."""
 
     chart: Chart
     period: Period
@@ -63,7 +63,7 @@ class ChartView(Struct, frozen=True, dict=True):
 
     @cached_property
     def slot_labels(self) -> list[str]:
-        """The slots as people read them; times that the clock shows twice have the zone's letters.
+        """The slots as text; times that the clock shows twice have the abbreviation of the zone.
 
         What a day's slots have in common is found once: a chart has thousands of slots.
         """
@@ -92,7 +92,7 @@ class ChartView(Struct, frozen=True, dict=True):
 
 
 def pick(sample: Sample, show: Show) -> Decimal | None:
-    """The figure that is shown: consumption, the mean of the readings, the last of the register."""
+    """The value that is shown: consumption, the mean of the readings, the last of the register."""
     if show is Show.CONSUMPTION:
         return sample.total
     if show is Show.REGISTER:

@@ -13,8 +13,8 @@ from telemetry.web.charts.calendar import Calendar
 MOST_EVENTS = 30
 
 
-class Happened(StrEnum):
-    """What kind of event it is."""
+class EventKind(StrEnum):
+    """The kind of an event."""
 
     OFFLINE = "offline"
     ONLINE = "online"
@@ -23,10 +23,10 @@ class Happened(StrEnum):
 
 
 class Event(Struct, frozen=True):
-    """Something that happened; `about` is the row that says it."""
+    """An event; `about` is the row that records it."""
 
     at: datetime
-    kind: Happened
+    kind: EventKind
     about: Any
 
 
@@ -42,17 +42,17 @@ def list_events(account_id: int, *, device: Device, calendar: Calendar) -> list[
 
 def _list_alarms(account_id: int, device: Device) -> list[Event]:
     alarms = Alarm.objects.filter(account_id=account_id, device=device).order_by("-opened_at")
-    return [Event(alarm.opened_at, Happened.ALARM, alarm) for alarm in alarms[:MOST_EVENTS]]
+    return [Event(alarm.opened_at, EventKind.ALARM, alarm) for alarm in alarms[:MOST_EVENTS]]
 
 
 def _list_since(device: Device, *, since: datetime) -> list[Event]:
     presence = GatewayEvent.objects.filter(gateway_id=device.gateway_id, at__gte=since)
     kinds = {
-        GatewayEvent.Kind.ONLINE: Happened.ONLINE, GatewayEvent.Kind.OFFLINE: Happened.OFFLINE,
+        GatewayEvent.Kind.ONLINE: EventKind.ONLINE, GatewayEvent.Kind.OFFLINE: EventKind.OFFLINE,
     }  # fmt: skip
-    found = [
+    events = [
         Event(event.at, kinds[GatewayEvent.Kind(event.kind)], event)
         for event in presence.order_by("-at")[:MOST_EVENTS]
     ]
     replaced = MeterReplacement.objects.filter(device=device, at__gte=since).order_by("-at")
-    return found + [Event(one.at, Happened.REPLACED, one) for one in replaced[:MOST_EVENTS]]
+    return events + [Event(one.at, EventKind.REPLACED, one) for one in replaced[:MOST_EVENTS]]

@@ -1,4 +1,4 @@
-"""The billing months of a device with what was found after they were closed."""
+"""The billing months of a device with the adjustments since they were closed."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -12,9 +12,9 @@ MOST_LINES = 200
 
 
 class Month(Struct, frozen=True):
-    """A month and its adjustments, oldest first: closed total and lines add up to what is known."""
+    """A month and its adjustments, oldest first; with the closed total they are the live total."""
 
-    figures: MonthlyConsumption
+    consumption: MonthlyConsumption
     adjustments: Sequence[MonthAdjustment]
 
 
@@ -29,7 +29,7 @@ def list_months(account_id: int, *, device: Device) -> list[Month]:
         return []
     lines = MonthAdjustment.objects.filter(
         account_id=account_id, device=device, month__gte=months[-1].month
-    ).order_by("month", "noted_at", "pk")[:MOST_LINES]
+    ).order_by("month", "recorded_at", "pk")[:MOST_LINES]
     by_month: dict[object, list[MonthAdjustment]] = defaultdict(list)
     for line in lines:
         by_month[line.month].append(line)

@@ -19,7 +19,7 @@ LONGEST = timedelta(days=1_827)
 TITLES: dict[Show, Promise] = {
     Show.CONSUMPTION: _("Consumption"), Show.REGISTER: _("Register"), Show.LEVEL: _("Level"),
 }  # fmt: skip
-SHOWN: dict[str, tuple[Show, ...]] = {
+QUANTITIES: dict[str, tuple[Show, ...]] = {
     Device.Measurement.DELTA: (Show.CONSUMPTION,),
     Device.Measurement.CUMULATIVE: (Show.CONSUMPTION, Show.REGISTER),
     Device.Measurement.GAUGE: (Show.LEVEL,),
@@ -35,21 +35,21 @@ class Step(Struct, frozen=True):
 
 
 def read_device_params(request: AccountRequest, *, device: Device) -> tuple[ChartParams, Show]:
-    """The period, and which figure of the device is shown."""
+    """The period, and which quantity of the device is shown."""
     params = read_params(request, longest=LONGEST)
-    shown = SHOWN[device.measurement]
-    if params.show and params.show not in shown:
+    choices = QUANTITIES[device.measurement]
+    if params.show and params.show not in choices:
         message = {"show": _("This device does not measure that.")}
-        return replace(params, show="", errors=params.errors | message), shown[0]
-    return params, Show(params.show or shown[0])
+        return replace(params, show="", errors=params.errors | message), choices[0]
+    return params, Show(params.show or choices[0])
 
 
 def list_quantities(params: ChartParams, *, device: Device, show: Show) -> list[Choice]:
-    """Links to the figures of the device; none when it has one."""
-    shown = SHOWN[device.measurement]
-    if len(shown) < 2:
+    """Links to the quantities of the device; none when it has one."""
+    choices = QUANTITIES[device.measurement]
+    if len(choices) < 2:
         return []
-    return [Choice(TITLES[one], params.href(show=one), one is show) for one in shown]
+    return [Choice(TITLES[one], params.href(show=one), one is show) for one in choices]
 
 
 def list_steps(params: ChartParams) -> list[Step]:

@@ -4,13 +4,12 @@ from typing import Any
 
 from django.http import Http404, HttpResponse
 from django.shortcuts import render
-from django.urls import reverse
 from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_safe
 
 from telemetry.models import Alarm, Device
 from telemetry.store.reads.chart_series import LONGEST_RAW
-from telemetry.store.reads.device_events import read_refused
+from telemetry.store.reads.device_events import read_rejected
 from telemetry.store.reads.freshness import Freshness
 from telemetry.store.reads.latest_by_device import read_newest
 from telemetry.web.account_page import AccountRequest, account_page
@@ -21,7 +20,8 @@ from telemetry.web.charts.period import Period, Span
 from telemetry.web.charts.table import read_table
 from telemetry.web.charts.to_json import to_json
 from telemetry.web.charts.view import ChartView, DeviceLabel, Show
-from telemetry.web.conditional_get import conditional, get_freshness, make_etag
+from telemetry.web.conditional_get import conditional, get_freshness, make_address, make_etag
+from telemetry.web.device.current_totals import read_current_totals
 from telemetry.web.device.events import list_events
 from telemetry.web.device.months import list_months
 from telemetry.web.device.params import (
@@ -31,9 +31,8 @@ from telemetry.web.device.params import (
     list_steps,
     read_device_params,
 )
-from telemetry.web.device.totals import read_so_far
 
-MOST_REFUSED = 10
+MOST_DEAD_LETTERS = 10
 
 
 def tag_state(request: AccountRequest, device_id: int) -> str:
@@ -41,10 +40,10 @@ def tag_state(request: AccountRequest, device_id: int) -> str:
     return get_freshness(request).tag_readings()
 
 
-def tag_figures(request: AccountRequest, device_id: int) -> str:
+def tag_aggregates(request: AccountRequest, device_id: int) -> str:
     """Changes with the aggregates; with messages, where single readings are shown."""
     period = read_params(request, longest=LONGEST).period
-    return _tag_figures(get_freshness(request), period)
+    return _tag_aggregates(get_freshness(request), period)
 
 
 @gzip_page
@@ -56,19 +55,19 @@ def device(request: AccountRequest, device_id: int) -> HttpResponse:
     params, show = read_device_params(request, device=found)
     freshness = get_freshness(request)
     context = {
-        **_read_figures(request, found, params, show, freshness),
+        **_read_aggregates(request, found, params, show, freshness),
         **_read_state(request, found, params),
         "quantities": list_quantities(params, device=found, show=show),
         "steps": list_steps(params),
         "title": TITLES[show],
         "zoom_href": params.href(period={"period": Span.ZOOM}),
-        "state_address": _address(request, "device-state", device_id),
+        "state_address": make_address(request, "device-state", device_id),
         "state_tag": make_etag(request, freshness.tag_readings()),
-        "figures_address": _address(request, "device-figures", device_id),
-        "figures_tag": make_etag(request, _tag_figures(freshness, params.period)),
+        "aggregates_address": make_address(request, "device-aggregates", device_id),
+        "aggregates_tag": make_etag(request, _tag_aggregates(freshness, params.period)),
         "events": list_events(request.account.pk, device=found, calendar=params.calendar),
-        "refused": read_refused(
-            request.account.pk, mac=found.gateway.mac, code=found.code, most=MOST_REFUSED
+        "dead_letters": read_rejected(
+            request.account.pk, mac=found.gateway.mac, code=found.code, most=MOST_DEAD_LETTERS
         ),
     }
     status = 400 if params.errors else 200
@@ -89,31 +88,31 @@ def device_state(request: AccountRequest, device_id: int) -> HttpResponse:
 @gzip_page
 @require_safe
 @account_page()
-@conditional(tag_figures)
-def device_figures(request: AccountRequest, device_id: int) -> HttpResponse:
+@conditional(tag_aggregates)
+def device_aggregates(request: AccountRequest, device_id: int) -> HttpResponse:
     """What changes with the refresh of the aggregates."""
     found = _find_device(request, device_id)
     params, show = read_device_params(request, device=found)
     freshness = get_freshness(request)
-    context = _read_figures(request, found, params, show, freshness)
-    return render(request, "telemetry/device/figures.html", context)
+    context = _read_aggregates(request, found, params, show, freshness)
+    return render(request, "telemetry/device/aggregates.html", context)
 
 
-def _tag_figures(freshness: Freshness, period: Period) -> str:
+def _tag_aggregates(freshness: Freshness, period: Period) -> str:
     if period.until - period.since <= LONGEST_RAW and period.until > freshness.at:
         return f"{freshness.tag_aggregates()} {freshness.tag_readings()}"
     return freshness.tag_aggregates()
 
 
 def _find_device(request: AccountRequest, device_id: int) -> Device:
-    found = (
+    row = (
         Device.objects.filter(account=request.account, pk=device_id)
         .select_related("gateway")
         .first()
     )
-    if found is None:
+    if row is None:
         raise Http404
-    return found
+    return row
 
 
 def _read_state(request: AccountRequest, device: Device, params: ChartParams) -> dict[str, Any]:
@@ -128,7 +127,7 @@ def _read_state(request: AccountRequest, device: Device, params: ChartParams) ->
     }
 
 
-def _read_figures(
+def _read_aggregates(
     request: AccountRequest, device: Device, params: ChartParams, show: Show, freshness: Freshness
 ) -> dict[str, Any]:
     """The chart and its table, today and this month, the months."""
@@ -145,12 +144,8 @@ def _read_figures(
         "freshness": freshness,
         "chart_data": to_json(view),
         "table": read_table(view),
-        "so_far": read_so_far(account_id, device=device, calendar=calendar, now=params.now),
+        "current": read_current_totals(
+            account_id, device=device, calendar=calendar, now=params.now
+        ),
         "months": list_months(account_id, device=device),
     }
-
-
-def _address(request: AccountRequest, name: str, device_id: int) -> str:
-    query = request.GET.urlencode()
-    path = reverse(name, args=[request.account.pk, device_id])
-    return f"{path}?{query}" if query else path

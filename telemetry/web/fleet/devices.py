@@ -20,7 +20,7 @@ from telemetry.web.fleet.states import (
     has_open_alarm,
 )
 from telemetry.web.long_select import LongSelect
-from telemetry.web.paging import take_page
+from telemetry.web.paging import read_page
 
 LIST = "telemetry/fleet/devices.html"
 ALL = ("", _("All"))
@@ -61,7 +61,7 @@ class DeviceFilters(Filters):
         group.choices = [ALL, *((name, name) for name in names)]
 
     def list_devices(self) -> QuerySet[Device]:
-        """The account's devices that are asked for, in order."""
+        """The account's devices that match, in order."""
         chosen = self.cleaned_data
         devices = Device.objects.filter(account=self.account).select_related("gateway")
         devices = devices.annotate(has_alarm=has_open_alarm())
@@ -99,8 +99,8 @@ def devices(request: AccountRequest) -> HttpResponse:
     filters = DeviceFilters(request.GET, account=request.account)
     if not filters.is_valid():
         return render(request, LIST, {"filters": filters}, status=400)
-    found = _with_consumption(filters.list_devices(), account=request.account)
-    page = take_page(found, number=filters.cleaned_data["page"], is_counted=True)
+    devices = _with_consumption(filters.list_devices(), account=request.account)
+    page = read_page(devices, number=filters.cleaned_data["page"], is_counted=True)
     rows = read_rows(page, account_id=request.account.pk)
     context: dict[str, Any] = {
         "filters": filters,

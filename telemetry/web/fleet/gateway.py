@@ -1,4 +1,4 @@
-"""One gateway: its presence, its devices, what was refused of it."""
+"""One gateway: its presence, its devices, its dead letters."""
 
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -15,15 +15,15 @@ from telemetry.store.reads.gateway_activity import Span, measure_uptime, read_pr
 from telemetry.web.account_page import AccountRequest, account_page
 from telemetry.web.fleet.rows import read_rows
 from telemetry.web.fleet.states import find_gateway_state, has_open_alarm
-from telemetry.web.paging import take_page
+from telemetry.web.paging import read_page
 
 UPTIME = timedelta(days=7)
-SHOWN_EVENTS = 20
-SHOWN_DEVICES = 50
-SHOWN_DEAD_LETTERS = 10
-SHOWN_CHARACTERS = 2_000
+LISTED_EVENTS = 20
+LISTED_DEVICES = 50
+LISTED_DEAD_LETTERS = 10
+PAYLOAD_CHARACTERS = 2_000
 STRIP_WIDTH = 1_000
-SHOWN_BARS = 500
+MOST_BARS = 500
 
 
 class Bar(Struct, frozen=True):
@@ -34,7 +34,7 @@ class Bar(Struct, frozen=True):
     width: str
 
 
-class Letter(Struct, frozen=True):
+class ShownDeadLetter(Struct, frozen=True):
     """A dead letter with the beginning of its payload."""
 
     row: DeadLetter
@@ -48,39 +48,39 @@ def gateway(request: AccountRequest, gateway_id: int) -> HttpResponse:
     shown = get_object_or_404(Gateway, pk=gateway_id, account=request.account)
     now = timezone.now()
     spans = read_presence(shown.pk, since=now - UPTIME, until=now)
-    devices = take_page(_list_devices(shown), number=1, size=SHOWN_DEVICES)
+    devices = read_page(_list_devices(shown), number=1, size=LISTED_DEVICES)
     context = {
         "gateway": shown,
         "state": find_gateway_state(shown),
         "uptime": measure_uptime(spans),
-        "bars": draw_strip(spans, since=now - UPTIME, until=now),
+        "bars": make_bars(spans, since=now - UPTIME, until=now),
         "strip_width": STRIP_WIDTH,
         "since": now - UPTIME,
         "first_known": spans[0].start if spans else None,
-        "events": list(shown.events.order_by("-at", "-id")[:SHOWN_EVENTS]),
+        "events": list(shown.events.order_by("-at", "-id")[:LISTED_EVENTS]),
         "devices": devices,
         "rows": read_rows(devices, account_id=request.account.pk),
-        "dead_letters": [shorten_dead_letter(row) for row in _list_dead_letters(shown)],
+        "dead_letters": [shorten_payload(row) for row in _list_dead_letters(shown)],
     }
     return render(request, "telemetry/fleet/gateway.html", context)
 
 
-def draw_strip(spans: list[Span], *, since: datetime, until: datetime) -> list[Bar]:
+def make_bars(spans: list[Span], *, since: datetime, until: datetime) -> list[Bar]:
     """The latest spans as bars, as wide as they are long. Bars too thin to be seen have a width."""
     scale = Decimal(STRIP_WIDTH) / Decimal((until - since) // timedelta(seconds=1))
     bars = []
-    for span in spans[-SHOWN_BARS:]:
+    for span in spans[-MOST_BARS:]:
         x = scale * Decimal((span.start - since) // timedelta(seconds=1))
         width = scale * Decimal((span.end - span.start) // timedelta(seconds=1))
         bars.append(Bar(span, f"{x:.1f}", f"{max(width, Decimal(1)):.1f}"))
     return bars
 
 
-def shorten_dead_letter(row: DeadLetter) -> Letter:
+def shorten_payload(row: DeadLetter) -> ShownDeadLetter:
     """A dead letter with what is shown of its payload."""
     shown = show_payload(bytes(row.payload))
-    is_cut = shown.is_cut or len(shown.text) > SHOWN_CHARACTERS
-    return Letter(row, shown.text[:SHOWN_CHARACTERS], is_cut)
+    is_cut = shown.is_cut or len(shown.text) > PAYLOAD_CHARACTERS
+    return ShownDeadLetter(row, shown.text[:PAYLOAD_CHARACTERS], is_cut)
 
 
 def _list_devices(gateway: Gateway) -> QuerySet[Device]:
@@ -90,4 +90,4 @@ def _list_devices(gateway: Gateway) -> QuerySet[Device]:
 
 def _list_dead_letters(gateway: Gateway) -> QuerySet[DeadLetter]:
     dead_letters = DeadLetter.objects.filter(mac=gateway.mac, account=gateway.account_id)
-    return dead_letters.order_by("-last_seen", "-id")[:SHOWN_DEAD_LETTERS]
+    return dead_letters.order_by("-last_seen", "-id")[:LISTED_DEAD_LETTERS]

@@ -12,13 +12,13 @@ from telemetry.store.reads.gateway_activity import MOST_DEAD_LETTERS, count_pend
 from telemetry.web.account_page import AccountRequest, account_page
 from telemetry.web.filters import Filters
 from telemetry.web.fleet.states import GATEWAY_CONDITIONS, GatewayState, find_gateway_state
-from telemetry.web.paging import take_page
+from telemetry.web.paging import read_page
 
 LIST = "telemetry/fleet/gateways.html"
 
 
 class GatewayRow(Struct, frozen=True):
-    """A gateway as the list shows it. `letters`: dead letters that wait, counted up to a limit."""
+    """A gateway as the list shows it. `dead_letters`: the pending ones, counted up to a limit."""
 
     gateway: Gateway
     state: GatewayState
@@ -39,7 +39,7 @@ class GatewayFilters(Filters):
     field_order = ("search", "state")
 
     def list_gateways(self) -> QuerySet[Gateway]:
-        """The account's gateways that are asked for, by code."""
+        """The account's gateways that match, by code."""
         chosen = self.cleaned_data
         gateways = Gateway.objects.filter(account=self.account)
         if search := chosen["search"]:
@@ -60,7 +60,7 @@ def gateways(request: AccountRequest) -> HttpResponse:
     filters = GatewayFilters(request.GET, account=request.account)
     if not filters.is_valid():
         return render(request, LIST, {"filters": filters}, status=400)
-    page = take_page(filters.list_gateways(), number=filters.cleaned_data["page"], is_counted=True)
+    page = read_page(filters.list_gateways(), number=filters.cleaned_data["page"], is_counted=True)
     dead_letters = count_pending_dead_letters(
         request.account.pk, macs=[gateway.mac for gateway in page.rows]
     )

@@ -1,4 +1,4 @@
-"""States of gateways and devices, in words and as conditions of the database."""
+"""States of gateways and devices: their labels, and their conditions in queries."""
 
 from django.db import models
 from django.db.models import Exists, OuterRef, Q

@@ -36,7 +36,7 @@ log = structlog.get_logger("telemetry.web")
 @require_safe
 @account_page()
 def members(request: AccountRequest) -> HttpResponse:
-    """Who belongs to the account; for owners also who was asked, and what changed."""
+    """Who belongs to the account; for owners also invitations and changes."""
     return _show(request, InviteForm())
 
 

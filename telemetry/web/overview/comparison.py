@@ -1,4 +1,4 @@
-"""Which devices the overview draws, and how they compare over the period."""
+"""Which devices the overview shows, and how they compare over the period."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -11,10 +11,10 @@ from telemetry.store.reads.account_totals import Consumer, compare_devices, find
 from telemetry.store.reads.chart_series import MOST_LINES
 from telemetry.web.charts.calendar import Calendar
 from telemetry.web.charts.chart import Chart, Line, read_chart
-from telemetry.web.charts.filters import Filters
+from telemetry.web.charts.chart_filters import ChartFilters
 from telemetry.web.charts.labels import find_devices, label_device
 from telemetry.web.charts.period import Period, Span
-from telemetry.web.overview.choices import select_devices
+from telemetry.web.overview.params import select_devices
 from telemetry.web.overview.quantities import Quantity
 
 _WIDTH = Decimal(100)
@@ -30,7 +30,7 @@ class Summary(Struct, frozen=True):
 
 
 class Row(Struct, frozen=True):
-    """A device in the comparison. `share`: of what all devices asked for consumed.
+    """A device in the comparison. `share`: of what all devices that the filters select consumed.
 
     The bar begins at `bar_start`, is `bar_width` long, has a mark at `bar_mark`: all in percent.
     """
@@ -57,7 +57,7 @@ def read_comparison(
     account_id: int,
     *,
     quantity: Quantity,
-    filters: Filters,
+    filters: ChartFilters,
     period: Period,
     calendar: Calendar,
     now: datetime,
@@ -74,18 +74,18 @@ def read_comparison(
         for device_id in ids
         if device_id in summaries
     ]
-    return Comparison(chart, tuple(_place(rows)), quantity.devices_count)
+    return Comparison(chart, tuple(_make_rows(rows)), quantity.devices_count)
 
 
 def _choose(
-    account_id: int, *, quantity: Quantity, filters: Filters, period: Period
+    account_id: int, *, quantity: Quantity, filters: ChartFilters, period: Period
 ) -> dict[int, Consumer | None]:
     devices = select_devices(account_id, filters).filter(unit=quantity.unit)
     if quantity.is_level:
         levels = devices.filter(measurement=Device.Measurement.GAUGE)
         in_order = levels.order_by("gateway__code", "code").values_list("pk", flat=True)
         return dict.fromkeys(in_order[:MOST_LINES])
-    found = find_top_consumers(
+    consumers = find_top_consumers(
         account_id,
         unit=quantity.unit,
         first=period.first,
@@ -93,7 +93,7 @@ def _choose(
         most=MOST_LINES,
         device_ids=None if filters.is_empty else list(devices.values_list("pk", flat=True)),
     )
-    return {consumer.device_id: consumer for consumer in found}
+    return {consumer.device_id: consumer for consumer in consumers}
 
 
 def _summarise(
@@ -102,8 +102,8 @@ def _summarise(
     """By device id: of the local days of the period, or of the hours that are shown."""
     if period.span in (Span.DAY, Span.ZOOM):
         return {device_id: fold(line) for device_id, line in chart.lines.items()}
-    found = compare_devices(account_id, device_ids=ids, first=period.first, until=period.end)
-    return {row.device_id: Summary(row.total, row.mean, row.minimum, row.maximum) for row in found}
+    rows = compare_devices(account_id, device_ids=ids, first=period.first, until=period.end)
+    return {row.device_id: Summary(row.total, row.mean, row.minimum, row.maximum) for row in rows}
 
 
 def fold(line: Line) -> Summary:
@@ -119,7 +119,7 @@ def fold(line: Line) -> Summary:
     )
 
 
-def _place(rows: Sequence[tuple[Device, Summary, Consumer | None]]) -> list[Row]:
+def _make_rows(rows: Sequence[tuple[Device, Summary, Consumer | None]]) -> list[Row]:
     """The rows with their bars: consumption from zero, levels from their least to their most."""
     totals = [summary.total for _, summary, _ in rows if summary.total is not None]
     if totals:
@@ -128,12 +128,12 @@ def _place(rows: Sequence[tuple[Device, Summary, Consumer | None]]) -> list[Row]
         low = min((summary.minimum for _, summary, _ in rows), default=Decimal())
         high = max((summary.maximum for _, summary, _ in rows), default=Decimal())
     scale = _WIDTH / (high - low) if high > low else Decimal()
-    placed = []
+    made = []
     for device, summary, consumer in rows:
         start, end, mark = summary.minimum, summary.maximum, summary.mean
         if summary.total is not None:
             start, end = sorted((Decimal(), summary.total))
-        placed.append(
+        made.append(
             Row(
                 device,
                 label_device(device),
@@ -144,4 +144,4 @@ def _place(rows: Sequence[tuple[Device, Summary, Consumer | None]]) -> list[Row]
                 bar_mark=round((mark - low) * scale, 2) if summary.total is None else None,
             )
         )
-    return placed
+    return made

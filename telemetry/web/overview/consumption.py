@@ -24,7 +24,7 @@ Totals = dict[str, Decimal]
 
 
 class Compared(Struct, frozen=True):
-    """A card. `total`: so far, as of the last refresh. `part`: what of it is compared.
+    """A card. `total`: until the last refresh. `part`: the part of it that is compared.
 
     `before`: the same part of the month before, None when nothing was read in it.
     """
@@ -72,24 +72,24 @@ def read_consumption(
     """What the account consumed today and in this billing month, by unit. Five queries."""
     part, before = choose_parts(calendar, now=now, known_until=refreshed_at)
     rows = read_account_months(account_id, first=part.month, until=part.month + DAY)
-    so_far = {row.unit: row.total for row in rows}
+    month_totals = {row.unit: row.total for row in rows}
     today = _read_days(account_id, first=part.day, until=part.day + DAY)
     hours = _read_hours(account_id, part)
     hours_before = _read_hours(account_id, before)
     days_before = _read_days(account_id, first=before.month, until=before.day)
     units = [row.unit for row in sorted(rows, key=lambda row: (-row.devices_count, row.unit))]
     units += sorted({*hours_before, *days_before} - set(units))
-    shown = units[:MOST_UNITS]
-    part_of_month = _add(so_far, _subtract(hours, today))
+    listed = units[:MOST_UNITS]
+    part_of_month = _add(month_totals, _subtract(hours, today))
     month_before = _add(days_before, hours_before)
     cards = tuple(
         Cards(
             _compare(unit, total=today, part=hours, before=hours_before),
-            _compare(unit, total=so_far, part=part_of_month, before=month_before),
+            _compare(unit, total=month_totals, part=part_of_month, before=month_before),
         )
-        for unit in shown
+        for unit in listed
     )
-    return Consumption(cards, part, before, left_out=len(units) - len(shown))
+    return Consumption(cards, part, before, left_out=len(units) - len(listed))
 
 
 def _read_hours(account_id: int, part: Part) -> Totals:

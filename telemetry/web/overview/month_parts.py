@@ -28,9 +28,9 @@ class Part(Struct, frozen=True):
 
 
 def choose_parts(calendar: Calendar, *, now: datetime, known_until: datetime) -> tuple[Part, Part]:
-    """This billing month so far, and the same part of the one before.
+    """This billing month until now, and the same part of the one before.
 
-    `known_until`: what came later is not in the figures yet.
+    `known_until`: what came later is not in the aggregates yet.
     """
     today = calendar.day_of(now)
     month = calendar.month_of(today)

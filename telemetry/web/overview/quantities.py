@@ -6,9 +6,9 @@ from django.utils.translation import gettext_lazy as _
 from msgspec import Struct
 
 from telemetry.models import Device
-from telemetry.web.charts.filters import Filters
+from telemetry.web.charts.chart_filters import ChartFilters
 from telemetry.web.charts.period import Errors
-from telemetry.web.overview.choices import select_devices
+from telemetry.web.overview.params import select_devices
 
 MOST_QUANTITIES = 8
 _IS_LEVEL = Q(measurement=Device.Measurement.GAUGE)
@@ -33,7 +33,7 @@ class Quantity(Struct, frozen=True):
         return _("Level") if self.is_level else _("Consumption")
 
 
-def list_quantities(account_id: int, filters: Filters) -> list[Quantity]:
+def list_quantities(account_id: int, filters: ChartFilters) -> list[Quantity]:
     """At most eight, consumption first, then by the number of devices."""
     rows = (
         select_devices(account_id, filters)
@@ -46,7 +46,7 @@ def list_quantities(account_id: int, filters: Filters) -> list[Quantity]:
 
 
 def choose_quantity(key: str, quantities: list[Quantity]) -> tuple[Quantity | None, Errors]:
-    """The one that was asked for, or the first; a message when there is no such one."""
+    """The one with this key, or the first; a message when there is none with the key."""
     first = quantities[0] if quantities else None
     if not key:
         return first, {}

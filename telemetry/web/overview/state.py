@@ -9,7 +9,7 @@ from msgspec import Struct
 from telemetry.models import Alarm, Device
 from telemetry.store.reads.freshness import Freshness
 from telemetry.store.reads.latest_in_account import LatestReading, read_latest
-from telemetry.web.charts.labels import find_devices, label_device
+from telemetry.web.charts.labels import find_devices
 
 LATEST = 20
 ALARMS = 8
@@ -23,12 +23,11 @@ class Presence(Struct, frozen=True):
     devices_online: int
 
 
-class NamedReading(Struct, frozen=True):
-    """A reading with its device's name; the device is None when it is another account's by now."""
+class LatestRow(Struct, frozen=True):
+    """A reading with its device, which is None when it is another account's by now."""
 
     reading: LatestReading
     device: Device | None
-    name: str
 
 
 class OpenAlarms(Struct, frozen=True):
@@ -43,7 +42,7 @@ class State(Struct, frozen=True):
 
     freshness: Freshness
     presence: Presence
-    latest: tuple[NamedReading, ...]
+    latest: tuple[LatestRow, ...]
     alarms: OpenAlarms
 
 
@@ -72,17 +71,10 @@ def _read_presence(account_id: int) -> Presence:
 
 def _read_latest(
     account_id: int, *, now: datetime, device_ids: Sequence[int] | None
-) -> tuple[NamedReading, ...]:
-    found = read_latest(account_id, most=LATEST, now=now, device_ids=device_ids)
-    devices = find_devices(account_id, ids={reading.device_id for reading in found})
-    return tuple(
-        NamedReading(
-            reading,
-            devices.get(reading.device_id),
-            label_device(devices[reading.device_id]) if reading.device_id in devices else "",
-        )
-        for reading in found
-    )
+) -> tuple[LatestRow, ...]:
+    readings = read_latest(account_id, most=LATEST, now=now, device_ids=device_ids)
+    devices = find_devices(account_id, ids={reading.device_id for reading in readings})
+    return tuple(LatestRow(reading, devices.get(reading.device_id)) for reading in readings)
 
 
 def _read_alarms(account_id: int) -> OpenAlarms:

@@ -2,10 +2,14 @@
 
 from django.urls import path
 
-from telemetry.web.overview.views import overview, overview_figures, overview_state
+from telemetry.web.overview.views import overview, overview_aggregates, overview_state
 
 urlpatterns = [
     path("accounts/<int:account_id>/", overview, name="overview"),
     path("accounts/<int:account_id>/live/state/", overview_state, name="overview-state"),
-    path("accounts/<int:account_id>/live/figures/", overview_figures, name="overview-figures"),
+    path(
+        "accounts/<int:account_id>/live/aggregates/",
+        overview_aggregates,
+        name="overview-aggregates",
+    ),
 ]

@@ -7,41 +7,40 @@ from typing import Any
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
-from django.urls import reverse
 from django.utils.safestring import SafeString
 from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_safe
 
 from telemetry.store.reads.freshness import Freshness
 from telemetry.web.account_page import AccountRequest, account_page
-from telemetry.web.charts.filters import Filters
+from telemetry.web.charts.chart_filters import ChartFilters
 from telemetry.web.charts.params import ChartParams
 from telemetry.web.charts.table import read_table
 from telemetry.web.charts.to_json import to_json
 from telemetry.web.charts.view import ChartView, DeviceLabel, Show
-from telemetry.web.conditional_get import conditional, get_freshness, make_etag
+from telemetry.web.conditional_get import conditional, get_freshness, make_address, make_etag
 from telemetry.web.fragment_cache import Fragments, cache_fragments
-from telemetry.web.overview.choices import offer_choices, read_choice, select_devices
 from telemetry.web.overview.comparison import Comparison, read_comparison
 from telemetry.web.overview.consumption import read_cached_consumption
+from telemetry.web.overview.params import list_filter_options, read_overview_params, select_devices
 from telemetry.web.overview.quantities import Quantity, choose_quantity, list_quantities
 from telemetry.web.overview.state import read_state
 
-STATE_S, FIGURES_S = 2, 10
+STATE_S, AGGREGATES_S = 2, 10
 """How old what other members see may be. A page that is opened shows readings this late."""
 
 _PARTS = "telemetry/overview/parts"
 STATE = MappingProxyType({name: f"{_PARTS}/{name}.html" for name in ("status", "latest", "alarms")})
-LIVE_FIGURES = ("consumption", "chart", "comparison")
-FIGURES = MappingProxyType(
+LIVE_AGGREGATES = ("consumption", "chart", "comparison")
+AGGREGATES = MappingProxyType(
     {
         "filter_bar": "telemetry/overview/filters.html",
-        **{name: f"{_PARTS}/{name}.html" for name in LIVE_FIGURES},
+        **{name: f"{_PARTS}/{name}.html" for name in LIVE_AGGREGATES},
     }
 )
 
 
-def tag_figures(request: AccountRequest) -> str:
+def tag_aggregates(request: AccountRequest) -> str:
     """Changes with the aggregates."""
     return get_freshness(request).tag_aggregates()
 
@@ -57,16 +56,16 @@ def tag_state(request: AccountRequest) -> str:
 def overview(request: AccountRequest) -> HttpResponse:
     """The whole page."""
     freshness = get_freshness(request)
-    figures, state = _keep_figures(request, freshness), _keep_state(request, freshness)
+    aggregates, state = _cache_aggregates(request, freshness), _cache_state(request, freshness)
     context = {
-        "figures": figures.html,
+        "aggregates": aggregates.html,
         "state": state.html,
-        "state_address": _address(request, "overview-state"),
+        "state_address": make_address(request, "overview-state"),
         "state_tag": make_etag(request, freshness.tag_readings()),
-        "figures_address": _address(request, "overview-figures"),
-        "figures_tag": make_etag(request, freshness.tag_aggregates()),
+        "aggregates_address": make_address(request, "overview-aggregates"),
+        "aggregates_tag": make_etag(request, freshness.tag_aggregates()),
     }
-    return render(request, "telemetry/overview/page.html", context, status=figures.status)
+    return render(request, "telemetry/overview/page.html", context, status=aggregates.status)
 
 
 @gzip_page
@@ -75,23 +74,23 @@ def overview(request: AccountRequest) -> HttpResponse:
 @conditional(tag_state)
 def overview_state(request: AccountRequest) -> HttpResponse:
     """What changes with every message."""
-    state = _keep_state(request, get_freshness(request))
+    state = _cache_state(request, get_freshness(request))
     return HttpResponse("".join(state.html.values()))
 
 
 @gzip_page
 @require_safe
 @account_page()
-@conditional(tag_figures)
-def overview_figures(request: AccountRequest) -> HttpResponse:
+@conditional(tag_aggregates)
+def overview_aggregates(request: AccountRequest) -> HttpResponse:
     """What changes with the refresh of the aggregates."""
-    figures = _keep_figures(request, get_freshness(request))
-    return HttpResponse("".join(figures.html[name] for name in LIVE_FIGURES))
+    aggregates = _cache_aggregates(request, get_freshness(request))
+    return HttpResponse("".join(aggregates.html[name] for name in LIVE_AGGREGATES))
 
 
-def _keep_state(request: AccountRequest, freshness: Freshness) -> Fragments:
+def _cache_state(request: AccountRequest, freshness: Freshness) -> Fragments:
     def render_state() -> Fragments:
-        params, filters = read_choice(request)
+        params, filters = read_overview_params(request)
         context = _read_state(request, params, filters, freshness)
         return Fragments(_render(request, STATE, context))
 
@@ -100,19 +99,19 @@ def _keep_state(request: AccountRequest, freshness: Freshness) -> Fragments:
     )
 
 
-def _keep_figures(request: AccountRequest, freshness: Freshness) -> Fragments:
-    def render_figures() -> Fragments:
-        params, filters = read_choice(request)
+def _cache_aggregates(request: AccountRequest, freshness: Freshness) -> Fragments:
+    def render_aggregates() -> Fragments:
+        params, filters = read_overview_params(request)
         context = {
-            **_read_figures(request, params, filters, freshness),
-            **offer_choices(request.account.pk, params, filters),
+            **_read_aggregates(request, params, filters, freshness),
+            **list_filter_options(request.account.pk, params, filters),
         }
-        html = _render(request, FIGURES, context)
+        html = _render(request, AGGREGATES, context)
         return Fragments(html, status=400 if context["errors"] else 200)
 
     return cache_fragments(
-        request, name="figures", tag=freshness.tag_aggregates(), seconds=FIGURES_S,
-        render=render_figures,
+        request, name="aggregates", tag=freshness.tag_aggregates(), seconds=AGGREGATES_S,
+        render=render_aggregates,
     )  # fmt: skip
 
 
@@ -125,7 +124,7 @@ def _render(
 
 
 def _read_state(
-    request: AccountRequest, params: ChartParams, filters: Filters, freshness: Freshness
+    request: AccountRequest, params: ChartParams, filters: ChartFilters, freshness: Freshness
 ) -> dict[str, Any]:
     """Presence, newest readings, alarms."""
     account_id, ids = request.account.pk, None
@@ -135,8 +134,8 @@ def _read_state(
     return {"state": state, "filters": filters}
 
 
-def _read_figures(
-    request: AccountRequest, params: ChartParams, filters: Filters, freshness: Freshness
+def _read_aggregates(
+    request: AccountRequest, params: ChartParams, filters: ChartFilters, freshness: Freshness
 ) -> dict[str, Any]:
     """Consumption, the chart and its table."""
     account_id = request.account.pk
@@ -176,9 +175,3 @@ def _show(comparison: Comparison, quantity: Quantity, params: ChartParams) -> di
         quantity.unit,
     )
     return {"chart_data": to_json(view), "table": read_table(view)}
-
-
-def _address(request: AccountRequest, name: str) -> str:
-    query = request.GET.urlencode()
-    path = reverse(name, args=[request.account.pk])
-    return f"{path}?{query}" if query else path

@@ -60,7 +60,7 @@ def make_default(account: Account, *, today: date) -> ReportParams:
 
 
 def parse(query: QueryDict, *, account: Account, today: date) -> ReportParams:
-    """Read an address. Raises `AskedError`."""
+    """Read an address. Raises `ParamsError`."""
     default = make_default(account, today=today)
     first = _parse_month(query, "first", default.first, account=account)
     last = _parse_month(query, "last", max(default.last, first), account=account)

@@ -32,7 +32,7 @@ def render_rows(rows: Iterable[ReportRow], *, grouping: Grouping, account: Accou
         name: str = escape(name_line(row.label, grouping=grouping, account=account.name))
         if grouping is Grouping.DEVICE:
             name = f'<a href="{before}{row.key}{after}">{name}</a>'
-        figures = (
+        values = (
             str(row.devices_count),
             numbers.write(row.total),
             numbers.write(row.adjustments) if row.adjustments else NONE,
@@ -45,7 +45,7 @@ def render_rows(rows: Iterable[ReportRow], *, grouping: Grouping, account: Accou
             f'<tr><td class="day">{write_day(row.month)}</td>'
             f'<td class="day">{write_day(row.last_day)}</td>'
             f'<th scope="row">{name}</th><td>{escape(row.unit)}</td><td class="number">'
-            f"{_NEXT.join(figures)}</td><td>{badges[row.state]}</td></tr>"
+            f"{_NEXT.join(values)}</td><td>{badges[row.state]}</td></tr>"
         )
 
     return SafeString("\n".join(map(render, rows)))

@@ -81,7 +81,7 @@ def switch_schedule(request: AccountRequest, schedule_id: int) -> HttpResponse:
     schedule = _find(request, schedule_id)
     schedule.is_active = not schedule.is_active
     schedule.save(update_fields=["is_active"])
-    text = _("%(name)s goes on.") if schedule.is_active else _("%(name)s is paused.")
+    text = _("%(name)s is resumed.") if schedule.is_active else _("%(name)s is paused.")
     messages.success(request, text % {"name": schedule.name})
     return redirect("report-schedules", request.account.pk)
 

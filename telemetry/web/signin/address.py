@@ -7,8 +7,8 @@ from django.http import HttpRequest
 def read_client_address(request: HttpRequest) -> str | None:
     """The address that the outermost of our proxies saw; without proxies the one that connects.
 
-    Each proxy appends what it saw, so the client's own entries stand further left and count
-    nothing. None when the header is shorter than it must be: then only the name counts.
+    Each proxy appends what it saw, so the client's own entries are further left and are
+    ignored. None when the header is shorter than it must be: then only the name counts.
     """
     proxies: int = settings.OPTIONS.proxies
     if not proxies:

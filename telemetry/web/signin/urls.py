@@ -1,45 +1,29 @@
 """Addresses of signing in and out, and of passwords."""
 
+from typing import Any
+
 from django.contrib.auth import views
-from django.urls import path
+from django.urls import URLPattern, path
 
 from telemetry.web.signin.views import ForgottenPassword
 
-_FOLDER = "telemetry/signin/"
+
+def _page(route: str, view: Any, template: str, name: str, **options: Any) -> URLPattern:
+    template_name = f"telemetry/signin/{template}.html"
+    page: URLPattern = path(route, view.as_view(template_name=template_name, **options), name=name)
+    return page
+
 
 urlpatterns = [
-    path(
-        "login/",
-        views.LoginView.as_view(
-            template_name=f"{_FOLDER}login.html", redirect_authenticated_user=True
-        ),
-        name="login",
-    ),
+    _page("login/", views.LoginView, "login", "login", redirect_authenticated_user=True),
     path("logout/", views.LogoutView.as_view(), name="logout"),
-    path(
-        "password/",
-        views.PasswordChangeView.as_view(template_name=f"{_FOLDER}change.html"),
-        name="password_change",
-    ),
-    path(
-        "password/changed/",
-        views.PasswordChangeDoneView.as_view(template_name=f"{_FOLDER}changed.html"),
-        name="password_change_done",
-    ),
+    _page("password/", views.PasswordChangeView, "change", "password_change"),
+    _page("password/changed/", views.PasswordChangeDoneView, "changed", "password_change_done"),
     path("password/forgotten/", ForgottenPassword.as_view(), name="password_reset"),
-    path(
-        "password/sent/",
-        views.PasswordResetDoneView.as_view(template_name=f"{_FOLDER}sent.html"),
-        name="password_reset_done",
-    ),
-    path(
+    _page("password/sent/", views.PasswordResetDoneView, "sent", "password_reset_done"),
+    _page(
         "password/new/<uidb64>/<token>/",
-        views.PasswordResetConfirmView.as_view(template_name=f"{_FOLDER}new.html"),
-        name="password_reset_confirm",
+        views.PasswordResetConfirmView, "new", "password_reset_confirm",
     ),
-    path(
-        "password/set/",
-        views.PasswordResetCompleteView.as_view(template_name=f"{_FOLDER}set.html"),
-        name="password_reset_complete",
-    ),
-]
+    _page("password/set/", views.PasswordResetCompleteView, "set", "password_reset_complete"),
+]  # fmt: skip

@@ -10,7 +10,7 @@ from django.shortcuts import render
 MINUTES = int(settings.AXES_COOLOFF_TIME.total_seconds() // 60)
 
 
-def tell_lockout(request: HttpRequest, *_: Any, **__: Any) -> HttpResponse:
+def render_lockout(request: HttpRequest, *_: Any, **__: Any) -> HttpResponse:
     """Status 429: too many failures from here."""
     answer = render(request, "telemetry/signin/locked.html", {"minutes": MINUTES}, status=429)
     answer.headers["Retry-After"] = str(MINUTES * 60)

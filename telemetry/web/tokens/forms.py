@@ -48,7 +48,7 @@ class TokenForm(forms.Form):
         self.fields["account"].queryset = accounts.order_by("name")  # type: ignore[attr-defined]
 
     def clean(self) -> dict[str, Any]:
-        """Refuse a token too many."""
+        """Reject a token too many."""
         if count_tokens(self._user) >= MOST_TOKENS:
             raise ValidationError(
                 _("You have %(most)d tokens: revoke one first."),

@@ -18,7 +18,7 @@ from telemetry.store.aggregates.refresh import refresh_aggregates
 from telemetry.store.billing.closing import close_month
 from telemetry.store.db.connection import Connection, open_connection
 from tests.conftest import CONTRACT, clear_tables
-from tests.integration.store.test_ingest import store
+from tests.integration.store.ingest import store
 from tests.messages import make_message
 
 ALL_SCOPES = tuple(ApiToken.Scope.values)
@@ -69,7 +69,7 @@ def call_with(text: str) -> Client:
 @pytest.fixture(scope="module")
 def stocked(seeded: Connection, own: Account, foreign: Account) -> Connection:
     """Three September days of readings in both accounts, refreshed; the own one's month closed and
-    adjusted since; refused messages; alarms."""
+    adjusted since; rejected messages; alarms."""
     for day in (1, 2, 3):
         for hour in (12, 13):
             at = f"2026-09-{day:02}T{hour}:00:00Z"

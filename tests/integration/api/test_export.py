@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db import OperationalError, connections
 from django.test import Client
 
-from telemetry.api.export import ROWS_A_PIECE, find_slots
+from telemetry.api.reading_stream import ROWS_A_PIECE, find_slots
 from telemetry.models import Account, Device, User
 from telemetry.store.db.connection import Connection
 from telemetry.store.reads.reading_pages import ReadingWalk
@@ -62,8 +62,8 @@ def test_it_exports_each_reading_once_in_pieces_of_one_size(
 
 
 def test_it_writes_csv_that_programs_read(filled: int, get: Get) -> None:
-    asked = {"since": "2026-09-01T00:00:00Z", "until": "2026-09-01T01:00:00Z"}
-    text = get("/readings/export", **asked).getvalue().decode()
+    period = {"since": "2026-09-01T00:00:00Z", "until": "2026-09-01T01:00:00Z"}
+    text = get("/readings/export", **period).getvalue().decode()
     rows = list(csv.DictReader(io.StringIO(text, newline="")))
     assert (rows[0]["time"], rows[0]["value"]) == ("2026-09-01T00:00:00Z", "0.0000")
     assert {row["unit"] for row in rows} == {'k"W,h'}
@@ -71,11 +71,11 @@ def test_it_writes_csv_that_programs_read(filled: int, get: Get) -> None:
 
 def test_it_exports_the_same_lines_as_the_list_gives_items(filled: int, get: Get) -> None:
     device = Device.objects.order_by("pk")[0]
-    asked = {"since": "2026-09-01T00:00:00Z", "until": "2026-09-01T12:00:00Z"}
-    response = get("/readings/export", **asked, device_id=device.pk, format="ndjson")
+    period = {"since": "2026-09-01T00:00:00Z", "until": "2026-09-01T12:00:00Z"}
+    response = get("/readings/export", **period, device_id=device.pk, format="ndjson")
     assert response.headers["Content-Type"] == "application/x-ndjson"
     lines = [json.loads(line) for line in response.getvalue().splitlines()]
-    listed = get("/readings", **asked, device_id=device.pk, order="oldest", limit=1_000).json()
+    listed = get("/readings", **period, device_id=device.pk, order="oldest", limit=1_000).json()
     assert lines == listed["items"]
     assert len(lines) > 100
 

@@ -128,10 +128,10 @@ def test_it_answers_without_counting_when_redis_is_away(own: Account, user: User
 class Hanging:
     """A Redis that does not answer until the client gives up."""
 
-    asked = 0
+    calls = 0
 
     def pipeline(self, **_: Any) -> Any:
-        self.asked += 1
+        self.calls += 1
         raise TimeoutError("gave up")
 
 
@@ -139,7 +139,7 @@ def test_it_asks_a_redis_that_hangs_once_in_some_seconds(monkeypatch: pytest.Mon
     hanging, now = Hanging(), time.monotonic()
     counter = Counter(hanging)  # type: ignore[arg-type]
     assert [counter.count("key") for _ in range(50)] == [None] * 50
-    assert hanging.asked == 1
+    assert hanging.calls == 1
     monkeypatch.setattr(limits.time, "monotonic", lambda: now + 60)
     counter.count("key")
-    assert hanging.asked == 2
+    assert hanging.calls == 2

@@ -11,7 +11,7 @@ from telemetry.store.aggregates.refresh import RefreshBusyError, refresh_aggrega
 from telemetry.store.db.connection import Connection, open_connection
 from telemetry.store.db.edition import TimescaleMissingError, ensure_extension, read_edition
 from telemetry.store.db.locks import Lock, unlock, wait_for_lock
-from tests.integration.store.test_ingest import store
+from tests.integration.store.ingest import store
 from tests.messages import make_message
 
 pytestmark = pytest.mark.integration
@@ -58,7 +58,7 @@ def test_it_equals_the_raw_readings_also_when_some_come_late(
     store(connection, *make_series(minutes=range(5, 100, 30)))
     assert refresh_aggregates(connection).hours == 2
     assert fetch(connection, AGGREGATED) == fetch(connection, RAW)
-    assert refresh_aggregates(connection).notes == 0
+    assert refresh_aggregates(connection).dirty == 0
 
 
 def test_it_keeps_decimals_exact(connection: Connection, fleet: None) -> None:

@@ -7,42 +7,20 @@ from typing import Any
 
 import psycopg
 import pytest
-from msgspec import structs
 from psycopg.pq import TransactionStatus
 
 from telemetry.core.batch import RawMessage
 from telemetry.core.payload import reduce_payload
-from telemetry.queue.batches import ClaimedBatch, new_id
 from telemetry.store.db.connection import Connection, open_connection
 from telemetry.store.db.errors import is_transient, needs_new_session
 from telemetry.store.ingest.fleet_cache import Registry
-from telemetry.store.ingest.ledger import (
-    AlreadyStoredError,
-    BatchSplitError,
-    enter_split,
-    is_batch_stored,
-)
-from telemetry.store.ingest.presence import Presence
-from telemetry.store.operations.housekeeping import fold_ledger, mark_offline
+from telemetry.store.ingest.presence import Presence, mark_offline
+from telemetry.store.operations.housekeeping import fold_ledger
+from tests.integration.store.ingest import claimed, rows, store
 from tests.messages import MAC, TOPIC, make_message, make_payload
 from tests.stores import open_store, validate_and_store
 
 pytestmark = pytest.mark.integration
-
-
-def claimed(batch_id: str = "", *, received_at: datetime | None = None) -> ClaimedBatch:
-    received_at = received_at or datetime(2026, 11, 2, 12, tzinfo=UTC)  # the cases never grow old
-    return ClaimedBatch(
-        batch_id or new_id(), "test", int(received_at.timestamp() * 1e6), 0, 1, 1, b""
-    )
-
-
-def store(connection: Connection, *messages: RawMessage, batch: ClaimedBatch | None = None) -> Any:
-    return validate_and_store(open_store(connection), batch or claimed(), list(messages))
-
-
-def rows(connection: Connection, statement: str) -> list[tuple[Any, ...]]:
-    return connection.execute(statement).fetchall()  # type: ignore[arg-type]
 
 
 def test_it_stores_exact_decimals_in_utc(connection: Connection, fleet: None) -> None:
@@ -66,105 +44,6 @@ def test_it_takes_bad_messages_apart_before_the_transaction_begins(
     store(connection, make_message(valor="x"), make_message(valor="y"), make_message(valor=1))
     assert seen == [TransactionStatus.IDLE] * 2
     assert rows(connection, "SELECT count(*) FROM dead_letter") == [(2,)]
-
-
-def test_it_is_a_no_op_when_the_batch_is_stored_already(
-    connection: Connection, fleet: None
-) -> None:
-    batch = claimed()
-    store(connection, make_message(valor=1), RawMessage("bad", b"x"), batch=batch)
-    with pytest.raises(AlreadyStoredError):
-        store(connection, make_message(valor=1), RawMessage("bad", b"x"), batch=batch)
-    assert rows(connection, "SELECT count(*) FROM reading") == [(1,)]
-    assert rows(connection, "SELECT occurrences FROM dead_letter") == [(1,)]
-    assert is_batch_stored(connection, batch.id)
-
-
-def test_it_knows_a_batch_as_stored_when_one_of_its_halves_is(
-    connection: Connection, fleet: None
-) -> None:
-    whole = new_id()
-    store(connection, make_message(), batch=claimed(f"{whole}.01"))
-    assert is_batch_stored(connection, whole)
-    assert is_batch_stored(connection, f"{whole}.0")
-    assert not is_batch_stored(connection, f"{whole}.1")
-    assert not is_batch_stored(connection, new_id())
-
-
-def test_it_stores_nothing_of_a_batch_that_was_split(connection: Connection, fleet: None) -> None:
-    """However late: a worker that was stopped with the batch in hand."""
-    batch = claimed()
-    second_part = [1]
-    enter_split(connection, batch, second_part=second_part)
-    with pytest.raises(BatchSplitError) as split:
-        store(connection, make_message(valor=1), make_message(code="D02"), batch=batch)
-    assert split.value.second_part == second_part
-    assert rows(connection, "SELECT count(*) FROM reading") == [(0,)]
-    assert not is_batch_stored(connection, batch.id)
-
-
-def test_it_splits_no_batch_that_is_stored(connection: Connection, fleet: None) -> None:
-    batch = claimed()
-    store(connection, make_message(), batch=batch)
-    with pytest.raises(AlreadyStoredError):
-        enter_split(connection, batch, second_part=[1])
-    assert rows(connection, "SELECT id, messages FROM batch") == [(batch.id, 1)]
-
-
-def test_it_keeps_to_the_parts_that_were_entered_first(connection: Connection, fleet: None) -> None:
-    batch = claimed()
-    assert enter_split(connection, batch, second_part=[0, 3]) == [0, 3]
-    assert enter_split(connection, batch, second_part=[2, 3]) == [0, 3]
-
-
-@pytest.mark.parametrize(("stored", "late"), [("", ".01"), (".0", ".01")], ids=["whole", "half"])
-def test_it_stores_nothing_of_a_part_when_what_it_is_a_part_of_is_stored(
-    connection: Connection, fleet: None, stored: str, late: str
-) -> None:
-    stem = new_id()
-    store(connection, make_message(valor=1), batch=claimed(stem + stored))
-    with pytest.raises(AlreadyStoredError):
-        store(connection, make_message(valor=1), batch=claimed(stem + late))
-    assert rows(connection, "SELECT sum(messages) FROM batch") == [(1,)]
-
-
-def test_it_goes_on_to_the_halves_when_one_of_them_is_stored(
-    connection: Connection, fleet: None
-) -> None:
-    """Also when the row that says how the batch was split is gone."""
-    whole = claimed()
-    whole = structs.replace(whole, messages_count=3)
-    store(connection, make_message(), batch=claimed(f"{whole.id}.0"))
-    with pytest.raises(BatchSplitError) as split:
-        store(connection, make_message(), make_message(code="D02"), batch=whole)
-    assert split.value.second_part == [1, 2]
-
-
-def test_it_stores_both_halves_of_a_batch_that_was_split(
-    connection: Connection, fleet: None
-) -> None:
-    batch = claimed()
-    enter_split(connection, batch, second_part=[1])
-    store(connection, make_message(at="2026-11-01T00:00:01Z"), batch=claimed(f"{batch.id}.0"))
-    store(connection, make_message(at="2026-11-01T00:00:02Z"), batch=claimed(f"{batch.id}.1"))
-    assert rows(connection, "SELECT id, messages FROM batch ORDER BY id") == [
-        (batch.id, 0),
-        (f"{batch.id}.0", 1),
-        (f"{batch.id}.1", 1),
-    ]
-    assert is_batch_stored(connection, batch.id)
-
-
-def test_it_keeps_all_of_a_line_in_the_ledger_while_a_part_is_pending(
-    connection: Connection, fleet: None
-) -> None:
-    batch = claimed()
-    enter_split(connection, batch, second_part=[1])
-    store(connection, make_message(), batch=claimed(f"{batch.id}.0"))
-    later = datetime.now(UTC) + timedelta(days=1)
-    assert fold_ledger(connection, before=later, pending=[f"{batch.id}.1"]) == 0
-    assert fold_ledger(connection, before=later, pending=[]) == 1
-    assert rows(connection, "SELECT batches, messages FROM batch_day") == [(1, 1)]
 
 
 def test_it_settles_keys_that_meet_inside_a_batch_against_what_stands(
@@ -250,7 +129,7 @@ def test_it_stores_the_reading_when_its_further_keys_are_strange(
         '{"dispositivo_codigo":"D01","valor":"\\u0000","unidade":"kWh"}',
     ],
 )
-def test_it_keeps_a_dead_letter_when_a_refused_reading_holds_nul_or_emoji(
+def test_it_keeps_a_dead_letter_when_a_rejected_reading_holds_nul_or_emoji(
     connection: Connection, fleet: None, item: str
 ) -> None:
     payload = make_payload(items=[]).replace(b"[]", f"[{item}]".encode())
@@ -291,10 +170,10 @@ def test_it_refuses_a_reading_that_is_not_below_the_modulus_of_its_register(
     assert outcome("1000.4999", "2026-11-01T00:00:01Z") == 1
     assert outcome("1000.49996", "2026-11-01T00:00:02Z") == 0  # rounds to the modulus
     assert outcome("1000.5", "2026-11-01T00:00:03Z") == 0
-    letters = rows(
+    dead_letters = rows(
         connection, "SELECT DISTINCT reason, detail ~ 'modulus 1000.5000' FROM dead_letter"
     )
-    assert letters == [("bad_value", True)]
+    assert dead_letters == [("bad_value", True)]
     # A greater register was built in a moment ago: the worker looks before it refuses.
     connection.execute("UPDATE device SET register_modulus = 100000 WHERE code = 'D01'")
     assert outcome("1000.5", "2026-11-01T00:00:03Z") == 1
@@ -314,7 +193,7 @@ def test_it_stores_the_devices_own_spelling_of_a_unit(connection: Connection, fl
     ]
 
 
-def test_it_keeps_the_gateway_of_a_wrong_topic_in_the_books(
+def test_it_keeps_the_gateway_of_a_wrong_topic_in_the_ledger(
     connection: Connection, fleet: None
 ) -> None:
     payload = make_payload()

@@ -7,7 +7,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from telemetry.core.consumption import (
@@ -25,8 +25,9 @@ from telemetry.store.billing.closing import MonthError, close_month, reopen_mont
 from telemetry.store.db.connection import Connection
 from telemetry.store.ingest.ledger import insert_dirty_hours
 from telemetry.store.verification.repair import repair_aggregates
-from telemetry.store.verification.run import Scope, verify_aggregates
+from telemetry.store.verification.verify import Scope, verify_aggregates
 from tests.consumption import EPOCH, Site, put, read, register
+from tests.random_cases import random_cases
 
 pytestmark = pytest.mark.integration
 
@@ -140,12 +141,7 @@ def close_what_is_over(connection: Connection, owner: Site) -> None:
             assert "closed already" in str(error)  # noqa: PT017
 
 
-@settings(
-    max_examples=15,
-    phases=[Phase.explicit, Phase.reuse, Phase.generate],
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+@random_cases(15)
 @given(data=st.data())
 def test_it_gives_each_account_its_own_whenever_readings_came_and_months_were_closed(
     connection: Connection, clear: Any, data: Any

@@ -8,26 +8,15 @@ import pytest
 from django.test import Client
 
 from config.env import read_options
-from config.options import StatusOptions
 from telemetry.core.batch import BRIDGE_KEY, PENDING_KEY
 from telemetry.queue.alarm import raise_alarm
 from telemetry.queue.batches import BatchQueue
 from telemetry.queue.pools import note_progress, note_wait, read_pools
-from telemetry.store.operations.pipeline_status import PipelineStatus, read_status
 from tests.batches import claim
 from tests.messages import make_message
+from tests.status import read_test_status
 
 pytestmark = pytest.mark.integration
-
-
-def ask(queue: BatchQueue, **settings: str) -> PipelineStatus:
-    return read_status(
-        queue,
-        queue._app,  # type: ignore[arg-type]
-        options=read_options(StatusOptions, settings),
-        bridges_wanted=0,
-        pools_wanted=0,
-    )
 
 
 def put_old(queue: BatchQueue, *, age_s: float) -> None:
@@ -39,9 +28,9 @@ def test_it_says_that_the_oldest_batch_is_late(queue: BatchQueue) -> None:
     assert any(
         problem.startswith("the oldest of 1 batches is pending for 13")
         and problem.endswith("the limit is 120 s")
-        for problem in ask(queue).problems
+        for problem in read_test_status(queue).problems
     )
-    late = ask(queue, STATUS_OLDEST_PENDING_S="200")
+    late = read_test_status(queue, STATUS_OLDEST_PENDING_S="200")
     assert not [problem for problem in late.problems if "oldest" in problem]
 
 
@@ -50,7 +39,7 @@ def test_it_says_that_a_pool_is_stuck_and_what_it_waits_for(queue: BatchQueue) -
     note_wait(queue.redis, "ingest-1@host", reason="connection refused")
     note_wait(queue.redis, "ingest-1@host", reason="connection refused")
     note_progress(queue.redis, "ingest-2@host")
-    stuck = [problem for problem in ask(queue).problems if "pool" in problem]
+    stuck = [problem for problem in read_test_status(queue).problems if "pool" in problem]
     assert stuck == [
         "pool ingest-1@host has stored nothing for a day; it waits: connection refused (2 retries)"
     ]
@@ -58,7 +47,9 @@ def test_it_says_that_a_pool_is_stuck_and_what_it_waits_for(queue: BatchQueue) -
 
 def test_it_finds_no_pool_stuck_while_nothing_is_pending(queue: BatchQueue) -> None:
     note_wait(queue.redis, "ingest-1@host", reason="connection refused")
-    assert not [problem for problem in ask(queue).problems if "stored nothing" in problem]
+    assert not [
+        problem for problem in read_test_status(queue).problems if "stored nothing" in problem
+    ]
 
 
 def test_it_forgets_the_wait_of_a_pool_that_goes_on(queue: BatchQueue) -> None:
@@ -74,7 +65,7 @@ def test_it_says_how_much_the_reject_guard_has_put_aside_and_why(queue: BatchQue
     claim(queue, batch_id)
     queue.hold(batch_id)
     raise_alarm(queue.redis, reason="14 of 15 gateways got nothing in")
-    found = ask(queue)
+    found = read_test_status(queue)
     assert (found.held_batches, found.pending_batches) == (1, 0)
     [problem] = [problem for problem in found.problems if "reject guard" in problem]
     assert problem.startswith(

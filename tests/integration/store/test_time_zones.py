@@ -8,17 +8,15 @@ from zoneinfo import ZoneInfo
 import pytest
 from celery.signals import worker_ready
 
-from config.env import read_options
-from config.options import StatusOptions
 from telemetry.core.batch import COMPARE_ZONES_TASK
 from telemetry.models import Account, TaskRun
 from telemetry.queue.batches import BatchQueue
 from telemetry.store.db.connection import Connection
 from telemetry.store.operations import time_zones
-from telemetry.store.operations.pipeline_status import read_status
 from telemetry.store.operations.task_ages import read_task_ages
 from telemetry.store.operations.time_zones import ZoneDifference, compare_zones
 from tests.integration.test_chains import take_task
+from tests.status import read_test_status
 from workers.maintenance import compare_time_zones
 from workers.schedule import ensure_schedule
 
@@ -115,14 +113,7 @@ def test_it_is_ill_until_the_zones_agree(
     queue: BatchQueue, connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def ask() -> list[str]:
-        status = read_status(
-            queue,
-            queue._app,  # type: ignore[arg-type]
-            options=read_options(StatusOptions),
-            bridges_wanted=0,
-            pools_wanted=0,
-            read_tasks=read_task_ages,
-        )
+        status = read_test_status(queue, read_tasks=read_task_ages)
         return [text for text in status.problems if "time zones" in text]
 
     ensure_schedule()

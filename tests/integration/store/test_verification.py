@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 from django.db import OperationalError
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
 
@@ -26,7 +26,7 @@ from telemetry.store.operations.pipeline_status import find_differences
 from telemetry.store.operations.task_ages import read_task_ages
 from telemetry.store.retention.chunks import move_horizon
 from telemetry.store.verification.repair import repair_aggregates
-from telemetry.store.verification.run import (
+from telemetry.store.verification.verify import (
     Scope,
     Verification,
     VerifyBusyError,
@@ -35,6 +35,7 @@ from telemetry.store.verification.run import (
 )
 from tests.consumption import Site, put, read, register, replace_register
 from tests.integration.store.test_consumption import draw_sites
+from tests.random_cases import random_cases
 
 pytestmark = pytest.mark.integration
 
@@ -89,12 +90,7 @@ def tell(found: Verification) -> set[tuple[str, str, str]]:
     }
 
 
-@settings(
-    max_examples=2,
-    phases=[Phase.explicit, Phase.reuse, Phase.generate],
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+@random_cases(2)
 @given(data=st.data())
 def test_it_finds_nothing_whatever_was_refreshed(
     connection: Connection, clear: Callable[[], None], data: Any
@@ -342,8 +338,8 @@ def test_it_skips_what_lies_before_the_horizon_and_counts_on_from_there(
     assert found.examples == []
     [(before,)] = read(connection, "SELECT count(*) FROM hourly_aggregate WHERE hour < %s", horizon)
     assert found.skipped_hours == before > 0
-    assert found.refused_hours == 1
-    assert f"device {sites[2].device_id}" in found.refused_examples[0]
+    assert found.frozen_hours == 1
+    assert f"device {sites[2].device_id}" in found.frozen_examples[0]
 
 
 def test_it_goes_on_where_it_stopped_and_comes_to_the_same(
@@ -482,7 +478,7 @@ def test_it_says_so_by_command_task_and_status(
     assert "1 differences (monthly_total 1)" in out.getvalue()
     out = StringIO()
     call_command("verify_aggregates", "--repair", stdout=out)
-    assert "second look:" in out.getvalue()
+    assert "verified again:" in out.getvalue()
     assert find_differences(read_task_ages()) == []
     out = StringIO()
     call_command("verify_aggregates", "--json", stdout=out)

@@ -1,5 +1,5 @@
 """Pages that remember nothing, as if a web process had just started: tests change what nobody
-changes behind the application's back. What is kept is tested in `test_kept.py`."""
+changes behind the application's back. The cache is tested in `test_fragment_cache.py`."""
 
 from typing import Any
 

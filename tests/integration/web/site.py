@@ -60,7 +60,7 @@ def add_alarm(
     )  # fmt: skip
 
 
-def add_letter(gateway: Gateway, *, at: datetime, **fields: Any) -> DeadLetter:
+def add_dead_letter(gateway: Gateway, *, at: datetime, **fields: Any) -> DeadLetter:
     return DeadLetter.objects.create(
         **{
             "fingerprint": next(_numbers).to_bytes(32, "big"), "topic": "t", "payload": b"{}",

@@ -7,7 +7,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from telemetry.core.consumption import Meter, Value
@@ -18,6 +18,7 @@ from telemetry.web.charts.calendar import Calendar, floor_hour
 from telemetry.web.charts.chart import Chart, Resolution, read_chart, read_close_up
 from telemetry.web.charts.period import Period, parse_period
 from tests.consumption import Site, put, read, register
+from tests.random_cases import random_cases
 
 pytestmark = pytest.mark.integration
 
@@ -81,15 +82,15 @@ def calendar_of(site: Site) -> Calendar:
     return Calendar(ZoneInfo(site.zone), site.billing_day)
 
 
-def fill(connection: Connection, site: Site, start: datetime, drawn: dict[int, Decimal]) -> None:
-    found = sorted(drawn.items())
-    ordered = sorted(abs(value) for _, value in found)
+def fill(connection: Connection, site: Site, start: datetime, values: dict[int, Decimal]) -> None:
+    by_minute = sorted(values.items())
+    ordered = sorted(abs(value) for _, value in by_minute)
     readings = [
         Value(
             start + timedelta(minutes=minute, seconds=minute % 60),
-            ordered[place] if site.meter.measurement == "cumulative" else value,
+            ordered[index] if site.meter.measurement == "cumulative" else value,
         )
-        for place, (minute, value) in enumerate(found)
+        for index, (minute, value) in enumerate(by_minute)
     ]
     put(connection, [(site, reading) for reading in readings])
 
@@ -118,12 +119,7 @@ def show(chart: Chart, site: Site) -> dict[Any, tuple[Any, ...] | None]:
     }  # fmt: skip
 
 
-@settings(
-    max_examples=12,
-    phases=[Phase.explicit, Phase.reuse, Phase.generate],
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+@random_cases(12)
 @given(data=st.data())
 def test_it_shows_what_plain_sql_says_of_the_raw_readings(
     connection: Connection, data: Any
@@ -163,18 +159,13 @@ def test_it_shows_what_plain_sql_says_of_the_raw_readings(
         assert shown == {slot: found.get(slot) for slot in slots}, (site, period)
 
 
-@settings(
-    max_examples=10,
-    phases=[Phase.explicit, Phase.reuse, Phase.generate],
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+@random_cases(10)
 @given(data=st.data())
 def test_it_shows_every_reading_of_a_short_period(connection: Connection, data: Any) -> None:
     start = datetime(2026, 11, 24, tzinfo=UTC)
     site = register(connection, Meter("gauge", interval_s=600), zone="Asia/Kolkata")
-    drawn = data.draw(st.dictionaries(st.integers(0, 1_440), values, max_size=60))
-    fill(connection, site, start, drawn)
+    by_minute = data.draw(st.dictionaries(st.integers(0, 1_440), values, max_size=60))
+    fill(connection, site, start, by_minute)
     device = Device.objects.get(pk=site.device_id)
     since = start + timedelta(minutes=data.draw(st.integers(0, 1_400)))
     until = since + timedelta(minutes=data.draw(st.integers(1, 300)))

@@ -6,7 +6,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from telemetry.core.consumption import Meter, Value
@@ -15,6 +15,7 @@ from telemetry.store.db.connection import Connection
 from telemetry.web.charts.calendar import Calendar
 from telemetry.web.overview.consumption import Compared, read_consumption
 from tests.consumption import Site, put, read, register
+from tests.random_cases import random_cases
 
 pytestmark = pytest.mark.integration
 
@@ -42,17 +43,12 @@ def ask(connection: Connection, site: Site, where: str, *given: Any) -> Decimal 
     return None if total is None else Decimal(total)
 
 
-@settings(
-    max_examples=12,
-    phases=[Phase.explicit, Phase.reuse, Phase.generate],
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+@random_cases(12)
 @given(data=st.data())
 def test_it_compares_what_plain_sql_says_of_the_same_parts(
     connection: Connection, data: Any
 ) -> None:
-    drawn = []
+    shown = []
     for zone, start in PLACES:
         site = register(
             connection, Meter("delta"), zone=zone, billing_day=data.draw(st.integers(1, 28))
@@ -60,9 +56,9 @@ def test_it_compares_what_plain_sql_says_of_the_same_parts(
         now = start + timedelta(minutes=data.draw(st.integers(0, 1_440)))
         found = [Value(now - ago, value) for ago, value in data.draw(series).items()]
         put(connection, [(site, reading) for reading in found])
-        drawn.append((site, now))
+        shown.append((site, now))
     refresh_aggregates(connection)
-    for site, now in drawn:
+    for site, now in shown:
         calendar = Calendar(ZoneInfo(site.zone), site.billing_day)
         consumption = read_consumption(
             site.account_id, calendar=calendar, now=now, refreshed_at=now

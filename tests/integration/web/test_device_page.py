@@ -1,4 +1,4 @@
-"""The page of a device: from single readings to months, what happened, what was refused."""
+"""The page of a device: from single readings to months, what happened, what was rejected."""
 
 import json
 import re
@@ -60,8 +60,8 @@ def test_it_says_what_to_do_without_a_reading(connection: Connection) -> None:
     site, client = open_account(connection)
     page = open_page(site, client)
     for words in (
-        "never heard", "none yet", "No readings in this period",
-        "No month has a reading", "Nothing happened yet", "No reading of this device was refused",
+        "never seen", "none yet", "No readings in this period",
+        "No month has a reading", "Nothing happened yet", "No reading of this device was rejected",
     ):  # fmt: skip
         assert words in page, words
     assert chart_data_of(page)["lines"] == []
@@ -212,7 +212,7 @@ def test_it_hides_what_happened_before_the_device_was_the_accounts(connection: C
     assert "No month has a reading" in page
 
 
-def test_it_shows_what_was_refused_of_this_device_and_waits(connection: Connection) -> None:
+def test_it_shows_the_pending_dead_letters_of_this_device(connection: Connection) -> None:
     site, client = open_account(connection)
     other = register(connection, Meter("delta"), beside=site)
     for number, (of, code, state) in enumerate(
@@ -235,22 +235,13 @@ def test_it_shows_what_was_refused_of_this_device_and_waits(connection: Connecti
     assert page.count("bad_value") == 1
 
 
-def test_it_is_not_there_for_other_accounts(connection: Connection) -> None:
-    site, client = open_account(connection)
-    foreign, _ = open_account(connection)
-    for number in (foreign.device_id, 10**9):
-        for part in ("", "live/state/", "live/figures/"):
-            address = f"/accounts/{site.account_id}/devices/{number}/{part}"
-            assert client.get(address).status_code == 404, address
-
-
 def test_it_updates_single_readings_as_they_come_and_hours_with_the_refresh(
     connection: Connection,
 ) -> None:
     site, client = open_account(connection)
     receive(connection, (site, timezone.now() - HOUR, 5))
     connection.execute("UPDATE gateway SET last_seen = now() - interval '2 minutes'")
-    path = f"/accounts/{site.account_id}/devices/{site.device_id}/live/figures/"
+    path = f"/accounts/{site.account_id}/devices/{site.device_id}/live/aggregates/"
 
     def ask(query: str, tag: str) -> Any:
         return client.get(path + query, headers={"If-None-Match": tag} if tag else {})
@@ -261,7 +252,7 @@ def test_it_updates_single_readings_as_they_come_and_hours_with_the_refresh(
     assert "8.25" in ask("?period=24h", tags["?period=24h"]).content.decode()
     refresh(connection)
     assert ask("", tags[""]).status_code == 200
-    state = client.get(path.replace("figures", "state")).content.decode()
+    state = client.get(path.replace("aggregates", "state")).content.decode()
     assert "8.25" in state
 
 

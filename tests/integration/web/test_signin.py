@@ -109,8 +109,8 @@ def test_it_sends_a_link_for_a_new_password_that_works_once(user: User) -> None:
         for address in ("ana@example.com", "nobody@example.com")
     ]
     assert answers[0] == answers[1]
-    [letter] = mail.outbox
-    [link] = re.findall(r"http://testserver(\S+)", str(letter.body))
+    [email] = mail.outbox
+    [link] = re.findall(r"http://testserver(\S+)", str(email.body))
     form = client.get(link, follow=True)
     fields = {"new_password1": "another-long-one", "new_password2": "another-long-one"}
     assert client.post(form.redirect_chain[-1][0], fields, follow=True).status_code == 200
@@ -118,7 +118,7 @@ def test_it_sends_a_link_for_a_new_password_that_works_once(user: User) -> None:
     assert "This link does not work" in Client().get(link).content.decode()
 
 
-def test_it_says_so_when_the_site_sends_no_letters(connection: Connection) -> None:
+def test_it_says_so_when_the_site_sends_no_emails(connection: Connection) -> None:
     assert "This site sends no e-mail" in Client().get("/password/forgotten/").content.decode()
 
 

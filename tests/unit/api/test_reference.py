@@ -6,7 +6,7 @@ import pytest
 
 from telemetry.api.fields import Field, list_fields, make_field, resolve
 from telemetry.api.reference import read_document
-from telemetry.templatetags.code_words import mark_code
+from telemetry.templatetags.inline_code import mark_code
 
 SCHEMAS: dict[str, Any] = {
     "Site": {

@@ -1,10 +1,11 @@
 """What the bridge reads and acknowledges: stock paho and bulk reading behave alike."""
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest_bridge.session import DROPPED_TOPIC
 from telemetry.core.batch import RawMessage
+from tests.random_cases import random_cases
 from tests.unit.bridge.broker import PROPERTIES, TOPIC, Broker, publish
 
 
@@ -83,11 +84,7 @@ MESSAGES = st.lists(
 )
 
 
-@settings(
-    max_examples=30,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+@random_cases(30, shrinks=True)
 @given(messages=MESSAGES, cuts=st.lists(st.integers(1, 2_000), max_size=8))
 def test_it_reads_the_same_stream_alike_however_it_is_cut(
     broker: Broker, messages: list[tuple[bytes, int, int]], cuts: list[int]

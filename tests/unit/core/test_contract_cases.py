@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from telemetry.core.batch import RawMessage
-from telemetry.core.fleet import DeviceEntry, GatewayEntry
+from telemetry.core.fleet_cache import DeviceEntry, GatewayEntry
 from telemetry.core.topic import compile_topic, parse_topic
 from telemetry.core.validator import Contract, Validator
 from tests.conftest import CONTRACT
@@ -38,7 +38,7 @@ def read_fleet() -> dict[str, GatewayEntry]:
     }
 
 
-class Books:
+class MemoryDatabase:
     """What the database would do with good readings: the first one of a key stands."""
 
     def __init__(self) -> None:
@@ -47,27 +47,27 @@ class Books:
         )
         self._pattern = contract.topic_pattern
         self._validator = Validator(contract, read_fleet(), received_at=START)
-        self._standing: dict[tuple[int, int], int] = {}
+        self._stored: dict[tuple[int, int], int] = {}
 
-    def take(self, message: RawMessage) -> dict[str, Any]:
+    def store(self, message: RawMessage) -> dict[str, Any]:
         validated_message = self._validator.validate(
             message, parse_topic(message.topic, self._pattern)
         )
         rejected = [str(rejection.reason) for rejection in validated_message.rejections]
         stored = duplicate = 0
         for row in validated_message.good:
-            standing = self._standing.get(row[:2])
-            stored += standing is None
-            duplicate += standing == row[2]
-            if standing not in (None, row[2]):
+            before = self._stored.get(row[:2])
+            stored += before is None
+            duplicate += before == row[2]
+            if before not in (None, row[2]):
                 rejected.append("conflicting_reading")
-            self._standing.setdefault(row[:2], row[2])
+            self._stored.setdefault(row[:2], row[2])
         return {"stored": stored, "duplicate": duplicate, "rejected": sorted(rejected)}
 
 
-def test_it_judges_every_case_as_the_contract_says(subtests: Iterator[Any]) -> None:
-    books = Books()
+def test_it_validates_every_case_as_the_contract_says(subtests: Iterator[Any]) -> None:
+    database = MemoryDatabase()
     for case in CASES:
         with subtests.test(case["name"]):  # type: ignore[attr-defined]
             expected = {**case["expect"], "rejected": sorted(case["expect"]["rejected"])}
-            assert books.take(RawMessage(case["topic"], fill_in(case, START))) == expected
+            assert database.store(RawMessage(case["topic"], fill_in(case, START))) == expected

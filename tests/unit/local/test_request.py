@@ -5,6 +5,7 @@ import pytest
 from compose.local.layout import UsageError
 from compose.local.ports import DEFAULT_PORTS
 from compose.local.stack.request import read_request
+from config.env import SettingError
 
 BROKER = {
     "MQTT_HOST": "broker.example",
@@ -25,7 +26,7 @@ def test_it_takes_one_of_each_on_the_default_ports_when_nothing_is_set() -> None
         False,
     )
     assert request.ports == DEFAULT_PORTS
-    assert request.given == {}
+    assert request.external == {}
 
 
 @pytest.mark.parametrize(
@@ -44,7 +45,7 @@ def test_it_names_variable_value_and_expectation_when_one_is_wrong(
     value: str,
     expected: str,
 ) -> None:
-    with pytest.raises(UsageError, match=f"^{expected}$"):
+    with pytest.raises(SettingError, match=f"^{expected}$"):
         read_request({name: value}, own={})
 
 
@@ -56,9 +57,8 @@ def test_it_names_both_variables_when_two_ports_are_the_same() -> None:
 def test_it_uses_a_broker_that_runs_when_its_settings_are_whole() -> None:
     request = read_request({**BROKER, "MQTT_PORT": "8883"}, own={})
 
-    assert request.is_given("mosquitto")
-    assert not request.is_given("redis")
-    assert request.given["MQTT_PORT"] == "8883"
+    assert request.external_servers == ["mosquitto"]
+    assert request.external["MQTT_PORT"] == "8883"
     assert "MQTT_PORT" not in request.ports
 
 
@@ -72,7 +72,7 @@ def test_it_starts_its_own_servers_when_the_shell_has_read_the_stacks_own_settin
 
     request = read_request({**own, "MQTT_PORT": "1884"}, own=own)
 
-    assert request.given == {}
+    assert request.external == {}
     assert request.ports["MQTT_PORT"] == 1884
 
 
@@ -81,7 +81,7 @@ def test_it_uses_a_server_that_runs_when_only_the_host_is_that_of_its_own() -> N
 
     request = read_request({**BROKER, "MQTT_HOST": "127.0.0.1"}, own=own)
 
-    assert request.is_given("mosquitto")
+    assert request.external_servers == ["mosquitto"]
 
 
 def test_it_keeps_the_ports_of_the_running_stack_when_none_are_asked_for() -> None:

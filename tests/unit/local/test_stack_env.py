@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from compose.local.layout import StackError
-from compose.local.stack.request import GIVEN_SERVERS, read_request
+from compose.local.stack.request import EXTERNAL_SERVERS, read_request
 from compose.local.stack.settings import (
     OPERATORS_CHOICE,
     build_values,
@@ -101,7 +101,7 @@ def test_it_has_a_value_for_all_and_a_member_for_the_demo_fleet_alone(
         monkeypatch.delenv(name, raising=False)
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
-    servers = {name: "127.0.0.1" for names in GIVEN_SERVERS.values() for name in names}
+    servers = {name: "127.0.0.1" for names in EXTERNAL_SERVERS.values() for name in names}
     kept = load_secrets(tmp_path / "secrets.json")
 
     values = build_values(read_request({}, own={}), kept, servers)

@@ -23,7 +23,7 @@ BROKEN = Program("broken", ("sh", "-c", "echo no such disk; exit 3"), ENVIRON, p
 
 @pytest.fixture
 def supervision(tmp_path: Path) -> Iterator[Supervision]:
-    layout = Layout(tmp_path / "stack")
+    layout = Layout(tmp_path / ("deep" * 30))  # longer than the path of a socket may be
     layout.create()
     supervision = Supervision(layout)
     supervision.write_config([SLEEP, BROKEN])
@@ -32,7 +32,7 @@ def supervision(tmp_path: Path) -> Iterator[Supervision]:
     yield supervision
     supervision.shutdown()
     assert wait_until_gone({pid}, timeout_s=20.0) == set()
-    supervision.remove_socket()
+    assert not supervision.socket.exists()
 
 
 def test_it_starts_again_what_was_killed_and_stops_what_it_is_told_to(
@@ -40,7 +40,7 @@ def test_it_starts_again_what_was_killed_and_stops_what_it_is_told_to(
 ) -> None:
     supervision.start_programs(["sleep"])
     supervision.start_programs(["sleep"])  # runs already
-    first = supervision.list_states()["sleep"].pid
+    first = supervision.list_states()["sleep"]["pid"]
 
     os.kill(first, signal.SIGKILL)
     deadline = time.monotonic() + 10
@@ -48,9 +48,9 @@ def test_it_starts_again_what_was_killed_and_stops_what_it_is_told_to(
         time.sleep(0.1)
 
     assert supervision.count_starts() == {"sleep": 2}
-    second = supervision.list_states()["sleep"].pid
+    second = supervision.list_states()["sleep"]["pid"]
     supervision.stop_programs(["sleep", "broken"])  # one of them does not run
-    assert supervision.list_states()["sleep"].state == "STOPPED"
+    assert supervision.list_states()["sleep"]["statename"] == "STOPPED"
     assert not is_alive(second)
 
 
@@ -68,7 +68,7 @@ def test_it_shows_the_log_of_a_program_that_ends_at_its_start(supervision: Super
 
 def test_it_stops_what_is_gone_from_the_set(supervision: Supervision) -> None:
     supervision.start_programs(["sleep"])
-    pid = supervision.list_states()["sleep"].pid
+    pid = supervision.list_states()["sleep"]["pid"]
 
     supervision.write_config([BROKEN])
     supervision.reload()

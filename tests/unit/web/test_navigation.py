@@ -52,7 +52,7 @@ def test_it_does_not_go_later_than_now_and_not_closer_than_a_minute() -> None:
     span=st.sampled_from(["24h", "7d", "30d", "month"]),
     steps=st.lists(st.sampled_from(["earlier", "later", "closer", "wider"]), max_size=8),
 )
-def test_it_arrives_at_periods_that_can_be_asked_for(
+def test_it_arrives_at_periods_that_can_be_chosen(
     calendar: Calendar, now: datetime, span: str, steps: list[str]
 ) -> None:
     period = parse(calendar, now, period=span)

@@ -41,7 +41,7 @@ def refuse(**params: str) -> str:
     return field
 
 
-def test_it_shows_seven_local_days_when_nothing_is_asked() -> None:
+def test_it_shows_seven_local_days_when_none_is_chosen() -> None:
     period = parse()
     assert (period.span, period.first, period.end) == (
         Span.WEEK, date(2026, 11, 21), date(2026, 11, 28),
@@ -50,7 +50,7 @@ def test_it_shows_seven_local_days_when_nothing_is_asked() -> None:
     assert period.until == datetime(2026, 11, 28, 3, tzinfo=UTC)
 
 
-def test_it_takes_the_hour_under_way_and_the_23_before_it_when_a_day_is_asked() -> None:
+def test_it_takes_the_hour_under_way_and_the_23_before_it_when_a_day_is_chosen() -> None:
     period = parse(period="24h")
     assert period.since == datetime(2026, 11, 27, 3, tzinfo=UTC)
     assert period.until == datetime(2026, 11, 28, 3, tzinfo=UTC)

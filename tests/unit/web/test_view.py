@@ -94,7 +94,7 @@ def test_it_leaves_the_oldest_rows_of_a_long_table_out() -> None:
     assert table.rows[0][1] == ("599",)
 
 
-def test_it_says_in_words_what_is_drawn() -> None:
+def test_it_describes_what_is_shown() -> None:
     with override("en"):
         consumed = to_json(hours(sample(CHANGE, "1.5"), None, sample(CHANGE, "2")))["summary"]
         level = to_json(hours(sample(CHANGE, "1", "2"), sample(CHANGE, "9"), show=Show.LEVEL))

@@ -20,7 +20,7 @@ from telemetry.queue.batches import BatchQueue, ClaimedBatch, pack_messages
 from telemetry.queue.pools import read_pools
 from tests.batches import claim, run_batch
 from tests.simulation.cases import ENVIRON, MACS
-from tests.simulation.memory_store import Books, MemoryStore
+from tests.simulation.memory_store import MemoryStore, Tables
 from workers.runner import BatchRunner
 
 Log = list[tuple[str, dict[str, Any]]]
@@ -43,7 +43,7 @@ class Store(MemoryStore):
     """Fails as often as told, and keeps what it was asked."""
 
     def __init__(self) -> None:
-        super().__init__(Books(), validate, gateways=frozenset(MACS), gate=self._pass)
+        super().__init__(Tables(), validate, gateways=frozenset(MACS), gate=self._pass)
         self.failures: dict[str, list[Exception]] = {}
         self.calls: list[str] = []
         self.recovered: list[Exception] = []
@@ -114,7 +114,7 @@ def test_it_stores_a_batch_and_forgets_it(
 ) -> None:
     batch_id = queue.put(make_messages(b"1", b"2"), source="bridge-1")
     run_batch(runner, batch_id)
-    assert store.books.ledger[batch_id].messages_stored == 2
+    assert store.tables.ledger[batch_id].messages_stored == 2
     assert store.calls[-1] == "notes presence"
     assert queue.snapshot().unfinished == []
     assert [pool.name for pool in read_pools(queue.redis)] == ["pool"]
@@ -145,7 +145,7 @@ def test_it_waits_longer_each_time_until_the_database_is_back(
     store.failures["stores"] = list(errors)
     batch_id = queue.put(make_messages(b"1"), source="bridge-1")
     run_batch(runner, batch_id)
-    assert batch_id in store.books.ledger
+    assert batch_id in store.tables.ledger
     for number, delay_s in enumerate(waits):
         assert 0.05 * 2**number <= delay_s <= 0.1 * 2**number
     assert store.recovered == errors
@@ -183,9 +183,9 @@ def test_it_splits_down_to_the_message_that_fails(
     batch_id = queue.put(make_messages(b"1", b"p", b"3", b"4"), source="bridge-1")
     for part in ("", ".0", ".1", ".00", ".01"):
         run_batch(runner, batch_id + part)
-    assert {key[0] for key in store.books.readings} == {1, 3, 4}
-    assert [reason for _, _, reason in store.books.dead_letters] == ["processing_error"]
-    assert store.books.second_parts[batch_id] == [2, 3]
+    assert {key[0] for key in store.tables.readings} == {1, 3, 4}
+    assert [reason for _, _, reason in store.tables.dead_letters] == ["processing_error"]
+    assert store.tables.second_parts[batch_id] == [2, 3]
     assert queue.snapshot().unfinished == []
 
 
@@ -205,7 +205,7 @@ def test_it_splits_a_batch_that_was_started_too_often(
     for _ in range(starts - 1):
         claim(queue, batch_id)
     run_batch(runner, batch_id)
-    assert store.books.second_parts[batch_id] == ([1] if is_split else None)
+    assert store.tables.second_parts[batch_id] == ([1] if is_split else None)
 
 
 def test_it_gives_the_last_message_of_a_batch_all_starts_again(
@@ -217,8 +217,8 @@ def test_it_gives_the_last_message_of_a_batch_all_starts_again(
     for _ in range(2):
         claim(queue, half_id)
     run_batch(runner, half_id)
-    assert not store.books.dead_letters
-    assert {key[0] for key in store.books.readings} == {1}
+    assert not store.tables.dead_letters
+    assert {key[0] for key in store.tables.readings} == {1}
 
 
 def test_it_goes_on_to_the_halves_of_a_batch_that_only_the_ledger_knows_as_split(
@@ -234,7 +234,7 @@ def test_it_goes_on_to_the_halves_of_a_batch_that_only_the_ledger_knows_as_split
     assert pending == {f"{batch_id}.0": 2, f"{batch_id}.1": 1}
     for part_id in pending:
         run_batch(runner, part_id)
-    assert {key[0] for key in store.books.readings} == {1, 2, 3}
+    assert {key[0] for key in store.tables.readings} == {1, 2, 3}
     assert queue.snapshot().unfinished == []
 
 
@@ -319,7 +319,7 @@ def test_it_leaves_batches_when_redis_is_away_and_takes_them_up_again(
     assert (names(log), waits) == (["batches_left"], [0.5])
     assert not runner._claim_and_store(wait_s=0.5), "it was stored: only its end was missing"
     assert queue.snapshot().unfinished == []
-    assert list(store.books.ledger) == [batch_id]
+    assert list(store.tables.ledger) == [batch_id]
 
 
 def test_it_stores_what_waits_together(
@@ -328,7 +328,7 @@ def test_it_stores_what_waits_together(
     ids = [queue.put(make_messages(b"%d" % number), source="bridge-1") for number in range(3)]
     assert runner._claim_and_store(wait_s=0)
     assert store.calls.count("commits") == 1
-    assert list(store.books.ledger) == ids
+    assert list(store.tables.ledger) == ids
     assert not runner._claim_and_store(wait_s=0)
     assert queue.snapshot().unfinished == []
 
@@ -340,8 +340,8 @@ def test_it_stores_alone_what_cannot_be_stored_together(
         queue.put(make_messages(payload), source="bridge-1") for payload in (b"1", b"p", b"3")
     )
     runner._claim_and_store(wait_s=0)
-    assert list(store.books.ledger) == [first, poisoned, third]
-    assert {key[0] for key in store.books.readings} == {1, 3}
+    assert list(store.tables.ledger) == [first, poisoned, third]
+    assert {key[0] for key in store.tables.readings} == {1, 3}
     assert names(log) == ["batch_fails", "message_isolated"]
 
 
@@ -349,11 +349,11 @@ def test_it_stores_the_others_when_one_of_them_was_stored_before(
     runner: BatchRunner, queue: BatchQueue, store: Store, log: Log
 ) -> None:
     first, second = (queue.put(make_messages(payload), source="b") for payload in (b"1", b"2"))
-    store.books.commit(ClaimedBatch(first, "b", 1, 1, 1, 1, b""), Counts(messages=1), None)
+    store.tables.commit(ClaimedBatch(first, "b", 1, 1, 1, 1, b""), Counts(messages=1), None)
     runner._claim_and_store(wait_s=0)
     assert names(log) == ["batch_already_stored"]
-    assert set(store.books.ledger) == {first, second}
-    assert {key[0] for key in store.books.readings} == {2}
+    assert set(store.tables.ledger) == {first, second}
+    assert {key[0] for key in store.tables.readings} == {2}
 
 
 def test_it_works_until_none_has_come_for_a_while(
@@ -370,7 +370,7 @@ def test_it_works_until_none_has_come_for_a_while(
     monkeypatch.setattr(time, "monotonic", pass_time)
     queue.put(make_messages(b"1"), source="b")
     runner.run()
-    assert len(store.books.ledger) == 2
+    assert len(store.tables.ledger) == 2
     assert workers.runner.IDLE_S * 1.5 < at[0] < workers.runner.IDLE_S * 4
     assert queue.redis.zcard("ingest:owners") == 0
     assert queue.snapshot().unfinished == []
@@ -383,15 +383,15 @@ def test_it_holds_what_nearly_all_gateways_send_and_stores_what_others_do(
         run_batch(runner, queue.put(make_messages(b"r1", mac=mac), source="bridge-1"))
     assert read_alarm(queue.redis).startswith("2 of 2 gateways got nothing in")
     [held] = queue.snapshot().held
-    assert held.id not in store.books.ledger
+    assert held.id not in store.tables.ledger
     mixed = make_messages(b"r2", mac=MACS[1]) + make_messages(b"7", mac=MACS[2])
     batch_id = queue.put(mixed, source="bridge-1")
     run_batch(runner, batch_id)
-    assert store.books.second_parts[batch_id] == [0]
+    assert store.tables.second_parts[batch_id] == [0]
     run_batch(runner, f"{batch_id}.1")
     assert {batch.id for batch in queue.snapshot().held} == {held.id, f"{batch_id}.1"}
     run_batch(runner, f"{batch_id}.0")
-    assert {key[0] for key in store.books.readings} == {7}
+    assert {key[0] for key in store.tables.readings} == {7}
 
 
 def test_it_stores_what_it_would_hold_when_an_operator_says_so(
@@ -402,7 +402,7 @@ def test_it_stores_what_it_would_hold_when_an_operator_says_so(
     overrule(queue.redis, for_s=60)
     [held] = queue.snapshot().held
     run_batch(runner, held.id)
-    assert store.books.ledger[held.id].messages_rejected == 1
+    assert store.tables.ledger[held.id].messages_rejected == 1
     assert read_alarm(queue.redis) == ""
 
 
@@ -411,11 +411,11 @@ def test_it_holds_messages_that_fail_when_those_of_nearly_all_gateways_do(
 ) -> None:
     for mac in MACS[:3]:
         run_batch(runner, queue.put(make_messages(b"p1", mac=mac), source="bridge-1"))
-    assert len(store.books.ledger) == 1
+    assert len(store.tables.ledger) == 1
     assert len(queue.snapshot().held) == 2
     run_batch(runner, queue.put(make_messages(b"p2", mac="unheard"), source="bridge-1"))
     run_batch(runner, queue.put(make_messages(b"p3", mac=MACS[0]), source=REPLAY_SOURCE))
-    assert len(store.books.ledger) == 3
+    assert len(store.tables.ledger) == 3
 
 
 def test_it_lets_go_when_the_gateways_are_served_again(
@@ -437,7 +437,7 @@ def test_it_learns_nothing_from_what_operators_send(
         run_batch(runner, queue.put(make_messages(b"r1", mac=mac), source=REPLAY_SOURCE))
     assert queue.snapshot().held == []
     assert read_alarm(queue.redis) == ""
-    assert len(store.books.ledger) == len(MACS)
+    assert len(store.tables.ledger) == len(MACS)
 
 
 def test_it_begins_with_the_alarm_that_others_raised(

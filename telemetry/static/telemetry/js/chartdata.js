@@ -1,4 +1,4 @@
-// From what the server says (exact decimals as text) to what Chart.js draws (numbers).
+// From the server's data (exact decimals as text) to Chart.js's datasets (numbers).
 
 import { choosePoints, styleOf } from "./series.js";
 import { readColour } from "./colours.js";
@@ -21,15 +21,15 @@ export function isBars(chartData) {
 }
 
 export function makeDatasets(chartData) {
-  return chartData.lines.flatMap((line, place) => {
-    const main = isBars(chartData) ? makeBars(chartData, line) : makeLine(chartData, line, place);
+  return chartData.lines.flatMap((line, index) => {
+    const main = isBars(chartData) ? makeBars(chartData, line) : makeLine(chartData, line, index);
     const isBand = line.low !== undefined && chartData.lines.length === 1 && chartData.resolution !== "reading";
     return isBand ? [main, ...makeBand(chartData, line)] : [main];
   });
 }
 
-function makeLine(chartData, line, place) {
-  const { colour, dash, shape } = styleOf(place);
+function makeLine(chartData, line, index) {
+  const { colour, dash, shape } = styleOf(index);
   const isOnly = chartData.lines.length === 1;
   const isDense = chartData.at.length > MOST_MARKED || !isOnly;
   return {
@@ -42,7 +42,7 @@ function makeLine(chartData, line, place) {
     borderDash: dash,
     borderWidth: 2,
     pointStyle: shape,
-    pointRadius: choosePoints(line.values, place, { isDense, isOnly }),
+    pointRadius: choosePoints(line.values, index, { isDense, isOnly }),
     pointHoverRadius: 5,
     pointHitRadius: 8,
     spanGaps: false,
@@ -65,7 +65,7 @@ function makeBars(chartData, line) {
   };
 }
 
-// Between the least and the most reading; not part of the legend, but of the words beside a point.
+// Between the least and the most reading; not part of the legend, but of the tooltip.
 function makeBand(chartData, line) {
   const edge = { type: "line", pointRadius: 0, pointHitRadius: 0, borderWidth: 0, spanGaps: false, isEdge: true };
   const colour = readColour("--band");
@@ -75,6 +75,6 @@ function makeBand(chartData, line) {
   ];
 }
 
-function join(places, values) {
-  return places.map((x, at) => ({ x, y: toNumber(values[at]) }));
+function join(positions, values) {
+  return positions.map((x, at) => ({ x, y: toNumber(values[at]) }));
 }

@@ -1,4 +1,4 @@
-// Draws each figure with `data-chart` from the data in the page, again when the data or the theme changes.
+// Renders each figure with `data-chart` from the data in the page, again when the data or the theme changes.
 
 import { isBars, makeDatasets, readChartData } from "./chartdata.js";
 import { gaps } from "./gaps.js";
@@ -37,9 +37,9 @@ function makeScales(chartData) {
 
 function describePoint(chartData, item) {
   const { dataset, dataIndex } = item;
-  const say = (text) => `${exactly.format(text)}\u00a0${chartData.unit}`;
+  const format = (text) => `${exactly.format(text)}\u00a0${chartData.unit}`;
   const line = chartData.lines.find(({ name }) => name === dataset.label);
-  const value = `${dataset.label}: ${say(dataset.exact[dataIndex])}`;
+  const value = `${dataset.label}: ${format(dataset.exact[dataIndex])}`;
   if (line?.low === undefined || line.low[dataIndex] === line.high[dataIndex]) return value;
   return `${value} (${exactly.format(line.low[dataIndex])} \u2013 ${exactly.format(line.high[dataIndex])})`;
 }
@@ -68,14 +68,14 @@ function makeOptions(chartData) {
   };
 }
 
-class DrawnChart {
+class ChartFigure {
   constructor(figure) {
     this.figure = figure;
     this.canvas = figure.querySelector("canvas");
     this.chart = null;
   }
 
-  draw() {
+  render() {
     const chartData = readChartData(this.figure.dataset.chart);
     this.figure.hidden = chartData === null || chartData.lines.length === 0;
     this.chart?.destroy();
@@ -88,14 +88,14 @@ class DrawnChart {
       options: makeOptions(chartData),
       plugins: [gaps],
     });
-    this.figure.dispatchEvent(new CustomEvent("chart:drawn", { detail: { chart: this.chart, chartData } }));
+    this.figure.dispatchEvent(new CustomEvent("chart:rendered", { detail: { chart: this.chart, chartData } }));
   }
 }
 
-const charts = [...document.querySelectorAll("[data-chart]")].map((figure) => new DrawnChart(figure));
-const drawAll = () => charts.forEach((chart) => chart.draw());
+const charts = [...document.querySelectorAll("[data-chart]")].map((figure) => new ChartFigure(figure));
+const renderAll = () => charts.forEach((chart) => chart.render());
 document.addEventListener("live:swapped", (event) => {
-  if (event.detail.parts.includes("chart")) drawAll();
+  if (event.detail.parts.includes("chart")) renderAll();
 });
-onThemeChange(drawAll);
-drawAll();
+onThemeChange(renderAll);
+renderAll();

@@ -1,4 +1,4 @@
-// Colours of charts come from the page's custom properties, so that both themes are said in one place.
+// Colours of charts come from the page's custom properties, so that both themes are defined in one place.
 
 export function readColour(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();

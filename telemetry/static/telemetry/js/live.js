@@ -1,8 +1,8 @@
 // Keeps a page up to date: asks each address in `data-live` again and again while the page is seen, and
-// swaps what changed. Says so when it cannot, and waits longer after each failure.
+// swaps what changed. Shows when it cannot, and waits longer after each failure.
 
 import { setServerTime, showAges } from "./ages.js";
-import { say, sayOnce } from "./status.js";
+import { showStatus, announceChanges } from "./status.js";
 import { swapParts } from "./swap.js";
 
 const LONGEST_WAIT_S = 60;
@@ -28,9 +28,9 @@ class Source {
     clearTimeout(this.timer);
   }
 
-  end(word) {
+  end(status) {
     this.isEnded = true;
-    say(word);
+    showStatus(status);
   }
 
   async ask() {
@@ -38,11 +38,11 @@ class Source {
     this.isAsking = true;
     try {
       await this.fetchOnce();
-      if (this.failures > 0) say("recovered");
+      if (this.failures > 0) showStatus("recovered");
       this.failures = 0;
     } catch {
       this.failures += 1;
-      say(navigator.onLine ? "failed" : "offline");
+      showStatus(navigator.onLine ? "failed" : "offline");
     } finally {
       this.isAsking = false;
     }
@@ -65,7 +65,7 @@ class Source {
     this.tag = reply.headers.get("ETag");
     const parts = swapParts(await reply.text());
     if (parts.length > 0) {
-      sayOnce(parts);
+      announceChanges(parts);
       document.dispatchEvent(new CustomEvent("live:swapped", { detail: { parts } }));
     }
     return undefined;

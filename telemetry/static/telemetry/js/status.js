@@ -1,50 +1,50 @@
-// The one line of a page that says whether it is up to date. It is a polite status: a screen reader
+// The one line of a page that tells whether it is up to date. It is a polite status: a screen reader
 // speaks when it changes, so it changes seldom.
 
-const note = document.querySelector("[data-live-note]");
+const line = document.querySelector("[data-live-note]");
 const RECOVERED_MS = 8_000;
 let last = "";
 let timer = null;
 const announced = new Map();
 
-export function say(word) {
-  if (note === null || word === last || (last === "" && word === "recovered")) return;
-  last = word;
+export function showStatus(status) {
+  if (line === null || status === last || (last === "" && status === "recovered")) return;
+  last = status;
   clearTimeout(timer);
-  note.replaceChildren(note.dataset[word]);
-  note.dataset.state = word;
-  if (word === "signedOut") note.append(" ", makeLink());
-  if (word === "recovered") {
+  line.replaceChildren(line.dataset[status]);
+  line.dataset.state = status;
+  if (status === "signedOut") line.append(" ", makeLink());
+  if (status === "recovered") {
     timer = setTimeout(() => {
-      note.replaceChildren();
-      delete note.dataset.state;
+      line.replaceChildren();
+      delete line.dataset.state;
       last = "";
     }, RECOVERED_MS);
   }
 }
 
-// What parts announce is spoken only when it changed: not with every message that comes.
-export function sayOnce(parts) {
+// What parts announce is announced only when it changed: not with every message that comes.
+export function announceChanges(parts) {
   for (const name of parts) {
     const text = document.querySelector(`[data-part="${CSS.escape(name)}"]`)?.dataset.announce;
     if (text === undefined) continue;
-    if (announced.has(name) && announced.get(name) !== text && last === "") speak(text);
+    if (announced.has(name) && announced.get(name) !== text && last === "") announce(text);
     announced.set(name, text);
   }
 }
 
 function makeLink() {
   const link = document.createElement("a");
-  link.href = `${note.dataset.signInUrl}?next=${encodeURIComponent(location.pathname + location.search)}`;
-  link.textContent = note.dataset.signIn;
+  link.href = `${line.dataset.signInUrl}?next=${encodeURIComponent(location.pathname + location.search)}`;
+  link.textContent = line.dataset.signIn;
   return link;
 }
 
-function speak(text) {
-  const spoken = document.createElement("span");
-  spoken.className = "visually-hidden";
-  spoken.textContent = text;
-  note.replaceChildren(spoken);
+function announce(text) {
+  const announcement = document.createElement("span");
+  announcement.className = "visually-hidden";
+  announcement.textContent = text;
+  line.replaceChildren(announcement);
 }
 
 for (const part of document.querySelectorAll("[data-part][data-announce]")) {

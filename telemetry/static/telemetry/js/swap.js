@@ -1,4 +1,4 @@
-// Puts parts that were fetched in the place of those in the page. What a person is at stays as it is:
+// Puts parts that were fetched in the place of those in the page. What a person uses stays as it is:
 // the focus, open details, how far a table is scrolled.
 
 // Ages differ in every answer and are counted on in the page: they are no change.

@@ -13,7 +13,7 @@ function attach(figure) {
   figure.append(band);
 
   const clamp = (x) => Math.min(Math.max(x, current.chartArea.left), current.chartArea.right);
-  const placeOf = (event) => clamp(event.clientX - current.canvas.getBoundingClientRect().left);
+  const positionOf = (event) => clamp(event.clientX - current.canvas.getBoundingClientRect().left);
 
   function show(from, to) {
     const { offsetLeft, offsetTop } = current.canvas;
@@ -32,17 +32,17 @@ function attach(figure) {
     location.assign(`${figure.dataset.zoom}${separator}since=${write(since)}&until=${write(until)}`);
   }
 
-  figure.addEventListener("chart:drawn", ({ detail }) => (current = detail.chart));
+  figure.addEventListener("chart:rendered", ({ detail }) => (current = detail.chart));
   figure.addEventListener("pointerdown", (event) => {
     if (current === null || event.button !== 0) return;
-    start = placeOf(event);
+    start = positionOf(event);
     figure.setPointerCapture(event.pointerId);
   });
-  figure.addEventListener("pointermove", (event) => start === null || show(start, placeOf(event)));
+  figure.addEventListener("pointermove", (event) => start === null || show(start, positionOf(event)));
   figure.addEventListener("pointercancel", cancel);
   figure.addEventListener("pointerup", (event) => {
     if (start === null) return;
-    const [from, to] = [start, placeOf(event)];
+    const [from, to] = [start, positionOf(event)];
     cancel();
     if (Math.abs(to - from) >= LEAST_PX) open(from, to);
   });

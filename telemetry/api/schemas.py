@@ -1,0 +1,235 @@
+"""What the API answers, field by field. The descriptions appear in the OpenAPI document."""
+
+from base64 import b64encode
+from datetime import date
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from telemetry.api.values import Exact, Instant
+from telemetry.core.measurement import Measurement
+from telemetry.core.reasons import Reason
+
+Id = Annotated[int, Field(ge=1)]
+
+# The choices of the models, written out: the document lists each where it is used. A test compares.
+Role = Literal["owner", "admin", "viewer"]
+DeviceKind = Literal["meter", "sensor", "actuator"]
+MonthState = Literal["open", "closed", "adjusted"]
+DeadLetterState = Literal["pending", "replayed", "discarded"]
+AlarmKind = Literal["low", "high"]
+AlarmEnding = Literal["", "reading", "limit", "inactive", "moved"]
+
+
+class Schema(BaseModel):
+    """Made from the attributes of a row, never from what a client sent."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+
+class Account(Schema):
+    """An account that you are a member of."""
+
+    id: Id
+    name: str
+    time_zone: Annotated[str, Field(description="IANA name; days and months are cut in it")]
+    billing_day: Annotated[int, Field(ge=1, le=28, description="day on which months begin")]
+    role: Annotated[Role, Field(description="your role")]
+    rights: Annotated[list[str], Field(description="what your role allows")]
+
+
+class Token(Schema):
+    """The token that you sent."""
+
+    name: str
+    prefix: str
+    scopes: list[str]
+    account_id: Annotated[Id | None, Field(description="the only account that it opens; null: all")]
+    expires_at: Instant | None
+
+
+class Me(Schema):
+    """Who you are."""
+
+    id: Id
+    username: str
+    email: str
+    signed_in_by: Literal["token", "session"]
+    token: Token | None
+
+
+class Gateway(Schema):
+    """A gateway in the field."""
+
+    id: Id
+    code: str
+    mac: str
+    name: str
+    location: str
+    is_active: Annotated[bool, Field(description="messages of inactive ones are rejected")]
+    is_online: bool
+    last_seen: Instant | None
+    firmware_version: str
+    max_devices: int
+
+
+class Device(Schema):
+    """A meter, sensor or actuator behind a gateway."""
+
+    id: Id
+    gateway_id: Id
+    code: str
+    name: str
+    kind: DeviceKind
+    measurement: Measurement
+    unit: str
+    is_active: bool
+    modbus_slave: int | None
+    modbus_register: int | None
+    alarm_low: Exact | None
+    alarm_high: Exact | None
+    register_modulus: Exact | None
+    interval_s: Annotated[int | None, Field(description="expected seconds between readings")]
+
+
+class Reading(Schema):
+    """A value of a device at an instant. `device_id` and `time` are its key."""
+
+    time: Instant
+    device_id: Id
+    gateway_id: Id
+    value: Exact
+    unit: str
+    received_at: Instant
+
+
+class Aggregate(Schema):
+    """A device in one hour or day. All numbers but the count are in the device's unit."""
+
+    device_id: Id
+    total: Annotated[Exact | None, Field(description="consumption; null for gauges")]
+    mean: Annotated[Exact, Field(description="of the readings")]
+    minimum: Exact
+    maximum: Exact
+    first: Exact
+    last: Exact
+    readings_count: Annotated[int, Field(ge=0)]
+
+
+class Hour(Aggregate):
+    """A device in a UTC hour."""
+
+    hour: Annotated[Instant, Field(validation_alias="start", description="its first instant")]
+
+
+class Day(Aggregate):
+    """A device in a local day of the account."""
+
+    day: Annotated[date, Field(validation_alias="start")]
+
+
+class Month(Schema):
+    """A device in a billing month: [month, month_end)."""
+
+    device_id: Id
+    month: date
+    month_end: Annotated[date, Field(description="first day of the next month")]
+    state: MonthState
+    total: Annotated[
+        Exact | None,
+        Field(description="consumption, as billed once the month is closed; null for gauges"),
+    ]
+    adjustment: Annotated[
+        Exact,
+        Field(description="changes since it was closed; total + adjustment is the live total"),
+    ]
+    adjustments_count: Annotated[int, Field(ge=0, description="lines under /adjustments")]
+    coverage: Annotated[
+        Exact | None, Field(description="share of expected intervals with a reading, 0 to 1")
+    ]
+    daily_mean: Exact | None
+    reading_mean: Exact
+    minimum: Exact
+    maximum: Exact
+    first: Exact
+    last: Exact
+    readings_count: Annotated[int, Field(ge=0)]
+
+
+class Adjustment(Schema):
+    """A change of a device's consumption in a month after it was closed."""
+
+    id: Id
+    device_id: Id
+    month: date
+    difference: Exact
+    recorded_at: Instant
+
+
+class Total(Schema):
+    """What all devices with one unit consumed; gauges are left out."""
+
+    unit: str
+    total: Exact
+    devices_count: Annotated[int, Field(ge=1)]
+    readings_count: Annotated[int, Field(ge=0)]
+
+
+class DayTotal(Total):
+    """A local day of the account."""
+
+    day: Annotated[date, Field(validation_alias="start")]
+
+
+class MonthTotal(Total):
+    """A billing month of the account, by its first day."""
+
+    month: Annotated[date, Field(validation_alias="start")]
+
+
+class DeadLetter(Schema):
+    """A message, or one reading of it, that was rejected."""
+
+    id: Id
+    reason: Reason
+    detail: str
+    topic: str
+    mac: str
+    device_code: str
+    gateway_id: Id | None
+    first_seen: Instant
+    last_seen: Instant
+    occurrences: Annotated[int, Field(ge=1)]
+    state: DeadLetterState
+    payload_bytes: Annotated[int, Field(ge=0)]
+
+
+class DeadLetterWithPayload(DeadLetter):
+    """A rejected message with its bytes."""
+
+    payload: Annotated[
+        str,
+        BeforeValidator(lambda payload: b64encode(payload).decode()),
+        Field(description="the message as it came, in base64"),
+    ]
+
+
+class Alarm(Schema):
+    """A run of readings beyond one limit of a device."""
+
+    id: Id
+    device_id: Id
+    kind: AlarmKind
+    limit: Exact
+    value: Annotated[Exact, Field(description="the worst of its readings")]
+    opened_at: Annotated[Instant, Field(description="time of its first reading")]
+    last_beyond_at: Annotated[Instant, Field(description="time of its last reading")]
+    closed_at: Annotated[Instant | None, Field(description="null while it is open")]
+    ending: Annotated[AlarmEnding, Field(description="why it ended; empty while it is open")]
+    acknowledged_at: Instant | None
+    acknowledged_by: Annotated[
+        str | None,
+        BeforeValidator(lambda user: user and user.get_username()),
+        Field(description="a user's name"),
+    ]
+    note: str

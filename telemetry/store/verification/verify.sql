@@ -1,0 +1,107 @@
+-- name: verify_tables
+-- What one slice of the verification is about, for this session and transaction alone. Of differences,
+-- `account_id` is null for hours.
+CREATE TEMPORARY TABLE IF NOT EXISTS verified_device (
+    id bigint PRIMARY KEY,
+    measurement text NOT NULL,
+    modulus numeric,
+    interval_s integer,
+    is_replaced boolean NOT NULL
+) ON COMMIT DELETE ROWS;
+CREATE TEMPORARY TABLE IF NOT EXISTS value_before (
+    device_id bigint PRIMARY KEY,
+    value numeric,
+    time timestamptz
+) ON COMMIT DELETE ROWS;
+-- Of days and months.
+CREATE TEMPORARY TABLE IF NOT EXISTS verified_account (
+    id bigint PRIMARY KEY,
+    time_zone text NOT NULL
+) ON COMMIT DELETE ROWS;
+CREATE TEMPORARY TABLE IF NOT EXISTS verified_zone (
+    time_zone text PRIMARY KEY,
+    starts_at timestamptz NOT NULL,
+    ends_at timestamptz NOT NULL
+) ON COMMIT DELETE ROWS;
+-- since: the hour of the reading before the first one. A dirty hour from then on concerns the row.
+CREATE TEMPORARY TABLE IF NOT EXISTS expected_hour (
+    device_id bigint NOT NULL,
+    hour timestamptz NOT NULL,
+    since timestamptz NOT NULL,
+    measurement text NOT NULL,
+    account_id bigint NOT NULL,
+    total numeric NOT NULL,
+    mean numeric NOT NULL,
+    minimum numeric NOT NULL,
+    maximum numeric NOT NULL,
+    first numeric NOT NULL,
+    first_at timestamptz NOT NULL,
+    last numeric NOT NULL,
+    last_at timestamptz NOT NULL,
+    readings_count bigint NOT NULL,
+    consumption numeric,
+    within numeric
+) ON COMMIT DELETE ROWS;
+CREATE TEMPORARY TABLE IF NOT EXISTS expected_day (
+    device_id bigint NOT NULL,
+    day date NOT NULL,
+    since timestamptz NOT NULL,
+    account_id bigint NOT NULL,
+    total numeric,
+    reading_sum numeric NOT NULL,
+    minimum numeric NOT NULL,
+    maximum numeric NOT NULL,
+    first numeric NOT NULL,
+    last numeric NOT NULL,
+    readings_count bigint NOT NULL,
+    intervals_seen numeric NOT NULL,
+    PRIMARY KEY (device_id, day, account_id)
+) ON COMMIT DELETE ROWS;
+CREATE TEMPORARY TABLE IF NOT EXISTS difference (
+    relation text NOT NULL,
+    device_id bigint NOT NULL,
+    key text NOT NULL,
+    starts_at timestamptz NOT NULL,
+    ends_at timestamptz NOT NULL,
+    since timestamptz NOT NULL,
+    account_id bigint,
+    status text NOT NULL DEFAULT 'differs',
+    actual jsonb,
+    expected jsonb
+) ON COMMIT DELETE ROWS
+
+-- name: verify_slices
+-- UTC days that have readings (by chunk) or hourly rows, local days and months that have rows,
+-- and months that are closed.
+SELECT DISTINCT day FROM (
+    SELECT generate_series(date_trunc('day', range_start, 'UTC'),
+        range_end - interval '1 microsecond', interval '1 day') AT TIME ZONE 'UTC'
+    FROM timescaledb_information.chunks WHERE hypertable_name = 'reading'
+    UNION ALL SELECT DISTINCT date_trunc('day', hour, 'UTC') AT TIME ZONE 'UTC' FROM hourly_aggregate
+    UNION ALL SELECT DISTINCT date_trunc('day', hour, 'UTC') AT TIME ZONE 'UTC' FROM hourly_consumption
+    UNION ALL SELECT DISTINCT day::timestamp FROM daily_aggregate
+    UNION ALL SELECT DISTINCT month::timestamp FROM monthly_total
+    UNION ALL SELECT DISTINCT month::timestamp FROM month_adjustment
+    UNION ALL SELECT DISTINCT month::timestamp FROM closed_month
+) AS days (day)
+ORDER BY day
+
+-- name: verify_outside
+-- Hours before the raw horizon, which cannot be computed from readings any more, and frozen ones.
+SELECT
+    (SELECT count(*) FROM hourly_aggregate h
+     WHERE h.hour < (SELECT max(dropped_before) FROM raw_horizon)
+       AND h.device_id IN (SELECT id FROM device WHERE account_id = coalesce(%(account_id)s, account_id))),
+    (SELECT count(*) FROM frozen_hour h
+     WHERE h.device_id IN (SELECT id FROM device WHERE account_id = coalesce(%(account_id)s, account_id)))
+
+-- name: list_frozen
+SELECT to_char(h.hour AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI"Z"') || ' ' || a.name || ' / '
+    || g.code || ' / ' || d.code || ' (device ' || d.id || ')'
+FROM frozen_hour h
+JOIN device d ON d.id = h.device_id
+JOIN gateway g ON g.id = d.gateway_id
+JOIN account a ON a.id = d.account_id
+WHERE a.id = coalesce(%(account_id)s, a.id)
+ORDER BY h.hour, h.device_id
+LIMIT %(limit)s
