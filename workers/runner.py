@@ -1,11 +1,10 @@
 """Run batches: claim, validate, store, finish; wait out what passes, split what does not."""
 
-import os
 import random
-import secrets
 import time
 import traceback
 from datetime import datetime
+from functools import partial
 from itertools import chain
 
 import structlog
@@ -30,6 +29,7 @@ from telemetry.store.ingest.outcomes import ValidatedBatch
 from workers.guard import Heard
 from workers.lease import Lease
 from workers.pool_guard import REQUESTED_SOURCES, PoolGuard
+from workers.siblings import is_dead_sibling, name_owner
 from workers.stopping import is_stopping, wait_unless_stopping
 
 NOTE_EVERY_S = 1.0
@@ -72,6 +72,7 @@ class BatchRunner:
         now_s = time.monotonic()
         ends_at, idle_at = now_s + STAY_S, now_s + IDLE_S
         with Lease(self._queue):
+            self._end_dead_siblings()
             while not is_stopping() and now_s < min(ends_at, idle_at):
                 if self._claim_and_store(wait_s=self._wait_s):
                     idle_at = time.monotonic() + IDLE_S
@@ -95,6 +96,13 @@ class BatchRunner:
             log.warning("batches_left", batches=len(batches), error=str(error))
             wait_unless_stopping(wait_s)
         return bool(batches)
+
+    def _end_dead_siblings(self) -> None:
+        """What they held is ready with the next look at the queue."""
+        try:
+            self._queue.end_owners(partial(is_dead_sibling, me=self._queue.owner))
+        except RedisError as error:
+            log.warning("siblings_unseen", error=str(error))
 
     def _watch(self) -> None:
         """Take over from dead workers, and call others when more waits than this one claims."""
@@ -317,6 +325,6 @@ class BatchRunner:
 
 def open_runner(options: IngestOptions, app: Celery, *, pool: str = "ingest") -> BatchRunner:
     """A runner with the connections of the settings. `pool`: the name it reports progress under."""
-    owner = f"{pool}:{os.getpid()}:{secrets.token_hex(4)}"
-    queue = BatchQueue(connect_redis(options.queue.redis), app, owner=owner)
+    redis = connect_redis(options.queue.redis)
+    queue = BatchQueue(redis, app, owner=name_owner(pool))
     return BatchRunner(options, queue, BatchStore(options), pool=pool)

@@ -12,7 +12,7 @@ Used by the bridge, the workers and replay alike; imports no Django. Redis must 
 import secrets
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -272,6 +272,13 @@ class BatchQueue:
     def renew(self) -> None:
         """Say that the owner lives."""
         self._scripts["renew"](keys=[OWNERS_KEY], args=[self.owner, LEASE_S])
+
+    def end_owners(self, is_dead: Callable[[str], bool]) -> None:
+        """Let the leases of owners run out at once."""
+        owners: Any = self.redis.zrange(OWNERS_KEY, 0, -1)
+        dead = [owner for owner in owners if is_dead(owner.decode())]
+        if dead:
+            self.redis.zadd(OWNERS_KEY, dict.fromkeys(dead, 0), xx=True)
 
     def leave(self) -> None:
         """End the owner, unless it still holds a batch."""

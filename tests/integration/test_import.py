@@ -173,7 +173,7 @@ def test_it_goes_on_where_it_was_ended(
 
         return breaking
 
-    owner, name = (run_module, "put_chunk") if at == "after all" else (BatchQueue, "write")
+    owner, name = (run_module, "put_batch") if at == "after all" else (BatchQueue, "write")
     with monkeypatch.context() as patched:
         broken = break_off(getattr(owner, name), before=at.startswith("before"))
         patched.setattr(owner, name, broken)

@@ -107,10 +107,15 @@ class LeanRedis:
     def lrange(self, key: Any, start: int, stop: int) -> Any:
         return self._run("LRANGE", key, start, stop)
 
-    def zadd(self, key: Any, scores: Mapping[Any, float]) -> int:
+    def zadd(self, key: Any, scores: Mapping[Any, float], *, xx: bool = False) -> int:
+        if xx:
+            scores = {member: at for member, at in scores.items() if self._holds(key, member)}
         return int(
             self._run("ZADD", key, *(p for member, at in scores.items() for p in (at, member)))
         )
+
+    def _holds(self, key: Any, member: Any) -> bool:
+        return to_bytes(member) in self.data.keys.get(to_bytes(key), {})
 
     def zrem(self, key: Any, *members: Any) -> int:
         return int(self._run("ZREM", key, *members))
