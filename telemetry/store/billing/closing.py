@@ -38,8 +38,8 @@ def close_month(
     account_id: int, *, month: date, user_id: int | None, note: str = "", now: datetime
 ) -> int:
     """Close a month that is over; how many devices' totals were recorded. Raises `MonthError`."""
-    key = {"account_id": account_id, "month": month}
-    event = {"user_id": user_id, "note": note, "now": now}
+    key: dict[str, Any] = {"account_id": account_id, "month": month}
+    event: dict[str, Any] = {"user_id": user_id, "note": note, "now": now}
     with connection.cursor() as cursor:
         cursor.execute(Sql.lock_closed_months)
         _check_closing(cursor, account_id, month=month, now=now)
@@ -60,8 +60,8 @@ def reopen_month(
 
     The closed totals and the sums of the adjustments stay in the month's event.
     """
-    key = {"account_id": account_id, "month": month}
-    event = {"user_id": user_id, "note": note, "now": now}
+    key: dict[str, Any] = {"account_id": account_id, "month": month}
+    event: dict[str, Any] = {"user_id": user_id, "note": note, "now": now}
     with connection.cursor() as cursor:
         cursor.execute(Sql.delete_closed_month, key)
         if not cursor.rowcount:
