@@ -17,7 +17,7 @@ from config.options import ALL_OPTIONS
 def render_example() -> str:
     """The text of `.env.example`."""
     lines = [
-        "# Every setting. A line #NAME=VALUE shows the default. A line NAME= has no default: set it.",
+        "# Every setting. A line #NAME=VALUE shows the default. A line NAME= must be set.",
         "# A secret may also be in a file: NAME_FILE is the path of that file.",
     ]
     sections = [(options.__doc__ or "", list(list_settings(options))) for options in ALL_OPTIONS]

@@ -99,8 +99,7 @@ def _evaluator() -> evaluate.AlarmEvaluator:
 
 @recorded_task(REQUEUE_TASK, rows="requeued", is_frequent=True)
 def requeue_stale_batches() -> Result:
-    """Send again every pending batch that has no task any more (pitfall C1), and what was put aside
-    once the reject guard has let go."""
+    """Send again pending batches whose task was lost, and held ones once the guard has released."""
     requeued = requeue_batches(_queue(), now=time.time(), stale_after_s=_options().stale_after_s)
     return structs.asdict(requeued)
 

@@ -54,8 +54,8 @@ class BatchRunner:
     def run(self, batch_id: str) -> None:
         """Bring a batch to its end, or leave it pending for `requeue_stale_batches`.
 
-        Never raises for a fault of the database or of Redis: an exception would be an ack
-        (pitfall C3), and the pending index, not the task, is what keeps the batch.
+        Never raises for a fault of the database or of Redis: an exception would
+        acknowledge the task. The pending index, not the task, is what keeps the batch.
         """
         if not is_batch_id(batch_id):
             log.error("bad_batch_id", batch_id=str(batch_id)[:80])

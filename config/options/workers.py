@@ -118,7 +118,7 @@ class MaintenanceOptions:
     )
     offline_after_s: int = setting(
         "GATEWAY_OFFLINE_AFTER_S",
-        "a gateway that sent nothing for this long is offline; a gateway may have a time of its own",
+        "a gateway that sent nothing for this long is offline, or after its own offline_after_s",
         default=300,
         unit="seconds",
         minimum=5,

@@ -33,7 +33,7 @@ def count_waiting(redis: Redis, queue: str) -> int:
 
 
 def count_unacked(redis: Redis) -> dict[str, int]:
-    """Tasks that workers hold, by queue (pitfall C6)."""
+    """Tasks that workers hold, by queue: the lists in Redis do not count them."""
     counts: dict[str, int] = {}
     for text in redis.hvals(UNACKED_KEY):
         _, _, routing_key = _unacked.decode(text)

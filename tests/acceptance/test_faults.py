@@ -89,7 +89,7 @@ def test_it_loses_nothing_when_the_bridge_is_killed_in_mid_flight(
 
 
 def test_it_sends_again_a_batch_whose_task_was_lost(empty_pipeline: Pipeline) -> None:
-    """The window between BRPOP and the note in `unacked` (pitfall C1): the task is gone."""
+    """A worker that ends between BRPOP and the entry in `unacked` loses the task."""
     pipeline = empty_pipeline
     pipeline.environ["BATCH_STALE_AFTER_S"] = "1"
     pipeline.queue.prepare([_message()], source="test")

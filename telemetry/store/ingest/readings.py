@@ -27,8 +27,8 @@ def insert_readings(
     """Insert rows whose keys are all different, inside the caller's transaction.
 
     Raises `psycopg.errors.UniqueViolation` when a key is stored already; with `skip_existing` it
-    returns those keys, with the stored value in ten-thousandths. Rows go in sorted by key (pitfall
-    T6). Raises `psycopg.Error`.
+    returns those keys, with the stored value in ten-thousandths. Rows go in sorted by key,
+    or two workers could deadlock. Raises `psycopg.Error`.
     """
     ordered = sorted(rows)
     if not ordered:
