@@ -209,7 +209,7 @@ class Bridge:
         if sent is None:
             return
         self._progress_at = time.time()
-        # Packet ids of an older connection could confirm other messages (pitfall P4).
+        # Packet ids of an older connection could confirm other messages.
         if sent.generation == self._collector.generation and self._session.is_open:
             self._session.acknowledge(sent.packet_ids)
 

@@ -1,7 +1,7 @@
 """The MQTT side: a persistent session, read in the caller's thread, acknowledged by the caller.
 
-No network thread: an exception in a callback would kill it while the client looks connected
-(pitfall P1). The caller selects on the socket and calls `read`, `write` and `keep_alive`.
+No network thread: an exception in a callback would kill it while the client looks connected.
+The caller selects on the socket and calls `read`, `write` and `keep_alive`.
 """
 
 import select

@@ -14,8 +14,9 @@ class MailOptions:
 
     url: str = setting(
         "EMAIL_URL",
-        "smtp://USER:PASSWORD@HOST:PORT (STARTTLS), smtps:// (TLS from the start), smtp+plain:// "
-        "(no encryption: a relay on this host) or file:///FOLDER; empty: no e-mail is sent",
+        "server for outgoing e-mail: smtp://USER:PASSWORD@HOST:PORT (STARTTLS), smtps:// (TLS "
+        "from the start), smtp+plain:// (no encryption, for a relay on this host) or "
+        "file:///FOLDER; empty sends no e-mail",
         default="",
         is_secret=True,
     )
@@ -23,7 +24,9 @@ class MailOptions:
         "EMAIL_FROM", "sender of all e-mail", default="TDS Telemetry <telemetry@localhost>"
     )
     site_url: str = setting(
-        "WEB_URL", "address of the site in e-mail, https://HOST; empty: no links", default=""
+        "WEB_URL",
+        "address of the web pages, https://HOST, for links in e-mail; empty writes no links",
+        default="",
     )
 
     def __post_init__(self) -> None:

@@ -21,6 +21,9 @@ COMPARE_ZONES_TASK = "telemetry.compare_time_zones"
 REQUEUE_TASK = "telemetry.requeue_stale_batches"
 VERIFY_TASK = "telemetry.verify_aggregates"
 EVALUATE_ALARMS_TASK = "telemetry.evaluate_alarms"
+MARK_OFFLINE_TASK = "telemetry.mark_offline_gateways"
+REFRESH_TASK = "telemetry.refresh_aggregates"
+PURGE_LEDGER_TASK = "telemetry.purge_ledger"
 
 BATCH_KEY = "ingest:batch:"  # + id: hash of body, source, received_us, messages, seq, attempts
 PENDING_KEY = "ingest:pending"  # sorted set: id, time of receipt in seconds

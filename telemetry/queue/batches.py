@@ -129,7 +129,7 @@ class OvertakenError(Exception):
 
 
 class Dropped(Struct, frozen=True):
-    """Messages that the broker acknowledged and dropped (pitfall M1). `at`: Unix seconds."""
+    """Messages that the broker acknowledged and dropped. `at`: Unix seconds."""
 
     messages: int
     at: float
