@@ -26,6 +26,7 @@ NEVER_EXPIRES = 0xFFFFFFFF
 DROPPED_TOPIC = "$SYS/broker/publish/messages/dropped"
 SESSION_TAKEN_OVER = 0x8E
 CREDENTIALS_REFUSED = (0x86, 0x87)
+CLIENT_ID_REFUSED = 0x85
 
 log = structlog.get_logger("ingest_bridge")
 
@@ -166,6 +167,13 @@ class Session:
                 f"MQTT_BRIDGE_USER={self._options.user!r}: the broker at "
                 f"{self._options.broker.host}:{self._options.broker.port} answered "
                 f"{str(reason)!r}; check MQTT_BRIDGE_USER and MQTT_BRIDGE_PASSWORD"
+            )
+            return
+        if reason.value == CLIENT_ID_REFUSED:
+            self._fault = BridgeError(
+                f"BRIDGE_CLIENT_ID={self._options.client_id!r}: the broker does not let "
+                f"MQTT_BRIDGE_USER={self._options.user!r} use it; with compose/servers/"
+                "mosquitto-rights.conf it must begin with 'bridge-'"
             )
             return
         if reason.is_failure:

@@ -96,9 +96,10 @@ class ServerSet:
 
     def start(self) -> None:
         """Start all three and wait until they serve."""
+        self.environ["BRIDGE_SHARE_GROUP"] = secrets.token_hex(8)
         given = read_given()
         if given:
-            self.environ = given
+            self.environ |= given
             return
         rootfs = ensure_rootfs()
         remove_left_overs(rootfs)

@@ -1,6 +1,8 @@
 """Whoever has a role's password tries to take or to destroy what waits for the bridges."""
 
 import secrets
+import socket
+import struct
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -93,18 +95,35 @@ def test_it_keeps_a_bridges_session_when_another_role_connects_with_its_client_i
     assert f"user '{role}', client id '{backlog.client_id}'" in servers.mosquitto.log.read_text()
 
 
+def try_to_connect(environ: dict[str, str], *, client_id: str) -> bytes:
+    """The answer to a gateway's CONNECT with this client id, as fast as it goes."""
+
+    def text(value: str) -> bytes:
+        return struct.pack("!H", len(value)) + value.encode()
+
+    user, password = environ["MQTT_GATEWAY_USER"], environ["MQTT_GATEWAY_PASSWORD"]
+    body = text("MQTT") + bytes.fromhex("05 c2 003c 00") + text(client_id) + text(user)
+    body += text(password)
+    address = (environ["MQTT_HOST"], int(environ["MQTT_PORT"]))
+    with socket.create_connection(address, timeout=10) as connection:
+        connection.sendall(bytes([0x10, len(body)]) + body)
+        return connection.recv(100)
+
+
 def test_it_keeps_a_bridges_connection_when_its_client_id_is_tried_again_and_again(
-    make_client, backlog
+    servers, make_client, backlog
 ):
     bridge = make_client("bridge", client_id=backlog.client_id)
     bridge.connect(expiry_s=600)
-    for _ in range(50):
-        make_client("gateway", client_id=backlog.client_id).connect()
+    answers = {try_to_connect(servers.environ, client_id=backlog.client_id) for _ in range(1000)}
     payloads = backlog.publish()
 
     bridge.wait_for(COUNT)
 
     assert bridge.payloads == payloads
+    assert answers == {bytes.fromhex("20 03 00 85 00")}  # CONNACK: client identifier not valid
+    lines = servers.mosquitto.log.read_text().count(f"client id '{backlog.client_id}'")
+    assert 1 <= lines < 1000  # at most 20 a second; all are counted
 
 
 @pytest.mark.parametrize("role", OTHERS)
@@ -125,11 +144,16 @@ def test_it_gives_a_bridge_every_message_when_another_role_asks_to_share(
 
 
 def test_it_delivers_a_message_after_its_end_when_the_publisher_gave_it_one(make_client, backlog):
+    admin = make_client("admin")
+    admin.connect()
+    admin.subscribe("$SYS/broker/publish/messages/dropped")
     payloads = backlog.publish(expiry_s=1)
     time.sleep(2.5)
 
     assert sorted(set(backlog.collect())) == sorted(payloads)
     assert read_counter(make_client, "removed_expiry", "gateway") >= COUNT
+    time.sleep(6)  # the broker's own figures come every 5 s
+    assert not any(map(int, admin.payloads))  # what ended was there twice, and is no loss
 
 
 def test_it_delivers_a_message_with_an_end_when_the_broker_is_killed_meanwhile(

@@ -52,6 +52,7 @@ class Broker:
             "MQTT_PORT": str(self.port),
             "MQTT_BRIDGE_USER": "bridge",
             "MQTT_BRIDGE_PASSWORD": "secret",
+            "BRIDGE_SHARE_GROUP": "ingest",
             "BRIDGE_CLIENT_ID": "bridge-1",
             **environ,
         }

@@ -23,6 +23,7 @@ ENVIRON = {
     "MQTT_HOST": "127.0.0.1",
     "MQTT_BRIDGE_USER": "bridge",
     "MQTT_BRIDGE_PASSWORD": "secret",
+    "BRIDGE_SHARE_GROUP": "ingest",
     "BRIDGE_LINGER_MS": "0",
 }
 Act = Callable[["ScriptedSession"], None]
