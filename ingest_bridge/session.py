@@ -24,6 +24,7 @@ from telemetry.core.topic import former_subscription, subscription
 
 NEVER_EXPIRES = 0xFFFFFFFF
 DROPPED_TOPIC = "$SYS/broker/publish/messages/dropped"
+REFUSED_TOPIC = "$SYS/tds/"  # + kind/user: counters of compose/servers/check_rights.c
 SESSION_TAKEN_OVER = 0x8E
 CREDENTIALS_REFUSED = (0x86, 0x87)
 CLIENT_ID_REFUSED = 0x85
@@ -47,6 +48,8 @@ class Session:
         self.is_retiring = False
         self.was_present = False
         self.broker_dropped: int | None = None  # since the broker started, as it says
+        self.broker_refused: dict[str, int] = {}  # the same, by kind and user
+        self.is_new = False  # connected since somebody looked
         self._client = self._make_client()
 
     def _make_client(self) -> Client:
@@ -184,7 +187,9 @@ class Session:
             client.unsubscribe([self.topic, self._former_topic])
         else:
             telemetry, figures = SubscribeOptions(qos=1), SubscribeOptions(qos=0)
-            client.subscribe([(self.topic, telemetry), (DROPPED_TOPIC, figures)])
+            topics = [(self.topic, telemetry)]
+            topics += [(DROPPED_TOPIC, figures), (f"{REFUSED_TOPIC}#", figures)]
+            client.subscribe(topics)
             if self.was_present:
                 # The session may be an older bridge's: each message would come twice. Only now, so
                 # that at every instant somebody is subscribed.
@@ -223,7 +228,7 @@ class Session:
             return
         if any(reason.is_failure for reason in others):
             log.warning("broker_drops_unseen", topic=DROPPED_TOPIC, reason="the ACL refuses it")
-        self.is_ready = True
+        self.is_ready = self.is_new = True
 
     def _on_unsubscribe(self, *_: object) -> None:
         if self.is_retiring:
@@ -239,5 +244,8 @@ class Session:
     def _on_publish(self, topic: str, payload: bytes, packet_id: int) -> None:
         if topic == DROPPED_TOPIC:  # nobody but the broker can publish there
             self.broker_dropped = int(payload)
+            return
+        if topic.startswith(REFUSED_TOPIC):
+            self.broker_refused[topic.removeprefix(REFUSED_TOPIC)] = int(payload)
             return
         self._deliver(RawMessage(topic, payload), packet_id)

@@ -1,21 +1,26 @@
 """Whoever has a role's password tries to take or to destroy what waits for the bridges."""
 
 import secrets
-import socket
-import struct
 import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.integration.local.role_client import RoleClient
+from tests.integration.local.role_client import RoleClient, try_to_connect
 
 pytestmark = pytest.mark.integration
 
 TELEMETRY = "tds_new/devices/aa:bb:cc:dd:ee:ff/telemetry"
 OTHERS = ("admin", "dashboard", "gateway")
 COUNT = 20
+
+
+@pytest.fixture(scope="module", autouse=True)
+def anew(servers: Any) -> Iterator[None]:
+    """The broker's counters begin anew afterwards: no other test sees these attempts."""
+    yield
+    servers.mosquitto.restart()
 
 
 @pytest.fixture
@@ -93,21 +98,6 @@ def test_it_keeps_a_bridges_session_when_another_role_connects_with_its_client_i
     assert thief.payloads == []
     assert read_counter(make_client, "refused_client_id", role) >= 1
     assert f"user '{role}', client id '{backlog.client_id}'" in servers.mosquitto.log.read_text()
-
-
-def try_to_connect(environ: dict[str, str], *, client_id: str) -> bytes:
-    """The answer to a gateway's CONNECT with this client id, as fast as it goes."""
-
-    def text(value: str) -> bytes:
-        return struct.pack("!H", len(value)) + value.encode()
-
-    user, password = environ["MQTT_GATEWAY_USER"], environ["MQTT_GATEWAY_PASSWORD"]
-    body = text("MQTT") + bytes.fromhex("05 c2 003c 00") + text(client_id) + text(user)
-    body += text(password)
-    address = (environ["MQTT_HOST"], int(environ["MQTT_PORT"]))
-    with socket.create_connection(address, timeout=10) as connection:
-        connection.sendall(bytes([0x10, len(body)]) + body)
-        return connection.recv(100)
 
 
 def test_it_keeps_a_bridges_connection_when_its_client_id_is_tried_again_and_again(

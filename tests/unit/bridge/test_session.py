@@ -70,8 +70,9 @@ def test_it_subscribes_to_telemetry_with_qos_1_and_is_ready_when_that_is_granted
     broker.let_connect()
     assert not broker.session.is_ready
     subscribe = broker.greet()
-    dropped = DROPPED_TOPIC.encode()
-    assert subscribe.endswith(b"$share/ingest/tds_new/#\x01\x00%c%b\x00" % (len(dropped), dropped))
+    first, *others = (b"$share/ingest/tds_new/#", DROPPED_TOPIC.encode(), b"$SYS/tds/#")
+    figures = b"".join(b"\x00%c%b\x00" % (len(topic), topic) for topic in others)
+    assert subscribe.endswith(first + b"\x01" + figures)
     assert not broker.session.is_ready
     broker.say(answer(SUBACK, subscribe))
     assert broker.session.is_ready

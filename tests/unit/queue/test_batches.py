@@ -18,8 +18,10 @@ from telemetry.queue.tasks import list_waiting_ids
 from tests.integration.test_queue import (  # noqa: F401 - collected here as well
     MESSAGES,
     test_it_adds_up_what_the_broker_dropped_over_its_restarts,
+    test_it_adds_up_what_the_broker_refused_by_kind_and_user,
     test_it_counts_a_batch_once_when_it_was_stored_before_the_reply_came,
     test_it_counts_a_batch_once_when_its_write_is_repeated,
+    test_it_counts_a_session_as_lost_when_it_was_open_before_and_the_broker_has_not_kept_it,
     test_it_finds_the_tasks_that_a_worker_holds,
     test_it_finds_the_tasks_that_wait,
     test_it_finishes_a_batch_once,
