@@ -282,8 +282,7 @@ class BatchQueue:
         return self._note_counter(count, name, f"last:{name}", f"at:{name}")
 
     def _note_counter(self, count: int, *fields: str) -> int:
-        args = [count, time.time(), *fields]
-        return int(self._scripts["count"](keys=[BROKER_KEY], args=args))
+        return int(self._scripts["count"](keys=[BROKER_KEY], args=[count, time.time(), *fields]))
 
     def note_session(self, client_id: str, *, is_kept: bool) -> bool:
         """Note that a bridge's session is open; whether the broker has lost the one of before."""

@@ -16,7 +16,7 @@ ROLES = ("admin", "bridge", "dashboard", "gateway")
 
 
 class RoleClient:
-    """A client of one role. A bridge gets a client id that bridges may use."""
+    """A client of one role on the demo's broker. A bridge gets an id that bridges may use."""
 
     def __init__(self, environ: Mapping[str, str], role: str, *, client_id: str = "") -> None:
         self.topics: list[str] = []

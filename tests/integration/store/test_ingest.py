@@ -14,8 +14,8 @@ from telemetry.core.payload import reduce_payload
 from telemetry.store.db.connection import Connection, open_connection
 from telemetry.store.db.errors import is_transient, needs_new_session
 from telemetry.store.ingest.fleet_cache import Registry
-from telemetry.store.ingest.presence import Presence
-from telemetry.store.operations.housekeeping import fold_ledger, mark_offline
+from telemetry.store.ingest.presence import Presence, mark_offline
+from telemetry.store.operations.housekeeping import fold_ledger
 from tests.integration.store.ingest import claimed, rows, store
 from tests.messages import MAC, TOPIC, make_message, make_payload
 from tests.stores import open_store, validate_and_store
