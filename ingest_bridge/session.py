@@ -5,6 +5,7 @@ No network thread: an exception in a callback would kill it while the client loo
 """
 
 import select
+import ssl
 from collections.abc import Callable
 from functools import partial
 
@@ -61,6 +62,9 @@ class Session:
             manual_ack=True,
         )
         client.username_pw_set(self._options.user, self._options.password)
+        tls = self._options.broker.make_tls()
+        if tls is not None:
+            client.tls_set_context(tls)
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
         client.on_subscribe = self._on_subscribe
@@ -104,9 +108,12 @@ class Session:
         socket = self._client.socket()
         if socket is None:
             return False, False
+        # What TLS has decrypted already, no select sees.
+        is_decrypted = isinstance(socket, ssl.SSLSocket) and socket.pending() > 0
         writers = [socket] if self._client.want_write() else []
-        readable, writable, _ = select.select([socket], writers, [], max(0.0, timeout_s))
-        return bool(readable), bool(writable)
+        longest_s = 0.0 if is_decrypted else max(0.0, timeout_s)
+        readable, writable, _ = select.select([socket], writers, [], longest_s)
+        return bool(readable) or is_decrypted, bool(writable)
 
     def read(self) -> None:
         """Read what has arrived, or one packet of it. Raises `BridgeError` for a final fault."""
