@@ -139,7 +139,7 @@ class ServerSet:
         return self._servers[name]
 
     def _start_servers(self, place: Place) -> None:
-        ports = find_free_ports(4)
+        ports = find_free_ports(6)
         synced = is_synced()
         folder = os.environ.get("TEST_CLUSTER")
         cluster = Path(folder) if folder else None
@@ -148,8 +148,7 @@ class ServerSet:
             Redis(place, ports[1], secrets.token_hex(16), memory="512mb", is_synced=synced),
             Mosquitto(
                 place,
-                ports[2],
-                ports[3],
+                *ports[2:6],
                 {role: secrets.token_hex(16) for role in ROLES},
                 prefix=self._prefix,
                 is_crash_safe=self._is_crash_safe,
