@@ -47,7 +47,7 @@ class Bridge:
         self._options = options
         self._session = Session(options, on_message=self._on_message)
         self._session.is_retiring = retire
-        self._drops = BrokerDrops(queue, self._session)
+        self._drops = BrokerDrops(queue, self._session, client_id=options.client_id)
         self._sender = Sender(queue, client_id=options.client_id)
         self._lease = Lease(redis, client_id=options.client_id)
         self._backpressure = Backpressure(queue, choose_marks(options.marks))

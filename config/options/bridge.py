@@ -3,6 +3,7 @@
 import re
 import socket
 from dataclasses import dataclass
+from hashlib import sha256
 
 from config.env import SettingError, setting
 from config.options.shared import BrokerOptions, LogOptions, RedisOptions, TopicOptions
@@ -62,16 +63,16 @@ class BridgeOptions:
     marks: MarkOptions
     user: str = setting("MQTT_BRIDGE_USER", "MQTT user of the bridge")
     password: str = setting("MQTT_BRIDGE_PASSWORD", "MQTT password of the bridge", is_secret=True)
-    client_id: str = setting(
-        "BRIDGE_CLIENT_ID",
-        "MQTT client id of this bridge: unique, and the same after each restart. Empty: "
-        "bridge-HOSTNAME",
-        default="",
-    )
     share_group: str = setting(
         "BRIDGE_SHARE_GROUP",
-        "group of the shared subscription, the same for all bridges",
-        default="ingest",
+        "group of the shared subscription, the same for all bridges: a long random text",
+        is_secret=True,
+    )
+    client_id: str = setting(
+        "BRIDGE_CLIENT_ID",
+        "MQTT client id of this bridge: unique, the same after each restart, and not to be "
+        "guessed. Empty: bridge-HOSTNAME-DIGEST, with a digest of BRIDGE_SHARE_GROUP",
+        default="",
     )
     batch_messages: int = setting(
         "BRIDGE_BATCH_MESSAGES",
@@ -130,15 +131,21 @@ class BridgeOptions:
 
     def __post_init__(self) -> None:
         if not self.client_id:
-            object.__setattr__(self, "client_id", f"bridge-{socket.gethostname()}")
+            client_id = make_client_id(socket.gethostname()[:32], share_group=self.share_group)
+            object.__setattr__(self, "client_id", client_id)
         if not re.fullmatch(r"[A-Za-z0-9._-]{1,64}", self.client_id):
             raise SettingError(
                 f"BRIDGE_CLIENT_ID={self.client_id!r}: expected 1 to 64 of A-Z a-z 0-9 . _ -"
             )
         if not re.fullmatch(r"[^/+#\x00]{1,64}", self.share_group):
             raise SettingError(
-                f"BRIDGE_SHARE_GROUP={self.share_group!r}: expected a name without / + #"
+                "BRIDGE_SHARE_GROUP=(hidden): expected 1 to 64 characters without / + #"
             )
+
+
+def make_client_id(name: str, *, share_group: str) -> str:
+    """A client id that stays the same and cannot be guessed by who does not know the group."""
+    return f"bridge-{name}-{sha256(share_group.encode()).hexdigest()[:12]}"
 
 
 def _require_below(name: str, *, low: int, high: int) -> None:

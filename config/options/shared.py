@@ -2,8 +2,12 @@
 
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from config.env import SettingError, setting
+
+if TYPE_CHECKING:
+    from ssl import SSLContext
 
 
 @dataclass(frozen=True)
@@ -124,3 +128,39 @@ class BrokerOptions:
         minimum=5,
         maximum=3600,
     )
+    ca_file: str = setting(
+        "MQTT_TLS_CA_FILE",
+        "file of the CA that has signed the broker's certificate; empty: a connection without TLS",
+        default="",
+    )
+    cert_file: str = setting(
+        "MQTT_TLS_CERT_FILE", "own certificate, for a broker that asks for one", default=""
+    )
+    key_file: str = setting(
+        "MQTT_TLS_KEY_FILE", "the key of MQTT_TLS_CERT_FILE, without a password", default=""
+    )
+
+    def __post_init__(self) -> None:
+        if bool(self.cert_file) != bool(self.key_file):
+            raise SettingError(
+                f"MQTT_TLS_KEY_FILE={self.key_file!r}: expected together with MQTT_TLS_CERT_FILE"
+            )
+        if self.cert_file and not self.ca_file:
+            raise SettingError("MQTT_TLS_CA_FILE='': expected with MQTT_TLS_CERT_FILE")
+
+    def make_tls(self) -> "SSLContext | None":
+        """What a connection is encrypted with; None without TLS. Raises `SettingError`."""
+        if not self.ca_file:
+            return None
+        import ssl  # noqa: PLC0415 - most processes speak no MQTT
+
+        name, path = "MQTT_TLS_CA_FILE", self.ca_file
+        try:
+            context = ssl.create_default_context(cafile=path)
+            context.minimum_version = ssl.TLSVersion.TLSv1_2
+            if self.cert_file:
+                name, path = "MQTT_TLS_CERT_FILE", self.cert_file
+                context.load_cert_chain(path, self.key_file)
+        except OSError as error:  # ssl.SSLError is one
+            raise SettingError(f"{name}={path!r}: cannot be used: {error}") from error
+        return context

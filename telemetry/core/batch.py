@@ -37,7 +37,10 @@ COUNTERS_KEY = "ingest:counters"  # hash: received_messages, received_batches, p
 LAST_KEY = "ingest:last:"  # + producer: id of its newest batch, so that a retry counts once
 BRIDGE_KEY = "ingest:bridge:"  # + client id: lease and state of a running bridge
 SESSIONS_KEY = "ingest:sessions"  # set: client ids that may hold a broker session
-BROKER_KEY = "ingest:broker"  # hash: dropped (ever), dropped_at, last (the broker's own counter)
+OPEN_KEY = "ingest:open"  # set: client ids that had a broker session when they were last connected
+# hash: dropped (ever), dropped_at, last (the broker's own counter); the same for what it refused:
+# KIND/USER, at:KIND/USER and last:KIND/USER; lost_sessions, lost_sessions_at
+BROKER_KEY = "ingest:broker"
 GUARD_KEY = "ingest:guard"  # why the reject guard holds batches, with an expiry
 GUARD_OVERRULED_KEY = "ingest:guard:overruled"  # set while an operator lets everything pass
 POOLS_SEEN_KEY = "ingest:pools"  # zset: pool, Unix seconds of its last sign of life
