@@ -4,6 +4,8 @@ import logging
 from datetime import timedelta
 from pathlib import Path
 
+from django.templatetags.static import static
+
 from config.database import make_django_database
 from config.env import read_or_exit
 from config.logs import configure_logging
@@ -15,11 +17,16 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 OPTIONS = read_or_exit(WebOptions)
 
 SECRET_KEY = OPTIONS.secret_key
+SECRET_KEY_FALLBACKS = list(OPTIONS.secret_key_fallbacks)
 DEBUG = OPTIONS.debug
 ALLOWED_HOSTS = list(OPTIONS.allowed_hosts)
 CSRF_TRUSTED_ORIGINS = list(OPTIONS.trusted_origins)
 
-SILENCED_SYSTEM_CHECKS = list(OPTIONS.checks.silenced)
+SILENCED_SYSTEM_CHECKS = [
+    *OPTIONS.checks.silenced,
+    # Whether browsers have the whole domain in their list of HTTPS sites is for its owner to say.
+    "security.W021",
+]
 
 INSTALLED_APPS = [
     "unfold",
@@ -160,6 +167,7 @@ UNFOLD = {
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
     "SITE_URL": None,
+    "SCRIPTS": [lambda _: static("telemetry/confirm.js")],
     "SITE_FAVICONS": [
         {"rel": "icon", "type": "image/svg+xml", "href": "/static/telemetry/favicon.svg"}
     ],
