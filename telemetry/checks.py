@@ -9,6 +9,7 @@ telemetry.E006  nor is its task given to another worker
 telemetry.E007  DEBUG is for a demo
 telemetry.E008  so is a web process that answers to any host name
 telemetry.E009  so are secrets that can be guessed
+telemetry.E010  e-mails have links, so the site's own address is known
 """
 
 from collections.abc import Iterator
@@ -62,6 +63,9 @@ def check_production(**_: Any) -> list[Error]:
     if options.debug:
         text = "DEBUG=1: expected 0, because its pages show settings and code"
         found.append(Error(text, hint=hint, id="telemetry.E007"))
+    if options.mail.url and not options.mail.site_url:
+        text = "WEB_URL is not set: expected https://HOST of this site, because EMAIL_URL is set"
+        found.append(Error(text, hint="Links in e-mails begin with it.", id="telemetry.E010"))
     wild = [host for host in options.allowed_hosts if host.strip(".") in ("", "*")]
     if wild:
         text = f"ALLOWED_HOSTS={','.join(wild)}: expected the host names of this site"

@@ -17,6 +17,7 @@ LAST_PRIORITY = 9  # of tasks that wait for all others; kombu keeps them in a li
 STORE_BATCH_TASK = "telemetry.store_batch"
 REPLAY_WAITING_TASK = "telemetry.replay_waiting"
 KEEP_STORAGE_TASK = "telemetry.keep_storage"
+SEND_MAIL_TASK = "telemetry.send_mail"
 SEND_REPORTS_TASK = "telemetry.send_reports"
 COMPARE_ZONES_TASK = "telemetry.compare_time_zones"
 REQUEUE_TASK = "telemetry.requeue_stale_batches"

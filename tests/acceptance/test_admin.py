@@ -1,6 +1,7 @@
 """MQTT in, admin out: what an administrator sees and does, in a real browser."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import pytest
@@ -157,13 +158,15 @@ def test_it_shows_every_list_and_form_under_its_content_policy(
     pipeline: Pipeline, nightly: int, page: Page
 ) -> None:
     from django.contrib import admin
-    from django.urls import reverse
+    from django.urls import NoReverseMatch, reverse
 
     for model in admin.site._registry:
         name = f"admin:{model._meta.app_label}_{model._meta.model_name}"
         page.goto(reverse(f"{name}_changelist"))
-        if page.locator(f"a[href^='{reverse(f'{name}_add')}']").count():
-            page.goto(reverse(f"{name}_add"))
+        with suppress(NoReverseMatch):  # a page without a form
+            form = reverse(f"{name}_add")
+            if page.locator(f"a[href^='{form}']").count():
+                page.goto(form)
     page.goto(reverse("admin:django_celery_beat_periodictask_change", args=[nightly]))
     expect(page.locator(".field-crontab")).to_contain_text("At 02:30")
     # What a page must not do, violations of the policy among it, fails the test at its end.

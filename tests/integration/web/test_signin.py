@@ -8,16 +8,15 @@ import pytest
 import structlog
 from axes.models import AccessAttempt
 from django.conf import settings
-from django.core import mail
-from django.test import Client, override_settings
+from django.test import Client
 
 from telemetry.models import User
 from telemetry.store.db.connection import Connection
+from tests.integration.web.mails import SITE, Mails
 
 pytestmark = pytest.mark.integration
 
 PASSWORD = "a-long-secret-of-mine"
-LOCMEM = "django.core.mail.backends.locmem.EmailBackend"
 
 
 @pytest.fixture
@@ -103,16 +102,15 @@ def test_it_gives_a_new_session_at_the_sign_in(user: User) -> None:
     assert client.session.session_key != before
 
 
-@override_settings(EMAIL_BACKEND=LOCMEM)
-def test_it_sends_a_link_for_a_new_password_that_works_once(user: User) -> None:
+def test_it_sends_a_link_for_a_new_password_that_works_once(user: User, mails: Mails) -> None:
     client = Client()
     answers = [
         strip_secret(client.post("/password/forgotten/", {"email": address}, follow=True))
         for address in ("ana@example.com", "nobody@example.com")
     ]
     assert answers[0] == answers[1]
-    [email] = mail.outbox
-    [link] = re.findall(r"http://testserver(\S+)", str(email.body))
+    [email] = mails.deliver()
+    [link] = re.findall(rf"{SITE}(\S+)", str(email.body))
     form = client.get(link, follow=True)
     fields = {"new_password1": "another-long-one", "new_password2": "another-long-one"}
     assert client.post(form.redirect_chain[-1][0], fields, follow=True).status_code == 200
@@ -136,6 +134,7 @@ def test_it_changes_a_profile_and_asks_for_the_password_before_the_address(user:
     fields["password"] = PASSWORD
     assert client.post("/profile/", fields).status_code == 302
     user.refresh_from_db()
+    # This site sends no e-mail that could confirm the address.
     assert (user.email, user.language) == ("new@example.com", "pt-br")
     page = client.get("/profile/", headers={"Accept-Language": "en"})
     assert '<html lang="pt-br">' in page.content.decode()
