@@ -45,7 +45,7 @@ class Backpressure:
             return
         self.lateness_s = max(levels.oldest_s, FADING**passed_s * self.lateness_s)
         was_paused = self.is_paused
-        self.reason = self._marks.judge(levels, is_paused=was_paused)
+        self.reason = self._marks.find_pause_reason(levels, is_paused=was_paused)
         if self.is_paused and not was_paused:
             log.warning("backpressure_on", reason=self.reason)
         elif was_paused and not self.is_paused:

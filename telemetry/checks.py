@@ -20,20 +20,20 @@ from django.core.checks import Error, register
 
 from config.database import parse_database_url, read_connect_timeout_s
 from config.env import read_options
-from config.options import IngestOptions, MaintenanceOptions, StorageOptions, WebOptions
+from config.options import IngestOptions, MaintenanceOptions, RetentionOptions, WebOptions
 from telemetry.core.batch_life import find_impatience
+from telemetry.core.retention import find_contradictions
 from telemetry.core.secrets import find_weakness
-from telemetry.core.storage_life import find_contradictions
 
 TAG = "telemetry"
 
 
 @register(TAG)
-def check_storage_life(**_: Any) -> list[Error]:
+def check_retention(**_: Any) -> list[Error]:
     """Refresh, retention and compression must not contradict each other."""
     return [
         Error(found.text, hint=found.hint, id=found.id)
-        for found in find_contradictions(**_as_days(read_options(StorageOptions)))
+        for found in find_contradictions(**_as_days(read_options(RetentionOptions)))
     ]
 
 
@@ -89,7 +89,7 @@ def _list_secrets(options: WebOptions) -> Iterator[tuple[str, str]]:
         yield "REDIS_URL", unquote(password)
 
 
-def _as_days(options: StorageOptions) -> dict[str, int]:
+def _as_days(options: RetentionOptions) -> dict[str, int]:
     return {
         "behind_days": options.behind_days,
         "raw_days": options.raw_days,

@@ -18,6 +18,7 @@ from telemetry.store.db.connection import Connection, open_connection
 from tests.databases import clear_tables, is_usable, provide_cluster
 
 SINGLY = re.compile("tests/(acceptance/|integration/store/test_verification|unit/test_simulation)")
+IN_BROWSER = re.compile("tests/acceptance/test_(admin|dashboard|live)")
 CONTRACT = Path(__file__).parent / "contract"
 
 # Machines are shared: how long an example took says nothing.
@@ -25,30 +26,42 @@ settings.register_profile("shared", deadline=None, suppress_health_check=[Health
 settings.load_profile("shared")
 
 
+gc.disable()  # until all is imported
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """A folder of the run, which the processes of xdist share."""
     if not hasattr(config, "workerinput"):
         folder = tempfile.mkdtemp(prefix="tds-test-")
         os.environ["TDS_TEST_FOLDER"] = folder
-        config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+        config.add_cleanup(lambda: remove_folder(Path(folder)))
+
+
+def remove_folder(folder: Path) -> None:
+    """The folder of the run, and what lies in memory there."""
+    from tests.servers.server_set import remove_data
+
+    remove_data(folder / "memory")
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def pytest_collection_finish() -> None:
     """What is imported by now stays: not to look through it again and again saves a tenth."""
-    gc.collect()
     gc.freeze()
     gc.set_threshold(10_000, 20, 50)
+    gc.enable()
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """A file goes to one process, for its fixtures and what it warms up; tests that take long and
-    share nothing go singly."""
+    share nothing go singly, and those in a browser share it."""
     from xdist.scheduler import LoadFileScheduling
 
     class Scheduling(LoadFileScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            return nodeid if SINGLY.match(nodeid) else super()._split_scope(nodeid)
+            is_single = SINGLY.match(nodeid) and not IN_BROWSER.match(nodeid)
+            return nodeid if is_single else super()._split_scope(nodeid)
 
     return Scheduling(config, log) if config.getvalue("dist") == "loadfile" else None
 

@@ -10,10 +10,10 @@ from zoneinfo import ZoneInfo
 from msgspec import Struct
 
 from telemetry.core.consumption import (
-    Figures,
     Meter,
     Replacement,
     Step,
+    Totals,
     Value,
     count_intervals,
     day_of,
@@ -151,7 +151,7 @@ def expect_figures(
     }
 
 
-def _plain(of: Figures) -> tuple[Any, ...]:
+def _plain(of: Totals) -> tuple[Any, ...]:
     return (
         of.total, of.reading_sum, of.minimum, of.maximum, of.first, of.last, of.readings_count,
     )  # fmt: skip

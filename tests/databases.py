@@ -10,7 +10,7 @@ from psycopg.pq import TransactionStatus
 
 from compose.local.folderlock import hold_lock
 from telemetry.store.db.connection import Connection
-from tests.servers.server_set import ServerSet
+from tests.servers.server_set import ServerSet, mount_memory
 
 ROOT = Path(__file__).parents[1]
 KEPT_TABLES = ("django_migrations", "django_content_type", "auth_permission", "spatial_ref_sys")
@@ -32,7 +32,8 @@ WHERE d.refobjid = ANY (%s::text[]::regclass[]) AND d.deptype IN ('a', 'i')
 
 def provide_cluster(folder: Path) -> Path:
     """Data of a stopped PostgreSQL whose database is migrated. Who comes first makes it."""
-    cluster = folder / "cluster"
+    memory = folder / "memory"
+    cluster = memory / "cluster"
     with hold_lock(folder / "cluster.lock", waiting="the schema of the tests"):
         if not cluster.exists():
             with ServerSet() as servers:
@@ -43,7 +44,8 @@ def provide_cluster(folder: Path) -> Path:
                     check=True,
                 )
                 servers.postgres.stop()
-                fresh = folder / "cluster.new"
+                mount_memory(memory)
+                fresh = memory / "cluster.new"
                 subprocess.run(["cp", "-a", servers.postgres.folder, fresh], check=True)
             fresh.rename(cluster)
     return cluster

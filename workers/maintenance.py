@@ -17,9 +17,9 @@ from config.options import DatabaseOptions, MaintenanceOptions
 from config.queue import connect_redis
 from config.start import stop_on_errors
 from telemetry.core.batch import (
+    APPLY_RETENTION_TASK,
     COMPARE_ZONES_TASK,
-    JUDGE_ALARMS_TASK,
-    KEEP_STORAGE_TASK,
+    EVALUATE_ALARMS_TASK,
     MAINTENANCE_QUEUE,
     REPLAY_WAITING_TASK,
     REQUEUE_TASK,
@@ -27,7 +27,7 @@ from telemetry.core.batch import (
     SEND_REPORTS_TASK,
     VERIFY_TASK,
 )
-from telemetry.core.liveness import BridgeSign, choose_sweep_instant
+from telemetry.core.presence import BridgeSign, choose_offline_instant
 from telemetry.dead_letters.replay import find_waiting_dead_letters, replay_dead_letters
 from telemetry.mail.write import write_mail
 from telemetry.queue.batches import BatchQueue
@@ -38,20 +38,20 @@ from telemetry.store.aggregates import refresh
 from telemetry.store.aggregates.throttle import Throttle
 from telemetry.store.alarms import evaluate
 from telemetry.store.db.connection import Connection, open_connection
+from telemetry.store.ingest.presence import mark_offline
 from telemetry.store.operations.housekeeping import (
     fold_ledger,
-    mark_offline,
     purge_registry_changes,
     purge_task_history,
 )
 from telemetry.store.operations.time_zones import WHAT_TO_DO, compare_zones
-from telemetry.store.retention.apply import keep_storage as store_keep_storage
-from telemetry.store.verification import run as verification
+from telemetry.store.retention.apply import apply_retention as store_apply_retention
+from telemetry.store.verification import verify as verification
 from workers import signs  # noqa: F401 - connects to Celery's signals
 from workers.chains import begin_turn, end_turn, wait_turn
 from workers.recording import BUSY, Result, recorded_task
 
-STORAGE_TURN_S = 30.0
+RETENTION_TURN_S = 30.0
 VERIFY_TURN_S = 30.0
 TOLD_DIFFERENCES = 20
 MAIL_TRIES = 5
@@ -116,7 +116,7 @@ def mark_offline_gateways() -> Result:
         for bridge in read_bridges(queue.redis)
     ]
     oldest = queue.oldest_pending_at()
-    instant = choose_sweep_instant(now=now, bridges=bridges, oldest_pending_at=oldest)
+    instant = choose_offline_instant(now=now, bridges=bridges, oldest_pending_at=oldest)
     if instant is None:
         return {"offline": 0, "skipped": 1}
     with _connect() as connection:
@@ -141,8 +141,8 @@ def refresh_aggregates() -> Result:
     return counts
 
 
-@recorded_task(JUDGE_ALARMS_TASK, rows="changed", is_frequent=True)
-def judge_alarms() -> Result:
+@recorded_task(EVALUATE_ALARMS_TASK, rows="changed", is_frequent=True)
+def evaluate_alarms() -> Result:
     """Open and close alarms by the readings that came since the last run."""
     with _connect() as connection:
         try:
@@ -165,25 +165,25 @@ def purge_ledger() -> Result:
         }
 
 
-@recorded_task(KEEP_STORAGE_TASK, rows="rows")
-def keep_storage(turn: dict[str, Any] | None = None) -> Result:
+@recorded_task(APPLY_RETENTION_TASK, rows="rows")
+def apply_retention(turn: dict[str, Any] | None = None) -> Result:
     """Drop and compress what is due. A long list is worked off in turns with the other tasks."""
-    at = begin_turn(KEEP_STORAGE_TASK, turn)
+    at = begin_turn(APPLY_RETENTION_TASK, turn)
     if at is None:
         return BUSY
     with _connect() as connection:
         try:
-            kept = store_keep_storage(
+            done = store_apply_retention(
                 connection,
-                options=_options().storage,
+                options=_options().retention,
                 now=datetime.now(UTC),
-                budget_s=STORAGE_TURN_S,
+                budget_s=RETENTION_TURN_S,
             )
         except refresh.RefreshBusyError:
-            wait_turn(app, KEEP_STORAGE_TASK, at, visibility_s=_visibility_s())
+            wait_turn(app, APPLY_RETENTION_TASK, at, visibility_s=_visibility_s())
             return BUSY
-    done = end_turn(app, KEEP_STORAGE_TASK, at, is_left=bool(kept.left))
-    return {"rows": kept.readings + kept.aggregates, **structs.asdict(kept), "turn": done}
+    turn_done = end_turn(app, APPLY_RETENTION_TASK, at, is_left=bool(done.left))
+    return {"rows": done.readings + done.aggregates, **structs.asdict(done), "turn": turn_done}
 
 
 @recorded_task(VERIFY_TASK, rows="differences")

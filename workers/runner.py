@@ -21,7 +21,7 @@ from telemetry.core.batch import (
 from telemetry.core.retry import backoff_delay_s
 from telemetry.queue.batches import BatchQueue, ClaimedBatch
 from telemetry.queue.pools import note_progress, note_wait
-from telemetry.store.db.errors import is_transient, judge_fault
+from telemetry.store.db.errors import classify_error, is_transient
 from telemetry.store.ingest.batch_store import BatchStore
 from telemetry.store.ingest.ledger import AlreadyStoredError, BatchSplitError, choose_second_half
 from workers.pool_guard import REQUESTED_SOURCES, PoolGuard
@@ -106,7 +106,7 @@ class BatchRunner:
                 elif fault:  # not even the dead letter can be stored
                     raise
                 else:
-                    log.error("batch_fails", batch_id=batch.id, fault=judge_fault(error))
+                    log.error("batch_fails", batch_id=batch.id, fault=classify_error(error))
                     fault = traceback.format_exc()
 
     def _store_batch(self, batch: ClaimedBatch) -> None:

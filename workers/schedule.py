@@ -7,9 +7,9 @@ from typing import Any
 from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask
 
 from telemetry.core.batch import (
+    APPLY_RETENTION_TASK,
     COMPARE_ZONES_TASK,
-    JUDGE_ALARMS_TASK,
-    KEEP_STORAGE_TASK,
+    EVALUATE_ALARMS_TASK,
     MAINTENANCE_QUEUE,
     REPLAY_WAITING_TASK,
     REQUEUE_TASK,
@@ -76,8 +76,8 @@ SCHEDULE = (
         "Sets gateways offline that are silent for longer than their interval.",
     ),
     ScheduledTask(
-        "Judge alarms",
-        JUDGE_ALARMS_TASK,
+        "Evaluate alarms",
+        EVALUATE_ALARMS_TASK,
         Every(15),
         "Opens and closes alarms of devices whose readings are beyond their limits.",
     ),
@@ -100,8 +100,8 @@ SCHEDULE = (
         "Folds old ledger rows into daily sums, and forgets old runs of tasks.",
     ),
     ScheduledTask(
-        "Keep storage",
-        KEEP_STORAGE_TASK,
+        "Apply retention",
+        APPLY_RETENTION_TASK,
         Daily(2, 30),
         "Drops readings and aggregates that are too old, and compresses old ones, as configured.",
     ),

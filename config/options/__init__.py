@@ -7,6 +7,7 @@ Each process reads the classes that it needs and nothing else.
 from config.options.api import ApiOptions
 from config.options.bridge import BridgeOptions, MarkOptions
 from config.options.mail import MailOptions
+from config.options.retention import RetentionOptions
 from config.options.shared import (
     BrokerOptions,
     CheckOptions,
@@ -17,7 +18,6 @@ from config.options.shared import (
     TopicOptions,
 )
 from config.options.simulator import SimulatorOptions
-from config.options.storage import StorageOptions
 from config.options.web import StatusOptions, WebOptions
 from config.options.workers import ContractOptions, IngestOptions, MaintenanceOptions
 
@@ -36,9 +36,9 @@ __all__ = [
     "MarkOptions",
     "QueueOptions",
     "RedisOptions",
+    "RetentionOptions",
     "SimulatorOptions",
     "StatusOptions",
-    "StorageOptions",
     "TopicOptions",
     "WebOptions",
 ]

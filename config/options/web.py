@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from config.env import SettingError, setting
 from config.options.api import ApiOptions
 from config.options.mail import MailOptions
+from config.options.retention import RetentionOptions
 from config.options.shared import CheckOptions, DatabaseOptions, LogOptions, RedisOptions
-from config.options.storage import StorageOptions
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class WebOptions:
     redis: RedisOptions
     log: LogOptions
     status: StatusOptions
-    storage: StorageOptions
+    retention: RetentionOptions
     mail: MailOptions
     api: ApiOptions
     checks: CheckOptions

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from config.env import setting
+from config.options.retention import RetentionOptions, lateness_setting
 from config.options.shared import DatabaseOptions, QueueOptions, TopicOptions
-from config.options.storage import StorageOptions, lateness_setting
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ class MaintenanceOptions:
     """The scheduled tasks."""
 
     queue: QueueOptions
-    storage: StorageOptions
+    retention: RetentionOptions
     stale_after_s: int = setting(
         "BATCH_STALE_AFTER_S",
         "age at which a pending batch without a task is sent again",

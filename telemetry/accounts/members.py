@@ -24,19 +24,19 @@ class LastOwnerError(MemberError):
 
 
 def digest_token(token: str) -> str:
-    """What is kept of an invitation's secret. It has 256 random bits: a fast digest is enough."""
+    """What is stored of an invitation's secret. It has 256 random bits: a fast digest is enough."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 
 @transaction.atomic
 def invite(account: Account, *, email: str, role: str, by: User, now: datetime) -> str:
-    """Ask somebody into the account; the secret of the letter, which is not kept.
+    """Invite somebody into the account; returns the secret of the invitation, which is not stored.
 
-    An earlier letter to the same address is void from now on.
+    An earlier invitation of the same address becomes void.
     """
     _lock(account)
-    standing = Invitation.objects.filter(account=account, email__iexact=email, accepted_at=None)
-    standing.filter(revoked_at=None).update(revoked_at=now)
+    earlier = Invitation.objects.filter(account=account, email__iexact=email, accepted_at=None)
+    earlier.filter(revoked_at=None).update(revoked_at=now)
     token = secrets.token_urlsafe(32)
     Invitation.objects.create(
         account=account,
@@ -71,7 +71,7 @@ def find_invitation(token: str, *, now: datetime) -> Invitation | None:
 
 @transaction.atomic
 def revoke(invitation: Invitation, *, by: User, now: datetime) -> None:
-    """Make a letter void. Repeating it changes nothing."""
+    """Revoke an invitation. Repeating it changes nothing."""
     is_changed = Invitation.objects.filter(
         pk=invitation.pk, accepted_at=None, revoked_at=None
     ).update(revoked_at=now)
@@ -83,7 +83,7 @@ def revoke(invitation: Invitation, *, by: User, now: datetime) -> None:
 
 @transaction.atomic
 def accept(invitation: Invitation, *, user: User, now: datetime) -> Membership:
-    """Join by a letter, once. Who is a member already keeps the role. Raises `MemberError`."""
+    """Join by an invitation, once. Who is a member already keeps the role. Raises `MemberError`."""
     _lock(invitation.account)
     is_mine = Invitation.objects.filter(
         pk=invitation.pk, accepted_at=None, revoked_at=None, expires_at__gt=now

@@ -19,7 +19,7 @@ MARK = "tds_"
 FORM = re.compile(r"tds_[A-Za-z0-9_-]{43}")
 SECRET_BYTES = 32
 PREFIX_LENGTH = 12
-USE_NOTED_EVERY = timedelta(minutes=1)
+RECORD_USE_EVERY = timedelta(minutes=1)
 MOST_TOKENS = 50
 """Tokens that a user may hold which are not revoked."""
 
@@ -37,7 +37,7 @@ def issue_token(
     account: Account | None = None,
     expires_at: datetime | None = None,
 ) -> tuple[ApiToken, str]:
-    """A new token and its text, which is nowhere kept: whoever loses it makes another."""
+    """A new token and its text, which is not stored: whoever loses it makes another."""
     text = MARK + secrets.token_urlsafe(SECRET_BYTES)
     token = ApiToken.objects.create(
         user=user,
@@ -60,16 +60,16 @@ def find_token(text: str) -> ApiToken | None:
     return ApiToken.objects.select_related("user").filter(digest=digest_token(text)).first()
 
 
-def note_use(token: ApiToken, *, now: datetime) -> None:
+def record_use(token: ApiToken, *, now: datetime) -> None:
     """Remember that it was used, at most once a minute."""
-    if token.last_used_at is not None and now - token.last_used_at < USE_NOTED_EVERY:
+    if token.last_used_at is not None and now - token.last_used_at < RECORD_USE_EVERY:
         return
-    stale = Q(last_used_at=None) | Q(last_used_at__lt=now - USE_NOTED_EVERY)
+    stale = Q(last_used_at=None) | Q(last_used_at__lt=now - RECORD_USE_EVERY)
     ApiToken.objects.filter(stale, pk=token.pk).update(last_used_at=now)
 
 
 def revoke_token(token: ApiToken) -> None:
-    """End it for good. Repeating is harmless; the first time stands."""
+    """End it for good. Repeating it changes nothing."""
     ended = ApiToken.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=Now())
     if ended:
         log.info("api token revoked", token_id=token.pk, user_id=token.user_id)
@@ -83,5 +83,5 @@ def count_tokens(user: User) -> int:
 
 
 def digest_token(text: str) -> bytes:
-    """What is kept of a token."""
+    """What is stored of a token."""
     return hashlib.sha256(text.encode()).digest()

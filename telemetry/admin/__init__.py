@@ -9,8 +9,8 @@ from telemetry.admin import (  # noqa: F401
     fleet,
     ledger,
     members,
+    periodic_tasks,
     readings,
     retention,
-    schedule,
     tasks,
 )

@@ -126,10 +126,10 @@ class ClosedMonthAdmin(MonthActions, ReadOnlyAdmin):
 class MonthAdjustmentAdmin(ReadOnlyAdmin):
     """What closed months came to differ by, line by line."""
 
-    list_display = ["noted_at", "account", "device", "month", "difference"]
+    list_display = ["recorded_at", "account", "device", "month", "difference"]
     list_filter = [
         ["account", AutocompleteSelectFilter], ["device", AutocompleteSelectFilter],
-        ["month", RangeDateFilter], ["noted_at", RangeDateTimeFilter],
+        ["month", RangeDateFilter], ["recorded_at", RangeDateTimeFilter],
     ]  # fmt: skip
     list_select_related = ["account", "device"]
 

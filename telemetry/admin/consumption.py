@@ -17,7 +17,7 @@ from unfold.decorators import display
 
 from telemetry.admin.closing import MonthActions
 from telemetry.admin.readonly import OrderedListMixin, ReadOnlyAdmin, show_choice
-from telemetry.models import MeterReplacement, MonthlyConsumption, RefusedHour
+from telemetry.models import FrozenHour, MeterReplacement, MonthlyConsumption
 
 
 @admin.register(MonthlyConsumption)
@@ -90,10 +90,10 @@ class MeterReplacementAdmin(ModelAdmin):  # type: ignore[misc]
         super().save_model(request, obj, form, change)
 
 
-@admin.register(RefusedHour)
-class RefusedHourAdmin(ReadOnlyAdmin):
+@admin.register(FrozenHour)
+class FrozenHourAdmin(ReadOnlyAdmin):
     """Late readings that changed no aggregate: the others of their hour were dropped before."""
 
-    list_display = ["noted_at", "device", "hour", "dropped_before"]
-    list_filter = [["device", AutocompleteSelectFilter], ["noted_at", RangeDateTimeFilter]]
+    list_display = ["recorded_at", "device", "hour", "dropped_before"]
+    list_filter = [["device", AutocompleteSelectFilter], ["recorded_at", RangeDateTimeFilter]]
     list_select_related = ["device"]

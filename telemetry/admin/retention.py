@@ -17,11 +17,11 @@ from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import RangeDateTimeFilter
 
 from config.env import read_options
-from config.options import DatabaseOptions, StorageOptions
+from config.options import DatabaseOptions, RetentionOptions
 from telemetry.admin.readonly import ReadOnlyAdmin
 from telemetry.models import DroppedRange, Storage
 from telemetry.store.db.connection import open_connection
-from telemetry.store.retention.apply import StoragePlan, StorageRuleError, plan_storage
+from telemetry.store.retention.apply import RetentionPlan, RetentionRuleError, plan_retention
 from telemetry.store.retention.chunks import find_first_end
 from telemetry.store.retention.sizes import RelationSize, read_sizes
 
@@ -59,7 +59,7 @@ class StorageAdmin(ReadOnlyAdmin):
             **self.admin_site.each_context(request),
             "title": _("Storage"),
             "opts": self.opts,
-            **_read_page(read_options(StorageOptions), now=timezone.now()),
+            **_read_page(read_options(RetentionOptions), now=timezone.now()),
         }
         return TemplateResponse(request, "telemetry/admin/storage.html", context)
 
@@ -73,15 +73,15 @@ class DroppedRangeAdmin(ReadOnlyAdmin):
     search_fields = ["=relation"]
 
 
-def _read_page(options: StorageOptions, *, now: datetime) -> dict[str, Any]:
+def _read_page(options: RetentionOptions, *, now: datetime) -> dict[str, Any]:
     try:
         with open_connection(
             read_options(DatabaseOptions).url, name="tds-storage", statement_timeout_s=TIMEOUT_S
         ) as connection:
             sizes = read_sizes(connection)
-            plan = plan_storage(connection, options=options, now=now)
+            plan = plan_retention(connection, options=options, now=now)
             first = find_first_end(connection)
-    except (psycopg.Error, StorageRuleError) as error:
+    except (psycopg.Error, RetentionRuleError) as error:
         return {"error": str(error).strip()}
     return {
         "table": {"headers": HEADERS, "rows": [_list_cells(size) for size in sizes]},
@@ -123,7 +123,7 @@ def _format_time(at: Any) -> str:
 
 
 def _list_facts(
-    options: StorageOptions, plan: StoragePlan, *, first_end: datetime | None, now: datetime
+    options: RetentionOptions, plan: RetentionPlan, *, first_end: datetime | None, now: datetime
 ) -> list[tuple[Any, str]]:
     return [
         (_("Edition of TimescaleDB"), plan.edition),
@@ -149,20 +149,22 @@ def _format_days(days: int) -> str:
     return gettext("%(days)d days") % {"days": days} if days else gettext("for ever")
 
 
-def _describe_compression(options: StorageOptions, plan: StoragePlan) -> str:
-    if plan.refused:
-        return plan.refused
+def _describe_compression(options: RetentionOptions, plan: RetentionPlan) -> str:
+    if plan.unavailable:
+        return plan.unavailable
     days = options.compress_after_days
     return gettext("after %(days)d days") % {"days": days} if days else gettext("never")
 
 
 def _describe_next_drop(
-    options: StorageOptions, plan: StoragePlan, first_end: datetime | None
+    options: RetentionOptions, plan: RetentionPlan, first_end: datetime | None
 ) -> str:
     if plan.waits:
         return plan.waits
     if plan.raw:
-        return gettext("%(n)d chunks, %(first)s to %(last)s, with the next run of keep_storage") % {
+        return gettext(
+            "%(n)d chunks, %(first)s to %(last)s, with the next run of apply_retention"
+        ) % {
             "n": len(plan.raw),
             "first": f"{plan.raw[0].start:%Y-%m-%d}",
             "last": f"{plan.raw[-1].start:%Y-%m-%d}",

@@ -9,7 +9,7 @@ from ninja.security.base import AuthBase
 from ninja.utils import check_csrf
 
 from telemetry.accounts.access import Right, find_membership, has_right
-from telemetry.accounts.tokens import find_token, note_use
+from telemetry.accounts.tokens import find_token, record_use
 from telemetry.api.limits import REQUESTS, count_against
 from telemetry.api.problems import (
     CSRF_FAILED,
@@ -117,7 +117,7 @@ def read_token(header: str) -> ApiToken:
         raise _reject(f"The token {token.prefix}... was revoked: make another.")
     if token.is_expired(now=now):
         raise _reject(f"The token {token.prefix}... has expired: make another.")
-    note_use(token, now=now)
+    record_use(token, now=now)
     return token
 
 

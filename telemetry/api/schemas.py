@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from telemetry.api.values import Exact, Instant
+from telemetry.core.measurement import Measurement
 from telemetry.core.reasons import Reason
 
 Id = Annotated[int, Field(ge=1)]
@@ -14,7 +15,6 @@ Id = Annotated[int, Field(ge=1)]
 # The choices of the models, written out: the document lists each where it is used. A test compares.
 Role = Literal["owner", "admin", "viewer"]
 DeviceKind = Literal["meter", "sensor", "actuator"]
-Measurement = Literal["delta", "cumulative", "gauge"]
 MonthState = Literal["open", "closed", "adjusted"]
 DeadLetterState = Literal["pending", "replayed", "discarded"]
 AlarmKind = Literal["low", "high"]
@@ -163,7 +163,7 @@ class Adjustment(Schema):
     device_id: Id
     month: date
     difference: Exact
-    noted_at: Instant
+    recorded_at: Instant
 
 
 class Total(Schema):

@@ -9,7 +9,7 @@ from rich.progress import DownloadColumn, Progress, SpinnerColumn, TextColumn, T
 
 @contextmanager
 def show_bytes(verb: str) -> Iterator[Callable[[str, int], None]]:
-    """Yields what is to be told of each part's bytes."""
+    """Yields a function that takes a part's name and its further bytes."""
     console = Console(stderr=True)
     with Progress(
         SpinnerColumn(),

@@ -118,7 +118,7 @@ class QueueLoader:
         pipeline.execute()
 
     def set_counters(self, *, received_messages: int, received_batches: int) -> None:
-        """Set the counters, so that the books balance with the loaded database."""
+        """Set the counters, so that the ledger balances with the loaded database."""
         pending_messages = sum(batch.messages_count for batch in self._batches.values())
         self._redis.hset(
             COUNTERS_KEY,

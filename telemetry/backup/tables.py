@@ -10,7 +10,7 @@ from psycopg import sql
 from telemetry.backup.archive import Table
 from telemetry.store.db.connection import Connection
 
-# Made anew by `migrate`, or meaningless in another database.
+# Created by `migrate`, or meaningless in another database.
 LEFT_OUT = ("django_migrations", "registry_change")
 # What `migrate` fills in an empty database; loading replaces it.
 FILLED_BY_MIGRATE = ("django_content_type", "auth_permission", "raw_horizon")
@@ -70,7 +70,7 @@ def squash(migrations: Iterable[str]) -> set[str]:
 def copy_out(
     connection: Connection, table: Table, *, on_end: Callable[[int], None]
 ) -> Iterator[bytes]:
-    """The rows of a table; `on_end` is told how many. The caller's transaction is the instant."""
+    """The rows of a table; `on_end` gets their number. The caller's transaction is the instant."""
     statement = sql.SQL("COPY (SELECT {} FROM {}) TO STDOUT (FORMAT BINARY)").format(
         sql.SQL(", ").join(map(sql.Identifier, table.columns)), sql.Identifier(table.name)
     )

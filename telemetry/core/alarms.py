@@ -1,7 +1,7 @@
-"""What alarms a device's readings come to. `store/alarms/evaluate.sql` does the same in sets.
+"""Which alarms a device's readings cause. `store/alarms/evaluate.sql` does the same in sets.
 
 A reading beyond the limit opens an alarm or goes on with the open one; the next reading that is
-not beyond closes it. Each limit of a device is judged for itself.
+not beyond closes it. Each limit of a device is evaluated by itself.
 """
 
 from collections.abc import Iterable
@@ -41,20 +41,22 @@ def is_beyond(value: Decimal, limit: Limit) -> bool:
     return value < limit.value if limit.kind == "low" else value > limit.value
 
 
-def judge(values: Iterable[Value], limit: Limit, *, opened: Stretch | None = None) -> list[Stretch]:
+def evaluate_limit(
+    values: Iterable[Value], limit: Limit, *, opened: Stretch | None = None
+) -> list[Stretch]:
     """The alarms after these values, in order of time; the last one may still be open.
 
     `values` come in any order, and all after those of `opened`, the alarm that was open before.
-    To judge them in several calls, each given what the one before left open, comes to the same.
+    Several calls, each with what the one before left open, have the same result as one.
     """
-    found: list[Stretch] = []
+    alarms: list[Stretch] = []
     for value in sorted(values, key=lambda value: value.at):
         if is_beyond(value.value, limit):
             opened = _extend(opened, value, limit)
         elif opened is not None:
-            found.append(replace(opened, closed_at=value.at))
+            alarms.append(replace(opened, closed_at=value.at))
             opened = None
-    return found if opened is None else [*found, opened]
+    return alarms if opened is None else [*alarms, opened]
 
 
 def _extend(opened: Stretch | None, value: Value, limit: Limit) -> Stretch:

@@ -16,13 +16,13 @@ MAINTENANCE_QUEUE = "maintenance"
 LAST_PRIORITY = 9  # of tasks that wait for all others; kombu keeps them in a list of their own
 STORE_BATCH_TASK = "telemetry.store_batch"
 REPLAY_WAITING_TASK = "telemetry.replay_waiting"
-KEEP_STORAGE_TASK = "telemetry.keep_storage"
+APPLY_RETENTION_TASK = "telemetry.apply_retention"
 SEND_MAIL_TASK = "telemetry.send_mail"
 SEND_REPORTS_TASK = "telemetry.send_reports"
 COMPARE_ZONES_TASK = "telemetry.compare_time_zones"
 REQUEUE_TASK = "telemetry.requeue_stale_batches"
 VERIFY_TASK = "telemetry.verify_aggregates"
-JUDGE_ALARMS_TASK = "telemetry.judge_alarms"
+EVALUATE_ALARMS_TASK = "telemetry.evaluate_alarms"
 
 BATCH_KEY = "ingest:batch:"  # + id: hash of body, source, received_us, messages, seq, attempts
 PENDING_KEY = "ingest:pending"  # sorted set: id, time of receipt in seconds
@@ -45,7 +45,7 @@ _ID = re.compile(r"[0-9a-f]{12}-[0-9a-f]{12}(?:\.[01]+)?")
 
 
 class RawMessage(Struct, array_like=True, frozen=True, gc=False):
-    """One MQTT message as it came: nothing decoded, nothing judged."""
+    """One MQTT message as it came, neither decoded nor validated."""
 
     topic: str
     payload: bytes

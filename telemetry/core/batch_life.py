@@ -1,12 +1,12 @@
 """How long a batch that is worked on may show no sign of life, and what must outlast that.
 
 A worker shows life when it starts on a batch and before each further try. In between it may connect
-anew, run one statement for as long as it may take (waits for locks included) and wait for the next
+again, run one statement for as long as it may take (waits for locks included) and wait for the next
 try. What counts a batch as lost sooner sends living ones again: harmless, and work for nothing.
 """
 
+from telemetry.core.retention import Contradiction
 from telemetry.core.retry import LONGEST_DELAY_S
-from telemetry.core.storage_life import Contradiction
 
 
 def find_impatience(
@@ -18,7 +18,7 @@ def find_impatience(
 ) -> list[Contradiction]:
     """Settings that take a batch for lost while a worker may still work on it."""
     least_s = statement_timeout_s + connect_timeout_s + round(LONGEST_DELAY_S)
-    judged = {
+    values = {
         "telemetry.E005": ("BATCH_STALE_AFTER_S", stale_after_s),
         "telemetry.E006": ("CELERY_VISIBILITY_TIMEOUT_S", visibility_timeout_s),
     }
@@ -31,6 +31,6 @@ def find_impatience(
             "before the next try",
             f"Raise {name}, or lower INGEST_STATEMENT_TIMEOUT_S.",
         )
-        for check, (name, value_s) in judged.items()
+        for check, (name, value_s) in values.items()
         if value_s < least_s
     ]

@@ -1,6 +1,6 @@
-"""The rules of consumption as pure functions: what the SQL of aggregates must come to.
+"""The rules of consumption as pure functions, which the SQL of aggregates follows.
 
-Tests hold the two against each other. Nothing here depends on the order of arrival. Instants are
+Property tests compare the two. Nothing here depends on the order of arrival. Instants are
 aware datetimes, values are `Decimal`, `now` is an argument.
 """
 
@@ -8,10 +8,12 @@ from collections.abc import Callable, Hashable, Iterable
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from itertools import groupby
-from typing import Literal, TypeVar
+from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 from msgspec import Struct
+
+from telemetry.core.measurement import Measurement
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -23,7 +25,7 @@ DIP = Decimal("0.9")
 class Meter(Struct, frozen=True):
     """How a device measures. `modulus`: its register counts from 0 to below it."""
 
-    measurement: Literal["delta", "cumulative", "gauge"]
+    measurement: Measurement
     modulus: Decimal | None = None
     interval_s: int | None = None
 
@@ -51,8 +53,8 @@ class Step(Struct, frozen=True):
     consumed: Decimal | None
 
 
-class Figures(Struct, frozen=True):
-    """What an hour, a day or a month comes to. `total` is None for gauges."""
+class Totals(Struct, frozen=True):
+    """Values of an hour, a day or a month. `total` is None for gauges."""
 
     total: Decimal | None
     reading_sum: Decimal
@@ -103,17 +105,17 @@ def measure(
     return steps
 
 
-def sum_by(steps: Iterable[Step], key: Callable[[datetime], Key]) -> dict[Key, Figures]:
-    """Figures of consecutive steps (time order) by a key of their instants."""
+def sum_by(steps: Iterable[Step], key: Callable[[datetime], Key]) -> dict[Key, Totals]:
+    """Totals of consecutive steps (time order) by a key of their instants."""
     return {
         group: _sum(list(found)) for group, found in groupby(steps, key=lambda step: key(step.at))
     }
 
 
-def _sum(steps: list[Step]) -> Figures:
+def _sum(steps: list[Step]) -> Totals:
     values = [step.value for step in steps]
     consumed = [step.consumed for step in steps if step.consumed is not None]
-    return Figures(
+    return Totals(
         total=sum(consumed, Decimal(0)) if consumed else None,
         reading_sum=sum(values, Decimal(0)),
         minimum=min(values),

@@ -16,7 +16,7 @@ from functools import lru_cache
 import msgspec
 from msgspec import Struct
 
-from telemetry.core.fleet import GatewayEntry
+from telemetry.core.fleet_cache import GatewayEntry
 from telemetry.core.items import MAX_READINGS
 from telemetry.core.reading import MAX_TEN_THOUSANDTHS, ReadingRow, to_microseconds
 from telemetry.core.reasons import RejectedError

@@ -35,7 +35,7 @@ class ItemWithExtra(Struct, gc=False):
 
 
 class Payload(Struct):
-    """A payload taken apart. Where an item is bad, its error stands in its place."""
+    """A decoded payload. A bad item is replaced by its error."""
 
     gateway_mac: str
     timestamp: str

@@ -56,7 +56,7 @@ class Constant(str):
 
 
 class TooDeepError(ValueError):
-    """More than `MAX_DEPTH` objects and lists stand in each other."""
+    """More than `MAX_DEPTH` nested objects and lists."""
 
 
 def _make_decoder(parse_constant: Callable[[str], Constant]) -> JSONDecoder:

@@ -36,7 +36,7 @@ def decode_loosely(text: str) -> Payload:
         raise RejectedError(Reason.BAD_JSON, "expected a JSON object")
     folded = text.lower()
     if "nan" in folded or "inf" in folded:
-        _refuse_constants(message)
+        _reject_constants(message)
     fields = dict(message)
     repeated = find_repeated_key(
         Members((key, None if key == "leituras" else value) for key, value in message)
@@ -47,7 +47,7 @@ def decode_loosely(text: str) -> Payload:
     return Payload(gateway_mac, timestamp, list(map(_read_item, _read_readings(fields), count())))
 
 
-def _refuse_constants(message: Members) -> None:
+def _reject_constants(message: Members) -> None:
     """NaN and its like are taken as the value of a reading and nowhere else."""
     values = [
         value

@@ -1,10 +1,10 @@
-"""Count what became of messages and readings: the books of one batch."""
+"""Outcomes of messages and readings, counted for the ledger row of a batch."""
 
 from msgspec import Struct
 
 
 class Counts(Struct):
-    """The ledger's figures for a batch.
+    """The counts of a batch, as the ledger has them.
 
     messages = stored + duplicate + rejected, readings = stored + duplicate + rejected; a message
     counts as stored if at least one of its readings was, else as duplicate if at least one was,

@@ -51,7 +51,7 @@ def decode_payload(payload: bytes) -> Payload:
 def reduce_payload(payload: bytes, index: int) -> bytes:
     """The message with reading `index` alone, each value as it was written.
 
-    This is what a dead letter for one reading keeps: sent again, it is judged like the original.
+    This is what a dead letter for one reading keeps: sent again, it is validated like the original.
     """
     head, readings = _split(payload)
     return b'{%b,"leituras":[%b]}' % (head, readings[index])

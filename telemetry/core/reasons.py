@@ -1,4 +1,9 @@
-"""Why a message or a reading is rejected: the reasons of the message contract, in its order."""
+"""Why a message or a reading is rejected: the reasons of the message contract, in its order.
+
+The contract accepts or *rejects* each reading, and rejects a message that is bad as a whole.
+Workers keep what was rejected as a *dead letter*: a row with the message's bytes and the reason,
+which can be sent again. Only brokers and servers *refuse* something: a user, a packet, a write.
+"""
 
 from enum import StrEnum
 
@@ -30,8 +35,8 @@ class RejectedError(Exception):
 
     - `RejectedError`: dead letter with `reason`; nothing is retried.
     - `telemetry.store.db.errors.is_transient(error)`: retried with backoff, for ever.
-    - anything else: unknown; the batch is split until the culprit stands alone, which then
-      becomes a dead letter `processing_error` with the traceback.
+    - anything else: unknown; the batch is split until the message that causes it is alone,
+      which then becomes a dead letter `processing_error` with the traceback.
     """
 
     def __init__(self, reason: Reason, detail: str) -> None:

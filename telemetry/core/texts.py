@@ -8,7 +8,7 @@ MAX_UNIT_LENGTH = 10
 
 
 def find_control_character(text: str) -> str | None:
-    """The first of Unicode's category Cc. Printable text, nearly all, is told at once."""
+    """The first of Unicode's category Cc. Nearly all text is printable: that is fast."""
     if text.isprintable():
         return None
     return next((char for char in text if unicodedata.category(char) == "Cc"), None)

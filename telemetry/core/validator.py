@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from telemetry.core.batch import RawMessage
 from telemetry.core.fast_path import try_fast_path
-from telemetry.core.fleet import DeviceEntry, GatewayEntry
+from telemetry.core.fleet_cache import DeviceEntry, GatewayEntry
 from telemetry.core.items import MAX_READINGS, Item, ItemWithExtra, Payload
 from telemetry.core.payload import decode_payload, reading_json
 from telemetry.core.reading import (
@@ -41,7 +41,7 @@ class Contract(Struct, frozen=True):
 
 
 class Rejection(Struct, gc=False):
-    """One dead letter to be: a whole message, or one reading (`index`) of it."""
+    """A message, or one reading (`index`) of it, that becomes a dead letter (`reasons.py`)."""
 
     reason: Reason
     detail: str

@@ -33,7 +33,7 @@ _is_timestamp = re.compile(
 def read_value(raw: Raw) -> Decimal:
     """The value with four decimals, rounded half-even; never through a float.
 
-    Judged after rounding: what is stored is what counts. Raises `RejectedError`: `bad_schema` for
+    Validated after rounding, as it is stored. Raises `RejectedError`: `bad_schema` for
     anything but a number or a text, `bad_value` for no finite decimal or one out of range.
     """
     text = str(raw, "utf-8")
@@ -92,7 +92,7 @@ def _count_leading(text: str) -> float:
 def read_timestamp(text: str) -> datetime:
     """The instant in UTC, microseconds. Raises `RejectedError` with `bad_timestamp`.
 
-    RFC 3339 (message contract, "Payload"); without an offset it is ambiguous and refused.
+    RFC 3339 (message contract, "Payload"); without an offset it is ambiguous and rejected.
     """
     try:
         instant = datetime.fromisoformat(text.upper()) if _is_timestamp(text) else None

@@ -1,4 +1,4 @@
-"""Send dead letters again, on the same way as live data."""
+"""Send dead letters again, through the pipeline of live messages."""
 
 from collections.abc import Callable
 
@@ -35,10 +35,10 @@ def replay_dead_letters(
     progress: Callable[[int], None] | None = None,
     wait: Callable[[str], bool] = lambda _: False,
 ) -> Replay:
-    """Send pending dead letters again. `progress` is told the number of each batch.
+    """Send pending dead letters again. `progress` gets the number of each batch.
 
-    Live messages go first: where the queue is too full, `wait` is told why. It may take its time
-    and say to look again; otherwise the rest stays pending. Raises `redis.RedisError`.
+    Live messages go first: where the queue is too full, `wait` gets the reason. It may pause
+    and return True to try again; otherwise the rest stays pending. Raises `redis.RedisError`.
     """
     queue = BatchQueue(connect_redis(read_options(RedisOptions)), app)
     marks = choose_marks(read_options(MarkOptions))
@@ -46,7 +46,7 @@ def replay_dead_letters(
     ids = list(pending.order_by("id").values_list("id", flat=True)[:limit])
     sent = 0
     while ids:
-        hindrance = marks.judge(read_levels(queue.redis), is_paused=True)
+        hindrance = marks.find_pause_reason(read_levels(queue.redis), is_paused=True)
         if hindrance:
             if wait(hindrance):
                 continue
@@ -54,7 +54,7 @@ def replay_dead_letters(
         try:
             sent += _send(queue, ids[:BATCH_SIZE], user)
         except OutOfMemoryError:
-            continue  # it has filled up since the look at it
+            continue  # it has filled up since it was read
         if progress is not None:
             progress(len(ids[:BATCH_SIZE]))
         del ids[:BATCH_SIZE]
@@ -71,7 +71,7 @@ def _send(queue: BatchQueue, ids: list[int], user: User | None) -> int:
     messages = [RawMessage(row.topic, bytes(row.payload)) for row in rows]
     if not messages:
         return 0
-    # Marked before the worker can have judged it again, or its verdict would be overwritten.
+    # Marked before a worker can have validated it again, or its result would be overwritten.
     batch_id = queue.prepare(messages, source=REPLAY_SOURCE)
     marked = DeadLetter.objects.filter(
         id__in=[row.id for row in rows], state=DeadLetter.State.PENDING

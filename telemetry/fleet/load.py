@@ -1,7 +1,7 @@
 """Load a fleet from JSON: accounts, gateways and devices (form: the contract's `fleet.json`).
 
 Typed by msgspec, so that a wrong field is named by its path. Loading is one transaction and can be
-repeated: what stands already is updated, what the file does not name is left alone.
+repeated: existing rows are updated, what the file does not name stays as it is.
 """
 
 from collections import Counter
@@ -14,6 +14,7 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, models, transaction
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from telemetry.core.measurement import Measurement
 from telemetry.core.topic import MAC_PATTERN, read_mac
 from telemetry.models import Account, Device, Gateway
 from telemetry.models.accounts import LAST_BILLING_DAY, validate_time_zone
@@ -38,7 +39,7 @@ class DeviceSpec(Struct, forbid_unknown_fields=True):
 
     code: Annotated[str, Meta(min_length=1, max_length=20)]
     kind: Literal["meter", "sensor", "actuator"]
-    measurement: Literal["delta", "cumulative", "gauge"]
+    measurement: Measurement
     name: Annotated[str, Meta(max_length=100)] = ""
     group: Annotated[str, Meta(max_length=50)] | UnsetType = UNSET
     unit: Annotated[str, Meta(max_length=10)] = ""
@@ -52,7 +53,7 @@ class DeviceSpec(Struct, forbid_unknown_fields=True):
 
 
 class GatewaySpec(Struct, forbid_unknown_fields=True):
-    """A gateway of the file, with its devices. `mac` stands in its stored form."""
+    """A gateway of the file, with its devices. `mac` is in its stored form."""
 
     account: str
     code: Text
@@ -77,7 +78,7 @@ class FleetSpec(Struct, forbid_unknown_fields=True):
 
 
 class FleetError(ValueError):
-    """The file is wrong. The text names the place and what is expected."""
+    """The file is wrong. The text names the field and what is expected."""
 
 
 class Loaded(Struct):
@@ -121,7 +122,7 @@ def read_fleet(text: bytes) -> FleetSpec:
 def _check_unique(keys: Iterable[Any], what: str) -> None:
     for key, count in Counter(keys).items():
         if count > 1:
-            raise FleetError(f"{what} {key!r} stands {count} times: expected once")
+            raise FleetError(f"{what} {key!r} occurs {count} times: expected once")
 
 
 @transaction.atomic
@@ -131,7 +132,7 @@ def load_fleet(fleet: FleetSpec) -> Loaded:
     accounts = {row.name: row for row in Account.objects.filter(name__in=names)}
     try:
         done_accounts = _save_all(
-            Account, accounts, {spec.name: _list_given(spec) for spec in fleet.accounts}
+            Account, accounts, {spec.name: _list_present(spec) for spec in fleet.accounts}
         )
     except IntegrityError as error:  # a calendar that may not change: the database says why
         raise FleetError(f"accounts: {str(error).splitlines()[0]}") from error
@@ -148,7 +149,7 @@ def load_fleet(fleet: FleetSpec) -> Loaded:
     }
     wanted_devices = {
         (gateways[spec.mac].pk, device.code): {
-            **_list_given(device),
+            **_list_present(device),
             "gateway": gateways[spec.mac],
             "account": accounts[spec.account],
         }
@@ -158,8 +159,8 @@ def load_fleet(fleet: FleetSpec) -> Loaded:
     return Loaded(done_accounts, done_gateways, _save_all(Device, devices, wanted_devices))
 
 
-def _list_given(spec: Struct) -> dict[str, Any]:
-    """The fields of a spec without those that the file may leave as they stand, and did."""
+def _list_present(spec: Struct) -> dict[str, Any]:
+    """The fields of a spec without those that the file leaves out."""
     fields = msgspec.structs.asdict(spec)
     return {name: value for name, value in fields.items() if value is not UNSET}
 
@@ -171,12 +172,12 @@ def _gateway_fields(spec: GatewaySpec, accounts: dict[str, Account]) -> dict[str
 
 
 def _save_all(
-    model: type[Row], standing: dict[Any, Row], wanted: dict[Any, dict[str, Any]]
+    model: type[Row], existing: dict[Any, Row], wanted: dict[Any, dict[str, Any]]
 ) -> Counter[str]:
-    """Create and update in bulk; `standing` holds every wanted row afterwards."""
+    """Create and update in bulk; `existing` holds every wanted row afterwards."""
     created, updated, names = {}, [], set()
     for key, fields in wanted.items():
-        row = standing.get(key)
+        row = existing.get(key)
         if row is None:
             created[key] = model(**fields)
             continue
@@ -189,7 +190,7 @@ def _save_all(
     model._default_manager.bulk_create(created.values(), batch_size=1000)
     if updated:
         model._default_manager.bulk_update(updated, sorted(names), batch_size=1000)
-    standing.update(created)
+    existing.update(created)
     return Counter(
         created=len(created),
         updated=len(updated),

@@ -2,7 +2,7 @@
 
 The id of a batch is `<import>-<end>`: 12 random hex digits that all batches of one import share,
 and the byte of the file after its last line. The producer is the file (its SHA-256). Redis keeps
-the newest id of a producer in the same step that writes the batch: there the import stands.
+the newest id of a producer in the same step that writes the batch: that is the import's position.
 """
 
 import secrets
@@ -14,7 +14,7 @@ from redis import Redis
 from config.env import read_options
 from config.options import MarkOptions
 from telemetry.core.batch import IMPORT_SOURCE
-from telemetry.imports.chunks import Chunk
+from telemetry.imports.line_batches import LineBatch
 from telemetry.queue.alarm import read_alarm
 from telemetry.queue.batches import BatchQueue, pack_messages
 from telemetry.queue.levels import Levels, choose_marks, read_levels
@@ -28,7 +28,7 @@ STALL_S = 10.0
 
 
 class Position(Struct):
-    """Where an import stands: its part of the ids, the bytes that are sent, the newest id."""
+    """The position of an import: its part of the ids, the bytes that are sent, the newest id."""
 
     producer: str
     part: str
@@ -58,24 +58,24 @@ def resume(queue: BatchQueue, position: Position) -> None:
         queue.send_task(position.last_id, count=0, source=f"{IMPORT_SOURCE}, resumed")
 
 
-def put_chunk(queue: BatchQueue, position: Position, chunk: Chunk) -> None:
+def put_batch(queue: BatchQueue, position: Position, batch: LineBatch) -> None:
     """Write a batch and send its task; `position` is after it then. Repeating it is harmless.
 
     Raises `OvertakenError` when another process is ahead with the same file, `redis.RedisError`,
     or `kombu.exceptions.OperationalError`.
     """
-    batch_id = f"{position.part}-{chunk.end:012x}"
+    batch_id = f"{position.part}-{batch.end:012x}"
     queue.write(
         batch_id,
-        pack_messages(chunk.messages),
-        count=len(chunk.messages),
+        pack_messages(batch.messages),
+        count=len(batch.messages),
         source=IMPORT_SOURCE,
         producer=position.producer,
         received_us=time.time_ns() // 1000,
         after=position.last_id,
     )
-    position.last_id, position.end = batch_id, chunk.end
-    queue.send_task(batch_id, count=len(chunk.messages), source=IMPORT_SOURCE)
+    position.last_id, position.end = batch_id, batch.end
+    queue.send_task(batch_id, count=len(batch.messages), source=IMPORT_SOURCE)
 
 
 def find_hindrance(redis: Redis) -> str:
@@ -88,10 +88,10 @@ def find_hindrance(redis: Redis) -> str:
         return f"the ingest pool holds batches: {held} (if that is right: manage.py resume_ingest)"
     levels = read_levels(redis)
     marks = choose_marks(read_options(MarkOptions))
-    return judge_levels(levels) or marks.judge(levels, is_paused=True)
+    return find_backlog(levels) or marks.find_pause_reason(levels, is_paused=True)
 
 
-def judge_levels(levels: Levels) -> str:
+def find_backlog(levels: Levels) -> str:
     """The same by limits of our own, below the marks of the bridges unless those are set lower."""
     if levels.memory_percent > MEMORY_HIGH:
         return f"Redis's memory is {levels.memory_percent:.0f}% full"

@@ -28,7 +28,7 @@ class Line(Struct, frozen=True, gc=False):
 
 
 def read_lines(stream: IO[bytes]) -> Iterator[Line]:
-    """Every line of a stream that stands at its beginning; a byte order mark is left out."""
+    """Every line of a stream from its beginning; a byte order mark is left out."""
     number = end = 0
     while piece := stream.readline(_PIECE_BYTES):
         number += 1

@@ -27,7 +27,7 @@ class ImportProgress:
             TextColumn("{task.description}"),
             BarColumn(),
             TaskProgressColumn(),
-            TextColumn("{task.fields[figures]}"),
+            TextColumn("{task.fields[detail]}"),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
             console=self._console,
@@ -52,20 +52,20 @@ class ImportProgress:
         if self._task is not None:
             self._bars.remove_task(self._task)
         self._verb, self._total = verb, total
-        self._task = self._bars.add_task(verb, total=total or None, figures="")
+        self._task = self._bars.add_task(verb, total=total or None, detail="")
         self._next_at_s = time.monotonic() + self._every_s
 
-    def show(self, done: int, figures: str = "") -> None:
+    def show(self, done: int, detail: str = "") -> None:
         """Say how far the step is; most calls draw nothing."""
         now_s = time.monotonic()
         if now_s < self._next_at_s or self._task is None:
             return
         self._next_at_s = now_s + self._every_s
         if self._console.is_terminal:
-            self._bars.update(self._task, completed=done, figures=figures)
+            self._bars.update(self._task, completed=done, detail=detail)
         else:
             share = f" {100 * done / self._total:.0f}%" if self._total else ""
-            self._console.print(f"{self._verb}:{share} {figures}".rstrip(), highlight=False)
+            self._console.print(f"{self._verb}:{share} {detail}".rstrip(), highlight=False)
 
     def say(self, text: str) -> None:
         """Print a line, unless it is the last one again."""

@@ -11,7 +11,7 @@ from typing import IO, cast
 
 from msgspec import Struct
 
-from telemetry.imports.formats import (
+from telemetry.imports.converters import (
     Converter,
     HeaderError,
     convert_csv,
@@ -50,7 +50,7 @@ class Source:
             raise self._error("is empty: expected readings")
 
     def fingerprint(self, on_size: Callable[[int], None] = lambda _: None) -> Fingerprint:
-        """Read the whole file once; `on_size` is told the bytes so far.
+        """Read the whole file once; `on_size` gets the bytes so far.
 
         The same lines have the same fingerprint, packed or not.
         """
@@ -70,7 +70,7 @@ class Source:
             yield lines, self._choose_converter(lines, prefix)
 
     def check_unchanged(self) -> None:
-        """Raises `SourceError` when somebody wrote to the file since it was first looked at."""
+        """Raises `SourceError` when somebody wrote to the file since it was first read."""
         if self._look() != self._state:
             raise self._error("was changed while it was read: import it again when it is whole")
 

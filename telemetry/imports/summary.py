@@ -5,13 +5,13 @@ from typing import Any
 from msgspec import Struct
 from rich.table import Table
 
-from telemetry.imports.check import Example, Findings
-from telemetry.imports.run import Course
-from telemetry.store.operations.import_totals import ImportBooks
+from telemetry.imports.import_file import Course
+from telemetry.imports.validate import Example, Findings
+from telemetry.store.operations.import_totals import ImportTotals
 
 
 class ImportSummary(Struct):
-    """What became of a file, by the ledger. `difference`: lines that are in no book; always 0."""
+    """A file's lines by outcome. `difference`: lines that are not in the ledger; always 0."""
 
     file: str
     sha256: str
@@ -33,9 +33,9 @@ class ImportSummary(Struct):
     seconds: float
 
 
-def summarise(file: str, course: Course, books: ImportBooks) -> ImportSummary:
+def summarise(file: str, course: Course, totals: ImportTotals) -> ImportSummary:
     """Hold the file against the ledger."""
-    counts = books.counts
+    counts = totals.counts
     return ImportSummary(
         file=file,
         sha256=course.sha256,
@@ -52,9 +52,9 @@ def summarise(file: str, course: Course, books: ImportBooks) -> ImportSummary:
         readings_duplicate=counts.readings_duplicate,
         readings_rejected=counts.readings_rejected,
         dead_letters=counts.dead_letters,
-        dead_letters_by_reason=books.reasons,
-        batches=books.batches,
-        seconds=round(books.seconds, 3),
+        dead_letters_by_reason=totals.reasons,
+        batches=totals.batches,
+        seconds=round(totals.seconds, 3),
     )
 
 
@@ -81,15 +81,15 @@ def as_table(summary: ImportSummary) -> Table:
     return table
 
 
-def as_judged_table(file: str, course: Course, findings: Findings) -> Table:
+def as_validation_table(file: str, course: Course, findings: Findings) -> Table:
     """What `--dry-run` found."""
     table = Table(title=f"Dry run of {file}: nothing was sent", title_justify="left")
     table.add_column("")
     table.add_column("lines", justify="right")
     table.add_column("readings", justify="right")
-    good = findings.messages - findings.refused
+    good = findings.messages - findings.rejected
     table.add_row("good", f"{good:,}", f"{findings.readings_good:,}")
-    table.add_row("would be dead-lettered", f"{findings.refused:,}", "", end_section=True)
+    table.add_row("would be dead-lettered", f"{findings.rejected:,}", "", end_section=True)
     if course.empty_lines:
         table.add_row("empty lines, skipped", f"{course.empty_lines:,}", "")
     table.add_row("dead letters", "", f"{findings.reasons.total():,}")
@@ -97,15 +97,15 @@ def as_judged_table(file: str, course: Course, findings: Findings) -> Table:
     return table
 
 
-def judged_as_json(file: str, course: Course, findings: Findings) -> dict[str, Any]:
+def validation_as_json(file: str, course: Course, findings: Findings) -> dict[str, Any]:
     """The same for `--json`."""
     return {
         "file": file,
         "dry_run": True,
         "lines": course.lines,
         "empty_lines": course.empty_lines,
-        "messages_good": findings.messages - findings.refused,
-        "messages_refused": findings.refused,
+        "messages_good": findings.messages - findings.rejected,
+        "messages_rejected": findings.rejected,
         "readings_good": findings.readings_good,
         "dead_letters_by_reason": dict(sorted(findings.reasons.items())),
         "examples": findings.examples,
@@ -113,7 +113,7 @@ def judged_as_json(file: str, course: Course, findings: Findings) -> dict[str, A
 
 
 def list_examples(examples: list[Example]) -> list[str]:
-    """The first lines that are refused, in words."""
+    """The first lines that are rejected, one text each."""
     return [f"line {example.line}: {example.reason}, {example.detail}" for example in examples]
 
 

@@ -34,7 +34,7 @@ CREATE INDEX reading_time ON reading USING brin (time) WITH (pages_per_range = 3
 """
 
 HOURLY_AGGREGATE_APACHE = """\
--- Apache edition: a table, of which refresh_hourly (store/aggregates/hours.sql) computes the touched hours again.
+-- Apache edition: a table, of which refresh_hourly (store/aggregates/hours.sql) computes the affected hours again.
 CREATE TABLE hourly_aggregate (
     device_id bigint NOT NULL,
     account_id bigint NOT NULL,

@@ -6,16 +6,11 @@ from telemetry.models.consumption import DailyAggregate, MeterReplacement, Month
 from telemetry.models.dead_letters import DeadLetter
 from telemetry.models.fleet import Device, Gateway, GatewayEvent
 from telemetry.models.invitations import Invitation, MembershipEvent
-from telemetry.models.ledger import Batch, BatchDay, DirtyHour, RefusedHour
+from telemetry.models.ledger import Batch, BatchDay, DirtyHour, FrozenHour
 from telemetry.models.months import ClosedMonth, MonthAdjustment, MonthEvent
-from telemetry.models.readings import (
-    HourlyAggregate,
-    HourlyListing,
-    Reading,
-    ReadingListing,
-)
+from telemetry.models.readings import HourlyListing, Reading, ReadingListing
 from telemetry.models.reports import ReportDelivery, ReportSchedule
-from telemetry.models.storage import DroppedRange, Storage
+from telemetry.models.retention import DroppedRange, Storage
 from telemetry.models.tasks import TaskHistory, TaskRun
 from telemetry.models.tokens import ApiToken
 
@@ -32,9 +27,9 @@ __all__ = [
     "Device",
     "DirtyHour",
     "DroppedRange",
+    "FrozenHour",
     "Gateway",
     "GatewayEvent",
-    "HourlyAggregate",
     "HourlyListing",
     "Invitation",
     "Membership",
@@ -45,7 +40,6 @@ __all__ = [
     "MonthlyConsumption",
     "Reading",
     "ReadingListing",
-    "RefusedHour",
     "ReportDelivery",
     "ReportSchedule",
     "Storage",

@@ -1,4 +1,4 @@
-"""Who owns gateways, and who may look."""
+"""Accounts, which own gateways; users, and their memberships."""
 
 from functools import cache
 from zoneinfo import available_timezones
@@ -48,7 +48,7 @@ class Account(models.Model):
         max_length=64,
         default="UTC",
         validators=[validate_time_zone],
-        help_text=_("IANA name, for example America/Sao_Paulo. Days and months are cut in it."),
+        help_text=_("IANA name, for example America/Sao_Paulo. Days and months begin in it."),
     )
     billing_day = models.PositiveSmallIntegerField(
         _("billing day"),
@@ -76,37 +76,37 @@ class Account(models.Model):
         return self.name
 
     def clean(self) -> None:
-        """Refuse another calendar when months cannot be cut anew, as the database does."""
-        stands = Account.objects.filter(pk=self.pk).first()
-        if stands is None:
+        """Reject another calendar when months cannot be computed again, as the database does."""
+        stored = Account.objects.filter(pk=self.pk).first()
+        if stored is None:
             return
         names = ("time_zone", "billing_day")
-        changed = [name for name in names if getattr(self, name) != getattr(stands, name)]
+        changed = [name for name in names if getattr(self, name) != getattr(stored, name)]
         if not changed:
             return
         reason = None
-        if stands.closed_months.exists():
+        if stored.closed_months.exists():
             reason = _("This account has closed months: reopen them first")
-        elif stands.has_months_without_days():
-            reason = _("This account has months whose days were dropped: they cannot be cut anew")
+        elif stored.has_months_without_days():
+            reason = _("This account has months whose days were dropped: they stay as they are")
         if reason is not None:
             raise ValidationError(dict.fromkeys(changed, reason))
-        try:  # the database has the last word: the change is tried and taken back
+        try:  # the database decides: the change is tried and rolled back
             with transaction.atomic():
                 Account.objects.filter(pk=self.pk).update(
                     **{name: getattr(self, name) for name in changed}
                 )
                 transaction.set_rollback(True)
         except DatabaseError as error:
-            words = str(error).splitlines()[0]
-            raise ValidationError(dict.fromkeys(changed, words)) from error
+            text = str(error).splitlines()[0]
+            raise ValidationError(dict.fromkeys(changed, text)) from error
 
     def has_months_without_days(self) -> bool:
-        """Whether a month stands that began before the last drop of days."""
+        """Whether there is a month that began before the last drop of days."""
         dropped = apps.get_model("telemetry", "DroppedRange").objects
-        cut = dropped.filter(relation="daily_aggregate").aggregate(at=Max("range_end"))["at"]
+        cutoff = dropped.filter(relation="daily_aggregate").aggregate(at=Max("range_end"))["at"]
         months = apps.get_model("telemetry", "MonthlyConsumption").objects
-        return cut is not None and months.filter(account=self, month__lt=cut.date()).exists()
+        return cutoff is not None and months.filter(account=self, month__lt=cutoff.date()).exists()
 
 
 class Membership(models.Model):

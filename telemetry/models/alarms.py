@@ -1,4 +1,4 @@
-"""Readings beyond a device's limits. Judged by a task, acknowledged by members."""
+"""Readings beyond a device's limits. Evaluated by a task, acknowledged by members."""
 
 from django.db import models
 from django.db.models.functions import Now
@@ -89,7 +89,7 @@ class Alarm(models.Model):
 
 
 class AlarmCursor(models.Model):
-    """How far a device's readings were judged, in which account and with which limits."""
+    """How far a device's readings were evaluated, in which account and with which limits."""
 
     device = models.OneToOneField(
         Device, on_delete=models.CASCADE, primary_key=True, related_name="+"
@@ -97,10 +97,10 @@ class AlarmCursor(models.Model):
     account_id = models.BigIntegerField()
     low = models.DecimalField(max_digits=15, decimal_places=4, null=True)
     high = models.DecimalField(max_digits=15, decimal_places=4, null=True)
-    judged_until = models.DateTimeField()
+    evaluated_until = models.DateTimeField()
 
     class Meta:
         db_table = "alarm_cursor"
 
     def __str__(self) -> str:
-        return f"{self.device_id} {self.judged_until:%Y-%m-%d %H:%M:%S}"
+        return f"{self.device_id} {self.evaluated_until:%Y-%m-%d %H:%M:%S}"

@@ -111,7 +111,7 @@ class MeterReplacement(models.Model):
         return f"{self.device} {self.at:%Y-%m-%d %H:%M}"
 
     def clean(self) -> None:
-        """Refuse it for devices that are no registers."""
+        """Reject it for devices that are no registers."""
         if self.device_id and self.device.measurement != Device.Measurement.CUMULATIVE:
             raise ValidationError(
                 {"device": _("Only a cumulative device has a register that can be replaced")}

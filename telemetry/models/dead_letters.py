@@ -1,4 +1,4 @@
-"""What was refused, kept so that it can be sent again."""
+"""Dead letters: rejected messages and readings, kept so that they can be sent again."""
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -9,7 +9,7 @@ from telemetry.models.fleet import Gateway
 
 
 class DeadLetter(models.Model):
-    """A refused message, or the message reduced to one refused reading. Written by the workers.
+    """A rejected message, or the message reduced to one rejected reading. Written by the workers.
 
     The same one again raises `occurrences`. Gateway and account carry no constraint, so that
     neither the hot path nor a deletion in the fleet waits for this table.

@@ -107,7 +107,7 @@ class Gateway(models.Model):
         return f"{self.code} ({self.mac})"
 
     def clean(self) -> None:
-        """Refuse a limit below the devices that stand."""
+        """Reject a limit below the number of devices."""
         if self.pk is None or self.max_devices is None:
             return
         count = self.devices.count()
@@ -187,7 +187,7 @@ class Device(models.Model):
         _("unit"),
         max_length=10,
         blank=True,
-        help_text=_("Readings that name another unit are refused. Empty: any unit."),
+        help_text=_("Readings that name another unit are rejected. Empty: any unit."),
     )
     is_active = models.BooleanField(_("active"), default=True)
     modbus_slave = models.PositiveSmallIntegerField(_("Modbus slave"), null=True, blank=True)
@@ -245,7 +245,7 @@ class Device(models.Model):
         return f"{self.code} {self.name}".strip()
 
     def clean(self) -> None:
-        """Refuse a device too many, and alarm limits in the wrong order."""
+        """Reject a device too many, and alarm limits in the wrong order."""
         low, high = self.alarm_low, self.alarm_high
         if low is not None and high is not None and low > high:
             raise ValidationError(

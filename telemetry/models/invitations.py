@@ -1,4 +1,4 @@
-"""Who was asked into an account, and what became of memberships."""
+"""Invitations into an account, and the history of memberships."""
 
 from django.db import models
 from django.db.models.functions import Now
@@ -8,7 +8,7 @@ from telemetry.models.accounts import Account, Membership, User
 
 
 class Invitation(models.Model):
-    """A letter that lets its reader into an account, once. Only a digest of its secret is kept."""
+    """An invitation into an account, valid once. Only a digest of its secret is stored."""
 
     account = models.ForeignKey(
         Account, on_delete=models.CASCADE, related_name="invitations", verbose_name=_("account")

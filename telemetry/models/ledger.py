@@ -1,4 +1,4 @@
-"""The books: what became of every batch, and how the scheduled tasks ran. Written by workers."""
+"""The ledger, and the hours that the refresh must compute again or leave as they are."""
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -89,7 +89,7 @@ class BatchDay(models.Model):
 
 
 class DirtyHour(models.Model):
-    """A note that readings of an hour must be aggregated again. Only ever added and removed."""
+    """An hour whose readings must be aggregated again. Rows are only added and removed."""
 
     id = models.BigAutoField(primary_key=True)
     hour = models.DateTimeField(_("hour"))
@@ -106,21 +106,21 @@ class DirtyHour(models.Model):
         return f"{self.hour:%Y-%m-%d %H:%M}"
 
 
-class RefusedHour(models.Model):
+class FrozenHour(models.Model):
     """Late readings of an hour whose other readings were dropped: stored, but in no aggregate."""
 
     device = link_without_constraint(Device, _("device"))
     hour = models.DateTimeField(_("hour"))
     dropped_before = models.DateTimeField(_("dropped before"))
-    noted_at = models.DateTimeField(_("noted at"), db_default=Now())
+    recorded_at = models.DateTimeField(_("recorded at"), db_default=Now())
 
     class Meta:
-        db_table = "refused_hour"
-        ordering = ["-noted_at", "-id"]
-        verbose_name = _("refused hour")
-        verbose_name_plural = _("refused hours")
+        db_table = "frozen_hour"
+        ordering = ["-recorded_at", "-id"]
+        verbose_name = _("frozen hour")
+        verbose_name_plural = _("frozen hours")
         constraints = [
-            models.UniqueConstraint(fields=["device", "hour"], name="refused_hour_device_hour")
+            models.UniqueConstraint(fields=["device", "hour"], name="frozen_hour_device_hour")
         ]
 
     def __str__(self) -> str:

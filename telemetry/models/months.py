@@ -12,7 +12,7 @@ from telemetry.models.fleet import Device
 
 
 class ClosedMonth(models.Model):
-    """A month that was billed: its totals stand, later changes become adjustments."""
+    """A month that was billed: its totals stay, later changes become adjustments."""
 
     account = models.ForeignKey(
         Account, on_delete=models.PROTECT, related_name="closed_months", verbose_name=_("account")
@@ -42,7 +42,7 @@ class ClosedMonth(models.Model):
 
 
 class MonthEvent(models.Model):
-    """That a month was closed or reopened. `figures` keeps, by device id, the closed total and the
+    """That a month was closed or reopened. `totals` holds, by device id, the closed total and the
     sum of the adjustments at that moment: reopening removes both."""
 
     class Kind(models.TextChoices):
@@ -59,7 +59,7 @@ class MonthEvent(models.Model):
         User, on_delete=models.SET_NULL, null=True, related_name="+", verbose_name=_("by")
     )
     note = models.TextField(_("note"), blank=True, default="", db_default="")
-    figures = models.JSONField(_("figures"), default=dict)
+    totals = models.JSONField(_("totals"), default=dict)
 
     class Meta:
         db_table = "month_event"
@@ -83,11 +83,11 @@ class MonthAdjustment(models.Model):
     )
     month = models.DateField(_("month"))
     difference = models.DecimalField(_("difference"), max_digits=30, decimal_places=4)
-    noted_at = models.DateTimeField(_("noted at"), db_default=Now())
+    recorded_at = models.DateTimeField(_("recorded at"), db_default=Now())
 
     class Meta:
         db_table = "month_adjustment"
-        ordering = ["-noted_at", "-id"]
+        ordering = ["-recorded_at", "-id"]
         verbose_name = _("adjustment")
         verbose_name_plural = _("adjustments")
         indexes = [

@@ -69,7 +69,10 @@ class ReadingListing(_ReadingColumns):
         return f"{self.device_id} {self.time:%Y-%m-%d %H:%M:%S} {self.value} {self.unit}"
 
 
-class _HourlyColumns(models.Model):
+class HourlyListing(models.Model):
+    """An hourly aggregate as the admin lists it. The key is `<device id>.<hours since 1970>`."""
+
+    id = models.TextField(primary_key=True)
     device = link_without_constraint(Device, _("device"))
     account = link_without_constraint(Account, _("account"))
     hour = models.DateTimeField(_("hour"))
@@ -80,30 +83,6 @@ class _HourlyColumns(models.Model):
     first = models.DecimalField(_("first"), max_digits=15, decimal_places=4)
     last = models.DecimalField(_("last"), max_digits=15, decimal_places=4)
     readings_count = models.BigIntegerField(_("readings"))
-
-    class Meta:
-        abstract = True
-
-
-class HourlyAggregate(_HourlyColumns):
-    """The readings of a device in one hour (UTC)."""
-
-    pk = models.CompositePrimaryKey("device_id", "hour")
-
-    class Meta:
-        db_table = "hourly_aggregate"
-        managed = False
-        verbose_name = _("hourly aggregate")
-        verbose_name_plural = _("hourly aggregates")
-
-    def __str__(self) -> str:
-        return f"{self.device_id} {self.hour:%Y-%m-%d %H:%M}"
-
-
-class HourlyListing(_HourlyColumns):
-    """An hourly aggregate as the admin lists it. The key is `<device id>.<hours since 1970>`."""
-
-    id = models.TextField(primary_key=True)
 
     class Meta:
         db_table = "hourly_listing"

@@ -6,7 +6,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class TaskRun(models.Model):
-    """The last run of each scheduled task. A run that found another at work is no success."""
+    """The last run of each scheduled task. A run that found another one active is no success."""
 
     name = models.CharField(_("task"), max_length=200, primary_key=True)
     created_at = models.DateTimeField(_("known since"), db_default=Now(), editable=False)
@@ -29,12 +29,12 @@ class TaskRun(models.Model):
 
 class TaskHistory(models.Model):
     """A run that ended. Of tasks that run every minute or more often, only runs that did something,
-    failed or found another at work; `purge_ledger` forgets old ones."""
+    failed or found another run active; `purge_ledger` deletes old ones."""
 
     class Outcome(models.TextChoices):
         SUCCESS = "success", _("success")
         ERROR = "error", _("error")
-        BUSY = "busy", _("another was at work")
+        BUSY = "busy", _("another run was active")
 
     id = models.BigAutoField(primary_key=True)
     task = models.CharField(_("task"), max_length=200)

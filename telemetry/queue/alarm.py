@@ -35,5 +35,5 @@ def overrule(redis: Redis, *, for_s: int) -> None:
 
 
 def is_overruled(redis: Redis) -> bool:
-    """Whether an operator said that the refusals are right."""
+    """Whether an operator said that the rejections are right."""
     return bool(redis.exists(GUARD_OVERRULED_KEY))

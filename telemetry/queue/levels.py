@@ -30,8 +30,8 @@ class WaterMarks(Struct, frozen=True):
     memory_high: int
     memory_low: int
 
-    def judge(self, levels: Levels, *, is_paused: bool) -> str:
-        """Why to pause, in words; empty when nothing speaks against taking messages."""
+    def find_pause_reason(self, levels: Levels, *, is_paused: bool) -> str:
+        """Why to pause; empty when messages may be taken."""
         pending_mark = self.pending_low if is_paused else self.pending_high
         memory_mark = self.memory_low if is_paused else self.memory_high
         if levels.pending_messages > pending_mark:
@@ -55,9 +55,9 @@ def read_levels(redis: Redis) -> Levels:
     pipeline.info("memory")
     pipeline.zrange(PENDING_KEY, 0, 0, withscores=True)
     pending, memory, oldest = pipeline.execute()
-    figures: dict[str, Any] = memory
-    limit = int(figures.get("maxmemory", 0))
-    used = int(figures["used_memory"])
+    info: dict[str, Any] = memory
+    limit = int(info.get("maxmemory", 0))
+    used = int(info["used_memory"])
     return Levels(
         int(pending or 0),
         100 * used / limit if limit else 0.0,

@@ -25,7 +25,7 @@ class Requeued(Struct, frozen=True):
 def requeue_batches(queue: BatchQueue, *, now: float, stale_after_s: float) -> Requeued:
     """Send again every pending batch that has no task (pitfall C1), oldest first. `now`: Unix
     seconds. Sending one twice is harmless. Raises `redis.RedisError` or kombu's errors."""
-    # The index first: what is sent after it was read is not judged.
+    # The index first: what is sent after it was read is not considered.
     pending = queue.snapshot(with_held=False).pending
     held = queue.sample_held() if read_alarm(queue.redis) else queue.list_held(limit=LIMIT)
     stale = choose_stale(pending, set(), now=now, stale_after_s=stale_after_s)

@@ -27,7 +27,7 @@ KINDS: dict[str, Promise] = {
 
 
 class Header(Struct, frozen=True):
-    """What stands in the head of a report."""
+    """The head of a report."""
 
     account: str
     time_zone: str

@@ -1,7 +1,7 @@
 """A report as CSV and as XLSX. Rows stream through; memory does not grow with them.
 
 Names come from outside: what programs would take for formulas is marked as text. Spreadsheets count
-in binary floating point of some 15 digits: figures that have more stay text, so that no program
+in binary floating point of some 15 digits: values that have more stay text, so that no program
 rounds them silently.
 """
 
@@ -40,7 +40,7 @@ def write_csv(
         text = "" if value is None else format(value, "f")
         return text.replace(".", ",") if decimals == "comma" else text
 
-    states = {state: str(words) for state, words in STATES.items()}
+    states = {state: str(label) for state, label in STATES.items()}
     writer.writerow(list_titles(grouping))
     yield BOM
     count = 0

@@ -58,24 +58,24 @@ def telemetry_topic(prefix: str, mac: str) -> str:
     return f"{prefix}/devices/{mac}/telemetry"
 
 
-def refuse_whole(
+def reject_message(
     draft: Draft, reason: Reason, payload: bytes | dict[str, Any], *, mac: str = ""
 ) -> BadMessage:
-    """A message that is refused as a whole; `mac` stands in the topic. Fields get the mark."""
+    """A message that is rejected as a whole; `mac` is the topic's. Fields get the mark."""
     if isinstance(payload, dict):
         payload = encode({**payload, MARK_KEY: draft.mark})
     topic = telemetry_topic(draft.prefix, mac or draft.gateway.mac)
     return BadMessage(topic, payload, Outcome(rejected=(reason,)))
 
 
-def refuse_reading(draft: Draft, reason: Reason, index: int, **changes: Any) -> BadMessage:
+def reject_reading(draft: Draft, reason: Reason, index: int, **changes: Any) -> BadMessage:
     """Spoil reading `index`; a change to None removes the key. The others are stored."""
     fields = draft.fields
     reading = {**fields["leituras"][index], **changes, MARK_KEY: draft.mark}
     fields["leituras"][index] = {key: value for key, value in reading.items() if value is not None}
-    kept = tuple(d.id for i, d in enumerate(draft.gateway.devices) if i != index)
+    stored = tuple(d.id for i, d in enumerate(draft.gateway.devices) if i != index)
     topic = telemetry_topic(draft.prefix, draft.gateway.mac)
-    return BadMessage(topic, encode(fields), Outcome(kept, 0, (reason,)))
+    return BadMessage(topic, encode(fields), Outcome(stored, 0, (reason,)))
 
 
 def mark_bytes(run: int) -> bytes:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from telemetry.core.reasons import Reason
+from telemetry.simulator.bad_messages import MAKERS, make_bad
 from telemetry.simulator.draft import MARK_KEY, Draft, telemetry_topic
-from telemetry.simulator.faults import MAKERS, make_bad
 from telemetry.simulator.outcomes import Outcome, SimulatedMessage
 from telemetry.simulator.plan import PLAIN_INTERVAL_US, Kind, Plan
 from telemetry.simulator.series import draw_value, format_instant, format_value, scramble

@@ -36,7 +36,7 @@ class Plan:
     bad_share: float = 0.0
     duplicate_share: float = 0.0
     payload_limit_bytes: int = 65_536
-    ahead_us: int = 0  # how far a timestamp must be ahead of `first_at_us` to be refused
+    ahead_us: int = 0  # how far a timestamp must be ahead of `first_at_us` to be rejected
 
     @property
     def run(self) -> int:

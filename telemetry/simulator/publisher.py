@@ -4,14 +4,14 @@ import select
 import time
 from collections.abc import Callable, Iterator
 
-from telemetry.simulator.connection import Connection
+from telemetry.simulator.mqtt_connection import Connection
 from telemetry.simulator.outcomes import SimulatedMessage
 from telemetry.simulator.pace import Pace
 from telemetry.simulator.receipts import RunReceipts
 
 LONGEST_WAIT_S = 0.2
 KEEP_UP_EVERY_S = 0.1
-FILL_AT_ONCE = 400  # messages between two looks at the sockets
+FILL_AT_ONCE = 400  # messages between two reads of the sockets
 STOP_WAIT_S = 5.0
 
 

@@ -19,19 +19,19 @@ class RunReceipts:
         self.acknowledged = 0
         self.unheard = 0  # acknowledged, although nobody has subscribed
         self.resent = 0
-        self.refused: Counter[str] = Counter()
+        self.not_accepted: Counter[str] = Counter()
         self.outcomes: Counter[Outcome] = Counter()
 
     @property
     def answered(self) -> int:
         """Messages that got an answer of any kind."""
-        return self.acknowledged + self.refused.total()
+        return self.acknowledged + self.not_accepted.total()
 
     def add_answer(self, message: SimulatedMessage, reason: ReasonCode) -> None:
         """Enter the broker's answer. Only a reason code of success is an acknowledgement."""
         code = reason.value
         if code >= 0x80:
-            self.refused[str(reason)] += 1
+            self.not_accepted[str(reason)] += 1
             return
         self.acknowledged += 1
         self.outcomes[message.outcome] += 1

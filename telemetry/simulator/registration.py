@@ -7,12 +7,12 @@ from django.db.models import QuerySet
 
 from telemetry.models import Account, Device, Gateway
 from telemetry.models.fleet import DEFAULT_MAX_DEVICES
-from telemetry.simulator.errors import SimulatorError
 from telemetry.simulator.simulated_fleet import (
     SIMULATED_MAC_PREFIX,
     SimulatedDevice,
     SimulatedFleet,
     SimulatedGateway,
+    SimulatorError,
     simulated_mac,
 )
 
@@ -23,7 +23,7 @@ INACTIVE_CODE = "OLD"
 ROWS_AT_ONCE = 2_000
 
 # What the devices of a simulated gateway are, in turn.
-_KINDS = (
+DEVICES = (
     {"name": "Energy meter", "kind": "meter", "measurement": "delta", "unit": "kWh"},
     {"name": "Water meter", "kind": "meter", "measurement": "delta", "unit": "m³"},
     {"name": "Temperature", "kind": "sensor", "measurement": "gauge", "unit": "°C"},
@@ -40,7 +40,7 @@ def register_fleet(
 ) -> SimulatedFleet:
     """Have `gateways_count` gateways with `devices_count` devices in an account of their own.
 
-    Beside them one deactivated gateway and one deactivated device, which publish to be refused.
+    Beside them one deactivated gateway and one deactivated device, whose messages are rejected.
     `first` is the number of the first gateway: two accounts share none.
     """
     macs = [simulated_mac(first + number) for number in range(gateways_count)]
@@ -105,7 +105,7 @@ def _create_devices(account: Account, first_mac: str, *, devices_count: int) -> 
             gateway_id=gateway_id,
             account=account,
             code=device_code(place),
-            **_KINDS[place % len(_KINDS)],
+            **DEVICES[place % len(DEVICES)],
         )
         for gateway_id in gateways.values_list("id", flat=True)
         for place in range(devices_count)

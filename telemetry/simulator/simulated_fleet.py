@@ -6,6 +6,10 @@ SIMULATED_MAC_PREFIX = "02:5d:"  # 02: locally administered
 STRAY_MAC_PREFIX = "02:5e:"  # never registered: publishes as an unknown gateway
 
 
+class SimulatorError(Exception):
+    """A wrong option, a broker that refuses the gateways, a fleet that is not registered."""
+
+
 @dataclass(frozen=True, slots=True)
 class SimulatedDevice:
     """A device that a message may hold a reading of. `id` is its key in the database."""
@@ -27,7 +31,7 @@ class SimulatedGateway:
 
 @dataclass(frozen=True, slots=True)
 class SimulatedFleet:
-    """Who publishes. The inactive ones are there to be refused; an empty text means none."""
+    """Who publishes. The messages of inactive ones are rejected; an empty text means none."""
 
     gateways: tuple[SimulatedGateway, ...]
     inactive_mac: str = ""

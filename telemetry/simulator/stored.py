@@ -32,11 +32,11 @@ def count_dead_letters(
     first: datetime,
     last: datetime,
 ) -> dict[str, int]:
-    """Dead letters by reason, seen since then, that a run is the cause of.
+    """Dead letters by reason, seen since then, that a run caused.
 
     Their payload holds `mark`; or they are conflicts of the gateways `macs` at times from `first`
     to `last`.
     """
-    given = {"mark": mark, "macs": list(macs), "since": since, "first": first, "last": last}
-    rows: list[Any] = connection.execute(Sql.simulated_dead_letters, given).fetchall()
+    parameters = {"mark": mark, "macs": list(macs), "since": since, "first": first, "last": last}
+    rows: list[Any] = connection.execute(Sql.simulated_dead_letters, parameters).fetchall()
     return dict(rows)

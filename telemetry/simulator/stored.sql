@@ -9,7 +9,7 @@ GROUP BY r.device_id
 
 -- name: simulated_dead_letters
 -- Dead letters of a simulated run by reason: every bad payload of it holds the run's mark. Of two
--- messages that contradict each other the one that is stored later is refused, also when that is the
+-- messages that contradict each other the one that is stored later is rejected, also when that is the
 -- good one, which has no mark: conflicts are told by the run's gateways and timestamps.
 SELECT reason, count(*)
 FROM dead_letter

@@ -6,20 +6,20 @@ from typing import Any
 
 from rich.table import Table
 
+from telemetry.simulator.compare import Verification
 from telemetry.simulator.outcomes import Expectation, sum_outcomes
 from telemetry.simulator.publisher import Publisher
 from telemetry.simulator.receipts import RunReceipts
-from telemetry.simulator.verification import Verification
 
 
 @dataclass(frozen=True)
 class Summary:
-    """The figures of a run. `expected` holds for the acknowledged messages."""
+    """The counts of a run. `expected` holds for the acknowledged messages."""
 
     published: int
     acknowledged: int
     unacknowledged: int
-    refused: dict[str, int]
+    not_accepted: dict[str, int]
     resent: int
     without_subscriber: int
     seconds: float
@@ -33,10 +33,10 @@ class Summary:
     @property
     def is_whole(self) -> bool:
         """Whether every published message was acknowledged."""
-        return not self.fault and not self.unacknowledged and not self.refused
+        return not self.fault and not self.unacknowledged and not self.not_accepted
 
     def as_json(self) -> dict[str, Any]:
-        """The figures for `--json`, without the counts of every single device."""
+        """The counts for `--json`, without the counts of every single device."""
         expected = self.expected
         fields = asdict(self)
         del fields["expected_of_unacknowledged"]
@@ -58,14 +58,14 @@ class Summary:
 
 
 def summarise(publisher: Publisher, receipts: RunReceipts) -> Summary:
-    """Take the figures at the end of a run."""
+    """Collect the counts at the end of a run."""
     seconds = publisher.elapsed_s
     unacked = publisher.list_unacked()
     return Summary(
         published=publisher.published,
         acknowledged=receipts.acknowledged,
         unacknowledged=len(unacked),
-        refused=dict(receipts.refused),
+        not_accepted=dict(receipts.not_accepted),
         resent=receipts.resent,
         without_subscriber=receipts.unheard,
         seconds=round(seconds, 3),
@@ -85,8 +85,8 @@ def as_table(summary: Summary) -> Table:
     table.add_row("published", f"{summary.published:,}")
     table.add_row("acknowledged", f"{summary.acknowledged:,}")
     table.add_row("unacknowledged", f"{summary.unacknowledged:,}")
-    for reason, count in summary.refused.items():
-        table.add_row(f"refused by the broker: {reason}", f"{count:,}")
+    for reason, count in summary.not_accepted.items():
+        table.add_row(f"not accepted by the broker: {reason}", f"{count:,}")
     table.add_row("sent again after a lost connection", f"{summary.resent:,}")
     table.add_row("seconds", f"{summary.seconds:,.1f}")
     table.add_row("acknowledged a second", f"{summary.rate:,.0f}", end_section=True)

@@ -14,8 +14,9 @@ from compose.local.layout import START_SCRIPTS
 from tests import forks
 from tests.acceptance.processes import Process
 from tests.bench import __main__ as command
-from tests.bench import flow
+from tests.bench import batch, flow
 from tests.bench.drain import Drain, drain_repeatedly
+from tests.bench.faults import Trial, try_fault
 from tests.bench.rig import Rig
 from tests.bench.scale import make_variants
 from tests.bench.sustain import TRIES
@@ -105,8 +106,37 @@ def test_it_measures_flows_at_a_rate(
             with subtests.test(arguments[0]):
                 assert command.main([*arguments, "--json", str(report)]) == 0
                 assert_has_figures(report, names=names, said=capsys.readouterr().out)
+        with subtests.test("batch"):
+            assert_measures_a_batch(pipeline, tmp_path)
+        with subtests.test("faults"):
+            assert_survives_a_fault(pipeline)
 
 
+def assert_measures_a_batch(pipeline: flow.Pipeline, tmp_path: Path) -> None:
+    """By process; then by stage, with processes that have clocks in place of the pipeline's."""
+    figures = batch.measure_processes(pipeline, rate=200, seconds=1)
+    assert all(figures[f"{name}, CPU ms"] > 0 for name in ("bridge", "redis", "worker, children"))
+    assert figures["Redis round trips a batch"] > 1
+    pipeline.bridge.stop()
+    pipeline.worker.stop()
+    folder = tmp_path / "timed"
+    folder.mkdir()
+    batch.put_timed(pipeline, folder, concurrency=1)
+    figures = batch.measure_stages(pipeline, folder, rate=200, seconds=1)
+    assert figures["worker: COPY, wall ms"] > figures["worker: COPY, CPU ms"] > 0
+    assert figures["PostgreSQL statements a batch"] >= 1
+
+
+def assert_survives_a_fault(pipeline: flow.Pipeline) -> None:
+    pipeline.bridge.stop()
+    pipeline.worker.stop()
+    trial = Trial(rate=200.0, after_s=0.1, down_s=0.1, has_beat=False, concurrency=1)
+    figures = try_fault(pipeline.rig, trial, fault="postgres", say=print)
+    assert figures["messages"] > 0
+    assert not any(figures[name] for name in BOOKS)
+
+
+BOOKS = ("lost, readings", "stored twice, readings", "difference of the delivery report")
 FLOWS = (
     (
         ("sustain", "--rate", "300", "--seconds", "3", "--broker", "file"),
@@ -135,7 +165,7 @@ FLOWS = (
                 "alone, p99, ms",
                 "beside 14 at 1970, p99, ms",
                 "p99 beside, times that alone",
-                "messages of 1970, all refused in the end",
+                "messages of 1970, all rejected in the end",
             ),
             id="guard",
         ),
@@ -191,5 +221,5 @@ def test_it_drains_a_variant_of_scale_again_and_again_on_servers_prepared_once()
 
 def test_it_says_what_is_wrong_with_its_options() -> None:
     assert "--count 0: expected at least 1" in bench("drain", "--count", "0").stderr
-    names = "{drain,sustain,latency,guard,scale,memory,aggregates,dashboard}"
+    names = "{drain,sustain,latency,batch,faults,guard,scale,memory,aggregates,dashboard}"
     assert names in bench("--help").stdout

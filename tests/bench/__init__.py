@@ -4,6 +4,7 @@ drain.py    a backlog in the broker, then bridge and pool start: how fast, at wh
 sustain.py  the highest rate without a growing backlog
 latency.py  from the publication to the committed row, and CPU time a message
 batch.py    CPU time of a batch by process, and by stage (timed.py)
+faults.py   PostgreSQL killed, bridge and pool killed, under load: what is lost, what takes how long
 scale.py    the drain with more workers, bridges, rows or gateways
 memory.py   resident memory through a long run
 aggregates.py  a refresh after late readings, and the queries of pages; ask.py asks

@@ -14,6 +14,7 @@ from tests.bench.batch import RATES as BATCH_RATES
 from tests.bench.batch import run_batch
 from tests.bench.dashboard import Load, run_dashboard
 from tests.bench.drain import Drain, run_drain
+from tests.bench.faults import FAULTS, Trial, run_faults
 from tests.bench.guard import Beside, run_guard
 from tests.bench.latency import RATES, run_latency
 from tests.bench.memory import run_memory
@@ -40,7 +41,8 @@ def main(arguments: list[str]) -> int:
     for name, value in given.items():
         smallest = 0 if (options.bench, name) in MAY_BE_ZERO else 1
         for number in value if isinstance(value, list) else [value]:
-            if isinstance(number, int | float) and number < smallest:
+            is_number = isinstance(number, int | float) and not isinstance(number, bool)
+            if is_number and number < smallest:
                 parser.error(f"--{name} {number:g}: expected at least {smallest}")
     console = Console(highlight=False, soft_wrap=True)
     runs: list[Run] = []
@@ -102,6 +104,26 @@ def make_parser() -> argparse.ArgumentParser:
     batch.set_defaults(table=as_grid)
     batch.add_argument("--seconds", type=float, default=10.0, help="for each flow; default 10")
     _add_rates(batch, BATCH_RATES)
+    faults = benches.add_parser(
+        "faults", help="PostgreSQL killed for 5 s, bridge and pool killed twice, under load"
+    )
+    _add_common(faults, _faults, runs=1)
+    faults.add_argument(
+        "--fault", nargs="+", choices=FAULTS, default=list(FAULTS), help="which; default both"
+    )
+    faults.add_argument(
+        "--count", type=int, default=200_000, help="messages of the backlog; default 200,000"
+    )
+    faults.add_argument("--rate", type=float, help="messages a second instead of a backlog")
+    faults.add_argument(
+        "--after", type=float, default=1.0, help="seconds of storing before each kill; default 1"
+    )
+    faults.add_argument(
+        "--without-beat", action="store_true", help="and without the maintenance pool"
+    )
+    faults.add_argument(
+        "--timeout", type=float, default=120.0, help="longest wait for the last; default 120 s"
+    )
     guard = benches.add_parser(
         "guard", help="healthy gateways' latency beside some whose clocks stand at 1970"
     )
@@ -199,6 +221,18 @@ def _batch(options: argparse.Namespace, say: Say) -> Run:
     return run_batch(
         rates=options.rates, seconds=options.seconds, concurrency=options.concurrency, say=say
     )
+
+
+def _faults(options: argparse.Namespace, say: Say) -> Run:
+    trial = Trial(
+        count=options.count,
+        rate=options.rate,
+        after_s=options.after,
+        has_beat=not options.without_beat,
+        timeout_s=options.timeout,
+        concurrency=options.concurrency,
+    )
+    return run_faults(trial, faults=options.fault, say=say)
 
 
 def _guard(options: argparse.Namespace, _: Say) -> Run:

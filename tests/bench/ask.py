@@ -6,7 +6,7 @@ import random
 import sys
 import time
 from collections.abc import Callable
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import django
@@ -90,13 +90,13 @@ def enter_members(count: str) -> dict[str, Any]:
 
 def list_questions() -> dict[str, Callable[[], object]]:
     """The queries of pages, each for an account or a device by chance."""
-    from telemetry.models import Device
+    from telemetry.models import Device, MonthlyConsumption
     from telemetry.store.reads.account_totals import (
         find_top_consumers,
         read_account_days,
         read_account_months,
     )
-    from telemetry.store.reads.device_aggregates import read_days, read_hours, read_months
+    from telemetry.store.reads.chart_series import read_line_days, read_line_hours
 
     chance, today = random.Random(7), datetime.now(UTC).date()
     pairs: list[tuple[int, int]] = list(Device.objects.values_list("account_id", "pk"))
@@ -107,18 +107,26 @@ def list_questions() -> dict[str, Callable[[], object]]:
     def pick() -> tuple[int, int]:
         return chance.choice(pairs)
 
-    def device(read: Callable[..., object], first: date) -> None:
-        account_id, device_id = pick()
-        read(account_id, device_id=device_id, first=first, until=until)
-
     def hours() -> None:
         account_id, device_id = pick()
-        read_hours(account_id, device_id=device_id, since=since, until=datetime.now(UTC))
+        read_line_hours(account_id, device_ids=[device_id], since=since, until=datetime.now(UTC))
+
+    def days() -> None:
+        account_id, device_id = pick()
+        read_line_days(account_id, device_ids=[device_id], first=month, until=until)
+
+    def months() -> None:
+        account_id, device_id = pick()
+        list(
+            MonthlyConsumption.objects.filter(
+                account_id=account_id, device_id=device_id, month__gte=year
+            )
+        )
 
     return {
         "hours of a device in 7 days": hours,
-        "days of a device in a month": lambda: device(read_days, month),
-        "months of a device": lambda: device(read_months, year),
+        "days of a device in a month": days,
+        "months of a device": months,
         "months of an account of 1,000 devices": lambda: read_account_months(
             pick()[0], first=year, until=until
         ),

@@ -46,23 +46,16 @@ class Flow(Struct, frozen=True):
 class Pipeline:
     """Bridge and pool on a rig, with a fleet registered, through which flows are sent.
 
-    `beside`: other processes whose CPU time is counted. `bridge`, `worker`: those that run already.
+    `beside`: other processes whose CPU time is counted.
     """
 
-    def __init__(
-        self,
-        rig: Rig,
-        *,
-        gateways: int = GATEWAYS,
-        bridge: Supervised | None = None,
-        worker: Supervised | None = None,
-    ) -> None:
+    def __init__(self, rig: Rig, *, gateways: int = GATEWAYS) -> None:
         self.rig = rig
         self.gateways = gateways
         self.beside: tuple[Supervised, ...] = ()
         rig.simulate(count=1, gateways=gateways)  # registers the fleet
-        self.bridge = bridge or rig.start("bridge")
-        self.worker = worker or rig.start("worker-ingest")
+        self.bridge = rig.start("bridge")
+        self.worker = rig.start("worker-ingest")
         self._connection = psycopg.connect(rig.environ["DATABASE_URL"], autocommit=True)
         rig.wait_for_bridge("bridge-1")
         self.send(rate=200, seconds=2)  # every process has done its first work

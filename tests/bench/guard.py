@@ -27,7 +27,7 @@ HOLDS_WITHIN_S = 20.0
 STORED_WITHIN_S = 30.0
 LET_GO_WITHIN_S = 90.0
 POINTS = (50, 95, 99)
-REFUSED = """
+REJECTED = """
 SELECT coalesce(sum(occurrences), 0) FROM dead_letter WHERE reason = 'timestamp_out_of_range'
 """
 
@@ -65,13 +65,13 @@ def run_guard(load: Beside, *, concurrency: int) -> Run:
             beside = _measure(pipeline, announcements, load)
             wrong_count = _end_wrong(wrong)
             let_go_s = _set_right(rig, redis, load)
-        refused = rig.wait_for_rows(REFUSED, count=wrong_count, timeout_s=LET_GO_WITHIN_S)
-        if refused != wrong_count:
-            raise StackError(f"{wrong_count} messages of 1970 were sent, {refused} were refused")
+        rejected = rig.wait_for_rows(REJECTED, count=wrong_count, timeout_s=LET_GO_WITHIN_S)
+        if rejected != wrong_count:
+            raise StackError(f"{wrong_count} messages of 1970 were sent, {rejected} were rejected")
         pipeline.close()
     return {
         **_compare(normal, beside, wrong=load.wrong),
-        "messages of 1970, all refused in the end": wrong_count,
+        "messages of 1970, all rejected in the end": wrong_count,
         "nothing held or pending after the clocks are right, s": let_go_s,
     }
 

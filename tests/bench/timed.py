@@ -49,22 +49,21 @@ STAGES = (
     Stage("worker: claim", ("telemetry.queue.batches:BatchQueue.claim",)),
     Stage("worker: decode", ("telemetry.queue.batches:ClaimedBatch.read_messages",)),
     Stage("worker: look up the fleet", ("telemetry.store.ingest.fleet_cache:Registry.prepare",)),
-    Stage("worker: validate", ("telemetry.store.ingest.batch_store:validate_messages",)),
+    Stage("worker: validate", ("telemetry.store.ingest.batch_store:BatchStore.validate",)),
     Stage(
         "worker: ask the guard",
         (
-            "workers.runner:hear",
-            "workers.pool_guard:PoolGuard.choose_held",
+            "workers.pool_guard:PoolGuard.approve",
             "workers.pool_guard:PoolGuard.note_stored",
         ),
     ),
     Stage("worker: begin", ("psycopg:Transaction.__enter__",)),
     Stage("worker: pack the rows", ("telemetry.store.ingest.readings:pack_rows",)),
     Stage("worker: COPY", ("telemetry.store.ingest.readings:_copy",)),
-    Stage("worker: note hours", ("telemetry.store.ingest.transaction:insert_dirty_hours",)),
+    Stage("worker: note hours", ("telemetry.store.ingest.batch_store:insert_dirty_hours",)),
     Stage(
         "worker: ledger",
-        ("telemetry.store.ingest.transaction:insert_batch", "psycopg:Pipeline.__exit__"),
+        ("telemetry.store.ingest.batch_store:insert_batch", "psycopg:Pipeline.__exit__"),
     ),
     Stage("worker: commit", ("psycopg:Transaction.__exit__",)),
     Stage("worker: presence", ("workers.runner:BatchRunner._note_presence",)),
@@ -154,7 +153,10 @@ def find_call(name: str) -> tuple[Any, str]:
     """Where a stage's function is, and its name there. Raises `StackError`."""
     module, _, path = name.partition(":")
     *above, last = path.split(".")
-    place: Any = importlib.import_module(module)
+    try:
+        place: Any = importlib.import_module(module)
+    except ModuleNotFoundError:
+        place = None
     for part in above:
         place = getattr(place, part, None)
     if not callable(getattr(place, last, None)):

@@ -15,7 +15,7 @@ from telemetry.simulator.plan import Plan
 from telemetry.store.aggregates.refresh import RefreshBusyError, refresh_aggregates
 from telemetry.store.db.connection import open_connection
 from telemetry.store.verification.diff import describe_difference
-from telemetry.store.verification.run import Scope, VerifyBusyError, verify_aggregates
+from telemetry.store.verification.verify import Scope, VerifyBusyError, verify_aggregates
 
 Row = tuple[int, datetime, Decimal]
 BUSY_S = 60.0

@@ -17,7 +17,7 @@ CLOCK_MARGIN = timedelta(hours=2)  # clocks of processes jump by an hour
 
 
 def check_schedule(
-    stack: ChaosStack, result: Result, *, plan: Any, standing: dict[int, int], summary: Any
+    stack: ChaosStack, result: Result, *, plan: Any, earlier_rows: dict[int, int], summary: Any
 ) -> None:
     """Compare messages, aggregates and the delivery report with what was published; what is wrong
     goes into the result."""
@@ -26,12 +26,12 @@ def check_schedule(
     if not summary.is_whole:
         result.problems.append(
             f"{summary.unacknowledged} messages were never acknowledged "
-            f"{summary.fault} {summary.refused or ''}".strip()
+            f"{summary.fault} {summary.not_accepted or ''}".strip()
         )
     url = stack.environ["DATABASE_URL"]
     try:
         if stack.damage is None:
-            _check_messages(url, result, plan=plan, standing=standing, summary=summary)
+            _check_messages(url, result, plan=plan, earlier_rows=earlier_rows, summary=summary)
             differences = {0}
         else:
             problems, seen = check_damage(stack, stack.damage, plan)
@@ -49,12 +49,16 @@ def check_schedule(
 
 
 def _check_messages(
-    url: str, result: Result, *, plan: Any, standing: dict[int, int], summary: Any
+    url: str, result: Result, *, plan: Any, earlier_rows: dict[int, int], summary: Any
 ) -> None:
-    from telemetry.simulator.run import verify_plan
+    from telemetry.simulator.simulate import verify_plan
 
     verified = verify_plan(
-        plan, summary, standing=standing, timeout_s=STORED_WITHIN_S, clock_margin=CLOCK_MARGIN
+        plan,
+        summary,
+        earlier_rows=earlier_rows,
+        timeout_s=STORED_WITHIN_S,
+        clock_margin=CLOCK_MARGIN,
     )
     result.rows = sum(verified.findings.rows_by_device.values())
     result.dead_letters = sum(verified.findings.dead_letters.values())

@@ -51,7 +51,7 @@ def run_schedule(
     for thread in threads:
         thread.start()
     say("load and faults")
-    plan, standing, summary = _publish(stack, schedule, load=load)
+    plan, earlier_rows, summary = _publish(stack, schedule, load=load)
     for thread in threads:
         thread.join(HEALED_WITHIN_S)
     say("drain")
@@ -61,7 +61,7 @@ def run_schedule(
     result.problems += [f"{hit.name}: not healed" for hit in hits if not hit.healed_at]
     result.problems += wait_until_healthy(stack)
     result.healthy_s = round(time.monotonic() - loaded_s, 1)
-    check_schedule(stack, result, plan=plan, standing=standing, summary=summary)
+    check_schedule(stack, result, plan=plan, earlier_rows=earlier_rows, summary=summary)
     result.drain_s = round(time.monotonic() - loaded_s, 1)
     for hit in hits:
         hit.recovery_s = find_recovery_s(stack.environ["DATABASE_URL"], healed_at=hit.healed_at)
@@ -88,7 +88,7 @@ def _hit(stack: ChaosStack, fault: Fault, cause: Cause, hit: Hit) -> None:
 
 def _publish(stack: ChaosStack, schedule: Schedule, *, load: Load) -> tuple[Any, Any, Any]:
     from telemetry.simulator.options import RunOptions
-    from telemetry.simulator.run import (
+    from telemetry.simulator.simulate import (
         make_plan,
         publish_plan,
     )

@@ -10,7 +10,7 @@ from django.contrib.auth.models import Permission
 from django.test import Client
 
 from telemetry.core.consumption import Meter, Value
-from telemetry.models import ClosedMonth, MeterReplacement, MonthEvent, RefusedHour
+from telemetry.models import ClosedMonth, FrozenHour, MeterReplacement, MonthEvent
 from telemetry.store.aggregates.refresh import refresh_aggregates
 from telemetry.store.db.connection import Connection
 from tests.consumption import Site, put, read, register
@@ -98,11 +98,11 @@ def test_it_enters_a_replacement_for_registers_only(connection: Connection, site
     assert entered.created_by.username == "somebody"
 
 
-def test_it_lists_what_was_refused(connection: Connection, site: Site) -> None:
+def test_it_lists_frozen_hours(connection: Connection, site: Site) -> None:
     client = log_in(is_superuser=True)
-    RefusedHour.objects.create(
+    FrozenHour.objects.create(
         device_id=site.device_id,
         hour=datetime(2025, 1, 1, tzinfo=UTC),
         dropped_before=datetime(2025, 2, 1, tzinfo=UTC),
     )
-    assert "2025" in client.get("/admin/telemetry/refusedhour/").content.decode()
+    assert "2025" in client.get("/admin/telemetry/frozenhour/").content.decode()

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.integration
 READ_ONLY = (
     "readinglisting", "hourlylisting", "batch", "batchday", "gatewayevent", "taskrun",
     "taskhistory", "droppedrange", "alarm",
-    "monthlyconsumption", "closedmonth", "monthadjustment", "monthevent", "refusedhour",
+    "monthlyconsumption", "closedmonth", "monthadjustment", "monthevent", "frozenhour",
 )  # fmt: skip
 STORAGE = "/admin/telemetry/storage/"
 

@@ -127,7 +127,7 @@ def test_it_brings_back_consumption_closed_months_and_what_was_noted(
     refresh_aggregates(connection)
     put_hours(80)
     saved = snapshot(connection)
-    assert saved["refused_hour"]
+    assert saved["frozen_hour"]
     assert saved["month_adjustment"]
     assert saved["dirty_hour"]
     call_command("backup", str(tmp_path / "b"))
@@ -136,7 +136,7 @@ def test_it_brings_back_consumption_closed_months_and_what_was_noted(
     assert not snapshot(connection)["reading"]
     call_command("restore", str(tmp_path / "b"))
     assert snapshot(connection) == saved
-    assert refresh_aggregates(connection).notes == 1
+    assert refresh_aggregates(connection).dirty == 1
 
 
 def test_it_keeps_aggregates_whose_readings_were_dropped_and_goes_on_from_there(
@@ -157,7 +157,7 @@ def test_it_keeps_aggregates_whose_readings_were_dropped_and_goes_on_from_there(
     clear()
     call_command("restore", str(tmp_path / "b"))
     assert read_figures(connection, site) == before
-    assert refresh_aggregates(connection).notes == 0
+    assert refresh_aggregates(connection).dirty == 0
     put(connection, [(site, Value(start + timedelta(hours=51.5), Decimal(7)))])
     refresh_aggregates(connection)
     after = read_figures(connection, site)["hours"]

@@ -119,13 +119,13 @@ def test_it_is_overdue_although_its_last_success_lies_in_the_future(
 def test_it_is_ill_when_the_task_that_the_books_depend_on_is_disabled(
     queue: BatchQueue, start: Start
 ) -> None:
-    PeriodicTask.objects.filter(task__in=[REQUEUE_TASK, "telemetry.keep_storage"]).update(
+    PeriodicTask.objects.filter(task__in=[REQUEUE_TASK, "telemetry.apply_retention"]).update(
         enabled=False
     )
     status = read_test_status(queue, read_tasks=read_task_ages)
     [problem] = [text for text in status.problems if "disabled" in text]
     assert problem.startswith(f"task {REQUEUE_TASK} is disabled: a batch whose task was lost")
-    assert status.notes == ["task telemetry.keep_storage is disabled"]
+    assert status.notes == ["task telemetry.apply_retention is disabled"]
     PeriodicTask.objects.create(
         name="ours",
         task=REQUEUE_TASK,

@@ -9,15 +9,15 @@ from typing import Any, NamedTuple
 import pytest
 
 from config.env import read_options
-from config.options import MaintenanceOptions, QueueOptions, StorageOptions
-from telemetry.core.batch import KEEP_STORAGE_TASK, VERIFY_TASK
+from config.options import MaintenanceOptions, QueueOptions, RetentionOptions
+from telemetry.core.batch import APPLY_RETENTION_TASK, VERIFY_TASK
 from telemetry.models import TaskHistory, TaskRun
 from telemetry.queue.batches import BatchQueue
 from telemetry.queue.tasks import count_waiting
 from telemetry.store.db.connection import Connection, open_connection
 from telemetry.store.db.locks import Lock, unlock, wait_for_lock
 from tests.integration.store.test_verification import Site, sites  # noqa: F401 - a fixture
-from workers.maintenance import keep_storage, verify_aggregates
+from workers.maintenance import apply_retention, verify_aggregates
 
 pytestmark = pytest.mark.integration
 
@@ -43,7 +43,7 @@ def take_task(queue: BatchQueue) -> Sent:
 @pytest.fixture
 def turns(queue: BatchQueue, connection: Connection, monkeypatch: pytest.MonkeyPatch) -> BatchQueue:
     """Tasks that do one slice a turn, and send the next turn to the queue of the test."""
-    options = MaintenanceOptions(read_options(QueueOptions), StorageOptions(400, 440, 0, 0))
+    options = MaintenanceOptions(read_options(QueueOptions), RetentionOptions(400, 440, 0, 0))
     monkeypatch.setattr("workers.maintenance._options", lambda: options)
     monkeypatch.setattr("workers.maintenance.app", queue._app)
     monkeypatch.setattr("workers.maintenance.VERIFY_TURN_S", 0.0)
@@ -93,23 +93,23 @@ def test_it_drops_what_is_old_later_when_a_refresh_is_under_way(
 
     monkeypatch.setattr("workers.maintenance._connect", connect)
     assert wait_for_lock(other, Lock.REFRESH)
-    keep_storage()
+    apply_retention()
     sent = take_task(turns)
-    assert (sent.name, sent.eta is None) == (KEEP_STORAGE_TASK, False)
+    assert (sent.name, sent.eta is None) == (APPLY_RETENTION_TASK, False)
     delays = [sent.eta]
     for _ in range(8):
-        keep_storage(**sent.kwargs)
+        apply_retention(**sent.kwargs)
         sent = take_task(turns)
         delays.append(sent.eta)
     assert sent.eta is not None
     assert 50 < (sent.eta - datetime.now(UTC)).total_seconds() <= 60, "longer, but not for ever"
     unlock(other, Lock.REFRESH)
-    keep_storage(**sent.kwargs)
+    apply_retention(**sent.kwargs)
     assert count_waiting(turns.redis, "maintenance") == 0
-    assert TaskRun.objects.get(name=KEEP_STORAGE_TASK).success_at is not None
+    assert TaskRun.objects.get(name=APPLY_RETENTION_TASK).success_at is not None
 
 
-def test_it_does_not_take_the_judge_of_alarms_for_another_verification(
+def test_it_does_not_take_the_evaluation_of_alarms_for_another_verification(
     turns: BatchQueue, other: Connection
 ) -> None:
     assert wait_for_lock(other, Lock.ALARMS)

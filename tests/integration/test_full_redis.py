@@ -220,7 +220,7 @@ def test_it_says_how_full_redis_is(queue: BatchQueue, limit: Limit) -> None:
     limit.fill()
     [problem] = ask()
     assert problem.startswith("Redis is 107% full: nothing new is taken until")
-    assert choose_marks(MarkOptions()).judge(read_levels(queue.redis), is_paused=False)
+    assert choose_marks(MarkOptions()).find_pause_reason(read_levels(queue.redis), is_paused=False)
 
 
 def test_it_lets_every_script_run_that_brings_nothing_in() -> None:

@@ -15,9 +15,9 @@ from config.celery import app
 from config.env import read_options
 from config.options import IngestOptions
 from telemetry.core.batch import INGEST_QUEUE, LAST_KEY
-from telemetry.imports import chunks as chunks_module
 from telemetry.imports import feed as feed_module
-from telemetry.imports import run as run_module
+from telemetry.imports import import_file as run_module
+from telemetry.imports import line_batches as line_batches_module
 from telemetry.queue.alarm import raise_alarm, read_alarm
 from telemetry.queue.batches import BatchQueue, OvertakenError, new_id, pack_messages
 from telemetry.queue.levels import Levels
@@ -54,7 +54,7 @@ def pool(environ: dict[str, str], fleet: None, queue: BatchQueue) -> Iterator[th
 
 @pytest.fixture(autouse=True)
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(chunks_module, "CHUNK_MESSAGES", 10)
+    monkeypatch.setattr(line_batches_module, "BATCH_MESSAGES", 10)
     monkeypatch.setattr(run_module, "WAIT_EVERY_S", 0.01)
 
 
@@ -261,26 +261,26 @@ def test_it_stops_before_a_bad_file_becomes_dead_letters(
     file.write_text(HEADER + "".join(lines))
     code, words = fail(file)
     assert code == 1
-    assert "60 of the last 100 lines would be refused, first line 302: unknown_device" in words
+    assert "60 of the last 100 lines would be rejected, first line 302: unknown_device" in words
     assert "350 lines are in the queue" in words
     queue_left = read_report(connection, queue)
     assert queue_left.received == 350
-    done = run(file, "--max-refused", "100")
+    done = run(file, "--max-rejected", "100")
     assert (done["messages_stored"], done["messages_dead_lettered"]) == (300, 300)
     assert done["sent_before"] == 350
 
 
-def test_it_judges_and_sends_nothing_in_a_dry_run(
+def test_it_validates_and_sends_nothing_in_a_dry_run(
     tmp_path: Path, queue: BatchQueue, connection: Connection
 ) -> None:
     file = tmp_path / "a.csv"
     file.write_text(HEADER + line(1) + "\n" + line(2, code="X") + line(3) + line(4, mac="zz"))
     done = run(file, "--dry-run")
     assert (done["lines"], done["empty_lines"]) == (4, 1)
-    assert (done["messages_good"], done["messages_refused"]) == (2, 2)
+    assert (done["messages_good"], done["messages_rejected"]) == (2, 2)
     assert done["dead_letters_by_reason"] == {"mac_mismatch": 1, "unknown_device": 1}
     assert [example["line"] for example in done["examples"]] == [4, 6]
-    code, words = fail(file, "--dry-run", "--max-refused", "40")
+    code, words = fail(file, "--dry-run", "--max-rejected", "40")
     assert (code, "2 of the last 4 lines" in words) == (1, True)
     assert queue.snapshot().received_messages == 0
     assert rows(connection) == 0
@@ -289,7 +289,7 @@ def test_it_judges_and_sends_nothing_in_a_dry_run(
 def test_it_lets_live_messages_in_while_it_fills_dead_letters(
     tmp_path: Path, queue: BatchQueue, connection: Connection
 ) -> None:
-    """All gateways of an import are refused: that says nothing of the gateways of now."""
+    """All gateways of an import are rejected: that says nothing of the gateways of now."""
     from telemetry.models import Account, Gateway
 
     account = Account.objects.get(name="Conta Teste Telemetria")
@@ -298,7 +298,7 @@ def test_it_lets_live_messages_in_while_it_fills_dead_letters(
         Gateway.objects.create(account=account, code=mac[-2:], mac=mac, name=mac)
     file = tmp_path / "a.csv"
     file.write_text(HEADER + "".join(line(number, mac=mac) for number, mac in enumerate(macs)))
-    run(file, "--max-refused", "100", "--no-wait")
+    run(file, "--max-rejected", "100", "--no-wait")
     wait_until(lambda: not queue.snapshot().pending, timeout_s=10, what="nothing is held")
     assert run(file)["dead_letters_by_reason"] == {"unknown_device": 30}
     assert read_alarm(queue.redis) == ""
@@ -363,13 +363,13 @@ def test_it_waits_for_room_and_says_when_no_pool_takes_anything(
     timer = threading.Timer(2, pool.set)
     timer.start()
     most = []
-    put = run_module.put_chunk
+    put = run_module.put_batch
 
     def watch(*arguments: Any) -> None:
         put(*arguments)
         most.append(queue.snapshot().pending_messages)
 
-    monkeypatch.setattr(run_module, "put_chunk", watch)
+    monkeypatch.setattr(run_module, "put_batch", watch)
     assert run(file)["messages_stored"] == 95
     timer.join()
     assert max(most) <= 20
@@ -394,5 +394,5 @@ def test_it_waits_while_the_guard_holds_live_batches(queue: BatchQueue) -> None:
     ids=["room", "some 50 batches", "a slow pool", "one batch is stuck", "memory"],
 )
 def test_it_puts_no_more_than_live_messages_can_bear(levels: Levels, words: str) -> None:
-    said = feed_module.judge_levels(levels)
+    said = feed_module.find_backlog(levels)
     assert words in said if words else said == ""

@@ -137,8 +137,45 @@ def test_it_takes_a_database_of_the_replaced_migrations_as_migrated(
     for app, name in replaced:
         recorder.record_applied(app, name)
     executor = MigrationExecutor(default)
-    assert executor.migration_plan(executor.loader.graph.leaf_nodes()) == []
+    plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    later = {("telemetry", "0004_names")}
+    assert {(migration.app_label, migration.name) for migration, _ in plan} == later
+    for app, name in later:
+        recorder.record_applied(app, name)
     old = [f"{app}.{name}" for app, name in recorder.applied_migrations()]
     assert len(replaced) == 15
     assert squash(old) == squash(here) == {f"{app}.{name}" for app, name in disk}
     assert squash(set(old) - {"telemetry.0016_split_batches"}) != squash(here)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_it_renames_what_a_database_of_the_version_before_holds(
+    other_database: BaseDatabaseWrapper,
+) -> None:
+    executor = MigrationExecutor(other_database)
+    leaves = [leaf for leaf in executor.loader.graph.leaf_nodes() if leaf[0] != "telemetry"]
+    executor.migrate([*leaves, ("telemetry", "0003_rules")])
+    with other_database.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO refused_hour (device_id, hour, dropped_before) VALUES (1, now(), now());"
+            "INSERT INTO dirty_account (account_id, cut_days, cut_to) VALUES (1, true, 7);"
+            "INSERT INTO task_run (name, error, duration_ms, result)"
+            " VALUES ('telemetry.judge_alarms', '', 0, '{}');"
+            "INSERT INTO django_celery_beat_periodictask (name, task, args, kwargs, enabled,"
+            " one_off, total_run_count, date_changed, description, headers)"
+            " VALUES ('Keep storage', 'telemetry.keep_storage', '[]', '{}', false, false, 0,"
+            " now(), '', '{}')"
+        )
+    executor.loader.build_graph()
+    executor.migrate(executor.loader.graph.leaf_nodes())
+    with other_database.cursor() as cursor:
+        cursor.execute(
+            "SELECT (SELECT count(*) FROM frozen_hour), new_days, last_device_id,"
+            " (SELECT name FROM task_run),"
+            " (SELECT name || ' ' || task || ' ' || enabled FROM django_celery_beat_periodictask)"
+            " FROM dirty_account"
+        )
+        assert cursor.fetchone() == (
+            1, True, 7, "telemetry.evaluate_alarms",
+            "Apply retention telemetry.apply_retention false",
+        )  # fmt: skip

@@ -14,7 +14,7 @@ from django_celery_beat.models import ClockedSchedule, CrontabSchedule, Periodic
 
 from config.celery import app
 from config.env import read_options
-from config.options import MaintenanceOptions, QueueOptions, StorageOptions
+from config.options import MaintenanceOptions, QueueOptions, RetentionOptions
 from telemetry.core.batch import VERIFY_TASK
 from telemetry.core.consumption import Meter, Value
 from telemetry.models import TaskHistory, TaskRun
@@ -31,7 +31,7 @@ from telemetry.store.operations.task_ages import read_task_ages
 from tests.consumption import put, register
 from tests.integration.test_chains import take_task
 from tests.status import read_test_status
-from workers.maintenance import keep_storage, purge_ledger, refresh_aggregates
+from workers.maintenance import apply_retention, purge_ledger, refresh_aggregates
 from workers.recording import Recorder
 from workers.schedule import SCHEDULE, ensure_schedule
 
@@ -117,7 +117,7 @@ def test_it_forgets_old_runs_and_those_beyond_the_number(
 def test_it_records_what_the_tasks_really_do(
     queue: BatchQueue, connection: Connection, database_url: str
 ) -> None:
-    keep_storage()
+    apply_retention()
     purge_ledger()
     refresh_aggregates()
     with open_connection(database_url, name="other", statement_timeout_s=10) as other:
@@ -125,7 +125,7 @@ def test_it_records_what_the_tasks_really_do(
         refresh_aggregates()
     outcomes = TaskHistory.objects.order_by("id").values_list("task", "outcome")
     assert list(outcomes) == [
-        ("telemetry.keep_storage", "success"),
+        ("telemetry.apply_retention", "success"),
         ("telemetry.purge_ledger", "success"),
         ("telemetry.refresh_aggregates", "busy"),
     ]
@@ -134,20 +134,20 @@ def test_it_records_what_the_tasks_really_do(
 def test_it_works_off_a_long_list_in_turns(
     queue: BatchQueue, connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    options = MaintenanceOptions(read_options(QueueOptions), StorageOptions(400, 440, 0, 0))
+    options = MaintenanceOptions(read_options(QueueOptions), RetentionOptions(400, 440, 0, 0))
     monkeypatch.setattr("workers.maintenance._options", lambda: options)
     monkeypatch.setattr("workers.maintenance.app", queue._app)
     site = register(connection, Meter("delta"))
     now = datetime.now(UTC)
     put(connection, [(site, Value(now - timedelta(days=age), Decimal(1))) for age in (480, 460)])
     refresh_aggregates()
-    monkeypatch.setattr("workers.maintenance.STORAGE_TURN_S", -1.0)
-    keep_storage()
-    assert TaskRun.objects.get(name="telemetry.keep_storage").result["left"] == 2
+    monkeypatch.setattr("workers.maintenance.RETENTION_TURN_S", -1.0)
+    apply_retention()
+    assert TaskRun.objects.get(name="telemetry.apply_retention").result["left"] == 2
     assert count_waiting(queue.redis, "maintenance") == 1
-    monkeypatch.setattr("workers.maintenance.STORAGE_TURN_S", 30.0)
-    keep_storage(**take_task(queue).kwargs)
-    last = TaskHistory.objects.filter(task="telemetry.keep_storage").first()
+    monkeypatch.setattr("workers.maintenance.RETENTION_TURN_S", 30.0)
+    apply_retention(**take_task(queue).kwargs)
+    last = TaskHistory.objects.filter(task="telemetry.apply_retention").first()
     assert last is not None
     assert (last.rows, last.result["chunks"], last.result["left"]) == (2, 2, 0)
     assert count_waiting(queue.redis, "maintenance") == 0, "nothing is left for another turn"
@@ -239,7 +239,7 @@ def log_in(**fields: Any) -> Client:
     return client
 
 
-RUN_NOW = "/admin/telemetry/taskrun/telemetry.keep_5Fstorage/run-now/"
+RUN_NOW = "/admin/telemetry/taskrun/telemetry.apply_5Fretention/run-now/"
 
 
 def test_it_sends_a_task_once_when_an_administrator_confirms(
@@ -252,10 +252,10 @@ def test_it_sends_a_task_once_when_an_administrator_confirms(
     assert "never ran" in listed
     assert RUN_NOW in client.get(RUN_NOW.replace("run-now", "change")).content.decode()
     asked = client.get(RUN_NOW)
-    assert "Send telemetry.keep_storage once, now?" in asked.content.decode()
+    assert "Send telemetry.apply_retention once, now?" in asked.content.decode()
     assert count_waiting(queue.redis, "maintenance") == 0
     told = client.post(RUN_NOW, follow=True)
-    assert "telemetry.keep_storage was sent." in told.content.decode()
+    assert "telemetry.apply_retention was sent." in told.content.decode()
     assert count_waiting(queue.redis, "maintenance") == 1
 
 
@@ -275,16 +275,16 @@ def test_it_filters_the_history_by_task_and_outcome(
     queue: BatchQueue, scheduled: Connection
 ) -> None:
     client = log_in(is_superuser=True)
-    record(Recorder("telemetry.keep_storage"), {"chunks": 3})
+    record(Recorder("telemetry.apply_retention"), {"chunks": 3})
     Recorder("telemetry.refresh_aggregates").record_error(
         NotRegistered("x"), started_at=AT, duration_ms=1
     )
     address = "/admin/telemetry/taskhistory/"
     for query, count in [
         ("", 2),
-        ("?task=telemetry.keep_storage", 1),
+        ("?task=telemetry.apply_retention", 1),
         ("?outcome__exact=error", 1),
-        ("?task=telemetry.keep_storage&outcome__exact=error", 0),
+        ("?task=telemetry.apply_retention&outcome__exact=error", 0),
     ]:
         reply = client.get(address + query)
         assert len(reply.context["cl"].result_list) == count, query

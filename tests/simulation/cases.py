@@ -81,6 +81,6 @@ def validate(world: World, message: RawMessage) -> ValidatedMessage:
         world.note(f"is killed by {message.payload!r}")
         raise world.kill(world.current)
     if kind == REFUSED:
-        return ValidatedMessage(mac, None, 0, [], [], [Rejection(Reason.BAD_JSON, "refused")])
+        return ValidatedMessage(mac, None, 0, [], [], [Rejection(Reason.BAD_JSON, "rejected")])
     row = (int(message.payload[1:]), 0, 1, "", None, 1, 1)
     return ValidatedMessage(mac, None, 1, [row], [0], [])

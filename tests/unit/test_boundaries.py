@@ -188,8 +188,8 @@ def test_it_names_a_cycle_of_imports() -> None:
     planted = {
         "telemetry.store.reads.freshness": {"telemetry.store.billing.closing"},
         "telemetry.store.billing.closing": {"telemetry.store.db.locks"},
-        "telemetry.store.billing.monthly_report": {"telemetry.store.reads.device_aggregates"},
-        "telemetry.store.reads.device_aggregates": set[str](),
+        "telemetry.store.billing.monthly_report": {"telemetry.store.reads.chart_series"},
+        "telemetry.store.reads.chart_series": set[str](),
         "telemetry.store.db.locks": set[str](),
     }
     assert find_cycle(planted, str) == []

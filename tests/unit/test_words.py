@@ -25,6 +25,14 @@ INGEST = ("telemetry/core/validator.py", "telemetry/core/fast_path.py", "telemet
 PAGES = ("telemetry/web", "telemetry/templatetags", "telemetry/admin", "telemetry/api")
 WORKERS = ("workers/guard.py", "workers/pool_guard.py", "workers/runner.py")
 PROOFS = ("tests/chaos", "tests/simulation", "tests/protocol")
+PRODUCT = ("telemetry", "workers", "config")
+AREAS = tuple(
+    f"telemetry/{area}"
+    for area in (
+        "accounts", "alarms", "backup", "core", "dead_letters", "fleet", "imports", "management",
+        "models", "reporting", "simulator", "store",
+    )
+)  # fmt: skip
 EVERYWHERE = ("",)
 
 GONE = (
@@ -47,6 +55,23 @@ GONE = (
         "given|said|told|Happened|Shape|Faults?|faults?", PAGES, "params, text, schema, error"
     ),
     GoneWord("Letter|LetterState|_?look", PAGES, "DeadLetter, read_params"),
+    GoneWord("_?letters?", AREAS, "dead_letter, invitation"),
+    GoneWord("_?judged?(_.*)?|.*_judged?", PRODUCT, "evaluate, validate, classify"),
+    GoneWord("JUDGE_ALARMS_TASK|judge_(alarms|fault|file|levels)", EVERYWHERE, "evaluate_alarms"),
+    GoneWord("FaultKind", EVERYWHERE, "ErrorKind"),
+    GoneWord("verdict", AREAS, "validated_message, status"),
+    GoneWord("_?refuse[ds]?(_.*)?|Refused.*|.*_refused", AREAS, "rejected, frozen"),
+    GoneWord("(store_)?keep_storage|KEEP_STORAGE_TASK", EVERYWHERE, "apply_retention"),
+    GoneWord("Storage(Options|Plan|Kept|RuleError)|storage_life", EVERYWHERE, "Retention..."),
+    GoneWord("Recut.*|find_(raw|aggregate)_cut|raw_cut", EVERYWHERE, "cutoff"),
+    GoneWord("(noted|judged)_(at|until)", EVERYWHERE, "recorded_at, evaluated_until"),
+    GoneWord("note_(use|drop|month)|take_notes|AccountNote", EVERYWHERE, "record_..., dirty"),
+    GoneWord("touched.*|superfluous", PRODUCT, "affected, obsolete"),
+    GoneWord("Figures|figures|[bB]ooks", AREAS, "Totals, values, ledger"),
+    GoneWord(
+        "[pP]laces?|standing", ("telemetry/store/reads", "telemetry/imports"), "key, position"
+    ),
+    GoneWord("kept|told|asked", ("telemetry/management", "telemetry/store"), "the exact word"),
 )
 
 
@@ -58,16 +83,31 @@ def find_word(word: GoneWord, *, path: str, source: str) -> list[str]:
         return []
     pattern = re.compile(word.pattern)
     found = [f"{path}: its name"] if pattern.fullmatch(Path(path).stem) else []
-    for token in tokenize.generate_tokens(io.StringIO(source).readline):
-        is_name = token.type == tokenize.NAME and not keyword.iskeyword(token.string)
-        if is_name and pattern.fullmatch(token.string):
-            found.append(f"{path}:{token.start[0]}: {token.string}")
-    return found
+    names = list_sql_names(source) if path.endswith(".sql") else list_python_names(source)
+    return found + [f"{path}:{line}: {name}" for line, name in names if pattern.fullmatch(name)]
+
+
+def list_python_names(source: str) -> list[tuple[int, str]]:
+    """Identifiers with their lines."""
+    return [
+        (token.start[0], token.string)
+        for token in tokenize.generate_tokens(io.StringIO(source).readline)
+        if token.type == tokenize.NAME and not keyword.iskeyword(token.string)
+    ]
+
+
+def list_sql_names(source: str) -> list[tuple[int, str]]:
+    """Identifiers, key words and names of queries with their lines; no comments, no texts."""
+    return [
+        (number, name)
+        for number, line in enumerate(source.splitlines(), start=1)
+        for name in re.findall(r"\w+", re.sub(r"--(?! name:).*|'[^']*'", "", line))
+    ]
 
 
 def read_sources() -> dict[str, str]:
-    """Every Python file of the project, by its path; hidden folders hold what was installed."""
-    files = [*ROOT.glob("*.py"), *ROOT.glob("[!.]*/**/*.py")]
+    """Every Python and SQL file of the project by its path; hidden folders hold installations."""
+    files = [*ROOT.glob("*.py"), *ROOT.glob("[!.]*/**/*.py"), *ROOT.glob("[!.]*/**/*.sql")]
     return {str(file.relative_to(ROOT)): file.read_text(encoding="utf-8") for file in files}
 
 
@@ -96,6 +136,11 @@ def test_it_sees_names_and_files_but_no_prose() -> None:
     assert find_word(word, path="here/judge.py", source="") == ["here/judge.py: its name"]
     assert find_word(word, path="there/a.py", source=source) == []
     assert find_word(word, path="hereafter/a.py", source=source) == []
+    query = "-- name: judge\n-- judge\nSELECT judge, 'judge' FROM judged -- judge\n"
+    assert find_word(word, path="here/a.sql", source=query) == [
+        "here/a.sql:1: judge",
+        "here/a.sql:3: judge",
+    ]
 
 
 @pytest.mark.parametrize("word", GONE, ids=lambda word: word.pattern)

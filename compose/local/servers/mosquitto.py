@@ -10,8 +10,9 @@ from typing import ClassVar
 from compose.local.layout import SERVER_FILES
 from compose.local.ports import HOST
 from compose.local.progress import say
-from compose.local.servers.broker import PROMISE, find_plugin
+from compose.local.servers.broker import PROMISE, ensure_rights, find_plugin
 from compose.local.servers.pins import KEEPER
+from compose.local.servers.rootfs import run_build
 from compose.local.servers.server import Server
 
 ROLES = ("admin", "bridge", "dashboard", "gateway")  # each is also the name of its user
@@ -43,9 +44,8 @@ class Mosquitto(Server):
             f"listener {self.websocket_port} {HOST}\n"
             "protocol websockets\n"
             f"password_file {self.inside('passwords')}\n"
-            f"acl_file {self.inside('acl')}\n"
         )
-        self.write_settings(f"{self._render_store()}\n{settings}")
+        self.write_settings(f"{self._render_rights()}\n{self._render_store()}\n{settings}")
         self.write_private("acl", render_acl(prefix=self.prefix))
         passwords = (f"{role}:{hash_password(self.passwords[role])}\n" for role in ROLES)
         self.write_private("passwords", "".join(passwords))
@@ -60,6 +60,14 @@ class Mosquitto(Server):
             values[f"MQTT_{role.upper()}_USER"] = role
             values[f"MQTT_{role.upper()}_PASSWORD"] = self.passwords[role]
         return values
+
+    def _render_rights(self) -> str:
+        """What checks the rights: our plugin where it can be, else the broker itself."""
+        plugin = ensure_rights(self.place.rootfs.path, run_build) if self.is_crash_safe else None
+        if plugin is None:
+            return f"acl_file {self.inside('acl')}\n"
+        text = (SERVER_FILES / "mosquitto-rights.conf").read_text(encoding="utf-8")
+        return text.replace("{plugin}", plugin).replace("{folder}", self.inside())
 
     def _render_store(self) -> str:
         """How sessions are kept: crash-safe when the plugin is there."""

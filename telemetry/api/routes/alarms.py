@@ -7,7 +7,7 @@ from ninja import Query, Router
 from pydantic import BaseModel, ConfigDict, Field
 
 from telemetry.accounts.access import Right
-from telemetry.alarms import acknowledge
+from telemetry.alarms.acknowledging import acknowledge
 from telemetry.api.auth import ApiRequest, Scope, open_account, opened_by
 from telemetry.api.paging import Page, Paging, page_newest_first
 from telemetry.api.parameters import OfDevices

@@ -13,7 +13,7 @@ from telemetry.api.schemas import Reading
 from telemetry.api.selection import select_devices
 from telemetry.api.values import Id
 from telemetry.store.reads.freshness import read_freshness
-from telemetry.store.reads.reading_pages import Place, ReadingWalk
+from telemetry.store.reads.reading_pages import Key, ReadingWalk
 
 LONGEST_OF_ALL = timedelta(days=31)
 LONGEST_OF_SOME = timedelta(days=366)
@@ -47,7 +47,7 @@ def list_readings(request: ApiRequest, *, account_id: Id, params: Query[ReadingP
         until=until,
         newest_at=read_freshness(account_id).newest_at,
         newest_first=params.order == "newest",
-        start=Place(read_micros(key[0]), key[1]) if key else None,
+        start=Key(read_micros(key[0]), key[1]) if key else None,
     )
     return cut_page(
         walk.read_page(params.limit + 1),

@@ -17,23 +17,23 @@ from config.celery import app
 from config.env import SettingError, read_options
 from config.options import IngestOptions
 from config.queue import connect_redis
-from telemetry.imports.check import Checker, TooManyRefusedError
+from telemetry.imports.import_file import Course, send_file, validate_file, wait_until_stored
 from telemetry.imports.progress import ImportProgress
-from telemetry.imports.run import Course, judge_file, send_file, wait_until_stored
 from telemetry.imports.source import Source, SourceError
 from telemetry.imports.summary import (
     ImportSummary,
-    as_judged_table,
     as_table,
-    judged_as_json,
+    as_validation_table,
     list_examples,
     summarise,
+    validation_as_json,
 )
+from telemetry.imports.validate import Checker, TooManyRejectedError
 from telemetry.queue.batches import BatchQueue, OvertakenError
 from telemetry.store.db.connection import Connection, open_connection
-from telemetry.store.operations.import_totals import read_import
+from telemetry.store.operations.import_totals import read_import_totals
 
-MAX_REFUSED = 50
+MAX_REJECTED = 50
 EXIT_INTERRUPTED = 130
 
 HELP = """\
@@ -48,10 +48,10 @@ readings that are already stored are counted as duplicates).
   .csv.gz, .jsonl.gz  the same, compressed
 
 An invalid line becomes a dead letter, like an invalid message. Timestamps more than
-MAX_LATENESS_DAYS (400) ago are refused as timestamp_out_of_range: raise it for the ingest pool and
+MAX_LATENESS_DAYS (400) ago are rejected as timestamp_out_of_range: raise it for the ingest pool and
 for this command before you import older history.
 
-Exit codes: 0 every line is accounted for; 1 a server does not answer, too many lines are refused,
+Exit codes: 0 every line is accounted for; 1 a server does not answer, too many lines are rejected,
 or the totals differ; 2 FILE or an option is wrong; 130 stopped."""
 
 
@@ -79,12 +79,12 @@ class Command(BaseCommand):
             "--dry-run", action="store_true", help="check every line, send and store nothing"
         )
         parser.add_argument(
-            "--max-refused",
+            "--max-rejected",
             type=read_percent,
-            default=MAX_REFUSED,
+            default=MAX_REJECTED,
             metavar="PERCENT",
             help="stop before more of the last 20,000 lines would become dead letters "
-            f"(default {MAX_REFUSED}; 100 never stops)",
+            f"(default {MAX_REJECTED}; 100 never stops)",
         )
         parser.add_argument(
             "--again",
@@ -105,7 +105,7 @@ class Command(BaseCommand):
             self._import(course, arguments)
         except (SourceError, SettingError) as error:
             self._stop(str(error), code=2)
-        except TooManyRefusedError as error:
+        except TooManyRejectedError as error:
             self._stop(f"{error}{_say_how_far(course)}", code=1)
         except OvertakenError:
             self._stop(f"FILE={str(arguments['file'])!r}: another process imports it too", code=1)
@@ -126,17 +126,17 @@ class Command(BaseCommand):
             ) as connection,
             closing(connect_redis(options.queue.redis)) as redis,
         ):
-            checker = Checker(connection, options, limit=arguments["max_refused"])
+            checker = Checker(connection, options, limit=arguments["max_rejected"])
             if arguments["dry_run"]:
                 with ImportProgress() as show:
-                    judge_file(
+                    validate_file(
                         source,
                         course,
                         checker=checker,
                         topic_prefix=options.topic.prefix,
                         show=show,
                     )
-                self._print_judged(course, checker, arguments)
+                self._print_validation(course, checker, arguments)
                 return
             queue = BatchQueue(redis, app)
             with ImportProgress() as show:
@@ -153,12 +153,18 @@ class Command(BaseCommand):
                     wait_until_stored(queue, course, show=show)
             self._report(connection, course, checker, arguments)
 
-    def _print_judged(self, course: Course, checker: Checker, arguments: dict[str, Any]) -> None:
+    def _print_validation(
+        self, course: Course, checker: Checker, arguments: dict[str, Any]
+    ) -> None:
         name, findings = arguments["file"].name, checker.findings
         if arguments["json"]:
-            self.stdout.write(msgspec.json.encode(judged_as_json(name, course, findings)).decode())
+            self.stdout.write(
+                msgspec.json.encode(validation_as_json(name, course, findings)).decode()
+            )
         else:
-            self._print(as_judged_table(name, course, findings), list_examples(findings.examples))
+            self._print(
+                as_validation_table(name, course, findings), list_examples(findings.examples)
+            )
         checker.require_mostly_good()
 
     def _report(
@@ -173,7 +179,9 @@ class Command(BaseCommand):
                 "--no-wait shows the result"
             )
             return
-        summary = summarise(arguments["file"].name, course, read_import(connection, course.prefix))
+        summary = summarise(
+            arguments["file"].name, course, read_import_totals(connection, course.prefix)
+        )
         if arguments["json"]:
             self.stdout.write(msgspec.json.encode(summary).decode())
         else:

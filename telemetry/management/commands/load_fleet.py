@@ -44,12 +44,12 @@ class Command(BaseCommand):
         except FleetError as error:
             raise CommandError(f"{name}: {error}", returncode=2) from error
         if not options["dry_run"]:
-            # Bulk loading sends no signals: what waited for these gateways is asked for here.
+            # Bulk loading sends no signals: replay the dead letters that waited for these gateways.
             request_replay()
         if options["verbosity"]:
             for noun in ("accounts", "gateways", "devices"):
                 counts = getattr(loaded, noun)
-                words = ", ".join(f"{count} {what}" for what, count in counts.items())
-                self.stdout.write(f"{noun}: {words}")
+                shown = ", ".join(f"{count} {what}" for what, count in counts.items())
+                self.stdout.write(f"{noun}: {shown}")
             if options["dry_run"]:
                 self.stdout.write("dry run: nothing was changed")

@@ -1,4 +1,4 @@
-"""`manage.py replay_dead_letters`: send refused messages again."""
+"""`manage.py replay_dead_letters`: send dead letters again."""
 
 import time
 from argparse import ArgumentParser, ArgumentTypeError
@@ -85,8 +85,8 @@ class Command(BaseCommand):
                 "nothing is chosen: give --reason, --gateway, --since or --until, or --all",
                 returncode=2,
             )
-        letters = DeadLetter.objects.filter(state=DeadLetter.State.PENDING, **lookups)
-        count = letters.count()
+        dead_letters = DeadLetter.objects.filter(state=DeadLetter.State.PENDING, **lookups)
+        count = dead_letters.count()
         if options["limit"] is not None:
             count = min(count, options["limit"])
         if options["dry_run"]:
@@ -96,7 +96,7 @@ class Command(BaseCommand):
             with Progress() as progress:
                 task = progress.add_task("Replaying", total=count)
                 replay = replay_dead_letters(
-                    letters,
+                    dead_letters,
                     limit=options["limit"],
                     progress=lambda done: progress.advance(task, done),
                     wait=self._wait,

@@ -13,11 +13,11 @@ from telemetry.queue.alarm import overrule, read_alarm
 
 
 class Command(BaseCommand):
-    """Let the ingest pool continue although it refuses nearly everything."""
+    """Let the ingest pool continue although it rejects nearly everything."""
 
     help = (
-        "Let the ingest pool store the batches that the reject guard holds. Refused messages "
-        "become dead letters, which can be replayed. Use it when the refusals are correct."
+        "Let the ingest pool store the batches that the reject guard holds. Rejected messages "
+        "become dead letters, which can be replayed. Use it when the rejections are correct."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:

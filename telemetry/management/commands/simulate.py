@@ -18,13 +18,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from config.env import SettingError, list_settings, read_options
 from config.options import ContractOptions, SimulatorOptions
-from telemetry.simulator.errors import SimulatorError
 from telemetry.simulator.options import RunOptions
 from telemetry.simulator.publisher import Publisher
 from telemetry.simulator.receipts import RunReceipts
 from telemetry.simulator.registration import find_demo_fleet, register_fleet
-from telemetry.simulator.run import count_standing_rows, make_plan, publish_plan, verify_plan
-from telemetry.simulator.simulated_fleet import SimulatedFleet
+from telemetry.simulator.simulate import count_earlier_rows, make_plan, publish_plan, verify_plan
+from telemetry.simulator.simulated_fleet import SimulatedFleet, SimulatorError
 from telemetry.simulator.summary import Summary, as_table, list_remarks
 
 REPORT_EVERY_S = 60.0
@@ -90,7 +89,7 @@ class Command(BaseCommand):
             contract=read_options(ContractOptions),
         )
         self.stdout.ending = ""  # rich ends its lines itself
-        standing = count_standing_rows(plan) if arguments["verify"] else {}
+        earlier_rows = count_earlier_rows(plan) if arguments["verify"] else {}
         console = Console(file=cast(IO[str], self.stdout))
         with (
             _open_for_writing(arguments["log_acked"]) as acked_log,
@@ -103,7 +102,7 @@ class Command(BaseCommand):
             if arguments["verify"]:
                 console.print("waiting for the pipeline ...")
                 verified = verify_plan(
-                    plan, summary, standing=standing, timeout_s=options.timeout_s
+                    plan, summary, earlier_rows=earlier_rows, timeout_s=options.timeout_s
                 )
                 summary = replace(summary, verified=verified)
             if report is not None:
@@ -190,5 +189,5 @@ def _print(console: Console, summary: Summary) -> None:
         console.print(f"DIFFERENT: {difference}")
     if not summary.verified.differences:
         rows = sum(summary.verified.findings.rows_by_device.values())
-        letters = sum(summary.verified.findings.dead_letters.values())
-        console.print(f"verified: {rows:,} rows and {letters:,} dead letters, as expected")
+        dead_letters = sum(summary.verified.findings.dead_letters.values())
+        console.print(f"verified: {rows:,} rows and {dead_letters:,} dead letters, as expected")

@@ -22,7 +22,7 @@ from telemetry.store.aggregates.refresh import RefreshBusyError
 from telemetry.store.db.connection import Connection, open_connection
 from telemetry.store.verification.diff import describe_difference
 from telemetry.store.verification.repair import repair_aggregates
-from telemetry.store.verification.run import (
+from telemetry.store.verification.verify import (
     EXAMPLES,
     Scope,
     Verification,
@@ -100,8 +100,8 @@ class Command(BaseCommand):
         except RefreshBusyError:
             self._stop("a refresh or drop is under way: try again later", code=BUSY)
         except (psycopg.Error, DatabaseError) as error:
-            told = str(error).strip().partition("\n")[0]
-            self._stop(f"DATABASE_URL: {told}", code=FAILED)
+            reason = str(error).strip().partition("\n")[0]
+            self._stop(f"DATABASE_URL: {reason}", code=FAILED)
         if result.differences:
             raise SystemExit(DIFFERS)
 
@@ -126,7 +126,7 @@ class Command(BaseCommand):
             self.stdout.write(
                 f"repaired: {done.refreshed.hours:,} hours, {done.refreshed.days:,} days, "
                 f"{done.refreshed.months:,} months computed again, {done.refreshed.adjusted:,} "
-                "adjustments of closed months; second look:"
+                "adjustments of closed months; verified again:"
             )
             self._print_result(done.after)
         return done.after
@@ -150,14 +150,17 @@ class Command(BaseCommand):
         )
         for count, text in (
             (result.waiting, "rows wait for the refresh"),
-            (result.refused, "rows depend on refused hours"),
+            (result.frozen, "rows depend on frozen hours"),
             (result.skipped_hours, "hours before the raw horizon were skipped"),
-            (result.refused_hours, "hours are refused: late readings before the raw horizon"),
+            (
+                result.frozen_hours,
+                "frozen hours have late readings that no aggregate contains",
+            ),
         ):
             if count:
                 self.stdout.write(f"note: {count:,} {text}")
-        for hour in result.refused_examples:
-            self.stdout.write(f"note: refused: {hour}")
+        for hour in result.frozen_examples:
+            self.stdout.write(f"note: frozen: {hour}")
 
     def _find_account(self, name: str | None) -> int | None:
         if name is None:

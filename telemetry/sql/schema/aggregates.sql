@@ -61,11 +61,11 @@ CREATE TABLE raw_horizon (
 );
 INSERT INTO raw_horizon (dropped_before) VALUES ('-infinity');
 
--- Accounts whose months, or days as well, must be computed again: their calendar changed. `cut_to`
--- is how far an account's days have been: devices by id.
+-- Accounts whose months, or days as well, must be computed again: their calendar changed. `new_days`:
+-- its time zone did, so days, too. `last_device_id`: its devices up to this id are done.
 CREATE TABLE dirty_account (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     account_id bigint NOT NULL,
-    cut_days boolean NOT NULL,
-    cut_to bigint NOT NULL DEFAULT 0
+    new_days boolean NOT NULL,
+    last_device_id bigint NOT NULL DEFAULT 0
 );

@@ -26,7 +26,7 @@ BEGIN
                 'hours, %s is none', NEW.name, NEW.time_zone);
         END IF;
     END IF;
-    INSERT INTO dirty_account (account_id, cut_days)
+    INSERT INTO dirty_account (account_id, new_days)
     VALUES (NEW.id, NEW.time_zone <> OLD.time_zone);
     RETURN NULL;
 END $$;

@@ -1,12 +1,12 @@
--- Changes of the registry that change consumption note what must be computed again. What lies before
--- the raw horizon keeps its figures: there are no readings to compute it from.
-CREATE FUNCTION note_device_hours() RETURNS trigger LANGUAGE plpgsql AS $$
+-- Changes of the registry that change consumption mark hours dirty. Hours before the raw horizon keep
+-- their values: there are no readings to compute them from.
+CREATE FUNCTION mark_device_dirty() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO dirty_hour (hour, device_ids)
     SELECT hour, ARRAY[NEW.id]
     FROM (
         SELECT hour FROM hourly_aggregate WHERE device_id = NEW.id
-        -- An hour that a refresh is writing for the first time is not seen yet; its note still is.
+        -- An hour that a refresh is writing for the first time is not seen yet; its dirty row is.
         UNION
         SELECT hour FROM dirty_hour WHERE NEW.id = ANY (device_ids)
     ) known
@@ -17,9 +17,9 @@ CREATE TRIGGER device_consumption AFTER UPDATE OF measurement, register_modulus,
     ON device FOR EACH ROW
     WHEN ((OLD.measurement, OLD.register_modulus, OLD.interval_s)
         IS DISTINCT FROM (NEW.measurement, NEW.register_modulus, NEW.interval_s))
-    EXECUTE FUNCTION note_device_hours();
+    EXECUTE FUNCTION mark_device_dirty();
 
-CREATE FUNCTION note_replacement() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION mark_replacement_dirty() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF TG_OP <> 'INSERT' THEN
         INSERT INTO dirty_hour (hour, device_ids)
@@ -31,8 +31,8 @@ BEGIN
     END IF;
     RETURN NULL;
 END $$;
--- A restore loads the notes themselves.
-CREATE TRIGGER replacement_noted AFTER INSERT OR UPDATE OR DELETE
+-- A restore loads the dirty hours themselves.
+CREATE TRIGGER replacement_dirty AFTER INSERT OR UPDATE OR DELETE
     ON meter_replacement FOR EACH ROW
     WHEN (current_setting('telemetry.is_restoring', true) IS DISTINCT FROM 'on')
-    EXECUTE FUNCTION note_replacement();
+    EXECUTE FUNCTION mark_replacement_dirty();

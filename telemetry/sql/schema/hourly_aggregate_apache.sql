@@ -1,4 +1,4 @@
--- Apache edition: a table, of which refresh_hourly (store/aggregates/hours.sql) computes the touched hours again.
+-- Apache edition: a table, of which refresh_hourly (store/aggregates/hours.sql) computes the affected hours again.
 CREATE TABLE hourly_aggregate (
     device_id bigint NOT NULL,
     account_id bigint NOT NULL,

@@ -58,7 +58,7 @@ def refresh_months(connection: Connection, *, dirty: DirtyAccount | None = None)
 
 def delete_old_calendar(connection: Connection, dirty: DirtyAccount) -> None:
     """Delete an account's rows of the old calendar, and find what the new one affects."""
-    if dirty.cut_days:
+    if dirty.new_days:
         connection.execute(Sql.delete_days, _scope(dirty))
         connection.execute(Sql.find_affected_account_hours, _scope(dirty))
         connection.execute("ANALYZE affected_hour")

@@ -37,7 +37,7 @@ FROM found f JOIN days d USING (day, time_zone)
 GROUP BY f.device_id, f.day, f.account_id
 
 -- name: refresh_days
--- Touched days, from the hours of their account that lie whole in them and the parts of hours at their
+-- Affected days, from the hours of their account that lie whole in them and the parts of hours at their
 -- ends: days add up to hours, whoever owned the device. The two ends count as one hour for the
 -- coverage.
 INSERT INTO daily_aggregate (device_id, day, account_id, total, reading_sum, minimum, maximum, first,
@@ -52,7 +52,7 @@ CROSS JOIN LATERAL (
         min(p.minimum) AS minimum, max(p.maximum) AS maximum, first(p.first, p.starts_at) AS first,
         last(p.last, p.starts_at) AS last, sum(p.readings_count) AS readings_count,
         sum(least(p.whole, intervals_an_hour(d.interval_s)))
-            + least(sum(p.cut), intervals_an_hour(d.interval_s)) AS intervals_seen
+            + least(sum(p.parts), intervals_an_hour(d.interval_s)) AS intervals_seen
     FROM (
         SELECT h.hour AS starts_at,
             CASE WHEN d.measurement = 'cumulative' THEN (
@@ -60,7 +60,7 @@ CROSS JOIN LATERAL (
                 WHERE c.device_id = h.device_id AND c.hour = h.hour
             ) END AS consumption,
             h.total, h.minimum, h.maximum, h.first, h.last, h.readings_count,
-            h.readings_count AS whole, 0 AS cut
+            h.readings_count AS whole, 0 AS parts
         FROM hourly_aggregate h
         WHERE h.device_id = t.device_id AND h.account_id = t.account_id
           AND h.hour >= t.starts_at AND h.hour <= t.ends_at - interval '1 hour'
@@ -107,7 +107,7 @@ JOIN account a ON a.id = d.account_id
 WHERE d.account_id = %(account_id)s AND d.device_id = ANY(%(device_ids)s)
 
 -- name: refresh_months
--- Touched months, from the days of their account. A change of a closed month becomes an adjustment, so
+-- Affected months, from the days of their account. A change of a closed month becomes an adjustment, so
 -- that its closed total and the adjustments always add up to the live total. A month whose days are
 -- all gone goes, too; a closed one stays, with nothing. Answers (months, adjustments).
 WITH summed AS (
@@ -136,7 +136,7 @@ WITH summed AS (
     SELECT device_id, month, account_id, CASE WHEN total IS NOT NULL THEN 0 END, 0, minimum, maximum,
         first_register, last_register, 0, 0
     FROM emptied WHERE is_closed
-), judged AS (
+), compared AS (
     SELECT c.*, m.closed_total AS closed_before, x.id IS NOT NULL AS is_closed,
         coalesce(c.total, 0) - coalesce(m.total, 0) AS difference
     FROM computed c
@@ -144,7 +144,7 @@ WITH summed AS (
     LEFT JOIN closed_month x ON x.account_id = c.account_id AND x.month = c.month
 ), adjusted AS (
     INSERT INTO month_adjustment (account_id, device_id, month, difference)
-    SELECT account_id, device_id, month, difference FROM judged
+    SELECT account_id, device_id, month, difference FROM compared
     WHERE is_closed AND difference <> 0
     ORDER BY device_id, month
     RETURNING 1
@@ -155,7 +155,7 @@ WITH summed AS (
         last_register, readings_count, intervals_seen,
         CASE WHEN is_closed AND total IS NOT NULL THEN coalesce(closed_before, 0)
             ELSE closed_before END
-    FROM judged
+    FROM compared
     ON CONFLICT (device_id, month, account_id) DO UPDATE SET
         total = excluded.total, reading_sum = excluded.reading_sum, minimum = excluded.minimum,
         maximum = excluded.maximum, first_register = excluded.first_register,
@@ -166,15 +166,15 @@ WITH summed AS (
 SELECT (SELECT count(*) FROM written), (SELECT count(*) FROM adjusted)
 
 -- name: delete_days
--- Days that were cut by an old calendar. Closed months keep theirs; their calendar cannot change.
+-- Days of an old calendar. Closed months keep theirs; their calendar cannot change.
 DELETE FROM daily_aggregate d
 WHERE account_id = %(account_id)s AND device_id = ANY(%(device_ids)s)
   AND NOT EXISTS (SELECT FROM closed_month c WHERE c.account_id = d.account_id)
 
 -- name: find_affected_account_hours
--- Every hour of the account %(account_id)s and some devices, whose days are cut again.
+-- Every hour of the account %(account_id)s and some devices, whose days are computed again.
 INSERT INTO affected_hour (device_id, hour, measurement, modulus, has_replacements,
-    is_refused)
+    is_frozen)
 SELECT h.device_id, h.hour, d.measurement, d.register_modulus,
     EXISTS (SELECT FROM meter_replacement p WHERE p.device_id = d.id), false
 FROM hourly_aggregate h

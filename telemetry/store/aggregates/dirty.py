@@ -13,12 +13,12 @@ from telemetry.store.db.sql import Queries
 class Sql(Queries):
     list_dirty: LiteralString
     claim_dirty_hours: LiteralString
-    refuse_hours: LiteralString
+    record_frozen_hours: LiteralString
     claim_dirty_account: LiteralString
 
 
 class DirtyAccount(Struct, frozen=True):
-    """An account with a new calendar. `cut_days`: its time zone, not only its billing day.
+    """An account with a new calendar. `new_days`: its time zone changed, not only its billing day.
 
     `device_ids`: the next ones; none: all devices are done. `obsolete`: older rows that were
     deleted.
@@ -26,7 +26,7 @@ class DirtyAccount(Struct, frozen=True):
 
     id: int
     account_id: int
-    cut_days: bool
+    new_days: bool
     device_ids: list[int]
     obsolete: int
 
@@ -59,9 +59,9 @@ def claim_dirty_hours(connection: Connection, ids: list[int]) -> int:
     return affected
 
 
-def refuse_hours(connection: Connection) -> int:
-    """Move hours before the raw horizon from `affected_hour` to `refused_hour`; how many."""
-    return connection.execute(Sql.refuse_hours).rowcount
+def record_frozen_hours(connection: Connection) -> int:
+    """Move hours before the raw horizon from `affected_hour` to `frozen_hour`; how many."""
+    return connection.execute(Sql.record_frozen_hours).rowcount
 
 
 def claim_dirty_account(connection: Connection, *, devices: int) -> DirtyAccount | None:
@@ -75,7 +75,7 @@ def claim_dirty_account(connection: Connection, *, devices: int) -> DirtyAccount
     account = DirtyAccount(*row)
     if account.device_ids:
         connection.execute(
-            "UPDATE dirty_account SET cut_to = %s WHERE id = %s",
+            "UPDATE dirty_account SET last_device_id = %s WHERE id = %s",
             [account.device_ids[-1], account.id],
         )
     else:

@@ -13,14 +13,14 @@ SELECT coalesce(array_agg(id) FILTER (WHERE device_hours_before < %(device_hours
 FROM counted
 
 -- name: claim_dirty_hours
--- Claim dirty hours: which hours of which devices, and whether they are refused.
+-- Claim dirty hours: which hours of which devices, and whether they are frozen.
 WITH claimed AS (
     DELETE FROM dirty_hour WHERE id = ANY(%(ids)s) RETURNING hour, device_ids
 ), affected AS (
     SELECT DISTINCT hour, unnest(device_ids) AS device_id FROM claimed
 )
 INSERT INTO affected_hour (device_id, hour, measurement, modulus, has_replacements,
-    is_refused)
+    is_frozen)
 SELECT t.device_id, t.hour, d.measurement, d.register_modulus,
     EXISTS (SELECT FROM meter_replacement p WHERE p.device_id = d.id),
     is_hour_dropped(t.hour, a.time_zone,
@@ -29,16 +29,16 @@ FROM affected t
 JOIN device d ON d.id = t.device_id
 JOIN account a ON a.id = d.account_id
 
--- name: refuse_hours
+-- name: record_frozen_hours
 -- Late readings whose neighbours were dropped change no aggregate; they are recorded.
-WITH refused AS (
-    DELETE FROM affected_hour WHERE is_refused RETURNING device_id, hour
+WITH frozen AS (
+    DELETE FROM affected_hour WHERE is_frozen RETURNING device_id, hour
 )
-INSERT INTO refused_hour (device_id, hour, dropped_before)
-SELECT device_id, hour, dropped_before FROM refused CROSS JOIN raw_horizon
+INSERT INTO frozen_hour (device_id, hour, dropped_before)
+SELECT device_id, hour, dropped_before FROM frozen CROSS JOIN raw_horizon
 ORDER BY device_id, hour
 ON CONFLICT (device_id, hour) DO UPDATE
-    SET noted_at = now(), dropped_before = excluded.dropped_before
+    SET recorded_at = now(), dropped_before = excluded.dropped_before
 
 -- name: claim_dirty_account
 -- The oldest account whose calendar changed, and its next devices: those that it has, and those that
@@ -46,19 +46,19 @@ ON CONFLICT (device_id, hour) DO UPDATE
 WITH obsolete AS (
     DELETE FROM dirty_account o
     WHERE EXISTS (SELECT FROM dirty_account n
-                  WHERE n.account_id = o.account_id AND n.id > o.id AND n.cut_days >= o.cut_days)
+                  WHERE n.account_id = o.account_id AND n.id > o.id AND n.new_days >= o.new_days)
     RETURNING id
 ), oldest AS (
-    SELECT id, account_id, cut_days, cut_to FROM dirty_account
+    SELECT id, account_id, new_days, last_device_id FROM dirty_account
     WHERE id NOT IN (SELECT id FROM obsolete)
     ORDER BY id LIMIT 1
 )
-SELECT id, account_id, cut_days, ARRAY(
+SELECT id, account_id, new_days, ARRAY(
     SELECT device_id FROM (
         SELECT d.id AS device_id FROM device d WHERE d.account_id = oldest.account_id
         UNION
         SELECT m.device_id FROM monthly_total m WHERE m.account_id = oldest.account_id
     ) known
-    WHERE device_id > oldest.cut_to ORDER BY device_id LIMIT %(devices)s
+    WHERE device_id > oldest.last_device_id ORDER BY device_id LIMIT %(devices)s
 ), (SELECT count(*) FROM obsolete)
 FROM oldest

@@ -1,5 +1,5 @@
 -- name: list_dirty_hours
--- The hours of dirty rows that are not refused for all of their devices.
+-- The hours of dirty rows that are not frozen for all of their devices.
 SELECT DISTINCT t.hour
 FROM (SELECT DISTINCT hour, unnest(device_ids) AS device_id
       FROM dirty_hour WHERE id = ANY(%(ids)s)) t
@@ -79,7 +79,7 @@ ON CONFLICT (device_id, hour) DO UPDATE SET
 -- changes with the one before it. Hours that are still dirty are not seen here; when they are
 -- refreshed, they affect the hour after them.
 INSERT INTO affected_hour (device_id, hour, measurement, modulus, has_replacements,
-    is_refused)
+    is_frozen)
 SELECT DISTINCT t.device_id, after.hour, t.measurement, t.modulus, t.has_replacements, false
 FROM affected_hour t
 CROSS JOIN LATERAL (

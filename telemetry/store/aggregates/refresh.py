@@ -14,7 +14,7 @@ from telemetry.store.aggregates.dirty import (
     claim_dirty_account,
     claim_dirty_hours,
     list_dirty,
-    refuse_hours,
+    record_frozen_hours,
 )
 from telemetry.store.aggregates.hours import refresh_community, refresh_hours
 from telemetry.store.aggregates.throttle import Throttle
@@ -34,16 +34,17 @@ DEVICES_A_STEP = 25  # their hours of five years are about as many
 
 
 class Refreshed(Struct):
-    """What one refresh did: dirty rows claimed (`notes`); device hours, days and months computed
-    again; device hours refused because their raw readings were dropped; adjustments of closed
+    """What one refresh did: dirty rows claimed (`dirty`); device hours, days and months computed
+    again; device hours that stay `frozen` because
+    their raw readings were dropped; adjustments of closed
     months."""
 
     edition: str
-    notes: int = 0
+    dirty: int = 0
     hours: int = 0
     days: int = 0
     months: int = 0
-    refused: int = 0
+    frozen: int = 0
     adjusted: int = 0
 
 
@@ -69,7 +70,7 @@ def refresh_aggregates(
         connection.execute(Sql.refresh_tables)
         while _refresh_accounts(connection, done) or _refresh_hours(connection, done, throttle):
             if progress is not None:
-                progress(done.notes)
+                progress(done.dirty)
         return done
 
 
@@ -84,12 +85,12 @@ def _refresh_hours(connection: Connection, done: Refreshed, throttle: Throttle |
         refresh_community(connection, dirty_ids)
     with begin_step(connection):
         affected = claim_dirty_hours(connection, dirty_ids)
-        refused = refuse_hours(connection)
+        frozen = record_frozen_hours(connection)
         refresh_hours(connection, edition=done.edition, throttle=throttle)
         days, months, adjusted = refresh_days(connection), *refresh_months(connection)
-    done.notes += len(dirty_ids)
-    done.hours += affected - refused
-    done.refused += refused
+    done.dirty += len(dirty_ids)
+    done.hours += affected - frozen
+    done.frozen += frozen
     done.days += days
     done.months += months
     done.adjusted += adjusted
@@ -104,9 +105,9 @@ def _refresh_accounts(connection: Connection, done: Refreshed) -> bool:
         if dirty is None:
             return False
         delete_old_calendar(connection, dirty)
-        days = refresh_days(connection) if dirty.cut_days else 0
+        days = refresh_days(connection) if dirty.new_days else 0
         months, adjusted = refresh_months(connection, dirty=dirty)
-    done.notes += dirty.obsolete + (not dirty.device_ids)
+    done.dirty += dirty.obsolete + (not dirty.device_ids)
     done.days += days
     done.months += months
     done.adjusted += adjusted

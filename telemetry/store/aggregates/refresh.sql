@@ -6,7 +6,7 @@ CREATE TEMPORARY TABLE IF NOT EXISTS affected_hour (
     measurement text NOT NULL,
     modulus numeric,
     has_replacements boolean NOT NULL,
-    is_refused boolean NOT NULL,
+    is_frozen boolean NOT NULL,
     PRIMARY KEY (device_id, hour)
 ) ON COMMIT DELETE ROWS;
 CREATE TEMPORARY TABLE IF NOT EXISTS affected_day (

@@ -18,11 +18,11 @@ class Sql(Queries):
     evaluate_alarms: LiteralString
 
 
-SETTLE = timedelta(seconds=2)
+WAIT = timedelta(seconds=2)
 """Readings younger than this wait for the next run: workers store side by side, so one with an
 earlier time may just be on its way. Those of the future wait until their time has come."""
 HORIZON = timedelta(days=1)
-"""Readings older than this are history, which tells nothing of now."""
+"""Readings older than this are history and not evaluated."""
 SWEEP = timedelta(minutes=5)
 """How often all devices are checked, not only those whose gateway was seen."""
 UNSEEN = timedelta(minutes=2)
@@ -79,7 +79,7 @@ class AlarmEvaluator:
 
 
 def _evaluate(connection: Connection, *, now: datetime, seen_since: datetime | None) -> Evaluated:
-    parameters = {"at": now, "until": now - SETTLE, "horizon": now - HORIZON}
+    parameters = {"at": now, "until": now - WAIT, "horizon": now - HORIZON}
     watched: Any = connection.execute(
         Sql.watch_devices, {**parameters, "seen_since": seen_since}, prepare=False
     ).fetchone()
@@ -99,7 +99,7 @@ def _evaluate(connection: Connection, *, now: datetime, seen_since: datetime | N
 def _evaluate_step(connection: Connection, parameters: dict[str, Any]) -> Any:
     with connection.transaction():
         # It reads the chunks of two days: to choose between them for each device takes longer than
-        # to look into both.
+        # to read both.
         connection.execute("SET LOCAL timescaledb.enable_runtime_exclusion = off")
         # Not prepared: the planner keeps to these chunks when it knows the bounds.
         return connection.execute(

@@ -26,10 +26,10 @@ WITH watched AS MATERIALIZED (
       AND (w.account_id, CASE o.kind WHEN 'low' THEN w.low ELSE w.high END)
         IS DISTINCT FROM (o.account_id, o.limit_value)
     RETURNING o.id
-), forgotten AS (
+), removed AS (
     DELETE FROM alarm_cursor c WHERE NOT EXISTS (SELECT FROM watched w WHERE w.id = c.device_id)
 ), begun AS (
-    INSERT INTO alarm_cursor (device_id, account_id, low, high, judged_until)
+    INSERT INTO alarm_cursor (device_id, account_id, low, high, evaluated_until)
     SELECT w.id, w.account_id, w.low, w.high,
         coalesce(r.time - interval '1 microsecond', %(horizon)s)
     FROM watched w
@@ -43,7 +43,7 @@ WITH watched AS MATERIALIZED (
     WHERE (c.account_id, c.low, c.high) IS DISTINCT FROM (w.account_id, w.low, w.high)
     ORDER BY w.id
     ON CONFLICT (device_id) DO UPDATE SET account_id = excluded.account_id, low = excluded.low,
-        high = excluded.high, judged_until = excluded.judged_until
+        high = excluded.high, evaluated_until = excluded.evaluated_until
     RETURNING device_id
 )
 SELECT (SELECT count(*) FROM ended), (
@@ -61,21 +61,21 @@ SELECT (SELECT count(*) FROM ended), (
 -- Limits and lists of devices keep every plan to indexes: in a storm of alarms statistics are behind.
 WITH fresh AS MATERIALIZED (
     -- One index scan for each device. Most are within their limits: that ends it.
-    SELECT c.device_id, c.account_id, c.low, c.high, c.judged_until, r.*
+    SELECT c.device_id, c.account_id, c.low, c.high, c.evaluated_until, r.*
     FROM alarm_cursor c
     CROSS JOIN LATERAL (
         SELECT max(time) AS newest, min(value) AS lowest, max(value) AS highest, count(*) AS number
         FROM (
             SELECT time, value FROM reading
             WHERE device_id = c.device_id AND account_id = c.account_id
-              AND time > c.judged_until AND time > %(horizon)s AND time <= %(until)s
+              AND time > c.evaluated_until AND time > %(horizon)s AND time <= %(until)s
             ORDER BY time LIMIT %(readings)s
         ) AS following
     ) AS r
     WHERE c.device_id = ANY(%(device_ids)s) AND r.number > 0
 ), sided AS MATERIALIZED (
     -- Each limit that was crossed, or has an open alarm.
-    SELECT f.device_id, f.account_id, f.judged_until, f.newest, k.kind, k.limit_value, a.id AS open_id
+    SELECT f.device_id, f.account_id, f.evaluated_until, f.newest, k.kind, k.limit_value, a.id AS open_id
     FROM fresh f
     CROSS JOIN LATERAL (
         VALUES ('low', f.low, f.lowest < f.low), ('high', f.high, f.highest > f.high)
@@ -94,7 +94,7 @@ WITH fresh AS MATERIALIZED (
     CROSS JOIN LATERAL (
         SELECT time, value FROM reading
         WHERE device_id = s.device_id AND account_id = s.account_id
-          AND time > s.judged_until AND time > %(horizon)s
+          AND time > s.evaluated_until AND time > %(horizon)s
           AND time <= s.newest AND time <= %(until)s
         ORDER BY time LIMIT %(readings)s
     ) AS r
@@ -137,7 +137,7 @@ WITH fresh AS MATERIALIZED (
     WHERE r.is_beyond AND NOT (r.is_first AND r.open_id IS NOT NULL) AND closed.number >= 0
     RETURNING closed_at
 ), moved AS (
-    UPDATE alarm_cursor c SET judged_until = f.newest
+    UPDATE alarm_cursor c SET evaluated_until = f.newest
     FROM fresh f
     WHERE c.device_id = ANY(%(device_ids)s) AND c.device_id = f.device_id
 )

@@ -14,11 +14,11 @@ from telemetry.store.db.sql import Queries
 
 class Sql(Queries):
     check_closing: LiteralString
-    waits_of_moved: LiteralString
-    note_month: LiteralString
+    has_dirty_moved_devices: LiteralString
+    record_month_event: LiteralString
 
 
-DEVICE_HOURS_LOOKED_INTO = 10_000  # of other accounts, before a month is closed
+MOST_DEVICE_HOURS = 10_000  # of other accounts, before a month is closed
 
 
 class MonthError(ValueError):
@@ -45,7 +45,9 @@ def close_month(
             [account_id, month],
         )
         devices: int = cursor.rowcount
-        _note(cursor, account_id, month=month, kind="closed", user_id=user_id, note=note, now=now)
+        _record_event(
+            cursor, account_id, month=month, kind="closed", user_id=user_id, note=note, now=now
+        )
     return devices
 
 
@@ -62,12 +64,14 @@ def reopen_month(
         cursor.execute("DELETE FROM closed_month WHERE account_id = %s AND month = %s", of_month)
         if not cursor.rowcount:
             raise MonthError(f"the month {month} of account {account_id} is not closed")
-        _note(cursor, account_id, month=month, kind="reopened", user_id=user_id, note=note, now=now)
+        _record_event(
+            cursor, account_id, month=month, kind="reopened", user_id=user_id, note=note, now=now
+        )
         cursor.execute(
             "UPDATE monthly_total SET closed_total = NULL WHERE account_id = %s AND month = %s",
             of_month,
         )
-        cursor.execute(  # what all went to another account stood only because it was billed
+        cursor.execute(  # rows without readings were kept only because they were billed
             "DELETE FROM monthly_total WHERE account_id = %s AND month = %s AND readings_count = 0",
             of_month,
         )
@@ -86,28 +90,31 @@ def _check_closing(cursor: Any, account_id: int, *, month: date, now: datetime) 
     first_day, starts_at, ends_at, is_waiting = row
     if first_day != month:
         raise MonthError(
-            f"{month} begins no billing month of account {account_id}: expected {first_day}"
+            f"{month} is not the first day of a billing month of account {account_id}: "
+            f"expected {first_day}"
         )
     if now < ends_at:
         raise MonthError(f"the month {month} is not over: it ends at {ends_at:%Y-%m-%d %H:%M} UTC")
-    if is_waiting or _wait_of_moved(cursor, account_id, since=starts_at, until=ends_at):
+    if is_waiting or _has_dirty_moved_devices(cursor, account_id, since=starts_at, until=ends_at):
         raise MonthError(
             f"readings of the month {month} wait for the refresh: try again in a minute"
         )
 
 
-def _wait_of_moved(cursor: Any, account_id: int, *, since: datetime, until: datetime) -> bool:
-    """Whether readings of devices that moved away may wait: only they themselves tell."""
+def _has_dirty_moved_devices(
+    cursor: Any, account_id: int, *, since: datetime, until: datetime
+) -> bool:
+    """Whether dirty hours hold readings of devices that moved to another account."""
     parameters = {
         "account_id": account_id,
-        "since": since.replace(minute=0, second=0),  # the note of an hour that two months share
+        "since": since.replace(minute=0, second=0),  # an hour that two months share
         "until": until,
-        "most": DEVICE_HOURS_LOOKED_INTO,
+        "most": MOST_DEVICE_HOURS,
     }
-    cursor.execute(Sql.waits_of_moved, parameters)
+    cursor.execute(Sql.has_dirty_moved_devices, parameters)
     row: tuple[bool] = cursor.fetchone()
     return row[0]
 
 
-def _note(cursor: Any, account_id: int, *, month: date, **said: Any) -> None:
-    cursor.execute(Sql.note_month, {"account_id": account_id, "month": month, **said})
+def _record_event(cursor: Any, account_id: int, *, month: date, **event: Any) -> None:
+    cursor.execute(Sql.record_month_event, {"account_id": account_id, "month": month, **event})

@@ -1,6 +1,6 @@
 -- name: check_closing
--- The first day of the billing month that %(month)s lies in, when it begins and ends, and whether notes
--- wait that concern it: hours of the month, and, of registers, any hour before its end, as what a register
+-- The first day of the billing month that %(month)s lies in, when it begins and ends, and whether dirty
+-- hours concern it: hours of the month, and, of registers, any hour before its end, as what a register
 -- counted belongs to the later reading. Devices are those of now, and those with a month of the account.
 WITH month AS (
     SELECT a.id, billing_month(%(month)s, a.billing_day) AS first_day, a.time_zone
@@ -26,11 +26,11 @@ SELECT first_day, starts_at, ends_at,
     )
 FROM span, concerned
 
--- name: waits_of_moved
--- Whether noted hours of [%(since)s, %(until)s) hold readings of the account %(account_id)s from a
--- device that is another account's by now. More than %(most)s device hours to look into are taken
--- for a yes: a refresh makes them fewer.
-WITH noted AS MATERIALIZED (
+-- name: has_dirty_moved_devices
+-- Whether dirty hours of [%(since)s, %(until)s) hold readings of the account %(account_id)s from a
+-- device that is another account's by now. With more than %(most)s device hours the answer
+-- is yes: a refresh makes them fewer.
+WITH dirty AS MATERIALIZED (
     SELECT n.hour, each.device_id
     FROM dirty_hour n
     CROSS JOIN LATERAL unnest(n.device_ids) AS each (device_id)
@@ -38,8 +38,8 @@ WITH noted AS MATERIALIZED (
     WHERE n.hour >= %(since)s AND n.hour < %(until)s
     LIMIT %(most)s + 1
 )
-SELECT CASE WHEN (SELECT count(*) FROM noted) > %(most)s THEN true ELSE EXISTS (
-    SELECT FROM noted n
+SELECT CASE WHEN (SELECT count(*) FROM dirty) > %(most)s THEN true ELSE EXISTS (
+    SELECT FROM dirty n
     CROSS JOIN LATERAL (
         SELECT FROM reading r
         WHERE r.device_id = n.device_id AND r.account_id = %(account_id)s
@@ -49,9 +49,9 @@ SELECT CASE WHEN (SELECT count(*) FROM noted) > %(most)s THEN true ELSE EXISTS (
     ) AS found
 ) END
 
--- name: note_month
+-- name: record_month_event
 -- That a month was closed or reopened, with what was billed by device at that moment.
-INSERT INTO month_event (account_id, month, kind, at, by_id, note, figures)
+INSERT INTO month_event (account_id, month, kind, at, by_id, note, totals)
 VALUES (%(account_id)s, %(month)s, %(kind)s, %(now)s, %(user_id)s, %(note)s, (
     SELECT coalesce(jsonb_object_agg(m.device_id, jsonb_build_object(
         'closed_total', m.closed_total::text,

@@ -1,6 +1,6 @@
 """Consumption by billing month for reports: one query for page, files and e-mails.
 
-Nothing of another account; bounded months; rows stream from the server. Figures are those of
+Nothing of another account; bounded months; rows stream from the server. Values are those of
 `monthly_consumption` (aggregates/README.md), summed over the devices of a group, units apart.
 """
 

@@ -1,11 +1,11 @@
-"""Judge errors: which pass, which are a message's fault, which nobody knows.
+"""Classify errors: transient ones, those of a message, unknown ones.
 
 Errors of PostgreSQL by SQLSTATE (source: PostgreSQL 17, Appendix A). What Redis or the queue
 answers always passes: it never depends on a message. These tables are the one place that decides:
 
 transient   The server is away, full, being repaired or migrated, or another transaction was in the
             way: the batch waits, for ever, with backoff, and is never a dead letter.
-message     A value that the server refuses: the batch is split until the message stands alone,
+message     A value that the server refuses: the batch is split until the message is alone,
             which becomes a dead letter `processing_error`.
 unknown     Everything else, also errors that are none of the database's: the same, but when nearly
             every gateway is concerned, the reject guard holds the batches.
@@ -18,7 +18,7 @@ from kombu.exceptions import OperationalError as QueueError
 from redis import RedisError
 
 
-class FaultKind(StrEnum):
+class ErrorKind(StrEnum):
     """What an error says of the batch."""
 
     TRANSIENT = "transient"
@@ -57,29 +57,29 @@ MESSAGE_CLASSES = {
 KEEPS_SESSION = ("40001", "40P01", "55P03", "55006")
 
 
-def judge_fault(error: BaseException) -> FaultKind:
+def classify_error(error: BaseException) -> ErrorKind:
     """Which row of the table an error belongs to."""
     if isinstance(error, RedisError | QueueError):
-        return FaultKind.TRANSIENT
+        return ErrorKind.TRANSIENT
     if not isinstance(error, psycopg.Error):
-        return FaultKind.UNKNOWN
+        return ErrorKind.UNKNOWN
     state = error.sqlstate
     if state is None:
         # No answer from a server at all: the connection broke or could not be made.
         is_lost = isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
-        return FaultKind.TRANSIENT if is_lost else FaultKind.UNKNOWN
+        return ErrorKind.TRANSIENT if is_lost else ErrorKind.UNKNOWN
     if state[:2] in TRANSIENT_CLASSES or state in TRANSIENT_STATES:
-        return FaultKind.TRANSIENT
+        return ErrorKind.TRANSIENT
     if state[:2] in MESSAGE_CLASSES:
-        return FaultKind.MESSAGE
-    return FaultKind.UNKNOWN
+        return ErrorKind.MESSAGE
+    return ErrorKind.UNKNOWN
 
 
 def is_transient(error: BaseException) -> bool:
     """Whether repeating the same statement later may succeed."""
-    return judge_fault(error) is FaultKind.TRANSIENT
+    return classify_error(error) is ErrorKind.TRANSIENT
 
 
 def needs_new_session(error: BaseException) -> bool:
-    """Whether the connection should be made anew before the next try."""
+    """Whether the connection should be opened again before the next try."""
     return isinstance(error, psycopg.Error) and error.sqlstate not in KEEPS_SESSION

@@ -1,4 +1,4 @@
-"""The advisory locks of the database. Every number stands here, so that no two are alike."""
+"""The advisory locks of the database. Every number is here, so that no two are alike."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +12,7 @@ from telemetry.store.db.connection import Connection
 
 @unique
 class Lock(IntEnum):
-    """Who holds it is the only one of its kind at work. "tds" and a digit."""
+    """Its holder is the only one of its kind that runs. "tds" and a digit."""
 
     BEAT = 0x7464_7330
     REFRESH = 0x7464_7331

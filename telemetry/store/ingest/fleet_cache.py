@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any, LiteralString
 
-from telemetry.core.fleet import DeviceEntry, GatewayEntry
+from telemetry.core.fleet_cache import DeviceEntry, GatewayEntry
 from telemetry.core.reading import MAX_TEN_THOUSANDTHS, to_ten_thousandths
 from telemetry.store.db.connection import Connection
 from telemetry.store.db.sql import Queries

@@ -1,10 +1,12 @@
-"""Note which gateways were heard of, at most every few seconds each.
+"""`gateway.is_online` and `last_seen`: the only place that sets or resets them.
 
-The scheduled task of `operations/housekeeping.py` sets those offline that fall silent.
+Workers set gateways online with each stored batch (`ingest/batch_store.py`), at most every few
+seconds each. The task "Mark offline gateways" (`workers/maintenance.py`) sets silent ones offline,
+as of the instant that `telemetry/core/presence.py` chooses.
 """
 
 from datetime import datetime
-from typing import LiteralString
+from typing import Any, LiteralString
 
 from telemetry.store.db.connection import Connection
 from telemetry.store.db.sql import Queries
@@ -12,6 +14,7 @@ from telemetry.store.db.sql import Queries
 
 class Sql(Queries):
     update_presence: LiteralString
+    mark_offline: LiteralString
 
 
 class Presence:
@@ -43,3 +46,11 @@ class Presence:
         )
         for gateway_id in due:
             self._written_at[gateway_id] = now_s
+
+
+def mark_offline(connection: Connection, *, at: datetime, offline_after_s: int) -> int:
+    """Set gateways offline that were silent at `at` (UTC), with an event each; how many."""
+    row: Any = connection.execute(
+        Sql.mark_offline, {"at": at, "offline_after_s": offline_after_s}
+    ).fetchone()
+    return int(row[0])

@@ -102,7 +102,7 @@ def count_in_flight(pending: list[PendingBatch], stored: dict[str, int]) -> int:
 
 
 def _count_rows(connection: Connection) -> int:
-    """Readings that stand, and those that retention dropped."""
+    """Readings that are stored, and those that retention dropped."""
     row: Any = connection.execute(
         "SELECT (SELECT count(*) FROM reading) + (SELECT coalesce(sum(rows), 0) FROM dropped_range "
         "WHERE relation = 'reading')"

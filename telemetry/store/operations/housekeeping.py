@@ -1,4 +1,4 @@
-"""What the scheduled tasks do in the database: set silent gateways offline, fold the ledger."""
+"""Old rows: fold the ledger into daily sums, delete old runs of tasks and changes of the fleet."""
 
 from datetime import datetime
 from typing import Any, LiteralString
@@ -8,19 +8,10 @@ from telemetry.store.db.sql import Queries
 
 
 class Sql(Queries):
-    mark_offline: LiteralString
     fold_ledger: LiteralString
 
 
 RUNS_A_TASK = 10_000
-
-
-def mark_offline(connection: Connection, *, at: datetime, offline_after_s: int) -> int:
-    """Set gateways offline that were silent at `at` (UTC), with an event each; how many."""
-    row: Any = connection.execute(
-        Sql.mark_offline, {"at": at, "offline_after_s": offline_after_s}
-    ).fetchone()
-    return int(row[0])
 
 
 def fold_ledger(connection: Connection, *, before: datetime, pending: list[str]) -> int:
@@ -32,14 +23,14 @@ def fold_ledger(connection: Connection, *, before: datetime, pending: list[str])
 
 
 def purge_registry_changes(connection: Connection) -> int:
-    """Drop notes of changes that every worker has seen or will not need; how many."""
+    """Delete changes of the fleet that every worker has seen or will not need; how many."""
     return connection.execute(
         "DELETE FROM registry_change WHERE changed_at < now() - interval '1 day'"
     ).rowcount
 
 
 def purge_task_history(connection: Connection, *, keep_days: int) -> int:
-    """Forget runs older than `keep_days`, and the oldest of a task that has too many; how many."""
+    """Delete runs older than `keep_days`, and the oldest of a task that has too many; how many."""
     return connection.execute(
         "DELETE FROM task_history WHERE started_at < now() - make_interval(days => %(days)s) "
         "OR id IN (SELECT id FROM (SELECT id, row_number() OVER "

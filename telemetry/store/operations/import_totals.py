@@ -1,4 +1,4 @@
-"""What the ledger says of one import."""
+"""Totals of one import, from the ledger."""
 
 from typing import Any, LiteralString
 
@@ -10,14 +10,14 @@ from telemetry.store.db.sql import Queries
 
 
 class Sql(Queries):
-    import_books: LiteralString
+    sum_import: LiteralString
     import_reasons: LiteralString
 
 
-class ImportBooks(Struct, frozen=True):
+class ImportTotals(Struct, frozen=True):
     """Sums over the batches of an import. `seconds`: from the first received to the last stored.
 
-    `reasons` add up to the dead letters, unless some of them stood before and came several times.
+    `reasons` add up to the dead letters, unless some existed before or came several times.
     """
 
     batches: int
@@ -26,8 +26,8 @@ class ImportBooks(Struct, frozen=True):
     seconds: float
 
 
-def read_import(connection: Connection, prefix: str) -> ImportBooks:
+def read_import_totals(connection: Connection, prefix: str) -> ImportTotals:
     """The totals of the batches whose ids begin with `prefix`. Raises `psycopg.Error`."""
-    row: Any = connection.execute(Sql.import_books, {"prefix": prefix}).fetchone()
+    row: Any = connection.execute(Sql.sum_import, {"prefix": prefix}).fetchone()
     reasons: Any = connection.execute(Sql.import_reasons, {"prefix": prefix}).fetchall()
-    return ImportBooks(row[0], Counts(*row[1:10]), dict(reasons), row[10])
+    return ImportTotals(row[0], Counts(*row[1:10]), dict(reasons), row[10])

@@ -1,4 +1,4 @@
--- name: import_books
+-- name: sum_import
 -- The ledger's sums over the batches of one import; halves of split batches begin alike.
 SELECT count(*), coalesce(sum(messages), 0)::bigint, coalesce(sum(messages_stored), 0)::bigint,
     coalesce(sum(messages_duplicate), 0)::bigint, coalesce(sum(messages_rejected), 0)::bigint,

@@ -77,7 +77,7 @@ class TaskAge(Struct):
 
 
 class PipelineStatus(Struct):
-    """What `manage.py pipeline_status` prints. `problems` are to be mended, `notes` to be known."""
+    """What `manage.py pipeline_status` prints. `problems` need action, `notes` do not."""
 
     bridges: list[Bridge]
     pools: list[Pool]
@@ -152,7 +152,7 @@ def read_status(
 def find_problems(
     status: PipelineStatus, *, options: StatusOptions, bridges_wanted: int, pools_wanted: int
 ) -> list[str]:
-    """What is wrong, in words."""
+    """Problems as text."""
     problems = []
     if status.redis_percent >= REDIS_FULL_PERCENT:
         problems.append(
@@ -169,8 +169,8 @@ def find_problems(
         problems.append(f"{ready} of {bridges_wanted} bridges ready")
     names = [pool.name for pool in status.pools if pool.ok]
     if len(names) < pools_wanted:
-        told = ", ".join(names) or "none"
-        problems.append(f"{len(names)} of {pools_wanted} worker pools answer ({told})")
+        answering = ", ".join(names) or "none"
+        problems.append(f"{len(names)} of {pools_wanted} worker pools answer ({answering})")
     problems += [
         f"pool {pool.name} does not answer; last sign of life {pool.seen_age_s or 0:.0f} s ago"
         for pool in status.pools
@@ -215,7 +215,7 @@ def find_differences(tasks: list[TaskAge]) -> list[str]:
 
 
 def _check_disabled(status: PipelineStatus, tasks: list[TaskAge]) -> None:
-    """Tasks that were switched off: whoever did so may forget it."""
+    """Tasks that were switched off: whoever did so may have forgotten."""
     for task in tasks:
         if task.is_disabled and task.name in NEEDED_TASKS:
             status.problems.append(

@@ -82,7 +82,7 @@ def _list_problems(run: TaskRun) -> list[str]:
 
 
 def _count_differences(run: TaskRun) -> int:
-    """What the verification found. Until it is through, what it found the last time stands, too."""
+    """Differences that a verification found. While one runs, those of the last whole one count."""
     found = int(run.result.get("differences", 0))
     if run.result.get("next_slice") is None:
         return found

@@ -1,9 +1,8 @@
 """What pages and reports read of several devices: comparisons, totals of an account, the largest.
 
-As in `device_aggregates`: nothing of another account, bounded periods and rows, and figures as
-of the last refresh. Rows are by the unit that the devices have today; devices without one stand
-together, so give every device its unit. Names of devices are the caller's to look up, among the
-account's own.
+Every query names the account first and reads nothing of another one. Periods are half open, and
+they and rows are bounded (`bounds.py`). Values are as of the last refresh. Rows are by the unit
+that devices have today; those without a unit are one group.
 """
 
 from collections.abc import Collection
@@ -42,8 +41,7 @@ LONGEST_ACCOUNT_MONTHS = timedelta(days=1_830)
 class DevicePeriod(Struct, frozen=True):
     """A device over a period, in its unit.
 
-    `total`: consumption, None for gauges. `mean` is that of the readings. `days_count`: local days
-    with readings.
+    `total`: consumption, None for gauges. `mean` is that of the readings.
     """
 
     device_id: int
@@ -53,7 +51,6 @@ class DevicePeriod(Struct, frozen=True):
     minimum: Decimal
     maximum: Decimal
     readings_count: int
-    days_count: int
 
 
 class AccountTotal(Struct, frozen=True):

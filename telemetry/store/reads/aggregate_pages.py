@@ -1,8 +1,7 @@
 """Hours, days and months of many devices of an account, page by page, by device and time.
 
-As in `device_aggregates`: nothing of another account, bounded periods, figures as of the last
-refresh. Devices are read in steps of as many as fill a page, so that a page reads little more
-than it gives.
+As in `account_totals`: nothing of another account, bounded periods, values as of the last refresh.
+Devices are read in steps of as many as fill a page, so that a page reads little more than it gives.
 """
 
 from collections.abc import Callable, Sequence
@@ -33,12 +32,12 @@ GROWTH = 4
 
 
 Row = TypeVar("Row")
-Place = tuple[int, Any]
+Key = tuple[int, Any]
 """A device and its hour, day or month: the last one of the page before."""
 
 
-class Figures(NamedTuple):
-    """A device in one hour or day, as in `telemetry.store.reads.device_aggregates.Point`."""
+class Aggregate(NamedTuple):
+    """A device in one UTC hour or local day. `total` is None for gauges."""
 
     device_id: int
     start: Any
@@ -84,9 +83,9 @@ class Series(Generic[Row]):
     hours_each: int
 
 
-HOURS = Series(Sql.page_hours, Figures, check_instants, LONGEST_HOURS, 1)
+HOURS = Series(Sql.page_hours, Aggregate, check_instants, LONGEST_HOURS, 1)
 """UTC hours that begin in [since, until), which are instants."""
-DAYS = Series(Sql.page_days, Figures, check_days, LONGEST_DAYS, 24)
+DAYS = Series(Sql.page_days, Aggregate, check_days, LONGEST_DAYS, 24)
 """Local days in [since, until), which are days."""
 MONTHS = Series(Sql.page_months, Month, check_days, LONGEST_MONTHS, 24 * 28)
 """Billing months that begin in [since, until), which are days."""
@@ -100,7 +99,7 @@ def read_page(
     since: Any,
     until: Any,
     rows: int,
-    after: Place | None = None,
+    after: Key | None = None,
 ) -> list[Row]:
     """The next rows after a key, up to the limit; fewer only at the end. Raises `PeriodError`."""
     series.check(since, until, longest=series.longest)

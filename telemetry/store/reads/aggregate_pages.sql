@@ -1,6 +1,6 @@
 -- name: page_hours
--- Hours of some devices, by device and hour, after a place. One index range for each device; `total`
--- as in series_hours (device_aggregates.sql).
+-- Hours of some devices, by device and hour, after a key. One index range for each device; `total`
+-- as in line_hours (chart_series.sql).
 SELECT own.*
 FROM unnest(%(devices)s::bigint[]) AS wanted (id)
 JOIN device d ON d.id = wanted.id
@@ -19,7 +19,7 @@ ORDER BY own.device_id, own.hour
 LIMIT %(rows)s
 
 -- name: page_days
--- Local days of some devices, by device and day, after a place. One index range for each device.
+-- Local days of some devices, by device and day, after a key. One index range for each device.
 SELECT own.*
 FROM unnest(%(devices)s::bigint[]) AS wanted (id)
 CROSS JOIN LATERAL (
@@ -35,7 +35,7 @@ ORDER BY own.device_id, own.day
 LIMIT %(rows)s
 
 -- name: page_months
--- Billing months of some devices, by device and month, after a place. One index range for each
+-- Billing months of some devices, by device and month, after a key. One index range for each
 -- device; the differences found since a month was closed are summed, their lines are counted.
 SELECT m.device_id, m.month, m.month_end, m.state, m.total, m.daily_mean, m.reading_mean, m.minimum,
     m.maximum, m.first_register, m.last_register, m.readings_count, m.coverage,

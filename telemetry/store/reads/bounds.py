@@ -18,7 +18,7 @@ _InstantLoader = psycopg.adapters.get_loader(
 
 
 class PeriodError(ValueError):
-    """The period cannot be asked for; the text is one line and says which can."""
+    """The period is not allowed; the text is one line and says which is."""
 
 
 def fetch_rows(statement: str, parameters: dict[str, Any]) -> list[Any]:

@@ -1,7 +1,7 @@
 """What charts draw: several devices over one period, or one device down to its single readings.
 
-As in `device_aggregates`: nothing of another account, bounded periods and rows; all but
-minutes and readings are as of the last refresh.
+Every query names the account first and reads nothing of another one. Periods are half open, and
+they and rows are bounded (`bounds.py`). All but minutes and readings are as of the last refresh.
 """
 
 from collections import defaultdict

@@ -1,6 +1,6 @@
 -- name: line_hours
--- The UTC hours of several devices: one index range for each of them. The rule of `total` is that of
--- series_hours (device_aggregates.sql); the sum of readings stands beside it.
+-- The UTC hours of several devices: one index range for each of them. The rule of `total` by
+-- measurement: a register's hours are in hourly_consumption. The sum of readings is beside it.
 SELECT wanted.id, line.hour,
     CASE d.measurement WHEN 'delta' THEN line.total WHEN 'cumulative' THEN line.consumption END,
     line.total, line.minimum, line.maximum, line.last, line.readings_count

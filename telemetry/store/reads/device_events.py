@@ -1,4 +1,4 @@
-"""What became of one device in an account: its first day, what was refused of it."""
+"""A device's history in an account: its first day, its rejected readings."""
 
 from datetime import date, datetime
 from typing import LiteralString
@@ -17,15 +17,14 @@ class Sql(Queries):
     device_dead_letters: LiteralString
 
 
-MOST_LOOKED_AT = 5_000
+MOST_CANDIDATES = 5_000
 
 
-class Refused(Struct, frozen=True):
-    """A dead letter that waits."""
+class RejectedReading(Struct, frozen=True):
+    """A pending dead letter of one reading."""
 
     reason: str
     detail: str
-    first_seen: datetime
     last_seen: datetime
     occurrences: int
 
@@ -37,9 +36,9 @@ def find_first_day(account_id: int, *, device_id: int) -> date | None:
     return day
 
 
-def read_refused(account_id: int, *, mac: str, code: str, most: int) -> list[Refused]:
-    """The newest dead letters of a device that wait, by its gateway's MAC and its code."""
+def read_rejected(account_id: int, *, mac: str, code: str, most: int) -> list[RejectedReading]:
+    """The newest dead letters of a device that are pending, by its gateway's MAC and its code."""
     parameters = {
-        "account": account_id, "mac": mac, "code": code, "rows": most, "looked_at": MOST_LOOKED_AT,
+        "account": account_id, "mac": mac, "code": code, "rows": most, "most": MOST_CANDIDATES,
     }  # fmt: skip
-    return [Refused(*row) for row in fetch_rows(Sql.device_dead_letters, parameters)]
+    return [RejectedReading(*row) for row in fetch_rows(Sql.device_dead_letters, parameters)]

@@ -1,10 +1,10 @@
 -- name: device_dead_letters
--- What was refused of a device and waits. Found by the gateway's MAC (dead_letter_mac_pending): sorted
+-- Pending rejected readings of a device. Found by the gateway's MAC (dead_letter_mac_pending): sorted
 -- before it is found, the whole table could be walked for a device that has none.
 WITH waiting AS MATERIALIZED (
-    SELECT reason, detail, first_seen, last_seen, occurrences
+    SELECT reason, detail, last_seen, occurrences
     FROM dead_letter
     WHERE mac = %(mac)s AND state = 'pending' AND device_code = %(code)s AND account_id = %(account)s
-    LIMIT %(looked_at)s
+    LIMIT %(most)s
 )
 SELECT * FROM waiting ORDER BY last_seen DESC LIMIT %(rows)s

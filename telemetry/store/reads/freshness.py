@@ -47,7 +47,7 @@ class Freshness(Struct, frozen=True):
         return self.at if self.is_moving or self.heard_at is None else self.heard_at
 
     def tag_aggregates(self) -> str:
-        """Changes when figures of hours, days and months may."""
+        """Changes when values of hours, days and months may."""
         return _write(self.refreshed_at)
 
     def tag_readings(self) -> str:

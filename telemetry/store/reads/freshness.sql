@@ -7,7 +7,7 @@ FROM (
     FROM gateway WHERE account_id = %(account)s
 ) heard
 LEFT JOIN (
-    -- Figures are those of when the refresh began.
+    -- Values are those of when the refresh began.
     SELECT success_at - coalesce(duration_ms, 0) * interval '1 millisecond' AS success_at
     FROM task_run WHERE name = 'telemetry.refresh_aggregates'
 ) refreshed ON true

@@ -1,4 +1,4 @@
-"""What pages show of gateways beside their rows: presence over a period, dead letters that wait."""
+"""What pages show of gateways beside their rows: presence over a period, pending dead letters."""
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
@@ -50,6 +50,6 @@ def measure_uptime(spans: Collection[Span]) -> Decimal | None:
 
 
 def count_pending_dead_letters(account_id: int, *, macs: Collection[str]) -> dict[str, int]:
-    """The account's pending dead letters by MAC, of those that have any; at most `MOST_LETTERS`."""
+    """Pending dead letters by MAC, where there are any; counted up to `MOST_DEAD_LETTERS`."""
     parameters = {"account": account_id, "macs": sorted(macs), "most": MOST_DEAD_LETTERS}
     return dict(fetch_rows(Sql.pending_dead_letters, parameters))

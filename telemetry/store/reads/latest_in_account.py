@@ -17,10 +17,10 @@ class Sql(Queries):
 
 MOST_LATEST = 100
 CANDIDATES = 400
-"""Devices asked, of the gateways heard last: in a larger account what came from others in the same
-seconds may be missing."""
+"""Devices that are read, of the gateways heard last: in a larger account, readings of others in the
+same seconds may be missing."""
 SPANS = (timedelta(days=1), timedelta(days=31))
-"""How far back it is looked; further only when there is too little."""
+"""How far back readings are read; further only when there are too few."""
 
 
 class LatestReading(Struct, frozen=True):

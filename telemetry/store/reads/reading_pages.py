@@ -1,10 +1,10 @@
 """Readings of an account's devices in the order of time, however many there are.
 
 There is no index by account and time (telemetry/DECISIONS.md, 25): the order is made of the
-devices' own index ranges, in windows of time that hold about what is asked for. How wide that is,
-each window tells the next one; a silent night or a burst costs a few looks. A walk goes on from a
-key, `(time, device)`: rows that come meanwhile shift nothing, and nothing is held open between two
-pages.
+devices' own index ranges, in windows of time that hold about what is asked for. Each window
+says how wide the next one is; a silent night or a burst costs a few queries. A walk continues from
+a key, `(time, device)`: rows that come meanwhile shift nothing, and nothing is held open between
+two pages.
 """
 
 from collections.abc import Sequence
@@ -53,7 +53,7 @@ class Row(NamedTuple):
         return EPOCH + self.received_us * INSTANT
 
 
-class Place(NamedTuple):
+class Key(NamedTuple):
     """The key of a reading."""
 
     time: datetime
@@ -64,7 +64,7 @@ class ReadingWalk:
     """Readings in [since, until) of some devices of an account, from the oldest or the newest on.
 
     `device_ids` are ids of its devices; what they measured for another account before is left out.
-    `newest_at`: where the newest ones are expected, which spares looks at silence; later ones are
+    `newest_at`: where the newest ones are expected, which saves queries of silence; later ones are
     found as well. `start`: go on after this reading. Raises `django.db.DatabaseError`.
     """
 
@@ -77,7 +77,7 @@ class ReadingWalk:
         until: datetime,
         newest_at: datetime,
         newest_first: bool = False,
-        start: Place | None = None,
+        start: Key | None = None,
     ) -> None:
         self._account_id, self._device_ids = account_id, list(device_ids)
         self._since, self._until = since, until
@@ -87,8 +87,8 @@ class ReadingWalk:
             max(timedelta(), until - newest_at) if newest_first and not start else timedelta()
         )
         before = until if newest_first else since - INSTANT
-        self._place = start or Place(before, 0)
-        edge = self._begin_after(self._place)
+        self._key = start or Key(before, 0)
+        edge = self._begin_after(self._key)
         self._edge = min(edge, until) if newest_first else max(edge, since)
         self._is_over = not device_ids or self._is_at_end()
         self._is_at_reading = False
@@ -110,9 +110,9 @@ class ReadingWalk:
             return []
         part = [Row(*row[:-1]) for row in found]
         if len(part) == rows:
-            self._place = Place(part[-1].time, part[-1].device_id)
-            passed = abs(self._place.time - self._edge)
-            self._edge = self._begin_after(self._place)
+            self._key = Key(part[-1].time, part[-1].device_id)
+            passed = abs(self._key.time - self._edge)
+            self._edge = self._begin_after(self._key)
         else:
             passed = high - low
             self._edge = low if self._is_backward else high
@@ -129,16 +129,16 @@ class ReadingWalk:
         return self._edge, min(self._until, self._edge + span)
 
     def _narrow(self, low: datetime, high: datetime) -> None:
-        """The window holds too many to be sorted: begin at the first of them, and look less far."""
+        """The window holds too many to be sorted: begin at the first of them, and read less far."""
         self._pace_s = max(self._pace_s / SHRINKAGE, 1e-9)
         self._ahead = timedelta()
         if not self._is_at_reading:
             [first] = self._fetch(low=low, high=high, rows=1, most=len(self._device_ids))
-            self._edge = self._begin_after(Place(Row(*first[:-1]).time, 0))
+            self._edge = self._begin_after(Key(Row(*first[:-1]).time, 0))
             self._is_at_reading = True
 
     def _learn(self, passed: timedelta, *, rows: int) -> None:
-        """Judge from a window how much time one row takes."""
+        """Learn from a window how much time one row takes."""
         seen_s = (passed - self._ahead).total_seconds() / max(1, rows)
         self._pace_s = min(max(seen_s, self._pace_s / SHRINKAGE), self._pace_s * GROWTH)
         self._ahead = timedelta()
@@ -147,9 +147,9 @@ class ReadingWalk:
     def _is_at_end(self) -> bool:
         return self._edge <= self._since if self._is_backward else self._edge >= self._until
 
-    def _begin_after(self, place: Place) -> datetime:
-        """The edge of a window that may hold what comes after a place."""
-        return place.time + INSTANT if self._is_backward else place.time
+    def _begin_after(self, key: Key) -> datetime:
+        """The edge of a window that may hold what comes after a key."""
+        return key.time + INSTANT if self._is_backward else key.time
 
     def _fetch(self, *, low: datetime, high: datetime, rows: int, most: int) -> list[Any]:
         with connection.cursor() as cursor:
@@ -160,8 +160,8 @@ class ReadingWalk:
                     "devices": self._device_ids,
                     "low": low,
                     "high": high,
-                    "at": self._place.time,
-                    "device": self._place.device_id,
+                    "at": self._key.time,
+                    "device": self._key.device_id,
                     "rows": rows,
                     "most": most,
                 },

@@ -1,5 +1,5 @@
 -- name: readings_forward
--- The first readings of devices in [low, high) after a place, in the order of time and device. One
+-- The first readings of devices in [low, high) after a key, in the order of time and device. One
 -- index range for each device. Of more than `most` readings any are taken, and `found` says so: the
 -- window was too wide to be sorted. Instants are microseconds since 1970: Python reads them fast.
 SELECT (extract(epoch FROM time) * 1000000)::bigint, device_id, gateway_id, value, unit,
@@ -20,7 +20,7 @@ ORDER BY time, device_id
 LIMIT %(rows)s
 
 -- name: readings_backward
--- As readings_forward, before a place and backwards.
+-- As readings_forward, before a key and backwards.
 SELECT (extract(epoch FROM time) * 1000000)::bigint, device_id, gateway_id, value, unit,
     (extract(epoch FROM received_at) * 1000000)::bigint, count(*) OVER () AS found
 FROM (

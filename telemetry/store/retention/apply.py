@@ -1,7 +1,7 @@
-"""Keep the storage within its settings: drop what is too old, compress what is old (Community).
+"""Apply the retention settings: drop what is too old, compress what is old (Community).
 
 One step at a time under the refreshers' lock, so that no refresh reads what is being dropped. The
-cuts and their reasons: `telemetry.core.storage_life`.
+cutoffs and their reasons: `telemetry.core.retention`.
 """
 
 import time
@@ -12,26 +12,26 @@ from typing import Any
 import psycopg
 from msgspec import Struct
 
-from config.options import StorageOptions
-from telemetry.core.storage_life import (
-    find_aggregate_cut,
+from config.options import RetentionOptions
+from telemetry.core.retention import (
+    find_aggregate_cutoff,
     find_contradictions,
     find_horizon,
-    find_raw_cut,
+    find_raw_cutoff,
 )
 from telemetry.store.aggregates.refresh import RefreshBusyError
 from telemetry.store.db.connection import Connection
 from telemetry.store.db.edition import read_edition
 from telemetry.store.db.locks import Lock, hold_lock
 from telemetry.store.retention.chunks import (
+    CalendarChangePendingError,
     Chunk,
-    RecutWaitsError,
     drop_reading_chunk,
     has_dirty_accounts,
-    hold_calendars,
     list_chunks,
-    note_drop,
+    lock_calendars,
     read_horizon,
+    record_drop,
 )
 from telemetry.store.retention.compression import (
     compress_chunk,
@@ -40,24 +40,25 @@ from telemetry.store.retention.compression import (
 )
 
 DEVICES_A_STEP = 1_000
-RECUT_WAITS = "the days of an account must be computed again first"
+CALENDAR_CHANGE_PENDING = "the days of an account must be computed again first"
 COMMUNITY_ONLY = "compression needs TimescaleDB Community; this is the Apache edition"
 
 
-class StorageRuleError(Exception):
+class RetentionRuleError(Exception):
     """The settings contradict each other; nothing is dropped. The text is one line."""
 
 
-class StoragePlan(Struct):
-    """What is due. `waits`: why something that is old enough is kept; `refused`: what cannot be."""
+class RetentionPlan(Struct):
+    """What is due. `waits`: why something that is old enough is not dropped yet;
+    `unavailable`: what this edition cannot do."""
 
     edition: str
     raw: list[Chunk] = []
-    raw_cut: datetime | None = None
+    raw_cutoff: datetime | None = None
     aggregates_before: datetime | None = None
     compress: list[Chunk] = []
     waits: str = ""
-    refused: str = ""
+    unavailable: str = ""
 
 
 class RetentionResult(Struct):
@@ -70,11 +71,13 @@ class RetentionResult(Struct):
     compressed: int = 0
     left: int = 0
     waits: str = ""
-    refused: str = ""
+    unavailable: str = ""
 
 
-def plan_storage(connection: Connection, *, options: StorageOptions, now: datetime) -> StoragePlan:
-    """What is due at `now` (UTC). Changes nothing. Raises `StorageRuleError`."""
+def plan_retention(
+    connection: Connection, *, options: RetentionOptions, now: datetime
+) -> RetentionPlan:
+    """What is due at `now` (UTC). Changes nothing. Raises `RetentionRuleError`."""
     contradictions = find_contradictions(
         behind_days=options.behind_days,
         raw_days=options.raw_days,
@@ -82,62 +85,62 @@ def plan_storage(connection: Connection, *, options: StorageOptions, now: dateti
         compress_after_days=options.compress_after_days,
     )
     if contradictions:
-        raise StorageRuleError(contradictions[0].text)
+        raise RetentionRuleError(contradictions[0].text)
     with connection.cursor() as cursor:
-        plan = StoragePlan(read_edition(cursor))
+        plan = RetentionPlan(read_edition(cursor))
     if options.raw_days:
         _plan_raw(connection, plan, options, now)
     horizon = find_horizon(plan.raw[-1].end) if plan.raw else None
     plan.aggregates_before = _find_aggregates_before(connection, options, now, horizon=horizon)
     if options.compress_after_days and plan.edition != "community":
-        plan.refused = COMMUNITY_ONLY
+        plan.unavailable = COMMUNITY_ONLY
     elif options.compress_after_days:
         plan.compress = list_compressible(
-            connection, now=now, after_days=options.compress_after_days, dropped_to=plan.raw_cut
+            connection, now=now, after_days=options.compress_after_days, dropped_to=plan.raw_cutoff
         )
     return plan
 
 
-def keep_storage(
+def apply_retention(
     connection: Connection,
     *,
-    options: StorageOptions,
+    options: RetentionOptions,
     now: datetime,
     budget_s: float | None = None,
     progress: Callable[[str], None] = lambda _: None,
 ) -> RetentionResult:
     """Do what is due. Outside a transaction; repeating it is safe, also after a kill.
 
-    No step is begun after `budget_s`. `progress` is told of each. Raises `StorageRuleError`,
+    No step is begun after `budget_s`. `progress` gets a line for each. Raises `RetentionRuleError`,
     `psycopg.Error`, and `RefreshBusyError` when a refresh outlasts the connection's lock_timeout.
     """
     with hold_lock(connection, Lock.REFRESH, busy=RefreshBusyError, is_patient=True):
-        plan = plan_storage(connection, options=options, now=now)
-        done = RetentionResult(plan.edition, waits=plan.waits, refused=plan.refused)
+        plan = plan_retention(connection, options=options, now=now)
+        done = RetentionResult(plan.edition, waits=plan.waits, unavailable=plan.unavailable)
         end_s = None if budget_s is None else time.monotonic() + budget_s
         _drop_raw(connection, plan, done, end_s=end_s, progress=progress)
-        # Anew: not every chunk that was planned may be gone.
+        # Computed again: not every planned chunk may have been dropped.
         before = _find_aggregates_before(connection, options, now, horizon=None)
         if before is not None:
             try:
                 _drop_aggregates(connection, done, before=before, end_s=end_s)
-            except RecutWaitsError:
-                done.waits = f"old aggregates wait: {RECUT_WAITS}"
+            except CalendarChangePendingError:
+                done.waits = f"old aggregates wait: {CALENDAR_CHANGE_PENDING}"
         _compress(connection, plan, done, end_s=end_s, progress=progress)
         return done
 
 
 def _plan_raw(
-    connection: Connection, plan: StoragePlan, options: StorageOptions, now: datetime
+    connection: Connection, plan: RetentionPlan, options: RetentionOptions, now: datetime
 ) -> None:
     row: Any = connection.execute("SELECT min(hour) FROM dirty_hour").fetchone()
-    wanted = find_raw_cut(now=now, raw_days=options.raw_days, oldest_dirty=None)
-    plan.raw_cut = find_raw_cut(now=now, raw_days=options.raw_days, oldest_dirty=row[0])
+    wanted = find_raw_cutoff(now=now, raw_days=options.raw_days, oldest_dirty=None)
+    plan.raw_cutoff = find_raw_cutoff(now=now, raw_days=options.raw_days, oldest_dirty=row[0])
     due = list_chunks(connection, "reading", before=wanted)
     if due and has_dirty_accounts(connection):
-        plan.waits = f"{len(due)} chunks wait: {RECUT_WAITS}"
+        plan.waits = f"{len(due)} chunks wait: {CALENDAR_CHANGE_PENDING}"
         return
-    plan.raw = [chunk for chunk in due if chunk.end <= plan.raw_cut]
+    plan.raw = [chunk for chunk in due if chunk.end <= plan.raw_cutoff]
     if len(plan.raw) < len(due):
         plan.waits = (
             f"{len(due) - len(plan.raw)} chunks wait for the refresh of the hour "
@@ -146,20 +149,20 @@ def _plan_raw(
 
 
 def _find_aggregates_before(
-    connection: Connection, options: StorageOptions, now: datetime, *, horizon: datetime | None
+    connection: Connection, options: RetentionOptions, now: datetime, *, horizon: datetime | None
 ) -> datetime | None:
-    """Where aggregates may be cut, by the given or the recorded horizon; None: nowhere."""
+    """Aggregates before this instant may be dropped, by this horizon or the recorded one."""
     if not options.aggregate_days:
         return None
     horizon = horizon or read_horizon(connection)
     if horizon is None or has_dirty_accounts(connection):
         return None
-    return find_aggregate_cut(now=now, aggregate_days=options.aggregate_days, horizon=horizon)
+    return find_aggregate_cutoff(now=now, aggregate_days=options.aggregate_days, horizon=horizon)
 
 
 def _drop_raw(
     connection: Connection,
-    plan: StoragePlan,
+    plan: RetentionPlan,
     done: RetentionResult,
     *,
     end_s: float | None,
@@ -174,8 +177,8 @@ def _drop_raw(
         except psycopg.errors.LockNotAvailable:
             done.waits = f"the chunk of {chunk.start:%Y-%m-%d} is being read; tried again next time"
             return
-        except RecutWaitsError:
-            done.waits = f"{len(plan.raw) - number} chunks wait: {RECUT_WAITS}"
+        except CalendarChangePendingError:
+            done.waits = f"{len(plan.raw) - number} chunks wait: {CALENDAR_CHANGE_PENDING}"
             return
         done.chunks += 1
         done.readings += rows
@@ -187,7 +190,7 @@ def _drop_aggregates(
 ) -> None:
     """Drop hourly and daily rows before an instant. Months stay.
 
-    Some devices at a time, through the primary keys. Raises `RecutWaitsError`.
+    Some devices at a time, through the primary keys. Raises `CalendarChangePendingError`.
     """
     relations = ["hourly_consumption", "daily_aggregate"]
     if done.edition != "community":
@@ -200,12 +203,12 @@ def _drop_aggregates(
             break
         ids = [device_id for (device_id,) in group]
         with connection.transaction():
-            hold_calendars(connection)
+            lock_calendars(connection)
             for relation in relations:
                 count = connection.execute(_DELETES[relation], [ids, before]).rowcount
                 done.aggregates += count
                 if count:
-                    note_drop(connection, relation, start=None, end=before, rows=count)
+                    record_drop(connection, relation, start=None, end=before, rows=count)
     else:
         if done.edition == "community":
             _drop_hours(connection, before=before)
@@ -214,7 +217,7 @@ def _drop_aggregates(
 def _drop_hours(connection: Connection, *, before: datetime) -> None:
     """Drop whole chunks of the continuous aggregate, once no day of theirs is left to miss them."""
     with connection.transaction():
-        hold_calendars(connection)
+        lock_calendars(connection)
         connection.execute(
             "SELECT drop_chunks('hourly_aggregate', older_than => %s::timestamptz)", [before]
         )
@@ -224,10 +227,10 @@ _DELETES = {
     "hourly_aggregate": "DELETE FROM hourly_aggregate WHERE device_id = ANY(%s) AND hour < %s",
     # Not the last one: the next reading, whenever it comes, is counted from it.
     "hourly_consumption": "DELETE FROM hourly_consumption c "
-    "USING (SELECT %s::bigint[] AS ids, %s::timestamptz AS before) cut "
-    "WHERE c.device_id = ANY(cut.ids) AND c.hour < cut.before AND EXISTS (SELECT FROM "
+    "USING (SELECT %s::bigint[] AS ids, %s::timestamptz AS before) cutoff "
+    "WHERE c.device_id = ANY(cutoff.ids) AND c.hour < cutoff.before AND EXISTS (SELECT FROM "
     "hourly_consumption n WHERE n.device_id = c.device_id AND n.hour > c.hour "
-    "AND n.hour < cut.before)",
+    "AND n.hour < cutoff.before)",
     # A day that lies before the instant in every time zone.
     "daily_aggregate": "DELETE FROM daily_aggregate WHERE device_id = ANY(%s) "
     "AND day < (%s::timestamptz AT TIME ZONE 'UTC')::date - 1",
@@ -236,7 +239,7 @@ _DELETES = {
 
 def _compress(
     connection: Connection,
-    plan: StoragePlan,
+    plan: RetentionPlan,
     done: RetentionResult,
     *,
     end_s: float | None,

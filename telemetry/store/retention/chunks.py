@@ -17,7 +17,7 @@ ORDER BY range_start
 """
 
 
-class RecutWaitsError(Exception):
+class CalendarChangePendingError(Exception):
     """Days of an account must be computed again: until then their hours and readings are kept."""
 
 
@@ -58,19 +58,19 @@ def drop_reading_chunk(connection: Connection, chunk: Chunk, *, horizon: datetim
     """Drop a chunk of readings and move the horizon, in one transaction; how many readings.
 
     The horizon is written first: a refresh never sees readings gone whose hours it may compute.
-    Raises `RecutWaitsError`, and `psycopg.errors.LockNotAvailable` when somebody reads the chunk
-    for long.
+    Raises `CalendarChangePendingError`, and `psycopg.errors.LockNotAvailable` when somebody reads
+    the chunk for long.
     """
     with connection.transaction():
         connection.execute("SET LOCAL lock_timeout = '5s'")
-        hold_calendars(connection)
+        lock_calendars(connection)
         # No reading comes in between the count and the drop.
         connection.execute(sql.SQL("LOCK TABLE {} IN EXCLUSIVE MODE").format(chunk.identifier))
         row: Any = connection.execute(
             "SELECT count(*) FROM reading WHERE time >= %s AND time < %s", [chunk.start, chunk.end]
         ).fetchone()
         move_horizon(connection, horizon)
-        note_drop(connection, "reading", start=chunk.start, end=chunk.end, rows=row[0])
+        record_drop(connection, "reading", start=chunk.start, end=chunk.end, rows=row[0])
         connection.execute(
             "SELECT drop_chunks('reading', older_than => %s::timestamptz, "
             "newer_than => %s::timestamptz)",
@@ -79,14 +79,14 @@ def drop_reading_chunk(connection: Connection, chunk: Chunk, *, horizon: datetim
     return int(row[0])
 
 
-def hold_calendars(connection: Connection) -> None:
+def lock_calendars(connection: Connection) -> None:
     """Until the transaction's end no account gets a calendar that needs what is being dropped.
 
-    Raises `RecutWaitsError` when one has already.
+    Raises `CalendarChangePendingError` when one has already.
     """
     connection.execute("LOCK TABLE dirty_account IN SHARE MODE")
     if has_dirty_accounts(connection):
-        raise RecutWaitsError
+        raise CalendarChangePendingError
 
 
 def has_dirty_accounts(connection: Connection) -> bool:
@@ -113,7 +113,7 @@ def move_horizon(connection: Connection, horizon: datetime) -> None:
         connection.execute("INSERT INTO raw_horizon (dropped_before) VALUES (%s)", [horizon])
 
 
-def note_drop(
+def record_drop(
     connection: Connection, relation: str, *, start: datetime | None, end: datetime, rows: int
 ) -> None:
     """Record a drop in the ledger: the delivery report counts these readings as stored.

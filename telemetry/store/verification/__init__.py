@@ -1,1 +1,1 @@
-"""The aggregates computed a second time from the raw readings, compared and repaired."""
+"""The aggregates computed again from readings, compared, repaired. Begin with verify.py."""

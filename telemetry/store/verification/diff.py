@@ -20,7 +20,7 @@ class Sql(Queries):
     delete_extra_hours: LiteralString
 
 
-class Difference(Struct, frozen=True, rename={"key": "place", "actual": "stands"}):
+class Difference(Struct, frozen=True):
     """A row that differs from the readings. None: there is no row, or none is expected.
 
     `key` is a UTC hour, a local day or a month's first day; only columns that differ are given.
@@ -35,8 +35,8 @@ class Difference(Struct, frozen=True, rename={"key": "place", "actual": "stands"
 
 
 class Differences(Struct):
-    """Differences by relation, some in full, and by verdict what is not one. `forced`: hours
-    of a continuous aggregate to be computed again."""
+    """Differences by relation, some in full. `excused`: rows whose status makes them
+    none. `forced`: hours of a continuous aggregate to be computed again."""
 
     by_relation: dict[str, int] = field(default_factory=dict)
     examples: list[Difference] = field(default_factory=list)
@@ -45,17 +45,17 @@ class Differences(Struct):
 
 
 def classify_differences(connection: Connection, *, limit: int) -> Differences:
-    """Separate differences from what waits or was refused, in the slice's own snapshot."""
+    """Separate differences from what waits or is frozen, in the slice's own snapshot."""
     differences = Differences()
     connection.execute(Sql.classify_differences)
     rows: Any = connection.execute(
-        "SELECT verdict, relation, count(*) FROM difference GROUP BY 1, 2"
+        "SELECT status, relation, count(*) FROM difference GROUP BY 1, 2"
     ).fetchall()
-    for verdict, relation, count in rows:
-        if verdict == "differs":
+    for status, relation, count in rows:
+        if status == "differs":
             differences.by_relation[relation] = count
         else:
-            differences.excused[verdict] = differences.excused.get(verdict, 0) + count
+            differences.excused[status] = differences.excused.get(status, 0) + count
     if differences.by_relation:
         examples: Any = connection.execute(Sql.list_differences, {"limit": limit}).fetchall()
         differences.examples = [_as_difference(row) for row in examples]
@@ -75,7 +75,7 @@ def repair_differences(
             return
     rows: Any = connection.execute(
         "SELECT DISTINCT starts_at FROM difference "
-        "WHERE relation = 'hourly_aggregate' AND verdict = 'differs' ORDER BY 1"
+        "WHERE relation = 'hourly_aggregate' AND status = 'differs' ORDER BY 1"
     ).fetchall()
     differences.forced = [hour for (hour,) in rows]
 

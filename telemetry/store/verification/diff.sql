@@ -1,17 +1,17 @@
 -- name: classify_differences
--- Which differences are none: what waits for the refresh, and what it refused.
+-- Rows that differ are no differences while they wait for the refresh, or when their hours are frozen.
 WITH waiting AS MATERIALIZED (
     SELECT DISTINCT unnest(device_ids) AS device_id, hour FROM dirty_hour
     WHERE hour >= (SELECT min(since) FROM difference) AND hour < (SELECT max(ends_at) FROM difference)
 )
-UPDATE difference f SET verdict = CASE
+UPDATE difference f SET status = CASE
     WHEN EXISTS (SELECT FROM waiting w WHERE w.device_id = f.device_id
                  AND w.hour >= f.since AND w.hour < f.ends_at)
         OR f.account_id IN (SELECT account_id FROM dirty_account)
         THEN 'waiting'
-    WHEN EXISTS (SELECT FROM refused_hour r WHERE r.device_id = f.device_id
+    WHEN EXISTS (SELECT FROM frozen_hour r WHERE r.device_id = f.device_id
                  AND r.hour >= f.since AND r.hour < f.ends_at)
-        THEN 'refused'
+        THEN 'frozen'
     ELSE 'differs' END
 
 -- name: list_differences
@@ -21,7 +21,7 @@ FROM difference f
 JOIN device d ON d.id = f.device_id
 JOIN gateway g ON g.id = d.gateway_id
 JOIN account a ON a.id = coalesce(f.account_id, d.account_id)
-WHERE f.verdict = 'differs'
+WHERE f.status = 'differs'
 ORDER BY f.relation, f.starts_at, f.device_id
 LIMIT %(limit)s
 
@@ -36,7 +36,7 @@ FROM (
     JOIN reading r ON r.device_id = f.device_id
         AND r.time >= date_trunc('hour', f.starts_at, 'UTC') AND r.time < f.ends_at
         AND r.time >= %(start)s AND r.time < %(end)s
-    WHERE f.verdict = 'differs' AND f.relation <> 'closed_month'
+    WHERE f.status = 'differs' AND f.relation <> 'closed_month'
 ) hours
 GROUP BY hour
 ORDER BY hour
@@ -45,7 +45,7 @@ ORDER BY hour
 -- Rows for which there are no readings go; not of closed months: what was billed there stays.
 WITH extra AS (
     SELECT relation, device_id, starts_at, key, account_id FROM difference
-    WHERE verdict = 'differs' AND expected IS NULL
+    WHERE status = 'differs' AND expected IS NULL
 ), registers AS (
     DELETE FROM hourly_consumption h USING extra f
     WHERE f.relation = 'hourly_consumption' AND h.device_id = f.device_id AND h.hour = f.starts_at
@@ -63,5 +63,5 @@ WHERE f.relation = 'monthly_total' AND h.device_id = f.device_id AND h.month = f
 -- name: delete_extra_hours
 -- The same for hours (Apache edition).
 DELETE FROM hourly_aggregate h USING difference f
-WHERE f.relation = 'hourly_aggregate' AND f.verdict = 'differs' AND f.expected IS NULL
+WHERE f.relation = 'hourly_aggregate' AND f.status = 'differs' AND f.expected IS NULL
   AND h.device_id = f.device_id AND h.hour = f.starts_at

@@ -10,14 +10,14 @@ from telemetry.store.aggregates.refresh import RefreshBusyError, Refreshed, refr
 from telemetry.store.db.connection import Connection
 from telemetry.store.db.locks import Lock, hold_lock
 from telemetry.store.db.sql import Queries
-from telemetry.store.verification.run import (
+from telemetry.store.verification.slices import choose_devices, compare_closed_months
+from telemetry.store.verification.verify import (
     Scope,
     Verification,
     create_tables,
     list_slices,
     verify_aggregates,
 )
-from telemetry.store.verification.slices import choose_devices, compare_closed_months
 
 
 class Sql(Queries):

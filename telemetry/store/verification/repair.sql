@@ -10,7 +10,7 @@ WITH broken AS (
     LEFT JOIN monthly_total m ON m.device_id = f.device_id AND m.month = f.key::date
         AND m.account_id = f.account_id
     LEFT JOIN closed_month x ON x.account_id = f.account_id AND x.month = f.key::date
-    WHERE f.relation = 'closed_month' AND f.verdict = 'differs'
+    WHERE f.relation = 'closed_month' AND f.status = 'differs'
 ), lines AS (
     INSERT INTO month_adjustment (account_id, device_id, month, difference)
     SELECT account_id, device_id, month, coalesce(total, 0) - closed_total - adjustments

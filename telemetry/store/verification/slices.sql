@@ -48,21 +48,21 @@ WITH lines AS (
     SELECT m.* FROM monthly_total m JOIN verified_account a ON a.id = m.account_id
     WHERE m.month >= %(month)s AND m.month < next_billing_month(%(month)s)
 ), closings AS (
-    SELECT DISTINCT ON (e.account_id, e.month) e.account_id, e.month, e.figures
+    SELECT DISTINCT ON (e.account_id, e.month) e.account_id, e.month, e.totals
     FROM month_event e JOIN closed_month x USING (account_id, month)
     WHERE e.month >= %(month)s AND e.month < next_billing_month(%(month)s) AND e.kind = 'closed'
     ORDER BY e.account_id, e.month, e.at DESC, e.id DESC
 ), billed AS (
-    SELECT c.account_id, c.month, figure.key::bigint AS device_id,
-        (figure.value ->> 'closed_total')::numeric AS closed_total
-    FROM closings c CROSS JOIN LATERAL jsonb_each(c.figures) AS figure
+    SELECT c.account_id, c.month, device.key::bigint AS device_id,
+        (device.value ->> 'closed_total')::numeric AS closed_total
+    FROM closings c CROSS JOIN LATERAL jsonb_each(c.totals) AS device
 ), recorded AS (
     SELECT b.device_id, b.month, b.account_id, b.total, b.closed_total, b.adjustments, a.time_zone,
         x.id IS NOT NULL AS is_closed,
-        CASE WHEN c.account_id IS NOT NULL THEN coalesce(b.figure, 0) END AS billed
+        CASE WHEN c.account_id IS NOT NULL THEN coalesce(b.billed_total, 0) END AS billed
     FROM (
         SELECT device_id, month, account_id, t.total, t.closed_total, l.adjustments,
-            f.closed_total AS figure
+            f.closed_total AS billed_total
         FROM totals t
         FULL JOIN lines l USING (device_id, month, account_id)
         FULL JOIN billed f USING (device_id, month, account_id)
@@ -223,7 +223,7 @@ RETURNING starts_at, ends_at
     FROM counted c
 ), inside AS (
     SELECT p.*, CASE WHEN p.hour >= z.starts_at AND p.hour + interval '1 hour' <= z.ends_at
-        THEN p.hour END AS whole_hour  -- null: the cut ends
+        THEN p.hour END AS whole_hour  -- null: the partial ends
     FROM placed p
     JOIN verified_account a ON a.id = p.owner_id
     JOIN verified_zone z ON z.time_zone = a.time_zone

@@ -1,4 +1,4 @@
-"""Acknowledge an alarm, and take that back."""
+"""Acknowledge an alarm, and withdraw that."""
 
 from django.contrib import messages
 from django.http import HttpResponse, QueryDict
@@ -7,8 +7,8 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from telemetry import alarms
 from telemetry.accounts.access import Right
+from telemetry.alarms import acknowledging as alarms
 from telemetry.models import Alarm
 from telemetry.web.account_page import AccountRequest, account_page
 from telemetry.web.alarms.forms import AcknowledgeForm
@@ -33,7 +33,7 @@ def acknowledge(request: AccountRequest, alarm_id: int) -> HttpResponse:
 @require_POST
 @account_page(Right.OPERATE)
 def withdraw(request: AccountRequest, alarm_id: int) -> HttpResponse:
-    """Take an acknowledgment back, whoever gave it."""
+    """Withdraw an acknowledgment, whoever gave it."""
     alarm = get_object_or_404(Alarm, pk=alarm_id, account=request.account)
     alarms.withdraw(alarm)
     messages.success(request, _("The acknowledgment is withdrawn."))

@@ -4,9 +4,8 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from telemetry.models import Device
+from telemetry.models import Device, MonthlyConsumption
 from telemetry.store.reads.chart_series import Sample, read_line_days
-from telemetry.store.reads.device_aggregates import Point, read_months
 from telemetry.web.charts.calendar import DAY, Calendar
 
 
@@ -14,7 +13,7 @@ class CurrentTotals(Struct, frozen=True):
     """Today and the current billing month; None without a reading in them."""
 
     today: Sample | None
-    month: Point | None
+    month: MonthlyConsumption | None
 
 
 def read_current_totals(
@@ -24,5 +23,5 @@ def read_current_totals(
     today = calendar.day_of(now)
     month = calendar.month_of(today)
     days = read_line_days(account_id, device_ids=[device.pk], first=today, until=today + DAY)
-    months = read_months(account_id, device_id=device.pk, first=month, until=month + DAY)
-    return CurrentTotals(days[device.pk][0] if days else None, months[0] if months else None)
+    months = MonthlyConsumption.objects.filter(account_id=account_id, device=device, month=month)
+    return CurrentTotals(days[device.pk][0] if days else None, months.first())

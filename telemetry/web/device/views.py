@@ -9,7 +9,7 @@ from django.views.decorators.http import require_safe
 
 from telemetry.models import Alarm, Device
 from telemetry.store.reads.chart_series import LONGEST_RAW
-from telemetry.store.reads.device_events import read_refused
+from telemetry.store.reads.device_events import read_rejected
 from telemetry.store.reads.freshness import Freshness
 from telemetry.store.reads.latest_by_device import read_newest
 from telemetry.web.account_page import AccountRequest, account_page
@@ -66,7 +66,7 @@ def device(request: AccountRequest, device_id: int) -> HttpResponse:
         "aggregates_address": make_address(request, "device-aggregates", device_id),
         "aggregates_tag": make_etag(request, _tag_aggregates(freshness, params.period)),
         "events": list_events(request.account.pk, device=found, calendar=params.calendar),
-        "dead_letters": read_refused(
+        "dead_letters": read_rejected(
             request.account.pk, mac=found.gateway.mac, code=found.code, most=MOST_DEAD_LETTERS
         ),
     }

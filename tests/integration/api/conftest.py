@@ -69,7 +69,7 @@ def call_with(text: str) -> Client:
 @pytest.fixture(scope="module")
 def stocked(seeded: Connection, own: Account, foreign: Account) -> Connection:
     """Three September days of readings in both accounts, refreshed; the own one's month closed and
-    adjusted since; refused messages; alarms."""
+    adjusted since; rejected messages; alarms."""
     for day in (1, 2, 3):
         for hour in (12, 13):
             at = f"2026-09-{day:02}T{hour}:00:00Z"

@@ -19,7 +19,6 @@ from schemathesis.specs.openapi.checks import (
     unsupported_method,
 )
 
-from config.wsgi import application
 from telemetry.accounts.tokens import issue_token
 from telemetry.models import Account
 from telemetry.store.db.connection import Connection
@@ -46,6 +45,8 @@ CHECKS = [
 
 @pytest.fixture(scope="module")
 def document(stocked: Connection) -> Any:
+    from config.wsgi import application  # every process of a run would load all views for it
+
     return schemathesis.openapi.from_wsgi("/api/v1/openapi.json", application)
 
 

@@ -58,7 +58,7 @@ def test_it_equals_the_raw_readings_also_when_some_come_late(
     store(connection, *make_series(minutes=range(5, 100, 30)))
     assert refresh_aggregates(connection).hours == 2
     assert fetch(connection, AGGREGATED) == fetch(connection, RAW)
-    assert refresh_aggregates(connection).notes == 0
+    assert refresh_aggregates(connection).dirty == 0
 
 
 def test_it_keeps_decimals_exact(connection: Connection, fleet: None) -> None:

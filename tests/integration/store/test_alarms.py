@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from telemetry.core.alarms import Limit, Stretch, judge
-from telemetry.core.batch import JUDGE_ALARMS_TASK
+from telemetry.core.alarms import Limit, Stretch, evaluate_limit
+from telemetry.core.batch import EVALUATE_ALARMS_TASK
 from telemetry.core.consumption import Meter, Value
 from telemetry.models import TaskHistory, TaskRun
 from telemetry.store.alarms import evaluate
 from telemetry.store.alarms.evaluate import (
     HORIZON,
-    SETTLE,
+    WAIT,
     AlarmEvaluator,
     Evaluated,
     EvaluationBusyError,
@@ -61,7 +61,7 @@ def run(
     connection: Connection, at_s: float, *, evaluator: AlarmEvaluator | None = None
 ) -> Evaluated:
     """Evaluate what has settled `at_s` seconds after NOW, with a new evaluator by default."""
-    return (evaluator or AlarmEvaluator()).run(connection, now=NOW + at_s * SECOND + SETTLE)
+    return (evaluator or AlarmEvaluator()).run(connection, now=NOW + at_s * SECOND + WAIT)
 
 
 def tell(done: Evaluated) -> dict[str, int]:
@@ -283,7 +283,7 @@ def test_it_looks_at_gateways_that_were_seen_and_now_and_then_at_all(
 def test_it_leaves_the_work_to_another_evaluation(
     connection: Connection, database_url: str, environ: dict[str, str]
 ) -> None:
-    from workers.maintenance import judge_alarms as task
+    from workers.maintenance import evaluate_alarms as task
 
     with open_connection(database_url, name="other", statement_timeout_s=10) as other:
         assert wait_for_lock(other, Lock.ALARMS)
@@ -291,8 +291,8 @@ def test_it_leaves_the_work_to_another_evaluation(
             run(connection, 0)
         task()
     task()
-    assert TaskHistory.objects.get(task=JUDGE_ALARMS_TASK).outcome == "busy"
-    last = TaskRun.objects.get(name=JUDGE_ALARMS_TASK)
+    assert TaskHistory.objects.get(task=EVALUATE_ALARMS_TASK).outcome == "busy"
+    last = TaskRun.objects.get(name=EVALUATE_ALARMS_TASK)
     assert (last.result["checked"], last.success_at is None) == (0, False)
 
 
@@ -322,8 +322,8 @@ class Model:
         self.closed: list[Stretch] = []
         self.opened: Stretch | None = None
 
-    def judge(self, values: list[Value]) -> None:
-        found = judge(values, self.limit, opened=self.opened)
+    def evaluate(self, values: list[Value]) -> None:
+        found = evaluate_limit(values, self.limit, opened=self.opened)
         self.opened = found.pop() if found and found[-1].closed_at is None else None
         self.closed += found
 
@@ -349,7 +349,7 @@ def test_it_comes_to_what_the_pure_rules_say(
         for low, high in LIMITS
     ]  # fmt: skip
     stored: list[dict[datetime, Value]] = [{} for _ in sites]
-    judged_until = [NOW - HORIZON for _ in sites]
+    evaluated_until = [NOW - HORIZON for _ in sites]
     at_s = 0
     run(connection, at_s)
     for arrivals, pause_s in turns:
@@ -361,10 +361,10 @@ def test_it_comes_to_what_the_pure_rules_say(
         run(connection, at_s)
         until = NOW + at_s * SECOND
         for number, of in enumerate(stored):
-            fresh = [value for at, value in of.items() if judged_until[number] < at <= until]
+            fresh = [value for at, value in of.items() if evaluated_until[number] < at <= until]
             for model in models[number]:
-                model.judge(fresh)
-            judged_until[number] = max([judged_until[number], *(value.at for value in fresh)])
+                model.evaluate(fresh)
+            evaluated_until[number] = max([evaluated_until[number], *(value.at for value in fresh)])
     for site, of_site in zip(sites, models, strict=True):
         for model in of_site:
             assert read(connection, ALARMS, site.device_id, model.limit.kind) == model.all

@@ -11,7 +11,7 @@ from telemetry.store.billing import closing
 from telemetry.store.billing.closing import MonthError, close_month, reopen_month
 from telemetry.store.db.connection import Connection
 from telemetry.store.retention.chunks import move_horizon
-from telemetry.store.verification.run import verify_aggregates
+from telemetry.store.verification.verify import verify_aggregates
 from tests.consumption import Site, read, register
 from tests.integration.store.test_moved_devices import MINUTE, NOW, START, store
 
@@ -130,7 +130,7 @@ def test_it_closes_no_month_while_readings_of_a_device_that_moved_away_wait(
     refresh_aggregates(connection)
     never_there = register(connection, Meter("delta"), beside=new)
     store(connection, [(7, at(41, 9), never_there, new)])
-    monkeypatch.setattr(closing, "DEVICE_HOURS_LOOKED_INTO", 0)
+    monkeypatch.setattr(closing, "MOST_DEVICE_HOURS", 0)
     with pytest.raises(MonthError, match="wait for the refresh"):
         close_month(old.account_id, month=NOVEMBER, user_id=None, now=NOW)
     monkeypatch.undo()

@@ -157,7 +157,7 @@ def test_it_moves_consumption_to_where_a_late_reading_puts_it(connection: Connec
     assert read(connection, by_month) == [
         (date(2026, 11, 1), Decimal(20)), (date(2026, 12, 1), Decimal(20)),
     ]  # fmt: skip
-    assert (done.notes, done.hours, done.days, done.months) == (1, 1, 2, 2)
+    assert (done.dirty, done.hours, done.days, done.months) == (1, 1, 2, 2)
 
 
 def test_it_computes_again_when_a_device_is_told_to_measure_otherwise(
@@ -205,7 +205,7 @@ def test_it_comes_to_the_same_in_steps_of_a_few_notes(
     sites = [register(connection, Meter("cumulative"), zone="Asia/Kolkata") for _ in range(2)]
     put(connection, [(site, value) for site in sites for value in found])
     steps: list[int] = []
-    assert refresh_aggregates(connection, progress=steps.append).notes == 20
+    assert refresh_aggregates(connection, progress=steps.append).dirty == 20
     assert steps == list(range(2, 20, 2))
     for site in sites:
         assert read_figures(connection, site) == expect_figures(site, found)
@@ -220,5 +220,5 @@ def test_it_records_what_the_scheduled_refresh_did(connection: Connection) -> No
     run_task()
     done = TaskRun.objects.get(name="telemetry.refresh_aggregates")
     assert done.result == {
-        "notes": 3, "hours": 3, "days": 2, "months": 1, "refused": 0, "adjusted": 0,
+        "dirty": 3, "hours": 3, "days": 2, "months": 1, "frozen": 0, "adjusted": 0,
     }  # fmt: skip

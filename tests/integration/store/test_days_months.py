@@ -24,7 +24,7 @@ from telemetry.models import (
 from telemetry.store.aggregates import refresh
 from telemetry.store.aggregates.refresh import refresh_aggregates
 from telemetry.store.db.connection import Connection
-from telemetry.store.verification.run import verify_aggregates
+from telemetry.store.verification.verify import verify_aggregates
 from tests.consumption import Site, expect_figures, put, read, read_figures, register
 from tests.integration.store.ingest import store
 from tests.messages import make_message
@@ -203,7 +203,7 @@ def test_it_cuts_a_large_account_in_steps_and_goes_on_where_it_was_stopped(
     monkeypatch.setattr(refresh, "DEVICES_A_STEP", 2)
     connection.execute("UPDATE account SET billing_day = 5")
     connection.execute("UPDATE account SET time_zone = 'Asia/Kolkata', billing_day = 1")
-    left = "SELECT cut_days, cut_to FROM dirty_account ORDER BY id"
+    left = "SELECT new_days, last_device_id FROM dirty_account ORDER BY id"
     assert len(read(connection, left)) == 2
     refresh_days = refresh.refresh_days
 

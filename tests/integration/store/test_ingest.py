@@ -14,8 +14,8 @@ from telemetry.core.payload import reduce_payload
 from telemetry.store.db.connection import Connection, open_connection
 from telemetry.store.db.errors import is_transient, needs_new_session
 from telemetry.store.ingest.fleet_cache import Registry
-from telemetry.store.ingest.presence import Presence
-from telemetry.store.operations.housekeeping import fold_ledger, mark_offline
+from telemetry.store.ingest.presence import Presence, mark_offline
+from telemetry.store.operations.housekeeping import fold_ledger
 from tests.integration.store.ingest import claimed, rows, store
 from tests.messages import MAC, TOPIC, make_message, make_payload
 from tests.stores import open_store, validate_and_store
@@ -129,7 +129,7 @@ def test_it_stores_the_reading_when_its_further_keys_are_strange(
         '{"dispositivo_codigo":"D01","valor":"\\u0000","unidade":"kWh"}',
     ],
 )
-def test_it_keeps_a_dead_letter_when_a_refused_reading_holds_nul_or_emoji(
+def test_it_keeps_a_dead_letter_when_a_rejected_reading_holds_nul_or_emoji(
     connection: Connection, fleet: None, item: str
 ) -> None:
     payload = make_payload(items=[]).replace(b"[]", f"[{item}]".encode())

@@ -25,7 +25,7 @@ from telemetry.store.billing.closing import MonthError, close_month, reopen_mont
 from telemetry.store.db.connection import Connection
 from telemetry.store.ingest.ledger import insert_dirty_hours
 from telemetry.store.verification.repair import repair_aggregates
-from telemetry.store.verification.run import Scope, verify_aggregates
+from telemetry.store.verification.verify import Scope, verify_aggregates
 from tests.consumption import EPOCH, Site, put, read, register
 from tests.random_cases import random_cases
 

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from telemetry.core.consumption import Meter, Replacement, Value
-from telemetry.models import RefusedHour
+from telemetry.models import FrozenHour
 from telemetry.store.aggregates.refresh import refresh_aggregates
 from telemetry.store.db.connection import Connection
 from tests.consumption import Site, put, read, register, replace_register
@@ -54,16 +54,16 @@ def test_it_refuses_what_comes_late_for_dropped_readings_and_says_so(
     before = snapshot(connection)
     put(connection, [(site, at(-2.25, 101)) for site in sites])
     done = refresh_aggregates(connection)
-    assert (done.notes, done.hours, done.refused) == (1, 0, 2)
+    assert (done.dirty, done.hours, done.frozen) == (1, 0, 2)
     assert snapshot(connection) == before
     hour = HORIZON - 3 * HOUR
-    assert list(RefusedHour.objects.order_by("device").values_list("device_id", "hour")) == [
+    assert list(FrozenHour.objects.order_by("device").values_list("device_id", "hour")) == [
         (site.device_id, hour) for site in sites
     ]
     assert read(connection, "SELECT count(*) FROM dirty_hour") == [(0,)]
     put(connection, [(sites[0], at(-2.125, 5))])
-    assert refresh_aggregates(connection).refused == 1
-    assert RefusedHour.objects.count() == 2
+    assert refresh_aggregates(connection).frozen == 1
+    assert FrozenHour.objects.count() == 2
 
 
 def test_it_counts_on_from_a_register_whose_last_reading_was_dropped(
@@ -90,7 +90,7 @@ def test_it_leaves_old_hours_alone_when_the_device_is_told_to_measure_otherwise(
     before = read(connection, old)
     connection.execute("UPDATE device SET interval_s = 60 WHERE id = %s", [site.device_id])
     done = refresh_aggregates(connection)
-    assert (done.hours, done.refused) == (3, 0)
+    assert (done.hours, done.frozen) == (3, 0)
     assert read(connection, old) == before
 
 
@@ -100,11 +100,11 @@ def test_it_refuses_a_day_of_half_hours_that_the_horizon_cuts(connection: Connec
     before = snapshot(connection)
     # 05:00 UTC lies in the local day that began at 18:30 UTC the day before.
     put(connection, [(site, at(5.5, 120)) for site in sites])
-    assert refresh_aggregates(connection).refused == 2
+    assert refresh_aggregates(connection).frozen == 2
     assert snapshot(connection) == before
     put(connection, [(site, at(19.75, 120)) for site in sites])
     done = refresh_aggregates(connection)
-    assert (done.refused, done.hours) == (0, 2)
+    assert (done.frozen, done.hours) == (0, 2)
 
 
 def test_it_keeps_what_cannot_be_cut_again_when_the_calendar_changes(

@@ -16,7 +16,6 @@ from telemetry.store.reads import (
     account_totals,
     aggregate_pages,
     chart_series,
-    device_aggregates,
     latest_in_account,
 )
 from telemetry.store.reads.reading_pages import ReadingWalk
@@ -116,34 +115,6 @@ def page(series_of: Any, site: Site, **period: Any) -> list[Any]:
 
 
 QUESTIONS: dict[str, tuple[Callable[[Site], list[Any]], int]] = {
-    "hours": (
-        lambda site: device_aggregates.read_hours(
-            site.account_id, device_id=site.device_id, **INSTANTS
-        ),
-        48,
-    ),
-    "days": (
-        lambda site: device_aggregates.read_days(site.account_id, device_id=site.device_id, **WEEK),
-        7,
-    ),
-    "months": (
-        lambda site: device_aggregates.read_months(
-            site.account_id, device_id=site.device_id, **YEAR
-        ),
-        12,
-    ),
-    "gaps": (
-        lambda site: device_aggregates.find_gaps(
-            site.account_id, device_id=site.device_id, **INSTANTS
-        ),
-        0,
-    ),
-    "silences": (
-        lambda site: device_aggregates.find_silences(
-            site.account_id, device_id=site.device_id, **INSTANTS, over_s=600
-        ),
-        48,
-    ),
     "comparison": (
         lambda site: account_totals.compare_devices(
             site.account_id, device_ids=range(site.device_id, site.device_id + 9), **WEEK
@@ -261,7 +232,7 @@ def test_it_reads_index_ranges_of_the_chunks_of_the_period_alone(
 @pytest.mark.parametrize(
     "query", [Sql.watch_devices, Sql.evaluate_alarms], ids=["watch", "evaluate"]
 )
-def test_it_judges_alarms_by_index_ranges_of_the_last_day(
+def test_it_evaluates_alarms_by_index_ranges_of_the_last_day(
     filled: tuple[Connection, Site], query: str
 ) -> None:
     connection, _ = filled

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from telemetry.store.db.connection import Connection
-from telemetry.store.reads.reading_pages import Place, ReadingWalk, Row
+from telemetry.store.reads.reading_pages import Key, ReadingWalk, Row
 from tests.random_cases import random_cases
 
 pytestmark = pytest.mark.integration
@@ -48,7 +48,7 @@ def collect(make: Any, *, rows: int) -> list[Row]:
     page = make(start=None).read_page(rows)
     while page:
         found += page
-        page = make(start=Place(page[-1].time, page[-1].device_id)).read_page(rows)
+        page = make(start=Key(page[-1].time, page[-1].device_id)).read_page(rows)
     return found
 
 
@@ -90,7 +90,7 @@ def test_it_keeps_to_the_period_the_devices_and_the_account(
     put(connection, (3, START + DAY), account_id=OTHER)
     found = walk(newest_first=newest_first).read_page(10)
     assert sorted(row.device_id for row in found) == [1, 2]
-    beyond = [Place(START - DAY, 0), Place(START + 9 * DAY, 0)]
+    beyond = [Key(START - DAY, 0), Key(START + 9 * DAY, 0)]
     for place in beyond:
         walked = walk(newest_first=newest_first, start=place).read_page(10)
         assert len(walked) in (0, 2)

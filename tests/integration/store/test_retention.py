@@ -11,7 +11,7 @@ from django.core.management import call_command
 from django.core.management.base import SystemCheckError
 from django.db import IntegrityError
 
-from config.options import StorageOptions
+from config.options import RetentionOptions
 from telemetry.core.consumption import Meter, Value
 from telemetry.models import Account
 from telemetry.queue.batches import BatchQueue
@@ -23,9 +23,9 @@ from telemetry.store.operations.delivery_report import read_report
 from telemetry.store.retention import apply
 from telemetry.store.retention.apply import (
     RetentionResult,
-    StorageRuleError,
-    keep_storage,
-    plan_storage,
+    RetentionRuleError,
+    apply_retention,
+    plan_retention,
 )
 from telemetry.store.retention.chunks import list_chunks, read_horizon
 from telemetry.store.retention.sizes import read_sizes
@@ -47,8 +47,8 @@ def edition(connection: Connection) -> str:
     return found
 
 
-def make_options(*, raw: int = 440, aggregates: int = 0, compress: int = 0) -> StorageOptions:
-    return StorageOptions(400, raw, aggregates, compress)
+def make_options(*, raw: int = 440, aggregates: int = 0, compress: int = 0) -> RetentionOptions:
+    return RetentionOptions(400, raw, aggregates, compress)
 
 
 def put_ages(connection: Connection, site: Site, *ages_days: float) -> None:
@@ -60,8 +60,8 @@ def put_ages(connection: Connection, site: Site, *ages_days: float) -> None:
     put(connection, [(site, value) for value in values])
 
 
-def keep(connection: Connection, options: StorageOptions, **more: Any) -> RetentionResult:
-    return keep_storage(connection, options=options, now=NOW, **more)
+def keep(connection: Connection, options: RetentionOptions, **more: Any) -> RetentionResult:
+    return apply_retention(connection, options=options, now=NOW, **more)
 
 
 def read_ages(connection: Connection) -> list[int]:
@@ -78,7 +78,7 @@ def test_it_drops_whole_old_chunks_and_leaves_every_aggregate(connection: Connec
     assert (kept.chunks, kept.readings, kept.left, kept.waits) == (3, 4, 0, "")
     assert read_ages(connection) == [440, 439, 300, 1]
     assert read_figures(connection, site) == before
-    assert refresh_aggregates(connection).notes == 0
+    assert refresh_aggregates(connection).dirty == 0
     assert keep(connection, make_options()).chunks == 0, "a second run finds nothing to do"
     [(rows,)] = read(connection, "SELECT sum(rows) FROM dropped_range WHERE relation = 'reading'")
     assert rows == 4, "the delivery report counts them as stored"
@@ -99,7 +99,7 @@ def test_it_keeps_chunks_when_their_hours_are_not_refreshed(connection: Connecti
     horizon = read_horizon(connection)
     assert horizon is not None
     refreshed = refresh_aggregates(connection)
-    assert refreshed.refused == 0
+    assert refreshed.frozen == 0
     assert keep(connection, make_options()).chunks == 2
 
 
@@ -119,14 +119,14 @@ def test_it_drops_nothing_while_somebody_changes_a_calendar(
     site = register(connection, REGISTER)
     put_ages(connection, site, 500, 1)
     refresh_aggregates(connection)
-    plan_storage = apply.plan_storage
+    plan_retention = apply.plan_retention
 
-    def change_meanwhile(*given: Any, **options: Any) -> apply.StoragePlan:
-        plan = plan_storage(*given, **options)
+    def change_meanwhile(*given: Any, **options: Any) -> apply.RetentionPlan:
+        plan = plan_retention(*given, **options)
         Account.objects.update(time_zone="Asia/Kolkata")
         return plan
 
-    monkeypatch.setattr(apply, "plan_storage", change_meanwhile)
+    monkeypatch.setattr(apply, "plan_retention", change_meanwhile)
     kept = keep(connection, make_options())
     assert kept.chunks == 0
     assert "must be computed again" in kept.waits
@@ -168,9 +168,9 @@ def test_it_refuses_a_reading_that_comes_after_its_neighbours_were_dropped(
     put_ages(connection, site, 495)
     put_ages(connection, site, 470)
     refreshed = refresh_aggregates(connection)
-    assert refreshed.refused == 2, "one among what was dropped, one before the horizon"
+    assert refreshed.frozen == 2, "one among what was dropped, one before the horizon"
     assert read_figures(connection, site) == before
-    hours = read(connection, "SELECT hour FROM refused_hour ORDER BY hour")
+    hours = read(connection, "SELECT hour FROM frozen_hour ORDER BY hour")
     assert [(NOW - hour).days for (hour,) in hours] == [495, 470]
     assert keep(connection, make_options()).readings == 2, "late chunks go with the next run"
 
@@ -279,7 +279,7 @@ def test_it_compresses_old_chunks_or_says_which_edition_cannot(connection: Conne
     kept = keep(connection, make_options(raw=0, compress=7))
     if edition(connection) == "apache":
         assert (kept.compressed, kept.left) == (0, 0)
-        assert "needs TimescaleDB Community" in kept.refused
+        assert "needs TimescaleDB Community" in kept.unavailable
         return
     compressed = [chunk.is_compressed for chunk in list_chunks(connection, "reading")]
     assert compressed[-2:] == [False, False]
@@ -310,7 +310,7 @@ def test_it_drops_nothing_when_the_settings_contradict_each_other(connection: Co
     site = register(connection, REGISTER)
     put_ages(connection, site, 500, 1)
     refresh_aggregates(connection)
-    with pytest.raises(StorageRuleError, match="RAW_RETENTION_DAYS=100: expected"):
+    with pytest.raises(RetentionRuleError, match="RAW_RETENTION_DAYS=100: expected"):
         keep(connection, make_options(raw=100))
     assert len(read_ages(connection)) == 2
 
@@ -337,7 +337,7 @@ def test_it_says_what_it_would_drop_and_then_drops_it(
 
     def call(**options: Any) -> str:
         output = StringIO()
-        call_command("keep_storage", stdout=output, skip_checks=False, **options)
+        call_command("apply_retention", stdout=output, skip_checks=False, **options)
         return output.getvalue()
 
     assert f"would drop readings of {at - 500 * DAY:%Y-%m-%d}" in call(dry_run=True)
@@ -357,7 +357,7 @@ def test_it_balances_the_books_with_readings_that_were_dropped(
     store(connection, *messages)
     refresh_aggregates(connection)
     later = datetime(2026, 11, 2, 12, tzinfo=UTC) + 440 * DAY
-    assert keep_storage(connection, options=make_options(), now=later).readings == 1
+    assert apply_retention(connection, options=make_options(), now=later).readings == 1
     assert read(connection, "SELECT count(*) FROM reading") == [(1,)]
     report = read_report(connection, queue, count_rows=True)
     assert (report.readings.stored, report.rows, report.rows_difference) == (2, 2, 0)
@@ -378,5 +378,5 @@ def test_it_measures_every_relation_from_the_catalogs(connection: Connection) ->
     assert sizes["daily_aggregate"].newest == date(2026, 11, 24)
     assert sizes["hourly_aggregate"].oldest == datetime(2026, 11, 5, 2, tzinfo=UTC)
     assert sizes["monthly_total"].rows == 1
-    plan = plan_storage(connection, options=make_options(raw=0), now=NOW)
+    plan = plan_retention(connection, options=make_options(raw=0), now=NOW)
     assert (plan.raw, plan.aggregates_before, plan.compress) == ([], None, [])

@@ -26,7 +26,7 @@ from telemetry.store.operations.pipeline_status import find_differences
 from telemetry.store.operations.task_ages import read_task_ages
 from telemetry.store.retention.chunks import move_horizon
 from telemetry.store.verification.repair import repair_aggregates
-from telemetry.store.verification.run import (
+from telemetry.store.verification.verify import (
     Scope,
     Verification,
     VerifyBusyError,
@@ -338,8 +338,8 @@ def test_it_skips_what_lies_before_the_horizon_and_counts_on_from_there(
     assert found.examples == []
     [(before,)] = read(connection, "SELECT count(*) FROM hourly_aggregate WHERE hour < %s", horizon)
     assert found.skipped_hours == before > 0
-    assert found.refused_hours == 1
-    assert f"device {sites[2].device_id}" in found.refused_examples[0]
+    assert found.frozen_hours == 1
+    assert f"device {sites[2].device_id}" in found.frozen_examples[0]
 
 
 def test_it_goes_on_where_it_stopped_and_comes_to_the_same(
@@ -478,7 +478,7 @@ def test_it_says_so_by_command_task_and_status(
     assert "1 differences (monthly_total 1)" in out.getvalue()
     out = StringIO()
     call_command("verify_aggregates", "--repair", stdout=out)
-    assert "second look:" in out.getvalue()
+    assert "verified again:" in out.getvalue()
     assert find_differences(read_task_ages()) == []
     out = StringIO()
     call_command("verify_aggregates", "--json", stdout=out)

@@ -1,5 +1,6 @@
 """The clocks at the stages of a batch."""
 
+import functools
 import time
 from pathlib import Path
 
@@ -24,8 +25,9 @@ def test_a_function_that_is_gone_is_named() -> None:
 
 def test_a_stage_is_charged_without_the_stages_that_it_calls(tmp_path: Path) -> None:
     clock = Clock(tmp_path)
-    inner = clock.wrap(1, lambda: time.sleep(0.03))
-    outer = clock.wrap(0, lambda: [time.sleep(0.01), inner(), inner()])
+    slept = functools.partial(time.sleep, 0.01)
+    inner = clock.wrap(1, functools.partial(time.sleep, 0.03))
+    outer = clock.wrap(0, lambda: (slept(), inner(), inner()))
     before = read_spent(tmp_path)
     outer()
     spent = list(read_spent(tmp_path).values())[:3]

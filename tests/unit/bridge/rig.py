@@ -67,7 +67,7 @@ class ScriptedSession:
         self.is_retiring = self.is_ready = self.is_open = False
         self.script: list[Act | tuple[Act, ...]] = []
         self._unread: list[Act] = []
-        self.is_refused = self.is_writable = False
+        self.is_frozen = self.is_writable = False
         self.timeouts: list[float] = []
         self.writes = self.abandoned = 0
         self.closed: list[bool] = []
@@ -78,7 +78,7 @@ class ScriptedSession:
 
     def connect(self) -> None:
         self.connected_at.append(self._clock.now_s)
-        if self.is_refused:
+        if self.is_frozen:
             raise ConnectionRefusedError
         self.is_open = True
 

@@ -37,12 +37,12 @@ MARKS = WaterMarks(pending_high=1000, pending_low=800, memory_high=80, memory_lo
 def test_it_keeps_to_its_marks(
     pending: int, memory: float, was_paused: bool, is_paused: bool
 ) -> None:
-    reason = MARKS.judge(Levels(pending, memory), is_paused=was_paused)
+    reason = MARKS.find_pause_reason(Levels(pending, memory), is_paused=was_paused)
     assert bool(reason) is is_paused
 
 
 def test_it_says_why() -> None:
-    reason = MARKS.judge(Levels(1001, 0), is_paused=False)
+    reason = MARKS.find_pause_reason(Levels(1001, 0), is_paused=False)
     assert reason == "1001 messages pending, the mark is 1000"
 
 

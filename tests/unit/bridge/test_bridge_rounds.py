@@ -82,7 +82,7 @@ def test_it_says_once_that_a_connection_serves_and_once_that_it_ended(
     monkeypatch.setattr(bridge_module, "log", Lines())
     rig.play(subscribe, bring(1), steps=4)
     assert lines == ["connected"]
-    rig.session.is_refused = True
+    rig.session.is_frozen = True
     rig.play(close, steps=4)
     assert [line for line in lines if line != "broker_unavailable"] == ["connected", "disconnected"]
 
@@ -91,7 +91,7 @@ def test_it_waits_longer_each_time_that_the_broker_cannot_be_reached(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(random, "random", lambda: 0.0)
-    rig.session.is_refused = True
+    rig.session.is_frozen = True
     rig.run_until(lambda: len(rig.session.connected_at) == 9, within_s=30)
     at = rig.session.connected_at
     gaps = [after - before for before, after in pairwise(at)]
@@ -101,7 +101,7 @@ def test_it_waits_longer_each_time_that_the_broker_cannot_be_reached(
 
 
 def test_it_does_not_spin_while_it_has_no_connection(rig: Rig) -> None:
-    rig.session.is_refused = True
+    rig.session.is_frozen = True
     for _ in range(20):
         rig.bridge.step()
     assert rig.clock.slept == [0.05] * 20

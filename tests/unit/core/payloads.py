@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import strategies as st
 
 from telemetry.core.batch import RawMessage
-from telemetry.core.fleet import DeviceEntry, GatewayEntry
+from telemetry.core.fleet_cache import DeviceEntry, GatewayEntry
 from telemetry.core.payload import reduce_payload
 from telemetry.core.topic import compile_topic, parse_topic
 from telemetry.core.validator import Contract, ValidatedMessage, Validator

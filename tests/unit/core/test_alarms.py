@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from telemetry.core.alarms import Limit, Stretch, is_beyond, judge
+from telemetry.core.alarms import Limit, Stretch, evaluate_limit, is_beyond
 from telemetry.core.consumption import Value
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
@@ -66,15 +66,15 @@ def test_it_says_what_is_beyond(limit: Limit, value: str, expected: bool) -> Non
         ),
     ],
 )
-def test_it_judges_a_limit(limit: Limit, values: list[Value], expected: list[Stretch]) -> None:
-    assert judge(values, limit) == expected
+def test_it_evaluates_a_limit(limit: Limit, values: list[Value], expected: list[Stretch]) -> None:
+    assert evaluate_limit(values, limit) == expected
 
 
 def test_it_closes_what_was_open_before() -> None:
     before = stretch(0, 3, 20)
-    assert judge(make((5, 1)), HIGH, opened=before) == [stretch(0, 3, 20, 5)]
-    assert judge(make((5, 30)), HIGH, opened=before) == [stretch(0, 5, 30)]
-    assert judge([], HIGH, opened=before) == [before]
+    assert evaluate_limit(make((5, 1)), HIGH, opened=before) == [stretch(0, 3, 20, 5)]
+    assert evaluate_limit(make((5, 30)), HIGH, opened=before) == [stretch(0, 5, 30)]
+    assert evaluate_limit([], HIGH, opened=before) == [before]
 
 
 series = st.dictionaries(st.integers(0, 500), st.integers(-4, 14), max_size=30).map(
@@ -90,17 +90,17 @@ def test_it_comes_to_the_same_in_any_number_of_runs(
     opened: Stretch | None = None
     edges = [0, *sorted(cuts), len(values)]
     for start, end in pairwise(edges):
-        found = judge(values[start:end], limit, opened=opened)
+        found = evaluate_limit(values[start:end], limit, opened=opened)
         opened = found.pop() if found and found[-1].closed_at is None else None
         closed += found
-    assert closed + ([opened] if opened else []) == judge(values, limit)
+    assert closed + ([opened] if opened else []) == evaluate_limit(values, limit)
 
 
 @given(values=series, limit=st.sampled_from([HIGH, LOW]))
 def test_it_is_open_exactly_while_the_newest_reading_is_beyond(
     values: list[Value], limit: Limit
 ) -> None:
-    found = judge(values, limit)
+    found = evaluate_limit(values, limit)
     is_open = bool(found) and found[-1].closed_at is None
     assert is_open == (bool(values) and is_beyond(values[-1].value, limit))
     assert all(stretch.closed_at is not None for stretch in found[:-1])

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from telemetry.core.batch import RawMessage
-from telemetry.core.fleet import DeviceEntry, GatewayEntry
+from telemetry.core.fleet_cache import DeviceEntry, GatewayEntry
 from telemetry.core.topic import compile_topic, parse_topic
 from telemetry.core.validator import Contract, Validator
 from tests.conftest import CONTRACT

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from telemetry.core.batch import list_above
-from telemetry.core.liveness import BridgeSign, choose_sweep_instant
 from telemetry.core.outcome import Counts
+from telemetry.core.presence import BridgeSign, choose_offline_instant
 from telemetry.core.retry import backoff_delay_s
 from telemetry.queue.batches import PendingBatch
 from telemetry.queue.requeue import choose_stale
@@ -41,7 +41,7 @@ READY = BridgeSign(is_ready=True, heard_at=1000.0)
 def test_it_chooses_the_instant_of_the_sweep(
     bridges: list[BridgeSign], oldest: float | None, instant: float | None
 ) -> None:
-    assert choose_sweep_instant(now=1005.0, bridges=bridges, oldest_pending_at=oldest) == instant
+    assert choose_offline_instant(now=1005.0, bridges=bridges, oldest_pending_at=oldest) == instant
 
 
 def pending(batch_id: str, *, count: int = 10, claimed_at: float | None = None) -> PendingBatch:

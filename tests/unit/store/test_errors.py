@@ -8,7 +8,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import OutOfMemoryError, ReadOnlyError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from telemetry.store.db.errors import FaultKind, judge_fault, needs_new_session
+from telemetry.store.db.errors import ErrorKind, classify_error, needs_new_session
 
 TRANSIENT = {
     errors.DeadlockDetected,
@@ -47,31 +47,31 @@ UNKNOWN = {errors.InternalError_, errors.RaiseException, errors.DataCorrupted}
 @pytest.mark.parametrize(
     ("error", "kind"),
     [
-        *((error, FaultKind.TRANSIENT) for error in sorted(TRANSIENT, key=str)),
-        *((error, FaultKind.MESSAGE) for error in sorted(MESSAGE, key=str)),
-        *((error, FaultKind.UNKNOWN) for error in sorted(UNKNOWN, key=str)),
+        *((error, ErrorKind.TRANSIENT) for error in sorted(TRANSIENT, key=str)),
+        *((error, ErrorKind.MESSAGE) for error in sorted(MESSAGE, key=str)),
+        *((error, ErrorKind.UNKNOWN) for error in sorted(UNKNOWN, key=str)),
     ],
 )
-def test_it_judges_by_sqlstate(error: type[psycopg.Error], kind: FaultKind) -> None:
-    assert judge_fault(error()) is kind
+def test_it_classifies_by_sqlstate(error: type[psycopg.Error], kind: ErrorKind) -> None:
+    assert classify_error(error()) is kind
 
 
 @pytest.mark.parametrize(
     ("error", "kind"),
     [
-        (psycopg.OperationalError("server closed the connection"), FaultKind.TRANSIENT),
-        (psycopg.InterfaceError("the connection is closed"), FaultKind.TRANSIENT),
-        (psycopg.ProgrammingError("wrong placeholders"), FaultKind.UNKNOWN),
-        (RedisConnectionError("connection refused"), FaultKind.TRANSIENT),
-        (RedisTimeoutError("timed out"), FaultKind.TRANSIENT),
-        (OutOfMemoryError("used memory > 'maxmemory'"), FaultKind.TRANSIENT),
-        (ReadOnlyError("a replica"), FaultKind.TRANSIENT),
-        (QueueError("no connection to the queue"), FaultKind.TRANSIENT),
-        (KeyError("valor"), FaultKind.UNKNOWN),
+        (psycopg.OperationalError("server closed the connection"), ErrorKind.TRANSIENT),
+        (psycopg.InterfaceError("the connection is closed"), ErrorKind.TRANSIENT),
+        (psycopg.ProgrammingError("wrong placeholders"), ErrorKind.UNKNOWN),
+        (RedisConnectionError("connection refused"), ErrorKind.TRANSIENT),
+        (RedisTimeoutError("timed out"), ErrorKind.TRANSIENT),
+        (OutOfMemoryError("used memory > 'maxmemory'"), ErrorKind.TRANSIENT),
+        (ReadOnlyError("a replica"), ErrorKind.TRANSIENT),
+        (QueueError("no connection to the queue"), ErrorKind.TRANSIENT),
+        (KeyError("valor"), ErrorKind.UNKNOWN),
     ],
 )
-def test_it_judges_errors_without_a_sqlstate(error: Exception, kind: FaultKind) -> None:
-    assert judge_fault(error) is kind
+def test_it_classifies_errors_without_a_sqlstate(error: Exception, kind: ErrorKind) -> None:
+    assert classify_error(error) is kind
 
 
 def test_it_makes_a_new_session_unless_another_transaction_was_in_the_way() -> None:

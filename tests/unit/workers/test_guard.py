@@ -117,7 +117,7 @@ def test_it_holds_above_the_share_and_not_at_it() -> None:
     assert hears(guard, rejected(FLEET[10]), now_s=2), "10 of 11 are more"
 
 
-def test_it_stores_a_batch_of_which_no_more_than_the_share_is_refused() -> None:
+def test_it_stores_a_batch_of_which_no_more_than_the_share_is_rejected() -> None:
     guard = RejectGuard(POLICY)
     hears(guard, rejected(*FLEET[:9]), now_s=0)
     heard = Heard(frozenset(FLEET[9:10]), frozenset(FLEET[10:19]))
@@ -133,7 +133,7 @@ def test_it_forgets_who_was_served_before_the_window_and_not_within() -> None:
     assert hears(guard, rejected(*FLEET[:20]), now_s=61), "20 of 20"
 
 
-def test_it_counts_who_was_refused_as_long_as_the_window_is() -> None:
+def test_it_counts_who_was_rejected_as_long_as_the_window_is() -> None:
     guard = RejectGuard(POLICY)
     hears(guard, rejected(*FLEET[:9]), now_s=0)
     assert hears(guard, rejected(*FLEET[9:12]), now_s=60)

@@ -1,6 +1,6 @@
-"""Make messages of the contract from lines of CSV and JSONL. Pure; it judges nothing.
+"""Make messages of the contract from lines of CSV and JSONL. Pure; it validates nothing.
 
-Every line becomes exactly one message. One that cannot be taken apart is sent as it stands: the
+Every line becomes exactly one message. One that cannot be parsed is sent unchanged: the
 contract then names the reason, and its dead letter holds the very bytes of the line. Without a
 readable MAC it goes to the topic of `NO_MAC`.
 """
@@ -109,7 +109,7 @@ def _count_needed(header: Header) -> int:
 
 def split_cells(text: str, delimiter: str) -> list[str] | None:
     """The cells of one line (RFC 4180, without line breaks in cells); None when a quote is left
-    open or stands wrong."""
+    open or in a wrong place."""
     if '"' not in text:
         return text.split(delimiter)
     try:

@@ -65,7 +65,7 @@ CREATE TEMPORARY TABLE IF NOT EXISTS difference (
     ends_at timestamptz NOT NULL,
     since timestamptz NOT NULL,
     account_id bigint,
-    verdict text NOT NULL DEFAULT 'differs',
+    status text NOT NULL DEFAULT 'differs',
     actual jsonb,
     expected jsonb
 ) ON COMMIT DELETE ROWS
@@ -87,18 +87,18 @@ SELECT DISTINCT day FROM (
 ORDER BY day
 
 -- name: verify_outside
--- Hours before the raw horizon, which cannot be computed from readings any more, and refused ones.
+-- Hours before the raw horizon, which cannot be computed from readings any more, and frozen ones.
 SELECT
     (SELECT count(*) FROM hourly_aggregate h
      WHERE h.hour < (SELECT max(dropped_before) FROM raw_horizon)
        AND h.device_id IN (SELECT id FROM device WHERE account_id = coalesce(%(account_id)s, account_id))),
-    (SELECT count(*) FROM refused_hour h
+    (SELECT count(*) FROM frozen_hour h
      WHERE h.device_id IN (SELECT id FROM device WHERE account_id = coalesce(%(account_id)s, account_id)))
 
--- name: list_refused
+-- name: list_frozen
 SELECT to_char(h.hour AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI"Z"') || ' ' || a.name || ' / '
     || g.code || ' / ' || d.code || ' (device ' || d.id || ')'
-FROM refused_hour h
+FROM frozen_hour h
 JOIN device d ON d.id = h.device_id
 JOIN gateway g ON g.id = d.gateway_id
 JOIN account a ON a.id = d.account_id

@@ -7,7 +7,7 @@ from config.env import setting
 
 
 def lateness_setting() -> Any:
-    """The setting that both the contract and the storage's rules read."""
+    """The setting that both the contract and the rules of retention read."""
     return setting(
         "MAX_LATENESS_DAYS",
         "how far a timestamp may be behind the server",
@@ -19,7 +19,7 @@ def lateness_setting() -> Any:
 
 
 @dataclass(frozen=True)
-class StorageOptions:
+class RetentionOptions:
     """Retention and compression. Months are kept for ever."""
 
     behind_days: int = lateness_setting()

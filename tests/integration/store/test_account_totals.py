@@ -1,4 +1,4 @@
-"""What pages and reports read: right figures, of the account that asks and of no other."""
+"""Totals of devices and accounts: correct, of the account that asks and of no other."""
 
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from telemetry.core.consumption import Meter, Value
+from telemetry.models import MonthlyConsumption
 from telemetry.store.aggregates.refresh import refresh_aggregates
 from telemetry.store.db.connection import Connection
 from telemetry.store.reads.account_totals import (
@@ -19,15 +20,7 @@ from telemetry.store.reads.account_totals import (
     read_account_days,
     read_account_months,
 )
-from telemetry.store.reads.device_aggregates import (
-    Gap,
-    Point,
-    find_gaps,
-    find_silences,
-    read_days,
-    read_hours,
-    read_months,
-)
+from telemetry.store.reads.chart_series import read_line_days, read_line_hours
 from tests.consumption import Site, put, register
 
 pytestmark = pytest.mark.integration
@@ -53,45 +46,6 @@ def set_unit(connection: Connection, unit: str, *sites: Site) -> None:
     )
 
 
-def of(site: Site) -> dict[str, Any]:
-    """The arguments that name a site's device, asked for by its account."""
-    return {"account_id": site.account_id, "device_id": site.device_id}
-
-
-@pytest.mark.parametrize(
-    ("measurement", "totals"),
-    [("delta", [D(30), D(40)]), ("cumulative", [D(10), D(20)]), ("gauge", [None, None])],
-)
-def test_it_gives_the_hours_of_the_period_with_what_each_kind_consumed(
-    connection: Connection, measurement: str, totals: list[Decimal | None]
-) -> None:
-    site = register(connection, Meter(measurement))
-    fill(connection, site, (0, 10), (0.5, 20), (2, 40), (3, 41))
-    assert read_hours(**of(site), since=at(0), until=at(3)) == [
-        Point(at(0), totals[0], D(15), D(10), D(20), D(10), D(20), 2),
-        Point(at(2), totals[1], D(40), D(40), D(40), D(40), D(40), 1),
-    ]
-    assert read_hours(site.account_id + 1, device_id=site.device_id, since=at(0), until=at(3)) == []
-
-
-def test_it_gives_local_days_and_billing_months(connection: Connection) -> None:
-    site = register(connection, Meter("delta"), zone="America/Sao_Paulo", billing_day=3)
-    fill(connection, site, (0, 1), (26.9, 2), (27, 4), (27.5, 6))
-    day = {"first": date(2026, 11, 1), "until": date(2026, 11, 4)}
-    before = Point(date(2026, 11, 1), D(1), D(1), D(1), D(1), D(1), D(1), 1)
-    second = Point(date(2026, 11, 2), D(2), D(2), D(2), D(2), D(2), D(2), 1)
-    third = Point(date(2026, 11, 3), D(10), D(5), D(4), D(6), D(4), D(6), 2)
-    assert read_days(**of(site), **day) == [before, second, third]
-    assert read_days(**of(site), first=date(2026, 11, 2), until=date(2026, 11, 3)) == [second]
-    month = {"first": date(2026, 10, 3), "until": date(2026, 11, 4)}
-    assert read_months(**of(site), **month) == [
-        Point(date(2026, 10, 3), D(3), D("1.5"), D(1), D(2), D(1), D(2), 2),
-        third,
-    ]
-    other = {"account_id": site.account_id + 1, "device_id": site.device_id}
-    assert read_days(**other, **day) == read_months(**other, **month) == []
-
-
 def test_it_shows_each_account_its_own_days_when_a_device_moved(connection: Connection) -> None:
     site = register(connection, Meter("delta"))
     fill(connection, site, (0, 1), (1, 2))
@@ -106,44 +60,16 @@ def test_it_shows_each_account_its_own_days_when_a_device_moved(connection: Conn
         {"first": START.date(), "until": at(72).date()},
     )
     for owner, start, total in ((site, at(0), D(3)), (moved, at(48), D(8))):
-        assert read_hours(**of(owner), **hours)[0].start == start
-        assert [(p.start, p.total) for p in read_days(**of(owner), **days)] == [
-            (start.date(), total)
-        ]
+        devices = {"device_ids": [site.device_id]}
+        lines = read_line_hours(owner.account_id, **devices, **hours)
+        assert lines[site.device_id][0].start == start
+        lines = read_line_days(owner.account_id, **devices, **days)
+        assert [(day.start, day.total) for day in lines[site.device_id]] == [(start.date(), total)]
         assert [row.total for row in read_account_days(owner.account_id, **days)] == [total]
         found = compare_devices(owner.account_id, device_ids=[site.device_id], **days)
         assert [row.total for row in found] == [total]
         top = find_top_consumers(owner.account_id, unit="", **days)
         assert top == [Consumer(site.device_id, total, D(1))]
-    assert find_gaps(**of(site), **hours) == find_silences(**of(site), **hours, over_s=1) == []
-    assert find_gaps(**of(moved), **hours) == [Gap(at(0), at(48)), Gap(at(49), at(72))]
-
-
-def test_it_finds_the_hours_without_readings_and_the_ends_of_the_period(
-    connection: Connection,
-) -> None:
-    site = register(connection, Meter("gauge"))
-    fill(connection, site, (2.5, 1), (3, 1), (6.9, 1), (7, 1), (9, 1))
-    gaps = [Gap(at(0), at(2)), Gap(at(4), at(6)), Gap(at(8), at(9)), Gap(at(10), at(11))]
-    assert find_gaps(**of(site), since=at(0), until=at(11)) == gaps
-    assert find_gaps(**of(site), since=at(-0.5), until=at(11.9)) == gaps
-    assert find_gaps(**of(site), since=at(2.1), until=at(10)) == gaps[1:3]
-    assert find_gaps(**of(site), since=at(4), until=at(6)) == [gaps[1]]
-    assert find_gaps(**of(site), since=at(4.1), until=at(4.9)) == []
-    assert find_gaps(site.account_id + 1, device_id=site.device_id, since=at(0), until=at(9)) == []
-
-
-def test_it_finds_stretches_between_readings_that_are_too_long(connection: Connection) -> None:
-    site = register(connection, Meter("gauge"))
-    put(connection, [(site, Value(at(hours), D(1))) for hours in (1, 1.25, 2, 2.5)])
-    period = {"since": at(0), "until": at(3)}
-    assert find_silences(**of(site), **period, over_s=1_800) == [
-        Gap(at(0), at(1)),
-        Gap(at(1.25), at(2)),
-    ]
-    assert find_silences(**of(site), **period, over_s=1_799.5)[-1] == Gap(at(2.5), at(3))
-    other = {"account_id": site.account_id + 1, "device_id": site.device_id}
-    assert find_silences(**other, **period, over_s=1) == []
 
 
 def test_it_compares_devices_of_the_account_that_have_readings(connection: Connection) -> None:
@@ -157,8 +83,8 @@ def test_it_compares_devices_of_the_account_that_have_readings(connection: Conne
     ids = [foreign.device_id, silent.device_id, gauge.device_id, site.device_id, site.device_id]
     period = {"first": START.date(), "until": at(72).date()}
     assert compare_devices(site.account_id, device_ids=ids, **period) == [
-        DevicePeriod(site.device_id, "kWh", D(90), D(30), D(10), D(60), 3, 2),
-        DevicePeriod(gauge.device_id, "", None, D(1), D(-5), D(7), 2, 1),
+        DevicePeriod(site.device_id, "kWh", D(90), D(30), D(10), D(60), 3),
+        DevicePeriod(gauge.device_id, "", None, D(1), D(-5), D(7), 2),
     ]
     assert compare_devices(site.account_id, device_ids=[], **period) == []
 
@@ -203,9 +129,10 @@ def test_it_shows_a_closed_month_as_it_was_billed(connection: Connection) -> Non
         [site.account_id, month["first"]],
     )
     connection.execute("UPDATE monthly_total SET closed_total = 5")
-    assert [point.total for point in read_months(**of(site), **month)] == [D(5)]
+    assert MonthlyConsumption.objects.get(device=site.device_id).total == D(5)
     assert [row.total for row in read_account_months(site.account_id, **month)] == [D(5)]
-    assert [point.total for point in read_days(**of(site), **month)] == [D(7)]
+    lines = read_line_days(site.account_id, device_ids=[site.device_id], **month)
+    assert [day.total for day in lines[site.device_id]] == [D(7)]
 
 
 def test_it_names_the_largest_consumers_and_their_shares(connection: Connection) -> None:

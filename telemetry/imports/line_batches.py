@@ -5,14 +5,14 @@ from collections.abc import Iterable, Iterator
 from msgspec import Struct
 
 from telemetry.core.batch import RawMessage
-from telemetry.imports.formats import Converter
+from telemetry.imports.converters import Converter
 from telemetry.imports.lines import Line
 
-CHUNK_MESSAGES = 2_000
-CHUNK_BYTES = 2_000_000
+BATCH_MESSAGES = 2_000
+BATCH_BYTES = 2_000_000
 
 
-class Chunk(Struct):
+class LineBatch(Struct):
     """The messages of one batch with the numbers of their lines. `end`: bytes of the file up to the
     line after it. `empty_lines`: those met on the way, which become nothing."""
 
@@ -44,20 +44,20 @@ def skip_lines(lines: Iterable[Line], *, end: int) -> Skipped:
     return skipped
 
 
-def cut_chunks(lines: Iterable[Line], convert: Converter) -> Iterator[Chunk]:
+def group_lines(lines: Iterable[Line], convert: Converter) -> Iterator[LineBatch]:
     """Batches of the lines. The last may hold nothing but a count of empty lines."""
-    chunk, length = Chunk(0, [], [], 0), 0
+    batch, length = LineBatch(0, [], [], 0), 0
     for line in lines:
-        chunk.end = line.end
+        batch.end = line.end
         if line.is_empty:
-            chunk.empty_lines += 1
+            batch.empty_lines += 1
             continue
         message = convert(line.body)
-        chunk.messages.append(message)
-        chunk.numbers.append(line.number)
+        batch.messages.append(message)
+        batch.numbers.append(line.number)
         length += len(message.payload)
-        if len(chunk.messages) >= CHUNK_MESSAGES or length >= CHUNK_BYTES:
-            yield chunk
-            chunk, length = Chunk(line.end, [], [], 0), 0
-    if chunk.messages or chunk.empty_lines:
-        yield chunk
+        if len(batch.messages) >= BATCH_MESSAGES or length >= BATCH_BYTES:
+            yield batch
+            batch, length = LineBatch(line.end, [], [], 0), 0
+    if batch.messages or batch.empty_lines:
+        yield batch

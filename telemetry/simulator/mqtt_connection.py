@@ -16,8 +16,8 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from config.options import SimulatorOptions
 from telemetry.core.retry import backoff_delay_s
-from telemetry.simulator.errors import SimulatorError
 from telemetry.simulator.outcomes import SimulatedMessage
+from telemetry.simulator.simulated_fleet import SimulatorError
 
 CREDENTIALS_REFUSED = (0x86, 0x87)
 TCP_TIMEOUT_S = 5.0
@@ -25,7 +25,7 @@ CONNACK_TIMEOUT_S = 10.0
 
 
 class Receipts(Protocol):
-    """Who is told what the broker answered."""
+    """Receives the broker's answers."""
 
     def add_answer(self, message: SimulatedMessage, reason: ReasonCode) -> None:
         """Enter the broker's answer to one message."""

@@ -1,4 +1,4 @@
-"""`manage.py keep_storage`: drop and compress what is due."""
+"""`manage.py apply_retention`: drop and compress what is due."""
 
 from argparse import ArgumentParser
 from datetime import UTC, datetime
@@ -8,10 +8,10 @@ import psycopg
 from django.core.management.base import BaseCommand, CommandError
 
 from config.env import read_options
-from config.options import DatabaseOptions, StorageOptions
+from config.options import DatabaseOptions, RetentionOptions
 from telemetry.store.aggregates.refresh import RefreshBusyError
 from telemetry.store.db.connection import Connection, open_connection
-from telemetry.store.retention.apply import StorageRuleError, keep_storage, plan_storage
+from telemetry.store.retention.apply import RetentionRuleError, apply_retention, plan_retention
 
 LONGEST_STEP_S = 7_200  # a large chunk takes long to compress
 
@@ -32,26 +32,28 @@ class Command(BaseCommand):
 
     def handle(self, *_: Any, **options: Any) -> None:
         """Plan or do."""
-        storage, now = read_options(StorageOptions), datetime.now(UTC)
+        retention, now = read_options(RetentionOptions), datetime.now(UTC)
         try:
             with open_connection(
                 read_options(DatabaseOptions).url,
-                name="tds-storage",
+                name="tds-retention",
                 statement_timeout_s=LONGEST_STEP_S,
             ) as connection:
                 if options["dry_run"]:
-                    self._tell_plan(connection, storage, now)
+                    self._print_plan(connection, retention, now)
                 else:
-                    self._keep(connection, storage, now)
+                    self._apply(connection, retention, now)
         except RefreshBusyError as error:
             raise CommandError("another refresh or drop is under way: try again later") from error
-        except StorageRuleError as error:
+        except RetentionRuleError as error:
             raise CommandError(str(error)) from error
         except psycopg.OperationalError as error:
             raise CommandError(f"DATABASE_URL: {str(error).strip()}") from error
 
-    def _tell_plan(self, connection: Connection, storage: StorageOptions, now: datetime) -> None:
-        plan = plan_storage(connection, options=storage, now=now)
+    def _print_plan(
+        self, connection: Connection, retention: RetentionOptions, now: datetime
+    ) -> None:
+        plan = plan_retention(connection, options=retention, now=now)
         self.stdout.write(f"edition: {plan.edition}")
         for chunk in plan.raw:
             self.stdout.write(f"would drop readings of {chunk.start:%Y-%m-%d} ({chunk.name})")
@@ -61,18 +63,18 @@ class Command(BaseCommand):
             )
         for chunk in plan.compress:
             self.stdout.write(f"would compress {chunk.name} of {chunk.start:%Y-%m-%d}")
-        self._tell_reasons(plan.waits, plan.refused)
+        self._print_reasons(plan.waits, plan.unavailable)
         if not (plan.raw or plan.aggregates_before or plan.compress):
             self.stdout.write("nothing is due")
 
-    def _keep(self, connection: Connection, storage: StorageOptions, now: datetime) -> None:
-        kept = keep_storage(connection, options=storage, now=now, progress=self.stdout.write)
+    def _apply(self, connection: Connection, retention: RetentionOptions, now: datetime) -> None:
+        done = apply_retention(connection, options=retention, now=now, progress=self.stdout.write)
         self.stdout.write(
-            f"dropped {kept.chunks} chunks with {kept.readings} readings and {kept.aggregates} "
-            f"aggregates, compressed {kept.compressed} chunks"
+            f"dropped {done.chunks} chunks with {done.readings} readings and {done.aggregates} "
+            f"aggregates, compressed {done.compressed} chunks"
         )
-        self._tell_reasons(kept.waits, kept.refused)
+        self._print_reasons(done.waits, done.unavailable)
 
-    def _tell_reasons(self, *reasons: str) -> None:
+    def _print_reasons(self, *reasons: str) -> None:
         for reason in filter(None, reasons):
             self.stdout.write(reason)

@@ -1,21 +1,21 @@
-"""One import from the first line to the books: fingerprint, place, lines, wait."""
+"""One import from the first line to its totals: fingerprint, position, lines, wait."""
 
 import time
 from typing import Protocol
 
 from msgspec import Struct
 
-from telemetry.imports.check import Checker
-from telemetry.imports.chunks import cut_chunks, skip_lines
 from telemetry.imports.feed import (
     Position,
     find_hindrance,
     find_position,
     find_stall,
-    put_chunk,
+    put_batch,
     resume,
 )
+from telemetry.imports.line_batches import group_lines, skip_lines
 from telemetry.imports.source import Source, SourceError
+from telemetry.imports.validate import Checker
 from telemetry.queue.batches import BatchQueue
 
 LOOK_EVERY_S = 0.05
@@ -23,12 +23,12 @@ WAIT_EVERY_S = 0.25
 
 
 class Show(Protocol):
-    """What an import tells while it runs."""
+    """Shows the progress of an import."""
 
     def begin(self, verb: str, *, total: int) -> None:
         """Another step begins."""
 
-    def show(self, done: int, figures: str = "") -> None:
+    def show(self, done: int, detail: str = "") -> None:
         """So much of the step is done."""
 
     def say(self, text: str) -> None:
@@ -58,7 +58,7 @@ def send_file(
 ) -> None:
     """Put every line that is not in the queue yet; `course` is kept up to date.
 
-    Raises `SourceError`, `TooManyRefusedError`, `OvertakenError`, `psycopg.Error`,
+    Raises `SourceError`, `TooManyRejectedError`, `OvertakenError`, `psycopg.Error`,
     `redis.RedisError`, `kombu.exceptions.OperationalError`. Whatever ends it: the next call with
     the same file goes on where this one was.
     """
@@ -72,31 +72,31 @@ def send_file(
         skipped = skip_lines(lines, end=position.end)
         course.lines = course.skipped = skipped.lines
         course.empty_lines = skipped.empty_lines
-        for chunk in cut_chunks(lines, convert):
-            course.empty_lines += chunk.empty_lines
-            if not chunk.messages:
+        for batch in group_lines(lines, convert):
+            course.empty_lines += batch.empty_lines
+            if not batch.messages:
                 continue
             source.check_unchanged()
-            checker.check(chunk)
+            checker.check(batch)
             checker.require_mostly_good()
             _wait_for_room(queue, position, show)
-            put_chunk(queue, position, chunk)
-            course.lines += len(chunk.messages)
-            show.show(chunk.end, f"{course.lines:,} lines")
+            put_batch(queue, position, batch)
+            course.lines += len(batch.messages)
+            show.show(batch.end, f"{course.lines:,} lines")
     _require_lines(source, course)
 
 
-def judge_file(
+def validate_file(
     source: Source, course: Course, *, checker: Checker, topic_prefix: str, show: Show
 ) -> None:
-    """Judge every line and send none. Raises `SourceError` or `psycopg.Error`."""
-    show.begin("judging", total=0)
+    """Validate every line and send none. Raises `SourceError` or `psycopg.Error`."""
+    show.begin("validating", total=0)
     with source.read(prefix=topic_prefix) as (lines, convert):
-        for chunk in cut_chunks(lines, convert):
-            course.empty_lines += chunk.empty_lines
-            course.lines += len(chunk.messages)
-            if chunk.messages:
-                checker.check(chunk)
+        for batch in group_lines(lines, convert):
+            course.empty_lines += batch.empty_lines
+            course.lines += len(batch.messages)
+            if batch.messages:
+                checker.check(batch)
             show.show(0, f"{course.lines:,} lines")
     _require_lines(source, course)
 
@@ -115,12 +115,12 @@ def wait_until_stored(queue: BatchQueue, course: Course, *, show: Show) -> None:
 
 
 def _wait_for_room(queue: BatchQueue, position: Position, show: Show) -> None:
-    since, looks = time.time(), 0
+    since, tries = time.time(), 0
     while hindrance := find_hindrance(queue.redis):
         show.show(position.end, f"waiting: {hindrance}")
-        if looks % 20 == 0:  # the pools are asked once a second
+        if tries % 20 == 0:  # the pools are asked once a second
             show.say(find_stall(queue.redis, since=since, now=time.time()))
-        looks += 1
+        tries += 1
         time.sleep(LOOK_EVERY_S)
 
 

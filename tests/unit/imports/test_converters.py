@@ -11,11 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from telemetry.core.batch import RawMessage
-from telemetry.core.fleet import DeviceEntry, GatewayEntry
+from telemetry.core.fleet_cache import DeviceEntry, GatewayEntry
 from telemetry.core.topic import compile_topic, parse_topic
 from telemetry.core.validator import Contract, Validator
-from telemetry.imports.chunks import CHUNK_BYTES, CHUNK_MESSAGES, cut_chunks, skip_lines
-from telemetry.imports.formats import (
+from telemetry.imports.converters import (
     NO_MAC,
     HeaderError,
     convert_csv,
@@ -23,6 +22,7 @@ from telemetry.imports.formats import (
     make_topic,
     read_header,
 )
+from telemetry.imports.line_batches import BATCH_BYTES, BATCH_MESSAGES, group_lines, skip_lines
 from telemetry.imports.lines import MAX_LINE_BYTES, read_lines
 from tests.messages import MAC, TOPIC, make_payload
 
@@ -227,15 +227,15 @@ def test_it_cuts_a_line_only_when_it_is_too_long_for_the_contract(extra: int, en
 
 
 def test_it_cuts_batches_by_number_and_by_bytes() -> None:
-    lines = [b"%d" % number for number in range(2 * CHUNK_MESSAGES + 1)]
+    lines = [b"%d" % number for number in range(2 * BATCH_MESSAGES + 1)]
     data = b"\n\n".join(lines)
-    chunks = list(cut_chunks(read_lines(BytesIO(data)), convert_jsonl("p")))
-    assert [len(chunk.messages) for chunk in chunks] == [CHUNK_MESSAGES, CHUNK_MESSAGES, 1]
+    chunks = list(group_lines(read_lines(BytesIO(data)), convert_jsonl("p")))
+    assert [len(chunk.messages) for chunk in chunks] == [BATCH_MESSAGES, BATCH_MESSAGES, 1]
     assert [m.payload for chunk in chunks for m in chunk.messages] == lines
-    assert chunks[1].numbers[0] == 2 * CHUNK_MESSAGES + 1
-    assert sum(chunk.empty_lines for chunk in chunks) == 2 * CHUNK_MESSAGES
-    large = b"\n".join([b"x" * (CHUNK_BYTES // 4)] * 9)
-    chunks = list(cut_chunks(read_lines(BytesIO(large)), convert_jsonl("p")))
+    assert chunks[1].numbers[0] == 2 * BATCH_MESSAGES + 1
+    assert sum(chunk.empty_lines for chunk in chunks) == 2 * BATCH_MESSAGES
+    large = b"\n".join([b"x" * (BATCH_BYTES // 4)] * 9)
+    chunks = list(group_lines(read_lines(BytesIO(large)), convert_jsonl("p")))
     assert [len(chunk.messages) for chunk in chunks] == [4, 4, 1]
 
 
@@ -245,11 +245,11 @@ def test_it_goes_on_right_behind_any_batch() -> None:
     def read(end: int) -> tuple[Any, list[bytes]]:
         lines = read_lines(BytesIO(data))
         skipped = skip_lines(lines, end=end)
-        chunks = cut_chunks(lines, convert_jsonl("p"))
+        chunks = group_lines(lines, convert_jsonl("p"))
         return skipped, [m.payload for chunk in chunks for m in chunk.messages]
 
     whole = read(0)[1]
-    for chunk in cut_chunks(read_lines(BytesIO(data)), convert_jsonl("p")):
+    for chunk in group_lines(read_lines(BytesIO(data)), convert_jsonl("p")):
         skipped, rest = read(chunk.end)
         assert skipped.lines + len(rest) == 5_000
         assert whole[skipped.lines :] == rest

@@ -1,4 +1,4 @@
-"""Compare what the database holds of a run with what the run must have become."""
+"""Compare what the database holds of a run with what it must hold."""
 
 import time
 from collections.abc import Callable
@@ -22,39 +22,37 @@ class Findings:
 
 @dataclass(frozen=True)
 class Verification:
-    """The last look at the database, and what is different in words."""
+    """The last findings, and the differences as text."""
 
     findings: Findings
     differences: list[str]
 
 
 def wait_until_stored(
-    look: Callable[[], Findings],
+    read: Callable[[], Findings],
     *,
     acknowledged: Expectation,
     unacknowledged: Expectation,
     timeout_s: float,
-    clock: Callable[[], float] = time.monotonic,
-    sleep: Callable[[float], None] = time.sleep,
 ) -> Verification:
-    """Look again and again until nothing is pending and nothing differs, or until the timeout."""
-    end_s = clock() + timeout_s
+    """Read again and again until nothing is pending and nothing differs, or until the timeout."""
+    end_s = time.monotonic() + timeout_s
     while True:
-        findings = look()
+        findings = read()
         differences = find_differences(
             findings, acknowledged=acknowledged, unacknowledged=unacknowledged
         )
         if findings.pending:
             differences.append(f"{findings.pending} batches are still pending in the queue")
-        if not differences or clock() >= end_s:
+        if not differences or time.monotonic() >= end_s:
             return Verification(findings, differences)
-        sleep(POLL_S)
+        time.sleep(POLL_S)
 
 
 def find_differences(
     findings: Findings, *, acknowledged: Expectation, unacknowledged: Expectation
 ) -> list[str]:
-    """What is not as it must be, in words. What was not acknowledged may have arrived or not."""
+    """Differences as text. Unacknowledged messages may have arrived or not."""
     return [
         *_compare_rows(findings, acknowledged, unacknowledged),
         *_compare_dead_letters(findings, acknowledged, unacknowledged),

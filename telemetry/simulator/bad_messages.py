@@ -15,8 +15,8 @@ from telemetry.simulator.draft import (
     BadMessage,
     Draft,
     encode,
-    refuse_reading,
-    refuse_whole,
+    reject_message,
+    reject_reading,
 )
 from telemetry.simulator.series import format_instant
 from telemetry.simulator.simulated_fleet import stray_mac
@@ -28,69 +28,71 @@ Maker: TypeAlias = Callable[[Draft], BadMessage | None]
 
 def make_bad_topic(draft: Draft) -> BadMessage:
     """A topic whose MAC is none."""
-    return refuse_whole(draft, Reason.BAD_TOPIC, draft.fields, mac="not-a-mac")
+    return reject_message(draft, Reason.BAD_TOPIC, draft.fields, mac="not-a-mac")
 
 
 def make_misspelled_topic(draft: Draft) -> BadMessage:
     """A topic that ends as an installer misspelled it."""
-    bad = refuse_whole(draft, Reason.BAD_TOPIC, draft.fields)
+    bad = reject_message(draft, Reason.BAD_TOPIC, draft.fields)
     return replace(bad, topic=bad.topic.replace("/telemetry", "/Telemetry"))
 
 
 def make_too_large(draft: Draft) -> BadMessage:
     """One byte more than the limit, at least."""
     fields = {**draft.fields, "padding": "x" * draft.payload_limit_bytes}
-    return refuse_whole(draft, Reason.TOO_LARGE, fields)
+    return reject_message(draft, Reason.TOO_LARGE, fields)
 
 
 def make_truncated(draft: Draft) -> BadMessage:
     """A payload that was cut off."""
-    return refuse_whole(draft, Reason.BAD_JSON, encode({MARK_KEY: draft.mark, **draft.fields})[:-1])
+    return reject_message(
+        draft, Reason.BAD_JSON, encode({MARK_KEY: draft.mark, **draft.fields})[:-1]
+    )
 
 
 def make_not_utf8(draft: Draft) -> BadMessage:
     """Bytes that are no text."""
-    return refuse_whole(draft, Reason.BAD_JSON, encode({MARK_KEY: draft.mark}) + b"\xff\xfe")
+    return reject_message(draft, Reason.BAD_JSON, encode({MARK_KEY: draft.mark}) + b"\xff\xfe")
 
 
 def make_array(draft: Draft) -> BadMessage:
     """JSON, but no object."""
-    return refuse_whole(draft, Reason.BAD_JSON, encode([{**draft.fields, MARK_KEY: draft.mark}]))
+    return reject_message(draft, Reason.BAD_JSON, encode([{**draft.fields, MARK_KEY: draft.mark}]))
 
 
 def make_no_timestamp(draft: Draft) -> BadMessage:
     """A field is missing."""
     fields = draft.fields
     del fields["timestamp"]
-    return refuse_whole(draft, Reason.BAD_SCHEMA, fields)
+    return reject_message(draft, Reason.BAD_SCHEMA, fields)
 
 
 def make_no_readings(draft: Draft) -> BadMessage:
     """An empty list."""
-    return refuse_whole(draft, Reason.BAD_SCHEMA, {**draft.fields, "leituras": []})
+    return reject_message(draft, Reason.BAD_SCHEMA, {**draft.fields, "leituras": []})
 
 
 def make_value_boolean(draft: Draft) -> BadMessage:
     """One reading whose value has the wrong type."""
-    return refuse_reading(draft, Reason.BAD_SCHEMA, len(draft.readings) - 1, valor=True)
+    return reject_reading(draft, Reason.BAD_SCHEMA, len(draft.readings) - 1, valor=True)
 
 
 def make_no_unit(draft: Draft) -> BadMessage:
     """One reading without a unit."""
-    return refuse_reading(draft, Reason.BAD_SCHEMA, 0, unidade=None)
+    return reject_reading(draft, Reason.BAD_SCHEMA, 0, unidade=None)
 
 
 def make_other_mac(draft: Draft) -> BadMessage:
     """A payload that names another gateway than the topic."""
     fields = {**draft.fields, "gateway_mac": stray_mac(draft.run, draft.number)}
-    return refuse_whole(draft, Reason.MAC_MISMATCH, fields)
+    return reject_message(draft, Reason.MAC_MISMATCH, fields)
 
 
 def make_unknown_gateway(draft: Draft) -> BadMessage:
     """A gateway that nobody registered."""
     mac = stray_mac(draft.run, draft.number)
     fields = {**draft.fields, "gateway_mac": mac}
-    return refuse_whole(draft, Reason.UNKNOWN_GATEWAY, fields, mac=mac)
+    return reject_message(draft, Reason.UNKNOWN_GATEWAY, fields, mac=mac)
 
 
 def make_inactive_gateway(draft: Draft) -> BadMessage | None:
@@ -99,36 +101,36 @@ def make_inactive_gateway(draft: Draft) -> BadMessage | None:
     if not mac:
         return None
     fields = {**draft.fields, "gateway_mac": mac}
-    return refuse_whole(draft, Reason.INACTIVE_GATEWAY, fields, mac=mac)
+    return reject_message(draft, Reason.INACTIVE_GATEWAY, fields, mac=mac)
 
 
 def make_no_offset(draft: Draft) -> BadMessage:
     """A timestamp that could be anywhere."""
     fields = {**draft.fields, "timestamp": format_instant(draft.time_us).rstrip("Z")}
-    return refuse_whole(draft, Reason.BAD_TIMESTAMP, fields)
+    return reject_message(draft, Reason.BAD_TIMESTAMP, fields)
 
 
 def make_no_date(draft: Draft) -> BadMessage:
     """A timestamp that is none."""
-    return refuse_whole(draft, Reason.BAD_TIMESTAMP, {**draft.fields, "timestamp": "yesterday"})
+    return reject_message(draft, Reason.BAD_TIMESTAMP, {**draft.fields, "timestamp": "yesterday"})
 
 
 def make_future(draft: Draft) -> BadMessage:
     """A clock that is days ahead: more than the contract and any delay of the run allow."""
     ahead_us = draft.time_us + draft.ahead_us + 48 * HOUR_US
     fields = {**draft.fields, "timestamp": format_instant(ahead_us)}
-    return refuse_whole(draft, Reason.TIMESTAMP_OUT_OF_RANGE, fields)
+    return reject_message(draft, Reason.TIMESTAMP_OUT_OF_RANGE, fields)
 
 
 def make_past(draft: Draft) -> BadMessage:
     """A clock that was never set."""
     fields = {**draft.fields, "timestamp": format_instant(draft.number)}
-    return refuse_whole(draft, Reason.TIMESTAMP_OUT_OF_RANGE, fields)
+    return reject_message(draft, Reason.TIMESTAMP_OUT_OF_RANGE, fields)
 
 
 def make_unknown_device(draft: Draft) -> BadMessage:
     """One reading of a device that the gateway does not have."""
-    return refuse_reading(draft, Reason.UNKNOWN_DEVICE, 0, dispositivo_codigo="NO-DEVICE")
+    return reject_reading(draft, Reason.UNKNOWN_DEVICE, 0, dispositivo_codigo="NO-DEVICE")
 
 
 def make_inactive_device(draft: Draft) -> BadMessage | None:
@@ -143,24 +145,24 @@ def make_inactive_device(draft: Draft) -> BadMessage | None:
         MARK_KEY: draft.mark,
     }
     fields = {**draft.fields, "gateway_mac": mac, "leituras": [reading]}
-    return refuse_whole(draft, Reason.INACTIVE_DEVICE, fields, mac=mac)
+    return reject_message(draft, Reason.INACTIVE_DEVICE, fields, mac=mac)
 
 
 def make_value_nan(draft: Draft) -> BadMessage:
     """One reading whose value is a string that holds no number."""
-    return refuse_reading(draft, Reason.BAD_VALUE, len(draft.readings) - 1, valor="NaN")
+    return reject_reading(draft, Reason.BAD_VALUE, len(draft.readings) - 1, valor="NaN")
 
 
 def make_value_huge(draft: Draft) -> BadMessage:
     """One reading whose value does not fit."""
-    return refuse_reading(draft, Reason.BAD_VALUE, 0, valor="100000000000")
+    return reject_reading(draft, Reason.BAD_VALUE, 0, valor="100000000000")
 
 
 def make_negative(draft: Draft) -> BadMessage | None:
     """A meter that goes below zero, if the gateway has one."""
     for index, device in enumerate(draft.gateway.devices):
         if device.is_meter:
-            return refuse_reading(draft, Reason.NEGATIVE_VALUE, index, valor=-1.5)
+            return reject_reading(draft, Reason.NEGATIVE_VALUE, index, valor=-1.5)
     return None
 
 
@@ -168,7 +170,7 @@ def make_other_unit(draft: Draft) -> BadMessage | None:
     """A unit that is not the device's, if a device has one."""
     for index, device in enumerate(draft.gateway.devices):
         if device.unit:
-            return refuse_reading(draft, Reason.UNIT_MISMATCH, index, unidade="bananas")
+            return reject_reading(draft, Reason.UNIT_MISMATCH, index, unidade="bananas")
     return None
 
 

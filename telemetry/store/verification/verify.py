@@ -27,7 +27,7 @@ class Sql(Queries):
     verify_tables: LiteralString
     verify_slices: LiteralString
     verify_outside: LiteralString
-    list_refused: LiteralString
+    list_frozen: LiteralString
 
 
 EXAMPLES = 50
@@ -51,8 +51,8 @@ class Scope(Struct, frozen=True):
 class Verification(Struct):
     """What was found. Rows computed from readings: `hours`, `days`, `months`, each of one device.
 
-    No differences: `waiting` for the refresh and `refused` by it. `skipped_hours`: before the raw
-    horizon; `refused_hours`: those that late readings came for. `next_slice`: where to go on
+    No differences: `waiting` for the refresh, and `frozen`. `skipped_hours`: before the raw
+    horizon; `frozen_hours`: those that late readings came for. `next_slice`: where to go on
     when there was no time for all.
     """
 
@@ -63,10 +63,10 @@ class Verification(Struct):
     by_relation: dict[str, int] = field(default_factory=dict)
     examples: list[Difference] = field(default_factory=list)
     waiting: int = 0
-    refused: int = 0
+    frozen: int = 0
     skipped_hours: int = 0
-    refused_hours: int = 0
-    refused_examples: list[str] = field(default_factory=list)
+    frozen_hours: int = 0
+    frozen_examples: list[str] = field(default_factory=list)
     next_slice: Slice | None = None
 
 
@@ -146,9 +146,9 @@ def list_slices(connection: Connection, scope: Scope) -> list[Slice]:
 def _begin(connection: Connection, scope: Scope, *, examples: int) -> Verification:
     parameters = {"account_id": scope.account_id, "limit": examples}
     row: Any = connection.execute(Sql.verify_outside, parameters).fetchone()
-    rows: Any = connection.execute(Sql.list_refused, parameters).fetchall()
+    rows: Any = connection.execute(Sql.list_frozen, parameters).fetchall()
     return Verification(
-        skipped_hours=row[0], refused_hours=row[1], refused_examples=[text for (text,) in rows]
+        skipped_hours=row[0], frozen_hours=row[1], frozen_examples=[text for (text,) in rows]
     )
 
 
@@ -176,7 +176,7 @@ def _add(result: Verification, piece: SliceResult) -> None:
     result.days += piece.days
     result.months += piece.months
     result.waiting += differences.excused.get("waiting", 0)
-    result.refused += differences.excused.get("refused", 0)
+    result.frozen += differences.excused.get("frozen", 0)
     for relation, count in differences.by_relation.items():
         result.differences += count
         result.by_relation[relation] = result.by_relation.get(relation, 0) + count

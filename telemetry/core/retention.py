@@ -1,9 +1,9 @@
-"""What the settings of retention and compression owe each other, and where the cuts lie.
+"""Rules between the settings of retention and compression, and the cutoffs that follow from them.
 
 From old to new, readings lie in three ranges:
 
-    dropped | kept, but their hours are closed | hours are computed again when readings come
-            cut                              horizon
+    dropped | kept, but their hours are frozen | hours are computed again when readings come
+           cutoff                            horizon
 
 The range in the middle is `NEIGHBOURS` wide. What belongs to an hour at the horizon can still be
 computed and verified from readings: its whole local day, its whole billing month, and in all but
@@ -17,7 +17,7 @@ from msgspec import Struct
 NEIGHBOURS = timedelta(days=31)  # the longest billing month
 DAY = timedelta(days=1)  # the width of a chunk, and more than any offset from UTC
 MARGIN = NEIGHBOURS + DAY
-COMPRESS_AFTER_LEAST = timedelta(days=7)  # how long a gateway is cut off, short of a disaster
+COMPRESS_AFTER_LEAST = timedelta(days=7)  # the longest usual outage of a gateway
 
 
 class Contradiction(Struct, frozen=True):
@@ -45,13 +45,13 @@ def find_contradictions(
             )
         )
     if aggregate_days and (raw_days == 0 or aggregate_days < raw_days):
-        kept = f"for {raw_days} days" if raw_days else "for ever"
+        how_long = f"for {raw_days} days" if raw_days else "for ever"
         found.append(
             Contradiction(
                 "telemetry.E002",
                 f"AGGREGATE_RETENTION_DAYS={aggregate_days}: expected 0 or at least as long as "
-                f"readings are kept, {kept} (RAW_RETENTION_DAYS): a refresh would compute again "
-                "what was dropped",
+                f"readings are kept, {how_long} (RAW_RETENTION_DAYS): a refresh would create "
+                "dropped rows again",
                 "Keep aggregates as long as readings, or longer.",
             )
         )
@@ -77,23 +77,23 @@ def find_contradictions(
     return found
 
 
-def find_raw_cut(*, now: datetime, raw_days: int, oldest_dirty: datetime | None) -> datetime:
+def find_raw_cutoff(*, now: datetime, raw_days: int, oldest_dirty: datetime | None) -> datetime:
     """Chunks that end at this instant or before may be dropped.
 
-    None whose loss would close an hour that is still noted for a refresh.
+    Not yet, if that would freeze an hour that is still dirty.
     """
-    cut = now - timedelta(days=raw_days)
-    return cut if oldest_dirty is None else min(cut, oldest_dirty - NEIGHBOURS)
+    cutoff = now - timedelta(days=raw_days)
+    return cutoff if oldest_dirty is None else min(cutoff, oldest_dirty - NEIGHBOURS)
 
 
-def find_horizon(cut: datetime) -> datetime:
-    """Hours before this instant are never computed again once readings before `cut` are gone."""
-    return cut + NEIGHBOURS
+def find_horizon(cutoff: datetime) -> datetime:
+    """Hours before this instant are frozen once readings before `cutoff` are dropped."""
+    return cutoff + NEIGHBOURS
 
 
-def find_aggregate_cut(*, now: datetime, aggregate_days: int, horizon: datetime) -> datetime:
+def find_aggregate_cutoff(*, now: datetime, aggregate_days: int, horizon: datetime) -> datetime:
     """Hours and days before this instant may be dropped.
 
-    Never a day of a month that an hour behind the horizon would still make anew.
+    Never a day of a month that an hour behind the horizon can still change.
     """
     return min(now - timedelta(days=aggregate_days), horizon - MARGIN)

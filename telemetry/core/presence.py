@@ -1,4 +1,4 @@
-"""When is a gateway silent? Judged so that a delay of our own never looks like silence."""
+"""Since when a gateway counts as silent, so that a delay of our own never looks like silence."""
 
 from collections.abc import Sequence
 
@@ -14,13 +14,13 @@ class BridgeSign(Struct, frozen=True):
     heard_at: float
 
 
-def choose_sweep_instant(
+def choose_offline_instant(
     *, now: float, bridges: Sequence[BridgeSign], oldest_pending_at: float | None
 ) -> float | None:
-    """The instant at which to judge silence, or None when nothing can be said.
+    """The instant as of which silent gateways are offline; None: nothing can be said.
 
-    Everything received before the oldest pending batch has been stored, so silence is judged
-    there. Without a bridge that is ready, messages wait at the broker and no gateway is silent.
+    Everything received before the oldest pending batch has been stored, so that is the
+    instant. Without a bridge that is ready, messages wait at the broker and no gateway is silent.
     """
     ready = any(sign.is_ready and now - sign.heard_at <= BRIDGE_FRESH_S for sign in bridges)
     if not ready:

@@ -1,4 +1,4 @@
-"""What members do with alarms, on pages and through the API."""
+"""Acknowledge an alarm, and withdraw that: for pages and API."""
 
 from django.db.models.functions import Now
 
@@ -6,7 +6,7 @@ from telemetry.models import Alarm, User
 
 
 def acknowledge(alarm: Alarm, *, user: User, note: str) -> bool:
-    """Note who saw the alarm; whether this was the first. Of two who do at once one stands."""
+    """Record who acknowledged the alarm; false when somebody else did before."""
     return bool(
         Alarm.objects.filter(pk=alarm.pk, acknowledged_at=None).update(
             acknowledged_by=user, acknowledged_at=Now(), changed_at=Now(), note=note
@@ -15,7 +15,7 @@ def acknowledge(alarm: Alarm, *, user: User, note: str) -> bool:
 
 
 def withdraw(alarm: Alarm) -> None:
-    """Take an acknowledgment back, with its note. Repeating it changes nothing."""
+    """Withdraw an acknowledgment, with its note. Repeating it changes nothing."""
     Alarm.objects.filter(pk=alarm.pk, acknowledged_at__isnull=False).update(
         acknowledged_by=None, acknowledged_at=None, changed_at=Now(), note=""
     )

@@ -1,4 +1,4 @@
-"""Put a run together: plan, connections, publisher; and look up what became of it."""
+"""Assemble a run: plan, connections, publisher; and verify its results."""
 
 import signal
 import time
@@ -11,9 +11,10 @@ from config.env import read_options
 from config.options import ContractOptions, DatabaseOptions, RedisOptions, SimulatorOptions
 from config.queue import connect_redis
 from telemetry.core.batch import PENDING_KEY
-from telemetry.simulator.connection import Connection
+from telemetry.simulator.compare import Findings, Verification, wait_until_stored
 from telemetry.simulator.draft import mark_bytes
 from telemetry.simulator.messages import iterate_messages
+from telemetry.simulator.mqtt_connection import Connection
 from telemetry.simulator.options import RunOptions
 from telemetry.simulator.pace import Pace
 from telemetry.simulator.plan import FASTEST_STEP_US, Plan, spread_step_us
@@ -22,7 +23,6 @@ from telemetry.simulator.receipts import RunReceipts
 from telemetry.simulator.simulated_fleet import SimulatedFleet
 from telemetry.simulator.stored import count_dead_letters, count_rows
 from telemetry.simulator.summary import Summary, summarise
-from telemetry.simulator.verification import Findings, Verification, wait_until_stored
 from telemetry.store.db.connection import Connection as DatabaseConnection
 from telemetry.store.db.connection import open_connection
 
@@ -92,8 +92,8 @@ def publish_plan(
     return summarise(publisher, receipts)
 
 
-def count_standing_rows(plan: Plan) -> dict[int, int]:
-    """Rows that stand already where the run's will, before it: of earlier runs over the same span.
+def count_earlier_rows(plan: Plan) -> dict[int, int]:
+    """Rows in the run's span that exist before it, of earlier runs.
 
     Raises `psycopg.Error`.
     """
@@ -110,7 +110,7 @@ def verify_plan(
     plan: Plan,
     summary: Summary,
     *,
-    standing: dict[int, int],
+    earlier_rows: dict[int, int],
     timeout_s: float,
     clock_margin: timedelta = CLOCK_MARGIN,
 ) -> Verification:
@@ -123,13 +123,13 @@ def verify_plan(
     redis = connect_redis(read_options(RedisOptions))
     with _open_database() as connection:
 
-        def look() -> Findings:
+        def read() -> Findings:
             # The queue first: what leaves it afterwards is in the database when that is read.
             pending = int(redis.zcard(PENDING_KEY))
             rows = count_rows(connection, device_ids, first=first, last=last)
             return Findings(
                 {
-                    device_id: count - standing.get(device_id, 0)
+                    device_id: count - earlier_rows.get(device_id, 0)
                     for device_id, count in rows.items()
                 },
                 count_dead_letters(
@@ -144,7 +144,7 @@ def verify_plan(
             )
 
         return wait_until_stored(
-            look,
+            read,
             acknowledged=summary.expected,
             unacknowledged=summary.expected_of_unacknowledged,
             timeout_s=timeout_s,

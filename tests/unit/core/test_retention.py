@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from telemetry.checks import check_storage_life
-from telemetry.core.storage_life import (
+from telemetry.checks import check_retention
+from telemetry.core.retention import (
     MARGIN,
-    find_aggregate_cut,
+    find_aggregate_cutoff,
     find_contradictions,
     find_horizon,
-    find_raw_cut,
+    find_raw_cutoff,
 )
 from tests import forks
 
@@ -45,7 +45,7 @@ def test_it_names_every_rule_that_the_settings_break(
 ) -> None:
     for name, value in zip(NAMES, days, strict=True):
         monkeypatch.setenv(name, str(value))
-    found = check_storage_life()
+    found = check_retention()
     assert [error.id for error in found] == [f"telemetry.{short}" for short in ids]
     assert all("expected" in error.msg and error.hint for error in found)
 
@@ -66,10 +66,10 @@ def test_it_closes_no_hour_that_may_still_change_when_the_settings_pass(
         assert raw < behind + MARGIN.days or 0 < aggregates < raw
         return
     dirty = None if dirty_age_days is None else NOW - dirty_age_days * DAY
-    horizon = find_horizon(find_raw_cut(now=NOW, raw_days=raw, oldest_dirty=dirty))
-    assert horizon <= NOW - (behind + 1) * DAY, "a reading that may still come would be refused"
-    assert dirty is None or horizon <= dirty, "a noted hour would be refused"
-    cut = find_aggregate_cut(now=NOW, aggregate_days=aggregates or raw, horizon=horizon)
+    horizon = find_horizon(find_raw_cutoff(now=NOW, raw_days=raw, oldest_dirty=dirty))
+    assert horizon <= NOW - (behind + 1) * DAY, "a reading that may still come would be frozen"
+    assert dirty is None or horizon <= dirty, "a dirty hour would be frozen"
+    cut = find_aggregate_cutoff(now=NOW, aggregate_days=aggregates or raw, horizon=horizon)
     assert cut <= horizon - 32 * DAY, "an open month would lose days"
 
 
