@@ -6,6 +6,7 @@ from functools import cache
 from typing import Any
 
 import structlog
+from celery import shared_task
 from celery.signals import worker_init, worker_ready
 from kombu.exceptions import OperationalError as QueueError
 from msgspec import convert, structs, to_builtins
@@ -25,11 +26,13 @@ from telemetry.core.batch import (
     REFRESH_TASK,
     REPLAY_WAITING_TASK,
     REQUEUE_TASK,
+    SEND_MAIL_TASK,
     SEND_REPORTS_TASK,
     VERIFY_TASK,
 )
 from telemetry.core.presence import BridgeSign, choose_offline_instant
 from telemetry.dead_letters.replay import find_waiting_dead_letters, replay_dead_letters
+from telemetry.mail.write import write_mail
 from telemetry.queue.batches import BatchQueue
 from telemetry.queue.bridges import read_bridges
 from telemetry.queue.requeue import requeue_batches
@@ -54,6 +57,8 @@ from workers.recording import BUSY, Result, recorded_task
 RETENTION_TURN_S = 30.0
 VERIFY_TURN_S = 30.0
 TOLD_DIFFERENCES = 20
+MAIL_TRIES = 5
+MAIL_WAIT_S = 15.0  # before the second try, then twice as long each time
 
 log = structlog.get_logger("workers.maintenance")
 
@@ -232,3 +237,18 @@ def replay_waiting() -> Result:
     replay = replay_dead_letters(find_waiting_dead_letters())
     waits = {"waits": replay.hindrance} if replay.hindrance else {}
     return {"replayed": replay.sent, **waits}  # the next run goes on
+
+
+@shared_task(name=SEND_MAIL_TASK)
+def send_mail(kind: str, language: str, tries: int = 1, **about: Any) -> None:
+    """Write and send an e-mail that a page queued. What failed is tried again, later each time."""
+    try:
+        sent = write_mail(kind, language, **about)
+    except Exception as error:
+        log.warning("mail_not_sent", kind=kind, tries=tries, error=repr(error)[:500])
+        if tries < MAIL_TRIES:
+            again = {"kind": kind, "language": language, "tries": tries + 1, **about}
+            wait_s = MAIL_WAIT_S * 2 ** (tries - 1)
+            app.send_task(SEND_MAIL_TASK, kwargs=again, queue=MAINTENANCE_QUEUE, countdown=wait_s)
+    else:
+        log.info("mail_sent", kind=kind, emails=sent)

@@ -25,11 +25,15 @@ class MailOptions:
     )
     site_url: str = setting(
         "WEB_URL",
-        "address of the web pages, https://HOST, for links in e-mail; empty writes no links",
+        "address of the web pages, https://HOST: links in e-mails begin with it; empty: scheduled "
+        "reports have no link, and no other e-mail is sent",
         default="",
     )
 
     def __post_init__(self) -> None:
+        site = urlsplit(self.site_url)
+        if self.site_url and (site.scheme not in ("http", "https") or not site.hostname):
+            raise SettingError(f"WEB_URL={self.site_url!r}: expected https://HOST")
         address = urlsplit(self.url)
         if self.url and (
             address.scheme not in SCHEMES

@@ -59,7 +59,20 @@ class WebOptions:
         "a random text of 32 characters or more, with which sessions are signed",
         is_secret=True,
     )
-    debug: bool = setting("DEBUG", "Django's debug mode; never use it in production", default=False)
+    secret_key_fallbacks: tuple[str, ...] = setting(
+        "SECRET_KEY_FALLBACKS",
+        "former values of SECRET_KEY, separated by commas: sessions and links that they signed "
+        "stay valid until they are removed here",
+        default=(),
+        is_secret=True,
+    )
+    is_demo: bool = setting(
+        "DEMO",
+        "a demonstration, development or test on a machine that nobody else reaches: DEBUG, any "
+        "host name and weak secrets are allowed",
+        default=False,
+    )
+    debug: bool = setting("DEBUG", "Django's debug mode; needs DEMO", default=False)
     allowed_hosts: tuple[str, ...] = setting(
         "ALLOWED_HOSTS",
         "host names under which the web pages are reached, separated by commas",
