@@ -20,11 +20,11 @@ class BrokerDrops:
         """Pass what is new on. Raises `redis.RedisError`; what was not passed on is kept then."""
         self._report_session()
         self._report_dropped()
-        for name, count in list(self._session.broker_refused.items()):
+        for name, count in list(self._session.broker_denials.items()):
             new = self._queue.note_refused(name, count)
             if new and name.startswith("refused"):
-                log.warning("broker_refused", what=name, times=new, hint="see the broker's log")
-            del self._session.broker_refused[name]
+                log.warning("broker_denials", what=name, times=new, hint="see the broker's log")
+            del self._session.broker_denials[name]
 
     def _report_session(self) -> None:
         if not self._session.is_new:

@@ -49,7 +49,7 @@ class Session:
         self.is_retiring = False
         self.was_present = False
         self.broker_dropped: int | None = None  # since the broker started, as it says
-        self.broker_refused: dict[str, int] = {}  # the same, by kind and user
+        self.broker_denials: dict[str, int] = {}  # the same, by kind and user
         self.is_new = False  # connected since somebody looked
         self._client = self._make_client()
 
@@ -187,7 +187,7 @@ class Session:
             )
             return
         if reason.is_failure:
-            log.warning("broker_refused", reason=str(reason))
+            log.warning("broker_denials", reason=str(reason))
             return
         self.was_present = flags.session_present
         if self.is_retiring:
@@ -253,6 +253,6 @@ class Session:
             self.broker_dropped = int(payload)
             return
         if topic.startswith(REFUSED_TOPIC):
-            self.broker_refused[topic.removeprefix(REFUSED_TOPIC)] = int(payload)
+            self.broker_denials[topic.removeprefix(REFUSED_TOPIC)] = int(payload)
             return
         self._deliver(RawMessage(topic, payload), packet_id)

@@ -140,8 +140,8 @@ class BrokerEvents(Struct, frozen=True):
     """What the broker refused, by kind and user (`refused_publish/gateway`), and how often it had
     lost a bridge's session. Times are Unix seconds of the last one; 0: there was none."""
 
-    refused: dict[str, int]
-    refused_at: float
+    denials: dict[str, int]
+    denied_at: float
     lost_sessions: int
     lost_at: float
 
@@ -389,8 +389,8 @@ class BatchQueue:
         names = sorted(name for name in values if "/" in name and f"at:{name}" in values)
         times = [float(values[f"at:{name}"]) for name in names if name.startswith("refused")]
         return BrokerEvents(
-            refused={name: int(values[name]) for name in names},
-            refused_at=max(times, default=0.0),
+            denials={name: int(values[name]) for name in names},
+            denied_at=max(times, default=0.0),
             lost_sessions=int(values.get("lost_sessions", 0)),
             lost_at=float(values.get("lost_sessions_at", 0)),
         )

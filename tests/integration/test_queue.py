@@ -161,8 +161,8 @@ def test_it_adds_up_what_the_broker_refused_by_kind_and_user(queue: BatchQueue) 
     queue.note_dropped(9)
     events = queue.read_broker_events()
     assert counts == [2, 0, 1]
-    assert events.refused == {"refused_publish/gateway": 3, "removed_expiry/gateway": 4}
-    assert events.refused_at > 0
+    assert events.denials == {"refused_publish/gateway": 3, "removed_expiry/gateway": 4}
+    assert events.denied_at > 0
 
 
 def test_it_counts_a_session_as_lost_when_it_was_open_before_and_the_broker_has_not_kept_it(

@@ -66,7 +66,7 @@ class ScriptedSession:
         self._clock = clock
         self.deliver = on_message
         self.topic, self.was_present, self.broker_dropped = "topic", True, None
-        self.broker_refused: dict[str, int] = {}
+        self.broker_denials: dict[str, int] = {}
         self.is_new = False
         self.is_retiring = self.is_ready = self.is_open = False
         self.script: list[Act | tuple[Act, ...]] = []
