@@ -47,7 +47,7 @@ class Bridge:
         self._options = options
         self._session = Session(options, on_message=self._on_message)
         self._session.is_retiring = retire
-        self._drops = BrokerDrops(queue, self._session)
+        self._drops = BrokerDrops(queue, self._session, client_id=options.client_id)
         self._sender = Sender(queue, client_id=options.client_id)
         self._lease = Lease(redis, client_id=options.client_id)
         self._backpressure = Backpressure(queue, choose_marks(options.marks))
@@ -209,7 +209,7 @@ class Bridge:
         if sent is None:
             return
         self._progress_at = time.time()
-        # Packet ids of an older connection could confirm other messages (pitfall P4).
+        # Packet ids of an older connection could confirm other messages.
         if sent.generation == self._collector.generation and self._session.is_open:
             self._session.acknowledge(sent.packet_ids)
 

@@ -66,8 +66,8 @@ class BatchRunner:
     def run(self) -> None:
         """Store batches as they come, until none has come for a while.
 
-        Never raises for a fault of the database or of Redis: an exception would be an ack
-        (pitfall C3), and what keeps a batch is its place in Redis and not a task.
+        Never raises for a fault of the database or of Redis: what keeps a batch is its place
+        in Redis and not a task.
         """
         now_s = time.monotonic()
         ends_at, idle_at = now_s + STAY_S, now_s + IDLE_S

@@ -30,6 +30,7 @@ from telemetry.core.batch import (
     HELD_KEY,
     INGEST_QUEUE,
     LAST_KEY,
+    OPEN_KEY,
     OWNERS_KEY,
     PENDING_KEY,
     READY_KEY,
@@ -129,10 +130,20 @@ class OvertakenError(Exception):
 
 
 class Dropped(Struct, frozen=True):
-    """Messages that the broker acknowledged and dropped (pitfall M1). `at`: Unix seconds."""
+    """Messages that the broker acknowledged and dropped. `at`: Unix seconds."""
 
     messages: int
     at: float
+
+
+class BrokerEvents(Struct, frozen=True):
+    """What the broker refused, by kind and user (`refused_publish/gateway`), and how often it had
+    lost a bridge's session. Times are Unix seconds of the last one; 0: there was none."""
+
+    denials: dict[str, int]
+    denied_at: float
+    lost_sessions: int
+    lost_at: float
 
 
 class BatchQueue:
@@ -349,12 +360,40 @@ class BatchQueue:
 
     def note_dropped(self, count: int) -> int:
         """Note what the broker says it has dropped since it started; how many of them are new."""
-        return int(self._scripts["dropped"](keys=[BROKER_KEY], args=[count, time.time()]))
+        return self._note_counter(count, "dropped", "last", "dropped_at")
+
+    def note_refused(self, name: str, count: int) -> int:
+        """Note what the broker says it has refused since it started; how many of them are new."""
+        return self._note_counter(count, name, f"last:{name}", f"at:{name}")
+
+    def _note_counter(self, count: int, *fields: str) -> int:
+        return int(self._scripts["count"](keys=[BROKER_KEY], args=[count, time.time(), *fields]))
+
+    def note_session(self, client_id: str, *, is_kept: bool) -> bool:
+        """Note that a bridge's session is open; whether the broker has lost the one of before."""
+        return bool(
+            self._scripts["session"](
+                keys=[OPEN_KEY, BROKER_KEY], args=[client_id, int(is_kept), time.time()]
+            )
+        )
 
     def read_dropped(self) -> Dropped:
         """What the broker has dropped so far."""
         count, at = self.redis.hmget(BROKER_KEY, ["dropped", "dropped_at"])
         return Dropped(int(count or 0), float(at or 0))
+
+    def read_broker_events(self) -> BrokerEvents:
+        """What the broker has refused and lost so far."""
+        found: Any = self.redis.hgetall(BROKER_KEY)
+        values = {name.decode(): value for name, value in found.items()}
+        names = sorted(name for name in values if "/" in name and f"at:{name}" in values)
+        times = [float(values[f"at:{name}"]) for name in names if name.startswith("refused")]
+        return BrokerEvents(
+            denials={name: int(values[name]) for name in names},
+            denied_at=max(times, default=0.0),
+            lost_sessions=int(values.get("lost_sessions", 0)),
+            lost_at=float(values.get("lost_sessions_at", 0)),
+        )
 
     def count_held(self) -> int:
         """Batches that are put aside."""

@@ -32,7 +32,7 @@ def count_waiting(redis: Redis, queue: str) -> int:
 
 
 def count_claimed(redis: Redis, queue: str) -> int:
-    """Batches, or for other queues tasks, that workers hold (pitfall C6)."""
+    """Batches, or for other queues tasks, that workers hold."""
     if queue == INGEST_QUEUE:
         owners: Any = redis.zrange(OWNERS_KEY, 0, -1)
         return sum(int(redis.llen(CLAIMS_KEY + owner.decode())) for owner in owners)

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from telemetry.core.batch import HELD_KEY, INGEST_QUEUE, RawMessage, half_ids
-from telemetry.queue.batches import BatchQueue, Written, new_id, pack_messages
+from telemetry.queue.batches import BatchQueue, BrokerEvents, Written, new_id, pack_messages
 from telemetry.queue.tasks import count_claimed
 from tests.batches import claim
 
@@ -152,3 +152,26 @@ def test_it_adds_up_what_the_broker_dropped_over_its_restarts(queue: BatchQueue)
     assert [queue.note_dropped(count) for count in (0, 3)] == [0, 3]  # it was started again
     assert queue.read_dropped().messages == 10
     assert queue.read_dropped().at > 0
+
+
+def test_it_adds_up_what_the_broker_refused_by_kind_and_user(queue: BatchQueue) -> None:
+    assert queue.read_broker_events() == BrokerEvents({}, 0.0, 0, 0.0)
+    counts = [queue.note_refused("refused_publish/gateway", count) for count in (2, 2, 1)]
+    queue.note_refused("removed_expiry/gateway", 4)
+    queue.note_dropped(9)
+    events = queue.read_broker_events()
+    assert counts == [2, 0, 1]
+    assert events.denials == {"refused_publish/gateway": 3, "removed_expiry/gateway": 4}
+    assert events.denied_at > 0
+
+
+def test_it_counts_a_session_as_lost_when_it_was_open_before_and_the_broker_has_not_kept_it(
+    queue: BatchQueue,
+) -> None:
+    assert not queue.note_session("bridge-1", is_kept=False)  # the first of its life
+    assert not queue.note_session("bridge-1", is_kept=True)
+    assert not queue.note_session("bridge-2", is_kept=False)
+    assert queue.note_session("bridge-1", is_kept=False)
+    events = queue.read_broker_events()
+    assert events.lost_sessions == 1
+    assert events.lost_at > 0

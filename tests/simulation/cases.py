@@ -18,6 +18,7 @@ ENVIRON = {
     "MQTT_HOST": "none",
     "MQTT_BRIDGE_USER": "none",
     "MQTT_BRIDGE_PASSWORD": "none",
+    "BRIDGE_SHARE_GROUP": "none",
     "BRIDGE_BATCH_MESSAGES": "4",
     "GUARD_GATEWAYS": "3",
 }

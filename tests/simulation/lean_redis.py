@@ -138,6 +138,9 @@ class Data:
         held.update(members)
         return len(held) - before
 
+    def _sismember(self, key: bytes, member: bytes) -> int:
+        return int(member in self.keys.get(key, set()))
+
     def _srem(self, key: bytes, *members: bytes) -> int:
         held = self.keys.get(key, set())
         before = len(held)

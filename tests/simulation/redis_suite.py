@@ -112,6 +112,11 @@ OPERATIONS: dict[str, Callable[[Subject, Random], Any]] = {
     "last": lambda subject, _: subject.queue.read_last("bridge-1"),
     "dropped": lambda subject, choose: subject.queue.note_dropped(choose.randrange(5)),
     "read dropped": lambda subject, _: subject.queue.read_dropped(),
+    "refused": lambda subject, choose: subject.queue.note_refused("k/u", choose.randrange(5)),
+    "session": lambda subject, choose: subject.queue.note_session(
+        choose.choice(("bridge-1", "bridge-2")), is_kept=choose.random() < 0.5
+    ),
+    "read events": lambda subject, _: subject.queue.read_broker_events(),
     "levels": _levels,
     "alarm": lambda subject, _: raise_alarm(subject.redis, reason="why"),
     "clear": lambda subject, _: clear_alarm(subject.redis),

@@ -45,8 +45,9 @@ def test_it_replays_the_events_of_a_seed_as_the_seed() -> None:
 
 
 def test_it_finds_nothing_in_the_product() -> None:
+    """In a few: the acceptance test looks at 20,000."""
     wiring = Wiring()
-    failed = [outcome for seed in range(1_000) if (outcome := run(seed, wiring)).violation]
+    failed = [outcome for seed in range(200) if (outcome := run(seed, wiring)).violation]
     assert failed == []
 
 

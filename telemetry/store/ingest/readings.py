@@ -33,8 +33,8 @@ def insert_readings(
     `received_us`: when all were received, or each by its key.
 
     Raises `psycopg.errors.UniqueViolation` when a key is stored already; with `skip_existing` it
-    returns those keys, with the stored value in ten-thousandths. Rows go in sorted by key (pitfall
-    T6). Raises `psycopg.Error`.
+    returns those keys, with the stored value in ten-thousandths. Rows go in sorted by key,
+    or two workers could deadlock. Raises `psycopg.Error`.
     """
     ordered = sorted(rows)
     if not ordered:

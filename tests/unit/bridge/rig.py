@@ -24,6 +24,7 @@ ENVIRON = {
     "MQTT_HOST": "127.0.0.1",
     "MQTT_BRIDGE_USER": "bridge",
     "MQTT_BRIDGE_PASSWORD": "secret",
+    "BRIDGE_SHARE_GROUP": "ingest",
     "BRIDGE_LINGER_MS": "0",
 }
 Act = Callable[["ScriptedSession"], None]
@@ -65,6 +66,8 @@ class ScriptedSession:
         self._clock = clock
         self.deliver = on_message
         self.topic, self.was_present, self.broker_dropped = "topic", True, None
+        self.broker_denials: dict[str, int] = {}
+        self.is_new = False
         self.is_retiring = self.is_ready = self.is_open = False
         self.script: list[Act | tuple[Act, ...]] = []
         self._unread: list[Act] = []
@@ -152,6 +155,8 @@ class Queue:
         self.written: list[str] = []
         self.counts: list[int] = []
         self.dropped: list[int] = []
+        self.refused: list[tuple[str, int]] = []
+        self.sessions: list[bool] = []
 
     def write(self, batch_id: str, body: bytes, *, count: int, **_: Any) -> Written:
         if self.is_away:
@@ -164,6 +169,16 @@ class Queue:
         if self.redis.is_away:
             raise RedisError("away")
         self.watched += 1
+
+    def note_refused(self, name: str, count: int) -> int:
+        self.refused.append((name, count))
+        return count
+
+    def note_session(self, _client_id: str, *, is_kept: bool) -> bool:
+        if self.redis.is_away:
+            raise RedisError("away")
+        self.sessions.append(is_kept)
+        return not is_kept
 
     def note_dropped(self, count: int) -> int:
         if self.redis.is_away:

@@ -19,8 +19,10 @@ from tests.batches import claim, list_ready
 from tests.integration.test_queue import (  # noqa: F401 - collected here as well
     MESSAGES,
     test_it_adds_up_what_the_broker_dropped_over_its_restarts,
+    test_it_adds_up_what_the_broker_refused_by_kind_and_user,
     test_it_counts_a_batch_once_when_it_was_stored_before_the_reply_came,
     test_it_counts_a_batch_once_when_its_write_is_repeated,
+    test_it_counts_a_session_as_lost_when_it_was_open_before_and_the_broker_has_not_kept_it,
     test_it_finishes_a_batch_once,
     test_it_hands_out_what_was_put_and_counts_starts,
     test_it_keeps_a_batch_that_is_put_aside_out_of_the_way_until_it_is_claimed_again,
