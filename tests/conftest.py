@@ -18,6 +18,7 @@ from telemetry.store.db.connection import Connection, open_connection
 from tests.databases import clear_tables, is_usable, provide_cluster
 
 SINGLY = re.compile("tests/(acceptance/|integration/store/test_verification|unit/test_simulation)")
+IN_BROWSER = re.compile("tests/acceptance/test_(admin|dashboard|live)")
 CONTRACT = Path(__file__).parent / "contract"
 
 # Machines are shared: how long an example took says nothing.
@@ -54,12 +55,13 @@ def pytest_collection_finish() -> None:
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """A file goes to one process, for its fixtures and what it warms up; tests that take long and
-    share nothing go singly."""
+    share nothing go singly, and those in a browser share it."""
     from xdist.scheduler import LoadFileScheduling
 
     class Scheduling(LoadFileScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            return nodeid if SINGLY.match(nodeid) else super()._split_scope(nodeid)
+            is_single = SINGLY.match(nodeid) and not IN_BROWSER.match(nodeid)
+            return nodeid if is_single else super()._split_scope(nodeid)
 
     return Scheduling(config, log) if config.getvalue("dist") == "loadfile" else None
 
@@ -128,6 +130,7 @@ def stack_environ(servers: Any, database_url: str) -> dict[str, str]:
         "DATABASE_URL": database_url,
         "SECRET_KEY": os.environ["SECRET_KEY"],
         "WEB_HTTPS": "false",
+        "DEMO": "1",
         "DJANGO_SETTINGS_MODULE": "config.settings",
         "LOG_FORMAT": "console",
         # What was lost is to be sent again soon; that the living is, too, makes tests harder.

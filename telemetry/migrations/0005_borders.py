@@ -29,9 +29,9 @@ END $$;
 
 HOURLY_AGGREGATE_COMMUNITY = """\
 -- Community edition: a continuous aggregate, and a view of it with the columns of the other edition.
--- Only what was refreshed is shown, as there. Buckets are UTC hours (pitfall T2): each begins a
--- microsecond after the hour and has the hour's end. An hour is the account's that its first received
--- reading names.
+-- Only what was refreshed is shown, as there. Buckets are UTC hours: in a named time zone
+-- they can stay stale. Each begins a microsecond after the hour and has the hour's end. An hour is the
+-- account's that its first received reading names.
 CREATE MATERIALIZED VIEW hourly_bucket
 WITH (timescaledb.continuous, timescaledb.materialized_only = true) AS
 SELECT device_id, first(account_id, received_at) AS account_id,

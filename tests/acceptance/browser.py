@@ -1,11 +1,14 @@
 """A real Chromium that notes what no page may do: console errors, requests to other hosts."""
 
+import asyncio
+import atexit
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from functools import cache
 from typing import Any
 
-from playwright.sync_api import ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
 
 ARGUMENTS = (
     "--no-sandbox",
@@ -18,14 +21,31 @@ ARGUMENTS = (
 )
 
 
+@cache
+def start_browser() -> tuple[Browser, asyncio.AbstractEventLoop]:
+    """The browser of this process, for all its tests, and the loop that it is driven by."""
+    program = shutil.which("chromium")
+    assert program, "chromium is not installed: make test installs it (Debian, as root)"
+    playwright = sync_playwright().start()
+    loop = asyncio.get_running_loop()
+    browser = playwright.chromium.launch(executable_path=program, args=list(ARGUMENTS))
+
+    def stop() -> None:
+        asyncio._set_running_loop(loop)
+        browser.close()
+        playwright.stop()
+
+    atexit.register(stop)
+    return browser, loop
+
+
 @contextmanager
 def open_page(url: str, **options: Any) -> Iterator[Page]:
-    """A page whose relative addresses start at `url`. Fails at the end when a page misbehaved.
+    """A page whose relative addresses start at `url`, with cookies and storage of its own. Fails at
+    the end when a page misbehaved.
 
     `options`: of Playwright's `new_page`.
     """
-    program = shutil.which("chromium")
-    assert program, "chromium is not installed: make test installs it (Debian, as root)"
     wrong: list[str] = []
 
     def on_console(message: ConsoleMessage) -> None:
@@ -36,17 +56,16 @@ def open_page(url: str, **options: Any) -> Iterator[Page]:
         if not request.url.startswith((url, "data:", "blob:")):
             wrong.append(f"request to another host: {request.url}")
 
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=list(ARGUMENTS))
-        page = browser.new_page(
-            **{"base_url": url, "viewport": {"width": 1400, "height": 900}, **options}
-        )
-        page.set_default_timeout(15_000)
-        page.on("console", on_console)
-        page.on("pageerror", lambda error: wrong.append(f"script: {error}"))
-        page.on("request", on_request)
-        try:
+    browser, loop = start_browser()
+    asyncio._set_running_loop(loop)
+    own = {"base_url": url, "viewport": {"width": 1400, "height": 900}, **options}
+    try:
+        with closing(browser.new_page(**own)) as page:  # of a context of its own
+            page.set_default_timeout(15_000)
+            page.on("console", on_console)
+            page.on("pageerror", lambda error: wrong.append(f"script: {error}"))
+            page.on("request", on_request)
             yield page
-        finally:
-            browser.close()
+    finally:
+        asyncio._set_running_loop(None)  # Django refuses to work where a loop runs
     assert not wrong, "\n".join(wrong)

@@ -92,6 +92,7 @@ def try_fault(rig: Rig, trial: Trial, *, fault: str, say: Say) -> Run:
     if trial.rate is None:
         _fill_broker(rig, count=trial.count)
     consumers = Consumers(rig, has_beat=trial.has_beat)
+    rig.wait_for_bridge("bridge-1")
     load = None if trial.rate is None else _start_load(rig, rate=trial.rate)
     started_s = _cause(rig, consumers, trial, fault=fault, say=say)
     sent = trial.count if load is None else _stop_load(load)
@@ -173,14 +174,15 @@ def _read_books(rig: Rig) -> DeliveryReport:
 def _judge(before: DeliveryReport, report: DeliveryReport, *, sent: int) -> Run:
     """What the books and the rows say of messages that are all good and all different."""
     rows = (report.rows or 0) - (before.rows or 0)
+    missing = (sent - report.in_flight) * READINGS - rows
     return {
         "messages": float(sent),
-        "lost, readings": float(max(0, sent * READINGS - rows)),
-        "stored twice, readings": float(max(0, rows - sent * READINGS)),
+        "lost, readings": float(max(0, missing)),
+        "stored twice, readings": float(max(0, -missing)),
         "difference of the delivery report": float(
             abs(report.difference) + abs(report.rows_difference or 0)
         ),
-        "in flight at the end, messages": float(report.in_flight),
+        "still not stored at the end, messages": float(report.in_flight),
         "delivered again by the broker, messages": float(report.duplicate - before.duplicate),
     }
 

@@ -43,33 +43,31 @@ STAGES = (
     Stage("bridge: collect", ("ingest_bridge.bridge:Bridge._read",)),
     Stage("bridge: pack", ("ingest_bridge.sender:pack_messages",)),
     Stage("bridge: hand over to Redis", ("telemetry.queue.batches:BatchQueue.write",)),
-    Stage("bridge: send the task", ("telemetry.queue.batches:BatchQueue.send_task",)),
+    Stage("bridge: call a worker", ("telemetry.queue.batches:BatchQueue.ring",)),
     Stage("bridge: acknowledge", ("ingest_bridge.session:Session.acknowledge",)),
     Stage("bridge: the rest", ("ingest_bridge.bridge:Bridge.step",)),
-    Stage("worker: claim", ("telemetry.queue.batches:BatchQueue.claim",)),
+    Stage("worker: finish and claim", ("telemetry.queue.batches:BatchQueue.claim",)),
     Stage("worker: decode", ("telemetry.queue.batches:ClaimedBatch.read_messages",)),
     Stage("worker: look up the fleet", ("telemetry.store.ingest.fleet_cache:Registry.prepare",)),
-    Stage("worker: validate", ("telemetry.store.ingest.batch_store:validate_messages",)),
+    Stage("worker: validate", ("telemetry.store.ingest.batch_store:BatchStore.validate",)),
     Stage(
         "worker: ask the guard",
         (
-            "workers.runner:hear",
-            "workers.pool_guard:PoolGuard.choose_held",
+            "workers.pool_guard:PoolGuard.approve",
             "workers.pool_guard:PoolGuard.note_stored",
         ),
     ),
     Stage("worker: begin", ("psycopg:Transaction.__enter__",)),
     Stage("worker: pack the rows", ("telemetry.store.ingest.readings:pack_rows",)),
     Stage("worker: COPY", ("telemetry.store.ingest.readings:_copy",)),
-    Stage("worker: note hours", ("telemetry.store.ingest.transaction:insert_dirty_hours",)),
+    Stage("worker: note hours", ("telemetry.store.ingest.batch_store:insert_dirty_hours",)),
     Stage(
         "worker: ledger",
-        ("telemetry.store.ingest.transaction:insert_batch", "psycopg:Pipeline.__exit__"),
+        ("telemetry.store.ingest.batch_store:insert_batches", "psycopg:Pipeline.__exit__"),
     ),
     Stage("worker: commit", ("psycopg:Transaction.__exit__",)),
     Stage("worker: presence", ("workers.runner:BatchRunner._note_presence",)),
-    Stage("worker: finish", ("workers.runner:BatchRunner._finish",)),
-    Stage("worker: the rest of the task", ("workers.runner:BatchRunner.run",)),
+    Stage("worker: the rest", ("workers.runner:BatchRunner._claim_and_store",)),
 )
 
 _FIELDS = 3  # of a stage in the file: calls, nanoseconds of CPU, of wall time
@@ -154,7 +152,10 @@ def find_call(name: str) -> tuple[Any, str]:
     """Where a stage's function is, and its name there. Raises `StackError`."""
     module, _, path = name.partition(":")
     *above, last = path.split(".")
-    place: Any = importlib.import_module(module)
+    try:
+        place: Any = importlib.import_module(module)
+    except ModuleNotFoundError:
+        place = None
     for part in above:
         place = getattr(place, part, None)
     if not callable(getattr(place, last, None)):

@@ -50,7 +50,7 @@ class RunningServer:
         """Start it again with `extra` lines at the end of its configuration."""
         self.stop()
         self._server.prepare()
-        with (self.folder / f"{self.name}.conf").open("a", encoding="utf-8") as file:
+        with (self.folder / self._server.settings_file).open("a", encoding="utf-8") as file:
             file.write(f"{extra}\n")
         self.launch()
         self.wait_until_ready()

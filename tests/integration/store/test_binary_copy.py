@@ -4,13 +4,12 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
-from hypothesis import example, given
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from telemetry.core.reading import ReadingRow, to_decimal, to_instant, to_microseconds
 from telemetry.store.db.connection import Connection
 from telemetry.store.ingest.binary_copy import COLUMNS, pack_rows
-from tests.properties import SHARED
 
 pytestmark = pytest.mark.integration
 
@@ -38,7 +37,7 @@ def row(value: int) -> ReadingRow:
     return (1, FIRST_US, value, "kWh", None, 2, 3)
 
 
-@SHARED
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(row_lists)
 @example([row(value) for value in (0, 1, -1, 9_999, 10_000, 99_999_999, 100_000_000)])
 @example([row(value) for value in (LARGEST, -LARGEST, 10**12, 10**12 - 1, 10**8 + 1)])

@@ -1,0 +1,358 @@
+/* Checks who may use which client id, publish, subscribe and read (Mosquitto 2.1), in place of the
+ * broker's own check of the ACL file, which accepts every subscription and every client id.
+ *
+ * - Client ids that begin with `bridge_ids` belong to the user `bridge_user`, who may use no other. A
+ *   client with another's id would take its session over, or end it with all that waits in it.
+ * - A subscription must lie within what the ACL file lets its user read. $share/GROUP/FILTER must be
+ *   named there as such: whoever shares in a group takes messages away from the others.
+ * - A message that would expire is published again without an end. The broker tells plugins of the
+ *   expiry when it stores the message, too late to change it; what comes twice is stored once.
+ * - Retained messages and sessions that outlive their connection for longer than `session_s` are for
+ *   the bridges and the admin; others' are shortened.
+ *
+ * What is refused is logged and counted: $SYS/tds/KIND/USER, retained, since the broker started.
+ * Only fixed memory: it does not grow with the number of gateways.
+ */
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <mosquitto.h>
+#include <mosquitto/broker.h>
+#include <mosquitto/broker_plugin.h>
+
+#define COUNTERS 256      /* more users than this are counted together */
+#define LOG_LINES 20      /* a second; what is more is only counted */
+#define LONGEST_NAME 64
+
+struct rule {
+	struct rule *next;
+	char *user; /* NULL: a pattern, for everybody */
+	char *filter;
+	int access;
+};
+
+struct counter {
+	const char *kind;
+	char user[LONGEST_NAME + 1];
+	unsigned long count;
+	bool is_new;
+};
+
+static struct rule *rules;
+static const char *acl_path, *bridge_user, *bridge_ids;
+static struct counter counters[COUNTERS];
+static unsigned counters_used, lines;
+static time_t lines_at;
+static bool has_news;
+
+static const char *text(const char *value)
+{
+	return value ? value : "";
+}
+
+static void count(const char *kind, const char *user)
+{
+	char name[LONGEST_NAME + 1];
+	unsigned i;
+
+	snprintf(name, sizeof(name), "%s", user && *user ? user : "(none)");
+	for(char *c = name; *c; c++){
+		if(strchr("+#/", *c) || (unsigned char)*c < ' ' || (unsigned char)*c > '~'){
+			*c = '_';
+		}
+	}
+	for(i = 0; i < counters_used; i++){
+		if(counters[i].kind == kind && !strcmp(counters[i].user, name)){
+			break;
+		}
+	}
+	if(i == counters_used){
+		if(counters_used >= COUNTERS - 8){ /* the rest of the places are for the others' kinds */
+			for(i = 0; i < counters_used; i++){
+				if(counters[i].kind == kind && !strcmp(counters[i].user, "(others)")){
+					break;
+				}
+			}
+			snprintf(name, sizeof(name), "(others)");
+		}
+		if(i == counters_used){
+			if(counters_used == COUNTERS){
+				return;
+			}
+			counters[i].kind = kind;
+			snprintf(counters[i].user, sizeof(counters[i].user), "%s", name);
+			counters_used++;
+		}
+	}
+	counters[i].count++;
+	counters[i].is_new = has_news = true;
+}
+
+static void refuse(const char *kind, struct mosquitto *client, const char *what, const char *why)
+{
+	time_t now = time(NULL);
+
+	count(kind, mosquitto_client_username(client));
+	if(now != lines_at){
+		lines_at = now;
+		lines = 0;
+	}
+	if(lines++ < LOG_LINES){
+		mosquitto_log_printf(MOSQ_LOG_WARNING, "rights: %s: user '%s', client id '%s', address %s: '%s': %s",
+				kind, text(mosquitto_client_username(client)), text(mosquitto_client_id(client)),
+				text(mosquitto_client_address(client)), what, why);
+	}
+}
+
+static bool is_bridge(const struct mosquitto *client)
+{
+	const char *user = mosquitto_client_username(client);
+
+	return user && !strcmp(user, bridge_user);
+}
+
+static bool has_bridge_id(const struct mosquitto *client)
+{
+	const char *id = mosquitto_client_id(client);
+
+	return id && !strncmp(id, bridge_ids, strlen(bridge_ids));
+}
+
+static int on_connect(int event, void *data, void *unused)
+{
+	struct mosquitto *client = ((struct mosquitto_evt_basic_auth *)data)->client;
+
+	if(is_bridge(client) == has_bridge_id(client)){
+		return MOSQ_ERR_PLUGIN_DEFER; /* the password is checked next */
+	}
+	refuse("refused_client_id", client, text(mosquitto_client_id(client)),
+			is_bridge(client) ? "a bridge's client id must begin as those of bridges do" : "the client id is a bridge's");
+	return MOSQ_ERR_CLIENT_IDENTIFIER_NOT_VALID;
+}
+
+static bool is_allowed(const struct rule *rule, int access, const char *topic, const char *id, const char *user)
+{
+	bool result = false;
+
+	if(rule->user){
+		if(!user || strcmp(rule->user, user)){
+			return false;
+		}
+	}else if(!user || strpbrk(user, "+#/") || (id && strpbrk(id, "+#/"))){
+		return false; /* a name that would change the pattern */
+	}
+	if(access == MOSQ_ACL_SUBSCRIBE){
+		if(!(rule->access & MOSQ_ACL_READ)){
+			return false;
+		}
+		return !(rule->user ? mosquitto_sub_matches_acl(rule->filter, topic, &result)
+				: mosquitto_sub_matches_acl_with_pattern(rule->filter, topic, id, user, &result)) && result;
+	}
+	if(!(rule->access & access) || (topic[0] == '$') != (rule->filter[0] == '$')){
+		return false;
+	}
+	return !(rule->user ? mosquitto_topic_matches_sub(rule->filter, topic, &result)
+			: mosquitto_topic_matches_sub_with_pattern(rule->filter, topic, id, user, &result)) && result;
+}
+
+static int on_check(int event, void *data, void *unused)
+{
+	struct mosquitto_evt_acl_check *check = data;
+	const char *id = mosquitto_client_id(check->client), *user = mosquitto_client_username(check->client);
+
+	if(check->access == MOSQ_ACL_UNSUBSCRIBE){
+		return MOSQ_ERR_SUCCESS;
+	}
+	for(const struct rule *rule = rules; rule; rule = rule->next){
+		if(is_allowed(rule, check->access, check->topic, id, user)){
+			return MOSQ_ERR_SUCCESS;
+		}
+	}
+	if(check->access == MOSQ_ACL_SUBSCRIBE){
+		refuse("refused_subscription", check->client, check->topic, "the ACL lets the user read less");
+	}else if(check->access == MOSQ_ACL_WRITE){
+		refuse("refused_publish", check->client, check->topic, "the ACL does not let the user write there");
+	}
+	return MOSQ_ERR_ACL_DENIED;
+}
+
+static int on_stored(int event, void *data, void *unused)
+{
+	const struct mosquitto_base_msg *message = &((struct mosquitto_evt_persist_base_msg *)data)->data;
+
+	if(message->expiry_time == 0 || message->topic[0] == '$'){
+		return MOSQ_ERR_SUCCESS;
+	}
+	count("removed_expiry", message->source_username);
+	/* It comes in before the round that stores the original is committed: the two are kept or none. */
+	return mosquitto_broker_publish_copy(NULL, message->topic, (int)message->payloadlen,
+			message->payload ? message->payload : "", message->qos, false, NULL);
+}
+
+static int on_tick(int event, void *data, void *unused)
+{
+	char topic[LONGEST_NAME + 64], number[24];
+
+	if(!has_news){
+		return MOSQ_ERR_SUCCESS;
+	}
+	has_news = false;
+	for(unsigned i = 0; i < counters_used; i++){
+		if(counters[i].is_new){
+			counters[i].is_new = false;
+			snprintf(topic, sizeof(topic), "$SYS/tds/%s/%s", counters[i].kind, counters[i].user);
+			snprintf(number, sizeof(number), "%lu", counters[i].count);
+			mosquitto_broker_publish_copy(NULL, topic, (int)strlen(number), number, 0, true, NULL);
+		}
+	}
+	return MOSQ_ERR_SUCCESS;
+}
+
+static void free_rules(struct rule *rule)
+{
+	while(rule){
+		struct rule *next = rule->next;
+		free(rule->user);
+		free(rule->filter);
+		free(rule);
+		rule = next;
+	}
+}
+
+static char *next_word(char **rest)
+{
+	char *word = *rest + strspn(*rest, " \t");
+
+	*rest = word + strcspn(word, " \t");
+	if(**rest){
+		*(*rest)++ = '\0';
+	}
+	return word;
+}
+
+/* One line of the ACL file; false when it cannot be understood. */
+static bool read_line(char *line, char **user, struct rule **list)
+{
+	char *word = next_word(&line), *access;
+	struct rule *rule;
+	int rights;
+
+	if(*word == '\0' || *word == '#'){
+		return true;
+	}
+	if(!strcmp(word, "user")){
+		free(*user);
+		*user = strdup(line + strspn(line, " \t"));
+		return *user && **user;
+	}
+	if(strcmp(word, "pattern") && (strcmp(word, "topic") || !*user)){
+		return false;
+	}
+	access = next_word(&line);
+	rights = !strcmp(access, "read") ? MOSQ_ACL_READ : !strcmp(access, "write") ? MOSQ_ACL_WRITE
+			: !strcmp(access, "readwrite") ? MOSQ_ACL_READ | MOSQ_ACL_WRITE : 0;
+	line += strspn(line, " \t");
+	if(!rights || mosquitto_sub_topic_check(line)){
+		return false;
+	}
+	rule = calloc(1, sizeof(struct rule));
+	if(!rule){
+		return false;
+	}
+	rule->user = *word == 't' ? strdup(*user) : NULL;
+	rule->filter = strdup(line);
+	rule->access = rights;
+	rule->next = *list;
+	*list = rule;
+	return rule->filter && (*word != 't' || rule->user);
+}
+
+static int read_rules(void)
+{
+	FILE *file = fopen(acl_path, "r");
+	char line[4096], *user = NULL;
+	struct rule *list = NULL;
+	int number = 0;
+
+	if(!file){
+		mosquitto_log_printf(MOSQ_LOG_ERR, "rights: %s: %s", acl_path, strerror(errno));
+		return MOSQ_ERR_INVAL;
+	}
+	while(fgets(line, sizeof(line), file)){
+		number++;
+		line[strcspn(line, "\r\n")] = '\0';
+		if(!read_line(line, &user, &list)){
+			mosquitto_log_printf(MOSQ_LOG_ERR, "rights: %s, line %d: expected 'user NAME', 'topic RIGHT FILTER' "
+					"below one, or 'pattern RIGHT FILTER', with the right read, write or readwrite", acl_path, number);
+			free_rules(list);
+			list = NULL;
+			number = -1;
+			break;
+		}
+	}
+	fclose(file);
+	free(user);
+	if(number < 0){
+		return MOSQ_ERR_INVAL;
+	}
+	free_rules(rules);
+	rules = list;
+	return MOSQ_ERR_SUCCESS;
+}
+
+static int on_reload(int event, void *data, void *unused)
+{
+	read_rules(); /* the rights stay as they were when the file is wrong */
+	return MOSQ_ERR_SUCCESS;
+}
+
+int mosquitto_plugin_version(int number, const int *versions)
+{
+	for(int i = 0; i < number; i++){
+		if(versions[i] == 5){
+			return 5;
+		}
+	}
+	return -1;
+}
+
+int mosquitto_plugin_init(mosquitto_plugin_id_t *id, void **unused, struct mosquitto_opt *options, int number)
+{
+	for(int i = 0; i < number; i++){
+		if(!strcmp(options[i].key, "acl")){
+			acl_path = options[i].value;
+		}else if(!strcmp(options[i].key, "bridge_user")){
+			bridge_user = options[i].value;
+		}else if(!strcmp(options[i].key, "bridge_ids")){
+			bridge_ids = options[i].value;
+		}
+	}
+	if(!acl_path || !bridge_user || !bridge_ids){
+		mosquitto_log_printf(MOSQ_LOG_ERR, "rights: expected plugin_opt_acl, plugin_opt_bridge_user and plugin_opt_bridge_ids");
+		return MOSQ_ERR_INVAL;
+	}
+	if(read_rules()){
+		return MOSQ_ERR_INVAL;
+	}
+	if(mosquitto_callback_register(id, MOSQ_EVT_BASIC_AUTH, on_connect, NULL, NULL)
+			|| mosquitto_callback_register(id, MOSQ_EVT_ACL_CHECK, on_check, NULL, NULL)
+			|| mosquitto_callback_register(id, MOSQ_EVT_PERSIST_BASE_MSG_ADD, on_stored, NULL, NULL)
+			|| mosquitto_callback_register(id, MOSQ_EVT_TICK, on_tick, NULL, NULL)
+			|| mosquitto_callback_register(id, MOSQ_EVT_RELOAD, on_reload, NULL, NULL)){
+		return MOSQ_ERR_UNKNOWN;
+	}
+	return MOSQ_ERR_SUCCESS;
+}
+
+int mosquitto_plugin_cleanup(void *unused, struct mosquitto_opt *options, int number)
+{
+	free_rules(rules);
+	rules = NULL;
+	return MOSQ_ERR_SUCCESS;
+}
