@@ -155,7 +155,7 @@ def test_it_bills_what_is_right_whatever_came_first(connection: Connection) -> N
         refresh_aggregates(connection)
         for change in case.replacements:
             replace_register(connection, site, change)
-        put(connection, [(site, value) for value in case.readings[::-2]])
+        put(connection, [(site, value) for value in case.readings[::-1]])
     refresh_aggregates(connection)
     for name, case in CASES.items():
         device_id = sites[name].device_id
