@@ -205,3 +205,44 @@ def test_it_refuses_a_client_when_it_asks_for_another_way_to_authenticate(
 
     assert answers != ["Success"]
     assert backlog.collect() == payloads
+
+
+def test_it_retains_nothing_and_counts_it_when_a_gateway_asks_for_it(make_client):
+    gateway, dashboard = make_client("gateway"), make_client("dashboard")
+    gateway.connect()
+    topic = f"{TELEMETRY}/{secrets.token_hex(4)}"
+
+    gateway.publish(topic, retain=True)
+    dashboard.connect()
+    dashboard.subscribe(topic)
+    gateway.publish(topic, b"after")
+
+    dashboard.wait_for(1)
+    assert dashboard.payloads == [b"after"]
+    assert read_counter(make_client, "removed_retain", "gateway") >= 1
+
+
+@pytest.mark.parametrize("role", OTHERS)
+def test_it_ends_a_session_with_its_connection_when_it_is_no_bridges(make_client, role):
+    """Or the broker would queue everything for a session that nobody comes back to."""
+    client_id = f"away-{secrets.token_hex(4)}"
+    client = make_client(role, client_id=client_id)
+    client.connect(expiry_s=0xFFFFFFFF)
+    client.close()
+
+    again = make_client(role, client_id=client_id)
+    again.connect(expiry_s=600)
+
+    assert not again.is_present
+
+
+def test_it_keeps_the_session_of_a_bridge(make_client):
+    client_id = f"bridge-{secrets.token_hex(4)}"
+    bridge = make_client("bridge", client_id=client_id)
+    bridge.connect(expiry_s=0xFFFFFFFF)
+    bridge.close()
+
+    again = make_client("bridge", client_id=client_id)
+    again.connect(expiry_s=600)
+
+    assert again.is_present
