@@ -103,7 +103,7 @@ def make_pair(folder: Path, name: str, *options: str, ca: str = "") -> Path:
 
 def test_it_lets_a_gateway_publish_below_its_own_topics_and_nowhere_else(servers, folder):
     answer, client = connect(
-        servers.environ, "MQTT_TLS_PORT", ca=folder / "ca.crt", pair=folder / "gateway"
+        servers.environ, "MQTT_TLS_PORT", ca=folder / "ca.crt", pair=folder / DEMO_GATEWAY
     )
 
     assert answer == "Success"
@@ -156,7 +156,7 @@ def test_it_speaks_tls_1_2_and_not_1_1(servers, folder, port):
         context = ssl.create_default_context(cafile=folder / "ca.crt")
         context.minimum_version = context.maximum_version = version
         context.set_ciphers("ALL:@SECLEVEL=0")
-        context.load_cert_chain(folder / "gateway.crt", folder / "gateway.key")
+        context.load_cert_chain(folder / f"{DEMO_GATEWAY}.crt", folder / f"{DEMO_GATEWAY}.key")
         address = (servers.environ["MQTT_HOST"], int(servers.environ[port]))
         with (
             socket.create_connection(address, timeout=WAIT_S) as plain,
@@ -185,14 +185,14 @@ def test_it_keeps_a_bridges_session_when_a_stolen_gateway_certificate_asks_for_i
 
     # Where certificates are names the client id becomes the MAC, whatever is asked for.
     answer, stolen = connect(
-        environ, "MQTT_TLS_PORT", ca=ca, pair=folder / "gateway", client_id="bridge-tls"
+        environ, "MQTT_TLS_PORT", ca=ca, pair=folder / DEMO_GATEWAY, client_id="bridge-tls"
     )
     assert answer == "Success"
     refused, other = connect(
         environ,
         "MQTT_SERVICE_PORT",
         ca=ca,
-        pair=folder / "gateway",
+        pair=folder / DEMO_GATEWAY,
         role="gateway",
         client_id="bridge-tls",
     )
@@ -210,7 +210,7 @@ def test_it_keeps_a_gateways_session_for_a_day_when_its_certificate_names_it(ser
         servers.environ,
         "MQTT_TLS_PORT",
         ca=folder / "ca.crt",
-        pair=folder / "gateway",
+        pair=folder / DEMO_GATEWAY,
         expiry_s=0xFFFFFFFF,
     )
     assert answer == "Success"
