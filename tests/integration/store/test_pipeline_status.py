@@ -100,3 +100,5 @@ def test_it_says_what_the_broker_lost_and_refused(queue: BatchQueue) -> None:
     assert any("lost the session of a bridge 1 times" in problem for problem in problems)
     [refused] = [problem for problem in problems if "refused" in problem]
     assert "(refused_client_id/gateway 5): its log" in refused
+    starting = read_test_status(queue, is_starting=True).problems
+    assert not [problem for problem in starting if "lost" in problem or "refused" in problem]
