@@ -1,4 +1,4 @@
-"""What the broker says that it has dropped, refused or lost, told to the queue's books."""
+"""What the broker says that it has dropped, denied or lost, told to the queue's books."""
 
 import structlog
 
@@ -20,11 +20,11 @@ class BrokerDrops:
         """Pass what is new on. Raises `redis.RedisError`; what was not passed on is kept then."""
         self._report_session()
         self._report_dropped()
-        for name, count in list(self._session.broker_refused.items()):
-            new = self._queue.note_refused(name, count)
-            if new and name.startswith("refused"):
-                log.warning("broker_refused", what=name, times=new, hint="see the broker's log")
-            del self._session.broker_refused[name]
+        for name, count in list(self._session.broker_denied.items()):
+            new = self._queue.note_denied(name, count)
+            if new and name.startswith("denied"):
+                log.warning("broker_denied", what=name, times=new, hint="see the broker's log")
+            del self._session.broker_denied[name]
 
     def _report_session(self) -> None:
         if not self._session.is_new:

@@ -133,7 +133,7 @@ static int on_connect(int event, void *data, void *unused)
 	if(is_bridge(client) == has_bridge_id(client)){
 		return MOSQ_ERR_PLUGIN_DEFER; /* the password is checked next */
 	}
-	refuse("refused_client_id", client, text(mosquitto_client_id(client)),
+	refuse("denied_client_id", client, text(mosquitto_client_id(client)),
 			is_bridge(client) ? "a bridge's client id must begin as those of bridges do" : "the client id is a bridge's");
 	return MOSQ_ERR_CLIENT_IDENTIFIER_NOT_VALID;
 }
@@ -177,9 +177,9 @@ static int on_check(int event, void *data, void *unused)
 		}
 	}
 	if(check->access == MOSQ_ACL_SUBSCRIBE){
-		refuse("refused_subscription", check->client, check->topic, "the ACL lets the user read less");
+		refuse("denied_subscription", check->client, check->topic, "the ACL lets the user read less");
 	}else if(check->access == MOSQ_ACL_WRITE){
-		refuse("refused_publish", check->client, check->topic, "the ACL does not let the user write there");
+		refuse("denied_publish", check->client, check->topic, "the ACL does not let the user write there");
 	}
 	return MOSQ_ERR_ACL_DENIED;
 }

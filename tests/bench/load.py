@@ -50,18 +50,26 @@ class Link:
                 del self._unsent[: self._socket.send(self._unsent)]
         except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
             pass
-        try:
-            received = self._socket.recv(1_048_576)
-        except (BlockingIOError, ssl.SSLWantReadError):
-            return
-        if not received:
-            raise StackError("the broker closed the connection of the generator")
-        data = self._half + received
+        data = self._half + self._receive()
         whole = len(data) // 4
         self._half = data[whole * 4 :]
         if data[: whole * 4 : 4].strip(b"\x40"):
             raise StackError("the broker answered with something else than a PUBACK")
         self.acknowledged += whole
+
+    def _receive(self) -> bytes:
+        """All that is there: a read gives one record of TLS, which may be one answer."""
+        received = b""
+        while True:
+            try:
+                more = self._socket.recv(1_048_576)
+            except (BlockingIOError, ssl.SSLWantReadError):
+                return received
+            if not more:
+                raise StackError("the broker closed the connection of the generator")
+            received += more
+            if not isinstance(self._socket, ssl.SSLSocket):
+                return received
 
 
 class Generator:

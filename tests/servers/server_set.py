@@ -148,8 +148,11 @@ class ServerSet:
             Redis(place, ports[1], secrets.token_hex(16), memory="512mb", is_synced=synced),
             Mosquitto(
                 place,
-                *ports[2:6],
-                {role: secrets.token_hex(16) for role in ROLES},
+                ports[2],
+                websocket_port=ports[3],
+                tls_port=ports[4],
+                service_port=ports[5],
+                passwords={role: secrets.token_hex(16) for role in ROLES},
                 prefix=self._prefix,
                 is_crash_safe=self._is_crash_safe,
             ),

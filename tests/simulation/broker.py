@@ -118,7 +118,7 @@ class SimSession:
         self.topic = "telemetry"
         self.is_ready = self.is_retiring = self.was_present = False
         self.broker_dropped: int | None = None
-        self.broker_refused: dict[str, int] = {}
+        self.broker_denied: dict[str, int] = {}
         self.is_new = False
 
     @property

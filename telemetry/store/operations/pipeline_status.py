@@ -93,8 +93,8 @@ class PipelineStatus(Struct):
     broker_dropped_age_s: float | None = None
     broker_lost_sessions: int = 0
     broker_lost_age_s: float | None = None
-    broker_refused: dict[str, int] = field(default_factory=dict)
-    broker_refused_age_s: float | None = None
+    broker_denied: dict[str, int] = field(default_factory=dict)
+    broker_denied_age_s: float | None = None
     tasks: list[TaskAge] | None = None
     healthy: bool = True
     problems: list[str] = field(default_factory=list)
@@ -141,8 +141,8 @@ def read_status(
         broker_dropped_age_s=round(now - dropped.at, 1) if dropped.messages else None,
         broker_lost_sessions=events.lost_sessions,
         broker_lost_age_s=round(now - events.lost_at, 1) if events.lost_at else None,
-        broker_refused=events.refused,
-        broker_refused_age_s=round(now - events.refused_at, 1) if events.refused_at else None,
+        broker_denied=events.denied,
+        broker_denied_age_s=round(now - events.denied_at, 1) if events.denied_at else None,
     )
     status.problems = find_problems(
         status, options=options, bridges_wanted=bridges_wanted, pools_wanted=pools_wanted
@@ -217,11 +217,11 @@ def find_broker_losses(status: PipelineStatus) -> list[str]:
             f"the broker had lost the session of a bridge {status.broker_lost_sessions} times, the "
             f"last {status.broker_lost_age_s:.0f} s ago: what waited in it is lost"
         )
-    if is_recent(status.broker_refused_age_s):
-        refused = (f"{name} {n}" for name, n in status.broker_refused.items() if "refused" in name)
+    if is_recent(status.broker_denied_age_s):
+        denied = (f"{name} {n}" for name, n in status.broker_denied.items() if "denied" in name)
         problems.append(
-            "the broker refused what clients asked for, the last time "
-            f"{status.broker_refused_age_s:.0f} s ago ({', '.join(refused)}): its log names "
+            "the broker denied what clients asked for, the last time "
+            f"{status.broker_denied_age_s:.0f} s ago ({', '.join(denied)}): its log names "
             "clients and topics"
         )
     return problems

@@ -96,7 +96,7 @@ def test_it_keeps_a_bridges_session_when_another_role_connects_with_its_client_i
     assert backlog.collect() == payloads
     assert answer == "Client identifier not valid"
     assert thief.payloads == []
-    assert read_counter(make_client, "refused_client_id", role) >= 1
+    assert read_counter(make_client, "denied_client_id", role) >= 1
     assert f"user '{role}', client id '{backlog.client_id}'" in servers.mosquitto.log.read_text()
 
 
@@ -130,7 +130,7 @@ def test_it_gives_a_bridge_every_message_when_another_role_asks_to_share(
     assert backlog.collect() == payloads
     assert answer == "Not authorized"
     assert thief.payloads == []
-    assert read_counter(make_client, "refused_subscription", role) >= 1
+    assert read_counter(make_client, "denied_subscription", role) >= 1
 
 
 def test_it_delivers_a_message_after_its_end_when_the_publisher_gave_it_one(make_client, backlog):
@@ -170,7 +170,7 @@ def test_it_counts_a_refused_message_when_a_role_may_not_publish_there(servers, 
     dashboard.connect()
 
     assert dashboard.publish(TELEMETRY) == "Not authorized"
-    assert read_counter(make_client, "refused_publish", "dashboard") >= 1
+    assert read_counter(make_client, "denied_publish", "dashboard") >= 1
     assert f"'{TELEMETRY}': the ACL does not let" in servers.mosquitto.log.read_text()
 
 

@@ -65,7 +65,7 @@ class ScriptedSession:
         self._clock = clock
         self.deliver = on_message
         self.topic, self.was_present, self.broker_dropped = "topic", True, None
-        self.broker_refused: dict[str, int] = {}
+        self.broker_denied: dict[str, int] = {}
         self.is_new = False
         self.is_retiring = self.is_ready = self.is_open = False
         self.script: list[Act | tuple[Act, ...]] = []
@@ -152,7 +152,7 @@ class Queue:
         self.written: list[str] = []
         self.counts: list[int] = []
         self.dropped: list[int] = []
-        self.refused: list[tuple[str, int]] = []
+        self.denied: list[tuple[str, int]] = []
         self.sessions: list[bool] = []
 
     def write(self, batch_id: str, body: bytes, *, count: int, **_: Any) -> bool:
@@ -165,8 +165,8 @@ class Queue:
     def send_task(self, batch_id: str, **_: Any) -> None:
         pass
 
-    def note_refused(self, name: str, count: int) -> int:
-        self.refused.append((name, count))
+    def note_denied(self, name: str, count: int) -> int:
+        self.denied.append((name, count))
         return count
 
     def note_session(self, _client_id: str, *, is_kept: bool) -> bool:
