@@ -14,7 +14,7 @@ def make_mail_settings(options: MailOptions) -> dict[str, Any]:
     address = urlsplit(options.url)
     common = {"DEFAULT_FROM_EMAIL": options.sender, "SERVER_EMAIL": options.sender}
     if not options.url:
-        return {**common, "EMAIL_BACKEND": "telemetry.web.mail.NoMail"}
+        return {**common, "EMAIL_BACKEND": "telemetry.mail.backend.NoMail"}
     if address.scheme == "file":
         return {
             **common,

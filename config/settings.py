@@ -4,6 +4,8 @@ import logging
 from datetime import timedelta
 from pathlib import Path
 
+from django.templatetags.static import static
+
 from config.database import make_django_database
 from config.env import read_or_exit
 from config.logs import configure_logging
@@ -15,11 +17,16 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 OPTIONS = read_or_exit(WebOptions)
 
 SECRET_KEY = OPTIONS.secret_key
+SECRET_KEY_FALLBACKS = list(OPTIONS.secret_key_fallbacks)
 DEBUG = OPTIONS.debug
 ALLOWED_HOSTS = list(OPTIONS.allowed_hosts)
 CSRF_TRUSTED_ORIGINS = list(OPTIONS.trusted_origins)
 
-SILENCED_SYSTEM_CHECKS = list(OPTIONS.checks.silenced)
+SILENCED_SYSTEM_CHECKS = [
+    *OPTIONS.checks.silenced,
+    # Whether browsers have the whole domain in their list of HTTPS sites is for its owner to say.
+    "security.W021",
+]
 
 INSTALLED_APPS = [
     "unfold",
@@ -88,12 +95,12 @@ AUTHENTICATION_BACKENDS = [
     "django.contrib.auth.backends.ModelBackend",
 ]
 AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": f"django.contrib.auth.password_validation.{name}"}
-    for name in (
-        "UserAttributeSimilarityValidator",
-        "MinimumLengthValidator",
-        "CommonPasswordValidator",
-        "NumericPasswordValidator",
+    {"NAME": f"django.contrib.auth.password_validation.{name}", "OPTIONS": options}
+    for name, options in (
+        ("UserAttributeSimilarityValidator", {}),
+        ("MinimumLengthValidator", {"min_length": 12}),
+        ("CommonPasswordValidator", {}),
+        ("NumericPasswordValidator", {}),
     )
 ]
 
@@ -139,6 +146,7 @@ AXES_FAILURE_LIMIT = 10
 AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"], "ip_address"]
 AXES_RESET_ON_SUCCESS = True
+AXES_HANDLER = "telemetry.web.signin.limits.Handler"
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 AXES_CLIENT_IP_CALLABLE = "telemetry.web.signin.address.read_client_address"
 AXES_LOCKOUT_CALLABLE = "telemetry.web.signin.views.render_lockout"
@@ -146,7 +154,7 @@ AXES_DISABLE_ACCESS_LOG = True
 AXES_ENABLE_ADMIN = False
 AXES_VERBOSE = False
 
-logging.getLogger("axes").setLevel(logging.WARNING)  # it tells of every success otherwise
+logging.getLogger("axes").setLevel(logging.ERROR)  # telemetry/web/signin/limits.py logs sign-ins
 
 globals().update(make_mail_settings(OPTIONS.mail))
 
@@ -159,6 +167,7 @@ UNFOLD = {
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
     "SITE_URL": None,
+    "SCRIPTS": [lambda _: static("telemetry/confirm.js")],
     "SITE_FAVICONS": [
         {"rel": "icon", "type": "image/svg+xml", "href": "/static/telemetry/favicon.svg"}
     ],

@@ -20,11 +20,11 @@ class BrokerDrops:
         """Pass what is new on. Raises `redis.RedisError`; what was not passed on is kept then."""
         self._report_session()
         self._report_dropped()
-        for name, count in list(self._session.broker_denied.items()):
+        for name, count in list(self._session.broker_denials.items()):
             new = self._queue.note_denied(name, count)
             if new and name.startswith("denied"):
                 log.warning("broker_denied", what=name, times=new, hint="see the broker's log")
-            del self._session.broker_denied[name]
+            del self._session.broker_denials[name]
 
     def _report_session(self) -> None:
         if not self._session.is_new:

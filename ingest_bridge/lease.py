@@ -1,6 +1,6 @@
 """One bridge for each client id: a lease in Redis that a running bridge keeps renewing.
 
-Two clients with one id throw each other out of the broker for ever (pitfall M6). The lease lets
+Two clients with one id throw each other out of the broker for ever. The lease lets
 the second one end with one clear error instead. It also tells operators what each bridge does.
 """
 

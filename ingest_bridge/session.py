@@ -1,7 +1,7 @@
 """The MQTT side: a persistent session, read in the caller's thread, acknowledged by the caller.
 
-No network thread: an exception in a callback would kill it while the client looks connected
-(pitfall P1). The caller selects on the socket and calls `read`, `write` and `keep_alive`.
+No network thread: an exception in a callback would kill it while the client looks connected.
+The caller selects on the socket and calls `read`, `write` and `keep_alive`.
 """
 
 import select
@@ -49,7 +49,7 @@ class Session:
         self.is_retiring = False
         self.was_present = False
         self.broker_dropped: int | None = None  # since the broker started, as it says
-        self.broker_denied: dict[str, int] = {}  # the same, by kind and user
+        self.broker_denials: dict[str, int] = {}  # the same, by kind and user
         self.is_new = False  # connected since somebody looked
         self._client = self._make_client()
 
@@ -253,6 +253,6 @@ class Session:
             self.broker_dropped = int(payload)
             return
         if topic.startswith(DENIED_TOPIC):
-            self.broker_denied[topic.removeprefix(DENIED_TOPIC)] = int(payload)
+            self.broker_denials[topic.removeprefix(DENIED_TOPIC)] = int(payload)
             return
         self._deliver(RawMessage(topic, payload), packet_id)

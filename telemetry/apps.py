@@ -14,3 +14,4 @@ class TelemetryConfig(AppConfig):
         """Connect the signals and register the checks."""
         from telemetry import checks  # noqa: F401, PLC0415 - models must be loaded first
         from telemetry.fleet import signals  # noqa: F401, PLC0415 - models must be loaded first
+        from telemetry.mail import notices  # noqa: F401, PLC0415 - models must be loaded first

@@ -130,6 +130,7 @@ def stack_environ(servers: Any, database_url: str) -> dict[str, str]:
         "DATABASE_URL": database_url,
         "SECRET_KEY": os.environ["SECRET_KEY"],
         "WEB_HTTPS": "false",
+        "DEMO": "1",
         "DJANGO_SETTINGS_MODULE": "config.settings",
         "LOG_FORMAT": "console",
         # What was lost is to be sent again soon; that the living is, too, makes tests harder.

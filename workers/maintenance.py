@@ -6,6 +6,7 @@ from functools import cache
 from typing import Any
 
 import structlog
+from celery import shared_task
 from celery.signals import worker_init, worker_ready
 from kombu.exceptions import OperationalError as QueueError
 from msgspec import convert, structs, to_builtins
@@ -20,13 +21,18 @@ from telemetry.core.batch import (
     COMPARE_ZONES_TASK,
     EVALUATE_ALARMS_TASK,
     MAINTENANCE_QUEUE,
+    MARK_OFFLINE_TASK,
+    PURGE_LEDGER_TASK,
+    REFRESH_TASK,
     REPLAY_WAITING_TASK,
     REQUEUE_TASK,
+    SEND_MAIL_TASK,
     SEND_REPORTS_TASK,
     VERIFY_TASK,
 )
 from telemetry.core.presence import BridgeSign, choose_offline_instant
 from telemetry.dead_letters.replay import find_waiting_dead_letters, replay_dead_letters
+from telemetry.mail.write import write_mail
 from telemetry.queue.batches import BatchQueue
 from telemetry.queue.bridges import read_bridges
 from telemetry.queue.requeue import requeue_batches
@@ -51,6 +57,8 @@ from workers.recording import BUSY, Result, recorded_task
 RETENTION_TURN_S = 30.0
 VERIFY_TURN_S = 30.0
 TOLD_DIFFERENCES = 20
+MAIL_TRIES = 5
+MAIL_WAIT_S = 15.0  # before the second try, then twice as long each time
 
 log = structlog.get_logger("workers.maintenance")
 
@@ -96,13 +104,12 @@ def _evaluator() -> evaluate.AlarmEvaluator:
 
 @recorded_task(REQUEUE_TASK, rows="requeued", is_frequent=True)
 def requeue_stale_batches() -> Result:
-    """Send again every pending batch that has no task any more (pitfall C1), and what was put aside
-    once the reject guard has let go."""
+    """Send again pending batches whose task was lost, and held ones once the guard has released."""
     requeued = requeue_batches(_queue(), now=time.time(), stale_after_s=_options().stale_after_s)
     return structs.asdict(requeued)
 
 
-@recorded_task("telemetry.mark_offline_gateways", rows="offline", is_frequent=True)
+@recorded_task(MARK_OFFLINE_TASK, rows="offline", is_frequent=True)
 def mark_offline_gateways() -> Result:
     """Set silent gateways offline, but never for a delay of our own."""
     queue, now = _queue(), time.time()
@@ -123,7 +130,7 @@ def mark_offline_gateways() -> Result:
     return {"offline": offline}
 
 
-@recorded_task("telemetry.refresh_aggregates", rows="hours", is_frequent=True)
+@recorded_task(REFRESH_TASK, rows="hours", is_frequent=True)
 def refresh_aggregates() -> Result:
     """Bring hours, days and months up to date."""
     with _connect() as connection:
@@ -146,7 +153,7 @@ def evaluate_alarms() -> Result:
             return BUSY
 
 
-@recorded_task("telemetry.purge_ledger")
+@recorded_task(PURGE_LEDGER_TASK)
 def purge_ledger() -> Result:
     """Fold old ledger rows into daily sums; forget old runs, and notes of the fleet's changes."""
     before = datetime.now(UTC) - timedelta(days=_options().ledger_days)
@@ -230,3 +237,18 @@ def replay_waiting() -> Result:
     replay = replay_dead_letters(find_waiting_dead_letters())
     waits = {"waits": replay.hindrance} if replay.hindrance else {}
     return {"replayed": replay.sent, **waits}  # the next run goes on
+
+
+@shared_task(name=SEND_MAIL_TASK)
+def send_mail(kind: str, language: str, tries: int = 1, **about: Any) -> None:
+    """Write and send an e-mail that a page queued. What failed is tried again, later each time."""
+    try:
+        sent = write_mail(kind, language, **about)
+    except Exception as error:
+        log.warning("mail_not_sent", kind=kind, tries=tries, error=repr(error)[:500])
+        if tries < MAIL_TRIES:
+            again = {"kind": kind, "language": language, "tries": tries + 1, **about}
+            wait_s = MAIL_WAIT_S * 2 ** (tries - 1)
+            app.send_task(SEND_MAIL_TASK, kwargs=again, queue=MAINTENANCE_QUEUE, countdown=wait_s)
+    else:
+        log.info("mail_sent", kind=kind, emails=sent)

@@ -16,7 +16,7 @@ class MarkOptions:
 
     pending_high: int = setting(
         "BRIDGE_PENDING_HIGH",
-        "messages waiting to be stored above which bridges take no more",
+        "bridges pause when more messages than this wait to be stored",
         default=1_000_000,
         unit="messages",
         minimum=1,
@@ -24,7 +24,7 @@ class MarkOptions:
     )
     pending_low: int = setting(
         "BRIDGE_PENDING_LOW",
-        "messages waiting to be stored below which bridges go on",
+        "paused bridges resume when fewer messages than this wait to be stored",
         default=800_000,
         unit="messages",
         minimum=0,
@@ -32,7 +32,7 @@ class MarkOptions:
     )
     memory_high: int = setting(
         "BRIDGE_REDIS_MEMORY_HIGH",
-        "share of Redis's maxmemory above which bridges take no more",
+        "bridges pause when Redis uses more than this share of its maxmemory",
         default=80,
         unit="percent",
         minimum=1,
@@ -40,7 +40,7 @@ class MarkOptions:
     )
     memory_low: int = setting(
         "BRIDGE_REDIS_MEMORY_LOW",
-        "share of Redis's maxmemory below which bridges go on",
+        "paused bridges resume when Redis uses less than this share of its maxmemory",
         default=70,
         unit="percent",
         minimum=0,
@@ -70,13 +70,13 @@ class BridgeOptions:
     )
     client_id: str = setting(
         "BRIDGE_CLIENT_ID",
-        "MQTT client id, unique and stable for each bridge, and not to be guessed; default "
-        "bridge-HOSTNAME-DIGEST, with a digest of BRIDGE_SHARE_GROUP",
+        "MQTT client id of this bridge: unique, the same after each restart, and not to be "
+        "guessed. Empty: bridge-HOSTNAME-DIGEST, with a digest of BRIDGE_SHARE_GROUP",
         default="",
     )
     batch_messages: int = setting(
         "BRIDGE_BATCH_MESSAGES",
-        "most messages in one batch",
+        "a batch is sent when it has this many messages",
         default=2000,
         unit="messages",
         minimum=1,
@@ -84,7 +84,7 @@ class BridgeOptions:
     )
     batch_bytes: int = setting(
         "BRIDGE_BATCH_BYTES",
-        "payload bytes at which a batch is sent",
+        "a batch is sent when its payloads have this many bytes",
         default=2_000_000,
         unit="bytes",
         minimum=1024,
@@ -92,23 +92,16 @@ class BridgeOptions:
     )
     linger_ms: float = setting(
         "BRIDGE_LINGER_MS",
-        "longest wait for a batch to fill while messages flow; none after a quiet spell",
+        "linger: the longest time that a bridge collects messages for a batch. The first "
+        "message after a quiet time does not wait",
         default=5.0,
-        unit="milliseconds",
-        minimum=0,
-        maximum=1000,
-    )
-    busy_linger_ms: float = setting(
-        "BRIDGE_BUSY_LINGER_MS",
-        "the same at 20,000 messages a second and more; in between it grows with the rate",
-        default=100.0,
         unit="milliseconds",
         minimum=0,
         maximum=1000,
     )
     late_linger_ms: float = setting(
         "BRIDGE_LATE_LINGER_MS",
-        "the same when what was received waits for 2 seconds and more; an eighth of a shorter wait",
+        "the linger is as long as the last batch took to be stored, and at most this",
         default=250.0,
         unit="milliseconds",
         minimum=0,
@@ -116,12 +109,14 @@ class BridgeOptions:
     )
     bulk_read: bool = setting(
         "BRIDGE_BULK_READ",
-        "take many packets out of one read; false reads packet by packet, as paho does",
+        "whether the bridge takes many MQTT packets out of one read; false leaves reading to "
+        "paho, packet by packet",
         default=True,
     )
     receive_maximum: int = setting(
         "BRIDGE_RECEIVE_MAXIMUM",
-        "unacknowledged messages that the broker may send ahead",
+        "messages that the broker may send to a bridge before the first of them is acknowledged"
+        " (MQTT 5, receive maximum)",
         default=16_000,
         unit="messages",
         minimum=1,
@@ -129,7 +124,8 @@ class BridgeOptions:
     )
     health_file: str = setting(
         "BRIDGE_HEALTH_FILE",
-        "file that the bridge touches as it makes progress; read by --check",
+        "file that the bridge touches while it makes progress; python -m ingest_bridge --check "
+        "reads it. Empty: none",
         default="",
     )
 

@@ -14,8 +14,9 @@ class MailOptions:
 
     url: str = setting(
         "EMAIL_URL",
-        "smtp://USER:PASSWORD@HOST:PORT (STARTTLS), smtps:// (TLS from the start), smtp+plain:// "
-        "(no encryption: a relay on this host) or file:///FOLDER; empty: no e-mail is sent",
+        "server for outgoing e-mail: smtp://USER:PASSWORD@HOST:PORT (STARTTLS), smtps:// (TLS "
+        "from the start), smtp+plain:// (no encryption, for a relay on this host) or "
+        "file:///FOLDER; empty sends no e-mail",
         default="",
         is_secret=True,
     )
@@ -23,10 +24,16 @@ class MailOptions:
         "EMAIL_FROM", "sender of all e-mail", default="TDS Telemetry <telemetry@localhost>"
     )
     site_url: str = setting(
-        "WEB_URL", "address of the site in e-mail, https://HOST; empty: no links", default=""
+        "WEB_URL",
+        "address of the web pages, https://HOST: links in e-mails begin with it; empty: scheduled "
+        "reports have no link, and no other e-mail is sent",
+        default="",
     )
 
     def __post_init__(self) -> None:
+        site = urlsplit(self.site_url)
+        if self.site_url and (site.scheme not in ("http", "https") or not site.hostname):
+            raise SettingError(f"WEB_URL={self.site_url!r}: expected https://HOST")
         address = urlsplit(self.url)
         if self.url and (
             address.scheme not in SCHEMES

@@ -15,7 +15,7 @@ class LogOptions:
     """How a process logs."""
 
     format: str = setting(
-        "LOG_FORMAT", "form of log lines", default="console", choices=("console", "json")
+        "LOG_FORMAT", "format of log lines", default="console", choices=("console", "json")
     )
     level: str = setting(
         "LOG_LEVEL",
@@ -31,8 +31,8 @@ class CheckOptions:
 
     silenced: tuple[str, ...] = setting(
         "SILENCED_CHECKS",
-        "ids of rules across settings that are not held to, separated by commas; for tests that "
-        "want living batches to be sent again",
+        "ids of settings checks that are turned off (for example telemetry.E005), separated by "
+        "commas; for tests only",
         default=(),
     )
 
@@ -42,11 +42,13 @@ class RedisOptions:
     """Where the batches and the Celery queues are."""
 
     url: str = setting(
-        "REDIS_URL", "redis://[:PASSWORD@]HOST:PORT/DB of the queue's Redis", is_secret=True
+        "REDIS_URL",
+        "redis://[:PASSWORD@]HOST:PORT/DB of the Redis that keeps batches and Celery's queues",
+        is_secret=True,
     )
     socket_timeout_s: float = setting(
         "REDIS_SOCKET_TIMEOUT_S",
-        "time after which a silent Redis is given up",
+        "how long a process waits for an answer of Redis before it reports an error",
         default=5.0,
         unit="seconds",
         minimum=0.1,
@@ -67,7 +69,8 @@ class QueueOptions:
     redis: RedisOptions
     visibility_timeout_s: int = setting(
         "CELERY_VISIBILITY_TIMEOUT_S",
-        "time after which an unacknowledged task is given to another worker",
+        "a task that a worker took and has not acknowledged for this long is given to another "
+        "worker",
         default=300,
         unit="seconds",
         minimum=30,
@@ -96,7 +99,9 @@ class TopicOptions:
     """The topics of the contract."""
 
     prefix: str = setting(
-        "MQTT_TOPIC_PREFIX", "first level(s) of the telemetry topics", default="tds_new"
+        "MQTT_TOPIC_PREFIX",
+        "what topics begin with, before /devices/MAC/telemetry: one level or several",
+        default="tds_new",
     )
 
     def __post_init__(self) -> None:

@@ -50,6 +50,13 @@ def invite(account: Account, *, email: str, role: str, by: User, now: datetime) 
     return token
 
 
+def renew_secret(invitation: Invitation) -> str:
+    """Another secret for an invitation; links with the one before stop working."""
+    token = secrets.token_urlsafe(32)
+    Invitation.objects.filter(pk=invitation.pk).update(token_digest=digest_token(token))
+    return token
+
+
 def find_invitation(token: str, *, now: datetime) -> Invitation | None:
     """The invitation of a secret: not used, revoked or too old, and of an active account."""
     return (

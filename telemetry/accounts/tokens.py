@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 import structlog
 from django.db.models import Q
 from django.db.models.functions import Now
+from django.dispatch import Signal
 from django.utils import timezone
 
 from telemetry.models import Account, ApiToken, User
@@ -21,6 +22,9 @@ PREFIX_LENGTH = 12
 RECORD_USE_EVERY = timedelta(minutes=1)
 MOST_TOKENS = 50
 """Tokens that a user may hold which are not revoked."""
+
+token_issued, token_revoked = Signal(), Signal()
+"""Sent with the token, once for each."""
 
 log = structlog.get_logger("telemetry.tokens")
 
@@ -45,6 +49,7 @@ def issue_token(
         expires_at=expires_at,
     )
     log.info("api token issued", token_id=token.pk, user_id=user.pk, scopes=token.scopes)
+    token_issued.send(ApiToken, token=token)
     return token, text
 
 
@@ -68,6 +73,7 @@ def revoke_token(token: ApiToken) -> None:
     ended = ApiToken.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=Now())
     if ended:
         log.info("api token revoked", token_id=token.pk, user_id=token.user_id)
+        token_revoked.send(ApiToken, token=token)
 
 
 def count_tokens(user: User) -> int:

@@ -9,7 +9,7 @@ from django.template.loader import render_to_string
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.text import Truncator, format_lazy
+from django.utils.text import Truncator
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext, ngettext_lazy
 from kombu.exceptions import OperationalError
@@ -40,7 +40,7 @@ ONLY_PENDING = _(
     "Only pending ones are discarded. They stay listed and can be returned to pending."
 )
 LISTED = 20
-CONFIRMED = format_lazy("return confirm('{}')", _("Discard this dead letter?"))
+CONFIRMED = _("Discard this dead letter?")
 
 
 @admin.register(DeadLetter)
@@ -210,7 +210,7 @@ class DeadLetterAdmin(ModelAdmin):  # type: ignore[misc]
         """Send this one again."""
         self.replay(request, DeadLetter.objects.filter(pk=row.pk))
 
-    @action(description=_("Discard"), permissions=["change"], attrs={"onclick": CONFIRMED})
+    @action(description=_("Discard"), permissions=["change"], attrs={"data-confirm": CONFIRMED})
     def discard_one(self, request: HttpRequest, row: DeadLetter) -> None:
         """Discard this one."""
         count = discard_dead_letters(DeadLetter.objects.filter(pk=row.pk), user=request.user)

@@ -17,6 +17,7 @@ from django.conf import settings
 
 from telemetry.api.problems import UNAVAILABLE, ProblemError
 from telemetry.api.values import EARLIEST, write_number
+from telemetry.core.formulas import disarm
 from telemetry.store.reads.reading_pages import ReadingWalk, Row
 
 ROWS_A_PIECE = 2_000
@@ -66,9 +67,12 @@ def find_slots() -> threading.Semaphore:
 
 
 def render_csv(rows: Sequence[Row]) -> bytes:
-    """Lines of CSV (RFC 4180)."""
+    """Lines of CSV (RFC 4180). Units come from outside: none becomes a formula in a spreadsheet."""
     text = io.StringIO()
-    csv.writer(text).writerows(map(_write_row, rows))
+    csv.writer(text).writerows(
+        (time, device_id, gateway_id, value, disarm(unit), received)
+        for time, device_id, gateway_id, value, unit, received in map(_write_row, rows)
+    )
     return text.getvalue().encode()
 
 
@@ -79,7 +83,7 @@ def render_ndjson(rows: Sequence[Row]) -> bytes:
     )
 
 
-def _write_row(row: Row) -> tuple[object, ...]:
+def _write_row(row: Row) -> tuple[str, int, int, object, str, str]:
     time_us, device_id, gateway_id, value, unit, received_us = row
     return (
         _write_micros(time_us), device_id, gateway_id, write_number(value), unit,

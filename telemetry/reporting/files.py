@@ -1,8 +1,8 @@
 """A report as CSV and as XLSX. Rows stream through; memory does not grow with them.
 
-Cells that programs would take for formulas are marked as text: names come from outside (OWASP,
-"CSV Injection"). Spreadsheets count in binary floating point of some 15 digits: values that have
-more stay text, so that no program rounds them silently.
+Names come from outside: what programs would take for formulas is marked as text. Spreadsheets count
+in binary floating point of some 15 digits: values that have more stay text, so that no program
+rounds them silently.
 """
 
 import csv
@@ -16,11 +16,11 @@ from typing import Any, Literal
 import xlsxwriter
 from django.utils.translation import gettext as _
 
+from telemetry.core.formulas import disarm
 from telemetry.reporting.columns import STATES, Header, list_titles, name_line
 from telemetry.store.billing.monthly_report import Grouping, ReportRow
 
 BOM = "\ufeff"  # without it Excel takes UTF-8 for the machine's old code page
-FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
 EXACT_DIGITS = 15
 ROWS_A_PIECE = 200
 DAY = timedelta(days=1)
@@ -59,11 +59,6 @@ def write_csv(
     yield _take(buffer)
 
 
-def disarm(text: str) -> str:
-    """Text that no spreadsheet takes for a formula."""
-    return f"'{text}" if text.startswith(FORMULA_SIGNS) else text
-
-
 def _take(buffer: io.StringIO) -> str:
     text = buffer.getvalue()
     buffer.seek(0)
@@ -85,13 +80,14 @@ def write_xlsx(path: Path, rows: Iterable[ReportRow], *, header: Header, groupin
             "count": book.add_format({"num_format": "#,##0"}),
             "share": book.add_format({"num_format": "0.0%"}),
             "exact": book.add_format({"align": "right"}),
+            "text": book.add_format({"quote_prefix": True}),  # text, also after an edit
         }
         _set_up(sheet, forms, header=header, grouping=grouping)
         count = 0
         for count, row in enumerate(rows, start=1):
             _write_row(sheet, count, row, forms, header=header, grouping=grouping)
         sheet.autofilter(0, 0, count, len(WIDTHS) - 1)
-        _describe(book, header=header)
+        _describe(book, forms, header=header)
     return count
 
 
@@ -120,8 +116,8 @@ def _write_row(
     sheet.write_datetime(line, 0, row.month, forms["day"])
     sheet.write_datetime(line, 1, row.month_end - DAY, forms["day"])
     name = name_line(row.label, grouping=grouping, account=header.account)
-    sheet.write_string(line, 2, name)
-    sheet.write_string(line, 3, row.unit)
+    sheet.write_string(line, 2, name, forms["text"])
+    sheet.write_string(line, 3, row.unit, forms["text"])
     sheet.write_number(line, 4, row.devices_count, forms["count"])
     for column, value in enumerate(
         (row.total, row.adjustments, row.live_total, row.daily_mean), start=5
@@ -142,7 +138,7 @@ def count_digits(value: Decimal) -> int:
     return len(value.normalize().as_tuple().digits)
 
 
-def _describe(book: Any, *, header: Header) -> None:
+def _describe(book: Any, forms: dict[str, Any], *, header: Header) -> None:
     sheet = book.add_worksheet(_("About"))
     sheet.set_column(0, 0, 22)
     sheet.set_column(1, 1, 90)
@@ -162,4 +158,4 @@ def _describe(book: Any, *, header: Header) -> None:
         )
     ):
         sheet.write_string(line, 0, name)
-        sheet.write_string(line, 1, text)
+        sheet.write_string(line, 1, text, forms["text"])

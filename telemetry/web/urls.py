@@ -5,7 +5,7 @@ from django.views.i18n import set_language
 
 from telemetry.web.health import health, pipeline_health
 from telemetry.web.home import accounts, home
-from telemetry.web.profile.views import profile
+from telemetry.web.profile.views import confirm_address, profile
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", home, name="home"),
@@ -14,6 +14,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("health", health, name="health"),
     path("health/pipeline", pipeline_health, name="pipeline-health"),
     path("profile/", profile, name="profile"),
+    path("profile/address/<str:token>/", confirm_address, name="confirm-address"),
     path("", include("telemetry.web.signin.urls")),
     path("", include("telemetry.web.fleet.urls")),
     path("", include("telemetry.web.alarms.urls")),

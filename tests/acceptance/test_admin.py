@@ -1,6 +1,7 @@
 """MQTT in, admin out: what an administrator sees and does, in a real browser."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import pytest
@@ -31,6 +32,17 @@ def page(web: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Page]:
         opened.get_by_role("button", name="Log in").click()
         expect(opened).to_have_title("Site administration | TDS Telemetry")
         yield opened
+
+
+@pytest.fixture
+def nightly(pipeline: Pipeline) -> int:
+    """The key of a task that runs every night."""
+    from django_celery_beat.models import PeriodicTask
+
+    from workers.schedule import ensure_schedule
+
+    ensure_schedule()
+    return PeriodicTask.objects.get(name="Keep storage").pk
 
 
 def rows_of(page: Page) -> list[str]:
@@ -108,6 +120,13 @@ def test_it_discards_and_returns_dead_letters_and_names_who_did_it(
 
     page.goto("/admin/telemetry/deadletter/")
     assert len(rows_of(page)) == 2
+    page.locator("#result_list tbody th a").first.click()
+    asked: list[str] = []
+    page.once("dialog", lambda dialog: (asked.append(dialog.message), dialog.dismiss()))
+    page.get_by_role("button", name="Discard").click()
+    assert asked == ["Discard this dead letter?"]
+    page.goto("/admin/telemetry/deadletter/")
+    assert all("PENDING" in row.upper() for row in rows_of(page))
     page.locator("#action-toggle").check()
     page.locator("select[name=action]").select_option("discard")
     page.get_by_role("button", name="Run").click()
@@ -133,3 +152,21 @@ def test_it_discards_and_returns_dead_letters_and_names_who_did_it(
         what="the delivery report balances after the replay",
     )
     assert fetch(pipeline.connection, "SELECT sum(occurrences) FROM dead_letter") == [(3,)]
+
+
+def test_it_shows_every_list_and_form_under_its_content_policy(
+    pipeline: Pipeline, nightly: int, page: Page
+) -> None:
+    from django.contrib import admin
+    from django.urls import NoReverseMatch, reverse
+
+    for model in admin.site._registry:
+        name = f"admin:{model._meta.app_label}_{model._meta.model_name}"
+        page.goto(reverse(f"{name}_changelist"))
+        with suppress(NoReverseMatch):  # a page without a form
+            form = reverse(f"{name}_add")
+            if page.locator(f"a[href^='{form}']").count():
+                page.goto(form)
+    page.goto(reverse("admin:django_celery_beat_periodictask_change", args=[nightly]))
+    expect(page.locator(".field-crontab")).to_contain_text("At 02:30")
+    # What a page must not do, violations of the policy among it, fails the test at its end.

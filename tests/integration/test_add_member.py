@@ -20,6 +20,9 @@ def test_it_creates_a_user_once_and_changes_roles(
     Account.objects.create(name="Alpha")
     with pytest.raises(CommandError, match="MEMBER_PASSWORD is not set"):
         add("ana", "--account", "Alpha")
+    monkeypatch.setenv("MEMBER_PASSWORD", "short-one")
+    with pytest.raises(CommandError, match=r"MEMBER_PASSWORD=\(hidden\): .* 12 characters"):
+        add("ana", "--account", "Alpha")
     monkeypatch.setenv("MEMBER_PASSWORD", "a-long-secret")
     add("ana", "--account", "Alpha", "--email", "ana@example.com")
     user = User.objects.get()

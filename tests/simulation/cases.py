@@ -13,6 +13,7 @@ from tests.simulation.world import World
 STALE_AFTER_S = 20.0
 ENVIRON = {
     "REDIS_URL": "redis://none",
+    "REDIS_SOCKET_TIMEOUT_S": "60",
     "DATABASE_URL": "postgres://none/none",
     "MQTT_HOST": "none",
     "MQTT_BRIDGE_USER": "none",

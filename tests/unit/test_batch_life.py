@@ -14,6 +14,7 @@ from tests import forks
 
 GOOD = {
     "SECRET_KEY": "k" * 60,
+    "DEMO": "1",
     "DATABASE_URL": "postgres://u:hush@127.0.0.1:1/x",
     "REDIS_URL": "redis://:hush@127.0.0.1:1/0",
 }

@@ -150,7 +150,7 @@ def test_it_has_no_default_for_a_secret() -> None:
     assert {match[1] for match in found if match[2] != "?"} == set()
     for name in SERVICES:
         for variable, value in environment_of(name).items():
-            if SECRET.search(variable):
+            if SECRET.search(variable) and value is not None:  # None: handed on when it is set
                 assert VARIABLE.match(str(value)), f"{name}: {variable} is written out"
 
 

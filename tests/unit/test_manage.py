@@ -16,6 +16,7 @@ STACK = {
     "REDIS_URL": "redis://:stack@127.0.0.1:1/0",
     "MQTT_HOST": "127.0.0.1",
     "SECRET_KEY": "s" * 60,
+    "DEMO": "1",
     "WEB_HTTPS": "0",
 }
 TELL = (

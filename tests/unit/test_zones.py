@@ -17,6 +17,7 @@ LOOK = (
 )
 GOOD = {
     "SECRET_KEY": "k" * 60,
+    "DEMO": "1",
     "DATABASE_URL": "postgres://u@127.0.0.1:1/x",
     "REDIS_URL": "redis://127.0.0.1:1/0",
     "DJANGO_SETTINGS_MODULE": "config.settings",

@@ -26,6 +26,7 @@ SECRET_NAMES = (
 OPERATORS_CHOICE = (
     "ALLOWED_HOSTS",
     "WEB_HTTPS",
+    "DEMO",
     "ADMIN_PASSWORD",
     "BRIDGE_SHARE_GROUP",
     "EMAIL_URL",
@@ -64,6 +65,7 @@ def build_values(
         BRIDGE_SHARE_GROUP=f"ingest-{stack_secrets['share']}",
         ALLOWED_HOSTS=f"{HOST},localhost",
         WEB_HTTPS="0",
+        DEMO="1",
         STATIC_ROOT=str(LOCAL / "static"),
         EMAIL_URL=f"file://{quote(str(LOCAL / 'mail'))}",
     )

@@ -7,6 +7,7 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError
 
+from telemetry.accounts.passwords import require_strong_password
 from telemetry.models import Account, Membership
 
 
@@ -45,7 +46,10 @@ class Command(BaseCommand):
                     "expected the password of the new user",
                     returncode=2,
                 )
-            user = users.create_user(options["user"], email=options["email"], password=password)
+            user = users.model(username=options["user"], email=options["email"])
+            require_strong_password(password, user=user, setting="MEMBER_PASSWORD")
+            user.set_password(password)
+            user.save()
         Membership.objects.update_or_create(
             user=user, account=account, defaults={"role": options["role"]}
         )

@@ -7,6 +7,8 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError
 
+from telemetry.accounts.passwords import require_strong_password
+
 
 class Command(BaseCommand):
     """Create the administrator, or set the password of the existing one."""
@@ -26,6 +28,9 @@ class Command(BaseCommand):
                 "ADMIN_PASSWORD is not set: expected the administrator's password", returncode=2
             )
         users = get_user_model().objects
+        require_strong_password(
+            password, user=users.model(username=options["username"]), setting="ADMIN_PASSWORD"
+        )
         user, is_created = users.get_or_create(username=options["username"])
         user.is_staff = user.is_superuser = user.is_active = True
         user.email = options["email"] or user.email

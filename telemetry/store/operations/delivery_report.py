@@ -34,7 +34,7 @@ class DeliveryReport(Struct):
     `broker_dropped`: what the broker, by its own count, acknowledged and dropped because the queue
     of a client was full. It never reached a bridge, so it is no part of `received`.
     `broker_lost_sessions`: how often the broker had lost what waited for a bridge.
-    `broker_denied`: what it refused, and expiries that it removed, by kind and user.
+    `broker_denials`: what it refused, and expiries that it removed, by kind and user.
     """
 
     received: int
@@ -51,7 +51,7 @@ class DeliveryReport(Struct):
     rows: int | None = None
     rows_difference: int | None = None
     broker_lost_sessions: int = 0
-    broker_denied: dict[str, int] = field(default_factory=dict)
+    broker_denials: dict[str, int] = field(default_factory=dict)
 
     @property
     def is_balanced(self) -> bool:
@@ -95,7 +95,7 @@ def read_report(
         rows=rows,
         rows_difference=None if rows is None else readings.stored - rows,
         broker_lost_sessions=events.lost_sessions,
-        broker_denied=events.denied,
+        broker_denials=events.denials,
     )
 
 

@@ -17,7 +17,7 @@ from telemetry.queue.bridges import BridgeState, read_bridges
 from telemetry.queue.levels import read_levels
 from telemetry.queue.pings import Pool, ask_pools
 from telemetry.queue.pools import PoolProgress, read_pools
-from telemetry.queue.tasks import count_unacked, count_waiting
+from telemetry.queue.tasks import count_claimed, count_waiting
 
 DROP_ALARM_S = 86_400.0
 REDIS_FULL_PERCENT = 100.0  # of maxmemory: from there on it refuses writes
@@ -93,7 +93,7 @@ class PipelineStatus(Struct):
     broker_dropped_age_s: float | None = None
     broker_lost_sessions: int = 0
     broker_lost_age_s: float | None = None
-    broker_denied: dict[str, int] = field(default_factory=dict)
+    broker_denials: dict[str, int] = field(default_factory=dict)
     broker_denied_age_s: float | None = None
     tasks: list[TaskAge] | None = None
     healthy: bool = True
@@ -119,7 +119,6 @@ def read_status(
     """
     now = time.time()
     redis = queue.redis
-    unacked = count_unacked(redis)
     oldest = queue.oldest_pending_at()
     dropped = queue.read_dropped()
     events = queue.read_broker_events()
@@ -128,7 +127,7 @@ def read_status(
         pools=ask_pools(app, redis, wanted=pools_wanted) if pools_wanted else [],
         beat=_beat(redis.get(BEAT_KEY + "active"), now),
         queues={
-            name: QueueDepth(count_waiting(redis, name), unacked.get(name, 0))
+            name: QueueDepth(count_waiting(redis, name), count_claimed(redis, name))
             for name in (INGEST_QUEUE, MAINTENANCE_QUEUE)
         },
         pending_batches=int(redis.zcard("ingest:pending")),
@@ -141,7 +140,7 @@ def read_status(
         broker_dropped_age_s=round(now - dropped.at, 1) if dropped.messages else None,
         broker_lost_sessions=events.lost_sessions,
         broker_lost_age_s=round(now - events.lost_at, 1) if events.lost_at else None,
-        broker_denied=events.denied,
+        broker_denials=events.denials,
         broker_denied_age_s=round(now - events.denied_at, 1) if events.denied_at else None,
     )
     status.problems = find_problems(
@@ -218,7 +217,7 @@ def find_broker_losses(status: PipelineStatus) -> list[str]:
             f"last {status.broker_lost_age_s:.0f} s ago: what waited in it is lost"
         )
     if is_recent(status.broker_denied_age_s):
-        denied = (f"{name} {n}" for name, n in status.broker_denied.items() if "denied" in name)
+        denied = (f"{name} {n}" for name, n in status.broker_denials.items() if "denied" in name)
         problems.append(
             "the broker denied what clients asked for, the last time "
             f"{status.broker_denied_age_s:.0f} s ago ({', '.join(denied)}): its log names "

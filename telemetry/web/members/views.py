@@ -2,35 +2,34 @@
 
 from typing import Any
 
-import structlog
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.core.mail import send_mail
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.template.loader import render_to_string
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from telemetry.accounts.access import Right, has_right
 from telemetry.accounts.members import (
-    VALID_FOR,
     LastOwnerError,
     change_role,
+    find_invitation,
     invite,
     remove,
     revoke,
 )
+from telemetry.mail.limits import count_mail
+from telemetry.mail.links import make_link
+from telemetry.mail.outbox import queue_mail
 from telemetry.models import Invitation, Membership, MembershipEvent
 from telemetry.web.account_page import AccountRequest, account_page
 from telemetry.web.members.forms import InviteForm, RoleForm
+from telemetry.web.signin.address import read_client_address
+from telemetry.web.signin.views import TOO_MANY
 
 EVENTS = 20
 MEMBERS = 500
-
-log = structlog.get_logger("telemetry.web")
 
 
 @require_safe
@@ -43,24 +42,20 @@ def members(request: AccountRequest) -> HttpResponse:
 @require_POST
 @account_page(Right.MANAGE_MEMBERS)
 def invite_member(request: AccountRequest) -> HttpResponse:
-    """Send the invitation by e-mail. When that fails, its link is shown instead."""
+    """Send the invitation by e-mail. Where none can be sent, its link is shown instead."""
     form = InviteForm(request.POST)
     if not form.is_valid():
         return _show(request, form, status=400)
     email, role = form.cleaned_data["email"], form.cleaned_data["role"]
-    token = invite(request.account, email=email, role=role, by=request.user, now=timezone.now())
-    link = request.build_absolute_uri(reverse("invitation", args=[token]))
-    context = {"account": request.account, "link": link, "by": request.user, "days": VALID_FOR.days}
-    try:
-        send_mail(
-            _("Invitation to %(account)s") % {"account": request.account.name},
-            render_to_string("telemetry/members/invitation.txt", context),
-            None,
-            [email],
-        )
-    except Exception as error:
-        log.warning("invitation_not_sent", account=request.account.pk, error=repr(error)[:500])
-        return _show(request, InviteForm(), unsent=(email, link))
+    account, address = request.account, read_client_address(request)
+    subjects = {"account": account.pk, "user": request.user.pk, "recipient": email}
+    if count_mail("invitation", address=address, **subjects):
+        form.add_error(None, TOO_MANY)
+        return _show(request, form, status=429)
+    token = invite(account, email=email, role=role, by=request.user, now=timezone.now())
+    invitation = find_invitation(token, now=timezone.now())
+    if invitation is None or not queue_mail("invitation", invitation_id=invitation.pk):
+        return _show(request, InviteForm(), unsent=(email, make_link("invitation", token)))
     messages.success(request, _("%(email)s was invited.") % {"email": email})
     return redirect("members", request.account.pk)
 

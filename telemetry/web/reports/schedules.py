@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import structlog
 from django import forms
 from django.conf import settings
 from django.contrib import messages
@@ -14,14 +13,15 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from telemetry.accounts.access import Right
+from telemetry.mail.limits import count_mail
+from telemetry.mail.outbox import has_mail, queue_mail
 from telemetry.models import Account, ReportDelivery, ReportSchedule, User
-from telemetry.reporting.sending import send_report
 from telemetry.web.account_page import AccountRequest, account_page
 from telemetry.web.reports.params import list_months
+from telemetry.web.signin.address import read_client_address
+from telemetry.web.signin.views import NOT_QUEUED, TOO_MANY
 
 SHOWN = 50
-
-log = structlog.get_logger("telemetry.web")
 
 
 class ScheduleForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -68,7 +68,7 @@ def schedules(request: AccountRequest) -> HttpResponse:
         "deliveries": ReportDelivery.objects.filter(
             schedule__account=request.account
         ).select_related("schedule")[:SHOWN],
-        "has_mail": bool(settings.OPTIONS.mail.url),
+        "has_mail": has_mail(),
     }
     page = "telemetry/reports/schedules.html"
     return render(request, page, context, status=400 if form.errors else 200)
@@ -106,14 +106,15 @@ def send_now(request: AccountRequest, schedule_id: int) -> HttpResponse:
         messages.error(request, _("Your profile has no e-mail address."))
         return redirect("report-schedules", request.account.pk)
     month = list_months(request.account, today=timezone.localdate())[1]
-    try:
-        send_report(schedule, month, to=request.user)
-    except Exception as error:
-        log.warning("report_not_sent", schedule=schedule.pk, error=repr(error)[:500])
-        messages.error(request, _("The report could not be sent: %(error)s") % {"error": error})
+    about = {"schedule_id": schedule.pk, "month": month.isoformat(), "user_id": request.user.pk}
+    subjects = {"account": request.account.pk, "user": request.user.pk}
+    if count_mail("report", address=read_client_address(request), **subjects):
+        messages.error(request, TOO_MANY)
+    elif not queue_mail("report", **about):
+        messages.error(request, NOT_QUEUED)
     else:
         messages.success(
-            request, _("The report was sent to %(email)s.") % {"email": request.user.email}
+            request, _("The report is being sent to %(email)s.") % {"email": request.user.email}
         )
     return redirect("report-schedules", request.account.pk)
 

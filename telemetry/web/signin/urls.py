@@ -5,7 +5,7 @@ from typing import Any
 from django.contrib.auth import views
 from django.urls import URLPattern, path
 
-from telemetry.web.signin.views import ForgottenPassword
+from telemetry.web.signin.views import ChangePassword, ForgottenPassword
 
 
 def _page(route: str, view: Any, template: str, name: str, **options: Any) -> URLPattern:
@@ -17,7 +17,7 @@ def _page(route: str, view: Any, template: str, name: str, **options: Any) -> UR
 urlpatterns = [
     _page("login/", views.LoginView, "login", "login", redirect_authenticated_user=True),
     path("logout/", views.LogoutView.as_view(), name="logout"),
-    _page("password/", views.PasswordChangeView, "change", "password_change"),
+    path("password/", ChangePassword.as_view(), name="password_change"),
     _page("password/changed/", views.PasswordChangeDoneView, "changed", "password_change_done"),
     path("password/forgotten/", ForgottenPassword.as_view(), name="password_reset"),
     _page("password/sent/", views.PasswordResetDoneView, "sent", "password_reset_done"),

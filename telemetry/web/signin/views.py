@@ -1,12 +1,22 @@
-"""Sign-in beyond Django: the response to too many failures, and whether e-mail can be sent."""
+"""Sign-in beyond Django: limits on guesses in every form, and whether e-mail can be sent."""
 
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth.views import PasswordResetView
+from django.contrib.auth.forms import PasswordChangeForm
+from django.contrib.auth.views import PasswordChangeView, PasswordResetView
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext_lazy as _
 
+from telemetry.mail.limits import count_mail
+from telemetry.mail.outbox import has_mail, queue_mail
+from telemetry.web.signin.address import read_client_address
+from telemetry.web.signin.limits import is_password
+
+TOO_MANY = _("Too many e-mails were requested. Try again in an hour.")
+NOT_QUEUED = _("No e-mail can be sent at the moment. Try again later.")
 MINUTES = int(settings.AXES_COOLOFF_TIME.total_seconds() // 60)
 
 
@@ -17,13 +27,56 @@ def render_lockout(request: HttpRequest, *_: Any, **__: Any) -> HttpResponse:
     return answer
 
 
+class ChangeForm(PasswordChangeForm):
+    """Django's form, with the limit of the sign-in."""
+
+    def __init__(self, *args: Any, request: HttpRequest, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._request = request
+
+    def clean_old_password(self) -> str:
+        """The password that is valid now."""
+        password: str = self.cleaned_data["old_password"]
+        if not is_password(self._request, password):
+            raise ValidationError(
+                self.error_messages["password_incorrect"], code="password_incorrect"
+            )
+        return password
+
+
+class ChangePassword(PasswordChangeView):
+    """Set another password. The admin leads here, too."""
+
+    form_class = ChangeForm
+    template_name = "telemetry/signin/change.html"
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        """With the request, whose address counts."""
+        return {**super().get_form_kwargs(), "request": self.request}
+
+
 class ForgottenPassword(PasswordResetView):
-    """Send a link for a new password. The answer is the same whether anybody has the address."""
+    """Send a link for a new password. The answer is the same whether anybody has the address, and
+    takes the same time: a worker looks for users."""
 
     template_name = "telemetry/signin/forgotten.html"
-    email_template_name = "telemetry/signin/forgotten_email.txt"
-    subject_template_name = "telemetry/signin/forgotten_subject.txt"
 
     def get_context_data(self, **context: Any) -> dict[str, Any]:
         """With whether this site sends e-mail at all."""
-        return super().get_context_data(has_mail=bool(settings.OPTIONS.mail.url), **context)
+        return super().get_context_data(has_mail=has_mail(), **context)
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        """Queue the e-mail, unless too many were asked for."""
+        email = form.cleaned_data["email"]
+        above = count_mail("reset", address=read_client_address(self.request), recipient=email)
+        if "address" in above:
+            form.add_error(None, TOO_MANY)
+            return render(
+                self.request, self.template_name, self.get_context_data(form=form), status=429
+            )
+        if not above and not queue_mail("reset", email=email):
+            form.add_error(None, NOT_QUEUED)
+            return render(
+                self.request, self.template_name, self.get_context_data(form=form), status=503
+            )
+        return redirect(self.get_success_url())

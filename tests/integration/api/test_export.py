@@ -5,6 +5,7 @@ import io
 import json
 import tracemalloc
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from django.conf import settings
 from django.db import OperationalError, connections
 from django.test import Client
 
-from telemetry.api.reading_stream import ROWS_A_PIECE, find_slots
+from telemetry.api.reading_stream import ROWS_A_PIECE, find_slots, render_csv
 from telemetry.models import Account, Device, User
 from telemetry.store.db.connection import Connection
 from telemetry.store.reads.reading_pages import ReadingWalk
@@ -67,6 +68,11 @@ def test_it_writes_csv_that_programs_read(filled: int, get: Get) -> None:
     rows = list(csv.DictReader(io.StringIO(text, newline="")))
     assert (rows[0]["time"], rows[0]["value"]) == ("2026-09-01T00:00:00Z", "0.0000")
     assert {row["unit"] for row in rows} == {'k"W,h'}
+
+
+def test_it_lets_no_unit_become_a_formula() -> None:
+    row = (0, 1, 2, Decimal(-5), "=1;@SUM", 0)
+    assert render_csv([row]) == b"1970-01-01T00:00:00Z,1,2,-5,'=1;'@SUM,1970-01-01T00:00:00Z\r\n"
 
 
 def test_it_exports_the_same_lines_as_the_list_gives_items(filled: int, get: Get) -> None:

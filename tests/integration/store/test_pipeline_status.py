@@ -12,6 +12,7 @@ from telemetry.core.batch import BRIDGE_KEY, PENDING_KEY
 from telemetry.queue.alarm import raise_alarm
 from telemetry.queue.batches import BatchQueue
 from telemetry.queue.pools import note_progress, note_wait, read_pools
+from tests.batches import claim
 from tests.messages import make_message
 from tests.status import read_test_status
 
@@ -61,7 +62,7 @@ def test_it_forgets_the_wait_of_a_pool_that_goes_on(queue: BatchQueue) -> None:
 
 def test_it_says_how_much_the_reject_guard_has_put_aside_and_why(queue: BatchQueue) -> None:
     batch_id = queue.put([make_message()], source="bridge-1")
-    queue.claim(batch_id)
+    claim(queue, batch_id)
     queue.hold(batch_id)
     raise_alarm(queue.redis, reason="14 of 15 gateways got nothing in")
     found = read_test_status(queue)

@@ -5,17 +5,18 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+import structlog
+from axes.models import AccessAttempt
 from django.conf import settings
-from django.core import mail
-from django.test import Client, override_settings
+from django.test import Client
 
 from telemetry.models import User
 from telemetry.store.db.connection import Connection
+from tests.integration.web.mails import SITE, Mails
 
 pytestmark = pytest.mark.integration
 
 PASSWORD = "a-long-secret-of-mine"
-LOCMEM = "django.core.mail.backends.locmem.EmailBackend"
 
 
 @pytest.fixture
@@ -101,16 +102,15 @@ def test_it_gives_a_new_session_at_the_sign_in(user: User) -> None:
     assert client.session.session_key != before
 
 
-@override_settings(EMAIL_BACKEND=LOCMEM)
-def test_it_sends_a_link_for_a_new_password_that_works_once(user: User) -> None:
+def test_it_sends_a_link_for_a_new_password_that_works_once(user: User, mails: Mails) -> None:
     client = Client()
     answers = [
         strip_secret(client.post("/password/forgotten/", {"email": address}, follow=True))
         for address in ("ana@example.com", "nobody@example.com")
     ]
     assert answers[0] == answers[1]
-    [email] = mail.outbox
-    [link] = re.findall(r"http://testserver(\S+)", str(email.body))
+    [email] = mails.deliver()
+    [link] = re.findall(rf"{SITE}(\S+)", str(email.body))
     form = client.get(link, follow=True)
     fields = {"new_password1": "another-long-one", "new_password2": "another-long-one"}
     assert client.post(form.redirect_chain[-1][0], fields, follow=True).status_code == 200
@@ -134,7 +134,89 @@ def test_it_changes_a_profile_and_asks_for_the_password_before_the_address(user:
     fields["password"] = PASSWORD
     assert client.post("/profile/", fields).status_code == 302
     user.refresh_from_db()
+    # This site sends no e-mail that could confirm the address.
     assert (user.email, user.language) == ("new@example.com", "pt-br")
     page = client.get("/profile/", headers={"Accept-Language": "en"})
     assert '<html lang="pt-br">' in page.content.decode()
     assert page.headers["Content-Language"] == "pt-br"
+
+
+def test_it_clears_no_failures_of_other_names_when_somebody_signs_in(user: User) -> None:
+    User.objects.create_user("eva", password=PASSWORD)
+    client = Client()
+    for _ in range(9):
+        assert try_login(client, "ana", "wrong") == 200
+    assert try_login(client, "eva", PASSWORD) == 302
+    assert try_login(Client(), "ana", "wrong") == 429
+
+
+def test_it_clears_the_failures_of_who_signs_in(user: User) -> None:
+    for _ in range(2):
+        codes = [try_login(Client(), "ana", "wrong") for _ in range(9)]
+        assert [*codes, try_login(Client(), "ana", PASSWORD)] == [200] * 9 + [302]
+
+
+@pytest.mark.parametrize(
+    ("address", "field"), [("/profile/", "password"), ("/password/", "old_password")]
+)
+def test_it_limits_guesses_in_the_forms_that_ask_for_the_password(
+    user: User, address: str, field: str
+) -> None:
+    client = Client()
+    client.force_login(user)
+    fields = {
+        "email": "new@example.com", "new_password1": "another-long-one",
+        "new_password2": "another-long-one",
+    }  # fmt: skip
+    codes = [client.post(address, {**fields, field: "wrong"}).status_code for _ in range(10)]
+    assert codes[-1] == 429
+    assert 429 not in codes[:-1]
+    assert client.post(address, {**fields, field: PASSWORD}).status_code == 429
+    user.refresh_from_db()
+    assert user.check_password(PASSWORD)
+    assert user.email == "ana@example.com"
+    assert try_login(Client(), "ana", PASSWORD) == 429
+
+
+def test_it_keeps_nothing_of_what_was_typed_with_a_failure(user: User) -> None:
+    client = Client()
+    client.force_login(user)
+    typed = {"old_password": "typed-by-mistake", "new_password1": "x", "new_password2": "x"}
+    client.post("/password/?why=typed-by-mistake", typed)
+    try_login(client, "ana", "typed-by-mistake")
+    assert AccessAttempt.objects.count() > 0
+    assert "typed-by-mistake" not in repr(list(AccessAttempt.objects.values()))
+
+
+def test_it_changes_passwords_of_the_admin_on_the_page_that_has_the_limit(user: User) -> None:
+    client = Client()
+    client.force_login(User.objects.create_superuser("staff"))
+    assert client.get("/admin/password_change/").headers["Location"] == "/password/"
+
+
+def test_it_wants_passwords_of_twelve_characters(user: User) -> None:
+    client = Client()
+    try_login(client, "ana", PASSWORD)
+
+    def change(password: str) -> int:
+        fields = {"new_password1": password, "new_password2": password}
+        return client.post("/password/", {"old_password": PASSWORD, **fields}).status_code
+
+    assert change("q7-wz-mk-3l") == 200
+    assert change("q7-wz-mk-3l9") == 302
+
+
+def test_it_logs_who_signed_in_and_who_failed_from_where(user: User) -> None:
+    with structlog.testing.capture_logs() as lines:
+        try_login(Client(), "ana", "wrong-secret", REMOTE_ADDR="192.0.2.7")
+        try_login(Client(), "ana", PASSWORD, REMOTE_ADDR="192.0.2.8")
+        for _ in range(10):
+            try_login(Client(), "eva", "wrong-secret", REMOTE_ADDR="192.0.2.9")
+    told = [(line["event"], line["user"], line["address"]) for line in lines]
+    assert told[:3] == [
+        ("sign_in_failed", "ana", "192.0.2.7"), ("signed_in", "ana", "192.0.2.8"),
+        ("sign_in_failed", "eva", "192.0.2.9"),
+    ]  # fmt: skip
+    assert ("sign_in_locked", "eva", "192.0.2.9") in told
+    assert "wrong-secret" not in repr(lines)
+    assert PASSWORD not in repr(lines)

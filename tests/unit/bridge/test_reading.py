@@ -72,7 +72,7 @@ def test_it_keeps_the_brokers_counter_apart(broker: Broker) -> None:
     broker.say(publish(b"12", qos=0, topic=DROPPED_TOPIC))
     broker.say(publish(b"3", qos=0, topic="$SYS/tds/denied_publish/gateway"))
     assert broker.session.broker_dropped == 12
-    assert broker.session.broker_denied == {"denied_publish/gateway": 3}
+    assert broker.session.broker_denials == {"denied_publish/gateway": 3}
     assert broker.received == []
 
 

@@ -88,6 +88,7 @@ def test_it_stops_with_the_rule_when_the_settings_contradict_each_other(
     environ = {key: text for key, text in os.environ.items() if not key.startswith("DJANGO_")}
     settings = {
         "SECRET_KEY": "k" * 60,
+        "DEMO": "1",
         "DATABASE_URL": "postgres://u:hush@127.0.0.1:1/x",
         "REDIS_URL": "redis://:hush@127.0.0.1:1/0",
         "RAW_RETENTION_DAYS": "30",
