@@ -46,7 +46,7 @@ class RevokeTokensForm(forms.Form):
         return user
 
 
-class SetForm(RevokeTokensForm, SetPasswordForm):  # type: ignore[type-arg, misc]
+class SetForm(RevokeTokensForm, SetPasswordForm):  # type: ignore[type-arg]
     """Of a link for a new password."""
 
 
