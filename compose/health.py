@@ -25,7 +25,7 @@ BEAT_STALE_S = 30.0
 def check_worker() -> str:
     """Expect the Celery worker of this container to answer over the queue's Redis.
 
-    A worker that lost its connection and did not notice (pitfall C4) does not answer.
+    A worker whose consumer lost its connection may look alive, but does not answer.
     """
     # Only this check needs Celery: the others stay quick.
     from config.celery import app  # noqa: PLC0415

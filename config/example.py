@@ -5,6 +5,9 @@
 
 import dataclasses
 import textwrap
+from collections import Counter
+from collections.abc import Iterable
+from itertools import chain
 from typing import Any
 
 from config.env import Setting, list_settings
@@ -14,22 +17,27 @@ from config.options import ALL_OPTIONS
 def render_example() -> str:
     """The text of `.env.example`."""
     lines = [
-        "# Every setting, with its default. A line that is not commented out must be given.",
-        "# A secret is also read from the file that NAME_FILE names.",
+        "# Every setting. A line #NAME=VALUE shows the default. A line NAME= must be set.",
+        "# A secret may also be in a file: NAME_FILE is the path of that file.",
     ]
-    known: set[str] = set()
-    for options in ALL_OPTIONS:
-        lines += ["", f"## {(options.__doc__ or '').strip()}"]
-        for described, _, default in list_settings(options):
-            if described.name not in known:
-                known.add(described.name)
-                lines += ["", *_render(described, default)]
+    sections = [(options.__doc__ or "", list(list_settings(options))) for options in ALL_OPTIONS]
+    uses = Counter(described.name for _, found in sections for described, _, _ in found)
+    everything = [each for _, found in sections for each in found]
+    shared = {each[0].name: each for each in everything if uses[each[0].name] > 1}
+    lines += _render_section("Settings that several kinds of processes read.", shared.values())
+    for title, found in sections:
+        lines += _render_section(title, [each for each in found if each[0].name not in shared])
     return "\n".join(lines) + "\n"
+
+
+def _render_section(title: str, found: Iterable[tuple[Setting, type, Any]]) -> list[str]:
+    rendered = [["", *_render(described, default)] for described, _, default in found]
+    return ["", f"## {title.strip()}", *chain.from_iterable(rendered)]
 
 
 def _render(described: Setting, default: Any) -> list[str]:
     unit = f" [{described.unit}]" if described.unit else ""
-    choices = f" ({', '.join(described.choices)})" if described.choices else ""
+    choices = f" (one of {', '.join(described.choices)})" if described.choices else ""
     words = textwrap.wrap(f"{described.help}{choices}{unit}", width=94)
     if default is dataclasses.MISSING:
         return [*(f"# {line}" for line in words), f"{described.name}="]

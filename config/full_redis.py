@@ -1,6 +1,6 @@
 """Small writes still pass when Redis is full, so that what waits in it can be worked off.
 
-At `maxmemory` (policy `noeviction`, pitfall C7) Redis refuses every command that may take memory,
+At `maxmemory`, as nothing may be evicted, Redis refuses every command that may take memory,
 also those by which a worker notes the task that it takes: nothing could drain. Only a script that
 says `allow-oom` passes. So what was refused is run again in such a script, a transaction as a whole
 in one. A refused command has changed nothing: running it again is safe.

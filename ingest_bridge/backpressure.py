@@ -1,8 +1,7 @@
 """Stop taking messages when the queue is deep or Redis is nearly full; resume when it has drained.
 
 What is not taken is not acknowledged, so it waits in the broker's session. Two marks for each level
-keep the bridge from going on and off with every batch. Below them, the longer batches wait, the
-longer new ones are filled: large ones are stored at a fraction of the cost.
+keep the bridge from going on and off with every batch.
 """
 
 import structlog
@@ -11,22 +10,19 @@ from redis import RedisError
 from telemetry.queue.batches import BatchQueue
 from telemetry.queue.levels import WaterMarks, read_levels
 
-CHECK_EVERY_S = 0.1
-FADING = 0.35  # what is left of the lateness after a second in which less is seen
+CHECK_EVERY_S = 0.5
 
 log = structlog.get_logger("ingest_bridge")
 
 
 class Backpressure:
-    """Whether the bridge is paused, looked at ten times a second."""
+    """Whether the bridge is paused, looked at twice a second."""
 
     def __init__(self, queue: BatchQueue, marks: WaterMarks) -> None:
         self._queue = queue
         self._marks = marks
         self._checked_at = float("-inf")
         self.reason = ""
-        # How long the oldest batch waits to be stored. It fades, so that batches do not swing.
-        self.lateness_s = 0.0
 
     @property
     def is_paused(self) -> bool:
@@ -38,12 +34,11 @@ class Backpressure:
         the same Redis and waits by itself."""
         if now_s - self._checked_at < CHECK_EVERY_S:
             return
-        passed_s, self._checked_at = now_s - self._checked_at, now_s
+        self._checked_at = now_s
         try:
             levels = read_levels(self._queue.redis)
         except (RedisError, OSError):
             return
-        self.lateness_s = max(levels.oldest_s, FADING**passed_s * self.lateness_s)
         was_paused = self.is_paused
         self.reason = self._marks.find_pause_reason(levels, is_paused=was_paused)
         if self.is_paused and not was_paused:

@@ -13,6 +13,7 @@ from ingest_bridge.collector import Collector, FlushPolicy
 from ingest_bridge.drops import BrokerDrops
 from ingest_bridge.health import HealthFile
 from ingest_bridge.lease import Lease
+from ingest_bridge.queue_watch import QueueWatch
 from ingest_bridge.sender import Sender
 from ingest_bridge.session import Session
 from telemetry.core.batch import RawMessage
@@ -41,16 +42,16 @@ class Bridge:
                 payload_bytes=options.batch_bytes,
                 linger_s=options.linger_ms / 1000,
                 late_linger_s=options.late_linger_ms / 1000,
-                busy_linger_s=options.busy_linger_ms / 1000,
             )
         )
         self._options = options
         self._session = Session(options, on_message=self._on_message)
         self._session.is_retiring = retire
-        self._drops = BrokerDrops(queue, self._session)
+        self._drops = BrokerDrops(queue, self._session, client_id=options.client_id)
         self._sender = Sender(queue, client_id=options.client_id)
         self._lease = Lease(redis, client_id=options.client_id)
         self._backpressure = Backpressure(queue, choose_marks(options.marks))
+        self._queue_watch = QueueWatch(queue)
         self._health = HealthFile(options.health_file)
         self._is_connected = self._was_ready = False
         self._has_overflowed = False
@@ -95,7 +96,8 @@ class Bridge:
         self._session.keep_alive()
         self._watch_connection()
         self._backpressure.check(now_s=now_s)
-        self._collector.lateness_s = self._backpressure.lateness_s
+        self._queue_watch.check(now_s=now_s)
+        self._collector.storing_s = self._sender.storing_s
         self._send()
         self._report()
 
@@ -207,7 +209,7 @@ class Bridge:
         if sent is None:
             return
         self._progress_at = time.time()
-        # Packet ids of an older connection could confirm other messages (pitfall P4).
+        # Packet ids of an older connection could confirm other messages.
         if sent.generation == self._collector.generation and self._session.is_open:
             self._session.acknowledge(sent.packet_ids)
 

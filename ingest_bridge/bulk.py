@@ -7,6 +7,7 @@ sections 2.1 and 3.3. paho's private methods that this builds on are checked by 
 """
 
 import inspect
+import ssl
 import struct
 import time
 from collections.abc import Callable
@@ -57,7 +58,11 @@ class BulkClient(Client):
             return MQTTErrorCode.MQTT_ERR_NO_CONN
         try:
             chunk = self._sock.recv(READ_BYTES)
-        except (BlockingIOError, InterruptedError):
+            if isinstance(self._sock, ssl.SSLSocket):
+                # A read gives one record of TLS. What else is decrypted already, no select sees.
+                while pending := self._sock.pending():
+                    chunk += self._sock.recv(pending)
+        except (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
             return MQTTErrorCode.MQTT_ERR_SUCCESS
         except OSError:
             chunk = b""

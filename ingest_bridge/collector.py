@@ -2,19 +2,17 @@
 
 Policy only: no socket, no clock. The rule is a leading-edge linger: after a quiet spell the first
 message goes at once; while messages keep coming they are collected for `linger_s`, or until the
-batch is full. So an idle system waits for nothing. A batch costs the same whatever is in it, so the
-linger grows with the rate, up to `busy_linger_s` at `BUSY_RATE`: a loaded system sends large
-batches. It grows as well with the time that what was sent before waits to be stored, up to
-`late_linger_s`: a pool that falls behind gets fewer and larger batches until it keeps up.
+batch is full. So an idle system waits for nothing.
+
+A batch costs the same whatever is in it, so while one is being stored the next one gathers, as
+group commit does in databases: the linger is as long as the last batch took to be stored, up to
+`late_linger_s`. A pool that is slow or falls behind gets fewer and larger batches until it keeps
+up.
 """
 
 from msgspec import Struct
 
 from telemetry.core.batch import RawMessage
-
-BUSY_RATE = 20_000  # messages a second
-LATENESS_SHARE = 1 / 8  # of the time that batches wait, a batch lingers
-RATE_MEMORY = 0.7  # share of the former estimate that is kept with each batch
 
 
 class FlushPolicy(Struct, frozen=True):
@@ -24,7 +22,6 @@ class FlushPolicy(Struct, frozen=True):
     payload_bytes: int
     linger_s: float
     late_linger_s: float = 0.0
-    busy_linger_s: float = 0.0
 
 
 class Collected(Struct):
@@ -45,9 +42,8 @@ class Collector:
         self._generation = 0
         self._first_at = 0.0
         self._flushed_at = float("-inf")
-        self._rate = 0.0  # messages a second, as estimated at the last batch
         self.payload_bytes = 0
-        self.lateness_s = 0.0  # how long what was sent waits to be stored
+        self.storing_s = 0.0  # how long the last batch took to be stored
 
     def __len__(self) -> int:
         return len(self._messages)
@@ -82,16 +78,11 @@ class Collector:
     @property
     def linger_s(self) -> float:
         """How long a batch is collected while messages flow as they do now."""
-        policy = self._policy
-        busy_s = policy.busy_linger_s * min(1.0, self._rate / BUSY_RATE)
-        late_s = min(policy.late_linger_s, self.lateness_s * LATENESS_SHARE)
-        return max(policy.linger_s, busy_s, late_s)
+        return max(self._policy.linger_s, min(self._policy.late_linger_s, self.storing_s))
 
     def flush(self, *, now_s: float) -> Collected:
         """Hand over the batch and start a new one."""
         collected = Collected(self._messages, self._packet_ids, self._generation)
-        rate = len(self._messages) / max(now_s - self._flushed_at, 1e-3)
-        self._rate = RATE_MEMORY * self._rate + (1 - RATE_MEMORY) * rate
         self._clear()
         self._flushed_at = now_s
         return collected

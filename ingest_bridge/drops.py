@@ -1,4 +1,4 @@
-"""What the broker says that it has dropped, told to the queue's books."""
+"""What the broker says that it has dropped, refused or lost, told to the queue's books."""
 
 import structlog
 
@@ -11,12 +11,29 @@ log = structlog.get_logger("ingest_bridge")
 class BrokerDrops:
     """Passes each new figure on, once."""
 
-    def __init__(self, queue: BatchQueue, session: Session) -> None:
+    def __init__(self, queue: BatchQueue, session: Session, *, client_id: str) -> None:
         self._queue = queue
         self._session = session
+        self._client_id = client_id
 
     def report(self) -> None:
-        """Pass a new figure on. Raises `redis.RedisError`; the figure is kept then."""
+        """Pass what is new on. Raises `redis.RedisError`; what was not passed on is kept then."""
+        self._report_session()
+        self._report_dropped()
+        for name, count in list(self._session.broker_denials.items()):
+            new = self._queue.note_refused(name, count)
+            if new and name.startswith("refused"):
+                log.warning("broker_denials", what=name, times=new, hint="see the broker's log")
+            del self._session.broker_denials[name]
+
+    def _report_session(self) -> None:
+        if not self._session.is_new:
+            return
+        if self._queue.note_session(self._client_id, is_kept=self._session.was_present):
+            log.error("session_lost", client_id=self._client_id, hint="what waited in it is lost")
+        self._session.is_new = False
+
+    def _report_dropped(self) -> None:
         count = self._session.broker_dropped
         if count is None:
             return

@@ -1,6 +1,6 @@
 """One bridge for each client id: a lease in Redis that a running bridge keeps renewing.
 
-Two clients with one id throw each other out of the broker for ever (pitfall M6). The lease lets
+Two clients with one id throw each other out of the broker for ever. The lease lets
 the second one end with one clear error instead. It also tells operators what each bridge does.
 """
 
@@ -15,7 +15,7 @@ import psutil
 from redis import Redis
 
 from ingest_bridge.errors import BridgeError
-from telemetry.core.batch import BRIDGE_KEY, SESSIONS_KEY
+from telemetry.core.batch import BRIDGE_KEY, OPEN_KEY, SESSIONS_KEY
 
 LEASE_S = 15
 RENEW_S = 3.0
@@ -32,7 +32,10 @@ return 1
 _RELEASE = """#!lua flags=allow-oom
 local held = redis.call('GET', KEYS[1])
 if held and cjson.decode(held).token == ARGV[1] then redis.call('DEL', KEYS[1]) end
-if ARGV[2] == 'retired' then redis.call('SREM', KEYS[2], ARGV[3]) end
+if ARGV[2] == 'retired' then
+  redis.call('SREM', KEYS[2], ARGV[3])
+  redis.call('SREM', KEYS[3], ARGV[3])
+end
 return 1
 """
 
@@ -90,7 +93,7 @@ class Lease:
     def release(self, *, is_retired: bool) -> None:
         """Give the id free. `is_retired`: its broker session is ended, too."""
         self._release(
-            keys=[self._key, SESSIONS_KEY],
+            keys=[self._key, SESSIONS_KEY, OPEN_KEY],
             args=[self._token, "retired" if is_retired else "", self._client_id],
         )
 

@@ -1,4 +1,5 @@
-"""The Redis side: write a batch and send its task, again and again until both are done."""
+"""The Redis side: write a batch and call a worker for it if none is there, again and again until it
+is done."""
 
 import random
 import time
@@ -9,7 +10,7 @@ from redis import RedisError
 
 from ingest_bridge.collector import Collected
 from telemetry.core.retry import backoff_delay_s
-from telemetry.queue.batches import BatchQueue, new_id, pack_messages
+from telemetry.queue.batches import BatchQueue, Written, new_id, pack_messages
 
 LONGEST_DELAY_S = 2.0
 
@@ -25,7 +26,7 @@ class Outgoing:
         self.body = pack_messages(collected.messages)
         self.received_us = time.time_ns() // 1000
         self.id = new_id()
-        self.is_written = False
+        self.written: Written | None = None
         self.failures = 0
         self.due_at = 0.0
         collected.messages = []  # the body has them
@@ -38,6 +39,7 @@ class Sender:
         self._queue = queue
         self._client_id = client_id
         self.outgoing: Outgoing | None = None
+        self.storing_s = 0.0  # how long a batch takes from its write on until it is stored
         self.sent_messages = 0
         self.sent_batches = 0
 
@@ -79,8 +81,8 @@ class Sender:
         return outgoing.collected
 
     def _send(self, outgoing: Outgoing) -> None:
-        if not outgoing.is_written:
-            self._queue.write(
+        if outgoing.written is None:
+            outgoing.written = self._queue.write(
                 outgoing.id,
                 outgoing.body,
                 count=outgoing.count,
@@ -88,5 +90,6 @@ class Sender:
                 producer=self._client_id,
                 received_us=outgoing.received_us,
             )
-            outgoing.is_written = True
-        self._queue.send_task(outgoing.id, count=outgoing.count, source=self._client_id)
+            self.storing_s = outgoing.written.storing_s
+        if outgoing.written.needs_worker:
+            self._queue.ring()

@@ -1,10 +1,11 @@
 """The MQTT side: a persistent session, read in the caller's thread, acknowledged by the caller.
 
-No network thread: an exception in a callback would kill it while the client looks connected
-(pitfall P1). The caller selects on the socket and calls `read`, `write` and `keep_alive`.
+No network thread: an exception in a callback would kill it while the client looks connected.
+The caller selects on the socket and calls `read`, `write` and `keep_alive`.
 """
 
 import select
+import ssl
 from collections.abc import Callable
 from functools import partial
 
@@ -24,8 +25,10 @@ from telemetry.core.topic import former_subscription, subscription
 
 NEVER_EXPIRES = 0xFFFFFFFF
 DROPPED_TOPIC = "$SYS/broker/publish/messages/dropped"
+REFUSED_TOPIC = "$SYS/tds/"  # + kind/user: counters of compose/servers/check_rights.c
 SESSION_TAKEN_OVER = 0x8E
 CREDENTIALS_REFUSED = (0x86, 0x87)
+CLIENT_ID_REFUSED = 0x85
 
 log = structlog.get_logger("ingest_bridge")
 
@@ -46,6 +49,8 @@ class Session:
         self.is_retiring = False
         self.was_present = False
         self.broker_dropped: int | None = None  # since the broker started, as it says
+        self.broker_denials: dict[str, int] = {}  # the same, by kind and user
+        self.is_new = False  # connected since somebody looked
         self._client = self._make_client()
 
     def _make_client(self) -> Client:
@@ -57,6 +62,9 @@ class Session:
             manual_ack=True,
         )
         client.username_pw_set(self._options.user, self._options.password)
+        tls = self._options.broker.make_tls()
+        if tls is not None:
+            client.tls_set_context(tls)
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
         client.on_subscribe = self._on_subscribe
@@ -100,9 +108,12 @@ class Session:
         socket = self._client.socket()
         if socket is None:
             return False, False
+        # What TLS has decrypted already, no select sees.
+        is_decrypted = isinstance(socket, ssl.SSLSocket) and socket.pending() > 0
         writers = [socket] if self._client.want_write() else []
-        readable, writable, _ = select.select([socket], writers, [], max(0.0, timeout_s))
-        return bool(readable), bool(writable)
+        longest_s = 0.0 if is_decrypted else max(0.0, timeout_s)
+        readable, writable, _ = select.select([socket], writers, [], longest_s)
+        return bool(readable) or is_decrypted, bool(writable)
 
     def read(self) -> None:
         """Read what has arrived, or one packet of it. Raises `BridgeError` for a final fault."""
@@ -168,15 +179,24 @@ class Session:
                 f"{str(reason)!r}; check MQTT_BRIDGE_USER and MQTT_BRIDGE_PASSWORD"
             )
             return
+        if reason.value == CLIENT_ID_REFUSED:
+            self._fault = BridgeError(
+                f"BRIDGE_CLIENT_ID={self._options.client_id!r}: the broker does not let "
+                f"MQTT_BRIDGE_USER={self._options.user!r} use it; with compose/servers/"
+                "mosquitto-rights.conf it must begin with 'bridge-'"
+            )
+            return
         if reason.is_failure:
-            log.warning("broker_refused", reason=str(reason))
+            log.warning("broker_denials", reason=str(reason))
             return
         self.was_present = flags.session_present
         if self.is_retiring:
             client.unsubscribe([self.topic, self._former_topic])
         else:
             telemetry, figures = SubscribeOptions(qos=1), SubscribeOptions(qos=0)
-            client.subscribe([(self.topic, telemetry), (DROPPED_TOPIC, figures)])
+            topics = [(self.topic, telemetry)]
+            topics += [(DROPPED_TOPIC, figures), (f"{REFUSED_TOPIC}#", figures)]
+            client.subscribe(topics)
             if self.was_present:
                 # The session may be an older bridge's: each message would come twice. Only now, so
                 # that at every instant somebody is subscribed.
@@ -215,7 +235,7 @@ class Session:
             return
         if any(reason.is_failure for reason in others):
             log.warning("broker_drops_unseen", topic=DROPPED_TOPIC, reason="the ACL refuses it")
-        self.is_ready = True
+        self.is_ready = self.is_new = True
 
     def _on_unsubscribe(self, *_: object) -> None:
         if self.is_retiring:
@@ -231,5 +251,8 @@ class Session:
     def _on_publish(self, topic: str, payload: bytes, packet_id: int) -> None:
         if topic == DROPPED_TOPIC:  # nobody but the broker can publish there
             self.broker_dropped = int(payload)
+            return
+        if topic.startswith(REFUSED_TOPIC):
+            self.broker_denials[topic.removeprefix(REFUSED_TOPIC)] = int(payload)
             return
         self._deliver(RawMessage(topic, payload), packet_id)

@@ -2,7 +2,7 @@
 
 telemetry.E001  readings are kept longer than they may be late, with a billing month on top
 telemetry.E002  aggregates are kept at least as long as readings
-telemetry.E003  compression waits until lateness is no longer usual (pitfall T5)
+telemetry.E003  compression waits until lateness is no longer usual: such readings cost much
 telemetry.E004  compression comes before the drop
 telemetry.E005  a batch is not sent again while a worker may still work on it
 telemetry.E006  nor is its task given to another worker

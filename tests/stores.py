@@ -5,10 +5,11 @@ from dataclasses import replace
 from config.env import read_options
 from config.options import IngestOptions
 from telemetry.core.batch import RawMessage
+from telemetry.core.outcome import Counts
 from telemetry.queue.batches import ClaimedBatch
 from telemetry.store.db.connection import Connection
 from telemetry.store.ingest.batch_store import BatchStore
-from telemetry.store.ingest.outcomes import StoredBatch
+from telemetry.store.ingest.outcomes import ValidatedBatch
 
 _ENVIRON = {"REDIS_URL": "redis://none", "DATABASE_URL": "postgres://none/none"}
 
@@ -21,7 +22,8 @@ def open_store(connection: Connection, *, refresh_s: float = 2) -> BatchStore:
 
 def validate_and_store(
     store: BatchStore, batch: ClaimedBatch, messages: list[RawMessage]
-) -> StoredBatch:
+) -> Counts:
     """A batch as a worker stores it."""
     validated_messages = store.validate(messages, received_at=batch.received_at)
-    return store.store(batch, messages, validated_messages)
+    [counts] = store.store([ValidatedBatch(batch, messages, validated_messages)])
+    return counts

@@ -1,4 +1,4 @@
-"""Celery beat with django-celery-beat's database schedule, guarded by a lock (pitfall F1)."""
+"""Celery beat with django-celery-beat's database schedule, and a lock: two would send all twice."""
 
 import json
 import os

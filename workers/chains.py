@@ -2,7 +2,7 @@
 
 How far a chain came stands in the result of its last turn (`TaskRun`): when it began, and how many
 turns were done. A turn that finds another task at work is sent again, a little later each time.
-Deliveries repeat (pitfall C2): a turn that was overtaken ends, and sends nothing.
+Celery may deliver a task twice: a turn that was overtaken ends, and sends nothing.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -68,7 +68,7 @@ def end_turn(app: Celery, task: str, turn: Turn, *, is_left: bool, **carried: An
 def wait_turn(app: Celery, task: str, turn: Turn, *, visibility_s: int, **carried: Any) -> None:
     """Send a turn again later: another is at work.
 
-    Far sooner than the queue would give a task that waits to another worker (pitfall C2).
+    Far sooner than the queue would give a task that waits to another worker.
     """
     if turn.waits < WAITS:
         delay_s = min(FIRST_DELAY_S * 2**turn.waits, LONGEST_DELAY_S, visibility_s // 2)

@@ -9,7 +9,7 @@ from celery.signals import worker_init, worker_process_init, worker_shutting_dow
 from config.database import read_connect_timeout_s
 from config.env import read_options
 from config.options import CheckOptions, IngestOptions, MaintenanceOptions
-from telemetry.core.batch import STORE_BATCH_TASK
+from telemetry.core.batch import STORE_BATCHES_TASK
 from telemetry.core.batch_life import find_impatience
 from workers import signs  # noqa: F401 - connects to Celery's signals
 from workers.runner import BatchRunner, open_runner
@@ -47,9 +47,9 @@ def _stop_waiting(**_: object) -> None:
     begin_stop()
 
 
-@shared_task(name=STORE_BATCH_TASK, bind=True)
-def store_batch(self: "Task[..., None]", batch_id: str) -> None:
-    """Store the batch with this id. Repeating it is harmless; see `BatchRunner.run`."""
+@shared_task(name=STORE_BATCHES_TASK, bind=True)
+def store_batches(self: "Task[..., None]") -> None:
+    """Store the batches that wait, and those that come; end when none comes any more."""
     global _runner  # noqa: PLW0603
     if _runner is None:
         _runner = open_runner(
@@ -59,4 +59,4 @@ def store_batch(self: "Task[..., None]", batch_id: str) -> None:
         # took a third of a worker's CPU time.
         gc.collect()
         gc.freeze()
-    _runner.run(batch_id)
+    _runner.run()

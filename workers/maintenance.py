@@ -21,6 +21,9 @@ from telemetry.core.batch import (
     COMPARE_ZONES_TASK,
     EVALUATE_ALARMS_TASK,
     MAINTENANCE_QUEUE,
+    MARK_OFFLINE_TASK,
+    PURGE_LEDGER_TASK,
+    REFRESH_TASK,
     REPLAY_WAITING_TASK,
     REQUEUE_TASK,
     SEND_MAIL_TASK,
@@ -101,13 +104,12 @@ def _evaluator() -> evaluate.AlarmEvaluator:
 
 @recorded_task(REQUEUE_TASK, rows="requeued", is_frequent=True)
 def requeue_stale_batches() -> Result:
-    """Send again every pending batch that has no task any more (pitfall C1), and what was put aside
-    once the reject guard has let go."""
+    """Send again pending batches whose task was lost, and held ones once the guard has released."""
     requeued = requeue_batches(_queue(), now=time.time(), stale_after_s=_options().stale_after_s)
     return structs.asdict(requeued)
 
 
-@recorded_task("telemetry.mark_offline_gateways", rows="offline", is_frequent=True)
+@recorded_task(MARK_OFFLINE_TASK, rows="offline", is_frequent=True)
 def mark_offline_gateways() -> Result:
     """Set silent gateways offline, but never for a delay of our own."""
     queue, now = _queue(), time.time()
@@ -128,7 +130,7 @@ def mark_offline_gateways() -> Result:
     return {"offline": offline}
 
 
-@recorded_task("telemetry.refresh_aggregates", rows="hours", is_frequent=True)
+@recorded_task(REFRESH_TASK, rows="hours", is_frequent=True)
 def refresh_aggregates() -> Result:
     """Bring hours, days and months up to date."""
     with _connect() as connection:
@@ -151,7 +153,7 @@ def evaluate_alarms() -> Result:
             return BUSY
 
 
-@recorded_task("telemetry.purge_ledger")
+@recorded_task(PURGE_LEDGER_TASK)
 def purge_ledger() -> Result:
     """Fold old ledger rows into daily sums; forget old runs, and notes of the fleet's changes."""
     before = datetime.now(UTC) - timedelta(days=_options().ledger_days)

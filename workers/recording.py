@@ -1,4 +1,4 @@
-"""Record each run of a scheduled task: the last one of each, and a history (pitfall F3).
+"""Record each run of a scheduled task: the last one of each, and a history.
 
 A task that runs every minute or more often (`is_frequent`) enters the history only when it did
 something, failed or found another at work: its idle runs would push the others out of sight.

@@ -1,9 +1,11 @@
-"""Run one batch: claim, validate, store, finish; wait out what passes, split what does not."""
+"""Run batches: claim, validate, store, finish; wait out what passes, split what does not."""
 
 import random
 import time
 import traceback
 from datetime import datetime
+from functools import partial
+from itertools import chain
 
 import structlog
 from celery import Celery
@@ -16,7 +18,6 @@ from telemetry.core.batch import (
     BatchFormatError,
     RawMessage,
     half_ids,
-    is_batch_id,
 )
 from telemetry.core.retry import backoff_delay_s
 from telemetry.queue.batches import BatchQueue, ClaimedBatch
@@ -24,10 +25,20 @@ from telemetry.queue.pools import note_progress, note_wait
 from telemetry.store.db.errors import classify_error, is_transient
 from telemetry.store.ingest.batch_store import BatchStore
 from telemetry.store.ingest.ledger import AlreadyStoredError, BatchSplitError, choose_second_half
+from telemetry.store.ingest.outcomes import ValidatedBatch
+from workers.guard import Heard
+from workers.lease import Lease
 from workers.pool_guard import REQUESTED_SOURCES, PoolGuard
-from workers.stopping import wait_unless_stopping
+from workers.siblings import is_dead_sibling, name_owner
+from workers.stopping import is_stopping, wait_unless_stopping
 
 NOTE_EVERY_S = 1.0
+WATCH_EVERY_S = 1.0
+WAIT_S = 1.0
+IDLE_S = 10.0
+"""A process for which no batch comes for so long ends its task."""
+STAY_S = 60.0
+"""A process that works for so long ends its task as well: Celery has a say between two."""
 
 log = structlog.get_logger("workers.ingest")
 
@@ -48,37 +59,94 @@ class BatchRunner:
         self._store = store
         self._guard = PoolGuard(options, queue.redis)
         self._pool = pool
-        self._noted_s = float("-inf")
-        self._left: list[str] = []  # batches left because Redis failed: their starts do not count
+        self._wait_s = min(WAIT_S, options.queue.redis.socket_timeout_s / 2)
+        self._noted_s = self._watched_s = float("-inf")
+        self._finished: list[str] = []  # stored batches that are still to be finished
 
-    def run(self, batch_id: str) -> None:
-        """Bring a batch to its end, or leave it pending for `requeue_stale_batches`.
+    def run(self) -> None:
+        """Store batches as they come, until none has come for a while.
 
-        Never raises for a fault of the database or of Redis: an exception would be an ack
-        (pitfall C3), and the pending index, not the task, is what keeps the batch.
+        Never raises for a fault of the database or of Redis: what keeps a batch is its place
+        in Redis and not a task.
         """
-        if not is_batch_id(batch_id):
-            log.error("bad_batch_id", batch_id=str(batch_id)[:80])
-            return
+        now_s = time.monotonic()
+        ends_at, idle_at = now_s + STAY_S, now_s + IDLE_S
+        with Lease(self._queue):
+            self._end_dead_siblings()
+            while not is_stopping() and now_s < min(ends_at, idle_at):
+                if self._claim_and_store(wait_s=self._wait_s):
+                    idle_at = time.monotonic() + IDLE_S
+                now_s = time.monotonic()
+        self._leave()
+
+    def _claim_and_store(self, *, wait_s: float) -> bool:
+        """Claim what is ready and bring it to its end; whether there was anything."""
+        batches: list[ClaimedBatch] = []
         try:
-            while self._left:
-                self._queue.release(self._left[-1])
-                self._left.pop()
-            batch = self._queue.claim(batch_id)
-            if batch is None:
+            self._watch()
+            batches, gone = self._queue.claim(finished=self._finished, wait_s=wait_s)
+            self._finished = []
+            for batch_id in gone:
                 self._check_gone(batch_id)
-            else:
-                self._run_claimed(batch)
+            if batches:
+                self._run_claimed(batches)
+                self._note_progress()
         except (RedisError, QueueError) as error:
-            self._left.append(batch_id)
-            log.warning("batch_left_pending", batch_id=batch_id, error=str(error))
+            # What was claimed goes back with the next call, or when the lease runs out.
+            log.warning("batches_left", batches=len(batches), error=str(error))
+            wait_unless_stopping(wait_s)
+        return bool(batches)
+
+    def _end_dead_siblings(self) -> None:
+        """What they held is ready with the next look at the queue."""
+        try:
+            self._queue.end_owners(partial(is_dead_sibling, me=self._queue.owner))
+        except RedisError as error:
+            log.warning("siblings_unseen", error=str(error))
+
+    def _watch(self) -> None:
+        """Take over from dead workers, and call others when more waits than this one claims."""
+        now_s = time.monotonic()
+        if now_s - self._watched_s >= WATCH_EVERY_S:
+            self._watched_s = now_s
+            self._queue.watch()
+
+    def _leave(self) -> None:
+        """End as an owner of batches. What comes at this moment calls another process."""
+        try:
+            if self._finished:
+                self._queue.finish(*self._finished)
+                self._finished = []
+            self._queue.leave()
+            self._queue.watch()
+        except (RedisError, QueueError) as error:  # the lease runs out
+            log.warning("lease_not_ended", error=str(error))
 
     def close(self) -> None:
         """Close the connections."""
         self._store.close()
         self._queue.redis.close()
 
-    def _run_claimed(self, batch: ClaimedBatch) -> None:
+    def _run_claimed(self, batches: list[ClaimedBatch]) -> None:
+        """Store batches together, as often as it takes; alone what cannot be stored so."""
+        if len(batches) == 1:
+            self._run_alone(batches[0])
+            return
+        attempt = 0
+        while True:
+            attempt += 1
+            try:
+                self._store_batches(batches)
+                return
+            except Exception as error:
+                if not is_transient(error):
+                    break
+                if not self._wait(batches, attempt, error):
+                    return
+        for batch in batches:
+            self._run_alone(batch)
+
+    def _run_alone(self, batch: ClaimedBatch) -> None:
         """Store a batch, as often as it takes; isolate what cannot be stored."""
         # The halves of a batch that ended its worker too often get one start each; the last message
         # alone gets all again, before it becomes a dead letter.
@@ -92,16 +160,29 @@ class BatchRunner:
                 if fault:
                     self._isolate(batch, fault, is_spent=is_spent)
                 else:
-                    self._store_batch(batch)
+                    self._store_batches([batch])
                 return
             except BatchFormatError as error:
                 # Never a dead letter: a newer bridge may have written it for newer workers.
                 log.error("batch_unreadable", batch_id=batch.id, error=str(error))
-                self._queue.release(batch.id)
+                self._queue.release(batch.id, is_ready=False)
+                return
+            except AlreadyStoredError:
+                log.info("batch_already_stored", batch_id=batch.id)
+                self._finish(batch)
+                return
+            except BatchSplitError as split:
+                log.info("batch_already_split", batch_id=batch.id)
+                self._queue.split(
+                    batch,
+                    batch.read_messages(),
+                    second_part=split.second_part,
+                    is_suspect=batch.is_suspect,
+                )
                 return
             except Exception as error:  # transient, or unknown and isolated
                 if is_transient(error):
-                    if not self._wait(batch, attempt, error):
+                    if not self._wait([batch], attempt, error):
                         return
                 elif fault:  # not even the dead letter can be stored
                     raise
@@ -109,38 +190,40 @@ class BatchRunner:
                     log.error("batch_fails", batch_id=batch.id, fault=classify_error(error))
                     fault = traceback.format_exc()
 
-    def _store_batch(self, batch: ClaimedBatch) -> None:
+    def _store_batches(self, batches: list[ClaimedBatch]) -> None:
         """The pipeline: read, validate, ask the reject guard, store, finish."""
-        messages = batch.read_messages()
-        validated_messages = self._store.validate(messages, received_at=batch.received_at)
-        approval = self._guard.approve(batch.source, validated_messages, known=self._store.gateways)
-        if approval.held:
-            self._put_aside(batch, messages, approval.held)
-            return
-        try:
-            stored = self._store.store(batch, messages, validated_messages)
-        except AlreadyStoredError:
-            log.info("batch_already_stored", batch_id=batch.id)
-        except BatchSplitError as split:
-            log.info("batch_already_split", batch_id=batch.id)
-            self._queue.split(
-                batch, messages, second_part=split.second_part, is_suspect=batch.is_suspect
+        approved: list[tuple[ValidatedBatch, Heard]] = []
+        for batch in list(batches):
+            messages = batch.read_messages()
+            validated_messages = self._store.validate(messages, received_at=batch.received_at)
+            approval = self._guard.approve(
+                batch.source, validated_messages, known=self._store.gateways
             )
+            if approval.held:
+                self._put_aside(batch, messages, approval.held)
+                batches.remove(batch)
+            else:
+                validated = ValidatedBatch(batch, messages, validated_messages)
+                approved.append((validated, approval.heard))
+        if not approved:
             return
-        else:
-            self._guard.note_stored(batch.source, approval.heard)
-            self._note_presence(batch, stored.seen)
-        self._finish(batch)
+        self._store.store([validated for validated, _ in approved])
+        for validated, heard in approved:
+            self._guard.note_stored(validated.batch.source, heard)
+        self._note_presence(*((each.batch, each.list_seen()) for each, _ in approved))
+        self._finish(*batches)
 
-    def _note_presence(self, batch: ClaimedBatch, seen: dict[int, datetime]) -> None:
-        if batch.source in REQUESTED_SOURCES:  # history says nothing of who is there now
+    def _note_presence(self, *heard: tuple[ClaimedBatch, dict[int, datetime]]) -> None:
+        # What operators send says nothing of who is there now.
+        live = [(batch, seen) for batch, seen in heard if batch.source not in REQUESTED_SOURCES]
+        if not live:
             return
         try:
-            self._store.note_presence(seen)
+            self._store.note_presence(dict(chain(*(seen.items() for _, seen in live))))
         except Exception as error:
             if not is_transient(error):
                 raise
-            log.warning("presence_skipped", batch_id=batch.id, error=str(error))
+            log.warning("presence_skipped", batch_id=live[0][0].id, error=str(error))
 
     def _put_aside(self, batch: ClaimedBatch, messages: list[RawMessage], held: list[int]) -> None:
         """Leave messages that the guard holds to later, and no process to wait for them. What
@@ -149,7 +232,7 @@ class BatchRunner:
             self._split(batch, messages, second_part=held)
             return
         log.warning("batch_held", batch_id=batch.id, messages=len(messages))
-        self._note_presence(batch, self._store.list_heard(batch, messages))
+        self._note_presence((batch, self._store.list_heard(batch, messages)))
         self._queue.hold(batch.id)
 
     def _isolate(self, batch: ClaimedBatch, fault: str, *, is_spent: bool) -> None:
@@ -192,34 +275,40 @@ class BatchRunner:
         else:
             self._queue.split(batch, messages, second_part=second_part, is_suspect=is_suspect)
 
-    def _wait(self, batch: ClaimedBatch, attempt: int, error: Exception) -> bool:
-        """Wait out a fault that passes. False: the worker stops, the batch stays pending."""
+    def _wait(self, batches: list[ClaimedBatch], attempt: int, error: Exception) -> bool:
+        """Wait out a fault that passes. False: the worker stops, the batches stay pending."""
         delay_s = backoff_delay_s(attempt, chance=random.random())
         reason = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
         log.warning(
             "batch_waits",
-            batch_id=batch.id,
+            batch_id=batches[0].id,
+            batches=len(batches),
             attempt=attempt,
             delay_s=round(delay_s, 2),
             error=reason,
         )
         note_wait(self._queue.redis, self._pool, reason=reason)
         self._store.recover(error)
-        if not wait_unless_stopping(delay_s):
-            self._queue.release(batch.id)
-            return False
-        self._queue.touch(batch.id)
-        return True
+        is_going_on = wait_unless_stopping(delay_s)
+        for batch in batches:
+            if is_going_on:
+                self._queue.touch(batch.id)
+            else:
+                self._queue.release(batch.id)
+        return is_going_on
 
-    def _finish(self, batch: ClaimedBatch) -> None:
-        self._queue.finish(batch.id)
+    def _finish(self, *batches: ClaimedBatch) -> None:
+        """With the next claim, in one round trip."""
+        self._finished += [batch.id for batch in batches]
+
+    def _note_progress(self) -> None:
         now_s = time.monotonic()
         if now_s - self._noted_s >= NOTE_EVERY_S:
             self._noted_s = now_s
             note_progress(self._queue.redis, self._pool)
 
     def _check_gone(self, batch_id: str) -> None:
-        """A task whose batch is gone: it was stored, or something is wrong."""
+        """A batch that was ready is gone: it was stored, or something is wrong."""
         if self._queue.is_pending(half_ids(batch_id)):
             return
         try:
@@ -236,5 +325,6 @@ class BatchRunner:
 
 def open_runner(options: IngestOptions, app: Celery, *, pool: str = "ingest") -> BatchRunner:
     """A runner with the connections of the settings. `pool`: the name it reports progress under."""
-    queue = BatchQueue(connect_redis(options.queue.redis), app)
+    redis = connect_redis(options.queue.redis)
+    queue = BatchQueue(redis, app, owner=name_owner(pool))
     return BatchRunner(options, queue, BatchStore(options), pool=pool)

@@ -11,6 +11,9 @@ from telemetry.core.batch import (
     COMPARE_ZONES_TASK,
     EVALUATE_ALARMS_TASK,
     MAINTENANCE_QUEUE,
+    MARK_OFFLINE_TASK,
+    PURGE_LEDGER_TASK,
+    REFRESH_TASK,
     REPLAY_WAITING_TASK,
     REQUEUE_TASK,
     SEND_REPORTS_TASK,
@@ -71,9 +74,9 @@ SCHEDULE = (
     ),
     ScheduledTask(
         "Mark offline gateways",
-        "telemetry.mark_offline_gateways",
+        MARK_OFFLINE_TASK,
         Every(10),
-        "Sets gateways offline that are silent for longer than their interval.",
+        "Sets gateways offline that sent nothing for their `offline after (s)`, or the setting's.",
     ),
     ScheduledTask(
         "Evaluate alarms",
@@ -83,7 +86,7 @@ SCHEDULE = (
     ),
     ScheduledTask(
         "Refresh aggregates",
-        "telemetry.refresh_aggregates",
+        REFRESH_TASK,
         Every(60),
         "Recomputes the hours, days and months that changed.",
     ),
@@ -95,7 +98,7 @@ SCHEDULE = (
     ),
     ScheduledTask(
         "Purge ledger",
-        "telemetry.purge_ledger",
+        PURGE_LEDGER_TASK,
         Every(DAY_S),
         "Folds old ledger rows into daily sums, and forgets old runs of tasks.",
     ),

@@ -16,3 +16,8 @@ def begin_stop() -> None:
 def wait_unless_stopping(delay_s: float) -> bool:
     """Sleep; False when the worker is stopping."""
     return not _stopping.wait(delay_s)
+
+
+def is_stopping() -> bool:
+    """Whether the worker is stopping."""
+    return bool(_stopping.is_set())

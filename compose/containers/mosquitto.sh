@@ -26,14 +26,15 @@ fi
 {
     cat /etc/tds/mosquitto.conf
     echo
-    sed 's|{folder}|/mosquitto/data|' /etc/tds/mosquitto-file.conf
+    sed "s|{plugin}|/usr/lib/tds/check_rights.so|; s|{folder}|$run|" /etc/tds/mosquitto-rights.conf
+    sed 's|{plugin}|/usr/lib/mosquitto_persist_sqlite.so|; s|{keeper}|/usr/lib/tds/keep_acknowledged.so|
+        s|{folder}|/mosquitto/data|' /etc/tds/mosquitto-sqlite.conf
     echo
     echo 'listener 1883'
     echo 'protocol mqtt'
     echo 'listener 9001'
     echo 'protocol websockets'
     echo "password_file $run/passwords"
-    echo "acl_file $run/acl"
 } >"$run/mosquitto.conf"
 
 # The health check's client reads its options here: no password on a command line.

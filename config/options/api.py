@@ -11,7 +11,7 @@ class ApiOptions:
 
     requests_per_minute: int = setting(
         "API_REQUESTS_PER_MINUTE",
-        "requests that one user may make in a minute; 0 sets no limit",
+        "API requests that one user may make in a minute; 0 sets no limit",
         default=600,
         unit="requests",
         minimum=0,
@@ -27,7 +27,7 @@ class ApiOptions:
     )
     exports_at_once: int = setting(
         "API_EXPORTS_AT_ONCE",
-        "exports that one web process sends at a time; keep it below WEB_THREADS",
+        "exports that one web process sends at the same time; keep it below WEB_THREADS",
         default=2,
         unit="exports",
         minimum=1,

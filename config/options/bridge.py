@@ -3,6 +3,7 @@
 import re
 import socket
 from dataclasses import dataclass
+from hashlib import sha256
 
 from config.env import SettingError, setting
 from config.options.shared import BrokerOptions, LogOptions, RedisOptions, TopicOptions
@@ -15,7 +16,7 @@ class MarkOptions:
 
     pending_high: int = setting(
         "BRIDGE_PENDING_HIGH",
-        "messages waiting to be stored above which bridges take no more",
+        "bridges pause when more messages than this wait to be stored",
         default=1_000_000,
         unit="messages",
         minimum=1,
@@ -23,7 +24,7 @@ class MarkOptions:
     )
     pending_low: int = setting(
         "BRIDGE_PENDING_LOW",
-        "messages waiting to be stored below which bridges go on",
+        "paused bridges resume when fewer messages than this wait to be stored",
         default=800_000,
         unit="messages",
         minimum=0,
@@ -31,7 +32,7 @@ class MarkOptions:
     )
     memory_high: int = setting(
         "BRIDGE_REDIS_MEMORY_HIGH",
-        "share of Redis's maxmemory above which bridges take no more",
+        "bridges pause when Redis uses more than this share of its maxmemory",
         default=80,
         unit="percent",
         minimum=1,
@@ -39,7 +40,7 @@ class MarkOptions:
     )
     memory_low: int = setting(
         "BRIDGE_REDIS_MEMORY_LOW",
-        "share of Redis's maxmemory below which bridges go on",
+        "paused bridges resume when Redis uses less than this share of its maxmemory",
         default=70,
         unit="percent",
         minimum=0,
@@ -62,17 +63,20 @@ class BridgeOptions:
     marks: MarkOptions
     user: str = setting("MQTT_BRIDGE_USER", "MQTT user of the bridge")
     password: str = setting("MQTT_BRIDGE_PASSWORD", "MQTT password of the bridge", is_secret=True)
+    share_group: str = setting(
+        "BRIDGE_SHARE_GROUP",
+        "group of the shared subscription, the same for all bridges: a long random text",
+        is_secret=True,
+    )
     client_id: str = setting(
         "BRIDGE_CLIENT_ID",
-        "MQTT client id, unique and stable for each bridge; default bridge-HOSTNAME",
+        "MQTT client id of this bridge: unique, the same after each restart, and not to be "
+        "guessed. Empty: bridge-HOSTNAME-DIGEST, with a digest of BRIDGE_SHARE_GROUP",
         default="",
-    )
-    share_group: str = setting(
-        "BRIDGE_SHARE_GROUP", "group of the shared subscription", default="ingest"
     )
     batch_messages: int = setting(
         "BRIDGE_BATCH_MESSAGES",
-        "most messages in one batch",
+        "a batch is sent when it has this many messages",
         default=2000,
         unit="messages",
         minimum=1,
@@ -80,7 +84,7 @@ class BridgeOptions:
     )
     batch_bytes: int = setting(
         "BRIDGE_BATCH_BYTES",
-        "payload bytes at which a batch is sent",
+        "a batch is sent when its payloads have this many bytes",
         default=2_000_000,
         unit="bytes",
         minimum=1024,
@@ -88,23 +92,16 @@ class BridgeOptions:
     )
     linger_ms: float = setting(
         "BRIDGE_LINGER_MS",
-        "longest wait for a batch to fill while messages flow; none after a quiet spell",
+        "linger: the longest time that a bridge collects messages for a batch. The first "
+        "message after a quiet time does not wait",
         default=5.0,
-        unit="milliseconds",
-        minimum=0,
-        maximum=1000,
-    )
-    busy_linger_ms: float = setting(
-        "BRIDGE_BUSY_LINGER_MS",
-        "the same at 20,000 messages a second and more; in between it grows with the rate",
-        default=100.0,
         unit="milliseconds",
         minimum=0,
         maximum=1000,
     )
     late_linger_ms: float = setting(
         "BRIDGE_LATE_LINGER_MS",
-        "the same when what was received waits for 2 seconds and more; an eighth of a shorter wait",
+        "the linger is as long as the last batch took to be stored, and at most this",
         default=250.0,
         unit="milliseconds",
         minimum=0,
@@ -112,12 +109,14 @@ class BridgeOptions:
     )
     bulk_read: bool = setting(
         "BRIDGE_BULK_READ",
-        "take many packets out of one read; false reads packet by packet, as paho does",
+        "whether the bridge takes many MQTT packets out of one read; false leaves reading to "
+        "paho, packet by packet",
         default=True,
     )
     receive_maximum: int = setting(
         "BRIDGE_RECEIVE_MAXIMUM",
-        "unacknowledged messages that the broker may send ahead",
+        "messages that the broker may send to a bridge before the first of them is acknowledged"
+        " (MQTT 5, receive maximum)",
         default=16_000,
         unit="messages",
         minimum=1,
@@ -125,21 +124,28 @@ class BridgeOptions:
     )
     health_file: str = setting(
         "BRIDGE_HEALTH_FILE",
-        "file that the bridge touches as it makes progress; read by --check",
+        "file that the bridge touches while it makes progress; python -m ingest_bridge --check "
+        "reads it. Empty: none",
         default="",
     )
 
     def __post_init__(self) -> None:
         if not self.client_id:
-            object.__setattr__(self, "client_id", f"bridge-{socket.gethostname()}")
+            client_id = make_client_id(socket.gethostname()[:32], share_group=self.share_group)
+            object.__setattr__(self, "client_id", client_id)
         if not re.fullmatch(r"[A-Za-z0-9._-]{1,64}", self.client_id):
             raise SettingError(
                 f"BRIDGE_CLIENT_ID={self.client_id!r}: expected 1 to 64 of A-Z a-z 0-9 . _ -"
             )
         if not re.fullmatch(r"[^/+#\x00]{1,64}", self.share_group):
             raise SettingError(
-                f"BRIDGE_SHARE_GROUP={self.share_group!r}: expected a name without / + #"
+                "BRIDGE_SHARE_GROUP=(hidden): expected 1 to 64 characters without / + #"
             )
+
+
+def make_client_id(name: str, *, share_group: str) -> str:
+    """A client id that stays the same and cannot be guessed by who does not know the group."""
+    return f"bridge-{name}-{sha256(share_group.encode()).hexdigest()[:12]}"
 
 
 def _require_below(name: str, *, low: int, high: int) -> None:

@@ -14,8 +14,9 @@ class MailOptions:
 
     url: str = setting(
         "EMAIL_URL",
-        "smtp://USER:PASSWORD@HOST:PORT (STARTTLS), smtps:// (TLS from the start), smtp+plain:// "
-        "(no encryption: a relay on this host) or file:///FOLDER; empty: no e-mail is sent",
+        "server for outgoing e-mail: smtp://USER:PASSWORD@HOST:PORT (STARTTLS), smtps:// (TLS "
+        "from the start), smtp+plain:// (no encryption, for a relay on this host) or "
+        "file:///FOLDER; empty sends no e-mail",
         default="",
         is_secret=True,
     )
@@ -24,7 +25,7 @@ class MailOptions:
     )
     site_url: str = setting(
         "WEB_URL",
-        "address of the site, https://HOST: links in e-mails begin with it; empty: scheduled "
+        "address of the web pages, https://HOST: links in e-mails begin with it; empty: scheduled "
         "reports have no link, and no other e-mail is sent",
         default="",
     )

@@ -10,7 +10,7 @@ def lateness_setting() -> Any:
     """The setting that both the contract and the rules of retention read."""
     return setting(
         "MAX_LATENESS_DAYS",
-        "how far a timestamp may be behind the server",
+        "messages whose timestamp is older than this are rejected (timestamp_out_of_range)",
         default=400,
         unit="days",
         minimum=1,
@@ -25,7 +25,8 @@ class RetentionOptions:
     behind_days: int = lateness_setting()
     raw_days: int = setting(
         "RAW_RETENTION_DAYS",
-        "age at which readings are dropped, at least 32 more than MAX_LATENESS_DAYS; 0 keeps them",
+        "readings older than this are dropped; at least MAX_LATENESS_DAYS + 32; 0 keeps them "
+        "for ever",
         default=0,
         unit="days",
         minimum=0,
@@ -33,8 +34,8 @@ class RetentionOptions:
     )
     aggregate_days: int = setting(
         "AGGREGATE_RETENTION_DAYS",
-        "age at which hourly and daily aggregates are dropped, no sooner than readings; 0 keeps "
-        "them. Months are kept for ever",
+        "hourly and daily aggregates older than this are dropped; not less than "
+        "RAW_RETENTION_DAYS; 0 keeps them for ever. Months are always kept",
         default=0,
         unit="days",
         minimum=0,
@@ -42,7 +43,8 @@ class RetentionOptions:
     )
     compress_after_days: int = setting(
         "COMPRESS_AFTER_DAYS",
-        "age at which readings are compressed, 7 or more (TimescaleDB Community only); 0 never",
+        "readings and hourly aggregates older than this are compressed; 7 or more; 0 never "
+        "compresses. TimescaleDB Community only",
         default=0,
         unit="days",
         minimum=0,

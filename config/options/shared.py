@@ -2,8 +2,12 @@
 
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from config.env import SettingError, setting
+
+if TYPE_CHECKING:
+    from ssl import SSLContext
 
 
 @dataclass(frozen=True)
@@ -11,7 +15,7 @@ class LogOptions:
     """How a process logs."""
 
     format: str = setting(
-        "LOG_FORMAT", "form of log lines", default="console", choices=("console", "json")
+        "LOG_FORMAT", "format of log lines", default="console", choices=("console", "json")
     )
     level: str = setting(
         "LOG_LEVEL",
@@ -27,8 +31,8 @@ class CheckOptions:
 
     silenced: tuple[str, ...] = setting(
         "SILENCED_CHECKS",
-        "ids of rules across settings that are not held to, separated by commas; for tests that "
-        "want living batches to be sent again",
+        "ids of settings checks that are turned off (for example telemetry.E005), separated by "
+        "commas; for tests only",
         default=(),
     )
 
@@ -38,11 +42,13 @@ class RedisOptions:
     """Where the batches and the Celery queues are."""
 
     url: str = setting(
-        "REDIS_URL", "redis://[:PASSWORD@]HOST:PORT/DB of the queue's Redis", is_secret=True
+        "REDIS_URL",
+        "redis://[:PASSWORD@]HOST:PORT/DB of the Redis that keeps batches and Celery's queues",
+        is_secret=True,
     )
     socket_timeout_s: float = setting(
         "REDIS_SOCKET_TIMEOUT_S",
-        "time after which a silent Redis is given up",
+        "how long a process waits for an answer of Redis before it reports an error",
         default=5.0,
         unit="seconds",
         minimum=0.1,
@@ -63,7 +69,8 @@ class QueueOptions:
     redis: RedisOptions
     visibility_timeout_s: int = setting(
         "CELERY_VISIBILITY_TIMEOUT_S",
-        "time after which an unacknowledged task is given to another worker",
+        "a task that a worker took and has not acknowledged for this long is given to another "
+        "worker",
         default=300,
         unit="seconds",
         minimum=30,
@@ -92,7 +99,9 @@ class TopicOptions:
     """The topics of the contract."""
 
     prefix: str = setting(
-        "MQTT_TOPIC_PREFIX", "first level(s) of the telemetry topics", default="tds_new"
+        "MQTT_TOPIC_PREFIX",
+        "what topics begin with, before /devices/MAC/telemetry: one level or several",
+        default="tds_new",
     )
 
     def __post_init__(self) -> None:
@@ -119,3 +128,39 @@ class BrokerOptions:
         minimum=5,
         maximum=3600,
     )
+    ca_file: str = setting(
+        "MQTT_TLS_CA_FILE",
+        "file of the CA that has signed the broker's certificate; empty: a connection without TLS",
+        default="",
+    )
+    cert_file: str = setting(
+        "MQTT_TLS_CERT_FILE", "own certificate, for a broker that asks for one", default=""
+    )
+    key_file: str = setting(
+        "MQTT_TLS_KEY_FILE", "the key of MQTT_TLS_CERT_FILE, without a password", default=""
+    )
+
+    def __post_init__(self) -> None:
+        if bool(self.cert_file) != bool(self.key_file):
+            raise SettingError(
+                f"MQTT_TLS_KEY_FILE={self.key_file!r}: expected together with MQTT_TLS_CERT_FILE"
+            )
+        if self.cert_file and not self.ca_file:
+            raise SettingError("MQTT_TLS_CA_FILE='': expected with MQTT_TLS_CERT_FILE")
+
+    def make_tls(self) -> "SSLContext | None":
+        """What a connection is encrypted with; None without TLS. Raises `SettingError`."""
+        if not self.ca_file:
+            return None
+        import ssl  # noqa: PLC0415 - most processes speak no MQTT
+
+        name, path = "MQTT_TLS_CA_FILE", self.ca_file
+        try:
+            context = ssl.create_default_context(cafile=path)
+            context.minimum_version = ssl.TLSVersion.TLSv1_2
+            if self.cert_file:
+                name, path = "MQTT_TLS_CERT_FILE", self.cert_file
+                context.load_cert_chain(path, self.key_file)
+        except OSError as error:  # ssl.SSLError is one
+            raise SettingError(f"{name}={path!r}: cannot be used: {error}") from error
+        return context

@@ -15,7 +15,8 @@ class StatusOptions:
 
     oldest_pending_s: int = setting(
         "STATUS_OLDEST_PENDING_S",
-        "age of the oldest batch that is not stored above which the pipeline is late",
+        "the status reports the pipeline as late when a batch has waited longer than this to be"
+        " stored",
         default=120,
         unit="seconds",
         minimum=1,
@@ -23,7 +24,8 @@ class StatusOptions:
     )
     stuck_after_s: int = setting(
         "STATUS_STUCK_AFTER_S",
-        "time without a stored batch, while some are pending, after which a pool is stuck",
+        "the status reports a worker pool as stuck when batches wait and it has stored none for"
+        " this long",
         default=60,
         unit="seconds",
         minimum=1,
@@ -31,7 +33,8 @@ class StatusOptions:
     )
     task_grace_s: int = setting(
         "STATUS_TASK_GRACE_S",
-        "how long the success of a scheduled task may be overdue, beyond two of its intervals",
+        "the status reports a scheduled task when its last success is older than two of its "
+        "intervals and this",
         default=900,
         unit="seconds",
         minimum=1,
@@ -41,7 +44,7 @@ class StatusOptions:
 
 @dataclass(frozen=True)
 class WebOptions:
-    """Django: admin, health, dashboard."""
+    """The web process: pages, API, admin, health checks, e-mail."""
 
     database: DatabaseOptions
     redis: RedisOptions
@@ -52,7 +55,9 @@ class WebOptions:
     api: ApiOptions
     checks: CheckOptions
     secret_key: str = setting(
-        "SECRET_KEY", "a long random text that signs sessions", is_secret=True
+        "SECRET_KEY",
+        "a random text of 32 characters or more, with which sessions are signed",
+        is_secret=True,
     )
     secret_key_fallbacks: tuple[str, ...] = setting(
         "SECRET_KEY_FALLBACKS",
@@ -70,32 +75,33 @@ class WebOptions:
     debug: bool = setting("DEBUG", "Django's debug mode; needs DEMO", default=False)
     allowed_hosts: tuple[str, ...] = setting(
         "ALLOWED_HOSTS",
-        "host names that the web process answers to, separated by commas",
+        "host names under which the web pages are reached, separated by commas",
         default=("127.0.0.1", "localhost"),
     )
     is_https: bool = setting(
         "WEB_HTTPS",
-        "the site is reached over HTTPS: secure cookies, HSTS, redirect from HTTP",
+        "whether the web pages are reached over HTTPS: secure cookies, HSTS, redirect from HTTP",
         default=True,
     )
     trusted_origins: tuple[str, ...] = setting(
         "CSRF_TRUSTED_ORIGINS",
-        "origins (https://HOST) that may post forms from behind a proxy",
+        "origins (https://HOST) whose forms are accepted when a proxy changes the host name, "
+        "separated by commas",
         default=(),
     )
 
     proxies: int = setting(
         "WEB_PROXIES",
-        "reverse proxies in front, each of which adds to X-Forwarded-For; 0: the header is not "
-        "believed, and failed sign-ins count for the address that connects",
+        "number of reverse proxies in front of the web process; each adds the client's address "
+        "to X-Forwarded-For. With 0 that header is ignored",
         default=0,
         minimum=0,
         maximum=10,
     )
     static_root: str = setting(
         "STATIC_ROOT",
-        "folder that manage.py collectstatic fills; empty: static files are served from the "
-        "packages, uncompressed",
+        "folder that manage.py collectstatic fills; when empty, static files are served "
+        "uncompressed from the packages",
         default="",
     )
     session_hours: int = setting(

@@ -13,7 +13,7 @@ class ContractOptions:
 
     payload_bytes: int = setting(
         "MAX_PAYLOAD_BYTES",
-        "largest payload that is read; more is too_large",
+        "messages with a larger payload are rejected (too_large)",
         default=65536,
         unit="bytes",
         minimum=256,
@@ -21,7 +21,7 @@ class ContractOptions:
     )
     ahead_s: int = setting(
         "MAX_CLOCK_AHEAD_S",
-        "how far a timestamp may be ahead of the server",
+        "messages whose timestamp is further in the future are rejected (timestamp_out_of_range)",
         default=300,
         unit="seconds",
         minimum=0,
@@ -32,7 +32,7 @@ class ContractOptions:
 
 @dataclass(frozen=True)
 class IngestOptions:
-    """The worker pool "ingest"."""
+    """The worker pool "ingest", which stores batches."""
 
     queue: QueueOptions
     database: DatabaseOptions
@@ -40,13 +40,13 @@ class IngestOptions:
     contract: ContractOptions
     keep_raw: str = setting(
         "READING_RAW",
-        "what the column raw keeps: further keys only, the whole reading always, or nothing",
+        "JSON that the column raw keeps of a reading: its extra keys, always all of it, never any",
         default="extra",
         choices=("extra", "always", "never"),
     )
     registry_refresh_s: float = setting(
         "REGISTRY_REFRESH_S",
-        "how often a worker looks for changed gateways and devices",
+        "how often a worker looks for changes of gateways and devices",
         default=2.0,
         unit="seconds",
         minimum=0.1,
@@ -54,7 +54,7 @@ class IngestOptions:
     )
     presence_interval_s: float = setting(
         "PRESENCE_INTERVAL_S",
-        "least time between two last_seen updates of one gateway by one worker",
+        "a worker updates the last_seen of one gateway at most this often",
         default=3.0,
         unit="seconds",
         minimum=0,
@@ -62,14 +62,16 @@ class IngestOptions:
     )
     attempts: int = setting(
         "BATCH_ATTEMPTS",
-        "starts without an end after which a batch is split in two",
+        "a batch that was started this many times and never finished is split in two, to find "
+        "the message that is to blame",
         default=3,
         minimum=1,
         maximum=20,
     )
     guard_share: int = setting(
         "GUARD_REJECT_SHARE",
-        "share of gateways that get nothing in above which what they send is put aside; 100: never",
+        "the reject guard holds messages when more than this share of gateways has everything "
+        "rejected, because then a deployment is probably wrong; 100 turns the guard off",
         default=90,
         unit="percent",
         minimum=1,
@@ -77,14 +79,14 @@ class IngestOptions:
     )
     guard_gateways: int = setting(
         "GUARD_GATEWAYS",
-        "fewest gateways that a worker must have heard of to judge that share",
+        "the reject guard does nothing until a worker has received messages of this many gateways",
         default=10,
         minimum=2,
         maximum=1_000_000,
     )
     guard_window_s: float = setting(
         "GUARD_WINDOW_S",
-        "how far back that share is judged",
+        "the reject guard counts the gateways of this last stretch of time",
         default=60.0,
         unit="seconds",
         minimum=1,
@@ -92,7 +94,7 @@ class IngestOptions:
     )
     statement_timeout_s: int = setting(
         "INGEST_STATEMENT_TIMEOUT_S",
-        "longest database statement of a worker, and longest transaction",
+        "longest time that a statement or a transaction of an ingest worker may take",
         default=60,
         unit="seconds",
         minimum=1,
@@ -102,13 +104,13 @@ class IngestOptions:
 
 @dataclass(frozen=True)
 class MaintenanceOptions:
-    """The scheduled tasks."""
+    """The worker pool "maintenance", which runs the scheduled tasks."""
 
     queue: QueueOptions
     retention: RetentionOptions
     stale_after_s: int = setting(
         "BATCH_STALE_AFTER_S",
-        "age at which a pending batch without a task is sent again",
+        "a batch that waits for this long and has no task in the queue is sent again",
         default=75,
         unit="seconds",
         minimum=1,
@@ -116,7 +118,7 @@ class MaintenanceOptions:
     )
     offline_after_s: int = setting(
         "GATEWAY_OFFLINE_AFTER_S",
-        "silence after which a gateway without an interval of its own is offline",
+        "a gateway that sent nothing for this long is offline, or after its own offline_after_s",
         default=300,
         unit="seconds",
         minimum=5,
@@ -124,7 +126,7 @@ class MaintenanceOptions:
     )
     ledger_days: int = setting(
         "LEDGER_KEEP_DAYS",
-        "age at which ledger rows are folded into daily sums",
+        "ledger rows older than this are folded into daily sums",
         default=30,
         unit="days",
         minimum=1,
@@ -132,7 +134,7 @@ class MaintenanceOptions:
     )
     history_days: int = setting(
         "TASK_HISTORY_DAYS",
-        "age at which recorded runs of scheduled tasks are forgotten",
+        "recorded runs of scheduled tasks older than this are deleted",
         default=90,
         unit="days",
         minimum=1,

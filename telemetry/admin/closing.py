@@ -1,4 +1,9 @@
-"""What closes and reopens months in the admin: the actions of lists, with a question before."""
+"""The admin's actions that close and reopen months, and the lists of what they did.
+
+`close_months` calls `close_month`, and `reopen_months` calls `reopen_month`, once for each month
+(`store/billing/closing.py`). The list of monthly consumption (`admin/consumption.py`) offers both
+actions; the list of closed months offers the second.
+"""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -24,28 +29,25 @@ from telemetry.store.billing.closing import MonthError, close_month, reopen_mont
 LISTED_MONTHS = 20
 
 
-class Change(NamedTuple):
-    """What an action does to months, and its texts."""
+class ActionTexts(NamedTuple):
+    """The name of an action, and what it says before and after."""
 
     action: str
-    run: Callable[..., int]
     title: Any
     warning: Any
     button: Any
     done: Any
 
 
-CLOSE = Change(
+CLOSE = ActionTexts(
     "close_months",
-    close_month,
     _("Close months"),
     _("Their totals are fixed from then on; later changes are recorded as adjustments."),
     _("Close"),
     _("Months closed: %(n)d."),
 )
-REOPEN = Change(
+REOPEN = ActionTexts(
     "reopen_months",
-    reopen_month,
     _("Reopen months"),
     _("Their totals are the live ones again, and adjustments are removed. The event is kept."),
     _("Reopen"),
@@ -54,8 +56,8 @@ REOPEN = Change(
 
 
 class MonthActions:
-    """The actions of a list whose rows have an account and a month. A selection stands for the
-    whole months of its accounts."""
+    """The two actions, for a list whose rows have an account and a month. They change the whole
+    month of each account that a selected row names."""
 
     actions: list[str] | None = ["close_months", "reopen_months"]
 
@@ -66,54 +68,63 @@ class MonthActions:
     @action(description=_("Close the months of the selection"), permissions=["close"])
     def close_months(self, request: HttpRequest, rows: QuerySet[Any]) -> HttpResponse | None:
         """Ask first, then close each month that is over."""
-        return _ask_or_run(self, request, rows, CLOSE)
+        return _ask_or_run(self, request, rows, CLOSE, change=close_month)
 
     @action(description=_("Reopen the months of the selection"), permissions=["close"])
     def reopen_months(self, request: HttpRequest, rows: QuerySet[Any]) -> HttpResponse | None:
         """Ask first, then undo each closing."""
-        return _ask_or_run(self, request, rows, REOPEN)
+        return _ask_or_run(self, request, rows, REOPEN, change=reopen_month)
 
 
 def _ask_or_run(
-    model_admin: Any, request: HttpRequest, rows: QuerySet[Any], change: Change
+    model_admin: Any,
+    request: HttpRequest,
+    rows: QuerySet[Any],
+    texts: ActionTexts,
+    *,
+    change: Callable[..., int],
 ) -> HttpResponse | None:
     keys = rows.order_by("account_id", "month").values_list("account_id", "month")
     months = list(keys.distinct())
     if "confirmed" in request.POST:
-        _run(model_admin, request, months, change)
+        count = _change_months(model_admin, request, months, change)
+        if count:
+            model_admin.message_user(request, texts.done % {"n": count}, messages.SUCCESS)
         return None
     accounts = Account.objects.filter(pk__in={account_id for account_id, _month in months})
     names = dict(accounts.values_list("pk", "name"))
     return ask_first(
         model_admin,
         request,
-        title=change.title,
-        question=f"{change.title}: {len(months)}. {change.warning}",
-        button=change.button,
-        action=change.action,
+        title=texts.title,
+        question=f"{texts.title}: {len(months)}. {texts.warning}",
+        button=texts.button,
+        action=texts.action,
         ids=rows.values_list("pk", flat=True),
         rows=[f"{names[account_id]} {month}" for account_id, month in months[:LISTED_MONTHS]],
         has_note=True,
     )
 
 
-def _run(model_admin: Any, request: HttpRequest, months: list[Any], change: Change) -> None:
+def _change_months(
+    model_admin: Any, request: HttpRequest, months: list[Any], change: Callable[..., int]
+) -> int:
+    """Call `change` for each month, and show why one could not be changed; how many were."""
     note, user_id = request.POST.get("note", ""), request.user.pk
     count = 0
     for account_id, month in months:
         try:
-            change.run(account_id, month=month, now=timezone.now(), note=note, user_id=user_id)
+            change(account_id, month=month, now=timezone.now(), note=note, user_id=user_id)
         except MonthError as error:
             model_admin.message_user(request, str(error), messages.WARNING)
         else:
             count += 1
-    if count:
-        model_admin.message_user(request, change.done % {"n": count}, messages.SUCCESS)
+    return count
 
 
 @admin.register(ClosedMonth)
 class ClosedMonthAdmin(MonthActions, ReadOnlyAdmin):
-    """Months that were billed."""
+    """Months that are closed. Their action reopens them; `MonthlyConsumptionAdmin` closes."""
 
     list_display = ["month", "account", "closed_by", "closed_at", "note"]
     list_filter = [["account", AutocompleteSelectFilter], ["month", RangeDateFilter]]

@@ -22,7 +22,7 @@ from telemetry.models import FrozenHour, MeterReplacement, MonthlyConsumption
 
 @admin.register(MonthlyConsumption)
 class MonthlyConsumptionAdmin(MonthActions, OrderedListMixin, ReadOnlyAdmin):
-    """What devices consumed by billing month; months are closed here."""
+    """What devices consumed by billing month. `MonthActions` closes and reopens these months."""
 
     list_display = [
         "month", "account", "device", "state_label", "total", "daily_mean_short",

@@ -13,8 +13,7 @@ BATCH_VERSION = 1
 
 INGEST_QUEUE = "ingest"
 MAINTENANCE_QUEUE = "maintenance"
-LAST_PRIORITY = 9  # of tasks that wait for all others; kombu keeps them in a list of their own
-STORE_BATCH_TASK = "telemetry.store_batch"
+STORE_BATCHES_TASK = "telemetry.store_batches"
 REPLAY_WAITING_TASK = "telemetry.replay_waiting"
 APPLY_RETENTION_TASK = "telemetry.apply_retention"
 SEND_MAIL_TASK = "telemetry.send_mail"
@@ -23,15 +22,26 @@ COMPARE_ZONES_TASK = "telemetry.compare_time_zones"
 REQUEUE_TASK = "telemetry.requeue_stale_batches"
 VERIFY_TASK = "telemetry.verify_aggregates"
 EVALUATE_ALARMS_TASK = "telemetry.evaluate_alarms"
+MARK_OFFLINE_TASK = "telemetry.mark_offline_gateways"
+REFRESH_TASK = "telemetry.refresh_aggregates"
+PURGE_LEDGER_TASK = "telemetry.purge_ledger"
 
 BATCH_KEY = "ingest:batch:"  # + id: hash of body, source, received_us, messages, seq, attempts
 PENDING_KEY = "ingest:pending"  # sorted set: id, time of receipt in seconds
 HELD_KEY = "ingest:held"  # sorted set as the one before: batches that the reject guard put aside
+READY_KEY = "ingest:ready"  # list: ids of batches that wait for a worker, the newest first
+RETRY_KEY = "ingest:retry"  # list: ids of batches that were put aside; they wait for all others
+WAKE_KEY = "ingest:wake"  # list: not empty when a worker that waits may find a batch
+OWNERS_KEY = "ingest:owners"  # sorted set: worker processes, when their leases run out
+CLAIMS_KEY = "ingest:claims:"  # + owner: list of the batches that it holds
 COUNTERS_KEY = "ingest:counters"  # hash: received_messages, received_batches, pending_messages
 LAST_KEY = "ingest:last:"  # + producer: id of its newest batch, so that a retry counts once
 BRIDGE_KEY = "ingest:bridge:"  # + client id: lease and state of a running bridge
 SESSIONS_KEY = "ingest:sessions"  # set: client ids that may hold a broker session
-BROKER_KEY = "ingest:broker"  # hash: dropped (ever), dropped_at, last (the broker's own counter)
+OPEN_KEY = "ingest:open"  # set: client ids that had a broker session when they were last connected
+# hash: dropped (ever), dropped_at, last (the broker's own counter); the same for what it refused:
+# KIND/USER, at:KIND/USER and last:KIND/USER; lost_sessions, lost_sessions_at
+BROKER_KEY = "ingest:broker"
 GUARD_KEY = "ingest:guard"  # why the reject guard holds batches, with an expiry
 GUARD_OVERRULED_KEY = "ingest:guard:overruled"  # set while an operator lets everything pass
 POOLS_SEEN_KEY = "ingest:pools"  # zset: pool, Unix seconds of its last sign of life

@@ -5,12 +5,17 @@ measurement, in the admin or in the file of `manage.py load_fleet`. Pages, repor
 unit, and gas meters are mostly registers, so `cumulative`. To let the simulator send it, add it to
 `DEVICES` in `telemetry/simulator/registration.py`.
 
-A new measurement, beside the three below, is added to `Measurement`, and
-`tests/unit/core/test_measurement.py` then names every Python module that does not know it. In SQL
-it goes where `d.measurement` decides what an hour consumed: `days_months.sql` and `hours.sql` of
-`store/aggregates`, `slices.sql` of `store/verification` (the same rule, written again on purpose),
-`account_totals.sql`, `aggregate_pages.sql` and `chart_series.sql` of `store/reads`. The rule itself
-is `measure` in `telemetry/core/consumption.py`; property tests compare the SQL with it.
+A new measurement, beside the three below:
+
+1. Add it to `Measurement` here and to `Device.Measurement` in `telemetry/models/fleet.py`. Its name
+   has at most 10 characters, the length of the column. Then run `manage.py makemigrations` for the
+   new choice, and translate its label (`make messages`).
+2. Run `make test T=tests/unit/core/test_measurement.py`: it fails once for each file that decides
+   by measurement (Python, SQL, templates) and has not been read for the new one. Some need a
+   change, others are right as they are.
+3. The rule of what was consumed is `measure` in `telemetry/core/consumption.py`. The SQL of
+   `store/aggregates` says the same, and that of `store/verification` says it a second time on
+   purpose. Property tests compare them.
 """
 
 from typing import Literal, TypeAlias, get_args

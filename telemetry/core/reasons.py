@@ -1,5 +1,7 @@
 """Why a message or a reading is rejected: the reasons of the message contract, in its order.
 
+`README.md` in this folder says when each one is given, and what to do about it.
+
 The contract accepts or *rejects* each reading, and rejects a message that is bad as a whole.
 Workers keep what was rejected as a *dead letter*: a row with the message's bytes and the reason,
 which can be sent again. Only brokers and servers *refuse* something: a user, a packet, a write.

@@ -2,8 +2,8 @@
 
 From old to new, readings lie in three ranges:
 
-    dropped | kept, but their hours are frozen | hours are computed again when readings come
-           cutoff                            horizon
+    dropped | stored, hours frozen | stored, hours computed again when readings arrive
+          cutoff                horizon
 
 The range in the middle is `NEIGHBOURS` wide. What belongs to an hour at the horizon can still be
 computed and verified from readings: its whole local day, its whole billing month, and in all but

@@ -72,11 +72,11 @@ def _send(queue: BatchQueue, ids: list[int], user: User | None) -> int:
     if not messages:
         return 0
     # Marked before a worker can have validated it again, or its result would be overwritten.
-    batch_id = queue.prepare(messages, source=REPLAY_SOURCE)
+    batch_id = queue.put(messages, source=REPLAY_SOURCE, is_ready=False)
     marked = DeadLetter.objects.filter(
         id__in=[row.id for row in rows], state=DeadLetter.State.PENDING
     ).update(state=DeadLetter.State.REPLAYED, handled_by=user, handled_at=timezone.now())
-    queue.send_task(batch_id, count=len(messages), source=REPLAY_SOURCE)
+    queue.offer([batch_id])
     return marked
 
 

@@ -52,20 +52,15 @@ def find_position(queue: BatchQueue, sha256: str, *, is_again: bool) -> Position
     return Position(producer, f"{secrets.randbits(48):012x}", 0, last_id)
 
 
-def resume(queue: BatchQueue, position: Position) -> None:
-    """Send the task of the newest batch once more: the end may have come just before that."""
-    if position.end and queue.is_pending([position.last_id]):
-        queue.send_task(position.last_id, count=0, source=f"{IMPORT_SOURCE}, resumed")
-
-
 def put_batch(queue: BatchQueue, position: Position, batch: LineBatch) -> None:
-    """Write a batch and send its task; `position` is after it then. Repeating it is harmless.
+    """Write a batch and see that a worker comes for it; `position` is after it then. Repeating it
+    is harmless.
 
     Raises `OvertakenError` when another process is ahead with the same file, `redis.RedisError`,
     or `kombu.exceptions.OperationalError`.
     """
     batch_id = f"{position.part}-{batch.end:012x}"
-    queue.write(
+    written = queue.write(
         batch_id,
         pack_messages(batch.messages),
         count=len(batch.messages),
@@ -75,7 +70,8 @@ def put_batch(queue: BatchQueue, position: Position, batch: LineBatch) -> None:
         after=position.last_id,
     )
     position.last_id, position.end = batch_id, batch.end
-    queue.send_task(batch_id, count=len(batch.messages), source=IMPORT_SOURCE)
+    if written.needs_worker:
+        queue.ring()
 
 
 def find_hindrance(redis: Redis) -> str:

@@ -11,7 +11,6 @@ from telemetry.imports.feed import (
     find_position,
     find_stall,
     put_batch,
-    resume,
 )
 from telemetry.imports.line_batches import group_lines, skip_lines
 from telemetry.imports.source import Source, SourceError
@@ -66,7 +65,7 @@ def send_file(
     whole = source.fingerprint(lambda size: show.show(size, f"{size / 1e6:,.0f} MB"))
     position = find_position(queue, whole.sha256, is_again=is_again)
     course.sha256, course.prefix = whole.sha256, position.prefix
-    resume(queue, position)
+    queue.watch()  # the end may have come just before a worker was called
     show.begin("sending", total=whole.size)
     with source.read(prefix=topic_prefix) as (lines, convert):
         skipped = skip_lines(lines, end=position.end)

@@ -1,4 +1,9 @@
-"""The batches in Redis: claim check, pending index, counters, and the task that carries the id.
+"""The batches in Redis: bodies, pending index, counters, and who holds which batch.
+
+A batch that is written is `ready`: workers claim what is ready, several batches at once, and go on
+while there is more. So a batch needs no Celery task: one task calls a worker process, and `ring`
+sends it when nobody is there to claim. What a worker has claimed is its own while it renews its
+lease; `watch` makes what a dead one held ready again.
 
 Used by the bridge, the workers and replay alike; imports no Django. Redis must run with
 `appendfsync always` and `noeviction`: then a batch that was put is on disk.
@@ -7,7 +12,7 @@ Used by the bridge, the workers and replay alike; imports no Django. Redis must 
 import secrets
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,17 +20,23 @@ from typing import Any
 from celery import Celery
 from msgspec import Struct
 from redis import Redis
+from redis.exceptions import NoScriptError
 
 from telemetry.core.batch import (
     BATCH_KEY,
     BROKER_KEY,
+    CLAIMS_KEY,
     COUNTERS_KEY,
     HELD_KEY,
     INGEST_QUEUE,
     LAST_KEY,
-    LAST_PRIORITY,
+    OPEN_KEY,
+    OWNERS_KEY,
     PENDING_KEY,
-    STORE_BATCH_TASK,
+    READY_KEY,
+    RETRY_KEY,
+    STORE_BATCHES_TASK,
+    WAKE_KEY,
     BatchFormatError,
     RawMessage,
     decode_messages,
@@ -42,9 +53,17 @@ else:
 _LUA = Path(__file__).parent / "lua"
 _ZSTD_LEVEL = 1
 
+LEASE_S = 6
+"""After so long without a renewal an owner counts as dead."""
+CLAIM_MESSAGES = 2_000
+"""At most so many are claimed at once, unless one batch has more."""
+
+
+Call = tuple[str, list[str], list[Any]]  # a script, its keys and arguments
+
 
 class ClaimedBatch(Struct, frozen=True):
-    """A batch that a worker has started on. `attempts` counts this start.
+    """A batch that a worker has started on. `attempts` counts this start, if it is alone.
 
     `is_suspect`: it is a part of one that could not be stored, and may be what ends its worker.
     """
@@ -97,49 +116,70 @@ class Snapshot(Struct, frozen=True):
         return self.pending + self.held
 
 
+class Written(Struct, frozen=True):
+    """What came of a write. `is_new`: it was not written before; `storing_s`: how long the batch
+    that was stored last took, from its write on."""
+
+    is_new: bool
+    needs_worker: bool
+    storing_s: float
+
+
 class OvertakenError(Exception):
     """Another process has written batches of the same producer meanwhile."""
 
 
 class Dropped(Struct, frozen=True):
-    """Messages that the broker acknowledged and dropped (pitfall M1). `at`: Unix seconds."""
+    """Messages that the broker acknowledged and dropped. `at`: Unix seconds."""
 
     messages: int
     at: float
 
 
+class BrokerEvents(Struct, frozen=True):
+    """What the broker refused, by kind and user (`refused_publish/gateway`), and how often it had
+    lost a bridge's session. Times are Unix seconds of the last one; 0: there was none."""
+
+    denials: dict[str, int]
+    denied_at: float
+    lost_sessions: int
+    lost_at: float
+
+
 class BatchQueue:
     """Puts, claims, finishes, splits and holds batches.
 
-    Every call may raise `redis.RedisError`; every call may be repeated.
+    Every call may raise `redis.RedisError`; every call may be repeated. `owner` names a process
+    that claims.
     """
 
-    def __init__(self, redis: Redis, app: Celery | None = None) -> None:
+    def __init__(self, redis: Redis, app: Celery | None = None, *, owner: str = "") -> None:
         self.redis = redis
+        self.owner = owner
         self._app = app
         self._scripts = {
             path.stem: redis.register_script(path.read_text(encoding="utf-8"))
             for path in _LUA.glob("*.lua")
         }
 
-    def put(self, messages: Sequence[RawMessage], *, source: str) -> str:
-        """Store a batch and send its task; the id. For callers that do not retry."""
-        batch_id = self.prepare(messages, source=source)
-        self.send_task(batch_id, count=len(messages), source=source)
-        return batch_id
+    def put(self, messages: Sequence[RawMessage], *, source: str, is_ready: bool = True) -> str:
+        """Write a batch and see that a worker comes for it; the id. For callers that do not
+        retry. Raises `kombu.exceptions.OperationalError` as well.
 
-    def prepare(self, messages: Sequence[RawMessage], *, source: str) -> str:
-        """Store a batch without its task; the id. What comes of it is safe from here on: without
-        `send_task` the batch is sent when it is stale."""
+        Not `is_ready`: no worker has it before `offer`; without that it is found when it is stale.
+        """
         batch_id = new_id()
-        self.write(
+        written = self.write(
             batch_id,
             pack_messages(list(messages)),
             count=len(messages),
             source=source,
             producer=f"{source}:{batch_id}",
             received_us=time.time_ns() // 1000,
+            is_ready=is_ready,
         )
+        if written.needs_worker:
+            self.ring()
         return batch_id
 
     def write(
@@ -152,19 +192,58 @@ class BatchQueue:
         producer: str,
         received_us: int,
         after: str | None = None,
-    ) -> bool:
-        """Write the batch atomically. A producer that repeats its newest id changes nothing.
+        is_ready: bool = True,
+    ) -> Written:
+        """Write the batch atomically; `ring` must call a worker for it if it needs one. A producer
+        that repeats its newest id changes nothing.
 
         With `after` the producer's newest id must be that one (empty: none), or nothing is written
         and `OvertakenError` is raised.
         """
-        seq = self._scripts["put"](
-            keys=[BATCH_KEY + batch_id, PENDING_KEY, COUNTERS_KEY, LAST_KEY + producer],
-            args=[batch_id, source, received_us, count, body, *([] if after is None else [after])],
+        seq, *rest = self._scripts["put"](
+            keys=[
+                BATCH_KEY + batch_id,
+                PENDING_KEY,
+                COUNTERS_KEY,
+                LAST_KEY + producer,
+                READY_KEY,
+                WAKE_KEY,
+                OWNERS_KEY,
+                INGEST_QUEUE,
+            ],
+            args=[
+                *(batch_id, source, received_us, count, body, "1" if is_ready else ""),
+                *([] if after is None else [after]),
+            ],
         )
         if seq == -1:
             raise OvertakenError(f"{producer}: another batch than {after!r} is its newest")
-        return bool(seq)
+        storing_us, *waiting = rest
+        return Written(bool(seq), _needs_worker(*waiting), max(0, storing_us) / 1_000_000)
+
+    def offer(self, batch_ids: Sequence[str], *, is_last: bool = False) -> int:
+        """Let workers have unfinished batches that nobody holds; how many these were. `is_last`:
+        after all others, those that are still to come included."""
+        offered = self._scripts["offer"](
+            keys=[RETRY_KEY if is_last else READY_KEY, WAKE_KEY, OWNERS_KEY, READY_KEY, RETRY_KEY],
+            args=[CLAIMS_KEY, BATCH_KEY, *batch_ids],
+        )
+        self.watch()
+        return int(offered)
+
+    def watch(self) -> None:
+        """Make ready what dead owners held, and call a worker if batches wait for one."""
+        waiting = self._scripts["watch"](
+            keys=[OWNERS_KEY, READY_KEY, RETRY_KEY, WAKE_KEY, INGEST_QUEUE], args=[CLAIMS_KEY]
+        )
+        if _needs_worker(*waiting):
+            self.ring()
+
+    def ring(self) -> None:
+        """Call a worker process with a Celery task. Raises `kombu.exceptions.OperationalError`."""
+        if self._app is None:
+            raise RuntimeError("this BatchQueue was made without a Celery app")
+        self._app.send_task(STORE_BATCHES_TASK, queue=INGEST_QUEUE, ignore_result=True, retry=False)
 
     def read_last(self, producer: str) -> str:
         """The newest id of a producer; empty when it has written nothing for a week."""
@@ -176,62 +255,80 @@ class BatchQueue:
         found = self.redis.zscan_iter(PENDING_KEY, match=f"{prefix}*", count=1_000)
         return sorted({batch_id.decode() for batch_id, _ in found})
 
-    def send_task(self, batch_id: str, *, count: int, source: str, is_last: bool = False) -> None:
-        """Send the task that carries the id; `is_last`: behind all others, those that are still to
-        come included. Raises `kombu.exceptions.OperationalError`."""
-        if self._app is None:
-            raise RuntimeError("this BatchQueue was made without a Celery app")
-        self._app.send_task(
-            STORE_BATCH_TASK,
-            args=(batch_id,),
-            task_id=batch_id,
-            queue=INGEST_QUEUE,
-            argsrepr=f"({batch_id}: {count} messages from {source})",
-            kwargsrepr="",
-            ignore_result=True,
-            retry=False,
-            priority=LAST_PRIORITY if is_last else 0,
-        )
+    def claim(
+        self,
+        *,
+        finished: Sequence[str] = (),
+        wait_s: float = 0,
+        most_messages: int = CLAIM_MESSAGES,
+    ) -> tuple[list[ClaimedBatch], list[str]]:
+        """Finish batches, wait for others, and start on those; and the ids of ready ones that are
+        gone. All in one round trip."""
+        calls: list[Call] = [self._finishing(finished)] if finished else []
+        keys = [READY_KEY, RETRY_KEY, WAKE_KEY, self._claims_key]
+        keys += [OWNERS_KEY, HELD_KEY, PENDING_KEY, COUNTERS_KEY]
+        calls.append(("claim", keys, [self.owner, LEASE_S, most_messages, BATCH_KEY, time.time()]))
+        pipeline = self.redis.pipeline(transaction=False)
+        for name, keys, args in calls:
+            if wait_s and name == "claim":
+                pipeline.brpop([WAKE_KEY], wait_s)
+            pipeline.evalsha(self._scripts[name].sha, len(keys), *keys, *args)
+        try:
+            found, gone = pipeline.execute()[-1]
+        except NoScriptError:  # Redis was started again
+            for name, keys, args in calls:
+                found, gone = self._run(name, keys, args) or ([], [])
+        return [_read_claimed(row) for row in found], [batch_id.decode() for batch_id in gone]
 
-    def claim(self, batch_id: str) -> ClaimedBatch | None:
-        """Start on a batch; None when it is no longer pending."""
-        fields: list[Any] = self._scripts["claim"](
-            keys=self._keys_of(batch_id), args=[batch_id, time.time()]
-        )
-        if not fields:
-            return None
-        source, received_us, count, seq, attempts, body, is_suspect = fields
-        return ClaimedBatch(
-            batch_id,
-            source.decode(),
-            int(received_us),
-            int(count),
-            int(seq),
-            int(attempts),
-            body,
-            is_suspect=bool(is_suspect),
-        )
+    def renew(self) -> None:
+        """Say that the owner lives."""
+        self._scripts["renew"](keys=[OWNERS_KEY], args=[self.owner, LEASE_S])
+
+    def end_owners(self, is_dead: Callable[[str], bool]) -> None:
+        """Let the leases of owners run out at once."""
+        owners: Any = self.redis.zrange(OWNERS_KEY, 0, -1)
+        dead = [owner for owner in owners if is_dead(owner.decode())]
+        if dead:
+            self.redis.zadd(OWNERS_KEY, dict.fromkeys(dead, 0), xx=True)
+
+    def leave(self) -> None:
+        """End the owner, unless it still holds a batch."""
+        self._scripts["leave"](keys=[OWNERS_KEY, self._claims_key], args=[self.owner])
 
     def is_pending(self, batch_ids: Sequence[str]) -> bool:
         """Whether any of these batches is still to be stored."""
         return bool(self.redis.exists(*(BATCH_KEY + batch_id for batch_id in batch_ids)))
 
     def touch(self, batch_id: str) -> None:
-        """Say that a worker waits with a claimed batch: it is not sent again, and its starts so
-        far do not count as ends of a worker."""
+        """Say that a worker waits with a claimed batch: its starts so far do not count as ends of
+        a worker."""
         self._scripts["touch"](keys=[BATCH_KEY + batch_id], args=[time.time()])
 
-    def finish(self, batch_id: str) -> None:
-        """Forget a batch that the database holds."""
-        self._scripts["finish"](keys=self._keys_of(batch_id), args=[batch_id])
+    def finish(self, *batch_ids: str) -> None:
+        """Delete batches that the database holds."""
+        self._run(*self._finishing(batch_ids))
+
+    def _finishing(self, batch_ids: Sequence[str]) -> Call:
+        keys = [PENDING_KEY, HELD_KEY, COUNTERS_KEY, self._claims_key]
+        return "finish", keys, [BATCH_KEY, *batch_ids]
 
     def hold(self, batch_id: str) -> None:
-        """Put a claimed batch aside until `telemetry.queue.requeue` sends it again."""
-        self._scripts["hold"](keys=self._keys_of(batch_id), args=[batch_id])
+        """Put a claimed batch aside until `telemetry.queue.requeue` offers it again."""
+        self._scripts["hold"](
+            keys=[
+                *(BATCH_KEY + batch_id, PENDING_KEY, HELD_KEY, COUNTERS_KEY),
+                self._claims_key,
+            ],
+            args=[batch_id],
+        )
 
-    def release(self, batch_id: str) -> None:
-        """Give a claimed batch back without counting the attempt."""
-        self._scripts["release"](keys=[BATCH_KEY + batch_id])
+    def release(self, batch_id: str, *, is_ready: bool = True) -> None:
+        """Give a claimed batch back without counting the attempt. Not `is_ready`: it is offered
+        again when it is stale."""
+        self._scripts["release"](
+            keys=[BATCH_KEY + batch_id, self._claims_key, READY_KEY, WAKE_KEY],
+            args=[batch_id, "1" if is_ready else ""],
+        )
 
     def split(
         self,
@@ -241,7 +338,7 @@ class BatchQueue:
         second_part: Sequence[int],
         is_suspect: bool = False,
     ) -> None:
-        """Put two parts in the place of a batch, and send both. `second_part` are the positions of
+        """Put two parts in the place of a batch, both ready. `second_part` are the positions of
         the messages that make the second one: some, not all. The ledger must know of it before.
         `is_suspect`: one of the parts may be what ends its worker."""
         in_second = frozenset(second_part)
@@ -253,23 +350,50 @@ class BatchQueue:
         args: list[Any] = [batch.id, "1" if is_suspect else ""]
         for part_id, part in zip(ids, parts, strict=True):
             args += [part_id, len(part), pack_messages(part)]
-        is_split = self._scripts["split"](
-            keys=[BATCH_KEY + batch.id, PENDING_KEY, *(BATCH_KEY + part_id for part_id in ids)],
+        self._scripts["split"](
+            keys=[
+                *(BATCH_KEY + batch.id, PENDING_KEY, *(BATCH_KEY + part_id for part_id in ids)),
+                *(self._claims_key, READY_KEY, WAKE_KEY),
+            ],
             args=args,
         )
-        if not is_split:  # another worker has split, stored or held it meanwhile
-            return
-        for part_id, part in zip(ids, parts, strict=True):
-            self.send_task(part_id, count=len(part), source=batch.source)
 
     def note_dropped(self, count: int) -> int:
         """Note what the broker says it has dropped since it started; how many of them are new."""
-        return int(self._scripts["dropped"](keys=[BROKER_KEY], args=[count, time.time()]))
+        return self._note_counter(count, "dropped", "last", "dropped_at")
+
+    def note_refused(self, name: str, count: int) -> int:
+        """Note what the broker says it has refused since it started; how many of them are new."""
+        return self._note_counter(count, name, f"last:{name}", f"at:{name}")
+
+    def _note_counter(self, count: int, *fields: str) -> int:
+        return int(self._scripts["count"](keys=[BROKER_KEY], args=[count, time.time(), *fields]))
+
+    def note_session(self, client_id: str, *, is_kept: bool) -> bool:
+        """Note that a bridge's session is open; whether the broker has lost the one of before."""
+        return bool(
+            self._scripts["session"](
+                keys=[OPEN_KEY, BROKER_KEY], args=[client_id, int(is_kept), time.time()]
+            )
+        )
 
     def read_dropped(self) -> Dropped:
         """What the broker has dropped so far."""
         count, at = self.redis.hmget(BROKER_KEY, ["dropped", "dropped_at"])
         return Dropped(int(count or 0), float(at or 0))
+
+    def read_broker_events(self) -> BrokerEvents:
+        """What the broker has refused and lost so far."""
+        found: Any = self.redis.hgetall(BROKER_KEY)
+        values = {name.decode(): value for name, value in found.items()}
+        names = sorted(name for name in values if "/" in name and f"at:{name}" in values)
+        times = [float(values[f"at:{name}"]) for name in names if name.startswith("refused")]
+        return BrokerEvents(
+            denials={name: int(values[name]) for name in names},
+            denied_at=max(times, default=0.0),
+            lost_sessions=int(values.get("lost_sessions", 0)),
+            lost_at=float(values.get("lost_sessions_at", 0)),
+        )
 
     def count_held(self) -> int:
         """Batches that are put aside."""
@@ -309,8 +433,32 @@ class BatchQueue:
             [_read_pending(row) for row in held],
         )
 
-    def _keys_of(self, batch_id: str) -> list[str]:
-        return [BATCH_KEY + batch_id, PENDING_KEY, HELD_KEY, COUNTERS_KEY]
+    def _run(self, name: str, keys: list[str], args: list[Any]) -> Any:
+        return self._scripts[name](keys=keys, args=args)
+
+    @property
+    def _claims_key(self) -> str:
+        return CLAIMS_KEY + self.owner
+
+
+def _needs_worker(waiting: int, owners: int, tasks: int) -> bool:
+    """Whether a task must call a worker process: batches wait that those who work do not claim at
+    once, and no task is on its way."""
+    return not tasks and waiting > min(owners, 1)
+
+
+def _read_claimed(row: list[Any]) -> ClaimedBatch:
+    batch_id, source, received_us, count, seq, attempts, body, is_suspect = row
+    return ClaimedBatch(
+        batch_id.decode(),
+        source.decode(),
+        int(received_us),
+        int(count),
+        int(seq),
+        int(attempts),
+        body,
+        is_suspect=bool(is_suspect),
+    )
 
 
 def _read_pending(row: list[Any]) -> PendingBatch:

@@ -5,6 +5,7 @@ What the broker has not acknowledged is kept here and sent again on the next con
 
 import random
 import socket
+import ssl
 import time
 from collections import deque
 from typing import Protocol
@@ -86,8 +87,14 @@ class Connection:
         """Take what has arrived. Raises `SimulatorError` when the broker refuses the user."""
         if self._client is not None:
             self._check(self._client.loop_read())
+        while self._client is not None and self._has_decrypted():  # which no poll sees
+            self._check(self._client.loop_read())
         if self._fault is not None:
             raise self._fault
+
+    def _has_decrypted(self) -> bool:
+        socket = self.socket()
+        return isinstance(socket, ssl.SSLSocket) and socket.pending() > 0
 
     def write(self) -> None:
         """Send what is queued, as far as the socket takes it."""
@@ -129,6 +136,9 @@ class Connection:
             protocol=MQTTProtocolVersion.MQTTv5,
         )
         client.username_pw_set(self._options.user, self._options.password)
+        tls = self._options.broker.make_tls()
+        if tls is not None:
+            client.tls_set_context(tls)
         client.max_inflight_messages_set(0)  # the window is kept here
         client.connect_timeout = TCP_TIMEOUT_S
         client.on_connect = self._on_connect

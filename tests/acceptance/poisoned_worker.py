@@ -19,12 +19,13 @@ def poison() -> None:
 
     store = BatchStore.store
 
-    def store_or_fail(self: Any, batch: Any, messages: Any, validated_messages: Any) -> Any:
+    def store_or_fail(self: Any, batches: Any) -> Any:
+        messages = [message for batch in batches for message in batch.messages]
         if any(KILL in message.payload for message in messages):
             os.kill(os.getpid(), signal.SIGKILL)
         if any(RAISE in message.payload for message in messages):
             raise RuntimeError("this code cannot take it")
-        return store(self, batch, messages, validated_messages)
+        return store(self, batches)
 
     BatchStore.store = store_or_fail  # type: ignore[method-assign]
 

@@ -10,9 +10,8 @@ from typing import Any
 
 import pytest
 
-from compose.local.layout import START_SCRIPTS
 from tests import forks
-from tests.acceptance.processes import Process
+from tests.acceptance.forked import Forked, read_arguments
 from tests.bench import __main__ as command
 from tests.bench import batch, flow
 from tests.bench.drain import Drain, drain_repeatedly
@@ -22,25 +21,6 @@ from tests.bench.scale import make_variants
 from tests.bench.sustain import TRIES
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.usefixtures("cluster")]
-
-
-class Forked(Process):
-    """A process of a bench that starts in half of the time."""
-
-    def __init__(self, name: str, argv: list[str], environ: dict[str, str], log: Path) -> None:
-        super().__init__(name, read_arguments(argv, environ), environ, log)
-
-    def look(self, *, now_s: float) -> None:
-        self.start()
-
-
-def read_arguments(argv: list[str], environ: dict[str, str]) -> list[str]:
-    """What follows `python`. A start script says what it would become, instead of becoming it."""
-    if Path(argv[0]).parent == START_SCRIPTS:
-        script = Path(argv[0]).read_text(encoding="utf-8").replace("exec ", "printf '%s\\0' ")
-        done = subprocess.run(["sh", "-c", script], env=environ, check=True, capture_output=True)
-        argv = done.stdout.decode().split("\0")[:-1]
-    return argv[1:] if Path(argv[0]).name.startswith("python") else ["-m", *argv]
 
 
 @pytest.fixture(autouse=True)

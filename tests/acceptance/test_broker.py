@@ -7,10 +7,12 @@ import pytest
 
 from compose.local.servers.broker import find_plugin
 from compose.local.servers.rootfs import ensure_rootfs
-from tests.acceptance.conftest import Gateways, Pipeline
+from tests.acceptance.conftest import Gateways, Pipeline, end_sessions
 from tests.acceptance.processes import wait_until
 from tests.acceptance.test_faults import publish_many, wait_for_acknowledged
+from tests.integration.local.role_client import try_to_connect
 from tests.messages import TOPIC, make_payload
+from tests.status import read_test_status
 
 pytestmark = pytest.mark.acceptance
 
@@ -79,3 +81,39 @@ def test_it_queues_for_a_shared_subscription_whose_bridge_is_not_back_after_a_re
     empty_pipeline.add_bridge()
     empty_pipeline.add_worker("ingest")
     assert empty_pipeline.wait_for_received(100).rows == 100
+
+
+def test_it_says_that_a_session_was_lost_when_a_bridge_does_not_find_its_own_again(
+    empty_pipeline: Pipeline,
+) -> None:
+    empty_pipeline.add_bridge().stop()
+    empty_pipeline.add_bridge().stop()
+    assert empty_pipeline.report().broker_lost_sessions == 0
+    end_sessions(empty_pipeline)
+    empty_pipeline.add_bridge()
+    wait_until(
+        lambda: empty_pipeline.report().broker_lost_sessions == 1,
+        timeout_s=10,
+        what="the loss is counted",
+    )
+    problems = read_test_status(empty_pipeline.queue).problems
+    assert any("lost the session of a bridge" in problem for problem in problems)
+    assert "session_lost" in empty_pipeline.processes["bridge-1"].read_log()
+
+
+def test_it_takes_everything_and_names_the_attempt_when_a_gateway_uses_a_bridges_client_id(
+    ingesting: Pipeline, gateways: Gateways, servers: Any
+) -> None:
+    for number in range(20):
+        try_to_connect(ingesting.environ, client_id="bridge-1")
+        at = (datetime.now(UTC) - timedelta(seconds=30 - number)).isoformat()
+        gateways.publish_and_wait(TOPIC, make_payload(at=at))
+    assert ingesting.wait_for_received(20).rows == 20
+    wait_until(
+        lambda: ingesting.report().broker_denials.get("refused_client_id/gateway") == 20,
+        timeout_s=10,
+        what=lambda: f"the attempts are counted: {ingesting.report().broker_denials}",
+    )
+    assert ingesting.report().broker_lost_sessions == 0
+    ingesting.stop()
+    servers.mosquitto.restart()  # its counters begin anew: no other test sees these

@@ -88,11 +88,11 @@ def test_it_loses_nothing_when_the_bridge_is_killed_in_mid_flight(
     assert report.rows == 2 * COUNT - 2 * COUNT // 50
 
 
-def test_it_sends_again_a_batch_whose_task_was_lost(empty_pipeline: Pipeline) -> None:
-    """The window between BRPOP and the note in `unacked` (pitfall C1): the task is gone."""
+def test_it_offers_again_a_batch_that_is_in_no_list(empty_pipeline: Pipeline) -> None:
+    """As one that was restored from a backup."""
     pipeline = empty_pipeline
     pipeline.environ["BATCH_STALE_AFTER_S"] = "1"
-    pipeline.queue.prepare([_message()], source="test")
+    pipeline.queue.put([_message()], source="test", is_ready=False)
     pipeline.add_worker("ingest")
     pipeline.add_worker("maintenance")
     wait_until(

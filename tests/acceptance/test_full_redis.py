@@ -7,7 +7,7 @@ import pytest
 
 from config.celery import app
 from config.options import StatusOptions
-from telemetry.core.batch import INGEST_QUEUE
+from telemetry.core.batch import READY_KEY
 from telemetry.queue.levels import read_levels
 from telemetry.store.operations.pipeline_status import PipelineStatus, read_status
 from tests.acceptance.conftest import Gateways, Pipeline
@@ -32,13 +32,13 @@ def ask(pipeline: Pipeline) -> PipelineStatus:
 
 
 def fill(pipeline: Pipeline, *, lost: int) -> None:
-    """Batches that wait, so many of them without a task, and a limit below what they take."""
+    """Batches that wait, so many of them in no list, and a limit below what they take."""
     for number in range(BATCHES):
         at = START + timedelta(seconds=number)
         times = [(at + timedelta(milliseconds=part)).isoformat() for part in range(IN_EACH)]
         pipeline.queue.put([make_message(at=text) for text in times], source="test")
     redis = pipeline.queue.redis
-    redis.ltrim(INGEST_QUEUE, lost, -1)
+    redis.ltrim(READY_KEY, lost, -1)
     redis.config_set("maxmemory", int(redis.info("memory")["used_memory"] / 1.07))
 
 

@@ -37,7 +37,7 @@ PAGES = MappingProxyType(
         "device, 30 days": f"{_DEVICE}/?period=30d",
         "device, a year": f"{_DEVICE}/?from={{year}}&to={{until}}",
         "device, live state": f"{_DEVICE}/live/state/",
-        "device, live aggregates": f"{_DEVICE}/live/aggregates/",
+        "device, live chart": f"{_DEVICE}/live/chart/",
         "devices": f"{_PAGE}/devices/",
         "gateways": f"{_PAGE}/gateways/",
         "gateway": f"{_PAGE}/gateways/{{gateway}}/",

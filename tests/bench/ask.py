@@ -96,7 +96,7 @@ def list_questions() -> dict[str, Callable[[], object]]:
         read_account_days,
         read_account_months,
     )
-    from telemetry.store.reads.chart_series import read_line_days, read_line_hours
+    from telemetry.store.reads.chart_series import read_day_series, read_hour_series
 
     chance, today = random.Random(7), datetime.now(UTC).date()
     pairs: list[tuple[int, int]] = list(Device.objects.values_list("account_id", "pk"))
@@ -109,11 +109,11 @@ def list_questions() -> dict[str, Callable[[], object]]:
 
     def hours() -> None:
         account_id, device_id = pick()
-        read_line_hours(account_id, device_ids=[device_id], since=since, until=datetime.now(UTC))
+        read_hour_series(account_id, device_ids=[device_id], since=since, until=datetime.now(UTC))
 
     def days() -> None:
         account_id, device_id = pick()
-        read_line_days(account_id, device_ids=[device_id], first=month, until=until)
+        read_day_series(account_id, device_ids=[device_id], first=month, until=until)
 
     def months() -> None:
         account_id, device_id = pick()

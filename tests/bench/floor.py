@@ -24,9 +24,10 @@ def take_backlog(rig: Rig, *, count: int) -> float:
 
 def _run(rig: Rig, *arguments: str) -> None:
     environ = rig.environ
-    argv = ["/usr/bin/mosquitto_sub", "-V", "5", "-c", "-x", "4294967295", "-i", "floor", "-q", "1"]
+    argv = ["/usr/bin/mosquitto_sub", "-V", "5", "-c", "-x", "4294967295", "-q", "1"]
+    argv += ["-i", "bridge-floor"]
     argv += ["-h", environ["MQTT_HOST"], "-p", environ["MQTT_PORT"]]
-    argv += ["-u", environ["MQTT_ADMIN_USER"], "-P", environ["MQTT_ADMIN_PASSWORD"]]
+    argv += ["-u", environ["MQTT_BRIDGE_USER"], "-P", environ["MQTT_BRIDGE_PASSWORD"]]
     argv += ["-t", TOPIC, "-D", "connect", "receive-maximum", "65535", *arguments]
     done = subprocess.run(
         ["/usr/sbin/chroot", str(ensure_rootfs().path), *argv],

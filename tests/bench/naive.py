@@ -15,7 +15,7 @@ from celery import Celery
 from config.env import read_options
 from config.options import QueueOptions
 
-CLIENT_ID = "naive"
+CLIENT_ID = "bridge-naive"
 TOPIC = "tds_new/devices/+/telemetry"
 COUNT = "SELECT count(*) FROM reading"
 

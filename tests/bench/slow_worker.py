@@ -18,9 +18,9 @@ def slow_down() -> None:
     rate = float(os.environ["SLOW_RATE"]) / int(os.environ["INGEST_CONCURRENCY"])
     flag = Path(os.environ["SLOW_WHILE"])
 
-    def store_slowly(self: Any, batch: Any, messages: Any, validated_messages: Any) -> Any:
-        due_at = time.monotonic() + len(messages) / rate
-        stored = store(self, batch, messages, validated_messages)
+    def store_slowly(self: Any, batches: Any) -> Any:
+        due_at = time.monotonic() + sum(len(batch.messages) for batch in batches) / rate
+        stored = store(self, batches)
         while flag.exists() and time.monotonic() < due_at:
             time.sleep(min(0.2, max(0.0, due_at - time.monotonic())))
         return stored

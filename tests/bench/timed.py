@@ -43,10 +43,10 @@ STAGES = (
     Stage("bridge: collect", ("ingest_bridge.bridge:Bridge._read",)),
     Stage("bridge: pack", ("ingest_bridge.sender:pack_messages",)),
     Stage("bridge: hand over to Redis", ("telemetry.queue.batches:BatchQueue.write",)),
-    Stage("bridge: send the task", ("telemetry.queue.batches:BatchQueue.send_task",)),
+    Stage("bridge: call a worker", ("telemetry.queue.batches:BatchQueue.ring",)),
     Stage("bridge: acknowledge", ("ingest_bridge.session:Session.acknowledge",)),
     Stage("bridge: the rest", ("ingest_bridge.bridge:Bridge.step",)),
-    Stage("worker: claim", ("telemetry.queue.batches:BatchQueue.claim",)),
+    Stage("worker: finish and claim", ("telemetry.queue.batches:BatchQueue.claim",)),
     Stage("worker: decode", ("telemetry.queue.batches:ClaimedBatch.read_messages",)),
     Stage("worker: look up the fleet", ("telemetry.store.ingest.fleet_cache:Registry.prepare",)),
     Stage("worker: validate", ("telemetry.store.ingest.batch_store:BatchStore.validate",)),
@@ -63,12 +63,11 @@ STAGES = (
     Stage("worker: note hours", ("telemetry.store.ingest.batch_store:insert_dirty_hours",)),
     Stage(
         "worker: ledger",
-        ("telemetry.store.ingest.batch_store:insert_batch", "psycopg:Pipeline.__exit__"),
+        ("telemetry.store.ingest.batch_store:insert_batches", "psycopg:Pipeline.__exit__"),
     ),
     Stage("worker: commit", ("psycopg:Transaction.__exit__",)),
     Stage("worker: presence", ("workers.runner:BatchRunner._note_presence",)),
-    Stage("worker: finish", ("workers.runner:BatchRunner._finish",)),
-    Stage("worker: the rest of the task", ("workers.runner:BatchRunner.run",)),
+    Stage("worker: the rest", ("workers.runner:BatchRunner._claim_and_store",)),
 )
 
 _FIELDS = 3  # of a stage in the file: calls, nanoseconds of CPU, of wall time

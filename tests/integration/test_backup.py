@@ -71,7 +71,7 @@ def test_it_leaves_no_file_behind_when_a_backup_fails(tmp_path: Path) -> None:
 def test_it_refuses_a_database_that_holds_rows(
     queue: BatchQueue, connection: Connection, tmp_path: Path
 ) -> None:
-    queue.prepare([make_message()], source="test")
+    queue.put([make_message()], source="test")
     call_command("backup", str(tmp_path / "b"))
     with pytest.raises(CommandError, match="hold rows: expected an empty database"):
         call_command("restore", str(tmp_path / "b"))

@@ -30,9 +30,10 @@ from telemetry.store.ingest.ledger import (
     AlreadyStoredError,
     BatchSplitError,
     enter_split,
-    insert_batch,
+    insert_batches,
 )
 from telemetry.store.operations.delivery_report import read_report
+from tests import batches
 from tests.messages import make_message
 
 pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("connection")]
@@ -46,31 +47,31 @@ def make_messages(count: int) -> list[RawMessage]:
 
 
 def claim(queue: BatchQueue, batch_id: str) -> ClaimedBatch:
-    batch = queue.claim(batch_id)
+    batch = batches.claim(queue, batch_id)
     assert batch is not None
     return batch
 
 
 def hold(queue: BatchQueue, _: Connection, batch_id: str) -> None:
-    queue.claim(batch_id)
+    claim(queue, batch_id)
     queue.hold(batch_id)
 
 
 def take_up(queue: BatchQueue, _: Connection, batch_id: str) -> None:
-    queue.claim(batch_id)
+    claim(queue, batch_id)
 
 
 def enter(queue: BatchQueue, connection: Connection, batch_id: str) -> None:
     """A worker notes in the ledger that it splits the batch, and ends there."""
     batch = claim(queue, batch_id)
     second = list(range(1, batch.messages_count))
-    enter_split(connection, batch, second_part=second, received_at=NOW)
+    enter_split(connection, batch, second_part=second)
 
 
 def split(queue: BatchQueue, connection: Connection, batch_id: str) -> None:
     batch = claim(queue, batch_id)
     second = list(range(1, batch.messages_count))
-    second = enter_split(connection, batch, second_part=second, received_at=NOW)
+    second = enter_split(connection, batch, second_part=second)
     queue.split(batch, batch.read_messages(), second_part=second)
 
 
@@ -96,7 +97,7 @@ def enter_stored(queue: BatchQueue, connection: Connection, batch_id: str) -> bo
     counts = Counts(messages=batch.messages_count, messages_stored=batch.messages_count)
     try:
         with connection.transaction():
-            insert_batch(connection, batch, received_at=NOW, counts=counts)
+            insert_batches(connection, [batch], counts=[counts])
     except AlreadyStoredError:
         pass
     except BatchSplitError as found:
@@ -308,7 +309,7 @@ def back_up(
 ) -> None:
     """A backup with so many batches, of which nothing is left outside of it."""
     for _ in range(batches):
-        queue.prepare(make_messages(2), source="test")
+        queue.put(make_messages(2), source="test")
     queue.redis.sadd(SESSIONS_KEY, "bridge-1")
     save(path, connection=connection, redis=queue.redis)
     queue.redis.flushdb()

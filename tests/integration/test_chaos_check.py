@@ -13,6 +13,7 @@ from telemetry.simulator.messages import iterate_messages
 from telemetry.simulator.plan import Plan
 from telemetry.simulator.registration import register_fleet
 from telemetry.store.db.connection import Connection
+from tests.batches import run_batch
 from tests.chaos.check import (
     find_recovery_s,
     find_wrong_aggregates,
@@ -46,7 +47,7 @@ def stored(plan: Plan, queue: BatchQueue, environ: dict[str, str]) -> None:
 
     runner = open_runner(read_options(IngestOptions, environ), app)
     messages = [RawMessage(message.topic, message.payload) for message in iterate_messages(plan)]
-    runner.run(queue.prepare(messages, source="test"))
+    run_batch(runner, queue.put(messages, source="test"))
     runner.close()
 
 

@@ -20,7 +20,6 @@ from telemetry.queue.batches import BatchQueue, new_id
 from telemetry.queue.levels import choose_marks, read_levels
 from telemetry.queue.pings import note_seen
 from telemetry.queue.pools import note_progress, note_wait, read_pools
-from telemetry.queue.tasks import list_held_ids, list_waiting_ids
 from tests.status import read_test_status
 
 pytestmark = pytest.mark.integration
@@ -127,18 +126,22 @@ def test_it_knows_a_transaction_that_is_refused_at_its_end(plain: Redis, limit: 
 def test_it_works_a_batch_off_when_redis_is_full(queue: BatchQueue, limit: Limit) -> None:
     first, second = (queue.put(MESSAGES, source="bridge-1") for _ in range(2))
     limit.fill()
-    batch = queue.claim(first)
-    assert batch is not None
+    [batch], _ = queue.claim(wait_s=0.05, most_messages=1)
+    assert batch.id == first
+    queue.renew()
     queue.touch(first)
     queue.release(first)
+    assert len(queue.claim(wait_s=0.05)[0]) == 2
     queue.split(batch, MESSAGES, second_part=[1])
     assert queue.note_dropped(3) == 3
     queue.finish(second)
     snapshot = queue.snapshot()
     assert (len(snapshot.pending), snapshot.pending_messages) == (2, 5)
+    assert queue.offer([half.id for half in snapshot.pending]) == 0
     for half in snapshot.pending:
         queue.finish(half.id)
     assert queue.snapshot().pending_messages == 0
+    queue.leave()
 
 
 def test_it_takes_no_new_batch_when_redis_is_full(queue: BatchQueue, limit: Limit) -> None:
@@ -155,24 +158,23 @@ def test_it_knows_a_batch_that_was_written_before_redis_was_full(
 ) -> None:
     batch_id, body = new_id(), b"body"
     same: dict[str, Any] = {"count": 1, "source": "b", "producer": "b", "received_us": 1}
-    assert queue.write(batch_id, body, **same) is True
+    assert queue.write(batch_id, body, **same).is_new
     limit.fill()
-    assert queue.write(batch_id, body, **same) is False
-    queue.send_task(batch_id, count=1, source="b")
+    assert not queue.write(batch_id, body, **same).is_new
+    queue.ring()
     assert queue.redis.llen(INGEST_QUEUE) == 1
 
 
 def test_it_takes_and_gives_back_tasks_when_redis_is_full(queue: BatchQueue, limit: Limit) -> None:
-    batch_id = queue.prepare(MESSAGES, source="bridge-1")
     limit.fill()
-    queue.send_task(batch_id, count=5, source="bridge-1")
+    queue.ring()
     with app_of(queue).connection() as connection:
         consumer = connection.SimpleQueue(app_of(queue).amqp.queues[INGEST_QUEUE])
         message = consumer.get(timeout=5)
-        assert list_held_ids(queue.redis, since=0) == {batch_id}
+        assert queue.redis.zcard("unacked_index") == 1
         message.requeue()
-        assert list_held_ids(queue.redis, since=0) == set()
-        assert list_waiting_ids(queue.redis) == {batch_id}
+        assert queue.redis.zcard("unacked_index") == 0
+        assert queue.redis.llen(INGEST_QUEUE) == 1
         consumer.get(timeout=5).ack()
         consumer.channel.qos.restore_visible(interval=1)  # its lock is a small write, too
     assert queue.redis.llen(INGEST_QUEUE) == 0

@@ -24,6 +24,7 @@ from telemetry.queue.levels import Levels
 from telemetry.store.db.connection import Connection
 from telemetry.store.operations.delivery_report import read_report
 from tests.acceptance.processes import wait_until
+from tests.batches import run_batch
 from tests.messages import MAC, make_message, make_payload
 from workers.runner import open_runner
 
@@ -42,7 +43,7 @@ def pool(environ: dict[str, str], fleet: None, queue: BatchQueue) -> Iterator[th
         runner = open_runner(read_options(IngestOptions), app)
         while not ends.wait(0.01):
             for batch in queue.snapshot().pending if runs.is_set() else []:
-                runner.run(batch.id)
+                run_batch(runner, batch.id)
         runner.close()
 
     thread = threading.Thread(target=work, daemon=True)
@@ -146,7 +147,7 @@ def test_it_begins_again_when_redis_has_forgotten_the_file(
     assert read_report(connection, queue, count_rows=True).is_balanced
 
 
-@pytest.mark.parametrize("at", ["before the write", "after the write", "after the task"])
+@pytest.mark.parametrize("at", ["before the write", "after the write", "after all"])
 @pytest.mark.parametrize("batch", [0, 1, 2])
 def test_it_goes_on_where_it_was_ended(
     tmp_path: Path,
@@ -172,11 +173,10 @@ def test_it_goes_on_where_it_was_ended(
 
         return breaking
 
-    name = "send_task" if at == "after the task" else "write"
+    owner, name = (run_module, "put_batch") if at == "after all" else (BatchQueue, "write")
     with monkeypatch.context() as patched:
-        patched.setattr(
-            BatchQueue, name, break_off(getattr(BatchQueue, name), before=at.startswith("before"))
-        )
+        broken = break_off(getattr(owner, name), before=at.startswith("before"))
+        patched.setattr(owner, name, broken)
         code, words = fail(file)
         assert code == 130
         assert "no line was sent now" in words or "the same command continues" in words
@@ -190,14 +190,14 @@ def test_it_goes_on_where_it_was_ended(
     assert (report.received, report.rows, report.is_balanced) == (29, 28, True)
 
 
-def test_it_sends_the_newest_task_again_when_it_resumes(
+def test_it_calls_a_worker_again_when_it_resumes(
     tmp_path: Path, queue: BatchQueue, pool: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pool.clear()
     file = tmp_path / "a.csv"
     file.write_text(HEADER + line(1))
     with monkeypatch.context() as patched:
-        patched.setattr(BatchQueue, "send_task", lambda *_, **__: 1 / 0)
+        patched.setattr(BatchQueue, "ring", lambda *_, **__: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             run(file)
     assert queue.redis.llen(INGEST_QUEUE) == 0
@@ -229,7 +229,7 @@ def test_it_stops_when_another_process_is_ahead(
 
 def test_it_writes_only_behind_the_batch_that_it_knows(queue: BatchQueue) -> None:
     def write(batch_id: str, after: str) -> bool:
-        return queue.write(
+        written = queue.write(
             batch_id,
             pack_messages([make_message()]),
             count=1,
@@ -238,6 +238,7 @@ def test_it_writes_only_behind_the_batch_that_it_knows(queue: BatchQueue) -> Non
             received_us=1,
             after=after,
         )
+        return written.is_new
 
     first, second, third = new_id(), new_id(), new_id()
     assert write(first, "") is True

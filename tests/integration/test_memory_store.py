@@ -14,6 +14,7 @@ from telemetry.queue.batches import ClaimedBatch
 from telemetry.store.db.connection import Connection
 from telemetry.store.ingest.batch_store import BatchStore
 from telemetry.store.ingest.ledger import AlreadyStoredError, BatchSplitError
+from telemetry.store.ingest.outcomes import ValidatedBatch
 from tests.messages import make_message
 from tests.simulation.memory_store import MemoryStore, Tables
 
@@ -61,8 +62,10 @@ def act(choose: Random, real: BatchStore, memory: MemoryStore) -> tuple[Any, Any
     if kind == "store":
         validated_messages = real.validate(messages, received_at=batch.received_at)
         stores = (real, deepcopy(validated_messages)), (memory, validated_messages)
-        answers = [attempt(store.store, batch, messages, validated) for store, validated in stores]
-        first, second = (getattr(answer, "counts", answer) for answer in answers)
+        first, second = (
+            attempt(store.store, [ValidatedBatch(batch, messages, validated)])
+            for store, validated in stores
+        )
         return first, second
     if kind == "split":
         part = [choose.randrange(3)]

@@ -60,7 +60,7 @@ def make(field: str, text: str, *, second: int = 0, ascii_only: bool = True) -> 
 def store(connection: Connection, messages: list[RawMessage]) -> Counts:
     received_us = int(RECEIVED_AT.timestamp()) * 1_000_000
     batch = ClaimedBatch(new_id(), "test", received_us, 0, 1, 1, b"")
-    return validate_and_store(open_store(connection), batch, messages).counts
+    return validate_and_store(open_store(connection), batch, messages)
 
 
 @pytest.fixture

@@ -91,7 +91,7 @@ def test_it_looks_again_when_redis_fills_up_after_the_look(
     def refuse(*_: Any, **__: Any) -> str:
         raise OutOfMemoryError
 
-    monkeypatch.setattr(BatchQueue, "prepare", refuse)
+    monkeypatch.setattr(BatchQueue, "put", refuse)
     done = replay_dead_letters(DeadLetter.objects.all())
     assert (done.sent, done.hindrance) == (0, "Redis is 107% full, the mark is 70%")
     assert count_pending() == 3

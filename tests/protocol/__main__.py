@@ -7,7 +7,7 @@ from dataclasses import fields
 from tests.protocol.check import Walk, begin, walk
 from tests.protocol.model import Rules
 
-EXHAUSTIVE = ((3, 2, 0), (2, 3, 0), (2, 2, 1), (3, 1, 2), (2, 2, 2), (3, 2, 1))
+EXHAUSTIVE = ((3, 2, 0), (2, 3, 0), (2, 2, 1), (3, 1, 2), (2, 1, 3))
 
 
 def show(title: str, rules: Rules, *, messages: int, workers: int, faults: int) -> Walk:

@@ -68,6 +68,11 @@ def check_state(state: State) -> str:
         ]
         if len(stored) != len(set(stored)):
             return "a message is stored twice"
+    for _, batch_id, is_claim in state.workers:
+        if is_claim and (batch_id in state.ready or batch_id not in state.claimed):
+            return "what a living worker holds is taken over"
+    if state.ready & state.claimed:
+        return "a batch waits although a worker has it"
     if not state.broker_holds:
         held = {
             position
@@ -85,8 +90,8 @@ def check_state(state: State) -> str:
 
 def is_at_rest(state: State) -> bool:
     """Whether nobody has anything left to do."""
-    is_idle = all(phase == "idle" for phase, _ in state.workers) and state.bridge[0] == "idle"
-    return is_idle and not (state.broker_holds or state.pending or state.tasks)
+    is_idle = all(phase == "idle" for phase, _, _ in state.workers) and state.bridge[0] == "idle"
+    return is_idle and not (state.broker_holds or state.pending or state.ready or state.claimed)
 
 
 def _stored_ids(state: State) -> list[str]:

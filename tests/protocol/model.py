@@ -2,11 +2,12 @@
 
 Between any two steps any other party may go on, for as long as it likes: that is what a pause is.
 A crash, a lost reply or a lost connection may happen at each step; `State.faults` says how many are
-left. Time is left out: the safety net may send a pending batch again whenever no task of it waits,
-also while a worker holds it. So a worker that was thought dead may go on at any later point, and
-what Celery gives to another worker after its visibility timeout is covered by the same step.
+left. Time is left out: the lease of a worker that crashed runs out at any later point. So does that
+of one that is stopped for long, which goes on at any later point, without its claim; who lives and
+is not stopped renews in time.
 
-A second task of a batch that is gone, or that has a task already, changes nothing: it is left out.
+Calling a worker is left out: whoever is idle may claim what is ready. So are several batches that
+one worker claims at once: it stores them in one transaction or each alone, as here.
 
 A batch stands for two messages or more with the positions 0, 1, ...; ids are like the real ones
 (`A`, its halves `A.0` and `A.1`, theirs `A.10` and so on). A second start isolates.
@@ -28,7 +29,9 @@ class Rules:
     finish_follows_commit: bool = True
     repeated_write_is_noticed: bool = True
     split_is_atomic: bool = True
-    stale_batches_are_sent_again: bool = True
+    dead_owners_are_taken_over: bool = True
+    only_dead_owners_are_taken_over: bool = True
+    who_lost_its_claim_gives_nothing_back: bool = True
     ledger_knows_of_a_split_before_redis: bool = True
     ledger_is_unique: bool = True
 
@@ -45,13 +48,14 @@ class State(NamedTuple):
     received: int = 0  # Redis: messages counted
     bodies: tuple[tuple[str, int], ...] = ()  # Redis: id and starts
     pending: frozenset[str] = frozenset()
-    tasks: frozenset[str] = frozenset()
-    workers: tuple[tuple[str, str], ...] = ()  # phase and batch
+    ready: frozenset[str] = frozenset()
+    claimed: frozenset[str] = frozenset()  # by workers that live, or that are dead
+    workers: tuple[tuple[str, str, bool], ...] = ()  # phase, batch, whether it is its own claim
     ledger: tuple[tuple[str, str], ...] = ()  # id and "stored" or "split"
 
 
 Step = tuple[str, State]
-IDLE = ("idle", "")
+IDLE = ("idle", "", False)
 
 
 def positions(batch_id: str, messages: int) -> range:
@@ -72,9 +76,9 @@ def halves(batch_id: str) -> tuple[str, str]:
 def next_steps(state: State, rules: Rules) -> Iterator[Step]:
     """Every step that any party may take now, with what it leads to."""
     yield from _bridge_steps(state, rules)
-    yield from _safety_net_steps(state, rules)
-    for number, (phase, batch_id) in enumerate(state.workers):
-        if number and state.workers[number - 1] == (phase, batch_id):
+    yield from _lease_steps(state, rules)
+    for number, worker in enumerate(state.workers):
+        if number and state.workers[number - 1] == worker:
             continue  # workers are all alike: the same step of its twin was taken
         yield from _worker_steps(state, rules, number)
 
@@ -95,10 +99,6 @@ def _bridge_steps(state: State, rules: Rules) -> Iterator[Step]:
         yield from _fault(state, f"the reply to the write of {batch_id} is lost", written)
         if not rules.ack_follows_write:
             yield f"bridge acknowledges {batch_id}", state._replace(broker_holds=False)
-    elif phase == "written":
-        sent = _send(state, batch_id)
-        yield f"bridge sends task {batch_id}", sent._replace(bridge=("sent", batch_id))
-        yield from _fault(state, f"the reply to the sending of {batch_id} is lost", sent)
     else:
         yield (
             f"bridge acknowledges {batch_id}",
@@ -117,52 +117,74 @@ def _write(state: State, batch_id: str, rules: Rules) -> State:
     )
 
 
-def _safety_net_steps(state: State, rules: Rules) -> Iterator[Step]:
-    for batch_id in sorted(state.pending):
-        if batch_id not in state.tasks and rules.stale_batches_are_sent_again:
-            yield f"{batch_id} is sent again", _send(state, batch_id)
+def _lease_steps(state: State, rules: Rules) -> Iterator[Step]:
+    held = {batch_id for _, batch_id, is_claim in state.workers if is_claim}
+    for batch_id in sorted(state.claimed - held):
+        if rules.dead_owners_are_taken_over:
+            yield f"{batch_id} is taken over from a dead worker", _take_over(state, batch_id)
+    for number, (phase, batch_id, is_claim) in enumerate(state.workers):
+        if not is_claim:
+            continue
+        taken = _take_over(state, batch_id)
+        if not rules.only_dead_owners_are_taken_over:
+            yield f"{batch_id} is taken over from a living worker", taken
+        stopped = _set_worker(taken, number, (phase, batch_id, False))
+        yield f"{batch_id} is taken over from a worker that is stopped", stopped
+
+
+def _take_over(state: State, batch_id: str) -> State:
+    return state._replace(claimed=state.claimed - {batch_id}, ready=state.ready | {batch_id})
 
 
 def _worker_steps(state: State, rules: Rules, number: int) -> Iterator[Step]:
-    phase, batch_id = state.workers[number]
+    phase, batch_id, is_claim = state.workers[number]
     if phase == "idle":
-        for task in sorted(state.tasks):
-            popped = state._replace(tasks=state.tasks - {task})
-            yield _claim(popped, number, task)
-            yield from _fault(state, f"the popped task {task} is lost", popped)
+        for ready in sorted(state.ready):
+            yield _claim(state._replace(ready=state.ready - {ready}), number, ready)
         return
     if phase == "storing":
-        yield from _store_steps(state, rules, number, batch_id)
+        yield from _store_steps(state, rules, number)
     elif phase == "isolating":
-        yield from _isolate_steps(state, rules, number, batch_id)
+        yield from _isolate_steps(state, rules, number)
     elif phase == "splitting":
-        yield from _split_steps(state, rules, number, batch_id)
+        yield from _split_steps(state, rules, number)
     elif phase == "entering":  # only when the ledger comes last
         row = dict(state.ledger).get(batch_id)
         entered = state if row else _enter(state, batch_id, "split")
         yield f"worker enters {batch_id} late", _set_worker(entered, number, IDLE)
     elif phase == "finishing":
-        finished = _remove(state, batch_id)
+        finished = _remove(state, batch_id, is_claim=is_claim)
         yield f"worker finishes {batch_id} in Redis", _set_worker(finished, number, IDLE)
-        reply_lost = _set_worker(finished, number, (phase, batch_id))
+        reply_lost = _set_worker(finished, number, (phase, batch_id, False))
         yield from _fault(state, f"the reply to the finish of {batch_id} is lost", reply_lost)
     crashed = _set_worker(state, number, IDLE)
-    yield from _fault(state, f"worker that was {phase} {batch_id} gives up or crashes", crashed)
+    yield from _fault(state, f"worker that was {phase} {batch_id} crashes", crashed)
+    if is_claim or not rules.who_lost_its_claim_gives_nothing_back:
+        given_back = _set_worker(_take_over(state, batch_id), number, IDLE)
+        yield from _fault(state, f"worker that was {phase} {batch_id} gives it back", given_back)
 
 
 def _claim(state: State, number: int, batch_id: str) -> Step:
     starts = dict(state.bodies).get(batch_id, 0)
     phase = "isolating" if starts else "storing"
     label = f"worker claims {batch_id}" + (" for the second time" if starts else "")
-    return label, _set_worker(_set_body(state, batch_id, 1), number, (phase, batch_id))
+    if batch_id not in dict(state.bodies):
+        return f"worker finds nothing of {batch_id}", _set_worker(state, number, IDLE)
+    claimed = _set_body(state, batch_id, 1)._replace(claimed=state.claimed | {batch_id})
+    return label, _set_worker(claimed, number, (phase, batch_id, True))
 
 
-def _store_steps(state: State, rules: Rules, number: int, batch_id: str) -> Iterator[Step]:
+def _store_steps(state: State, rules: Rules, number: int) -> Iterator[Step]:
+    _, batch_id, is_claim = state.workers[number]
+
     def at(phase: str, to: State) -> State:
-        return _set_worker(to, number, (phase, batch_id))
+        return _set_worker(to, number, (phase, batch_id, is_claim))
 
     if not rules.finish_follows_commit and batch_id in dict(state.bodies):
-        yield f"worker finishes {batch_id} first", at("storing", _remove(state, batch_id))
+        yield (
+            f"worker finishes {batch_id} first",
+            at("storing", _remove(state, batch_id, is_claim=is_claim)),
+        )
         return
     row = dict(state.ledger).get(batch_id)
     if row == "split" and rules.splits_enter_the_ledger:
@@ -178,9 +200,11 @@ def _store_steps(state: State, rules: Rules, number: int, batch_id: str) -> Iter
         yield f"FAULT an unknown error stops the storing of {batch_id}", at("isolating", spent)
 
 
-def _isolate_steps(state: State, rules: Rules, number: int, batch_id: str) -> Iterator[Step]:
+def _isolate_steps(state: State, rules: Rules, number: int) -> Iterator[Step]:
+    _, batch_id, is_claim = state.workers[number]
+
     def at(phase: str, to: State) -> State:
-        return _set_worker(to, number, (phase, batch_id))
+        return _set_worker(to, number, (phase, batch_id, is_claim))
 
     row = dict(state.ledger).get(batch_id)
     if len(positions(batch_id, state.messages)) == 1:
@@ -196,21 +220,19 @@ def _isolate_steps(state: State, rules: Rules, number: int, batch_id: str) -> It
         yield from _fault(state, f"the reply to the split of {batch_id} is lost", entered)
 
 
-def _split_steps(state: State, rules: Rules, number: int, batch_id: str) -> Iterator[Step]:
+def _split_steps(state: State, rules: Rules, number: int) -> Iterator[Step]:
+    _, batch_id, is_claim = state.workers[number]
     first, second = halves(batch_id)
-    split = state
+    split = state._replace(claimed=state.claimed - ({batch_id} if is_claim else set()))
     if batch_id in state.pending:
-        removed = _put(_remove(state, batch_id), first)
+        removed = _put(_remove(state, batch_id, is_claim=is_claim), first)
         split = _put(removed, second)
         if not rules.split_is_atomic:
             crashed = _set_worker(removed, number, IDLE)
             yield from _fault(state, f"worker crashes when {batch_id} is split by half", crashed)
     is_late = rules.splits_enter_the_ledger and not rules.ledger_knows_of_a_split_before_redis
-    after = ("entering", batch_id) if is_late else IDLE
-    sent = _send(_send(split, first), second)
-    yield f"worker splits {batch_id} in Redis", _set_worker(sent, number, after)
-    crashed = _set_worker(split, number, IDLE)
-    yield from _fault(state, f"worker splits {batch_id} and crashes before it sends", crashed)
+    after = ("entering", batch_id, False) if is_late else IDLE
+    yield f"worker splits {batch_id} in Redis", _set_worker(split, number, after)
 
 
 def _fault(state: State, label: str, to: State) -> Iterator[Step]:
@@ -220,28 +242,25 @@ def _fault(state: State, label: str, to: State) -> Iterator[Step]:
 
 
 def _put(state: State, batch_id: str) -> State:
-    return _set_body(state, batch_id, 0)._replace(pending=state.pending | {batch_id})
-
-
-def _remove(state: State, batch_id: str) -> State:
-    bodies = tuple(body for body in state.bodies if body[0] != batch_id)
-    return state._replace(
-        bodies=bodies, pending=state.pending - {batch_id}, tasks=state.tasks - {batch_id}
+    return _set_body(state, batch_id, 0)._replace(
+        pending=state.pending | {batch_id}, ready=state.ready | {batch_id}
     )
+
+
+def _remove(state: State, batch_id: str, *, is_claim: bool) -> State:
+    bodies = tuple(body for body in state.bodies if body[0] != batch_id)
+    claimed = state.claimed - ({batch_id} if is_claim else set())
+    return state._replace(bodies=bodies, pending=state.pending - {batch_id}, claimed=claimed)
 
 
 def _set_body(state: State, batch_id: str, starts: int) -> State:
     return state._replace(bodies=tuple(sorted({**dict(state.bodies), batch_id: starts}.items())))
 
 
-def _send(state: State, batch_id: str) -> State:
-    return state._replace(tasks=state.tasks | {batch_id}) if batch_id in state.pending else state
-
-
 def _enter(state: State, batch_id: str, what: str) -> State:
     return state._replace(ledger=tuple(sorted((*state.ledger, (batch_id, what)))))
 
 
-def _set_worker(state: State, number: int, worker: tuple[str, str]) -> State:
+def _set_worker(state: State, number: int, worker: tuple[str, str, bool]) -> State:
     others = state.workers[:number] + state.workers[number + 1 :]
     return state._replace(workers=tuple(sorted((*others, worker))))

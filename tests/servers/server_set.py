@@ -96,9 +96,10 @@ class ServerSet:
 
     def start(self) -> None:
         """Start all three and wait until they serve."""
+        self.environ["BRIDGE_SHARE_GROUP"] = secrets.token_hex(8)
         given = read_given()
         if given:
-            self.environ = given
+            self.environ |= given
             return
         rootfs = ensure_rootfs()
         remove_left_overs(rootfs)
@@ -138,17 +139,15 @@ class ServerSet:
         return self._servers[name]
 
     def _start_servers(self, place: Place) -> None:
-        ports = find_free_ports(4)
+        sql, redis, plain, websocket, tls, service = find_free_ports(6)
         synced = is_synced()
         folder = os.environ.get("TEST_CLUSTER")
         cluster = Path(folder) if folder else None
         servers: tuple[Server, ...] = (
-            Postgres(place, ports[0], secrets.token_hex(16), is_synced=synced, cluster=cluster),
-            Redis(place, ports[1], secrets.token_hex(16), memory="512mb", is_synced=synced),
+            Postgres(place, sql, secrets.token_hex(16), is_synced=synced, cluster=cluster),
+            Redis(place, redis, secrets.token_hex(16), memory="512mb", is_synced=synced),
             Mosquitto(
-                place,
-                ports[2],
-                ports[3],
+                *(place, plain, websocket, tls, service),
                 {role: secrets.token_hex(16) for role in ROLES},
                 prefix=self._prefix,
                 is_crash_safe=self._is_crash_safe,

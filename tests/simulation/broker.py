@@ -1,7 +1,7 @@
 """A broker in memory, with QoS 1, and the session that a bridge has with it.
 
 `SimSession` offers what `ingest_bridge.session.Session` does. Packet ids are never used again over
-connections, so an acknowledgement of an older connection is seen at once (pitfall P4).
+connections, so an acknowledgement of an older connection is seen at once.
 """
 
 from collections import deque
@@ -45,6 +45,7 @@ class Broker:
         self._turn = count()
         self.sessions: dict[str, ServerSession] = {}
         self.acknowledged: list[RawMessage] = []
+        self.delivered = 0
 
     @property
     def is_empty(self) -> bool:
@@ -97,6 +98,7 @@ class Broker:
         while session.waiting and len(session.unacked) < self._receive_maximum:
             message, packet_id = session.waiting.popleft(), next(self._packet_ids)
             session.unacked[packet_id] = message
+            self.delivered += 1
             session.socket.append(Packet("publish", message, packet_id))
 
 
@@ -118,6 +120,8 @@ class SimSession:
         self.topic = "telemetry"
         self.is_ready = self.is_retiring = self.was_present = False
         self.broker_dropped: int | None = None
+        self.broker_denials: dict[str, int] = {}
+        self.is_new = False
 
     @property
     def is_open(self) -> bool:

@@ -13,10 +13,12 @@ from tests.simulation.world import World
 STALE_AFTER_S = 20.0
 ENVIRON = {
     "REDIS_URL": "redis://none",
+    "REDIS_SOCKET_TIMEOUT_S": "60",
     "DATABASE_URL": "postgres://none/none",
     "MQTT_HOST": "none",
     "MQTT_BRIDGE_USER": "none",
     "MQTT_BRIDGE_PASSWORD": "none",
+    "BRIDGE_SHARE_GROUP": "none",
     "BRIDGE_BATCH_MESSAGES": "4",
     "GUARD_GATEWAYS": "3",
 }

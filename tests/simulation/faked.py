@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ import ingest_bridge.bridge
 import ingest_bridge.drops
 import ingest_bridge.health
 import ingest_bridge.lease
+import ingest_bridge.queue_watch
 import ingest_bridge.sender
 import telemetry.queue.alarm
 import telemetry.queue.batches
@@ -18,6 +19,7 @@ import telemetry.queue.levels
 import telemetry.queue.pools
 import workers.pool_guard
 import workers.runner
+from telemetry.queue.batches import BatchQueue
 from tests.simulation.world import World
 
 if TYPE_CHECKING:
@@ -41,11 +43,13 @@ LOGGED = (
     ingest_bridge.backpressure,
     ingest_bridge.bridge,
     ingest_bridge.drops,
+    ingest_bridge.queue_watch,
     ingest_bridge.sender,
     workers.pool_guard,
     workers.runner,
 )
 NEVER_LOGGED = ("batch_missing", "batch_unreadable", "bad_batch_id")
+WORKER_WAIT_S = 4.0  # what a worker's wait for batches becomes, to skip idle rounds
 CLOSED_NAP_S = 0.5  # what a short sleep of a bridge without connection becomes
 
 
@@ -97,7 +101,15 @@ class Faked:
         actor = self.world.current
         assert actor is not None
         self.world.sleep(delay_s, until=lambda: actor.is_stopping)
+        self.plant.watch.note_wait()
         return not actor.is_stopping
+
+    def is_stopping(self) -> bool:
+        actor = self.world.current
+        return actor is not None and actor.is_stopping
+
+    def hold_lease(self, queue: BatchQueue) -> AbstractContextManager[None]:
+        return self.plant.hold_lease(queue.owner)
 
     def log(self, event: str, **fields: Any) -> None:
         if event in NEVER_LOGGED:
@@ -125,12 +137,17 @@ def faked_modules() -> Iterator[Faked]:
         *((ingest_bridge.lease, name) for name in ("os", "psutil", "socket")),
         (workers.runner, "traceback"),
         (ingest_bridge.bridge, "Session"),
-        (workers.runner, "wait_unless_stopping"),
+        *((workers.runner, name) for name in ("wait_unless_stopping", "is_stopping", "Lease")),
+        *((workers.runner, name) for name in ("WAIT_S", "WATCH_EVERY_S")),
     ]
     kept = [(module, name, getattr(module, name)) for module, name in changes]
     for module, name in changes:
         setattr(module, name, FAKED)
     setattr(workers.runner, "wait_unless_stopping", FAKED.wait_unless_stopping)  # noqa: B010
+    setattr(workers.runner, "is_stopping", FAKED.is_stopping)  # noqa: B010
+    setattr(workers.runner, "Lease", FAKED.hold_lease)  # noqa: B010
+    setattr(workers.runner, "WAIT_S", WORKER_WAIT_S)  # noqa: B010
+    setattr(workers.runner, "WATCH_EVERY_S", WORKER_WAIT_S)  # noqa: B010
     setattr(ingest_bridge.bridge, "Session", FAKED.open_session)  # noqa: B010
     try:
         yield FAKED

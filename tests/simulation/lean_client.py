@@ -19,18 +19,25 @@ class LeanRedis:
     def __init__(self, data: Data, gate: Gate = pass_through) -> None:
         self.data = data
         self.gate = gate
+        self.sleep: Callable[[float, Callable[[], bool]], None] = lambda _seconds, _until: None
 
     def _run(self, name: str, *arguments: Any) -> Any:
         return self.gate(name, lambda: self.data.run(name, *arguments, may_exceed=True))
 
-    def register_script(self, text: str) -> Callable[..., Any]:
+    def register_script(self, text: str) -> "Script":
         """A callable with `keys` and `args`."""
-        name = describe(text)
+        return Script(self, text)
 
-        def call(keys: list[Any], args: Sequence[Any] = ()) -> Any:
-            return self.gate(name, lambda: SCRIPTS.run(self.data, text, keys, args))
+    def evalsha(self, sha: str, count: int, *words: Any) -> Any:
+        """`sha` is the text here."""
+        keys, args = words[:count], words[count:]
+        return self.gate(describe(sha), lambda: SCRIPTS.run(self.data, sha, keys, args))
 
-        return call
+    def brpop(self, keys: list[str], timeout: float) -> Any:
+        """Waits as the world does, or not at all."""
+        key = keys[0].encode()
+        self.sleep(timeout, lambda: key in self.data.keys)
+        return self._run("RPOP", key)
 
     def pipeline(self, *, transaction: bool) -> "Pipeline":
         """Commands that go in one round trip."""
@@ -82,6 +89,12 @@ class LeanRedis:
     def lpush(self, key: Any, *values: Any) -> int:
         return int(self._run("LPUSH", key, *values))
 
+    def rpush(self, key: Any, *values: Any) -> int:
+        return int(self._run("RPUSH", key, *values))
+
+    def lrem(self, key: Any, count: int, value: Any) -> int:
+        return int(self._run("LREM", key, count, value))
+
     def rpop(self, key: Any) -> Any:
         return self._run("RPOP", key)
 
@@ -94,10 +107,15 @@ class LeanRedis:
     def lrange(self, key: Any, start: int, stop: int) -> Any:
         return self._run("LRANGE", key, start, stop)
 
-    def zadd(self, key: Any, scores: Mapping[Any, float]) -> int:
+    def zadd(self, key: Any, scores: Mapping[Any, float], *, xx: bool = False) -> int:
+        if xx:
+            scores = {member: at for member, at in scores.items() if self._holds(key, member)}
         return int(
             self._run("ZADD", key, *(p for member, at in scores.items() for p in (at, member)))
         )
+
+    def _holds(self, key: Any, member: Any) -> bool:
+        return to_bytes(member) in self.data.keys.get(to_bytes(key), {})
 
     def zrem(self, key: Any, *members: Any) -> int:
         return int(self._run("ZREM", key, *members))
@@ -131,6 +149,17 @@ class LeanRedis:
         return self.gate("INFO", self.data.describe_memory)
 
 
+class Script:
+    """A script of a client."""
+
+    def __init__(self, client: LeanRedis, text: str) -> None:
+        self.sha = text
+        self._client = client
+
+    def __call__(self, keys: Sequence[Any], args: Sequence[Any] = ()) -> Any:
+        return self._client.evalsha(self.sha, len(keys), *keys, *args)
+
+
 def describe(script: str) -> str:
     """The first sentence of a script's first comment, or its first line."""
     lines = [line for line in script.splitlines() if line and not line.startswith("#!")]
@@ -143,15 +172,20 @@ class Pipeline:
     def __init__(self, client: LeanRedis) -> None:
         self._client = client
         self._calls: list[Callable[[LeanRedis], Any]] = []
+        self._is_scripted = False
 
     def __getattr__(self, name: str) -> Callable[..., None]:
+        self._is_scripted |= name == "evalsha"
+
         def add(*arguments: Any, **named: Any) -> None:
             self._calls.append(lambda client: getattr(client, name)(*arguments, **named))
 
         return add
 
     def execute(self) -> list[Any]:
-        """Send everything in one go."""
+        """Send everything in one go. Scripts are steps of their own: others come between."""
+        if self._is_scripted:
+            return [call(self._client) for call in self._calls]
         behind = LeanRedis(self._client.data)
         return self._client.gate("PIPELINE", lambda: [call(behind) for call in self._calls])
 

@@ -15,7 +15,7 @@ from redis.exceptions import OutOfMemoryError
 FOREVER = float("inf")
 Gate = Callable[[str, Callable[[], Any]], Any]
 DENIED_WHEN_FULL = frozenset({"SET", "HSET", "HINCRBY", "ZADD", "LPUSH", "RPUSH", "SADD"})
-WRITES = DENIED_WHEN_FULL | {"DEL", "ZREM", "HDEL", "SREM", "RPOP", "EXPIRE"}
+WRITES = DENIED_WHEN_FULL | {"DEL", "ZREM", "HDEL", "SREM", "RPOP", "LREM", "EXPIRE"}
 
 
 def to_bytes(value: Any) -> bytes:
@@ -138,6 +138,9 @@ class Data:
         held.update(members)
         return len(held) - before
 
+    def _sismember(self, key: bytes, member: bytes) -> int:
+        return int(member in self.keys.get(key, set()))
+
     def _srem(self, key: bytes, *members: bytes) -> int:
         held = self.keys.get(key, set())
         before = len(held)
@@ -151,6 +154,27 @@ class Data:
         for value in values:
             held.insert(0, value)
         return len(held)
+
+    def _rpush(self, key: bytes, *values: bytes) -> int:
+        held = self._make(key, list)
+        held.extend(values)
+        return len(held)
+
+    def _lindex(self, key: bytes, at: bytes) -> bytes | None:
+        held = self.keys.get(key, [])
+        return held[int(at)] if -len(held) <= int(at) < len(held) else None
+
+    def _lrem(self, key: bytes, _count: bytes, value: bytes) -> int:
+        held = self.keys.get(key, [])
+        before = len(held)
+        held[:] = [one for one in held if one != value]
+        after = len(held)
+        self._drop_empty(key)
+        return before - after
+
+    def _time(self) -> list[bytes]:
+        seconds, part = divmod(self._clock(), 1)
+        return [b"%d" % seconds, b"%d" % (part * 1_000_000)]
 
     def _rpop(self, key: bytes) -> bytes | None:
         held = self.keys.get(key)

@@ -4,7 +4,7 @@
 """
 
 from collections import Counter
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -18,7 +18,7 @@ from telemetry.core.reasons import Reason
 from telemetry.core.validator import ValidatedMessage
 from telemetry.queue.batches import ClaimedBatch
 from telemetry.store.ingest.ledger import BatchSplitError, explain_line
-from telemetry.store.ingest.outcomes import StoredBatch
+from telemetry.store.ingest.outcomes import ValidatedBatch
 from tests.simulation.lean_client import pass_through
 from tests.simulation.lean_redis import Gate
 
@@ -83,56 +83,64 @@ class MemoryStore:
         """Validate the messages."""
         return self._gate("validates", lambda: [self._validate(one) for one in messages])
 
-    def store(
-        self,
-        batch: ClaimedBatch,
-        messages: list[RawMessage],
-        validated_messages: list[ValidatedMessage],
-    ) -> StoredBatch:
-        """Store the batch in one transaction. Raises `AlreadyStoredError` or `BatchSplitError`."""
+    def store(self, batches: Sequence[ValidatedBatch]) -> list[Counts]:
+        """Store batches in one transaction. Raises `AlreadyStoredError` or `BatchSplitError`."""
 
-        def effect() -> StoredBatch:
-            counts = Counts()
+        def effect() -> list[Counts]:
+            counted: list[Counts] = []
             readings: dict[Any, int] = {}
             dead_letters: list[tuple[str, bytes, str]] = []
-            for message, validated_message in zip(messages, validated_messages, strict=True):
-                duplicate = conflicting = 0
-                for row in validated_message.good:
-                    standing = self.tables.readings.get(key_of(row), readings.get(key_of(row)))
-                    if standing is None:
-                        readings[key_of(row)] = value_of(row)
-                    elif standing == value_of(row):
-                        duplicate += 1
-                    else:
-                        conflicting += 1
-                reasons = [
-                    *(one.reason for one in validated_message.rejections),
-                    *[CONFLICT] * conflicting,
-                ]
-                dead_letters += [
-                    (message.topic, message.payload, str(reason)) for reason in reasons
-                ]
-                counts.add_message(
-                    stored=len(validated_message.good) - duplicate - conflicting,
-                    duplicate=duplicate,
-                    rejected=len(validated_message.rejections) + conflicting,
-                    is_whole=bool(validated_message.rejections)
-                    and validated_message.rejections[0].index is None,
-                )
-            self.tables.commit(batch, counts, None)
+            for one in batches:
+                counts = Counts()
+                pairs = zip(one.messages, one.validated_messages, strict=True)
+                for message, validated_message in pairs:
+                    duplicate = conflicting = 0
+                    for row in validated_message.good:
+                        standing = self.tables.readings.get(key_of(row), readings.get(key_of(row)))
+                        if standing is None:
+                            readings[key_of(row)] = value_of(row)
+                        elif standing == value_of(row):
+                            duplicate += 1
+                        else:
+                            conflicting += 1
+                    reasons = [
+                        *(rejection.reason for rejection in validated_message.rejections),
+                        *[CONFLICT] * conflicting,
+                    ]
+                    dead_letters += [
+                        (message.topic, message.payload, str(reason)) for reason in reasons
+                    ]
+                    counts.add_message(
+                        stored=len(validated_message.good) - duplicate - conflicting,
+                        duplicate=duplicate,
+                        rejected=len(validated_message.rejections) + conflicting,
+                        is_whole=bool(validated_message.rejections)
+                        and validated_message.rejections[0].index is None,
+                    )
+                counted.append(counts)
+            for one, counts in zip(batches, counted, strict=True):
+                self.tables.commit(one.batch, counts, None)
             self.tables.readings.update(readings)
             self.tables.dead_letters.update(dead_letters)
-            return StoredBatch(counts, {})
+            return counted
 
-        return self._transact("stores", batch, effect)
+        return self._transact("stores", [one.batch for one in batches], effect)
 
-    def _transact(self, label: str, batch: ClaimedBatch, effect: Callable[[], Any]) -> Any:
+    def _transact(
+        self, label: str, batches: Sequence[ClaimedBatch], effect: Callable[[], Any]
+    ) -> Any:
         """Two calls: between them others go on, and the commit sees nothing of what they did."""
+
+        def insert() -> None:
+            for batch in batches:
+                self.tables.insert(batch, self)
+
         try:
-            self._gate(label, lambda: self.tables.insert(batch, self))
+            self._gate(label, insert)
             return self._gate("commits", effect)
         finally:
-            self.tables.end(batch.id, self)
+            for batch in batches:
+                self.tables.end(batch.id, self)
 
     def split(self, batch: ClaimedBatch, *, second_part: list[int]) -> list[int]:
         """Enter the split; the second part that stands. Raises `AlreadyStoredError`."""
@@ -140,7 +148,7 @@ class MemoryStore:
         try:
             self._transact(
                 "enters the split",
-                batch,
+                [batch],
                 lambda: self.tables.commit(batch, Counts(), second_part),
             )
         except BatchSplitError as split:
@@ -155,7 +163,7 @@ class MemoryStore:
             self.tables.commit(batch, counts, None)
             self.tables.dead_letters[(message.topic, message.payload, "processing_error")] += 1
 
-        self._transact("makes a dead letter", batch, effect)
+        self._transact("makes a dead letter", [batch], effect)
 
     def find_gateway(self, message: RawMessage) -> str:
         """The MAC of the registered gateway that a topic names."""

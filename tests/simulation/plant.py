@@ -1,7 +1,9 @@
 """The processes of a run around the real code: bridges, workers, the safety net, gateways."""
 
 import json
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from copy import copy
 from functools import partial
 from itertools import count
 from typing import Any
@@ -13,18 +15,17 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from ingest_bridge.bridge import Bridge
 from ingest_bridge.errors import BridgeError
-from telemetry.core.batch import LAST_PRIORITY, RawMessage
+from telemetry.core.batch import INGEST_QUEUE, OWNERS_KEY, RawMessage
 from telemetry.queue import requeue
 from telemetry.queue.alarm import overrule, read_alarm
-from telemetry.queue.batches import BatchQueue
-from telemetry.queue.tasks import LAST_SUFFIX
+from telemetry.queue.batches import LEASE_S, BatchQueue, ClaimedBatch
 from tests.simulation.broker import Broker, ServerSession, SimSession
 from tests.simulation.cases import BRIDGE, INGEST, STALE_AFTER_S, Case, validate
 from tests.simulation.lean_client import LeanRedis
 from tests.simulation.lean_redis import Data
 from tests.simulation.memory_store import MemoryStore, Tables
 from tests.simulation.schedule import Event
-from tests.simulation.watch import TASK_LISTS, Watch
+from tests.simulation.watch import Watch
 from tests.simulation.world import FOREVER, Actor, Crash, World
 from workers.runner import BatchRunner
 
@@ -32,6 +33,7 @@ VISIBILITY_S = 30.0
 REQUEUE_EVERY_S = 10.0
 OPERATOR_LOOKS_EVERY_S = 60.0
 UNACKED, UNACKED_INDEX = b"unacked", b"unacked_index"
+TASKS, OWNERS = INGEST_QUEUE.encode(), OWNERS_KEY.encode()
 NO_REDIS = partial(RedisConnectionError, "no answer")
 NO_QUEUE = partial(QueueError, "no answer")
 NO_DATABASE = partial(OperationalError, "no answer")
@@ -42,16 +44,12 @@ class SimCelery:
 
     plant: "Plant"
 
-    def send_task(
-        self, _name: str, *, task_id: str, queue: str, priority: int = 0, **_: Any
-    ) -> None:
+    def send_task(self, _name: str, *, queue: str, **_: Any) -> None:
         """Put a task into its list, as kombu does."""
         plant = self.plant
-        text = b'{"headers": {"id": "%b"}}' % task_id.encode()
-        name = queue + LAST_SUFFIX if priority == LAST_PRIORITY else queue
-        plant.watch.note_sent(task_id, text)
-        send = partial(plant.data.run, "LPUSH", name, text, may_exceed=True)
-        plant.world.call("redis", f"sends task {task_id}", send, NO_QUEUE)
+        text = b'{"headers": {"id": "%d"}}' % next(plant.tags)
+        send = partial(plant.data.run, "LPUSH", queue, text, may_exceed=True)
+        plant.world.call("redis", "sends a task", send, NO_QUEUE)
 
 
 class Wiring:
@@ -77,12 +75,14 @@ class Plant:
         self.is_published = False
         self.bridges: dict[str, Bridge] = {}
         self.away_until = 0.0
-        self._tags = count()
+        self.tags = count()
+        self.leases: dict[str, str] = {}  # the owners whose threads renew, by actor
         self.redis, self.queue = wiring.redis, wiring.queue
         self.redis.data, self.redis.gate = self.data, self._reach_redis
+        self.redis.sleep = lambda seconds, until: world.sleep(seconds, until=until)
         wiring.celery.plant = self
         world.strikes = {"full": self._fill, "away": self._take_away, "cut": self._cut}
-        world.on_event = self.watch.note_event
+        world.on_event = self._note_event
         for number in range(case.bridges):
             self.broker.sessions[f"bridge-{number}"] = ServerSession()
             world.add(f"bridge-{number}", self._bridge)
@@ -96,7 +96,38 @@ class Plant:
         return self.data.run(*command, may_exceed=True)
 
     def _reach_redis(self, label: str, effect: Any) -> Any:
-        return self.world.call("redis", label, effect, NO_REDIS)
+        def attempt() -> Any:
+            self._renew_leases()
+            with self.watch.redis_call():
+                return effect()
+
+        return self.world.call("redis", label, attempt, NO_REDIS)
+
+    @contextmanager
+    def hold_lease(self, owner: str) -> Iterator[None]:
+        """What a worker's thread does: it renews while its process lives and is not stopped."""
+        actor = self.world.current
+        assert actor is not None
+        self.leases[actor.name] = owner
+        try:
+            yield
+        finally:
+            del self.leases[actor.name]
+
+    def _note_event(self, actor: Actor, event: Event) -> None:
+        self._renew_leases()
+        self.watch.note_event(actor, event)
+
+    def _renew_leases(self) -> None:
+        owners = self.data.keys.get(OWNERS, {})
+        for actor in self.world.actors:
+            owner = self.leases.get(actor.name, "").encode()
+            if owner in owners and self.is_awake(actor):
+                owners[owner] = self.world.now + LEASE_S
+
+    def is_awake(self, actor: Actor) -> bool:
+        """Whether its threads run."""
+        return not actor.is_dead and actor.paused_until <= self.world.now
 
     def _reach_store(self, label: str, effect: Any) -> Any:
         def attempt() -> Any:
@@ -104,6 +135,7 @@ class Plant:
                 raise NO_DATABASE()
             return effect()
 
+        self.watch.note_try()
         return self.world.call("store", label, attempt, NO_DATABASE)
 
     def _fill(self, event: Event) -> None:
@@ -155,7 +187,6 @@ class Plant:
     def _requeue(self, _actor: Actor) -> None:
         while True:
             self.world.sleep(REQUEUE_EVERY_S)
-            self.watch.begin_requeue()
             try:
                 requeue.requeue_batches(self.queue, now=self.world.now, stale_after_s=STALE_AFTER_S)
             except (RedisError, QueueError) as error:
@@ -168,26 +199,31 @@ class Plant:
             gateways=self.case.gateways,
             gate=self._reach_store,
         )
-        runner = BatchRunner(INGEST[self.case.attempts], self.queue, store)  # type: ignore[arg-type]
+        queue = copy(self.queue)
+        queue.owner = f"{actor.name}-{next(self.tags)}"
+        runner = BatchRunner(INGEST[self.case.attempts], queue, store)  # type: ignore[arg-type]
+        run_claimed = runner._run_claimed
+
+        def run_and_watch(batches: list[ClaimedBatch]) -> None:
+            with self.watch.hand(actor, queue.owner, [batch.id for batch in batches]):
+                run_claimed(batches)
+
+        runner._run_claimed = run_and_watch  # type: ignore[method-assign]
         while not actor.is_stopping:
             actor.is_busy = False
             wait_s = VISIBILITY_S if UNACKED_INDEX in self.data.keys else FOREVER
-            self.world.sleep(wait_s, until=self._find_tasks)
+            self.world.sleep(wait_s, until=lambda: TASKS in self.data.keys)
             actor.is_busy = True
             try:
                 self._restore_visible()
                 text = self._reach_redis("pops a task", self._pop_task)
                 if text is not None:
-                    self._run_task(actor, runner, text)
+                    self._run_task(runner, text)
             except RedisError as error:
                 self.world.note(f"connects anew: {error}")
 
-    def _find_tasks(self) -> bytes | None:
-        return next((name for name in TASK_LISTS if name in self.data.keys), None)
-
     def _pop_task(self) -> Any:
-        name = self._find_tasks()
-        return None if name is None else self._run("RPOP", name)
+        return self._run("RPOP", TASKS)
 
     def _restore_visible(self) -> None:
         """Give back the tasks that some worker holds for too long, or held when it died."""
@@ -200,7 +236,7 @@ class Plant:
         text = self._run("HGET", UNACKED, tag)
         self._forget_task(tag)
         if text is not None:
-            self._run("LPUSH", TASK_LISTS[0], json.dumps(json.loads(text)[0]))
+            self._run("LPUSH", TASKS, json.dumps(json.loads(text)[0]))
 
     def _forget_task(self, tag: bytes) -> None:
         self._run("ZREM", UNACKED_INDEX, tag)
@@ -210,16 +246,13 @@ class Plant:
         self._run("ZADD", UNACKED_INDEX, self.world.now, tag)
         self._run("HSET", UNACKED, tag, b'[%b, "", "ingest"]' % text)
 
-    def _run_task(self, actor: Actor, runner: BatchRunner, text: bytes) -> None:
-        tag = b"%d" % next(self._tags)
+    def _run_task(self, runner: BatchRunner, text: bytes) -> None:
+        tag = b"%d" % next(self.tags)
         self._reach_redis("notes the task", partial(self._note_task, tag, text))
-        batch_id = json.loads(text)["headers"]["id"]
-        self.world.note(f"starts {batch_id}")
-        with self.watch.hand(actor, batch_id):
-            try:
-                runner.run(batch_id)
-            except Crash:
-                if self.world.chance.random() < 0.5:  # only the child died: Celery sends it again
-                    self._give_back(tag)
-                raise
+        try:
+            runner.run()
+        except Crash:
+            if self.world.chance.random() < 0.5:  # only the child died: Celery sends it again
+                self._give_back(tag)
+            raise
         self._reach_redis("ends the task", partial(self._forget_task, tag))

@@ -41,6 +41,13 @@ LEDGER_BY_ID_ALONE = Fault(
     "if line_id == batch.id",
 )
 
+NO_SAFETY_NET = Fault(
+    "the safety net offers nothing again",
+    REQUEUE,
+    "for start in range(0, len(stale), LIMIT):",
+    "for start in ():",
+)
+
 FAULTS = (
     Fault(
         "fault 1 as it was: nobody asks the ledger, and it knows only a batch's own id",
@@ -95,17 +102,29 @@ FAULTS = (
     Fault(
         "a batch counts as written before it is",
         f"{SENDER}._send",
-        "if not outgoing.is_written:",
-        "if not outgoing.is_written:\n        outgoing.is_written = True",
+        "if outgoing.written is None:",
+        "if outgoing.written is None:\n        outgoing.written = Written(True, False, 0.0)",
     ),
     Fault(
-        "the task is sent before the batch is written",
+        "no worker is called for a batch that is written",
         f"{SENDER}._send",
-        "if not outgoing.is_written:",
-        "if not outgoing.is_written:\n"
-        "        self._queue.send_task(outgoing.id, count=outgoing.count, source='')",
+        "if outgoing.written.needs_worker:",
+        "if False:",
+        beside=Fault(
+            "nobody watches the queue",
+            f"{QUEUE}.watch",
+            "if _needs_worker(*waiting):",
+            "if False:",
+        ),
     ),
-    Fault("a repeated write counts again", "put", "if last == ARGV[1] then", "if false then"),
+    Fault(
+        "a written batch is in no list",
+        "put",
+        "redis.call('LPUSH', KEYS[5], ARGV[1])",
+        "",
+        beside=NO_SAFETY_NET,
+    ),
+    Fault("a repeated write counts again", "put", "if last ~= ARGV[1] then", "if true then"),
     Fault(
         "a written batch is not in the pending index",
         "put",
@@ -115,14 +134,14 @@ FAULTS = (
     Fault(
         "a finished batch stays in the pending index",
         "finish",
-        "redis.call('ZREM', KEYS[2], ARGV[1]) == 1",
-        "redis.call('ZSCORE', KEYS[2], ARGV[1])",
+        "redis.call('ZREM', KEYS[1], id) == 1",
+        "redis.call('ZSCORE', KEYS[1], id)",
     ),
     Fault(
         "a batch is finished before it is stored",
-        f"{RUNNER}._store_batch",
-        "stored = self._store.store(",
-        "self._finish(batch)\n        stored = self._store.store(",
+        f"{RUNNER}._store_batches",
+        "self._store.store([",
+        "self._queue.finish(*[b.id for b in batches])\n    self._store.store([",
     ),
     Fault(
         "a worker that waits does not say so",
@@ -131,12 +150,50 @@ FAULTS = (
         "pass",
     ),
     Fault(
+        "what a living worker holds is taken over",
+        "watch",
+        "'-inf', redis.call('TIME')[1]",
+        "'-inf', '+inf'",
+    ),
+    Fault(
+        "what a dead worker held is never taken over",
+        "watch",
+        "redis.call('RPUSH', KEYS[2], id)",
+        "",
+        beside=NO_SAFETY_NET,
+    ),
+    Fault(
+        "what a worker held when a call failed stays with it",
+        "claim",
+        "redis.call('RPUSH', KEYS[1], id)",
+        "",
+        beside=NO_SAFETY_NET,
+    ),
+    Fault(
+        "who lost its claim gives the batch back",
+        "release",
+        "redis.call('LREM', KEYS[2], 0, ARGV[1]) == 0 or",
+        "redis.call('LREM', KEYS[2], 0, ARGV[1]) < 0 or",
+    ),
+    Fault(
+        "a start beside others counts as one alone",
+        "claim",
+        "if #found == 1 then",
+        "if #found > 0 then",
+    ),
+    Fault(
+        "a batch that ended its worker is stored beside others again",
+        "claim",
+        "(tonumber(fields[5]) > 0 or fields[7] == '1'\n    or fields[8])",
+        "false",
+    ),
+    Fault(
         "a start that was given back counts",
         "release",
         "redis.call('HINCRBY', KEYS[1], 'attempts', -1)",
         "",
     ),
-    Fault("starts are not counted", "claim", "redis.call('HINCRBY', KEYS[1], 'attempts', 1)", ""),
+    Fault("starts are not counted", "claim", "redis.call('HINCRBY', key, 'attempts', 1)", "1"),
     Fault(
         "a batch is split without asking the ledger",
         f"{RUNNER}._split",
@@ -166,46 +223,34 @@ FAULTS = (
     ),
     Fault(
         "who meets a split finishes the batch",
-        f"{RUNNER}._store_batch",
-        "self._queue.split(\n            batch, messages, second_part=split.second_part,"
-        " is_suspect=batch.is_suspect\n        )",
-        "self._finish(batch)",
+        f"{RUNNER}._run_alone",
+        "self._queue.split(",
+        "self._finish(batch)\n            (lambda *_, **__: None)(",
     ),
     Fault(
         "what was stored before is not finished",
-        f"{RUNNER}._store_batch",
-        'log.info("batch_already_stored", batch_id=batch.id)',
-        "return",
+        f"{RUNNER}._run_alone",
+        "self._finish(batch)",
+        "self._queue.hold(batch.id)",
     ),
     Fault(
         "a fault that passes splits the batch",
-        f"{RUNNER}._run_claimed",
+        f"{RUNNER}._run_alone",
         "if is_transient(error):",
         "if False:",
     ),
+    Fault("the safety net does not see what is ready", "offer", "note(KEYS[4])", ""),
     Fault(
-        "the safety net does not see the tasks that wait",
-        REQUEUE,
-        "list_waiting_ids(queue.redis) | taken",
-        "taken",
+        "the safety net does not see what workers hold",
+        "offer",
+        "note(ARGV[1] .. owner)",
+        "",
     ),
     Fault(
-        "the safety net does not see the tasks that workers hold",
+        "what is held is never offered again",
         REQUEUE,
-        "list_waiting_ids(queue.redis) | taken",
-        "list_waiting_ids(queue.redis)",
-    ),
-    Fault(
-        "the safety net sends nothing again",
-        REQUEUE,
-        "for batch in stale:",
-        "for batch in stale[:0]:",
-    ),
-    Fault(
-        "what is held is never sent again",
-        REQUEUE,
-        "for batch_id in held:",
-        "for batch_id in held[:0]:",
+        "if held:",
+        "if False:",
     ),
     Fault(
         "a held batch is in no index",
@@ -216,8 +261,8 @@ FAULTS = (
     Fault(
         "a batch that was held does not count as pending again",
         "claim",
-        "'pending_messages', redis.call('HGET', KEYS[1], 'messages'))",
-        "'pending_messages', 0)",
+        "redis.call('HINCRBY', KEYS[8], 'pending_messages', fields[3])",
+        "",
     ),
     Fault(
         "the ledger takes a batch twice",

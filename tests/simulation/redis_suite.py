@@ -9,12 +9,11 @@ from typing import Any
 from redis.exceptions import RedisError
 
 from ingest_bridge.lease import Lease
-from telemetry.core.batch import GUARD_KEY, RawMessage
+from telemetry.core.batch import CLAIMS_KEY, GUARD_KEY, READY_KEY, RETRY_KEY, WAKE_KEY, RawMessage
 from telemetry.queue.alarm import clear_alarm, is_overruled, overrule, raise_alarm, read_alarm
 from telemetry.queue.batches import BatchQueue, ClaimedBatch, OvertakenError, pack_messages
 from telemetry.queue.levels import read_levels
 from telemetry.queue.pools import note_progress, note_wait
-from telemetry.queue.tasks import list_held_ids, list_waiting_ids
 from tests.simulation.faked import FAKED, faked_modules
 
 IDS = tuple(f"018bcfe56800-00000000000{number}" for number in range(3))
@@ -24,13 +23,13 @@ PACKED = pack_messages(MESSAGES)
 
 
 class ListingCelery:
-    """Puts the task into its list, in the form that the queue reads."""
+    """Puts the task into its list."""
 
     def __init__(self, redis: Any) -> None:
         self._redis = redis
 
-    def send_task(self, _name: str, *, task_id: str, queue: str, **_: Any) -> None:
-        self._redis.lpush(queue, b'{"headers": {"id": "%b"}}' % task_id.encode())
+    def send_task(self, _name: str, *, queue: str, **_: Any) -> None:
+        self._redis.lpush(queue, "task")
 
 
 class Subject:
@@ -38,7 +37,7 @@ class Subject:
 
     def __init__(self, redis: Any) -> None:
         self.redis = redis
-        self.queue = BatchQueue(redis, ListingCelery(redis))  # type: ignore[arg-type]
+        self.queue = BatchQueue(redis, ListingCelery(redis), owner="owner")  # type: ignore[arg-type]
         self.lease = Lease(redis, client_id="bridge-1")
         self.rival = Lease(redis, client_id="bridge-1")
 
@@ -54,7 +53,8 @@ class Subject:
     def look(self) -> Any:
         """Everything that stands."""
         snapshot = self.queue.snapshot()
-        return snapshot, list_waiting_ids(self.redis), self.redis.hgetall("unacked")
+        keys = ("ingest", READY_KEY, RETRY_KEY, WAKE_KEY, CLAIMS_KEY + "owner")
+        return snapshot, [self.redis.lrange(key, 0, -1) for key in keys]
 
 
 def _write(subject: Subject, choose: Random) -> Any:
@@ -74,16 +74,14 @@ def _split(subject: Subject, choose: Random) -> None:
     subject.queue.split(batch, MESSAGES, second_part=[1, 3])
 
 
-def _take_task(subject: Subject, choose: Random) -> Any:
-    text = subject.redis.rpop("ingest")
-    if text is not None:
-        subject.redis.hset("unacked", "tag", b'[%b, "", "ingest"]' % text)
-        subject.redis.zadd("unacked_index", {"tag": 100.5})
-    return text, list_held_ids(subject.redis, since=choose.choice((100, 101)))
+def _claim(subject: Subject, choose: Random) -> Any:
+    finished = choose.choice(([], [], choose.sample(PARTS, 2)))
+    return subject.queue.claim(finished=finished, most_messages=choose.choice((1, 8, 2_000)))
 
 
-def _end_task(subject: Subject, _: Random) -> Any:
-    return subject.redis.zrem("unacked_index", "tag"), subject.redis.hdel("unacked", "tag")
+def _write_unseen(subject: Subject, choose: Random) -> Any:
+    written = _write(subject, choose)
+    return written.is_new, written.needs_worker  # the clocks of the servers are their own
 
 
 def _levels(subject: Subject, _: Random) -> Any:
@@ -92,28 +90,34 @@ def _levels(subject: Subject, _: Random) -> Any:
 
 
 OPERATIONS: dict[str, Callable[[Subject, Random], Any]] = {
-    "write": _write,
-    "write ": _write,
-    "write  ": _write,
-    "claim": lambda subject, choose: subject.queue.claim(choose.choice(PARTS)),
-    "claim ": lambda subject, choose: subject.queue.claim(choose.choice(IDS)),
+    "write": _write_unseen,
+    "write ": _write_unseen,
+    "write  ": _write_unseen,
+    "claim": _claim,
+    "claim ": _claim,
     "touch": lambda subject, choose: subject.queue.touch(choose.choice(PARTS)),
     "release": lambda subject, choose: subject.queue.release(choose.choice(PARTS)),
     "hold": lambda subject, choose: subject.queue.hold(choose.choice(PARTS)),
     "finish": lambda subject, choose: subject.queue.finish(choose.choice(PARTS)),
     "split": _split,
-    "send": lambda subject, choose: subject.queue.send_task(
-        choose.choice(PARTS), count=4, source="bridge-1"
-    ),
+    "offer": lambda subject, choose: subject.queue.offer(choose.sample(PARTS, 3)),
+    "offer last": lambda subject, choose: subject.queue.offer([choose.choice(IDS)], is_last=True),
+    "watch": lambda subject, _: subject.queue.watch(),
+    "renew": lambda subject, _: subject.queue.renew(),
+    "leave queue": lambda subject, _: subject.queue.leave(),
+    "task": lambda subject, _: subject.redis.rpop("ingest"),
     "is pending": lambda subject, choose: subject.queue.is_pending(choose.sample(PARTS, 2)),
     "oldest": lambda subject, _: subject.queue.oldest_pending_at(),
     "prefix": lambda subject, _: subject.queue.list_pending(prefix=IDS[0]),
     "last": lambda subject, _: subject.queue.read_last("bridge-1"),
     "dropped": lambda subject, choose: subject.queue.note_dropped(choose.randrange(5)),
     "read dropped": lambda subject, _: subject.queue.read_dropped(),
+    "refused": lambda subject, choose: subject.queue.note_refused("k/u", choose.randrange(5)),
+    "session": lambda subject, choose: subject.queue.note_session(
+        choose.choice(("bridge-1", "bridge-2")), is_kept=choose.random() < 0.5
+    ),
+    "read events": lambda subject, _: subject.queue.read_broker_events(),
     "levels": _levels,
-    "take task": _take_task,
-    "end task": _end_task,
     "alarm": lambda subject, _: raise_alarm(subject.redis, reason="why"),
     "clear": lambda subject, _: clear_alarm(subject.redis),
     "read alarm": lambda subject, _: (read_alarm(subject.redis), subject.redis.get(GUARD_KEY)),

@@ -5,25 +5,25 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from telemetry.core.batch import INGEST_QUEUE, RawMessage
-from telemetry.queue.tasks import LAST_SUFFIX
-from tests.simulation.cases import GOOD, KILLER, POISON, REFUSED, STALE_AFTER_S
+from telemetry.core.batch import CLAIMS_KEY, READY_KEY, RETRY_KEY, RawMessage
+from tests.simulation.cases import GOOD, KILLER, POISON, REFUSED
 from tests.simulation.schedule import Event
-from tests.simulation.world import FOREVER, Actor
+from tests.simulation.world import Actor
 
 if TYPE_CHECKING:
     from tests.simulation.plant import Plant
 
-TASK_LISTS = (INGEST_QUEUE.encode(), (INGEST_QUEUE + LAST_SUFFIX).encode())
+CLAIMS = CLAIMS_KEY.encode()
+LISTS = (READY_KEY.encode(), RETRY_KEY.encode())
 
 
 class Hand:
-    """A batch with a worker."""
+    """Batches with a worker."""
 
-    def __init__(self, batch_id: str, since: float) -> None:
-        self.batch_id = batch_id
-        self.since = since
-        self.is_disturbed = False  # an event struck the worker meanwhile
+    def __init__(self, owner: str, batch_ids: list[str]) -> None:
+        self.claims = CLAIMS + owner.encode()
+        self.batch_ids = batch_ids
+        self.has_waited = self.is_touched = False  # then its start does not count any more
 
 
 class Watch:
@@ -32,30 +32,63 @@ class Watch:
     def __init__(self, plant: "Plant") -> None:
         self._plant = plant
         self._hands: dict[str, Hand] = {}
-        self._taken: Counter[str] = Counter()  # by batch: how often a worker took it
         # Starts that events ended, or had besides: a lost task is given back and sent again.
         self._extra_starts = 0
-        self._has_paused = False
-        self._requeue_began_at = FOREVER
-        self._waiting_then: frozenset[bytes] = frozenset()
-        self._held_then: frozenset[bytes] = frozenset()
 
     @contextmanager
-    def hand(self, actor: Actor, batch_id: str) -> Iterator[None]:
-        """A worker has a batch in hand."""
-        self._taken[batch_id] += 1
-        self._hands[actor.name] = Hand(batch_id, self._plant.world.now)
+    def hand(self, actor: Actor, owner: str, batch_ids: list[str]) -> Iterator[None]:
+        """A worker has batches in hand."""
+        self._hands[actor.name] = Hand(owner, batch_ids)
         try:
             yield
         finally:
             del self._hands[actor.name]
 
+    @contextmanager
+    def redis_call(self) -> Iterator[None]:
+        """What somebody does at Redis: nobody takes from a living worker, nothing waits twice."""
+        plant, keys = self._plant, self._plant.data.keys
+        before = {
+            actor.name: list(keys.get(hand.claims, ()))
+            for actor in plant.world.actors
+            if actor is not plant.world.current
+            and plant.is_awake(actor)
+            and (hand := self._hands.get(actor.name)) is not None
+        }
+        yield
+        for name, claimed in before.items():
+            if keys.get(self._hands[name].claims, []) != claimed:
+                plant.world.violate(f"what {name} holds is taken over although it lives")
+        listed = [
+            batch_id
+            for key, held in keys.items()
+            if key in LISTS or key.startswith(CLAIMS)
+            for batch_id in held
+        ]
+        if len(listed) != len(set(listed)):
+            plant.world.violate(f"a batch waits twice, or with a worker that has it: {listed}")
+
+    def note_wait(self) -> None:
+        """A worker has waited, and is about to say so."""
+        hand = self._find_hand()
+        if hand is not None:
+            hand.has_waited = True
+
+    def note_try(self) -> None:
+        """A worker tries to store: by now it has said that it waited."""
+        hand = self._find_hand()
+        if hand is not None:
+            hand.is_touched = hand.has_waited
+
+    def _find_hand(self) -> Hand | None:
+        actor = self._plant.world.current
+        return None if actor is None else self._hands.get(actor.name)
+
     def note_event(self, actor: Actor, event: Event) -> None:
         """Something befell an actor."""
         hand = self._hands.get(actor.name)
-        if hand is not None and event.kind not in ("switch", "away", "cut", "full"):
-            hand.is_disturbed = True
-        self._has_paused |= event.kind in ("pause", "late pause")
+        if hand is not None and hand.is_touched:
+            return
         if event.kind not in ("away", "cut", "stop"):
             self._extra_starts += 2
 
@@ -71,45 +104,6 @@ class Watch:
         if detail.startswith("no end") and not is_due:
             self._plant.world.violate(f"{batch_id} is given up although its starts came to an end")
 
-    def begin_requeue(self) -> None:
-        """The safety net looks."""
-        self._requeue_began_at = self._plant.world.now
-        self._waiting_then = self._list_waiting()
-        self._held_then = self._list_held()
-
-    def _list_waiting(self) -> frozenset[bytes]:
-        keys = self._plant.data.keys
-        return frozenset(text for name in TASK_LISTS for text in keys.get(name, ()))
-
-    def _list_held(self) -> frozenset[bytes]:
-        """Tags of the tasks that workers took not long ago."""
-        since = self._plant.world.now - STALE_AFTER_S
-        index = self._plant.data.keys.get(b"unacked_index", {})
-        return frozenset(tag for tag, at in index.items() if at > since)
-
-    def note_sent(self, batch_id: str, text: bytes) -> None:
-        """A task is about to be sent."""
-        world = self._plant.world
-        if world.current is None or world.current.name != "requeue":
-            return
-        if self._has_paused:
-            return  # who was stopped acts on what it knew then: sending twice is harmless
-        # Of what was held, the safety net looks only at the tasks that wait for all others.
-        is_held = batch_id.encode() in self._plant.data.keys.get(b"ingest:held", {})
-        if text in self._waiting_then & self._list_waiting() and not is_held:
-            world.violate(f"{batch_id} is sent again although its task waits")
-        unacked = self._plant.data.keys.get(b"unacked", {})
-        if any(text in unacked.get(tag, b"") for tag in self._held_then & self._list_held()):
-            world.violate(f"{batch_id} is sent again although a worker took its task")
-        for hand in self._hands.values():
-            if (
-                hand.batch_id == batch_id
-                and not hand.is_disturbed
-                and hand.since < self._requeue_began_at
-                and self._taken[batch_id] == 1
-            ):
-                world.violate(f"{batch_id} is sent again although a worker is at it")
-
 
 def is_at_rest(plant: "Plant") -> bool:
     """Whether nobody has anything left to do."""
@@ -119,8 +113,9 @@ def is_at_rest(plant: "Plant") -> bool:
         and plant.broker.is_empty
         and not any(
             name in keys
-            for name in (b"ingest:pending", b"ingest:held", b"unacked_index", *TASK_LISTS)
+            for name in (b"ingest:pending", b"ingest:held", b"unacked_index", b"ingest", *LISTS)
         )
+        and not any(name.startswith(CLAIMS) for name in keys)
         and not any(actor.is_busy or actor.paused_until > now for actor in plant.world.actors)
         and not any(bridge._waiting_messages() for bridge in plant.bridges.values())
     )
@@ -137,6 +132,8 @@ def check_rest(plant: "Plant") -> list[str]:
         found.append(
             f"difference {received - in_ledger}: received {received}, in ledger {in_ledger}"
         )
+    if received > plant.broker.delivered:
+        found.append(f"received {received}, the broker delivered {plant.broker.delivered}")
     if pending:
         found.append(f"{pending} messages count as pending")
     left = [key.decode() for key in plant.data.keys if key.startswith(b"ingest:batch:")]

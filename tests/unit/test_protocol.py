@@ -31,10 +31,10 @@ def test_it_finds_the_worker_that_goes_on_after_others_split_its_batch() -> None
     assert "worker splits A in Redis" in found.trace
 
 
-def test_it_finds_the_worker_that_is_killed_between_commit_and_finish() -> None:
+def test_it_finds_the_worker_that_ends_between_commit_and_finish() -> None:
     found = walk(BEFORE, begin(messages=2, workers=1, faults=1))
     assert found.violation == "a message is stored twice"
-    assert "FAULT worker that was finishing A gives up or crashes" in found.trace
+    assert "FAULT worker that was finishing A gives it back" in found.trace
 
 
 def test_it_finds_the_half_that_is_stored_and_whose_finish_fails() -> None:
@@ -44,10 +44,11 @@ def test_it_finds_the_half_that_is_stored_and_whose_finish_fails() -> None:
         received=3,
         bodies=(("A.0", 0), ("A.1", 0)),
         pending=frozenset({"A.0", "A.1"}),
+        ready=frozenset({"A.0", "A.1"}),
     )
     found = walk(BEFORE, begun)
     assert found.violation == "a message is stored twice"
-    assert "FAULT worker that was finishing A.1 gives up or crashes" in found.trace
+    assert "FAULT worker that was finishing A.1 gives it back" in found.trace
     assert walk(Rules(), begun).violation == ""
 
 

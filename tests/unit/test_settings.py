@@ -12,6 +12,7 @@ BRIDGE = {
     "MQTT_HOST": "broker",
     "MQTT_BRIDGE_USER": "bridge",
     "MQTT_BRIDGE_PASSWORD": "hush",
+    "BRIDGE_SHARE_GROUP": "hush",
     "REDIS_URL": "redis://:hush@127.0.0.1/0",
 }
 

@@ -12,12 +12,14 @@ from tests.simulation.run import run, shrink
 MOST_SEEDS = 20_000
 # Where faults that are found late were found: looked at first, and no more than that.
 LATE = {
-    "who meets a split finishes the batch": 3_608,
-    "Redis knows of a split before the ledger": 3_379,
-    "a start that was given back counts": 1_064,
-    "a batch is split without asking the ledger": 414,
-    "only a connection that was ready ends a generation": 352,
-    "what was stored before is not finished": 287,
+    "a worker that waits does not say so": 3_617,
+    "who lost its claim gives the batch back": 3_075,
+    "a start that was given back counts": 2_282,
+    "who meets a split finishes the batch": 1_082,
+    "a start beside others counts as one alone": 1_079,
+    "a batch is split without asking the ledger": 530,
+    "only a connection that was ready ends a generation": 478,
+    "Redis knows of a split before the ledger": 358,
 }
 
 
@@ -43,8 +45,9 @@ def test_it_replays_the_events_of_a_seed_as_the_seed() -> None:
 
 
 def test_it_finds_nothing_in_the_product() -> None:
+    """In a few: the acceptance test looks at 20,000."""
     wiring = Wiring()
-    failed = [outcome for seed in range(1_000) if (outcome := run(seed, wiring)).violation]
+    failed = [outcome for seed in range(200) if (outcome := run(seed, wiring)).violation]
     assert failed == []
 
 
@@ -62,7 +65,7 @@ def test_it_shrinks_a_failing_schedule_to_what_matters() -> None:
     with planted(fault) as wiring:
         least = shrink(found, wiring)
     assert [event.kind for event in least.events] == ["lost reply"]
-    assert "difference" in least.violation
+    assert "waits twice" in least.violation
     assert any("<-- lost reply" in line for line in least.trace)
 
 

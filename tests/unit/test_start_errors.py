@@ -14,6 +14,7 @@ GOOD = {
     "MQTT_HOST": "127.0.0.1",
     "MQTT_BRIDGE_USER": "bridge",
     "MQTT_BRIDGE_PASSWORD": "hush",
+    "BRIDGE_SHARE_GROUP": "hush",
 }
 CELERY = ("-m", "celery", "-A", "config")
 

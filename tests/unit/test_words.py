@@ -72,6 +72,7 @@ GONE = (
         "[pP]laces?|standing", ("telemetry/store/reads", "telemetry/imports"), "key, position"
     ),
     GoneWord("kept|told|asked", ("telemetry/management", "telemetry/store"), "the exact word"),
+    GoneWord("read_line_.*|list_lines|MOST_LINES|Line|.*close_up", PAGES, "series, device chart"),
 )
 
 

@@ -59,6 +59,9 @@ def show_ready(stack: Stack, layout: Layout) -> None:
     """URLs, users, how to stop."""
     values = stack.values
     member = "   {DEMO_MEMBER} / {MEMBER_PASSWORD}" if "DEMO_MEMBER" in values else ""
+    tls = ""
+    if "MQTT_TLS_PORT" in values:
+        tls = "\n  MQTT TLS  127.0.0.1:{MQTT_TLS_PORT}   certificates in {MQTT_TLS_FOLDER}"
     text = f"""
 Ready.
   Web       {{WEB_URL}}/{member}
@@ -66,6 +69,7 @@ Ready.
   Flower    {{FLOWER_URL}}/   {{FLOWER_USER}} / {{FLOWER_PASSWORD}}
   MQTT      {{MQTT_HOST}}:{{MQTT_PORT}}   gateways publish as {{MQTT_GATEWAY_USER}} / \
 {{MQTT_GATEWAY_PASSWORD}}
+            without TLS: for this demo, on this host only{tls}
   Settings  {layout.stack_env.relative_to(REPOSITORY)} (addresses and passwords; shell syntax)
   Logs      {layout.logs.relative_to(REPOSITORY)}/ (make logs, make logs P=bridge-1)
   Status    make status

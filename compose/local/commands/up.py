@@ -117,7 +117,7 @@ def prepare(environ: Mapping[str, str], *, layout: Layout) -> None:
 def retire_bridges(request: Request, environ: Mapping[str, str]) -> None:
     """End the broker sessions of bridges that are no longer wanted: messages would wait there."""
     for client_id in run_bridge(["--list-sessions"], environ, timeout_s=30).split():
-        if client_id not in list_bridges(request):
+        if client_id not in list_bridges(request, environ).values():
             with step(f"retired {client_id}, its session ended at the broker"):
                 run_bridge(["--retire", "--client-id", client_id], environ, timeout_s=300)
 

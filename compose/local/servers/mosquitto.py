@@ -11,6 +11,7 @@ from compose.local.layout import SERVER_FILES
 from compose.local.ports import HOST
 from compose.local.progress import say
 from compose.local.servers.broker import PROMISE, ensure_rights, find_plugin
+from compose.local.servers.demo_ca import ensure_demo_ca
 from compose.local.servers.pins import KEEPER
 from compose.local.servers.rootfs import run_build
 from compose.local.servers.server import Server
@@ -21,12 +22,14 @@ HASH_ROUNDS = 1000
 
 @dataclass(frozen=True)
 class Mosquitto(Server):
-    """A broker on loopback: MQTT and MQTT over WebSocket."""
+    """A broker on loopback: MQTT with and without TLS, and MQTT over WebSocket."""
 
     name: ClassVar[str] = "mosquitto"
     settings_file: ClassVar[str] = "mosquitto.conf"
 
     websocket_port: int
+    tls_port: int  # gateways, known by their certificates
+    service_port: int  # processes, by password and certificate
     passwords: Mapping[str, str]
     prefix: str = "tds_new"
     is_crash_safe: bool = True  # when its plugin is installed
@@ -38,7 +41,10 @@ class Mosquitto(Server):
     def prepare(self) -> None:
         """Write settings, rights and passwords; the store of sessions is left alone."""
         self.make_folder()
+        ensure_demo_ca(self.place.rootfs, self.inside("tls"), owner=self.name)
         settings = (
+            f"{self._render_tls()}\n"
+            # Without TLS, for the demo and the tests, on this host only.
             f"listener {self.port} {HOST}\n"
             "protocol mqtt\n"
             f"listener {self.websocket_port} {HOST}\n"
@@ -55,11 +61,26 @@ class Mosquitto(Server):
             "MQTT_HOST": HOST,
             "MQTT_PORT": str(self.port),
             "MQTT_WS_PORT": str(self.websocket_port),
+            "MQTT_TLS_PORT": str(self.tls_port),
+            "MQTT_SERVICE_PORT": str(self.service_port),
+            "MQTT_TLS_FOLDER": str(self.folder / "tls"),
         }
         for role in ROLES:
             values[f"MQTT_{role.upper()}_USER"] = role
             values[f"MQTT_{role.upper()}_PASSWORD"] = self.passwords[role]
         return values
+
+    def _render_tls(self) -> str:
+        text = (SERVER_FILES / "mosquitto-tls.conf").read_text(encoding="utf-8")
+        values = {
+            "host": HOST,
+            "tls_port": str(self.tls_port),
+            "service_port": str(self.service_port),
+            "tls": self.inside("tls"),
+        }
+        for name, value in values.items():
+            text = text.replace(f"{{{name}}}", value)
+        return text
 
     def _render_rights(self) -> str:
         """What checks the rights: our plugin where it can be, else the broker itself."""

@@ -67,7 +67,8 @@ def build_server(
         return Redis(place, ports["REDIS_PORT"], stack_secrets["redis"], memory=memory)
     passwords = {role: stack_secrets[f"mqtt_{role}"] for role in ROLES}
     prefix = environ.get("MQTT_TOPIC_PREFIX") or "tds_new"
-    return Mosquitto(place, ports["MQTT_PORT"], ports["MQTT_WS_PORT"], passwords, prefix=prefix)
+    plain, websocket, tls, service = (ports[each] for each in SERVER_PORTS[name])
+    return Mosquitto(place, plain, websocket, tls, service, passwords, prefix=prefix)
 
 
 def save_request(request: Request, layout: Layout) -> None:

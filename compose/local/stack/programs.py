@@ -16,6 +16,7 @@ from compose.local.servers.server import Server
 from compose.local.stack.request import Request
 from config.env import list_settings, read_options
 from config.options import ALL_OPTIONS
+from config.options.bridge import make_client_id
 
 # Settings of the start scripts, which no options class holds. An empty FLEET_FILE means something:
 # no demo fleet.
@@ -79,18 +80,20 @@ def list_processes(request: Request, values: Mapping[str, str], *, layout: Layou
     for number in range(1, request.workers + 1):
         pool = f"ingest-{number}"
         processes.append(program(f"worker-{pool}", "worker-ingest", 30, INGEST_POOL=pool))
-    for client_id in list_bridges(request):
-        health_file = str(layout.run / f"{client_id}.health")
+    for name, client_id in list_bridges(request, values).items():
+        health_file = str(layout.run / f"{name}.health")
         extra = {"BRIDGE_CLIENT_ID": client_id, "BRIDGE_HEALTH_FILE": health_file}
-        processes.append(program(client_id, "bridge", 60, **extra))
+        processes.append(program(name, "bridge", 60, **extra))
     if request.simulate:
         processes.append(program("simulator", "simulate", 90))
     return sorted(processes, key=lambda process: (process.priority, process.name))
 
 
-def list_bridges(request: Request) -> list[str]:
-    """The client ids of the wanted bridges."""
-    return [f"bridge-{number}" for number in range(1, request.bridges + 1)]
+def list_bridges(request: Request, values: Mapping[str, str]) -> dict[str, str]:
+    """The wanted bridges, and their client ids."""
+    group = values["BRIDGE_SHARE_GROUP"]
+    numbers = range(1, request.bridges + 1)
+    return {f"bridge-{n}": make_client_id(str(n), share_group=group) for n in numbers}
 
 
 def build_process_environment(values: Mapping[str, str], *, layout: Layout) -> dict[str, str]:

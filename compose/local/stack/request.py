@@ -24,7 +24,7 @@ EXTERNAL_SERVERS = {
 SERVER_PORTS = {
     "postgres": ("POSTGRES_PORT",),
     "redis": ("REDIS_PORT",),
-    "mosquitto": ("MQTT_PORT", "MQTT_WS_PORT"),
+    "mosquitto": ("MQTT_PORT", "MQTT_WS_PORT", "MQTT_TLS_PORT", "MQTT_SERVICE_PORT"),
 }
 LARGEST_SET = 64
 LARGEST_PORT = 65535

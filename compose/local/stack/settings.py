@@ -62,8 +62,6 @@ def build_values(
         FLOWER_PASSWORD=stack_secrets["flower"],
         FLOWER_BASIC_AUTH=f"flower:{stack_secrets['flower']}",
         SECRET_KEY=stack_secrets["secret_key"],
-        # Whoever knows the group can join it and take messages away: Mosquitto checks no rights on
-        # a subscription, only on delivery, and gives a shared message to one member.
         BRIDGE_SHARE_GROUP=f"ingest-{stack_secrets['share']}",
         ALLOWED_HOSTS=f"{HOST},localhost",
         WEB_HTTPS="0",

@@ -75,7 +75,7 @@ def _as_table(report: DeliveryReport) -> Table:
     table.add_row("dead-lettered", f"{report.dead_lettered:,}", f"{readings.rejected:,}")
     table.add_row("in flight", f"{report.in_flight:,}", "")
     table.add_row("difference", f"{report.difference:,}", "")
-    table.add_row("dropped by the broker", f"{report.broker_dropped:,}", "", end_section=True)
+    _add_broker(table, report)
     table.add_row("dead letters", "", f"{report.dead_letters:,}")
     for reason, count in report.dead_letters_by_reason.items():
         table.add_row(f"  {reason}", "", f"{count:,}")
@@ -84,3 +84,16 @@ def _as_table(report: DeliveryReport) -> Table:
         table.add_row("rows in the hypertable, and dropped", "", f"{report.rows:,}")
         table.add_row("difference", "", f"{report.rows_difference:,}")
     return table
+
+
+def _add_broker(table: Table, report: DeliveryReport) -> None:
+    """What never reached a bridge, in red."""
+
+    def add(name: str, count: int, *, is_loss: bool = True) -> None:
+        table.add_row(name, f"{count:,}", "", style="red" if count and is_loss else None)
+
+    add("dropped by the broker", report.broker_dropped)
+    add("bridges' sessions lost by the broker", report.broker_lost_sessions)
+    for name, count in report.broker_denials.items():
+        add(name.replace("_", " "), count, is_loss=name.startswith("refused"))
+    table.add_section()

@@ -1,8 +1,9 @@
 #!lua flags=allow-oom
 -- Put two parts in the place of a pending batch. Its messages were counted when it came.
--- KEYS: batch, pending, first part, second part
+-- KEYS: batch, pending, first part, second part, claims of the owner, ready, wake
 -- ARGV: id, 1 if one of the parts ends its worker (or empty), first id, first count, first body,
 --   second id, second count, second body
+redis.call('LREM', KEYS[5], 0, ARGV[1])
 local score = redis.call('ZSCORE', KEYS[2], ARGV[1])
 if not score then
   return 0
@@ -14,7 +15,11 @@ for part = 0, 1 do
     'seq', fields[3], 'messages', ARGV[at + 1], 'attempts', 0, 'body', ARGV[at + 2],
     'is_suspect', ARGV[2])
   redis.call('ZADD', KEYS[2], score, ARGV[at])
+  redis.call('LPUSH', KEYS[6], ARGV[at])
 end
 redis.call('ZREM', KEYS[2], ARGV[1])
 redis.call('DEL', KEYS[1])
+if redis.call('LLEN', KEYS[7]) == 0 then
+  redis.call('LPUSH', KEYS[7], 1)
+end
 return 1

@@ -27,7 +27,7 @@ DAY = timedelta(days=1)
 def refresh_community(connection: Connection, dirty_ids: list[int]) -> None:
     """Refresh the continuous aggregate over each run of neighbouring dirty hours.
 
-    Outside a transaction (pitfall T1), and never over hours that were dropped: they would go.
+    Outside a transaction, as TimescaleDB demands; never over dropped hours, which would be deleted.
     """
     rows: Any = connection.execute(Sql.list_dirty_hours, {"ids": dirty_ids}).fetchall()
     for run in _find_runs([hour for (hour,) in rows]):

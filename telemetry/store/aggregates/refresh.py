@@ -58,7 +58,8 @@ def refresh_aggregates(
     progress: Callable[[int], None] | None = None,
     throttle: Throttle | None = None,
 ) -> Refreshed:
-    """Compute everything that is dirty. Outside a transaction (pitfall T1).
+    """Compute everything that is dirty. Call it outside a transaction: inside one,
+    TimescaleDB does not refresh a continuous aggregate.
 
     With a `throttle` the current hour is read in pieces, with pauses.
 

@@ -1,7 +1,8 @@
 """Close a billing month, and reopen it: who, when, why. Through Django's connection.
 
 Closing keeps the totals as they are billed; what a refresh finds later becomes adjustments. Writing
-`closed_month` waits for the step of a refresh that is under way, and holds up the next one.
+`closed_month` waits for the step of a refresh that is under way, and holds up the next one. The
+actions in `telemetry/admin/closing.py` are the only callers: no task closes a month.
 """
 
 from datetime import date, datetime
@@ -13,8 +14,15 @@ from telemetry.store.db.sql import Queries
 
 
 class Sql(Queries):
+    lock_closed_months: LiteralString
     check_closing: LiteralString
     has_dirty_moved_devices: LiteralString
+    insert_closed_month: LiteralString
+    keep_closed_totals: LiteralString
+    delete_closed_month: LiteralString
+    clear_closed_totals: LiteralString
+    delete_totals_without_readings: LiteralString
+    delete_adjustments: LiteralString
     record_month_event: LiteralString
 
 
@@ -30,24 +38,17 @@ def close_month(
     account_id: int, *, month: date, user_id: int | None, note: str = "", now: datetime
 ) -> int:
     """Close a month that is over; how many devices' totals were recorded. Raises `MonthError`."""
+    key: dict[str, Any] = {"account_id": account_id, "month": month}
+    event: dict[str, Any] = {"user_id": user_id, "note": note, "now": now}
     with connection.cursor() as cursor:
-        cursor.execute("LOCK TABLE closed_month IN ROW EXCLUSIVE MODE")
+        cursor.execute(Sql.lock_closed_months)
         _check_closing(cursor, account_id, month=month, now=now)
-        cursor.execute(
-            "INSERT INTO closed_month (account_id, month, closed_by_id, closed_at, note) "
-            "VALUES (%s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
-            (account_id, month, user_id, now, note),
-        )
+        cursor.execute(Sql.insert_closed_month, {**key, **event})
         if not cursor.rowcount:
             raise MonthError(f"the month {month} of account {account_id} is closed already")
-        cursor.execute(
-            "UPDATE monthly_total SET closed_total = total WHERE account_id = %s AND month = %s",
-            [account_id, month],
-        )
+        cursor.execute(Sql.keep_closed_totals, key)
         devices: int = cursor.rowcount
-        _record_event(
-            cursor, account_id, month=month, kind="closed", user_id=user_id, note=note, now=now
-        )
+        cursor.execute(Sql.record_month_event, {**key, **event, "kind": "closed"})
     return devices
 
 
@@ -59,25 +60,16 @@ def reopen_month(
 
     The closed totals and the sums of the adjustments stay in the month's event.
     """
-    of_month = (account_id, month)
+    key: dict[str, Any] = {"account_id": account_id, "month": month}
+    event: dict[str, Any] = {"user_id": user_id, "note": note, "now": now}
     with connection.cursor() as cursor:
-        cursor.execute("DELETE FROM closed_month WHERE account_id = %s AND month = %s", of_month)
+        cursor.execute(Sql.delete_closed_month, key)
         if not cursor.rowcount:
             raise MonthError(f"the month {month} of account {account_id} is not closed")
-        _record_event(
-            cursor, account_id, month=month, kind="reopened", user_id=user_id, note=note, now=now
-        )
-        cursor.execute(
-            "UPDATE monthly_total SET closed_total = NULL WHERE account_id = %s AND month = %s",
-            of_month,
-        )
-        cursor.execute(  # rows without readings were kept only because they were billed
-            "DELETE FROM monthly_total WHERE account_id = %s AND month = %s AND readings_count = 0",
-            of_month,
-        )
-        cursor.execute(
-            "DELETE FROM month_adjustment WHERE account_id = %s AND month = %s", of_month
-        )
+        cursor.execute(Sql.record_month_event, {**key, **event, "kind": "reopened"})
+        cursor.execute(Sql.clear_closed_totals, key)
+        cursor.execute(Sql.delete_totals_without_readings, key)
+        cursor.execute(Sql.delete_adjustments, key)
         adjustments: int = cursor.rowcount
     return adjustments
 
@@ -114,7 +106,3 @@ def _has_dirty_moved_devices(
     cursor.execute(Sql.has_dirty_moved_devices, parameters)
     row: tuple[bool] = cursor.fetchone()
     return row[0]
-
-
-def _record_event(cursor: Any, account_id: int, *, month: date, **event: Any) -> None:
-    cursor.execute(Sql.record_month_event, {"account_id": account_id, "month": month, **event})

@@ -1,3 +1,7 @@
+-- name: lock_closed_months
+-- Conflicts with the lock of a refresh's step (aggregates/dirty.py), so each waits for the other.
+LOCK TABLE closed_month IN ROW EXCLUSIVE MODE
+
 -- name: check_closing
 -- The first day of the billing month that %(month)s lies in, when it begins and ends, and whether dirty
 -- hours concern it: hours of the month, and, of registers, any hour before its end, as what a register
@@ -48,6 +52,31 @@ SELECT CASE WHEN (SELECT count(*) FROM dirty) > %(most)s THEN true ELSE EXISTS (
         LIMIT 1
     ) AS found
 ) END
+
+-- name: insert_closed_month
+INSERT INTO closed_month (account_id, month, closed_by_id, closed_at, note)
+VALUES (%(account_id)s, %(month)s, %(user_id)s, %(now)s, %(note)s)
+ON CONFLICT DO NOTHING
+
+-- name: keep_closed_totals
+-- The totals as they are billed.
+UPDATE monthly_total SET closed_total = total
+WHERE account_id = %(account_id)s AND month = %(month)s
+
+-- name: delete_closed_month
+DELETE FROM closed_month WHERE account_id = %(account_id)s AND month = %(month)s
+
+-- name: clear_closed_totals
+UPDATE monthly_total SET closed_total = NULL
+WHERE account_id = %(account_id)s AND month = %(month)s
+
+-- name: delete_totals_without_readings
+-- Rows that were kept only because they were billed.
+DELETE FROM monthly_total
+WHERE account_id = %(account_id)s AND month = %(month)s AND readings_count = 0
+
+-- name: delete_adjustments
+DELETE FROM month_adjustment WHERE account_id = %(account_id)s AND month = %(month)s
 
 -- name: record_month_event
 -- That a month was closed or reopened, with what was billed by device at that moment.

@@ -1,4 +1,4 @@
-"""The database connection of one worker process, kept over tasks (pitfall C5)."""
+"""The database connection of one worker process. It stays open: one a task would cost too much."""
 
 from typing import TypeAlias
 
@@ -17,7 +17,7 @@ def open_connection(
     Raises `psycopg.Error`.
 
     Late readings may meet compressed ones without limit: TimescaleDB would refuse a batch for which
-    it had to decompress more than 100,000 rows, as an error that seems to pass (pitfall T5).
+    it had to decompress more than 100,000 rows, with an error that looks transient.
     """
     arguments = make_connect_arguments(
         url,

@@ -6,7 +6,7 @@ knows, presence.
 """
 
 import time
-from collections.abc import Container
+from collections.abc import Container, Sequence
 from datetime import datetime, timedelta
 
 from psycopg.errors import UniqueViolation
@@ -24,11 +24,11 @@ from telemetry.store.ingest.dead_letters import NewDeadLetter, store_dead_letter
 from telemetry.store.ingest.fleet_cache import Registry
 from telemetry.store.ingest.ledger import (
     enter_split,
-    insert_batch,
+    insert_batches,
     insert_dirty_hours,
     is_batch_stored,
 )
-from telemetry.store.ingest.outcomes import Outcomes, StoredBatch
+from telemetry.store.ingest.outcomes import Outcomes, ValidatedBatch
 from telemetry.store.ingest.presence import Presence
 from telemetry.store.ingest.readings import insert_readings
 
@@ -95,39 +95,31 @@ class BatchStore:
                 validated_messages[index] = validate(messages[index], macs[messages[index].topic])
         return validated_messages
 
-    def store(
-        self,
-        batch: ClaimedBatch,
-        messages: list[RawMessage],
-        validated_messages: list[ValidatedMessage],
-    ) -> StoredBatch:
-        """Store every message of a batch as it was validated, or nothing of it.
+    def store(self, batches: Sequence[ValidatedBatch]) -> list[Counts]:
+        """Store every message of some batches as it was validated, or nothing of them.
 
-        Raises `AlreadyStoredError`, `BatchSplitError`, `psycopg.Error`, or whatever an unknown
-        fault raises; nothing is stored then. Validate the messages again before a second call.
+        Raises `AlreadyStoredError` or `BatchSplitError` of any of them, `psycopg.Error`, or
+        whatever an unknown fault raises; nothing is stored then. Validate the messages again before
+        a second call.
         """
-        outcomes = Outcomes(messages, validated_messages, batch.received_at)
+        outcomes = Outcomes(batches)
         try:
-            counts = self._commit(batch, outcomes, skip_existing=False)
+            return self._commit(batches, outcomes, skip_existing=False)
         except UniqueViolation:
             if outcomes.is_compared:
                 raise
-            counts = self._commit(batch, outcomes, skip_existing=True)
-        seen = {
-            validated_message.gateway.id: batch.received_at
-            for validated_message in validated_messages
-            if validated_message.gateway is not None and validated_message.gateway.is_active
-        }
-        return StoredBatch(counts, seen)
+            return self._commit(batches, outcomes, skip_existing=True)
 
-    def _commit(self, batch: ClaimedBatch, outcomes: Outcomes, *, skip_existing: bool) -> Counts:
+    def _commit(
+        self, batches: Sequence[ValidatedBatch], outcomes: Outcomes, *, skip_existing: bool
+    ) -> list[Counts]:
         """The one transaction. COPY comes first, so that nothing else is lost when it fails."""
         connection = self._connect()
         with connection.transaction():
             existing = insert_readings(
                 connection,
                 outcomes.rows,
-                received_us=batch.received_us,
+                received_us=outcomes.received_us,
                 skip_existing=skip_existing,
             )
             outcomes.compare_with(existing)
@@ -135,7 +127,7 @@ class BatchStore:
             counts = outcomes.count()
             with connection.pipeline():
                 insert_dirty_hours(connection, outcomes.stored_keys())
-                insert_batch(connection, batch, counts=counts)
+                insert_batches(connection, [one.batch for one in batches], counts=counts)
         return counts
 
     def split(self, batch: ClaimedBatch, *, second_part: list[int]) -> list[int]:
@@ -156,9 +148,8 @@ class BatchStore:
         connection = self._connect()
         with connection.transaction():
             store_dead_letters(connection, [dead_letter])
-            insert_batch(
-                connection, batch, counts=Counts(messages=1, messages_rejected=1, dead_letters=1)
-            )
+            counts = Counts(messages=1, messages_rejected=1, dead_letters=1)
+            insert_batches(connection, [batch], counts=[counts])
 
     def find_gateway(self, message: RawMessage) -> str:
         """The MAC of the registered gateway that a topic names; empty when there is none."""
@@ -169,7 +160,7 @@ class BatchStore:
         return mac if mac in self._registry.gateways else ""
 
     def list_heard(self, batch: ClaimedBatch, messages: list[RawMessage]) -> dict[int, datetime]:
-        """The gateways that sent messages, whatever they hold, as `StoredBatch.seen` has them."""
+        """The gateways that sent messages, whatever these hold: as `ValidatedBatch.list_seen`."""
         macs = {parse_topic(message.topic, self._contract.topic_pattern) for message in messages}
         known = [mac for mac in macs if mac is not None]
         self._registry.prepare(self._connect(), known, now_s=time.monotonic())

@@ -6,11 +6,9 @@ second part. So a batch is stored or split, never both, whoever asks and however
 """
 
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, LiteralString
-
-from msgspec import structs
 
 from telemetry.core.outcome import Counts
 from telemetry.core.reading import HOUR_US, Key, to_instant
@@ -20,7 +18,7 @@ from telemetry.store.db.sql import Queries
 
 
 class Sql(Queries):
-    insert_batch: LiteralString
+    insert_batches: LiteralString
     batch_line: LiteralString
 
 
@@ -39,31 +37,38 @@ class BatchSplitError(Exception):
         self.second_part = second_part
 
 
-def insert_batch(
+def insert_batches(
     connection: Connection,
-    batch: ClaimedBatch,
+    batches: Sequence[ClaimedBatch],
     *,
-    counts: Counts,
+    counts: Sequence[Counts],
     second_part: list[int] | None = None,
 ) -> None:
-    """Enter a batch inside the caller's transaction, with `second_part` as one that is split.
+    """Enter batches inside the caller's transaction, with `second_part` as one that is split.
 
-    Raises `AlreadyStoredError` or `BatchSplitError`; the transaction must be rolled back then.
+    Raises `AlreadyStoredError` or `BatchSplitError` of the first that cannot be entered; the
+    transaction must be rolled back then.
     """
-    inserted = connection.execute(
-        Sql.insert_batch,
+    values: dict[str, Any] = {
+        name: [getattr(each, name) for each in counts] for name in Counts.__struct_fields__
+    }
+    inserted: Any = connection.execute(
+        Sql.insert_batches,
         {
-            "id": batch.id,
-            "source": batch.source,
-            "seq": batch.seq,
-            "received_at": batch.received_at,
+            "ids": [batch.id for batch in batches],
+            "sources": [batch.source for batch in batches],
+            "seqs": [batch.seq for batch in batches],
+            "received_ats": [batch.received_at for batch in batches],
             "second_part": second_part,
-            **structs.asdict(counts),
+            **values,
         },
-    ).fetchone()
-    if inserted is None:
-        line: Any = connection.execute(Sql.batch_line, {"id": batch.id}).fetchall()
-        raise explain_line(batch, dict(line))
+    ).fetchall()
+    if len(inserted) == len(batches):
+        return
+    entered = {batch_id for (batch_id,) in inserted}
+    batch = next(batch for batch in batches if batch.id not in entered)
+    line: Any = connection.execute(Sql.batch_line, {"id": batch.id}).fetchall()
+    raise explain_line(batch, dict(line))
 
 
 def explain_line(
@@ -95,7 +100,7 @@ def enter_split(
     """
     try:
         with connection.transaction():
-            insert_batch(connection, batch, counts=Counts(), second_part=second_part)
+            insert_batches(connection, [batch], counts=[Counts()], second_part=second_part)
     except BatchSplitError as split:
         return split.second_part
     return second_part

@@ -21,8 +21,8 @@ INSERT INTO gateway_event (gateway_id, kind, at, last_seen)
 SELECT h.id, 'online', now(), h.seen_at FROM held h WHERE NOT h.is_online
 
 -- name: mark_offline
--- Gateways silent for longer than their own interval, as of %(at)s: everything received up to
--- then has been stored. Each change of state is an event. Rows that a worker holds are skipped:
+-- Gateways that sent nothing for their own `offline_after_s`, or else for the setting's, as of
+-- %(at)s: everything received up to then has been stored. Each change of state is an event. Rows that a worker holds are skipped:
 -- it is writing that they were heard of.
 WITH silent AS (
     SELECT id, last_seen FROM gateway

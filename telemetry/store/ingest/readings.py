@@ -1,6 +1,6 @@
 """Store readings, each key once: COPY, and a slower way that skips keys that exist."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, LiteralString
 
 from telemetry.core.reading import (
@@ -22,13 +22,19 @@ class Sql(Queries):
 
 
 def insert_readings(
-    connection: Connection, rows: Iterable[ReadingRow], *, received_us: int, skip_existing: bool
+    connection: Connection,
+    rows: Iterable[ReadingRow],
+    *,
+    received_us: int | Mapping[Key, int],
+    skip_existing: bool,
 ) -> dict[Key, int]:
     """Insert rows whose keys are all different, inside the caller's transaction.
 
+    `received_us`: when all were received, or each by its key.
+
     Raises `psycopg.errors.UniqueViolation` when a key is stored already; with `skip_existing` it
-    returns those keys, with the stored value in ten-thousandths. Rows go in sorted by key (pitfall
-    T6). Raises `psycopg.Error`.
+    returns those keys, with the stored value in ten-thousandths. Rows go in sorted by key,
+    or two workers could deadlock. Raises `psycopg.Error`.
     """
     ordered = sorted(rows)
     if not ordered:

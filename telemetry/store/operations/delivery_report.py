@@ -7,7 +7,7 @@ counted by themselves beside it. Every difference must be 0, also while messages
 
 from typing import Any, LiteralString
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from telemetry.core.batch import list_above
 from telemetry.queue.batches import BatchQueue, PendingBatch
@@ -33,6 +33,8 @@ class DeliveryReport(Struct):
 
     `broker_dropped`: what the broker, by its own count, acknowledged and dropped because the queue
     of a client was full. It never reached a bridge, so it is no part of `received`.
+    `broker_lost_sessions`: how often the broker had lost what waited for a bridge.
+    `broker_denials`: what it refused, and expiries that it removed, by kind and user.
     """
 
     received: int
@@ -48,6 +50,8 @@ class DeliveryReport(Struct):
     broker_dropped: int
     rows: int | None = None
     rows_difference: int | None = None
+    broker_lost_sessions: int = 0
+    broker_denials: dict[str, int] = field(default_factory=dict)
 
     @property
     def is_balanced(self) -> bool:
@@ -75,6 +79,7 @@ def read_report(
     messages, stored, duplicate, rejected = row[0:4]
     readings = Readings(*row[4:8])
     in_flight = count_in_flight(seen.unfinished, row[10])
+    events = queue.read_broker_events()
     return DeliveryReport(
         received=seen.received_messages,
         stored=stored,
@@ -89,6 +94,8 @@ def read_report(
         broker_dropped=queue.read_dropped().messages,
         rows=rows,
         rows_difference=None if rows is None else readings.stored - rows,
+        broker_lost_sessions=events.lost_sessions,
+        broker_denials=events.denials,
     )
 
 

@@ -17,7 +17,7 @@ from telemetry.queue.bridges import BridgeState, read_bridges
 from telemetry.queue.levels import read_levels
 from telemetry.queue.pings import Pool, ask_pools
 from telemetry.queue.pools import PoolProgress, read_pools
-from telemetry.queue.tasks import count_unacked, count_waiting
+from telemetry.queue.tasks import count_claimed, count_waiting
 
 DROP_ALARM_S = 86_400.0
 REDIS_FULL_PERCENT = 100.0  # of maxmemory: from there on it refuses writes
@@ -91,6 +91,10 @@ class PipelineStatus(Struct):
     held_batches: int = 0
     broker_dropped: int = 0
     broker_dropped_age_s: float | None = None
+    broker_lost_sessions: int = 0
+    broker_lost_age_s: float | None = None
+    broker_denials: dict[str, int] = field(default_factory=dict)
+    broker_denied_age_s: float | None = None
     tasks: list[TaskAge] | None = None
     healthy: bool = True
     problems: list[str] = field(default_factory=list)
@@ -113,15 +117,15 @@ def read_status(
     """
     now = time.time()
     redis = queue.redis
-    unacked = count_unacked(redis)
     oldest = queue.oldest_pending_at()
     dropped = queue.read_dropped()
+    events = queue.read_broker_events()
     status = PipelineStatus(
         bridges=[_bridge(state, now) for state in read_bridges(redis)],
         pools=ask_pools(app, redis, wanted=pools_wanted) if pools_wanted else [],
         beat=_beat(redis.get(BEAT_KEY + "active"), now),
         queues={
-            name: QueueDepth(count_waiting(redis, name), unacked.get(name, 0))
+            name: QueueDepth(count_waiting(redis, name), count_claimed(redis, name))
             for name in (INGEST_QUEUE, MAINTENANCE_QUEUE)
         },
         pending_batches=int(redis.zcard("ingest:pending")),
@@ -132,6 +136,10 @@ def read_status(
         held_batches=int(redis.zcard(HELD_KEY)),
         broker_dropped=dropped.messages,
         broker_dropped_age_s=round(now - dropped.at, 1) if dropped.messages else None,
+        broker_lost_sessions=events.lost_sessions,
+        broker_lost_age_s=round(now - events.lost_at, 1) if events.lost_at else None,
+        broker_denials=events.denials,
+        broker_denied_age_s=round(now - events.denied_at, 1) if events.denied_at else None,
     )
     status.problems = find_problems(
         status, options=options, bridges_wanted=bridges_wanted, pools_wanted=pools_wanted
@@ -183,13 +191,35 @@ def find_problems(
             f"the reject guard has put {status.held_batches} batches aside: {status.held}; what "
             "others send is stored; when the rejections are right: manage.py resume_ingest"
         )
-    age_s = status.broker_dropped_age_s
-    if age_s is not None and age_s < DROP_ALARM_S:
+    return problems + _find_broker_losses(status) + _find_late(status, options)
+
+
+def _find_broker_losses(status: PipelineStatus) -> list[str]:
+    """What the broker dropped, lost and refused within the last day."""
+
+    def is_recent(age_s: float | None) -> bool:
+        return age_s is not None and age_s < DROP_ALARM_S
+
+    problems = []
+    if is_recent(status.broker_dropped_age_s):
         problems.append(
             f"the broker dropped {status.broker_dropped} messages that it had acknowledged, the "
-            f"last {age_s:.0f} s ago: its queue was full (max_queued_messages)"
+            f"last {status.broker_dropped_age_s:.0f} s ago: its queue was full "
+            "(max_queued_messages)"
         )
-    return problems + _find_late(status, options)
+    if is_recent(status.broker_lost_age_s):
+        problems.append(
+            f"the broker had lost the session of a bridge {status.broker_lost_sessions} times, the "
+            f"last {status.broker_lost_age_s:.0f} s ago: what waited in it is lost"
+        )
+    if is_recent(status.broker_denied_age_s):
+        denials = (f"{name} {n}" for name, n in status.broker_denials.items() if "refused" in name)
+        problems.append(
+            "the broker refused what clients asked for, the last time "
+            f"{status.broker_denied_age_s:.0f} s ago ({', '.join(denials)}): its log names "
+            "clients and topics"
+        )
+    return problems
 
 
 def find_overdue(tasks: list[TaskAge], *, grace_s: float) -> list[str]:

@@ -1,6 +1,6 @@
 -- name: page_hours
 -- Hours of some devices, by device and hour, after a key. One index range for each device; `total`
--- as in line_hours (chart_series.sql).
+-- as in hour_series (chart_series.sql).
 SELECT own.*
 FROM unnest(%(devices)s::bigint[]) AS wanted (id)
 JOIN device d ON d.id = wanted.id

@@ -1,4 +1,6 @@
-"""What charts draw: several devices over one period, or one device down to its single readings.
+"""What charts draw: series of several devices, or of one device down to its single readings.
+
+A series is the samples of a device in order of time; a sample is a minute, an hour or a day of it.
 
 Every query names the account first and reads nothing of another one. Periods are half open, and
 they and rows are bounded (`bounds.py`). All but minutes and readings are as of the last refresh.
@@ -24,17 +26,17 @@ from telemetry.store.reads.bounds import (
 
 
 class Sql(Queries):
-    line_hours: LiteralString
-    line_days: LiteralString
-    line_minutes: LiteralString
-    line_readings: LiteralString
+    hour_series: LiteralString
+    day_series: LiteralString
+    minutes: LiteralString
+    single_readings: LiteralString
 
 
-MOST_LINES = 12
+MOST_SERIES = 12
 LONGEST_RAW = timedelta(hours=25)
 """A local day, also where clocks go back."""
 MOST_READINGS = 2_000
-_MOST_ROWS = MOST_LINES * LONGEST_HOURS // timedelta(hours=1)
+_MOST_ROWS = MOST_SERIES * LONGEST_HOURS // timedelta(hours=1)
 
 
 class Sample(Struct, frozen=True):
@@ -53,42 +55,42 @@ class Sample(Struct, frozen=True):
     readings_count: int
 
 
-Lines = dict[int, list[Sample]]
-"""Samples in order of time, by device id; a device without any is missing."""
+SeriesByDevice = dict[int, list[Sample]]
+"""The series of each device by its id. A device without samples is missing."""
 
 
-def read_line_hours(
+def read_hour_series(
     account_id: int, *, device_ids: Sequence[int], since: datetime, until: datetime
-) -> Lines:
+) -> SeriesByDevice:
     """The UTC hours that begin in the period (at most 93 days), of at most 12 devices.
 
     Raises `PeriodError`.
     """
     check_instants(since, until, longest=LONGEST_HOURS)
-    return _read_lines(Sql.line_hours, account_id, device_ids, since, until)
+    return _read_series(Sql.hour_series, account_id, device_ids, since, until)
 
 
-def read_line_days(
+def read_day_series(
     account_id: int, *, device_ids: Sequence[int], first: date, until: date
-) -> Lines:
+) -> SeriesByDevice:
     """The account's local days in the period (at most 1,830 days), of at most 12 devices.
 
     Raises `PeriodError`.
     """
     check_days(first, until, longest=LONGEST_DAYS)
-    return _read_lines(Sql.line_days, account_id, device_ids, first, until)
+    return _read_series(Sql.day_series, account_id, device_ids, first, until)
 
 
-def read_line_minutes(
+def read_minutes(
     account_id: int, *, device_id: int, since: datetime, until: datetime
 ) -> list[Sample]:
     """Minutes with readings (at most 25 hours), from the raw readings. Raises `PeriodError`."""
     check_instants(since, until, longest=LONGEST_RAW)
     parameters = {"account": account_id, "device": device_id, "since": since, "until": until}
-    return [Sample(*row) for row in fetch_rows(Sql.line_minutes, parameters)]
+    return [Sample(*row) for row in fetch_rows(Sql.minutes, parameters)]
 
 
-def read_line_readings(
+def read_single_readings(
     account_id: int, *, device_id: int, since: datetime, until: datetime
 ) -> list[tuple[datetime, Decimal]]:
     """Single readings (at most 25 hours), in order; more than `MOST_READINGS` when there are more.
@@ -97,15 +99,15 @@ def read_line_readings(
     """
     check_instants(since, until, longest=LONGEST_RAW)
     parameters = {"account": account_id, "device": device_id, "since": since, "until": until}
-    return fetch_rows(Sql.line_readings, {**parameters, "rows": MOST_READINGS + 1})
+    return fetch_rows(Sql.single_readings, {**parameters, "rows": MOST_READINGS + 1})
 
 
-def _read_lines(
+def _read_series(
     statement: str, account_id: int, device_ids: Sequence[int], since: Any, until: Any
-) -> Lines:
-    if len(device_ids) > MOST_LINES:
-        raise PeriodError(f"device_ids: {len(device_ids)} devices: expected at most {MOST_LINES}")
-    lines: Lines = defaultdict(list)
+) -> SeriesByDevice:
+    if len(device_ids) > MOST_SERIES:
+        raise PeriodError(f"device_ids: {len(device_ids)} devices: expected at most {MOST_SERIES}")
+    series: SeriesByDevice = defaultdict(list)
     parameters = {
         "account": account_id,
         "devices": list(device_ids),
@@ -113,5 +115,5 @@ def _read_lines(
         "until": until,
     }
     for device_id, *sample in fetch_rows(statement, {**parameters, "rows": _MOST_ROWS}):
-        lines[device_id].append(Sample(*sample))
-    return dict(lines)
+        series[device_id].append(Sample(*sample))
+    return dict(series)

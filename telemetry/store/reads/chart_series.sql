@@ -1,9 +1,9 @@
--- name: line_hours
+-- name: hour_series
 -- The UTC hours of several devices: one index range for each of them. The rule of `total` by
 -- measurement: a register's hours are in hourly_consumption. The sum of readings is beside it.
-SELECT wanted.id, line.hour,
-    CASE d.measurement WHEN 'delta' THEN line.total WHEN 'cumulative' THEN line.consumption END,
-    line.total, line.minimum, line.maximum, line.last, line.readings_count
+SELECT wanted.id, sample.hour,
+    CASE d.measurement WHEN 'delta' THEN sample.total WHEN 'cumulative' THEN sample.consumption END,
+    sample.total, sample.minimum, sample.maximum, sample.last, sample.readings_count
 FROM unnest(%(devices)s::bigint[]) AS wanted (id)
 JOIN device d ON d.id = wanted.id
 CROSS JOIN LATERAL (
@@ -13,24 +13,24 @@ CROSS JOIN LATERAL (
         AND c.hour >= %(since)s AND c.hour < %(until)s
     WHERE h.account_id = %(account)s AND h.device_id = wanted.id
       AND h.hour >= %(since)s AND h.hour < %(until)s
-) line
-ORDER BY wanted.id, line.hour
+) sample
+ORDER BY wanted.id, sample.hour
 LIMIT %(rows)s
 
--- name: line_days
+-- name: day_series
 -- The local days of several devices: one index range for each of them.
-SELECT wanted.id, line.*
+SELECT wanted.id, sample.*
 FROM unnest(%(devices)s::bigint[]) AS wanted (id)
 CROSS JOIN LATERAL (
     SELECT day, total, reading_sum, minimum, maximum, last, readings_count
     FROM daily_aggregate
     WHERE account_id = %(account)s AND device_id = wanted.id
       AND day >= %(since)s AND day < %(until)s
-) line
-ORDER BY wanted.id, line.day
+) sample
+ORDER BY wanted.id, sample.day
 LIMIT %(rows)s
 
--- name: line_minutes
+-- name: minutes
 -- Minutes of a device, from its raw readings. A register's minutes have no total: what it counted
 -- is known by the hour.
 SELECT date_trunc('minute', r.time), CASE d.measurement WHEN 'delta' THEN sum(r.value) END,
@@ -43,7 +43,7 @@ GROUP BY 1, d.measurement
 ORDER BY 1
 LIMIT %(rows)s
 
--- name: line_readings
+-- name: single_readings
 SELECT time, value
 FROM reading
 WHERE account_id = %(account)s AND device_id = %(device)s

@@ -15,10 +15,10 @@ from telemetry.store.reads.chart_series import (
     LONGEST_RAW,
     MOST_READINGS,
     Sample,
-    read_line_days,
-    read_line_hours,
-    read_line_minutes,
-    read_line_readings,
+    read_day_series,
+    read_hour_series,
+    read_minutes,
+    read_single_readings,
 )
 from telemetry.web.charts.calendar import DAY, HOUR, Calendar, floor_hour
 from telemetry.web.charts.period import Period
@@ -40,18 +40,19 @@ class Resolution(StrEnum):
 
 
 Slot = datetime | date
-Line = tuple[Sample | None, ...]
+Series = tuple[Sample | None, ...]
+"""The samples of a device, one for each slot of the chart; None is a gap."""
 
 
 class Chart(Struct, frozen=True):
-    """Lines by device id. Each has a sample, or None for a gap, for every slot.
+    """Series by device id.
 
     A slot is the first instant of an hour or a minute (UTC), a local day, or the time of a reading.
     """
 
     resolution: Resolution
     slots: tuple[Slot, ...]
-    lines: dict[int, Line]
+    series: dict[int, Series]
 
 
 def read_chart(
@@ -59,12 +60,12 @@ def read_chart(
 ) -> Chart:
     """Hours, or local days of a longer period, up to now; at most 12 devices.
 
-    The first hour is the one in which the period begins. Devices without a sample have no line.
+    The first hour is the one in which the period begins. Devices without a sample have no series.
     """
     if period.is_hourly:
         slots = _list_hours(period, now=now)
         samples_by_device = (
-            read_line_hours(
+            read_hour_series(
                 account_id, device_ids=device_ids, since=slots[0], until=slots[-1] + HOUR
             )
             if slots
@@ -73,14 +74,14 @@ def read_chart(
         return _arrange(Resolution.HOUR, slots, samples_by_device)
     days = _list_days(period, today=calendar.day_of(now))
     samples_by_device = (
-        read_line_days(account_id, device_ids=device_ids, first=days[0], until=days[-1] + DAY)
+        read_day_series(account_id, device_ids=device_ids, first=days[0], until=days[-1] + DAY)
         if days
         else {}
     )
     return _arrange(Resolution.DAY, days, samples_by_device)
 
 
-def read_close_up(
+def read_device_chart(
     account_id: int, *, device: Device, period: Period, calendar: Calendar, now: datetime
 ) -> Chart:
     """One device as fine as its readings allow.
@@ -96,7 +97,7 @@ def read_close_up(
 
     if period.until - period.since > LONGEST_RAW:
         return read_coarse()
-    readings = read_line_readings(
+    readings = read_single_readings(
         account_id, device_id=device.pk, since=period.since, until=period.until
     )
     if len(readings) <= MOST_READINGS:
@@ -106,12 +107,10 @@ def read_close_up(
         ]
         return _interrupt(Resolution.READING, single, device)
     hours = read_coarse()
-    counted = sum(sample.readings_count for sample in hours.lines.get(device.pk, ()) if sample)
+    counted = sum(sample.readings_count for sample in hours.series.get(device.pk, ()) if sample)
     if counted > MOST_COUNTED:
         return hours
-    minutes = read_line_minutes(
-        account_id, device_id=device.pk, since=period.since, until=period.until
-    )
+    minutes = read_minutes(account_id, device_id=device.pk, since=period.since, until=period.until)
     return _interrupt(Resolution.MINUTE, minutes, device)
 
 
@@ -133,25 +132,25 @@ def _list_days(period: Period, *, today: date) -> list[date]:
 def _arrange(
     resolution: Resolution, slots: Sequence[Slot], samples_by_device: dict[int, list[Sample]]
 ) -> Chart:
-    lines: dict[int, Line] = {}
+    series: dict[int, Series] = {}
     for device_id, samples in samples_by_device.items():
         by_slot = {sample.start: sample for sample in samples}
-        lines[device_id] = tuple(by_slot.get(slot) for slot in slots)
-    return Chart(resolution, tuple(slots), lines)
+        series[device_id] = tuple(by_slot.get(slot) for slot in slots)
+    return Chart(resolution, tuple(slots), series)
 
 
 def _interrupt(resolution: Resolution, samples: Sequence[Sample], device: Device) -> Chart:
     """The samples as they are, with a gap wherever the device was silent."""
     apart = max(SILENT_INTERVALS * timedelta(seconds=device.interval_s or 3_600), 2 * MINUTE)
     slots: list[Slot] = []
-    line: list[Sample | None] = []
+    series: list[Sample | None] = []
     for sample in samples:
         start = sample.start
         if slots and isinstance(start, datetime):
             before = slots[-1]
             if isinstance(before, datetime) and start - before > apart:
                 slots.append(before + (start - before) / 2)
-                line.append(None)
+                series.append(None)
         slots.append(start)
-        line.append(sample)
-    return Chart(resolution, tuple(slots), {device.pk: tuple(line)} if line else {})
+        series.append(sample)
+    return Chart(resolution, tuple(slots), {device.pk: tuple(series)} if series else {})

@@ -1,29 +1,29 @@
-"""Stretches of a line without samples. Pure."""
+"""Stretches of a series without samples. Pure."""
 
 from collections.abc import Iterator
 from datetime import datetime
 from itertools import groupby
 
-from telemetry.web.charts.chart import Line, Resolution
+from telemetry.web.charts.chart import Resolution, Series
 from telemetry.web.charts.view import ChartView
 
 Stretch = tuple[datetime, datetime]
 
 
-def list_gaps(view: ChartView, *, line: Line) -> list[Stretch]:
+def list_gaps(view: ChartView, *, series: Series) -> list[Stretch]:
     """From the first missing slot of each run to the end of its last.
 
     Between single readings and between minutes: from the one before to the one after.
     """
     spans = view.spans
     if view.chart.resolution in (Resolution.READING, Resolution.MINUTE):
-        return [(spans[index - 1][1], spans[index + 1][0]) for index, _ in _list_runs(line)]
-    return [(spans[first][0], spans[last][1]) for first, last in _list_runs(line)]
+        return [(spans[index - 1][1], spans[index + 1][0]) for index, _ in _list_runs(series)]
+    return [(spans[first][0], spans[last][1]) for first, last in _list_runs(series)]
 
 
-def _list_runs(line: Line) -> Iterator[tuple[int, int]]:
+def _list_runs(series: Series) -> Iterator[tuple[int, int]]:
     """First and last index of each run of None."""
-    for is_missing, run in groupby(range(len(line)), key=lambda index: line[index] is None):
+    for is_missing, run in groupby(range(len(series)), key=lambda index: series[index] is None):
         if is_missing:
             indexes = list(run)
             yield indexes[0], indexes[-1]

@@ -6,7 +6,7 @@ from django.utils.formats import date_format, get_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from telemetry.web.charts.chart import Line, Resolution
+from telemetry.web.charts.chart import Resolution, Series
 from telemetry.web.charts.view import ChartView, Show, mean_of
 from telemetry.web.formatting import format_exact
 
@@ -15,11 +15,11 @@ MOST_NAMED = 3
 
 def summarise(view: ChartView) -> str:
     """What the chart shows, over which time, and the totals of the first devices."""
-    lines = view.list_lines()
-    sentences = [f"{name}: {_describe_line(line, view)}." for name, line in lines[:MOST_NAMED]] or [
-        _("No readings.")
-    ]
-    rest = len(lines) - MOST_NAMED
+    named = view.list_series()
+    sentences = [
+        f"{name}: {_describe_series(series, view)}." for name, series in named[:MOST_NAMED]
+    ] or [_("No readings.")]
+    rest = len(named) - MOST_NAMED
     if rest > 0:
         text = ngettext("%(count)d more device.", "%(count)d more devices.", rest)
         sentences.append(text % {"count": rest})
@@ -43,8 +43,8 @@ def _describe_chart(view: ChartView) -> str:
     }
 
 
-def _describe_line(line: Line, view: ChartView) -> str:
-    samples = [sample for sample in line if sample is not None]
+def _describe_series(series: Series, view: ChartView) -> str:
+    samples = [sample for sample in series if sample is not None]
     if view.show is Show.CONSUMPTION:
         totals = [sample.total for sample in samples if sample.total is not None]
         total = format_exact(sum(totals, Decimal()), unit=view.unit)
@@ -58,7 +58,7 @@ def _describe_line(line: Line, view: ChartView) -> str:
                 ("low", min(values)), ("high", max(values)), ("last", values[-1]),
             )
         }  # fmt: skip
-    missing = len(line) - len(samples)
+    missing = len(series) - len(samples)
     if not missing:
         return text
     gaps = ngettext("%(count)d missing", "%(count)d missing", missing) % {"count": missing}

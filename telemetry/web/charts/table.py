@@ -37,7 +37,7 @@ class Table(Struct, frozen=True):
 
 def read_table(view: ChartView) -> Table:
     """A column for each device that has a line; what is missing is empty."""
-    columns = tuple(name for name, _ in view.list_lines())
+    columns = tuple(name for name, _ in view.list_series())
     if not columns:
         return Table((), (), 0)
     left_out = max(0, len(view.chart.slots) - MOST_ROWS)
@@ -45,12 +45,15 @@ def read_table(view: ChartView) -> Table:
 
 
 def _list_rows(view: ChartView, *, left_out: int) -> Iterator[tuple[str, tuple[str, ...]]]:
-    labels, lines = view.slot_labels, [line for _, line in view.list_lines()]
+    labels, series_by_column = view.slot_labels, [series for _, series in view.list_series()]
     numbers = read_numbers()
     for index in reversed(range(left_out, len(labels))):
         yield (
             labels[index],
-            tuple(_write(line[index], show=view.show, numbers=numbers) for line in lines),
+            tuple(
+                _write(series[index], show=view.show, numbers=numbers)
+                for series in series_by_column
+            ),
         )
 
 

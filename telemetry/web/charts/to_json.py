@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from telemetry.store.reads.chart_series import Sample
-from telemetry.web.charts.chart import Line
+from telemetry.web.charts.chart import Series
 from telemetry.web.charts.gaps import list_gaps
 from telemetry.web.charts.summary import summarise
 from telemetry.web.charts.ticks import choose_ticks
@@ -14,13 +14,13 @@ from telemetry.web.charts.view import ChartView, Show, pick
 
 
 def to_json(view: ChartView) -> dict[str, Any]:
-    """Lines in the order of the devices; positions on the axis in milliseconds since 1970.
+    """Series in the order of the devices; positions on the axis in milliseconds since 1970.
 
-    Gaps are listed when there is one line: behind several they would say nothing.
+    Gaps are listed when there is one series: behind several they would say nothing.
     """
     period, calendar = view.period, view.calendar
-    lines = view.list_lines()
-    gaps = list_gaps(view, line=lines[0][1]) if len(lines) == 1 else []
+    named = view.list_series()
+    gaps = list_gaps(view, series=named[0][1]) if len(named) == 1 else []
     return {
         "summary": summarise(view),
         "unit": view.unit,
@@ -35,18 +35,18 @@ def to_json(view: ChartView) -> dict[str, Any]:
         "at": [_ms(start + (end - start) / 2) for start, end in view.spans],
         "labels": view.slot_labels,
         "gaps": [[_ms(start), _ms(end)] for start, end in gaps],
-        "lines": [_line_to_json(line, label=name, show=view.show) for name, line in lines],
+        "series": [_series_to_json(series, label=name, show=view.show) for name, series in named],
     }
 
 
-def _line_to_json(line: Line, *, label: str, show: Show) -> dict[str, Any]:
+def _series_to_json(series: Series, *, label: str, show: Show) -> dict[str, Any]:
     readers: dict[str, Callable[[Sample], Decimal | None]] = {
         "values": lambda sample: pick(sample, show)
     }
     if show is Show.LEVEL:
         readers |= {"low": lambda sample: sample.minimum, "high": lambda sample: sample.maximum}
     return {"name": label} | {
-        name: [None if sample is None else _write(read(sample)) for sample in line]
+        name: [None if sample is None else _write(read(sample)) for sample in series]
         for name, read in readers.items()
     }
 

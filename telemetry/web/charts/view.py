@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from telemetry.store.reads.chart_series import Sample
 from telemetry.web.charts.calendar import DAY, HOUR, Calendar
-from telemetry.web.charts.chart import MINUTE, Chart, Line, Resolution, Slot
+from telemetry.web.charts.chart import MINUTE, Chart, Resolution, Series, Slot
 from telemetry.web.charts.period import Period
 
 _FOUR_DECIMALS = Decimal("0.0001")
@@ -41,13 +41,13 @@ class ChartView(Struct, frozen=True, dict=True):
     show: Show
     unit: str
 
-    def list_lines(self) -> list[tuple[str, Line]]:
-        """The devices that have a line, by name, in the order of `devices`."""
-        lines = self.chart.lines
+    def list_series(self) -> list[tuple[str, Series]]:
+        """The devices that have a series, by name, in the order of `devices`."""
+        series = self.chart.series
         return [
-            (device.name, lines[device.device_id])
+            (device.name, series[device.device_id])
             for device in self.devices
-            if device.device_id in lines
+            if device.device_id in series
         ]
 
     @cached_property

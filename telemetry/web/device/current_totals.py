@@ -5,7 +5,7 @@ from datetime import datetime
 from msgspec import Struct
 
 from telemetry.models import Device, MonthlyConsumption
-from telemetry.store.reads.chart_series import Sample, read_line_days
+from telemetry.store.reads.chart_series import Sample, read_day_series
 from telemetry.web.charts.calendar import DAY, Calendar
 
 
@@ -22,6 +22,6 @@ def read_current_totals(
     """As of the last refresh. Two queries."""
     today = calendar.day_of(now)
     month = calendar.month_of(today)
-    days = read_line_days(account_id, device_ids=[device.pk], first=today, until=today + DAY)
+    days = read_day_series(account_id, device_ids=[device.pk], first=today, until=today + DAY)
     months = MonthlyConsumption.objects.filter(account_id=account_id, device=device, month=month)
     return CurrentTotals(days[device.pk][0] if days else None, months.first())

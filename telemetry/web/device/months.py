@@ -8,7 +8,7 @@ from msgspec import Struct
 from telemetry.models import Device, MonthAdjustment, MonthlyConsumption
 
 MOST_MONTHS = 24
-MOST_LINES = 200
+MOST_ADJUSTMENTS = 200
 
 
 class Month(Struct, frozen=True):
@@ -29,7 +29,7 @@ def list_months(account_id: int, *, device: Device) -> list[Month]:
         return []
     lines = MonthAdjustment.objects.filter(
         account_id=account_id, device=device, month__gte=months[-1].month
-    ).order_by("month", "recorded_at", "pk")[:MOST_LINES]
+    ).order_by("month", "recorded_at", "pk")[:MOST_ADJUSTMENTS]
     by_month: dict[object, list[MonthAdjustment]] = defaultdict(list)
     for line in lines:
         by_month[line.month].append(line)

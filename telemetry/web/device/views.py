@@ -13,7 +13,7 @@ from telemetry.store.reads.device_events import read_rejected
 from telemetry.store.reads.freshness import Freshness
 from telemetry.store.reads.latest_by_device import read_newest
 from telemetry.web.account_page import AccountRequest, account_page
-from telemetry.web.charts.chart import read_close_up
+from telemetry.web.charts.chart import read_device_chart
 from telemetry.web.charts.labels import label_device
 from telemetry.web.charts.params import ChartParams, read_params
 from telemetry.web.charts.period import Period, Span
@@ -40,10 +40,10 @@ def tag_state(request: AccountRequest, device_id: int) -> str:
     return get_freshness(request).tag_readings()
 
 
-def tag_aggregates(request: AccountRequest, device_id: int) -> str:
+def tag_chart(request: AccountRequest, device_id: int) -> str:
     """Changes with the aggregates; with messages, where single readings are shown."""
     period = read_params(request, longest=LONGEST).period
-    return _tag_aggregates(get_freshness(request), period)
+    return _tag_chart(get_freshness(request), period)
 
 
 @gzip_page
@@ -55,7 +55,7 @@ def device(request: AccountRequest, device_id: int) -> HttpResponse:
     params, show = read_device_params(request, device=found)
     freshness = get_freshness(request)
     context = {
-        **_read_aggregates(request, found, params, show, freshness),
+        **_read_chart_and_months(request, found, params, show, freshness),
         **_read_state(request, found, params),
         "quantities": list_quantities(params, device=found, show=show),
         "steps": list_steps(params),
@@ -63,8 +63,8 @@ def device(request: AccountRequest, device_id: int) -> HttpResponse:
         "zoom_href": params.href(period={"period": Span.ZOOM}),
         "state_address": make_address(request, "device-state", device_id),
         "state_tag": make_etag(request, freshness.tag_readings()),
-        "aggregates_address": make_address(request, "device-aggregates", device_id),
-        "aggregates_tag": make_etag(request, _tag_aggregates(freshness, params.period)),
+        "chart_address": make_address(request, "device-chart", device_id),
+        "chart_tag": make_etag(request, _tag_chart(freshness, params.period)),
         "events": list_events(request.account.pk, device=found, calendar=params.calendar),
         "dead_letters": read_rejected(
             request.account.pk, mac=found.gateway.mac, code=found.code, most=MOST_DEAD_LETTERS
@@ -88,17 +88,17 @@ def device_state(request: AccountRequest, device_id: int) -> HttpResponse:
 @gzip_page
 @require_safe
 @account_page()
-@conditional(tag_aggregates)
-def device_aggregates(request: AccountRequest, device_id: int) -> HttpResponse:
-    """What changes with the refresh of the aggregates."""
+@conditional(tag_chart)
+def device_chart(request: AccountRequest, device_id: int) -> HttpResponse:
+    """The chart and the months, which change as `tag_chart` says."""
     found = _find_device(request, device_id)
     params, show = read_device_params(request, device=found)
     freshness = get_freshness(request)
-    context = _read_aggregates(request, found, params, show, freshness)
-    return render(request, "telemetry/device/aggregates.html", context)
+    context = _read_chart_and_months(request, found, params, show, freshness)
+    return render(request, "telemetry/device/chart_and_months.html", context)
 
 
-def _tag_aggregates(freshness: Freshness, period: Period) -> str:
+def _tag_chart(freshness: Freshness, period: Period) -> str:
     if period.until - period.since <= LONGEST_RAW and period.until > freshness.at:
         return f"{freshness.tag_aggregates()} {freshness.tag_readings()}"
     return freshness.tag_aggregates()
@@ -127,12 +127,12 @@ def _read_state(request: AccountRequest, device: Device, params: ChartParams) ->
     }
 
 
-def _read_aggregates(
+def _read_chart_and_months(
     request: AccountRequest, device: Device, params: ChartParams, show: Show, freshness: Freshness
 ) -> dict[str, Any]:
-    """The chart and its table, today and this month, the months."""
+    """The chart and its table (hours, days, minutes or single readings), today, the months."""
     account_id, calendar = request.account.pk, params.calendar
-    chart = read_close_up(
+    chart = read_device_chart(
         account_id, device=device, period=params.period, calendar=calendar, now=params.now
     )
     named = DeviceLabel(device.pk, label_device(device))

@@ -8,9 +8,9 @@ from msgspec import Struct
 
 from telemetry.models import Device
 from telemetry.store.reads.account_totals import Consumer, compare_devices, find_top_consumers
-from telemetry.store.reads.chart_series import MOST_LINES
+from telemetry.store.reads.chart_series import MOST_SERIES
 from telemetry.web.charts.calendar import Calendar
-from telemetry.web.charts.chart import Chart, Line, read_chart
+from telemetry.web.charts.chart import Chart, Series, read_chart
 from telemetry.web.charts.chart_filters import ChartFilters
 from telemetry.web.charts.labels import find_devices, label_device
 from telemetry.web.charts.period import Period, Span
@@ -45,7 +45,7 @@ class Row(Struct, frozen=True):
 
 
 class Comparison(Struct, frozen=True):
-    """The chart, and its devices in the order of their lines. `devices_count`: among how many they
+    """The chart, and its devices in the order of their series. `devices_count`: among how many they
     were chosen."""
 
     chart: Chart
@@ -84,13 +84,13 @@ def _choose(
     if quantity.is_level:
         levels = devices.filter(measurement=Device.Measurement.GAUGE)
         in_order = levels.order_by("gateway__code", "code").values_list("pk", flat=True)
-        return dict.fromkeys(in_order[:MOST_LINES])
+        return dict.fromkeys(in_order[:MOST_SERIES])
     consumers = find_top_consumers(
         account_id,
         unit=quantity.unit,
         first=period.first,
         until=period.end,
-        most=MOST_LINES,
+        most=MOST_SERIES,
         device_ids=None if filters.is_empty else list(devices.values_list("pk", flat=True)),
     )
     return {consumer.device_id: consumer for consumer in consumers}
@@ -101,14 +101,14 @@ def _summarise(
 ) -> dict[int, Summary]:
     """By device id: of the local days of the period, or of the hours that are shown."""
     if period.span in (Span.DAY, Span.ZOOM):
-        return {device_id: fold(line) for device_id, line in chart.lines.items()}
+        return {device_id: fold(series) for device_id, series in chart.series.items()}
     rows = compare_devices(account_id, device_ids=ids, first=period.first, until=period.end)
     return {row.device_id: Summary(row.total, row.mean, row.minimum, row.maximum) for row in rows}
 
 
-def fold(line: Line) -> Summary:
-    """What the samples of a line, at least one, come to."""
-    samples = [sample for sample in line if sample is not None]
+def fold(series: Series) -> Summary:
+    """What the samples of a series, at least one, come to."""
+    samples = [sample for sample in series if sample is not None]
     totals = [sample.total for sample in samples if sample.total is not None]
     return Summary(
         total=sum(totals, Decimal()) if totals else None,

@@ -17,7 +17,7 @@ def claimed(batch_id: str = "", *, received_at: datetime | None = None) -> Claim
 
 
 def store(connection: Connection, *messages: RawMessage, batch: ClaimedBatch | None = None) -> Any:
-    return validate_and_store(open_store(connection), batch or claimed(), list(messages)).counts
+    return validate_and_store(open_store(connection), batch or claimed(), list(messages))
 
 
 def rows(connection: Connection, statement: str) -> list[tuple[Any, ...]]:

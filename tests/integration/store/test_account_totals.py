@@ -20,7 +20,7 @@ from telemetry.store.reads.account_totals import (
     read_account_days,
     read_account_months,
 )
-from telemetry.store.reads.chart_series import read_line_days, read_line_hours
+from telemetry.store.reads.chart_series import read_day_series, read_hour_series
 from tests.consumption import Site, put, register
 
 pytestmark = pytest.mark.integration
@@ -61,9 +61,9 @@ def test_it_shows_each_account_its_own_days_when_a_device_moved(connection: Conn
     )
     for owner, start, total in ((site, at(0), D(3)), (moved, at(48), D(8))):
         devices = {"device_ids": [site.device_id]}
-        lines = read_line_hours(owner.account_id, **devices, **hours)
+        lines = read_hour_series(owner.account_id, **devices, **hours)
         assert lines[site.device_id][0].start == start
-        lines = read_line_days(owner.account_id, **devices, **days)
+        lines = read_day_series(owner.account_id, **devices, **days)
         assert [(day.start, day.total) for day in lines[site.device_id]] == [(start.date(), total)]
         assert [row.total for row in read_account_days(owner.account_id, **days)] == [total]
         found = compare_devices(owner.account_id, device_ids=[site.device_id], **days)
@@ -131,7 +131,7 @@ def test_it_shows_a_closed_month_as_it_was_billed(connection: Connection) -> Non
     connection.execute("UPDATE monthly_total SET closed_total = 5")
     assert MonthlyConsumption.objects.get(device=site.device_id).total == D(5)
     assert [row.total for row in read_account_months(site.account_id, **month)] == [D(5)]
-    lines = read_line_days(site.account_id, device_ids=[site.device_id], **month)
+    lines = read_day_series(site.account_id, device_ids=[site.device_id], **month)
     assert [day.total for day in lines[site.device_id]] == [D(7)]
 
 

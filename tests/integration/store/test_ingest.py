@@ -164,7 +164,7 @@ def test_it_refuses_a_reading_that_is_not_below_the_modulus_of_its_register(
 
     def outcome(valor: str, at: str) -> int:
         messages = [make_message(valor=valor, at=at)]
-        return validate_and_store(kept, claimed(), messages).counts.readings_stored
+        return validate_and_store(kept, claimed(), messages).readings_stored
 
     connection.execute("UPDATE device SET register_modulus = 1000.5 WHERE code = 'D01'")
     assert outcome("1000.4999", "2026-11-01T00:00:01Z") == 1
@@ -222,7 +222,7 @@ def test_it_knows_a_device_at_once_when_it_was_registered_a_moment_ago(
         [MAC],
     )
     stored = validate_and_store(kept, claimed(), [make_message(code="D77")])
-    assert stored.counts.readings_stored == 1
+    assert stored.readings_stored == 1
 
 
 def test_it_never_asks_the_database_for_a_gateway_that_it_knows(

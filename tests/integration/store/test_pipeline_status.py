@@ -12,6 +12,7 @@ from telemetry.core.batch import BRIDGE_KEY, PENDING_KEY
 from telemetry.queue.alarm import raise_alarm
 from telemetry.queue.batches import BatchQueue
 from telemetry.queue.pools import note_progress, note_wait, read_pools
+from tests.batches import claim
 from tests.messages import make_message
 from tests.status import read_test_status
 
@@ -61,7 +62,7 @@ def test_it_forgets_the_wait_of_a_pool_that_goes_on(queue: BatchQueue) -> None:
 
 def test_it_says_how_much_the_reject_guard_has_put_aside_and_why(queue: BatchQueue) -> None:
     batch_id = queue.put([make_message()], source="bridge-1")
-    queue.claim(batch_id)
+    claim(queue, batch_id)
     queue.hold(batch_id)
     raise_alarm(queue.redis, reason="14 of 15 gateways got nothing in")
     found = read_test_status(queue)
@@ -89,3 +90,14 @@ def test_it_turns_the_health_of_the_pipeline_red_with_the_reason(
     answer = client.get("/health/pipeline")
     assert answer.status_code == 503
     assert "is pending for 500 s" in answer.json()["problems"][0]
+
+
+def test_it_says_what_the_broker_lost_and_refused(queue: BatchQueue) -> None:
+    for is_kept in (False, False):
+        queue.note_session("bridge-1", is_kept=is_kept)
+    queue.note_refused("refused_client_id/gateway", 5)
+    queue.note_refused("removed_expiry/gateway", 7)
+    problems = read_test_status(queue).problems
+    assert any("lost the session of a bridge 1 times" in problem for problem in problems)
+    [refused] = [problem for problem in problems if "refused" in problem]
+    assert "(refused_client_id/gateway 5): its log" in refused

@@ -160,7 +160,7 @@ QUESTIONS: dict[str, tuple[Callable[[Site], list[Any]], int]] = {
     ),
     "lines of hours": (
         lambda site: list(
-            chart_series.read_line_hours(
+            chart_series.read_hour_series(
                 site.account_id, device_ids=range(site.device_id, site.device_id + 9), **INSTANTS
             )
         ),
@@ -168,20 +168,18 @@ QUESTIONS: dict[str, tuple[Callable[[Site], list[Any]], int]] = {
     ),
     "lines of days": (
         lambda site: list(
-            chart_series.read_line_days(
+            chart_series.read_day_series(
                 site.account_id, device_ids=range(site.device_id, site.device_id + 9), **WEEK
             )
         ),
         3,
     ),
     "minutes": (
-        lambda site: chart_series.read_line_minutes(
-            site.account_id, device_id=site.device_id, **A_DAY
-        ),
+        lambda site: chart_series.read_minutes(site.account_id, device_id=site.device_id, **A_DAY),
         24,
     ),
     "single readings": (
-        lambda site: chart_series.read_line_readings(
+        lambda site: chart_series.read_single_readings(
             site.account_id, device_id=site.device_id, **A_DAY
         ),
         24,

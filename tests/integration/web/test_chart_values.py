@@ -15,7 +15,7 @@ from telemetry.models import Device
 from telemetry.store.aggregates.refresh import refresh_aggregates
 from telemetry.store.db.connection import Connection
 from telemetry.web.charts.calendar import Calendar, floor_hour
-from telemetry.web.charts.chart import Chart, Resolution, read_chart, read_close_up
+from telemetry.web.charts.chart import Chart, Resolution, read_chart, read_device_chart
 from telemetry.web.charts.period import Period, parse_period
 from tests.consumption import Site, put, read, register
 from tests.random_cases import random_cases
@@ -106,7 +106,7 @@ def ask_raw(connection: Connection, site: Site, statement: str) -> dict[Any, tup
 
 
 def show(chart: Chart, site: Site) -> dict[Any, tuple[Any, ...] | None]:
-    line = chart.lines.get(site.device_id, (None,) * len(chart.slots))
+    line = chart.series.get(site.device_id, (None,) * len(chart.slots))
     assert len(line) == len(chart.slots)
     return {
         slot: None
@@ -172,11 +172,13 @@ def test_it_shows_every_reading_of_a_short_period(connection: Connection, data: 
     params = {"period": "zoom", "since": since.isoformat(), "until": until.isoformat()}
     calendar = calendar_of(site)
     period, _ = parse_period(params, calendar=calendar, now=until, longest=timedelta(days=9))
-    chart = read_close_up(
+    chart = read_device_chart(
         site.account_id, device=device, period=period, calendar=calendar, now=until
     )
     assert chart.resolution is Resolution.READING
-    samples = [(s.start, s.last) for line in chart.lines.values() for s in line if s is not None]
+    samples = [
+        (s.start, s.last) for series in chart.series.values() for s in series if s is not None
+    ]
     assert samples == read(
         connection,
         "SELECT time, value FROM reading WHERE device_id = %s AND time >= %s AND time < %s"

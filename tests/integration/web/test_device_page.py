@@ -64,7 +64,7 @@ def test_it_says_what_to_do_without_a_reading(connection: Connection) -> None:
         "No month has a reading", "Nothing happened yet", "No reading of this device was rejected",
     ):  # fmt: skip
         assert words in page, words
-    assert chart_data_of(page)["lines"] == []
+    assert chart_data_of(page)["series"] == []
 
 
 @pytest.mark.parametrize("measurement", ["delta", "cumulative", "gauge"])
@@ -74,7 +74,7 @@ def test_it_shows_one_reading(connection: Connection, measurement: Any) -> None:
     for query in ({}, {"period": "24h"}, {"period": "30d"}, {"period": "month"}):
         page = open_page(site, client, **query)
         assert "1,234.5" in page
-        assert len(chart_data_of(page)["lines"]) == 1
+        assert len(chart_data_of(page)["series"]) == 1
         assert "online" in page
 
 
@@ -86,7 +86,7 @@ def test_it_goes_from_days_to_hours_to_single_readings(connection: Connection) -
         (HOUR, "reading", 6),
     ):  # fmt: skip
         chart_data = chart_data_of(open_page(site, client, **zoom(NOON, NOON + length)))
-        found = [value for value in chart_data["lines"][0]["values"] if value is not None]
+        found = [value for value in chart_data["series"][0]["values"] if value is not None]
         assert (chart_data["resolution"], len(found)) == (resolution, values)
 
 
@@ -98,14 +98,14 @@ def test_it_puts_many_readings_together_to_minutes_and_hours(
     site, client = open_account(connection, Meter("gauge", interval_s=2))
     fill(connection, site, seconds=2, count=7_200)
     chart_data = chart_data_of(open_page(site, client, **zoom(NOON, NOON + 4 * HOUR)))
-    [line] = chart_data["lines"]
+    [line] = chart_data["series"]
     assert (chart_data["resolution"], len(line["values"])) == ("minute", 240)
     assert (line["low"][0], line["high"][0]) == ("0", "6")
     monkeypatch.setattr(chart, "MOST_COUNTED", 7_000)
     page = open_page(site, client, **zoom(NOON, NOON + 4 * HOUR))
     assert chart_data_of(page)["resolution"] == "hour"
     close = chart_data_of(open_page(site, client, **zoom(NOON, NOON + HOUR)))
-    assert (close["resolution"], len(close["lines"][0]["values"])) == ("reading", 1_800)
+    assert (close["resolution"], len(close["series"][0]["values"])) == ("reading", 1_800)
 
 
 def test_it_shows_gaps_of_hours_and_of_single_readings(connection: Connection) -> None:
@@ -114,10 +114,10 @@ def test_it_shows_gaps_of_hours_and_of_single_readings(connection: Connection) -
     receive(connection, *((site, NOON + minutes * MINUTE, minutes) for minutes in times))
     start = NOON.timestamp() * 1000
     raw = chart_data_of(open_page(site, client, **zoom(NOON - HOUR, NOON + 5 * HOUR)))
-    assert raw["lines"][0]["values"] == ["0", "10", "20", None, "200", "210"]
+    assert raw["series"][0]["values"] == ["0", "10", "20", None, "200", "210"]
     assert raw["gaps"] == [[start + 20 * 60_000, start + 200 * 60_000]]
     hours = chart_data_of(open_page(site, client, **zoom(NOON - 2 * HOUR, NOON + 26 * HOUR)))
-    values = hours["lines"][0]["values"]
+    values = hours["series"][0]["values"]
     assert values[:6] == [None, None, "30", None, None, "410"]
     assert hours["gaps"][:2] == [
         [start - 2 * 3_600_000, start], [start + 3_600_000, start + 3 * 3_600_000],
@@ -130,7 +130,7 @@ def test_it_shows_what_a_register_counted_and_the_register(connection: Connectio
     receive(connection, (site, NOON, 100), (site, NOON + HOUR, 130))
     period = zoom(NOON, NOON + 30 * HOUR)
     shown = {
-        show: chart_data_of(open_page(site, client, **period, show=show))["lines"][0]["values"][:2]
+        show: chart_data_of(open_page(site, client, **period, show=show))["series"][0]["values"][:2]
         for show in ("consumption", "register")
     }
     assert shown == {"consumption": ["0", "30"], "register": ["100", "130"]}
@@ -241,7 +241,7 @@ def test_it_updates_single_readings_as_they_come_and_hours_with_the_refresh(
     site, client = open_account(connection)
     receive(connection, (site, timezone.now() - HOUR, 5))
     connection.execute("UPDATE gateway SET last_seen = now() - interval '2 minutes'")
-    path = f"/accounts/{site.account_id}/devices/{site.device_id}/live/aggregates/"
+    path = f"/accounts/{site.account_id}/devices/{site.device_id}/live/chart/"
 
     def ask(query: str, tag: str) -> Any:
         return client.get(path + query, headers={"If-None-Match": tag} if tag else {})

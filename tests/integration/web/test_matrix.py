@@ -40,7 +40,7 @@ ALLOWED: dict[Right, tuple[str, ...]] = {
 # Pages of an account: the right that they need. Those of the second table take POST alone.
 PAGES = {
     "overview": VIEW, "overview-state": VIEW, "overview-aggregates": VIEW,
-    "devices": VIEW, "device": VIEW, "device-state": VIEW, "device-aggregates": VIEW,
+    "devices": VIEW, "device": VIEW, "device-state": VIEW, "device-chart": VIEW,
     "gateways": VIEW, "gateway": VIEW, "alarms": VIEW,
     "reports": VIEW, "report-print": VIEW, "report-csv": VIEW, "report-xlsx": VIEW,
     "report-schedules": OPERATE, "delete-schedule": OPERATE,

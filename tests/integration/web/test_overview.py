@@ -58,7 +58,7 @@ def test_it_shows_one_reading_everywhere(connection: Connection) -> None:
     page = page_of(site, client)
     assert page.count("1,234.5") >= 4
     chart_data = chart_data_of(page)
-    [line] = chart_data["lines"]
+    [line] = chart_data["series"]
     assert [value for value in line["values"] if value is not None] == ["1234.5"]
     assert line["name"] in page
     assert len(line["values"]) == len(chart_data["at"]) == len(chart_data["labels"])
@@ -75,7 +75,7 @@ def test_it_shows_gaps_as_gaps_and_every_digit(connection: Connection) -> None:
         (site, hour - 4 * HOUR, "0.0001"),
         (site, hour - 2 * HOUR, "7"),
     )
-    values = chart_data_of(page_of(site, client, "?period=24h"))["lines"][0]["values"]
+    values = chart_data_of(page_of(site, client, "?period=24h"))["series"][0]["values"]
     assert values[-6:] == ["99999999999.9999", "0.0001", None, "7", None, None]
     assert "99,999,999,999.9999" in page_of(site, client, "?period=24h")
 
@@ -92,7 +92,7 @@ def test_it_shows_consumption_and_levels_each_by_unit(connection: Connection) ->
     assert (chart_data["show"], chart_data["unit"]) == ("level", "°C")
     [[mean, low, high]] = [
         [next(v for v in line[key] if v is not None) for key in ("values", "low", "high")]
-        for line in chart_data["lines"]
+        for line in chart_data["series"]
     ]
     assert (mean, low, high) == ("21", "20", "22")
     refused = page_of(site, client, "?show=level:bar", status=400)
@@ -106,10 +106,10 @@ def test_it_draws_twelve_devices_and_says_which(connection: Connection) -> None:
     now = timezone.now()
     receive(connection, *((one, now, 100 - place) for place, one in enumerate([*others, site])))
     page = page_of(site, client)
-    assert len(chart_data_of(page)["lines"]) == 12
+    assert len(chart_data_of(page)["series"]) == 12
     assert "12 of 14 devices: those that consumed most" in page
     chosen = page_of(site, client, f"?device={site.device_id}&device={others[0].device_id}")
-    assert len(chart_data_of(chosen)["lines"]) == 2
+    assert len(chart_data_of(chosen)["series"]) == 2
 
 
 def test_it_filters_by_gateway_and_kind_and_keeps_the_choice(connection: Connection) -> None:
@@ -121,7 +121,7 @@ def test_it_filters_by_gateway_and_kind_and_keeps_the_choice(connection: Connect
     receive(connection, (site, now, 5), (other, now, 6))
     for query in (f"?gateway={other.gateway_id}", "?kind=meter"):
         page = page_of(site, client, f"{query}&period=24h")
-        [line] = chart_data_of(page)["lines"]
+        [line] = chart_data_of(page)["series"]
         assert line["name"].endswith(f"{device_of(other).gateway.code}/D")
         latest = page[page.index('data-part="latest"') :]
         assert f"/devices/{other.device_id}/" in latest
@@ -150,7 +150,7 @@ def test_it_says_at_the_field_what_is_wrong_and_works_on(
     receive(connection, (site, timezone.now(), 5))
     page = page_of(site, client, query, status=400)
     assert f'id="{field}-error"' in page
-    assert len(chart_data_of(page)["lines"]) == 1
+    assert len(chart_data_of(page)["series"]) == 1
 
 
 def test_it_shows_nothing_of_another_account(connection: Connection) -> None:
@@ -173,7 +173,7 @@ def test_it_escapes_names(connection: Connection) -> None:
         page = page_of(site, client, address)
         for raw in (HOSTILE, "<b>", "<i>&"):
             assert raw not in page, address
-    assert chart_data_of(page_of(site, client))["lines"][0]["name"].startswith(HOSTILE)
+    assert chart_data_of(page_of(site, client))["series"][0]["name"].startswith(HOSTILE)
 
 
 def test_it_has_no_inline_script_or_style(connection: Connection) -> None:
@@ -293,7 +293,7 @@ def test_it_weighs_less_than_200_kb_at_its_fullest(connection: Connection) -> No
     reply = client.get(f"/accounts/{site.account_id}/", headers={"Accept-Encoding": "gzip"})
     assert reply.headers["Content-Encoding"] == "gzip"
     page = gzip.decompress(reply.content).decode()
-    assert len(chart_data_of(page)["lines"]) == 12
+    assert len(chart_data_of(page)["series"]) == 12
     files = set(re.findall(r'(?:src|href)="/static/([^"]+)"', page))
     modules = {str(path) for path in Path("telemetry/static/telemetry/js").glob("*.js")}
     weight = len(reply.content)

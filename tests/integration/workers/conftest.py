@@ -9,6 +9,7 @@ from config.env import read_options
 from config.options import IngestOptions
 from telemetry.queue.batches import BatchQueue
 from telemetry.store.db.connection import Connection
+from tests.batches import run_batch
 from workers.runner import BatchRunner, open_runner
 
 
@@ -24,7 +25,7 @@ def run_all(runner: BatchRunner, queue: BatchQueue) -> int:
     runs = 0
     while unfinished := queue.snapshot().unfinished:
         for batch in unfinished:
-            runner.run(batch.id)
+            run_batch(runner, batch.id)
             runs += 1
         assert runs < 200, "batches do not end"
     return runs

@@ -13,10 +13,11 @@ from telemetry.core.batch import GUARD_KEY, INGEST_QUEUE, half_ids
 from telemetry.queue.alarm import clear_alarm, raise_alarm, read_alarm
 from telemetry.queue.batches import BatchQueue
 from telemetry.queue.requeue import requeue_batches
-from telemetry.queue.tasks import LAST_SUFFIX, count_waiting, list_waiting_ids
+from telemetry.queue.tasks import count_waiting
 from telemetry.store.db.connection import Connection
 from telemetry.store.ingest.batch_store import BatchStore
 from telemetry.store.operations.delivery_report import read_report
+from tests.batches import claim, list_ready, run_batch
 from tests.integration.workers.conftest import add_gateways, run_all
 from tests.messages import make_message
 from workers.runner import BatchRunner, open_runner
@@ -29,17 +30,16 @@ def test_it_puts_aside_what_nearly_every_gateway_sends_in_vain_until_it_is_overr
 ) -> None:
     macs = add_gateways(connection, range(10, 41))
     batch_id = queue.put([make_message(mac=mac, code="D99") for mac in macs], source="bridge-1")
-    runner.run(batch_id)
+    run_batch(runner, batch_id)
     snapshot = queue.snapshot()
     assert ([batch.id for batch in snapshot.held], snapshot.pending) == ([batch_id], [])
     assert snapshot.pending_messages == 0, "what is put aside must not press on the bridges"
     assert read_report(connection, queue).in_flight == 31
     assert "31 of 31 gateways got nothing in" in read_alarm(queue.redis)
     call_command("resume_ingest", stdout=StringIO())
-    queue.redis.delete(INGEST_QUEUE)
     assert requeue_batches(queue, now=time.time(), stale_after_s=30).requeued == 1
-    assert requeue_batches(queue, now=time.time(), stale_after_s=30).requeued == 0, "has a task"
-    runner.run(batch_id)
+    assert requeue_batches(queue, now=time.time(), stale_after_s=30).requeued == 0, "it is ready"
+    run_batch(runner, batch_id)
     report = read_report(connection, queue)
     assert (report.dead_lettered, report.in_flight, report.difference) == (31, 0, 0)
 
@@ -50,14 +50,14 @@ def test_it_stores_what_others_send_while_it_holds_what_nearly_all_send_in_vain(
     *macs, healthy = add_gateways(connection, range(10, 25))
     old = "1970-01-01T00:00:30Z"  # clocks after a power cut
     for mac in macs:
-        runner.run(queue.put([make_message(mac=mac, at=old)], source="bridge-1"))
+        run_batch(runner, queue.put([make_message(mac=mac, at=old)], source="bridge-1"))
     held_before = len(queue.snapshot().held)
     mixed = [make_message(mac=mac, at=old) for mac in macs]
     mixed.insert(3, make_message(mac=healthy))
     batch_id = queue.put(mixed, source="bridge-1")
-    runner.run(batch_id)
+    run_batch(runner, batch_id)
     for part_id in half_ids(batch_id):
-        runner.run(part_id)
+        run_batch(runner, part_id)
     report = read_report(connection, queue)
     assert report.stored == 1, "the healthy gateway's"
     assert held_before == 5, "from the tenth gateway on"
@@ -72,11 +72,10 @@ def test_it_lets_go_and_loses_nothing_when_the_same_gateways_are_served_again(
 ) -> None:
     macs = add_gateways(connection, range(10, 24))
     held = queue.put([make_message(mac=m, at="1970-01-01T00:00:30Z") for m in macs], source="b")
-    runner.run(held)
+    run_batch(runner, held)
     assert read_alarm(queue.redis)
-    runner.run(queue.put([make_message(mac=mac) for mac in macs], source="bridge-1"))
+    run_batch(runner, queue.put([make_message(mac=mac) for mac in macs], source="bridge-1"))
     assert read_alarm(queue.redis) == ""
-    queue.redis.delete(INGEST_QUEUE)
     assert requeue_batches(queue, now=time.time(), stale_after_s=30).requeued == 1
     run_all(runner, queue)
     report = read_report(connection, queue)
@@ -88,17 +87,13 @@ def test_it_takes_what_arrives_before_what_the_guard_has_let_go(
 ) -> None:
     macs = add_gateways(connection, range(10, 24))
     held = queue.put([make_message(mac=m, at="1970-01-01T00:00:30Z") for m in macs], source="b")
-    runner.run(held)
+    run_batch(runner, held)
     clear_alarm(queue.redis)
-    queue.redis.delete(INGEST_QUEUE)
     assert requeue_batches(queue, now=time.time(), stale_after_s=30).requeued == 1
     live = queue.put([make_message(mac=macs[0])], source="bridge-1")
     assert count_waiting(queue.redis, INGEST_QUEUE) == 2
-    assert list_waiting_ids(queue.redis) == {held, live}
-    with queue._app.connection_for_read() as broker:  # type: ignore[union-attr]
-        channel = broker.default_channel
-        taken = [channel.basic_get(INGEST_QUEUE, no_ack=True) for _ in range(2)]
-    assert [message.headers["id"] for message in taken] == [live, held]
+    claimed = [queue.claim()[0], queue.claim(finished=[live])[0]]
+    assert [[batch.id for batch in batches] for batches in claimed] == [[live], [held]]
 
 
 def test_it_lets_go_by_itself_when_nothing_else_arrives(
@@ -109,16 +104,17 @@ def test_it_lets_go_by_itself_when_nothing_else_arrives(
     connection.execute("UPDATE device SET is_active = false")
     for second in range(5):
         at = f"2026-11-01T00:00:{second:02}Z"
-        runner.run(queue.put([make_message(mac=mac, at=at) for mac in macs], source="bridge-1"))
+        run_batch(
+            runner, queue.put([make_message(mac=mac, at=at) for mac in macs], source="bridge-1")
+        )
     assert len(queue.snapshot().held) == 5
     runner.close()
     connection.execute("UPDATE device SET is_active = true")
     fixed = open_runner(read_options(IngestOptions), app)
     for _ in range(3):
-        queue.redis.delete(INGEST_QUEUE, INGEST_QUEUE + LAST_SUFFIX)
         requeue_batches(queue, now=time.time(), stale_after_s=30)
-        for batch_id in sorted(list_waiting_ids(queue.redis)):
-            fixed.run(batch_id)
+        for batch_id in sorted(list_ready(queue)):
+            run_batch(fixed, batch_id)
     assert read_alarm(queue.redis) == ""
     report = read_report(connection, queue)
     assert (report.stored, report.dead_lettered, report.in_flight) == (5 * 14, 0, 0)
@@ -128,12 +124,11 @@ def test_it_lets_go_by_itself_when_nothing_else_arrives(
 def test_it_tries_few_of_what_is_put_aside_while_the_guard_holds(queue: BatchQueue) -> None:
     ids = [queue.put([make_message()], source="bridge-1") for _ in range(20)]
     for batch_id in ids:
-        queue.claim(batch_id)
+        claim(queue, batch_id)
         queue.hold(batch_id)
-    queue.redis.delete(INGEST_QUEUE)
     raise_alarm(queue.redis, reason="14 of 15 gateways got nothing in")
     assert 2 <= requeue_batches(queue, now=time.time(), stale_after_s=30).requeued <= 3
-    assert {ids[0], ids[-1]} <= list_waiting_ids(queue.redis)
+    assert {ids[0], ids[-1]} <= list_ready(queue)
     assert 0 < queue.redis.ttl(GUARD_KEY) <= 90, "an alarm outlives nobody who raised it for long"
 
 
@@ -141,7 +136,9 @@ def test_it_goes_on_seeing_the_gateways_whose_messages_it_puts_aside(
     runner: BatchRunner, queue: BatchQueue, connection: Connection
 ) -> None:
     macs = add_gateways(connection, range(10, 24))
-    runner.run(queue.put([make_message(mac=mac, code="D99") for mac in macs], source="bridge-1"))
+    run_batch(
+        runner, queue.put([make_message(mac=mac, code="D99") for mac in macs], source="bridge-1")
+    )
     assert queue.count_held() == 1
     assert connection.execute(
         "SELECT count(*) FROM gateway WHERE is_online AND mac = ANY(%s)", [macs]
@@ -156,14 +153,14 @@ def test_it_puts_whole_batches_aside_once_it_holds_what_fails_for_unknown_reason
 ) -> None:
     """Taken apart, each of their messages would become a batch, in Redis and in the ledger."""
     macs = add_gateways(connection, range(10, 41))
-    monkeypatch.setattr(BatchStore, "validate", lambda *_: 1 / 0)
-    runner.run(queue.put([make_message(mac=mac) for mac in macs], source="bridge-1"))
+    monkeypatch.setattr(BatchStore, "validate", lambda *_, **__: 1 / 0)
+    run_batch(runner, queue.put([make_message(mac=mac) for mac in macs], source="bridge-1"))
     for _ in range(8):
         for batch in queue.snapshot().pending:
-            runner.run(batch.id)
+            run_batch(runner, batch.id)
     before = queue.count_held()
     assert before == 31 - 9, "fewer gateways than the guard judges by became dead letters"
     another = queue.put([make_message(mac=mac, valor=2) for mac in macs], source="bridge-1")
-    runner.run(another)
+    run_batch(runner, another)
     assert queue.count_held() == before + 1
     assert read_report(connection, queue).difference == 0

@@ -13,10 +13,12 @@ from config.env import read_options
 from config.options import IngestOptions
 from telemetry.core.batch import RawMessage
 from telemetry.queue.alarm import read_alarm
-from telemetry.queue.batches import BatchQueue, ClaimedBatch
+from telemetry.queue.batches import BatchQueue
 from telemetry.store.db.connection import Connection
 from telemetry.store.ingest.batch_store import BatchStore
+from telemetry.store.ingest.outcomes import ValidatedBatch
 from telemetry.store.operations.delivery_report import read_report
+from tests.batches import claim, run_batch
 from tests.integration.workers.conftest import add_gateways, run_all
 from tests.messages import make_message
 from workers import runner as runner_module
@@ -31,13 +33,11 @@ def patch_store(
     """Make storing a batch raise what `fail` says of its messages."""
     store = BatchStore.store
 
-    def failing(
-        self: BatchStore, batch: ClaimedBatch, messages: list[RawMessage], validated_messages: Any
-    ) -> Any:
-        error = fail(messages)
+    def failing(self: BatchStore, batches: list[ValidatedBatch]) -> Any:
+        error = fail([message for batch in batches for message in batch.messages])
         if error is not None:
             raise error
-        return store(self, batch, messages, validated_messages)
+        return store(self, batches)
 
     monkeypatch.setattr(BatchStore, "store", failing)
 
@@ -51,8 +51,8 @@ def test_it_stores_and_forgets_a_batch(
     runner: BatchRunner, queue: BatchQueue, connection: Connection
 ) -> None:
     batch_id = queue.put([make_message(), RawMessage("x", b"")], source="bridge-1")
-    runner.run(batch_id)
-    runner.run(batch_id)  # a task that came twice
+    run_batch(runner, batch_id)
+    run_batch(runner, batch_id)  # once more
     report = read_report(connection, queue, count_rows=True)
     assert (report.received, report.stored, report.dead_lettered, report.in_flight) == (2, 1, 1, 0)
     assert report.is_balanced
@@ -86,14 +86,14 @@ def test_it_splits_a_batch_that_ends_its_worker_again_and_again(
 ) -> None:
     batch_id = queue.put([make_message(), make_message(at="2026-11-01T00:00:01Z")], source="b")
     for _ in range(3):  # starts whose worker was killed
-        queue.claim(batch_id)
-    runner.run(batch_id)
+        claim(queue, batch_id)
+    run_batch(runner, batch_id)
     assert [pending.id for pending in queue.snapshot().pending] == [
         f"{batch_id}.0",
         f"{batch_id}.1",
     ]
     for _ in range(3):
-        queue.claim(f"{batch_id}.0")
+        claim(queue, f"{batch_id}.0")
     run_all(runner, queue)
     report = read_report(connection, queue, count_rows=True)
     assert (report.stored, report.dead_lettered, report.difference) == (1, 1, 0)
@@ -111,7 +111,7 @@ def test_it_waits_and_goes_on_when_the_database_comes_back(
     monkeypatch.setattr(
         runner_module, "wait_unless_stopping", lambda delay_s: waits.append(delay_s) or True
     )
-    runner.run(queue.put([make_message()], source="bridge-1"))
+    run_batch(runner, queue.put([make_message()], source="bridge-1"))
     assert len(waits) == 3
     assert all(delay_s > 0 for delay_s in waits)
     assert read_report(connection, queue).stored == 1
@@ -123,7 +123,7 @@ def test_it_leaves_the_batch_pending_when_the_worker_stops_meanwhile(
 ) -> None:
     patch_store(monkeypatch, lambda _: psycopg.OperationalError("no route"))
     monkeypatch.setattr(runner_module, "wait_unless_stopping", lambda _: False)
-    runner.run(queue.put([make_message()], source="bridge-1"))
+    run_batch(runner, queue.put([make_message()], source="bridge-1"))
     [pending] = queue.snapshot().pending
     assert pending.attempts == 0, "a stop must not count as a failed start"
 
@@ -145,7 +145,7 @@ def test_it_takes_its_own_end_as_stored_when_the_commit_was_not_confirmed(
 
     monkeypatch.setattr(BatchStore, "store", losing)
     monkeypatch.setattr(runner_module, "wait_unless_stopping", lambda _: True)
-    runner.run(queue.put([make_message()], source="bridge-1"))
+    run_batch(runner, queue.put([make_message()], source="bridge-1"))
     report = read_report(connection, queue, count_rows=True)
     assert (report.stored, report.duplicate, report.rows) == (1, 0, 1)
     assert report.is_balanced
@@ -157,7 +157,7 @@ def test_it_leaves_a_batch_that_it_cannot_read_for_a_newer_worker(
     batch_id = queue.put([make_message()], source="bridge-1")
     queue.redis.hset(f"ingest:batch:{batch_id}", "body", b"from the future")
     for _ in range(9):
-        runner.run(batch_id)
+        run_batch(runner, batch_id)
     [pending] = queue.snapshot().pending
     assert (pending.id, pending.attempts) == (batch_id, 0)
 
@@ -169,17 +169,19 @@ def test_it_blames_no_message_when_only_redis_did_not_answer(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     batch_id = queue.put([make_message()], source="bridge-1")
-    claim = BatchQueue.claim
+    claim_any = BatchQueue.claim
     with monkeypatch.context() as slow:
 
-        def lose_the_reply(self: BatchQueue, claimed_id: str) -> None:
-            claim(self, claimed_id)
+        def lose_the_reply(self: BatchQueue, **named: Any) -> None:
+            [batch], _ = claim_any(self, **named)
+            assert (batch.id, batch.attempts) == (batch_id, 1)
             raise RedisTimeoutError("Timeout reading from socket")
 
         slow.setattr(BatchQueue, "claim", lose_the_reply)
         for _ in range(5):
-            runner.run(batch_id)
-    runner.run(batch_id)
+            runner._claim_and_store(wait_s=0)
+    runner._claim_and_store(wait_s=0)
+    runner._claim_and_store(wait_s=0)
     report = read_report(connection, queue)
     assert (report.stored, report.dead_lettered) == (1, 0)
 
@@ -189,13 +191,13 @@ def test_it_gives_the_healthy_part_of_a_batch_all_starts(
 ) -> None:
     *macs, healthy = add_gateways(connection, range(10, 25))
     old = "1970-01-01T00:00:30Z"
-    runner.run(queue.put([make_message(mac=mac, at=old) for mac in macs], source="bridge-1"))
+    run_batch(runner, queue.put([make_message(mac=mac, at=old) for mac in macs], source="bridge-1"))
     mixed = [make_message(mac=mac, at=old) for mac in macs]
     mixed += [make_message(mac=healthy, at=f"2026-11-01T00:00:{n:02}Z") for n in range(2)]
     batch_id = queue.put(mixed, source="bridge-1")
-    runner.run(batch_id)
-    queue.claim(f"{batch_id}.0")  # one start whose worker was killed
-    runner.run(f"{batch_id}.0")
+    run_batch(runner, batch_id)
+    claim(queue, f"{batch_id}.0")  # one start whose worker was killed
+    run_batch(runner, f"{batch_id}.0")
     assert read_report(connection, queue).stored == 2, "stored whole, not taken apart"
 
 
@@ -212,7 +214,7 @@ def test_it_holds_what_fails_for_an_unknown_reason_from_nearly_every_gateway(
         patch_store(deploy, lambda _: ZeroDivisionError("a bug"))
         for _ in range(8):  # split down to single messages, and more
             for batch in queue.snapshot().pending:
-                runner.run(batch.id)
+                run_batch(runner, batch.id)
     report = read_report(connection, queue)
     assert report.dead_lettered < 10, "fewer gateways than the guard judges by"
     assert report.in_flight == 31 - report.dead_lettered
@@ -238,7 +240,7 @@ def test_it_splits_no_stored_batch_whose_worker_was_killed_before_it_was_finishe
             killed.setattr(BatchQueue, "finish", lambda *_: 1 / 0)
             killed.setattr(BatchQueue, "split", lambda *_, **__: 1 / 0)
             with pytest.raises(ZeroDivisionError):
-                runner.run(batch_id)
+                run_batch(runner, batch_id)
     run_all(runner, queue)
     report = read_report(connection, queue, count_rows=True)
     assert (report.received, report.stored, report.duplicate) == (2, 2, 0)
@@ -255,17 +257,17 @@ def test_it_stores_no_batch_in_hand_that_others_split_meanwhile(
     batch_id = queue.put(TWO, source="bridge-1")
     store = BatchStore.store
 
-    def stopped(self: BatchStore, batch: ClaimedBatch, *rest: Any) -> Any:
+    def stopped(self: BatchStore, batches: list[ValidatedBatch]) -> Any:
         monkeypatch.setattr(BatchStore, "store", store)
         other = open_runner(read_options(IngestOptions), app)
         for _ in range(3):
-            queue.claim(batch_id)
+            claim(queue, batch_id)
         run_all(other, queue)
         other.close()
-        return store(self, batch, *rest)
+        return store(self, batches)
 
     monkeypatch.setattr(BatchStore, "store", stopped)
-    runner.run(batch_id)
+    run_batch(runner, batch_id)
     run_all(runner, queue)
     report = read_report(connection, queue, count_rows=True)
     assert (report.received, report.stored, report.duplicate) == (2, 2, 0)
@@ -281,13 +283,13 @@ def test_it_counts_a_half_once_when_its_finish_failed(
     four = [make_message(at=f"2026-11-01T00:00:{n:02}Z") for n in range(4)]
     batch_id = queue.put(four, source="bridge-1")
     for _ in range(3):
-        queue.claim(batch_id)
-    runner.run(batch_id)
+        claim(queue, batch_id)
+    run_batch(runner, batch_id)
     with monkeypatch.context() as lost:
         lost.setattr(BatchQueue, "finish", lambda *_: 1 / 0)
         lost.setattr(BatchQueue, "split", lambda *_, **__: 1 / 0)
         with pytest.raises(ZeroDivisionError):
-            runner.run(f"{batch_id}.0")
+            run_batch(runner, f"{batch_id}.0")
     run_all(runner, queue)
     report = read_report(connection, queue, count_rows=True)
     assert (report.received, report.stored, report.duplicate) == (4, 4, 0)
@@ -316,7 +318,7 @@ def test_it_waits_when_redis_fails_inside_the_reject_guard(
 
     monkeypatch.setattr("workers.pool_guard.is_overruled", is_overruled)
     monkeypatch.setattr(runner_module, "wait_unless_stopping", lambda _: True)
-    runner.run(batch_id)
+    run_batch(runner, batch_id)
     assert answers == []
     assert [batch.id for batch in queue.snapshot().held] == [batch_id], "whole, not split"
 
@@ -325,7 +327,7 @@ def test_it_waits_when_redis_fails_inside_the_reject_guard(
 def test_it_brings_no_gateway_online_by_what_operators_send(
     runner: BatchRunner, queue: BatchQueue, connection: Connection, source: str
 ) -> None:
-    runner.run(queue.put([make_message()], source=source))
+    run_batch(runner, queue.put([make_message()], source=source))
     assert read_report(connection, queue).stored == 1
     assert connection.execute(
         "SELECT count(*) FROM gateway WHERE is_online OR last_seen IS NOT NULL"
@@ -341,9 +343,9 @@ def test_it_never_splits_a_batch_whose_workers_only_waited(
     """The broker of tasks hands out a task again after minutes, however long an outage is."""
     batch_id = queue.put([make_message(), make_message(valor=2)], source="bridge-1")
     for _ in range(9):
-        queue.claim(batch_id)
+        claim(queue, batch_id)
         queue.touch(batch_id)
-    runner.run(batch_id)
+    run_batch(runner, batch_id)
     assert [pending.id for pending in queue.snapshot().pending] == []
     assert read_report(connection, queue).difference == 0
 
@@ -354,4 +356,4 @@ def test_it_leaves_no_trace_when_a_batch_is_touched_that_another_worker_finished
     batch_id = queue.put([make_message()], source="bridge-1")
     queue.finish(batch_id)
     queue.touch(batch_id)
-    assert queue.claim(batch_id) is None
+    assert claim(queue, batch_id) is None

@@ -1,9 +1,12 @@
 """The other end of a session: a broker that says what a test wants it to say, byte by byte."""
 
 import socket
+import ssl
 import struct
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 
 from config.env import read_options
 from config.options import BridgeOptions
@@ -11,6 +14,7 @@ from ingest_bridge.session import Session
 from telemetry.core.batch import RawMessage
 
 HOST = "127.0.0.1"
+CERTIFICATE = Path(__file__).parents[2] / "tls/broker.crt"
 TOPIC = "tds_new/devices/aa:bb:cc:dd:ee:ff/telemetry"
 CONNACK = bytes.fromhex("20 03 00 00 00")
 CONNACK_PRESENT = bytes.fromhex("20 03 01 00 00")  # the broker has kept the session
@@ -39,10 +43,18 @@ def publish(
     return bytes([0x30 | qos << 1]) + encode_length(len(body)) + body
 
 
+def make_server_tls() -> ssl.SSLContext:
+    """The broker's side of TLS."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(CERTIFICATE, CERTIFICATE.with_suffix(".key"))
+    return context
+
+
 class Broker:
     """The other end of a session: says what a test wants it to say, byte by byte."""
 
-    def __init__(self, *, bulk: bool, **environ: str) -> None:
+    def __init__(self, *, bulk: bool, tls: bool = False, **environ: str) -> None:
+        self._tls = make_server_tls() if tls else None
         self._listener = socket.create_server((HOST, 0))
         self._listener.settimeout(5)
         self.port = self._listener.getsockname()[1]
@@ -52,7 +64,9 @@ class Broker:
             "MQTT_PORT": str(self.port),
             "MQTT_BRIDGE_USER": "bridge",
             "MQTT_BRIDGE_PASSWORD": "secret",
+            "BRIDGE_SHARE_GROUP": "ingest",
             "BRIDGE_CLIENT_ID": "bridge-1",
+            "MQTT_TLS_CA_FILE": str(CERTIFICATE) if tls else "",
             **environ,
         }
         options = replace(read_options(BridgeOptions, environ), bulk_read=bulk)
@@ -75,12 +89,22 @@ class Broker:
         if self.session.is_open:
             self.session.wait(5)
             self.let_read()
-        self.session.connect()
-        self.socket, _ = self._listener.accept()
+        if self._tls is None:
+            self.session.connect()
+            self.socket, _ = self._listener.accept()
+        else:  # a handshake takes both ends at once
+            with ThreadPoolExecutor(1) as pool:
+                accepted = pool.submit(self._accept_tls, self._tls)
+                self.session.connect()
+                self.socket = accepted.result()
         self.socket.settimeout(5)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.session.write()
         return self.read_packet()
+
+    def _accept_tls(self, context: ssl.SSLContext) -> socket.socket:
+        accepted, _ = self._listener.accept()
+        return context.wrap_socket(accepted, server_side=True)
 
     def greet(self, connack: bytes = CONNACK) -> bytes:
         """Answer CONNECT; what the session says next."""
@@ -90,8 +114,14 @@ class Broker:
 
     def read_packet(self) -> bytes:
         """A short packet from the session; nothing when that has closed the connection."""
-        head = self.socket.recv(2, socket.MSG_WAITALL)
-        return head + (self.socket.recv(head[1], socket.MSG_WAITALL) if head[1:] else b"")
+        head = self._receive(2)
+        return head + (self._receive(head[1]) if head[1:] else b"")
+
+    def _receive(self, count: int) -> bytes:
+        data = b""
+        while len(data) < count and (more := self.socket.recv(count - len(data))):
+            data += more
+        return data
 
     def say(self, data: bytes) -> None:
         """Send, and let the session read all of it."""
@@ -104,7 +134,7 @@ class Broker:
         """Send what is larger than the buffers of a socket, and let the session read all of it."""
         self.socket.setblocking(False)
         while data and self.session.is_open:
-            with suppress(BlockingIOError):
+            with suppress(BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
                 data = data[self.socket.send(data) :]
             self.let_read()
         self.socket.settimeout(5)

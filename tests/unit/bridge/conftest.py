@@ -1,4 +1,4 @@
-"""A session with stock paho and with bulk reading, and a bridge."""
+"""A session with stock paho and with bulk reading, with and without TLS, and a bridge."""
 
 from collections.abc import Iterator
 
@@ -8,9 +8,13 @@ from tests.unit.bridge.broker import Broker
 from tests.unit.bridge.rig import Rig
 
 
-@pytest.fixture(params=[False, True], ids=["stock", "bulk"])
+@pytest.fixture(
+    params=[(False, False), (True, False), (False, True), (True, True)],
+    ids=["stock", "bulk", "stock over TLS", "bulk over TLS"],
+)
 def broker(request: pytest.FixtureRequest) -> Iterator[Broker]:
-    made = Broker(bulk=request.param)
+    bulk, tls = request.param
+    made = Broker(bulk=bulk, tls=tls)
     made.accept()
     yield made
     made.close()

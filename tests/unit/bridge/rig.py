@@ -14,6 +14,7 @@ from ingest_bridge import health as health_module
 from ingest_bridge import sender as sender_module
 from ingest_bridge.bridge import Bridge
 from telemetry.core.batch import RawMessage
+from telemetry.queue.batches import Written
 from telemetry.queue.levels import Levels
 
 MOST_QUESTIONS = 100_000
@@ -23,6 +24,7 @@ ENVIRON = {
     "MQTT_HOST": "127.0.0.1",
     "MQTT_BRIDGE_USER": "bridge",
     "MQTT_BRIDGE_PASSWORD": "secret",
+    "BRIDGE_SHARE_GROUP": "ingest",
     "BRIDGE_LINGER_MS": "0",
 }
 Act = Callable[["ScriptedSession"], None]
@@ -64,6 +66,8 @@ class ScriptedSession:
         self._clock = clock
         self.deliver = on_message
         self.topic, self.was_present, self.broker_dropped = "topic", True, None
+        self.broker_denials: dict[str, int] = {}
+        self.is_new = False
         self.is_retiring = self.is_ready = self.is_open = False
         self.script: list[Act | tuple[Act, ...]] = []
         self._unread: list[Act] = []
@@ -146,19 +150,35 @@ class Queue:
     def __init__(self) -> None:
         self.redis = LeaseKeeper()
         self.is_away = False
+        self.storing_s = 0.0
+        self.watched = 0
         self.written: list[str] = []
         self.counts: list[int] = []
         self.dropped: list[int] = []
+        self.refused: list[tuple[str, int]] = []
+        self.sessions: list[bool] = []
 
-    def write(self, batch_id: str, body: bytes, *, count: int, **_: Any) -> bool:
+    def write(self, batch_id: str, body: bytes, *, count: int, **_: Any) -> Written:
         if self.is_away:
             raise RedisError("away")
         self.written.append(batch_id)
         self.counts.append(count)
-        return True
+        return Written(is_new=True, needs_worker=False, storing_s=self.storing_s)
 
-    def send_task(self, batch_id: str, **_: Any) -> None:
-        pass
+    def watch(self) -> None:
+        if self.redis.is_away:
+            raise RedisError("away")
+        self.watched += 1
+
+    def note_refused(self, name: str, count: int) -> int:
+        self.refused.append((name, count))
+        return count
+
+    def note_session(self, _client_id: str, *, is_kept: bool) -> bool:
+        if self.redis.is_away:
+            raise RedisError("away")
+        self.sessions.append(is_kept)
+        return not is_kept
 
     def note_dropped(self, count: int) -> int:
         if self.redis.is_away:

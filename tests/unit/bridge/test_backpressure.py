@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from ingest_bridge import backpressure
-from ingest_bridge.backpressure import CHECK_EVERY_S, FADING, Backpressure
+from ingest_bridge.backpressure import CHECK_EVERY_S, Backpressure
 from telemetry.queue.levels import Levels, WaterMarks
 
 MARKS = WaterMarks(pending_high=1000, pending_low=800, memory_high=80, memory_low=70)
@@ -46,13 +46,12 @@ def test_it_says_why() -> None:
     assert reason == "1001 messages pending, the mark is 1000"
 
 
-def test_it_remembers_for_a_moment_how_late_batches_were(monkeypatch: pytest.MonkeyPatch) -> None:
-    ages = iter([0.0, 2.0, 0.1, 0.1, 5.0])
-    monkeypatch.setattr(backpressure, "read_levels", lambda _: Levels(0, 0, oldest_s=next(ages)))
+def test_it_looks_twice_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = iter([Levels(1001, 0), Levels(0, 0)])
+    monkeypatch.setattr(backpressure, "read_levels", lambda _: next(looks))
     seen = Backpressure(SimpleNamespace(redis=None), MARKS)  # type: ignore[arg-type]
-    lateness_s = []
-    for number in range(5):
-        seen.check(now_s=number)
-        seen.check(now_s=number + CHECK_EVERY_S / 2)  # too early to look again
-        lateness_s.append(seen.lateness_s)
-    assert lateness_s == pytest.approx([0, 2, max(0.1, 2 * FADING), max(0.1, 2 * FADING**2), 5])
+    paused = []
+    for part in (0, 0.9, 1):
+        seen.check(now_s=part * CHECK_EVERY_S)
+        paused.append(seen.is_paused)
+    assert paused == [True, True, False]

@@ -122,6 +122,27 @@ def test_it_passes_on_what_the_broker_dropped_once(rig: Rig) -> None:
     assert rig.queue.dropped == [0, 7]
 
 
+def test_it_passes_on_once_what_the_broker_refused(rig: Rig) -> None:
+    rig.session.broker_denials = {"refused_publish/gateway": 3, "removed_expiry/gateway": 2}
+    rig.play(subscribe)
+    rig.bridge.step()
+    assert rig.queue.refused == [("refused_publish/gateway", 3), ("removed_expiry/gateway", 2)]
+
+
+@pytest.mark.parametrize("is_kept", [True, False])
+def test_it_passes_on_whether_the_broker_kept_its_session_when_redis_is_back(
+    rig: Rig, is_kept: bool
+) -> None:
+    rig.queue.redis.is_away = True
+    rig.session.is_new, rig.session.was_present = True, is_kept
+    rig.play(subscribe)
+    assert rig.queue.sessions == []
+    rig.queue.redis.is_away = False
+    next_state(rig)
+    next_state(rig)
+    assert rig.queue.sessions == [is_kept]
+
+
 def test_it_ends_when_another_bridge_took_its_id(rig: Rig) -> None:
     rig.queue.redis.is_taken = True
     with pytest.raises(BridgeError, match="another bridge took this id"):

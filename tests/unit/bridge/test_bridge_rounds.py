@@ -39,10 +39,9 @@ def test_it_fills_batches_as_the_settings_say(monkeypatch: pytest.MonkeyPatch) -
         BRIDGE_BATCH_BYTES="5000",
         BRIDGE_LINGER_MS="20",
         BRIDGE_LATE_LINGER_MS="300",
-        BRIDGE_BUSY_LINGER_MS="80",
     )
     assert rig.bridge._collector._policy == FlushPolicy(
-        messages=7, payload_bytes=5000, linger_s=0.02, late_linger_s=0.3, busy_linger_s=0.08
+        messages=7, payload_bytes=5000, linger_s=0.02, late_linger_s=0.3
     )
 
 
@@ -202,9 +201,9 @@ def test_it_sends_nothing_and_goes_on_reading_while_it_is_paused(rig: Rig) -> No
     assert rig.session.acknowledged == [(1, [1, 2])]
 
 
-def test_it_fills_larger_batches_when_what_was_sent_waits_to_be_stored(rig: Rig) -> None:
+def test_it_fills_larger_batches_when_they_take_longer_to_be_stored(rig: Rig) -> None:
+    rig.queue.storing_s = 10
     rig.play(subscribe, bring(1))
-    rig.levels = Levels(0, 0, oldest_s=10)
     rig.play(lambda _: rig.clock.advance(0.11), bring(2))
     came_s = rig.clock.now_s
     assert len(rig.queue.written) == 1

@@ -9,6 +9,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from ingest_bridge.collector import Collected
 from ingest_bridge.sender import Outgoing, Sender
 from telemetry.core.batch import RawMessage
+from telemetry.queue.batches import Written
 
 
 class FakeQueue:
@@ -17,21 +18,22 @@ class FakeQueue:
     def __init__(self) -> None:
         self.failing_writes = 0
         self.failing_sends = 0
+        self.needs_worker = True
         self.written: list[str] = []
         self.sent: list[str] = []
 
-    def write(self, batch_id: str, body: bytes, **_: Any) -> bool:
+    def write(self, batch_id: str, body: bytes, **_: Any) -> Written:
         if self.failing_writes:
             self.failing_writes -= 1
             raise RedisConnectionError("away")
         self.written.append(batch_id)
-        return True
+        return Written(is_new=True, needs_worker=self.needs_worker, storing_s=0.25)
 
-    def send_task(self, batch_id: str, **_: Any) -> None:
+    def ring(self) -> None:
         if self.failing_sends:
             self.failing_sends -= 1
             raise OperationalError("away")
-        self.sent.append(batch_id)
+        self.sent.append(self.written[-1])
 
 
 @pytest.fixture
@@ -54,6 +56,13 @@ def test_it_hands_out_the_acknowledgements_when_redis_has_the_batch(
     assert collected.packet_ids == [4]
     assert queue.written == queue.sent
     assert sender.outgoing is None
+    assert sender.storing_s == 0.25
+
+
+def test_it_calls_no_worker_when_some_are_there(sender: Sender, queue: FakeQueue) -> None:
+    queue.needs_worker = False
+    assert sender.step(now_s=0.0) is not None
+    assert (len(queue.written), queue.sent) == (1, [])
 
 
 def test_it_acknowledges_nothing_when_the_write_fails(sender: Sender, queue: FakeQueue) -> None:

@@ -48,7 +48,8 @@ def test_it_connects_with_name_and_password_to_a_session_that_never_ends(broker:
 
 def test_it_is_not_ready_before_the_broker_has_answered() -> None:
     environ = {"REDIS_URL": "redis://x", "MQTT_HOST": HOST, "MQTT_BRIDGE_USER": "u"}
-    options = read_options(BridgeOptions, {**environ, "MQTT_BRIDGE_PASSWORD": "p"})
+    environ |= {"MQTT_BRIDGE_PASSWORD": "p", "BRIDGE_SHARE_GROUP": "g"}
+    options = read_options(BridgeOptions, environ)
     session = Session(options, on_message=lambda *_: None)
     state = session.is_ready, session.is_retiring, session.was_present, session.is_open
     assert state == (False, False, False, False)
@@ -69,8 +70,9 @@ def test_it_subscribes_to_telemetry_with_qos_1_and_is_ready_when_that_is_granted
     broker.let_connect()
     assert not broker.session.is_ready
     subscribe = broker.greet()
-    dropped = DROPPED_TOPIC.encode()
-    assert subscribe.endswith(b"$share/ingest/tds_new/#\x01\x00%c%b\x00" % (len(dropped), dropped))
+    first, *others = (b"$share/ingest/tds_new/#", DROPPED_TOPIC.encode(), b"$SYS/tds/#")
+    figures = b"".join(b"\x00%c%b\x00" % (len(topic), topic) for topic in others)
+    assert subscribe.endswith(first + b"\x01" + figures)
     assert not broker.session.is_ready
     broker.say(answer(SUBACK, subscribe))
     assert broker.session.is_ready
@@ -123,6 +125,12 @@ def test_it_ends_when_the_broker_refuses_its_credentials(broker: Broker, code: s
     assert not broker.session.is_ready
     with pytest.raises(BridgeError):
         broker.session.keep_alive()
+
+
+def test_it_ends_when_the_broker_refuses_its_client_id(broker: Broker) -> None:
+    broker.let_connect()
+    with pytest.raises(BridgeError, match=r"BRIDGE_CLIENT_ID='bridge-1': .*begin with"):
+        broker.say(bytes.fromhex("20 03 00 85 00"))
 
 
 def test_it_does_not_end_when_the_broker_is_busy(broker: Broker) -> None:

@@ -83,29 +83,16 @@ def test_it_lists_what_a_batch_is_a_part_of() -> None:
     assert list_above("a.010") == ["a", "a.0", "a.01"]
 
 
-def test_it_sends_again_only_what_is_old_unclaimed_and_without_task() -> None:
+def test_it_offers_again_what_is_old_or_noted_by_a_clock_that_was_ahead() -> None:
+    """Or one of those is found an hour later, when the clock has come that far."""
     batches = [
-        pending("lost"),
-        pending("queued"),
-        pending("worked-on", claimed_at=195.0),
-        pending("abandoned", claimed_at=110.0),
+        pending("old"),
         PendingBatch("young", 199.0, 1, 0, None),
-    ]
-    stale = choose_stale(batches, {"queued"}, now=200.0, stale_after_s=30)
-    assert [batch.id for batch in stale] == ["lost", "abandoned"]
-
-
-def test_it_sends_again_what_a_clock_that_was_ahead_has_noted() -> None:
-    """Or a lost task is found an hour later, when the clock has come that far."""
-    batches = [
-        PendingBatch("received ahead", 3800.0, 1, 0, None),
-        PendingBatch("claimed ahead", 100.0, 1, 0, 3800.0),
         PendingBatch("a little ahead", 203.0, 1, 0, None),
+        PendingBatch("received ahead", 3800.0, 1, 0, None),
     ]
-    stale = choose_stale(batches, set(), now=200.0, stale_after_s=30)
-    assert [batch.id for batch in stale] == ["received ahead", "claimed ahead"]
-    with_task = {batch.id for batch in batches}
-    assert choose_stale(batches, with_task, now=200.0, stale_after_s=30) == []
+    stale = choose_stale(batches, now=200.0, stale_after_s=30)
+    assert [batch.id for batch in stale] == ["old", "received ahead"]
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5), st.integers(0, 5), st.booleans())))

@@ -22,7 +22,8 @@ def test_it_lets_gateways_only_publish_and_only_below_the_prefix_when_rendered()
 
 
 def test_it_ties_a_gateway_with_a_user_of_its_own_to_its_topics_when_rendered() -> None:
-    assert read_rights()["pattern"] == ["write tds_new/devices/%u/#"]
+    own = "tds_new/devices/%u"
+    assert read_rights()["pattern"] == [f"write {own}/#", f"read {own}/commands"]
 
 
 def test_it_lets_bridges_read_all_that_gateways_may_publish_when_rendered() -> None:

@@ -7,12 +7,17 @@ from pathlib import Path
 import pytest
 
 from compose.local.layout import START_SCRIPTS, Layout
-from compose.local.stack.programs import check_settings, list_processes, render_environment
+from compose.local.stack.programs import (
+    check_settings,
+    list_bridges,
+    list_processes,
+    render_environment,
+)
 from compose.local.stack.request import read_request
 from compose.local.supervisor.config import write_config
 from config.env import SettingError
 
-VALUES = {"WEB_URL": "http://127.0.0.1:8000", "ADMIN_PASSWORD": "x"}
+VALUES = {"WEB_URL": "http://127.0.0.1:8000", "ADMIN_PASSWORD": "x", "BRIDGE_SHARE_GROUP": "g"}
 
 
 @pytest.fixture
@@ -55,7 +60,17 @@ def test_it_gives_every_bridge_an_id_of_its_own_when_there_are_several(layout: L
     programs = list_processes(request, VALUES, layout=layout)
 
     ids = [p.environ["BRIDGE_CLIENT_ID"] for p in programs if "BRIDGE_CLIENT_ID" in p.environ]
-    assert ids == ["bridge-1", "bridge-2"]
+    assert [client_id.rpartition("-")[0] for client_id in ids] == ["bridge-1", "bridge-2"]
+
+
+def test_it_gives_bridges_other_ids_when_the_group_is_another(layout: Layout) -> None:
+    request = read_request({}, own={})
+
+    ids = {
+        list_bridges(request, {"BRIDGE_SHARE_GROUP": group})["bridge-1"] for group in ("one", "two")
+    }
+
+    assert len(ids) == 2
 
 
 def test_it_starts_only_scripts_that_exist_when_the_set_is_listed(layout: Layout) -> None:
@@ -108,6 +123,7 @@ def test_it_names_the_setting_when_a_process_would_refuse_it() -> None:
                 "MQTT_HOST": "c",
                 "MQTT_BRIDGE_USER": "u",
                 "MQTT_BRIDGE_PASSWORD": "p",
+                "BRIDGE_SHARE_GROUP": "g",
                 "MQTT_GATEWAY_USER": "u",
                 "MQTT_GATEWAY_PASSWORD": "p",
                 "BRIDGE_LINGER_MS": "abc",

@@ -15,10 +15,10 @@ from telemetry.queue.levels import read_levels
 from telemetry.queue.pings import MISSED_S, PING_TIMEOUT_S, ask_pools, note_end, note_seen
 from telemetry.queue.pools import note_progress, note_wait, read_pools
 from telemetry.queue.requeue import choose_stale, requeue_batches
-from telemetry.queue.tasks import SLICE, count_unacked, count_waiting, list_waiting_ids
+from telemetry.queue.tasks import count_claimed, count_waiting
+from tests.batches import claim, list_ready
 from tests.integration.test_queue import MESSAGES
 from tests.simulation.lean_client import LeanRedis
-from tests.unit.queue.conftest import ListingCelery
 
 
 @pytest.fixture
@@ -89,14 +89,19 @@ def test_it_calls_a_redis_without_a_limit_empty(queue: BatchQueue) -> None:
     assert read_levels(queue.redis).memory_percent == 0
 
 
-def test_it_counts_tasks_in_both_lists_and_with_workers(redis: Any, celery: ListingCelery) -> None:
-    for number, priority in enumerate([0] * (SLICE + 1) + [9] * 2):
-        celery.send_task("t", task_id=f"id-{number}", queue="ingest", priority=priority)
-    assert count_waiting(redis, "ingest") == SLICE + 3
-    assert list_waiting_ids(redis) == {f"id-{number}" for number in range(SLICE + 3)}
-    for tag, name in enumerate(("ingest", "ingest", "maintenance")):
+def test_it_counts_batches_and_tasks_that_wait_and_with_workers(queue: BatchQueue) -> None:
+    redis: Any = queue.redis
+    ids = [queue.put(MESSAGES, source="b") for _ in range(3)]
+    assert (count_waiting(redis, "ingest"), count_claimed(redis, "ingest")) == (3, 0)
+    [batch] = queue.claim(most_messages=1)[0]
+    queue.hold(batch.id)
+    queue.offer([batch.id], is_last=True)
+    assert queue.claim(most_messages=1)[0][0].id == ids[1]
+    assert (count_waiting(redis, "ingest"), count_claimed(redis, "ingest")) == (2, 1)
+    redis.lpush("maintenance", "task")
+    for tag, name in enumerate(("ingest", "maintenance", "maintenance")):
         redis.hset("unacked", str(tag), b'[{"headers": {"id": "x"}}, "", "%b"]' % name.encode())
-    assert count_unacked(redis) == {"ingest": 2, "maintenance": 1}
+    assert (count_waiting(redis, "maintenance"), count_claimed(redis, "maintenance")) == (1, 2)
 
 
 class AnsweringCelery:
@@ -168,10 +173,9 @@ def test_it_asks_all_when_fewer_pools_are_known_than_wanted(
     assert app.asked == [{"timeout": PING_TIMEOUT_S}]
 
 
-def test_it_sends_again_what_is_stale_and_what_was_held_behind_it(
-    queue: BatchQueue, celery: ListingCelery
-) -> None:
-    held, stale = (queue.prepare(MESSAGES, source="b") for _ in range(2))
+def test_it_offers_again_what_is_stale_and_what_was_held_behind_it(queue: BatchQueue) -> None:
+    held, stale = (queue.put(MESSAGES, source="b", is_ready=False) for _ in range(2))
+    claim(queue, held)
     queue.hold(held)
     at = queue.snapshot().pending[0].received_at
     raise_alarm(queue.redis, reason="nearly all refused")
@@ -179,13 +183,13 @@ def test_it_sends_again_what_is_stale_and_what_was_held_behind_it(
     assert (young.pending, young.held, young.requeued) == (1, 1, 1), "held ones are tried"
     assert requeue_batches(queue, now=at + 31, stale_after_s=30).requeued == 1
     assert requeue_batches(queue, now=at + 31, stale_after_s=30).requeued == 0
-    assert [(task["task_id"], task["priority"]) for task in celery.sent] == [(held, 9), (stale, 0)]
+    claimed = [queue.claim()[0][0].id, queue.claim(finished=[stale])[0][0].id]
+    assert claimed == [stale, held], "what was held comes last"
 
 
-def test_it_sends_all_that_was_held_once_the_guard_has_let_go(
-    queue: BatchQueue, celery: ListingCelery
-) -> None:
-    held = [queue.prepare(MESSAGES, source="b") for _ in range(9)]
+def test_it_offers_all_that_was_held_once_the_guard_has_let_go(queue: BatchQueue) -> None:
+    held = [queue.put(MESSAGES, source="b") for _ in range(9)]
+    queue.claim()
     for batch_id in held:
         queue.hold(batch_id)
     now = time.time()
@@ -194,12 +198,12 @@ def test_it_sends_all_that_was_held_once_the_guard_has_let_go(
     assert 2 <= tried <= 3
     clear_alarm(queue.redis)
     assert requeue_batches(queue, now=now, stale_after_s=30).requeued == 9 - tried
-    assert {task["task_id"] for task in celery.sent} == set(held)
+    assert list_ready(queue) == set(held)
 
 
 def test_it_takes_a_batch_for_stale_after_the_time_and_not_at_it(queue: BatchQueue) -> None:
-    queue.prepare(MESSAGES, source="b")
+    queue.put(MESSAGES, source="b")
     pending = queue.snapshot().pending
     at = pending[0].received_at
-    assert choose_stale(pending, set(), now=at + 30, stale_after_s=30) == []
-    assert choose_stale(pending, set(), now=at + 31, stale_after_s=30) == pending
+    assert choose_stale(pending, now=at + 30, stale_after_s=30) == []
+    assert choose_stale(pending, now=at + 31, stale_after_s=30) == pending

@@ -17,7 +17,7 @@ from telemetry.store.ingest.ledger import (
     choose_second_half,
     enter_split,
     explain_line,
-    insert_batch,
+    insert_batches,
     insert_dirty_hours,
     is_batch_stored,
 )
@@ -44,8 +44,8 @@ class FakeConnection:
 
     def execute(self, text: Any, values: Any) -> "FakeConnection":
         self.asked.append((text, values))
-        if text == Sql.insert_batch:
-            self._answer = [(values["id"],)] if self._is_inserted else []
+        if text == Sql.insert_batches:
+            self._answer = [(batch_id,) for batch_id in values["ids"]] if self._is_inserted else []
         else:
             assert text == Sql.batch_line
             self._answer = self._line
@@ -71,16 +71,17 @@ class FakeConnection:
 
 
 def insert(connection: Any, of: ClaimedBatch) -> None:
-    insert_batch(connection, of, counts=Counts(messages=5, messages_stored=5))
+    insert_batches(connection, [of], counts=[Counts(messages=5, messages_stored=5)])
 
 
 def test_it_enters_a_batch_with_its_counts() -> None:
     connection = FakeConnection()
     insert(connection, batch())
     [(_, values)] = connection.asked
-    assert values["id"] == STEM
-    assert (values["source"], values["seq"], values["received_at"]) == ("bridge-1", 7, NOW)
-    assert (values["messages"], values["messages_stored"], values["second_part"]) == (5, 5, None)
+    assert values["ids"] == [STEM]
+    assert (values["sources"], values["seqs"], values["received_ats"]) == (["bridge-1"], [7], [NOW])
+    assert (values["messages"], values["messages_stored"]) == ([5], [5])
+    assert values["second_part"] is None
 
 
 @pytest.mark.parametrize(
@@ -111,7 +112,7 @@ def test_it_enters_a_split_in_a_transaction_without_counts() -> None:
     connection: Any = FakeConnection()
     assert enter_split(connection, batch(), second_part=[1]) == [1]
     [(_, values)] = connection.asked
-    assert (values["second_part"], values["messages"]) == ([1], 0)
+    assert (values["second_part"], values["messages"]) == ([1], [0])
     assert connection.transactions == 1
 
 

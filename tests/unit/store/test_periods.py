@@ -14,20 +14,20 @@ from telemetry.store.reads.account_totals import (
 )
 from telemetry.store.reads.bounds import PeriodError
 from telemetry.store.reads.chart_series import (
-    read_line_days,
-    read_line_hours,
-    read_line_minutes,
-    read_line_readings,
+    read_day_series,
+    read_hour_series,
+    read_minutes,
+    read_single_readings,
 )
 
 INSTANT = datetime(2026, 1, 1, tzinfo=UTC)
 INSTANT_QUESTIONS: dict[str, tuple[Callable[..., Any], dict[str, Any], timedelta]] = {
-    "hours": (read_line_hours, {"device_ids": [1]}, timedelta(days=93)),
-    "minutes": (read_line_minutes, {"device_id": 1}, timedelta(hours=25)),
-    "readings": (read_line_readings, {"device_id": 1}, timedelta(hours=25)),
+    "hours": (read_hour_series, {"device_ids": [1]}, timedelta(days=93)),
+    "minutes": (read_minutes, {"device_id": 1}, timedelta(hours=25)),
+    "readings": (read_single_readings, {"device_id": 1}, timedelta(hours=25)),
 }
 DAY_QUESTIONS: dict[str, tuple[Callable[..., Any], dict[str, Any], int]] = {
-    "days": (read_line_days, {"device_ids": [1]}, 1_830),
+    "days": (read_day_series, {"device_ids": [1]}, 1_830),
     "comparison": (compare_devices, {"device_ids": [1]}, 1_830),
     "days of an account": (read_account_days, {}, 93),
     "months of an account": (read_account_months, {}, 1_830),

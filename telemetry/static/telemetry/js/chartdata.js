@@ -15,34 +15,34 @@ export function readChartData(id) {
 export function isBars(chartData) {
   return (
     chartData.show === "consumption" &&
-    chartData.lines.length === 1 &&
+    chartData.series.length === 1 &&
     ["hour", "day"].includes(chartData.resolution)
   );
 }
 
 export function makeDatasets(chartData) {
-  return chartData.lines.flatMap((line, index) => {
-    const main = isBars(chartData) ? makeBars(chartData, line) : makeLine(chartData, line, index);
-    const isBand = line.low !== undefined && chartData.lines.length === 1 && chartData.resolution !== "reading";
-    return isBand ? [main, ...makeBand(chartData, line)] : [main];
+  return chartData.series.flatMap((series, index) => {
+    const main = isBars(chartData) ? makeBars(chartData, series) : makeLine(chartData, series, index);
+    const isBand = series.low !== undefined && chartData.series.length === 1 && chartData.resolution !== "reading";
+    return isBand ? [main, ...makeBand(chartData, series)] : [main];
   });
 }
 
-function makeLine(chartData, line, index) {
+function makeLine(chartData, series, index) {
   const { colour, dash, shape } = styleOf(index);
-  const isOnly = chartData.lines.length === 1;
+  const isOnly = chartData.series.length === 1;
   const isDense = chartData.at.length > MOST_MARKED || !isOnly;
   return {
     type: "line",
-    label: line.name,
-    exact: line.values,
-    data: join(chartData.at, line.values),
+    label: series.name,
+    exact: series.values,
+    data: join(chartData.at, series.values),
     borderColor: colour,
     backgroundColor: colour,
     borderDash: dash,
     borderWidth: 2,
     pointStyle: shape,
-    pointRadius: choosePoints(line.values, index, { isDense, isOnly }),
+    pointRadius: choosePoints(series.values, index, { isDense, isOnly }),
     pointHoverRadius: 5,
     pointHitRadius: 8,
     spanGaps: false,
@@ -50,13 +50,13 @@ function makeLine(chartData, line, index) {
   };
 }
 
-function makeBars(chartData, line) {
+function makeBars(chartData, series) {
   const { colour } = styleOf(0);
   return {
     type: "bar",
-    label: line.name,
-    exact: line.values,
-    data: join(chartData.at, line.values),
+    label: series.name,
+    exact: series.values,
+    data: join(chartData.at, series.values),
     backgroundColor: colour,
     hoverBackgroundColor: readColour("--text"),
     categoryPercentage: 1,
@@ -66,12 +66,12 @@ function makeBars(chartData, line) {
 }
 
 // Between the least and the most reading; not part of the legend, but of the tooltip.
-function makeBand(chartData, line) {
+function makeBand(chartData, series) {
   const edge = { type: "line", pointRadius: 0, pointHitRadius: 0, borderWidth: 0, spanGaps: false, isEdge: true };
   const colour = readColour("--band");
   return [
-    { ...edge, label: "high", data: join(chartData.at, line.high), exact: line.high, fill: "+1", backgroundColor: colour },
-    { ...edge, label: "low", data: join(chartData.at, line.low), exact: line.low, fill: false },
+    { ...edge, label: "high", data: join(chartData.at, series.high), exact: series.high, fill: "+1", backgroundColor: colour },
+    { ...edge, label: "low", data: join(chartData.at, series.low), exact: series.low, fill: false },
   ];
 }
 

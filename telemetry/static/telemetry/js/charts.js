@@ -38,10 +38,10 @@ function makeScales(chartData) {
 function describePoint(chartData, item) {
   const { dataset, dataIndex } = item;
   const format = (text) => `${exactly.format(text)}\u00a0${chartData.unit}`;
-  const line = chartData.lines.find(({ name }) => name === dataset.label);
+  const series = chartData.series.find(({ name }) => name === dataset.label);
   const value = `${dataset.label}: ${format(dataset.exact[dataIndex])}`;
-  if (line?.low === undefined || line.low[dataIndex] === line.high[dataIndex]) return value;
-  return `${value} (${exactly.format(line.low[dataIndex])} \u2013 ${exactly.format(line.high[dataIndex])})`;
+  if (series?.low === undefined || series.low[dataIndex] === series.high[dataIndex]) return value;
+  return `${value} (${exactly.format(series.low[dataIndex])} \u2013 ${exactly.format(series.high[dataIndex])})`;
 }
 
 function makeOptions(chartData) {
@@ -77,7 +77,7 @@ class ChartFigure {
 
   render() {
     const chartData = readChartData(this.figure.dataset.chart);
-    this.figure.hidden = chartData === null || chartData.lines.length === 0;
+    this.figure.hidden = chartData === null || chartData.series.length === 0;
     this.chart?.destroy();
     this.chart = null;
     if (this.figure.hidden) return;

@@ -1,0 +1,191 @@
+"""The listeners with TLS: a gateway is who its certificate says, and nobody else."""
+
+import socket
+import ssl
+import threading
+from pathlib import Path
+from typing import Any
+
+import paho.mqtt.client as mqtt
+import pytest
+
+from compose.local.servers.demo_ca import DEMO_GATEWAY
+from compose.local.servers.rootfs import ensure_rootfs
+
+pytestmark = pytest.mark.integration
+
+OWN = f"tds_new/devices/{DEMO_GATEWAY}"
+WAIT_S = 10.0
+
+
+@pytest.fixture(scope="module")
+def folder(servers: Any) -> Path:
+    return Path(servers.environ["MQTT_TLS_FOLDER"])
+
+
+def connect(
+    environ: dict[str, str],
+    port: str,
+    *,
+    ca: Path,
+    pair: Path | None,
+    client_id: str = "",
+    role: str = "",
+) -> tuple[str, mqtt.Client]:
+    """Connect; the broker's answer to CONNECT, or what ended the connection."""
+    context = ssl.create_default_context(cafile=ca)
+    if pair is not None:
+        context.load_cert_chain(pair.with_suffix(".crt"), pair.with_suffix(".key"))
+    client = mqtt.Client(
+        mqtt.CallbackAPIVersion.VERSION2, client_id=client_id, protocol=mqtt.MQTTv5
+    )
+    client.tls_set_context(context)
+    if role:
+        client.username_pw_set(role, environ[f"MQTT_{role.upper()}_PASSWORD"])
+    answers: list[str] = []
+    answered = threading.Event()
+
+    def note(answer: str) -> None:
+        answers.append(answer)
+        answered.set()
+
+    client.on_connect = lambda _c, _d, _f, reason, _p: note(str(reason))
+    client.on_disconnect = lambda *_: note("closed")
+    try:
+        client.connect(environ["MQTT_HOST"], int(environ[port]))
+    except OSError as error:
+        return type(error).__name__, client
+    client.loop_start()
+    assert answered.wait(WAIT_S)
+    return answers[0], client
+
+
+def publish(client: mqtt.Client, topic: str) -> str:
+    answers: list[str] = []
+    answered = threading.Event()
+
+    def note(_c: Any, _d: Any, _mid: int, reason: Any, _p: Any) -> None:
+        answers.append(str(reason))
+        answered.set()
+
+    client.on_publish = note
+    client.publish(topic, b"x", qos=1)
+    assert answered.wait(WAIT_S)
+    return answers[0]
+
+
+def make_pair(folder: Path, name: str, *options: str, ca: str = "") -> Path:
+    """Another certificate with the gateway's name; it signs itself unless a CA is named."""
+    rootfs = ensure_rootfs()
+    inside = f"/{folder.relative_to(rootfs.path)}"
+    argv = ["/usr/bin/openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt"]
+    argv += ["ec_paramgen_curve:P-256", "-noenc", "-subj", f"/CN={DEMO_GATEWAY}", *options]
+    if ca:
+        argv += ["-CA", f"{inside}/{ca}.crt", "-CAkey", f"{inside}/{ca}.key"]
+    argv += ["-keyout", f"{inside}/{name}.key", "-out", f"{inside}/{name}.crt"]
+    done = rootfs.run("root", argv)
+    assert done.returncode == 0, done.stderr
+    return folder / name
+
+
+def test_it_lets_a_gateway_publish_below_its_own_topics_and_nowhere_else(servers, folder):
+    answer, client = connect(
+        servers.environ, "MQTT_TLS_PORT", ca=folder / "ca.crt", pair=folder / "gateway"
+    )
+
+    assert answer == "Success"
+    own = publish(client, f"{OWN}/telemetry")
+    assert own in ("Success", "No matching subscribers")
+    assert publish(client, "tds_new/devices/aa:bb:cc:dd:ee:02/telemetry") == "Not authorized"
+    client.disconnect()
+    client.loop_stop()
+
+
+@pytest.mark.parametrize("port", ["MQTT_TLS_PORT", "MQTT_SERVICE_PORT"])
+def test_it_refuses_a_client_when_it_has_no_certificate(servers, folder, port):
+    answer, client = connect(servers.environ, port, ca=folder / "ca.crt", pair=None, role="bridge")
+    client.loop_stop()
+
+    assert answer not in ("Success", "Not authorized")
+
+
+def test_it_accepts_a_client_when_its_certificate_is_made_anew_by_the_ca(servers, folder):
+    pair = make_pair(folder, "anew", ca="ca")
+
+    answer, client = connect(servers.environ, "MQTT_TLS_PORT", ca=folder / "ca.crt", pair=pair)
+    client.disconnect()
+    client.loop_stop()
+
+    assert answer == "Success"
+
+
+@pytest.mark.parametrize("kind", ["signs itself", "another CA", "expired"])
+def test_it_refuses_a_client_when_its_certificate_is_not_valid(servers, folder, kind):
+    if kind == "signs itself":
+        pair = make_pair(folder, "own")
+    elif kind == "another CA":
+        make_pair(folder, "other-ca")
+        pair = make_pair(folder, "other", ca="other-ca")
+    else:
+        past = ("-not_before", "20200101000000Z", "-not_after", "20200102000000Z")
+        pair = make_pair(folder, "old", *past, ca="ca")
+
+    answer, client = connect(servers.environ, "MQTT_TLS_PORT", ca=folder / "ca.crt", pair=pair)
+    client.loop_stop()
+
+    assert answer != "Success"
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize("port", ["MQTT_TLS_PORT", "MQTT_SERVICE_PORT"])
+def test_it_speaks_tls_1_2_and_not_1_1(servers, folder, port):
+    def shake_hands(version: ssl.TLSVersion) -> str | None:
+        context = ssl.create_default_context(cafile=folder / "ca.crt")
+        context.minimum_version = context.maximum_version = version
+        context.set_ciphers("ALL:@SECLEVEL=0")
+        context.load_cert_chain(folder / "gateway.crt", folder / "gateway.key")
+        address = (servers.environ["MQTT_HOST"], int(servers.environ[port]))
+        with (
+            socket.create_connection(address, timeout=WAIT_S) as plain,
+            context.wrap_socket(plain, server_hostname=address[0]) as encrypted,
+        ):
+            return encrypted.version()
+
+    assert shake_hands(ssl.TLSVersion.TLSv1_2) == "TLSv1.2"
+    with pytest.raises((ssl.SSLError, OSError)):
+        shake_hands(ssl.TLSVersion.TLSv1_1)
+
+
+def test_it_keeps_a_bridges_session_when_a_stolen_gateway_certificate_asks_for_its_client_id(
+    servers, folder
+):
+    ca, environ = folder / "ca.crt", servers.environ
+    answer, bridge = connect(
+        environ,
+        "MQTT_SERVICE_PORT",
+        ca=ca,
+        pair=folder / "service",
+        role="bridge",
+        client_id="bridge-tls",
+    )
+    assert answer == "Success"
+
+    # Where certificates are names the client id becomes the MAC, whatever is asked for.
+    answer, stolen = connect(
+        environ, "MQTT_TLS_PORT", ca=ca, pair=folder / "gateway", client_id="bridge-tls"
+    )
+    assert answer == "Success"
+    refused, other = connect(
+        environ,
+        "MQTT_SERVICE_PORT",
+        ca=ca,
+        pair=folder / "gateway",
+        role="gateway",
+        client_id="bridge-tls",
+    )
+
+    assert refused == "Client identifier not valid"
+    assert bridge.is_connected()
+    for client in (bridge, stolen, other):
+        client.disconnect()
+        client.loop_stop()
