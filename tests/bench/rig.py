@@ -43,6 +43,7 @@ class Rig:
                 "HOME": os.environ.get("HOME", "/"),
                 **self.servers.environ,
                 "SECRET_KEY": secrets.token_hex(32),
+                "DEMO": "1",
                 "WEB_HTTPS": "false",
                 "DJANGO_SETTINGS_MODULE": "config.settings",
                 "PYTHONPATH": str(REPOSITORY),

@@ -78,6 +78,7 @@ class ChaosStack:
             **{name: text for name, text in os.environ.items() if name in ("PATH", "HOME")},
             **self.servers.environ,
             "SECRET_KEY": secrets.token_hex(32),
+            "DEMO": "1",
             "WEB_HTTPS": "false",
             "DJANGO_SETTINGS_MODULE": "config.settings",
             "PATH": f"{PYTHON.parent}:/usr/local/bin:/usr/bin:/bin",
