@@ -14,7 +14,7 @@ import psycopg
 
 from compose.local.layout import PYTHON, StackError
 from tests.bench.floor import subscribe, take_backlog
-from tests.bench.naive import COUNT
+from tests.bench.naive import COUNT, SUBSCRIBED
 from tests.bench.results import Run
 from tests.bench.rig import Rig, tree_seconds, wait_until
 
@@ -171,7 +171,9 @@ def measure_naive(rig: Rig, *, count: int, concurrency: int) -> float:
     """The same kind of backlog, one task for each message, through the ORM; messages a second."""
     consume = [str(PYTHON), "-m", "tests.bench.naive", "consume"]
     subscriber = rig.launch("naive-subscriber", consume)
-    time.sleep(3)
+    wait_until(
+        lambda: SUBSCRIBED in subscriber.read_log(), timeout_s=30, what="the naive one subscribes"
+    )
     subscriber.stop()
     rig.simulate(count=count)
     started_s = time.monotonic()

@@ -16,6 +16,7 @@ from config.env import read_options
 from config.options import QueueOptions
 
 CLIENT_ID = "bridge-naive"
+SUBSCRIBED = "subscribed"
 TOPIC = "tds_new/devices/+/telemetry"
 COUNT = "SELECT count(*) FROM reading"
 
@@ -65,6 +66,7 @@ def consume(app: Celery) -> None:
     )
     client.username_pw_set(os.environ["MQTT_BRIDGE_USER"], os.environ["MQTT_BRIDGE_PASSWORD"])
     client.on_connect = on_connect
+    client.on_subscribe = lambda *_: print(SUBSCRIBED, flush=True)
     client.on_message = on_message
     properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
     properties.SessionExpiryInterval = 0xFFFFFFFF
