@@ -62,12 +62,8 @@ STAGES = (
             "workers.pool_guard:PoolGuard.note_stored",
         ),
     ),
-    Stage("worker: store at once", ("telemetry.store.ingest.batch_store:store_at_once",)),
     Stage("worker: begin", ("psycopg:Transaction.__enter__",)),
-    Stage(
-        "worker: pack the rows",
-        ("telemetry.store.ingest.at_once:pack_rows", "telemetry.store.ingest.readings:pack_rows"),
-    ),
+    Stage("worker: pack the rows", ("telemetry.store.ingest.readings:pack_rows",)),
     Stage("worker: COPY", ("telemetry.store.ingest.readings:_copy",)),
     Stage("worker: note hours", ("telemetry.store.ingest.batch_store:insert_dirty_hours",)),
     Stage(

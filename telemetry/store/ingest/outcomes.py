@@ -73,11 +73,6 @@ class Outcomes:
         """What to store: keys all different."""
         return self._rows.values()
 
-    @property
-    def is_plain(self) -> bool:
-        """Whether there are rows, each key comes once, and nothing is rejected."""
-        return 0 < len(self._rows) == self._good_count and not self.dead_letters
-
     def compare_with(self, existing: dict[Key, int]) -> None:
         """Compare with the keys that were stored before, and their values. Once."""
         self.is_compared = True
