@@ -1,4 +1,4 @@
-"""What the broker says that it has dropped, refused or lost, told to the queue's books."""
+"""What the broker says that it has dropped, denied or lost, told to the queue's books."""
 
 import structlog
 
@@ -21,9 +21,9 @@ class BrokerDrops:
         self._report_session()
         self._report_dropped()
         for name, count in list(self._session.broker_denials.items()):
-            new = self._queue.note_refused(name, count)
-            if new and name.startswith("refused"):
-                log.warning("broker_denials", what=name, times=new, hint="see the broker's log")
+            new = self._queue.note_denied(name, count)
+            if new and name.startswith("denied"):
+                log.warning("broker_denied", what=name, times=new, hint="see the broker's log")
             del self._session.broker_denials[name]
 
     def _report_session(self) -> None:

@@ -25,7 +25,7 @@ from telemetry.core.topic import former_subscription, subscription
 
 NEVER_EXPIRES = 0xFFFFFFFF
 DROPPED_TOPIC = "$SYS/broker/publish/messages/dropped"
-REFUSED_TOPIC = "$SYS/tds/"  # + kind/user: counters of compose/servers/check_rights.c
+DENIED_TOPIC = "$SYS/tds/"  # + kind/user: counters of compose/servers/check_rights.c
 SESSION_TAKEN_OVER = 0x8E
 CREDENTIALS_REFUSED = (0x86, 0x87)
 CLIENT_ID_REFUSED = 0x85
@@ -187,7 +187,7 @@ class Session:
             )
             return
         if reason.is_failure:
-            log.warning("broker_denials", reason=str(reason))
+            log.warning("broker_refused", reason=str(reason))
             return
         self.was_present = flags.session_present
         if self.is_retiring:
@@ -195,7 +195,7 @@ class Session:
         else:
             telemetry, figures = SubscribeOptions(qos=1), SubscribeOptions(qos=0)
             topics = [(self.topic, telemetry)]
-            topics += [(DROPPED_TOPIC, figures), (f"{REFUSED_TOPIC}#", figures)]
+            topics += [(DROPPED_TOPIC, figures), (f"{DENIED_TOPIC}#", figures)]
             client.subscribe(topics)
             if self.was_present:
                 # The session may be an older bridge's: each message would come twice. Only now, so
@@ -252,7 +252,7 @@ class Session:
         if topic == DROPPED_TOPIC:  # nobody but the broker can publish there
             self.broker_dropped = int(payload)
             return
-        if topic.startswith(REFUSED_TOPIC):
-            self.broker_denials[topic.removeprefix(REFUSED_TOPIC)] = int(payload)
+        if topic.startswith(DENIED_TOPIC):
+            self.broker_denials[topic.removeprefix(DENIED_TOPIC)] = int(payload)
             return
         self._deliver(RawMessage(topic, payload), packet_id)

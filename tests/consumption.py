@@ -16,7 +16,7 @@ from telemetry.core.consumption import (
     Totals,
     Value,
     count_intervals,
-    day_of,
+    counted_day,
     hour_of,
     measure,
     month_of,
@@ -135,14 +135,14 @@ def expect_figures(
     zone = ZoneInfo(site.zone)
     steps = measure(readings, site.meter, replacements=replacements)
     hours = sum_by(steps, hour_of)
-    days = sum_by(steps, lambda at: day_of(at, zone))
+    days = sum_by(steps, lambda at: counted_day(at, zone))
     return {
         "hours": {hour: _plain(of)[1:] for hour, of in hours.items()},
         "days": {day: (*_plain(of), _seen(steps, day, site)) for day, of in days.items()},
         "months": {
             month: _plain(of)
             for month, of in sum_by(
-                steps, lambda at: month_of(day_of(at, zone), site.billing_day)
+                steps, lambda at: month_of(counted_day(at, zone), site.billing_day)
             ).items()
         },
         "registers": {hour: (of.total,) for hour, of in hours.items()}
@@ -159,5 +159,5 @@ def _plain(of: Totals) -> tuple[Any, ...]:
 
 def _seen(steps: list[Step], day: Any, site: Site) -> Decimal:
     zone = ZoneInfo(site.zone)
-    instants = [step.at for step in steps if day_of(step.at, zone) == day]
+    instants = [step.at for step in steps if counted_day(step.at, zone) == day]
     return count_intervals(instants, site.meter, zone)

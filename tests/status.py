@@ -14,6 +14,7 @@ def read_test_status(
     bridges: int = 0,
     pools: int = 0,
     read_tasks: Callable[[], list[TaskAge]] | None = None,
+    is_starting: bool = False,
     **settings: str,
 ) -> PipelineStatus:
     """Wanted are no bridges and no pools, unless the test has some."""
@@ -27,4 +28,5 @@ def read_test_status(
         bridges_wanted=bridges,
         pools_wanted=pools,
         read_tasks=read_tasks,
+        is_starting=is_starting,
     )

@@ -4,6 +4,14 @@
 set -eu
 umask 077
 
+tls=/etc/tds/tls
+for name in ca.crt broker.crt broker.key; do
+    if [ ! -r "$tls/$name" ]; then
+        echo "error: MQTT_TLS_FOLDER/broker holds no $name that user 1883 can read: see compose/README.md" >&2
+        exit 1
+    fi
+done
+
 run=/tmp/mosquitto
 mkdir -p "$run"
 
@@ -30,10 +38,16 @@ fi
     sed 's|{plugin}|/usr/lib/mosquitto_persist_sqlite.so|; s|{keeper}|/usr/lib/tds/keep_acknowledged.so|
         s|{folder}|/mosquitto/data|' /etc/tds/mosquitto-sqlite.conf
     echo
-    echo 'listener 1883'
-    echo 'protocol mqtt'
+    # Where gateways and processes come in, with TLS only; without it, the health check of this container.
+    sed "s|{tls_port}|8883|; s|{service_port}|8884|; s| {host}||; s|{tls}|$tls|" /etc/tds/mosquitto-tls.conf
     echo 'listener 9001'
     echo 'protocol websockets'
+    echo 'tls_version tlsv1.2'
+    echo "certfile $tls/broker.crt"
+    echo "keyfile $tls/broker.key"
+    echo 'max_connections 1000'
+    echo 'listener 1883 127.0.0.1'
+    echo 'protocol mqtt'
     echo "password_file $run/passwords"
 } >"$run/mosquitto.conf"
 

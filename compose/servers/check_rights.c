@@ -7,8 +7,9 @@
  *   named there as such: whoever shares in a group takes messages away from the others.
  * - A message that would expire is published again without an end. The broker tells plugins of the
  *   expiry when it stores the message, too late to change it; what comes twice is stored once.
- * - Retained messages and sessions that outlive their connection for longer than `session_s` are for
- *   the bridges and the admin; others' are shortened.
+ * - Retained messages are not kept: they would lie in the broker for ever. Old ones can be deleted.
+ * - A session ends with its connection, or the broker would queue for whoever may read much. Bridges'
+ *   sessions stay as they ask for, and those of gateways with a user of their own for a day.
  *
  * What is refused is logged and counted: $SYS/tds/KIND/USER, retained, since the broker started.
  * Only fixed memory: it does not grow with the number of gateways.
@@ -29,6 +30,7 @@
 #define COUNTERS 256      /* more users than this are counted together */
 #define LOG_LINES 20      /* a second; what is more is only counted */
 #define LONGEST_NAME 64
+#define GATEWAY_SESSION_S 86400
 
 struct rule {
 	struct rule *next;
@@ -131,7 +133,7 @@ static int on_connect(int event, void *data, void *unused)
 	if(is_bridge(client) == has_bridge_id(client)){
 		return MOSQ_ERR_PLUGIN_DEFER; /* the password is checked next */
 	}
-	refuse("refused_client_id", client, text(mosquitto_client_id(client)),
+	refuse("denied_client_id", client, text(mosquitto_client_id(client)),
 			is_bridge(client) ? "a bridge's client id must begin as those of bridges do" : "the client id is a bridge's");
 	return MOSQ_ERR_CLIENT_IDENTIFIER_NOT_VALID;
 }
@@ -175,11 +177,52 @@ static int on_check(int event, void *data, void *unused)
 		}
 	}
 	if(check->access == MOSQ_ACL_SUBSCRIBE){
-		refuse("refused_subscription", check->client, check->topic, "the ACL lets the user read less");
+		refuse("denied_subscription", check->client, check->topic, "the ACL lets the user read less");
 	}else if(check->access == MOSQ_ACL_WRITE){
-		refuse("refused_publish", check->client, check->topic, "the ACL does not let the user write there");
+		refuse("denied_publish", check->client, check->topic, "the ACL does not let the user write there");
 	}
 	return MOSQ_ERR_ACL_DENIED;
+}
+
+static int on_message(int event, void *data, void *unused)
+{
+	struct mosquitto_evt_message *message = data;
+
+	if(message->retain && message->payloadlen > 0){
+		message->retain = false;
+		count("removed_retain", mosquitto_client_username(message->client));
+	}
+	return MOSQ_ERR_SUCCESS;
+}
+
+static bool is_role(const char *user)
+{
+	for(const struct rule *rule = rules; rule; rule = rule->next){
+		if(user && rule->user && !strcmp(rule->user, user)){
+			return true;
+		}
+	}
+	return false;
+}
+
+/* The connection of a session has ended; what is changed now counts for how long the session stays. */
+static int on_offline(int event, void *data, void *unused)
+{
+	struct mosquitto *client = ((struct mosquitto_evt_client_offline *)data)->client;
+	const char *user = mosquitto_client_username(client);
+	struct mosquitto_client session;
+
+	if(is_bridge(client) || mosquitto_client(mosquitto_client_id(client)) != client){
+		return MOSQ_ERR_SUCCESS;
+	}
+	memset(&session, 0, sizeof(session));
+	session.clientid = (char *)mosquitto_client_id(client);
+	session.username = user ? mosquitto_strdup(user) : NULL;
+	session.session_expiry_interval = !user || is_role(user) ? 0 : GATEWAY_SESSION_S;
+	session.max_qos = 2;
+	session.retain_available = true;
+	mosquitto_persist_client_update(&session);
+	return MOSQ_ERR_SUCCESS;
 }
 
 static int on_stored(int event, void *data, void *unused)
@@ -342,6 +385,8 @@ int mosquitto_plugin_init(mosquitto_plugin_id_t *id, void **unused, struct mosqu
 	}
 	if(mosquitto_callback_register(id, MOSQ_EVT_BASIC_AUTH, on_connect, NULL, NULL)
 			|| mosquitto_callback_register(id, MOSQ_EVT_ACL_CHECK, on_check, NULL, NULL)
+			|| mosquitto_callback_register(id, MOSQ_EVT_MESSAGE_IN, on_message, NULL, NULL)
+			|| mosquitto_callback_register(id, MOSQ_EVT_CLIENT_OFFLINE, on_offline, NULL, NULL)
 			|| mosquitto_callback_register(id, MOSQ_EVT_PERSIST_BASE_MSG_ADD, on_stored, NULL, NULL)
 			|| mosquitto_callback_register(id, MOSQ_EVT_TICK, on_tick, NULL, NULL)
 			|| mosquitto_callback_register(id, MOSQ_EVT_RELOAD, on_reload, NULL, NULL)){

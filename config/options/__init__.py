@@ -18,7 +18,7 @@ from config.options.shared import (
     TopicOptions,
 )
 from config.options.simulator import SimulatorOptions
-from config.options.web import StatusOptions, WebOptions
+from config.options.web import StatusOptions, WebOptions, WebServerOptions
 from config.options.workers import ContractOptions, IngestOptions, MaintenanceOptions
 
 __all__ = [
@@ -41,10 +41,12 @@ __all__ = [
     "StatusOptions",
     "TopicOptions",
     "WebOptions",
+    "WebServerOptions",
 ]
 
 ALL_OPTIONS: tuple[type, ...] = (
     WebOptions,
+    WebServerOptions,
     BridgeOptions,
     IngestOptions,
     MaintenanceOptions,

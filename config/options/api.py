@@ -33,3 +33,19 @@ class ApiOptions:
         minimum=1,
         maximum=64,
     )
+    export_bytes_per_s: int = setting(
+        "EXPORT_BYTES_PER_S",
+        "least rate at which a client takes an export; a slower one is cut off after half a minute",
+        default=5_000,
+        unit="bytes a second",
+        minimum=0,
+        maximum=10_000_000,
+    )
+    export_longest_s: int = setting(
+        "EXPORT_LONGEST_S",
+        "longest time that an export may take; keep it below WEB_LONGEST_S",
+        default=840,
+        unit="seconds",
+        minimum=1,
+        maximum=86_400,
+    )

@@ -116,3 +116,33 @@ class WebOptions:
     def __post_init__(self) -> None:
         if len(self.secret_key) < 32:
             raise SettingError("SECRET_KEY=(hidden): expected at least 32 random characters")
+
+
+@dataclass(frozen=True)
+class WebServerOptions:
+    """The web process's patience with clients that are silent or slow."""
+
+    head_s: int = setting(
+        "WEB_HEAD_S",
+        "how long a client may take to send the head of a request",
+        default=10,
+        unit="seconds",
+        minimum=1,
+        maximum=600,
+    )
+    stall_s: int = setting(
+        "WEB_STALL_S",
+        "how long a client may send or take nothing in the middle of a request",
+        default=20,
+        unit="seconds",
+        minimum=1,
+        maximum=600,
+    )
+    longest_s: int = setting(
+        "WEB_LONGEST_S",
+        "how long a request may take in all, exports included",
+        default=900,
+        unit="seconds",
+        minimum=1,
+        maximum=86_400,
+    )

@@ -43,6 +43,12 @@ class Counter:
 
 
 @cache
+def find_redis(options: RedisOptions) -> Redis:
+    """This process's Redis for limits. Impatient: a request must not wait for one that hangs."""
+    return connect_redis(replace(options, socket_timeout_s=REDIS_PATIENCE_S))
+
+
+@cache
 def find_counter(options: RedisOptions) -> Counter:
-    """The counter of this process. Impatient: a request must not wait for a Redis that hangs."""
-    return Counter(connect_redis(replace(options, socket_timeout_s=REDIS_PATIENCE_S)))
+    """The counter of this process."""
+    return Counter(find_redis(options))

@@ -76,6 +76,14 @@ def revoke_token(token: ApiToken) -> None:
         token_revoked.send(ApiToken, token=token)
 
 
+def revoke_all_tokens(user: User) -> int:
+    """End all of a user's tokens; how many had not ended before."""
+    tokens = list(ApiToken.objects.filter(user=user, revoked_at=None).select_related("user"))
+    for token in tokens:
+        revoke_token(token)
+    return len(tokens)
+
+
 def count_tokens(user: User) -> int:
     """How many of the user's tokens still open something."""
     lives = Q(expires_at=None) | Q(expires_at__gt=timezone.now())

@@ -13,4 +13,5 @@ from telemetry.admin import (  # noqa: F401
     readings,
     retention,
     tasks,
+    tokens,
 )

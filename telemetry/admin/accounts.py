@@ -1,5 +1,7 @@
 """Users, groups, accounts, and who may see them."""
 
+from typing import Any
+
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
@@ -25,9 +27,13 @@ class MembershipInline(TabularInline):  # type: ignore[misc]
     extra = 0
 
 
+RIGHTS = ("is_staff", "is_superuser", "groups", "user_permissions")
+
+
 @admin.register(User)
 class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc, type-arg]
-    """People who log in."""
+    """People who log in. Only administrators change staff and give rights: whoever could do either
+    could become an administrator."""
 
     form = UserChangeForm
     add_form = UserCreationForm
@@ -35,10 +41,41 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc, type-arg]
     inlines = [MembershipInline]
     list_display = ["username", "email", "is_staff", "is_superuser", "is_active", "last_login"]
 
+    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> Any:
+        """Rights are given by administrators."""
+        fields = tuple(super().get_readonly_fields(request, obj))
+        return fields if request.user.is_superuser else (*fields, *RIGHTS)
+
+    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        return super().has_change_permission(request, obj) and self._is_below(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        return super().has_delete_permission(request, obj) and self._is_below(request, obj)
+
+    def _is_below(self, request: HttpRequest, user: User | None) -> bool:
+        """Whether the user has fewer rights for certain. None: some users have."""
+        return bool(request.user.is_superuser) or user is None or not is_privileged(user)
+
+
+def is_privileged(user: User) -> bool:
+    """Whether a user has rights in the admin, or would have once it is staff."""
+    return (
+        user.is_staff or user.is_superuser or user.groups.exists() or user.user_permissions.exists()
+    )
+
 
 @admin.register(Group)
 class GroupAdmin(DjangoGroupAdmin, ModelAdmin):  # type: ignore[misc]
-    """Sets of permissions."""
+    """Sets of permissions, which administrators change."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.is_superuser)
+
+    def has_change_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
+        return bool(request.user.is_superuser)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
+        return bool(request.user.is_superuser)
 
 
 @admin.register(Account)

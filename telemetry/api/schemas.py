@@ -117,19 +117,19 @@ class Aggregate(Schema):
 
 
 class Hour(Aggregate):
-    """A device in a UTC hour."""
+    """A device in a UTC hour: its readings after its start, up to and including its end."""
 
-    hour: Annotated[Instant, Field(validation_alias="start", description="its first instant")]
+    hour: Annotated[Instant, Field(validation_alias="start", description="its start")]
 
 
 class Day(Aggregate):
-    """A device in a local day of the account."""
+    """A device in a local day of the account, up to and including the midnight that ends it."""
 
     day: Annotated[date, Field(validation_alias="start")]
 
 
 class Month(Schema):
-    """A device in a billing month: [month, month_end)."""
+    """A device in a billing month, up to and including the midnight that begins `month_end`."""
 
     device_id: Id
     month: date

@@ -2,6 +2,9 @@
 
 Property tests compare the two. Nothing here depends on the order of arrival. Instants are
 aware datetimes, values are `Decimal`, `now` is an argument.
+
+A bucket (hour, local day, billing month) holds the instants after its start, up to and including
+its end: a register read at the closing midnight closes the old month.
 """
 
 from collections.abc import Callable, Hashable, Iterable
@@ -18,6 +21,7 @@ from telemetry.core.measurement import Measurement
 Key = TypeVar("Key", bound=Hashable)
 
 HOUR_S = 3600
+RESOLUTION = timedelta(microseconds=1)
 DIP = Decimal("0.9")
 """Home Assistant, sensor/recorder.py, reset_detected: a fall below this share is a new cycle."""
 
@@ -127,12 +131,17 @@ def _sum(steps: list[Step]) -> Totals:
 
 
 def hour_of(at: datetime) -> datetime:
-    """The UTC hour of an instant (UTC)."""
-    return at.replace(minute=0, second=0, microsecond=0)
+    """The start of the UTC hour that counts a reading at an instant (UTC)."""
+    return (at - RESOLUTION).replace(minute=0, second=0, microsecond=0)
+
+
+def counted_day(at: datetime, zone: ZoneInfo) -> date:
+    """The local day that counts a reading at an instant: at midnight, the day that ends."""
+    return day_of(at - RESOLUTION, zone)
 
 
 def day_of(at: datetime, zone: ZoneInfo) -> date:
-    """The local day of an instant."""
+    """The local day by the clock: at midnight, the day that begins."""
     return at.astimezone(zone).date()
 
 
@@ -159,8 +168,7 @@ def count_intervals(instants: Iterable[datetime], meter: Meter, zone: ZoneInfo) 
     counts: dict[datetime | None, int] = {}
     for at in instants:
         hour = hour_of(at)
-        last = hour + timedelta(hours=1) - timedelta(microseconds=1)
-        is_whole = day_of(hour, zone) == day_of(last, zone)
+        is_whole = day_of(hour, zone) == counted_day(hour + timedelta(hours=1), zone)
         key = hour if is_whole else None
         counts[key] = counts.get(key, 0) + 1
     return sum((min(Decimal(count), most) for count in counts.values()), Decimal(0))

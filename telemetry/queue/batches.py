@@ -137,7 +137,7 @@ class Dropped(Struct, frozen=True):
 
 
 class BrokerEvents(Struct, frozen=True):
-    """What the broker refused, by kind and user (`refused_publish/gateway`), and how often it had
+    """What the broker refused, by kind and user (`denied_publish/gateway`), and how often it had
     lost a bridge's session. Times are Unix seconds of the last one; 0: there was none."""
 
     denials: dict[str, int]
@@ -362,7 +362,7 @@ class BatchQueue:
         """Note what the broker says it has dropped since it started; how many of them are new."""
         return self._note_counter(count, "dropped", "last", "dropped_at")
 
-    def note_refused(self, name: str, count: int) -> int:
+    def note_denied(self, name: str, count: int) -> int:
         """Note what the broker says it has refused since it started; how many of them are new."""
         return self._note_counter(count, name, f"last:{name}", f"at:{name}")
 
@@ -387,7 +387,7 @@ class BatchQueue:
         found: Any = self.redis.hgetall(BROKER_KEY)
         values = {name.decode(): value for name, value in found.items()}
         names = sorted(name for name in values if "/" in name and f"at:{name}" in values)
-        times = [float(values[f"at:{name}"]) for name in names if name.startswith("refused")]
+        times = [float(values[f"at:{name}"]) for name in names if name.startswith("denied")]
         return BrokerEvents(
             denials={name: int(values[name]) for name in names},
             denied_at=max(times, default=0.0),

@@ -42,7 +42,7 @@ def nightly(pipeline: Pipeline) -> int:
     from workers.schedule import ensure_schedule
 
     ensure_schedule()
-    return PeriodicTask.objects.get(name="Keep storage").pk
+    return PeriodicTask.objects.get(name="Apply retention").pk
 
 
 def rows_of(page: Page) -> list[str]:

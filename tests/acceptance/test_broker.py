@@ -110,7 +110,7 @@ def test_it_takes_everything_and_names_the_attempt_when_a_gateway_uses_a_bridges
         gateways.publish_and_wait(TOPIC, make_payload(at=at))
     assert ingesting.wait_for_received(20).rows == 20
     wait_until(
-        lambda: ingesting.report().broker_denials.get("refused_client_id/gateway") == 20,
+        lambda: ingesting.report().broker_denials.get("denied_client_id/gateway") == 20,
         timeout_s=10,
         what=lambda: f"the attempts are counted: {ingesting.report().broker_denials}",
     )

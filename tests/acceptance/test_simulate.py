@@ -20,3 +20,22 @@ def test_it_finds_in_the_database_what_it_expects_of_every_kind_of_message(
         " FROM dead_letter WHERE reason = 'bad_topic' AND topic LIKE '%/Telemetry'",
     )
     assert (count > 0, have_gateway) == (True, True)
+
+
+@pytest.mark.parametrize("bulk_read", ["true", "false"])
+def test_it_finds_the_same_when_bridge_and_simulator_speak_tls(
+    empty_pipeline: Pipeline, bulk_read: str
+) -> None:
+    folder = empty_pipeline.environ["MQTT_TLS_FOLDER"]
+    tls = {
+        "MQTT_PORT": empty_pipeline.environ["MQTT_SERVICE_PORT"],
+        "MQTT_TLS_CA_FILE": f"{folder}/ca.crt",
+        "MQTT_TLS_CERT_FILE": f"{folder}/service.crt",
+        "MQTT_TLS_KEY_FILE": f"{folder}/service.key",
+    }
+    empty_pipeline.add_bridge(**tls, BRIDGE_BULK_READ=bulk_read)
+    empty_pipeline.add_worker("ingest")
+    arguments = ("--gateways", "5", "--rate", "0", "--count", "5000", "--verify")
+    run = empty_pipeline.add("simulate", "manage.py", "simulate", *arguments, **tls)
+    assert run.wait(timeout_s=90) == 0, run.read_log()
+    assert empty_pipeline.report().stored == 5000

@@ -17,7 +17,9 @@ ZONES = ("America/Sao_Paulo", "Europe/Lisbon", "America/New_York")
 NOTE = """
 INSERT INTO dirty_hour (hour, device_ids)
 SELECT hour, (SELECT array_agg(id) FROM device)
-FROM generate_series(date_trunc('day', now() - %(days)s * interval '1 day'), now(), '1 hour') hour
+FROM generate_series(
+    date_trunc('day', now() - %(days)s * interval '1 day') - interval '1 hour', now(), '1 hour'
+) hour
 """
 
 

@@ -9,11 +9,14 @@ import argparse
 import os
 import signal
 import socket
+import ssl
 import struct
 import time
 from datetime import UTC, datetime, timedelta
 
 from compose.local.layout import StackError
+from config.env import read_options
+from config.options import BrokerOptions
 from telemetry.simulator.simulated_fleet import simulated_mac
 
 UNANSWERED = 60_000
@@ -45,20 +48,28 @@ class Link:
         try:
             if self._unsent:
                 del self._unsent[: self._socket.send(self._unsent)]
-        except BlockingIOError:
+        except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
             pass
-        try:
-            received = self._socket.recv(1_048_576)
-        except BlockingIOError:
-            return
-        if not received:
-            raise StackError("the broker closed the connection of the generator")
-        data = self._half + received
+        data = self._half + self._receive()
         whole = len(data) // 4
         self._half = data[whole * 4 :]
         if data[: whole * 4 : 4].strip(b"\x40"):
             raise StackError("the broker answered with something else than a PUBACK")
         self.acknowledged += whole
+
+    def _receive(self) -> bytes:
+        """All that is there: a read gives one record of TLS, which may be one answer."""
+        received = b""
+        while True:
+            try:
+                more = self._socket.recv(1_048_576)
+            except (BlockingIOError, ssl.SSLWantReadError):
+                return received
+            if not more:
+                raise StackError("the broker closed the connection of the generator")
+            received += more
+            if not isinstance(self._socket, ssl.SSLSocket):
+                return received
 
 
 class Generator:
@@ -148,12 +159,16 @@ def _connect(client_id: str) -> socket.socket:
     fields = (client_id, os.environ["MQTT_GATEWAY_USER"], os.environ["MQTT_GATEWAY_PASSWORD"])
     body = struct.pack("!H4sBBH", 4, b"MQTT", 4, 0xC2, 0)  # clean session, user, password
     body += b"".join(struct.pack("!H", len(text)) + text.encode() for text in fields)
-    link = socket.create_connection((os.environ["MQTT_HOST"], int(os.environ["MQTT_PORT"])), 10)
+    host = os.environ["MQTT_HOST"]
+    link = socket.create_connection((host, int(os.environ["MQTT_PORT"])), 10)
+    link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    tls = read_options(BrokerOptions).make_tls()
+    if tls is not None:
+        link = tls.wrap_socket(link, server_hostname=host)
     link.sendall(b"\x10" + _encode_length(len(body)) + body)
     answer = link.recv(4)
     if answer != b"\x20\x02\x00\x00":
         raise StackError(f"the broker refused the generator: {answer.hex()}")
-    link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     link.settimeout(0)
     return link
 

@@ -28,6 +28,7 @@ class Rig:
     """Fresh servers with the schema, and what is started beside them. Use with `with`."""
 
     def __init__(self, *, concurrency: int, is_crash_safe: bool = True) -> None:
+        self._is_tls = os.environ.get("BENCH_TLS") == "1"  # bridge and generator
         self.servers = ServerSet(is_crash_safe=is_crash_safe)
         self.environ: dict[str, str] = {}
         self._concurrency = concurrency
@@ -47,6 +48,7 @@ class Rig:
                 "PYTHONPATH": str(REPOSITORY),
                 "PYTHONUNBUFFERED": "1",
                 "TZ": "UTC",
+                **(self._speak_tls() if self._is_tls else {}),
                 "BRIDGE_CLIENT_ID": "bridge-1",
                 "INGEST_CONCURRENCY": str(self._concurrency),
             }
@@ -56,6 +58,15 @@ class Rig:
             self._exit.close()
             raise
         return self
+
+    def _speak_tls(self) -> dict[str, str]:
+        folder = self.servers.environ["MQTT_TLS_FOLDER"]
+        return {
+            "MQTT_PORT": self.servers.environ["MQTT_SERVICE_PORT"],
+            "MQTT_TLS_CA_FILE": f"{folder}/ca.crt",
+            "MQTT_TLS_CERT_FILE": f"{folder}/service.crt",
+            "MQTT_TLS_KEY_FILE": f"{folder}/service.key",
+        }
 
     def __exit__(
         self,

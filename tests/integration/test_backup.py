@@ -144,7 +144,7 @@ def test_it_keeps_aggregates_whose_readings_were_dropped_and_goes_on_from_there(
 ) -> None:
     site = register(connection, Meter("delta"))
     start = datetime(2026, 11, 1, tzinfo=UTC)
-    values = [Value(start + timedelta(hours=hours), Decimal(hours)) for hours in (1, 2, 50, 50.5)]
+    values = [Value(start + timedelta(hours=hours), Decimal(hours)) for hours in (1, 2, 50.2, 50.5)]
     put(connection, [(site, value) for value in values])
     refresh_aggregates(connection)
     dropped_before = start + timedelta(days=1)

@@ -108,7 +108,7 @@ def test_it_keeps_watching_when_redis_is_full(queue: BatchQueue, limit: Limit) -
     ) == [1]  # type: ignore[func-returns-value]
 
 
-def test_it_knows_a_transaction_that_is_refused_at_its_end(plain: Redis, limit: Limit) -> None:
+def test_it_knows_a_transaction_that_is_denied_at_its_end(plain: Redis, limit: Limit) -> None:
     limit.lift()
     connection = plain.connection_pool.get_connection()
     for words in (["MULTI"], ["SET", "key", "1"]):

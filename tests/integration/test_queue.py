@@ -156,12 +156,12 @@ def test_it_adds_up_what_the_broker_dropped_over_its_restarts(queue: BatchQueue)
 
 def test_it_adds_up_what_the_broker_refused_by_kind_and_user(queue: BatchQueue) -> None:
     assert queue.read_broker_events() == BrokerEvents({}, 0.0, 0, 0.0)
-    counts = [queue.note_refused("refused_publish/gateway", count) for count in (2, 2, 1)]
-    queue.note_refused("removed_expiry/gateway", 4)
+    counts = [queue.note_denied("denied_publish/gateway", count) for count in (2, 2, 1)]
+    queue.note_denied("removed_expiry/gateway", 4)
     queue.note_dropped(9)
     events = queue.read_broker_events()
     assert counts == [2, 0, 1]
-    assert events.denials == {"refused_publish/gateway": 3, "removed_expiry/gateway": 4}
+    assert events.denials == {"denied_publish/gateway": 3, "removed_expiry/gateway": 4}
     assert events.denied_at > 0
 
 

@@ -112,7 +112,7 @@ OPERATIONS: dict[str, Callable[[Subject, Random], Any]] = {
     "last": lambda subject, _: subject.queue.read_last("bridge-1"),
     "dropped": lambda subject, choose: subject.queue.note_dropped(choose.randrange(5)),
     "read dropped": lambda subject, _: subject.queue.read_dropped(),
-    "refused": lambda subject, choose: subject.queue.note_refused("k/u", choose.randrange(5)),
+    "refused": lambda subject, choose: subject.queue.note_denied("k/u", choose.randrange(5)),
     "session": lambda subject, choose: subject.queue.note_session(
         choose.choice(("bridge-1", "bridge-2")), is_kept=choose.random() < 0.5
     ),

@@ -67,8 +67,8 @@ def read_pipeline(
 ) -> dict[str, Any]:
     """What `manage.py pipeline_status` says; an error is a problem like another."""
     argv = [str(PYTHON), "manage.py", "pipeline_status", "--json", "--wait", str(wait_s)]
-    if wait_s:  # at a start, what was overdue while all was down is no reason to give up
-        argv.append("--no-tasks")
+    if wait_s:  # at a start, what is past is no reason to give up
+        argv.append("--starting")
     argv += ["--bridges", str(request.bridges), "--pools", str(request.workers + 1)]
     try:
         done = run(argv, environ, timeout_s=wait_s + 30)

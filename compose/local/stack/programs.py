@@ -27,6 +27,7 @@ SCRIPT_SETTINGS = (
     "MAINTENANCE_CONCURRENCY",
     "SIMULATE_INTERVAL_S",
     "FLEET_FILE",
+    "FLOWER_READ_ONLY",
 )
 # What a process needs of the operator's shell.
 SHELL_NAMES = ("HOME", "USER", "LANG", "TMPDIR")

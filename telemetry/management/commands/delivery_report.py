@@ -95,5 +95,5 @@ def _add_broker(table: Table, report: DeliveryReport) -> None:
     add("dropped by the broker", report.broker_dropped)
     add("bridges' sessions lost by the broker", report.broker_lost_sessions)
     for name, count in report.broker_denials.items():
-        add(name.replace("_", " "), count, is_loss=name.startswith("refused"))
+        add(name.replace("_", " "), count, is_loss=name.startswith("denied"))
     table.add_section()

@@ -30,7 +30,9 @@ class Command(BaseCommand):
         parser.add_argument("--bridges", type=int, default=1, metavar="N", help="bridges expected")
         parser.add_argument("--pools", type=int, default=2, metavar="N", help="pools expected")
         parser.add_argument(
-            "--no-tasks", action="store_true", help="do not check whether scheduled tasks succeeded"
+            "--starting",
+            action="store_true",
+            help="leave out what is past: late scheduled tasks, losses and refusals of the broker",
         )
 
     def handle(self, *_: Any, **options: Any) -> None:
@@ -60,7 +62,8 @@ class Command(BaseCommand):
                 options=read_options(StatusOptions),
                 bridges_wanted=options["bridges"],
                 pools_wanted=options["pools"],
-                read_tasks=None if options["no_tasks"] else read_task_ages,
+                read_tasks=None if options["starting"] else read_task_ages,
+                is_starting=options["starting"],
             )
         except (RedisError, OSError) as error:
             return None, error

@@ -23,11 +23,11 @@ CREATE FUNCTION mark_replacement_dirty() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF TG_OP <> 'INSERT' THEN
         INSERT INTO dirty_hour (hour, device_ids)
-        VALUES (date_trunc('hour', OLD.at, 'UTC'), ARRAY[OLD.device_id]);
+        VALUES (date_trunc('hour', OLD.at - interval '1 microsecond', 'UTC'), ARRAY[OLD.device_id]);
     END IF;
     IF TG_OP <> 'DELETE' THEN
         INSERT INTO dirty_hour (hour, device_ids)
-        VALUES (date_trunc('hour', NEW.at, 'UTC'), ARRAY[NEW.device_id]);
+        VALUES (date_trunc('hour', NEW.at - interval '1 microsecond', 'UTC'), ARRAY[NEW.device_id]);
     END IF;
     RETURN NULL;
 END $$;

@@ -189,8 +189,8 @@ WHERE account_id = %(account_id)s AND device_id = ANY(%(device_ids)s)
 
 -- name: split_hour
 -- The parts of affected days that lie in one UTC hour, %(hour)s to %(end)s, with the border between
--- two local days at %(border)s inside it. The steps of the hour are those of hourly_consumption;
--- each part has the steps that end in it.
+-- two local days at %(border)s inside it. A reading at the border is of the day that ends.
+-- The steps of the hour are those of hourly_consumption; each part has the steps that end in it.
 WITH affected AS (
     SELECT t.device_id, t.day, t.account_id, t.starts_at = %(border)s AS is_after,
         d.register_modulus AS modulus,
@@ -200,11 +200,11 @@ WITH affected AS (
         AND h.hour = %(hour)s
     WHERE t.starts_at = %(border)s OR t.ends_at = %(border)s
 ), steps AS (
-    SELECT d.device_id, r.time >= %(border)s AS is_after, r.value, r.time, d.modulus,
+    SELECT d.device_id, r.time > %(border)s AS is_after, r.value, r.time, d.modulus,
         coalesce(lag(r.value) OVER by_time, b.last) AS before,
         coalesce(lag(r.time) OVER by_time, b.last_at) AS before_at
     FROM (SELECT DISTINCT device_id, modulus FROM affected) d
-    JOIN reading r ON r.device_id = d.device_id AND r.time >= %(hour)s AND r.time < %(end)s
+    JOIN reading r ON r.device_id = d.device_id AND r.time > %(hour)s AND r.time <= %(end)s
     LEFT JOIN LATERAL (
         SELECT c.last, c.last_at FROM hourly_consumption c
         WHERE c.device_id = d.device_id AND c.hour < %(hour)s
@@ -214,7 +214,7 @@ WITH affected AS (
 )
 INSERT INTO day_part (device_id, day, starts_at, account_id, consumption, total, minimum, maximum,
     first, last, readings_count)
-SELECT t.device_id, t.day, min(s.time), t.account_id,
+SELECT t.device_id, t.day, min(s.time) - interval '1 microsecond', t.account_id,
     coalesce(sum(register_increment(s.modulus, s.before, s.value, NULL))
         FILTER (WHERE NOT has_replacements), 0)
     + coalesce(sum(register_increment(s.modulus, s.before, s.value,

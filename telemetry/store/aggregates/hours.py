@@ -1,7 +1,8 @@
 """Hours: the aggregates of readings, and what registers counted.
 
-Statements over `reading` name one UTC day, or a part of it, as constants and are planned each time:
-a plan kept for all days would open every chunk.
+Statements over `reading` name a span of one UTC day as constants and are planned each time: a plan
+kept for all days would open every chunk. The last hour of a day is a span of its own: its last
+instant lies in the chunk of the next day.
 """
 
 from datetime import datetime, timedelta
@@ -22,6 +23,7 @@ class Sql(Queries):
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
+RESOLUTION = timedelta(microseconds=1)  # of instants: an hour's first one comes after its start
 
 
 def refresh_community(connection: Connection, dirty_ids: list[int]) -> None:
@@ -31,14 +33,14 @@ def refresh_community(connection: Connection, dirty_ids: list[int]) -> None:
     """
     rows: Any = connection.execute(Sql.list_dirty_hours, {"ids": dirty_ids}).fetchall()
     for run in _find_runs([hour for (hour,) in rows]):
-        connection.execute("CALL refresh_continuous_aggregate('hourly_aggregate', %s, %s)", run)
+        connection.execute("CALL refresh_continuous_aggregate('hourly_bucket', %s, %s)", run)
 
 
 def force_community(connection: Connection, hours: list[datetime]) -> None:
     """Recompute hours (sorted) of the continuous aggregate though no reading of them changed."""
     for run in _find_runs(hours):
         connection.execute(
-            "CALL refresh_continuous_aggregate('hourly_aggregate', %s, %s, force => true)", run
+            "CALL refresh_continuous_aggregate('hourly_bucket', %s, %s, force => true)", run
         )
 
 
@@ -48,36 +50,40 @@ def refresh_hours(
     """Compute the affected hours, where no continuous aggregate does, and the consumption of
     cumulative devices in them and in the hours after.
 
-    Day by day: what an hour's devices read is in memory when their registers are read.
+    Span by span: what an hour's devices read is in memory when their registers are read.
     """
-    registers = list_utc_days(connection, only_registers=True)
-    for start in list_utc_days(connection, only_registers=edition == "community"):
+    registers = list_spans(connection, only_registers=True)
+    for span in list_spans(connection, only_registers=edition == "community"):
         if edition == "apache":
-            _compute_day(connection, Sql.refresh_hourly, start=start, throttle=throttle)
-        if start in registers:
-            _compute_day(connection, Sql.refresh_registers, start=start, throttle=throttle)
+            _compute_span(connection, Sql.refresh_hourly, *span, throttle=throttle)
+        if span in registers:
+            _compute_span(connection, Sql.refresh_registers, *span, throttle=throttle)
     if registers:
         connection.execute(Sql.find_affected_next_hours)
         connection.execute(Sql.add_steps)
 
 
-def list_utc_days(connection: Connection, *, only_registers: bool) -> list[datetime]:
-    """The first instants of the UTC days that affected hours lie in."""
+def list_spans(connection: Connection, *, only_registers: bool) -> list[tuple[datetime, datetime]]:
+    """The spans of UTC days that affected hours lie in: all but the last hour of a day, or that."""
     rows: Any = connection.execute(
-        "SELECT DISTINCT date_trunc('day', hour, 'UTC') FROM affected_hour "
-        "WHERE measurement = 'cumulative' OR NOT %s ORDER BY 1",
+        "SELECT DISTINCT day, hour - day = interval '23 hours' AS is_last "
+        "FROM affected_hour, date_trunc('day', hour, 'UTC') AS day "
+        "WHERE measurement = 'cumulative' OR NOT %s ORDER BY 1, 2",
         [only_registers],
     ).fetchall()
-    return [start for (start,) in rows]
+    return [
+        (day + 23 * HOUR, day + DAY) if is_last else (day, day + 23 * HOUR) for day, is_last in rows
+    ]
 
 
 def _find_runs(hours: list[datetime]) -> list[list[datetime]]:
-    """Runs of neighbouring hours (sorted), of a day at most: first instant and end.
+    """Runs of neighbouring hours (sorted), of a day at most: first instant, and that of the hour
+    after them.
 
     Shorter calls: each is one statement, and what it refreshed stays when a later one fails.
     """
     runs: list[list[datetime]] = []
-    for hour in hours:
+    for hour in (hour + RESOLUTION for hour in hours):
         if runs and runs[-1][1] == hour and hour - runs[-1][0] < DAY:
             runs[-1][1] = hour + HOUR
         else:
@@ -85,11 +91,15 @@ def _find_runs(hours: list[datetime]) -> list[list[datetime]]:
     return runs
 
 
-def _compute_day(
-    connection: Connection, statement: LiteralString, *, start: datetime, throttle: Throttle | None
+def _compute_span(
+    connection: Connection,
+    statement: LiteralString,
+    start: datetime,
+    end: datetime,
+    *,
+    throttle: Throttle | None,
 ) -> None:
-    """All affected hours of the day at once, but the current hour in pieces."""
-    end = start + DAY
+    """All affected hours of the span at once, but the current hour in pieces."""
     if throttle is None or not start <= throttle.hour < end:
         _compute(connection, statement, start=start, end=end)
         return

@@ -10,10 +10,11 @@ WHERE NOT is_hour_dropped(t.hour, a.time_zone,
 ORDER BY 1
 
 -- name: refresh_hourly
--- Compute the affected hours of one UTC day, or of some of its hours and devices, again (Apache
--- edition). The bounds are constants, so that only their chunk is planned and opened; the devices of
--- an hour are read together, as their readings lie together. An hour is the account's that its first
--- received reading names: what comes late never takes it away.
+-- Compute the affected hours of a span, or of some of its hours and devices, again (Apache
+-- edition). An hour counts the readings after its start, up to and including its end. The bounds are
+-- constants, so that only their chunk is planned and opened; the devices of an hour are read together,
+-- as their readings lie together. An hour is the account's that its first received reading names:
+-- what comes late never takes it away.
 INSERT INTO hourly_aggregate (device_id, hour, account_id, total, mean, minimum, maximum, first,
     last, readings_count)
 SELECT h.device_id, t.hour, h.account_id, h.total, h.total / h.readings_count, h.minimum, h.maximum,
@@ -31,8 +32,8 @@ CROSS JOIN LATERAL (
         last(r.value, r.time) AS last, count(*) AS readings_count
     FROM reading r
     WHERE r.device_id = ANY(t.device_ids)
-      AND r.time >= t.hour AND r.time < t.hour + interval '1 hour'
-      AND r.time >= %(start)s AND r.time < %(end)s
+      AND r.time > t.hour AND r.time <= t.hour + interval '1 hour'
+      AND r.time > %(start)s AND r.time <= %(end)s
     GROUP BY r.device_id
 ) h
 ON CONFLICT (device_id, hour) DO UPDATE SET
@@ -41,7 +42,7 @@ ON CONFLICT (device_id, hour) DO UPDATE SET
     last = excluded.last, readings_count = excluded.readings_count
 
 -- name: refresh_registers
--- Cumulative devices: what was consumed between the readings of each affected hour of one UTC day,
+-- Cumulative devices: what was consumed between the readings of each affected hour of a span,
 -- and the hour's two ends. add_steps adds the step from the hour before. Read as in
 -- refresh_hourly.
 INSERT INTO hourly_consumption (device_id, hour, account_id, consumption, within, first, first_at,
@@ -64,8 +65,8 @@ CROSS JOIN LATERAL (
         lag(r.value) OVER by_time AS before, lag(r.time) OVER by_time AS before_at
     FROM reading r
     WHERE r.device_id = ANY(each.device_ids)
-      AND r.time >= each.hour AND r.time < each.hour + interval '1 hour'
-      AND r.time >= %(start)s AND r.time < %(end)s
+      AND r.time > each.hour AND r.time <= each.hour + interval '1 hour'
+      AND r.time > %(start)s AND r.time <= %(end)s
     WINDOW by_time AS (PARTITION BY r.device_id ORDER BY r.time)
 ) s
 JOIN affected_hour t ON t.device_id = s.device_id AND t.hour = s.hour

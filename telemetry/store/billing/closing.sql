@@ -47,8 +47,8 @@ SELECT CASE WHEN (SELECT count(*) FROM dirty) > %(most)s THEN true ELSE EXISTS (
     CROSS JOIN LATERAL (
         SELECT FROM reading r
         WHERE r.device_id = n.device_id AND r.account_id = %(account_id)s
-          AND r.time >= n.hour AND r.time < n.hour + interval '1 hour'
-          AND r.time >= %(since)s AND r.time < %(until)s
+          AND r.time > n.hour AND r.time <= n.hour + interval '1 hour'
+          AND r.time > %(since)s AND r.time <= %(until)s
         LIMIT 1
     ) AS found
 ) END

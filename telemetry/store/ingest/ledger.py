@@ -116,7 +116,8 @@ def is_batch_stored(connection: Connection, batch_id: str) -> bool:
 
 
 def insert_dirty_hours(connection: Connection, keys: Collection[Key]) -> None:
-    """Note the hours that stored readings touch: one row an hour, never shared with others."""
+    """Note the hours that count stored readings: one row an hour, never shared with others. At its
+    last instant, a reading is the hour's that ends."""
     devices_by_hour = _group_by_hour(keys)
     with connection.cursor() as cursor:
         cursor.executemany(
@@ -129,10 +130,10 @@ def _group_by_hour(keys: Collection[Key]) -> dict[datetime, set[int]]:
     if not keys:
         return {}
     times = [time_us for _, time_us in keys]
-    first, last = min(times) // HOUR_US, max(times) // HOUR_US
+    first, last = (min(times) - 1) // HOUR_US, (max(times) - 1) // HOUR_US
     if first == last:  # as nearly always, and quicker
         return {to_instant(first * HOUR_US): {device_id for device_id, _ in keys}}
     devices_by_hour: defaultdict[int, set[int]] = defaultdict(set)
     for device_id, time_us in keys:
-        devices_by_hour[time_us // HOUR_US].add(device_id)
+        devices_by_hour[(time_us - 1) // HOUR_US].add(device_id)
     return {to_instant(hour * HOUR_US): ids for hour, ids in devices_by_hour.items()}

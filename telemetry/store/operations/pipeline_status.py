@@ -109,9 +109,11 @@ def read_status(
     bridges_wanted: int = 1,
     pools_wanted: int = 2,
     read_tasks: Callable[[], list[TaskAge]] | None = None,
+    is_starting: bool = False,
 ) -> PipelineStatus:
     """Ask Redis and, unless no pool is wanted, the workers, which takes about a second.
 
+    `is_starting` leaves out what the broker lost and refused within the last day.
     `read_tasks` asks the database how the scheduled tasks ran; one that is away is a problem.
     Raises `redis.RedisError`.
     """
@@ -144,6 +146,8 @@ def read_status(
     status.problems = find_problems(
         status, options=options, bridges_wanted=bridges_wanted, pools_wanted=pools_wanted
     )
+    if not is_starting:
+        status.problems += find_broker_losses(status)
     if read_tasks is not None:
         try:
             status.tasks = read_tasks()
@@ -191,10 +195,10 @@ def find_problems(
             f"the reject guard has put {status.held_batches} batches aside: {status.held}; what "
             "others send is stored; when the rejections are right: manage.py resume_ingest"
         )
-    return problems + _find_broker_losses(status) + _find_late(status, options)
+    return problems + _find_late(status, options)
 
 
-def _find_broker_losses(status: PipelineStatus) -> list[str]:
+def find_broker_losses(status: PipelineStatus) -> list[str]:
     """What the broker dropped, lost and refused within the last day."""
 
     def is_recent(age_s: float | None) -> bool:
@@ -213,10 +217,10 @@ def _find_broker_losses(status: PipelineStatus) -> list[str]:
             f"last {status.broker_lost_age_s:.0f} s ago: what waited in it is lost"
         )
     if is_recent(status.broker_denied_age_s):
-        denials = (f"{name} {n}" for name, n in status.broker_denials.items() if "refused" in name)
+        denied = (f"{name} {n}" for name, n in status.broker_denials.items() if "denied" in name)
         problems.append(
-            "the broker refused what clients asked for, the last time "
-            f"{status.broker_denied_age_s:.0f} s ago ({', '.join(denials)}): its log names "
+            "the broker denied what clients asked for, the last time "
+            f"{status.broker_denied_age_s:.0f} s ago ({', '.join(denied)}): its log names "
             "clients and topics"
         )
     return problems

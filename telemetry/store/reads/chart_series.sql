@@ -31,14 +31,14 @@ ORDER BY wanted.id, sample.day
 LIMIT %(rows)s
 
 -- name: minutes
--- Minutes of a device, from its raw readings. A register's minutes have no total: what it counted
--- is known by the hour.
-SELECT date_trunc('minute', r.time), CASE d.measurement WHEN 'delta' THEN sum(r.value) END,
+-- Minutes of a device, from its raw readings, each after its start, up to and including its end. A
+-- register's minutes have no total: what it counted is known by the hour.
+SELECT date_trunc('minute', r.time - interval '1 microsecond'), CASE d.measurement WHEN 'delta' THEN sum(r.value) END,
     sum(r.value), min(r.value), max(r.value), last(r.value, r.time), count(*)
 FROM reading r
 JOIN device d ON d.id = r.device_id
 WHERE r.account_id = %(account)s AND r.device_id = %(device)s
-  AND r.time >= %(since)s AND r.time < %(until)s
+  AND r.time > %(since)s AND r.time <= %(until)s
 GROUP BY 1, d.measurement
 ORDER BY 1
 LIMIT %(rows)s
@@ -47,6 +47,6 @@ LIMIT %(rows)s
 SELECT time, value
 FROM reading
 WHERE account_id = %(account)s AND device_id = %(device)s
-  AND time >= %(since)s AND time < %(until)s
+  AND time > %(since)s AND time <= %(until)s
 ORDER BY time
 LIMIT %(rows)s

@@ -219,7 +219,7 @@ def _drop_hours(connection: Connection, *, before: datetime) -> None:
     with connection.transaction():
         lock_calendars(connection)
         connection.execute(
-            "SELECT drop_chunks('hourly_aggregate', older_than => %s::timestamptz)", [before]
+            "SELECT drop_chunks('hourly_bucket', older_than => %s::timestamptz)", [before]
         )
 
 

@@ -10,7 +10,7 @@ from telemetry.store.retention.chunks import Chunk, list_chunks
 
 _MATERIALIZED = """
 SELECT materialization_hypertable_schema::text, materialization_hypertable_name::text
-FROM timescaledb_information.continuous_aggregates WHERE view_name = 'hourly_aggregate'
+FROM timescaledb_information.continuous_aggregates WHERE view_name = 'hourly_bucket'
 """
 _IS_ENABLED = """
 SELECT compression_enabled FROM timescaledb_information.hypertables
@@ -18,7 +18,7 @@ WHERE hypertable_schema = 'public' AND hypertable_name = 'reading'
 """
 _IS_ENABLED_ON_HOURS = """
 SELECT compression_enabled FROM timescaledb_information.continuous_aggregates
-WHERE view_name = 'hourly_aggregate'
+WHERE view_name = 'hourly_bucket'
 """
 
 
@@ -51,7 +51,7 @@ def enable_compression(connection: Connection) -> None:
     row = connection.execute(_IS_ENABLED_ON_HOURS).fetchone()
     if row is not None and not row[0]:
         connection.execute(
-            "ALTER MATERIALIZED VIEW hourly_aggregate SET (timescaledb.compress = true)"
+            "ALTER MATERIALIZED VIEW hourly_bucket SET (timescaledb.compress = true)"
         )
 
 

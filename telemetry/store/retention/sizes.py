@@ -46,6 +46,10 @@ CROSS JOIN LATERAL (SELECT {at} AS at FROM {relation} WHERE account_id = a.id AN
     ORDER BY {at} DESC LIMIT 1) high
 """
 ANYWHERE = sql.SQL("true")
+_HOURS_ENDS = sql.SQL(
+    "SELECT time_bucket(interval '1 hour', min(first_instant)), "
+    "time_bucket(interval '1 hour', max(first_instant)) FROM hourly_bucket"
+)
 
 
 class RelationSize(Struct):
@@ -101,9 +105,9 @@ def _measure_hours(connection: Connection, *, is_community: bool) -> RelationSiz
     if not is_community:
         ends = _by_account("hourly_aggregate", "hour")
         return _measure_plain(connection, "hourly_aggregate", ends=ends)
-    row: Any = connection.execute(_MATERIALIZED, ["hourly_aggregate"]).fetchone()
+    row: Any = connection.execute(_MATERIALIZED, ["hourly_bucket"]).fetchone()
     size = _measure_chunked(connection, "hourly_aggregate", row[0])
-    size.oldest, size.newest = _fetch(connection, _by_index("hourly_aggregate", "hour"))
+    size.oldest, size.newest = _fetch(connection, _HOURS_ENDS)
     return size
 
 
@@ -160,6 +164,6 @@ def _by_index(relation: str, at: str) -> sql.Composed:
     )
 
 
-def _fetch(connection: Connection, statement: sql.Composed) -> tuple[Any, Any]:
+def _fetch(connection: Connection, statement: sql.SQL | sql.Composed) -> tuple[Any, Any]:
     row: Any = connection.execute(statement).fetchone()
     return row[0], row[1]

@@ -31,11 +31,11 @@ LIMIT %(limit)s
 INSERT INTO dirty_hour (hour, device_ids)
 SELECT hour, array_agg(device_id ORDER BY device_id)
 FROM (
-    SELECT DISTINCT f.device_id, date_trunc('hour', r.time, 'UTC') AS hour
+    SELECT DISTINCT f.device_id, date_trunc('hour', r.time - interval '1 microsecond', 'UTC') AS hour
     FROM difference f
     JOIN reading r ON r.device_id = f.device_id
-        AND r.time >= date_trunc('hour', f.starts_at, 'UTC') AND r.time < f.ends_at
-        AND r.time >= %(start)s AND r.time < %(end)s
+        AND r.time > date_trunc('hour', f.starts_at, 'UTC') AND r.time <= f.ends_at
+        AND r.time > %(start)s AND r.time <= %(end)s
     WHERE f.status = 'differs' AND f.relation <> 'closed_month'
 ) hours
 GROUP BY hour

@@ -61,7 +61,7 @@ class SliceResult(Struct):
 
 
 class SliceCheck(Struct):
-    """The snapshot that is checked. Before `known_from` there are no readings."""
+    """The snapshot that is checked. Up to `known_from` there are no readings."""
 
     connection: Connection
     horizon: datetime
@@ -191,5 +191,5 @@ def _read_beginning(connection: Connection) -> datetime:
         "SELECT min(range_start) FROM timescaledb_information.chunks "
         "WHERE hypertable_name = 'reading'"
     ).fetchone()
-    result: datetime | None = row[0]
-    return result or BEGINNING
+    beginning: datetime | None = row[0]
+    return BEGINNING if beginning is None else beginning - RESOLUTION

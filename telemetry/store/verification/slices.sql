@@ -92,12 +92,12 @@ WHERE CASE WHEN is_closed
 -- name: verify_hours
 INSERT INTO expected_hour (device_id, hour, since, measurement, account_id, total, mean, minimum,
     maximum, first, first_at, last, last_at, readings_count, consumption, within)
-SELECT device_id, date_trunc('hour', time, 'UTC') AS hour,
-    date_trunc('hour', coalesce(min(before_at), min(time)), 'UTC'), measurement,
+SELECT device_id, hour,
+    date_trunc('hour', coalesce(min(before_at), min(time)) - interval '1 microsecond', 'UTC'), measurement,
     first(account_id, received_at),
     sum(value), avg(value), min(value), max(value), first(value, time), min(time),
     last(value, time), max(time), count(*), sum(consumed),
-    coalesce(sum(consumed) FILTER (WHERE before_at >= date_trunc('hour', time, 'UTC')), 0)
+    coalesce(sum(consumed) FILTER (WHERE before_at > hour), 0)
 FROM counted
 GROUP BY device_id, hour, measurement
 
@@ -216,9 +216,8 @@ RETURNING starts_at, ends_at
 
 -- name: verify_days
 , placed AS (
-    SELECT c.*, date_trunc('hour', time, 'UTC') AS hour,
-        first_value(account_id) OVER (
-            PARTITION BY device_id, date_trunc('hour', time, 'UTC') ORDER BY received_at
+    SELECT c.*, first_value(account_id) OVER (
+            PARTITION BY device_id, hour ORDER BY received_at
         ) AS owner_id
     FROM counted c
 ), inside AS (
@@ -227,7 +226,7 @@ RETURNING starts_at, ends_at
     FROM placed p
     JOIN verified_account a ON a.id = p.owner_id
     JOIN verified_zone z ON z.time_zone = a.time_zone
-    WHERE (p.time AT TIME ZONE a.time_zone)::date = %(day)s
+    WHERE ((p.time - interval '1 microsecond') AT TIME ZONE a.time_zone)::date = %(day)s
 ), hours AS (
     SELECT device_id, owner_id, measurement, interval_s, whole_hour,
         min(coalesce(before_at, time)) AS since, min(time) AS first_at, max(time) AS last_at,
@@ -238,7 +237,7 @@ RETURNING starts_at, ends_at
 )
 INSERT INTO expected_day (device_id, day, since, account_id, total, reading_sum, minimum, maximum,
     first, last, readings_count, intervals_seen)
-SELECT device_id, %(day)s, date_trunc('hour', min(since), 'UTC'), owner_id,
+SELECT device_id, %(day)s, date_trunc('hour', min(since) - interval '1 microsecond', 'UTC'), owner_id,
     sum(consumed), sum(total), min(minimum), max(maximum), first(first, first_at),
     last(last, last_at), sum(readings),
     sum(least(readings, greatest(1, 3600.0 / coalesce(interval_s, 3600))))
@@ -275,20 +274,20 @@ WHERE (a.total, a.reading_sum, a.minimum, a.maximum, a.first, a.last,
         e.readings_count, e.intervals_seen)
 
 -- name: verify_before
--- The last reading before %(start)s of registers that have one from %(start)s to %(end)s, looked for
--- from %(from)s to %(to)s.
+-- The last reading up to %(start)s of registers that have one after it, up to %(end)s, looked for
+-- after %(from)s, up to %(to)s.
 INSERT INTO value_before (device_id, value, time)
 SELECT d.id, p.value, p.time
 FROM verified_device d
 CROSS JOIN LATERAL (
     SELECT r.value, r.time FROM reading r
-    WHERE r.device_id = d.id AND r.time >= %(from)s AND r.time < %(to)s
+    WHERE r.device_id = d.id AND r.time > %(from)s AND r.time <= %(to)s
     ORDER BY r.time DESC LIMIT 1
 ) p
 WHERE d.measurement = 'cumulative'
   AND NOT EXISTS (SELECT FROM value_before b WHERE b.device_id = d.id)
   AND EXISTS (SELECT FROM reading r
-              WHERE r.device_id = d.id AND r.time >= %(start)s AND r.time < %(end)s)
+              WHERE r.device_id = d.id AND r.time > %(start)s AND r.time <= %(end)s)
 
 -- name: verify_dropped_before
 -- Registers whose readings before were dropped: their last value that was kept.
@@ -304,18 +303,18 @@ WHERE d.measurement = 'cumulative'
   AND NOT EXISTS (SELECT FROM value_before b WHERE b.device_id = d.id)
 
 -- name: verify_steps
--- Readings from %(start)s to %(end)s with what was consumed since the one before, in the order of
--- time over the whole device. The rules are written out a second time here, on purpose: what proves
--- the refresh must not call it.
+-- Readings after %(start)s, up to %(end)s, with what was consumed since the one before, in the order
+-- of time over the whole device, and the hour that counts them. The rules are written out a second
+-- time here, on purpose: what proves the refresh must not call it.
 WITH steps AS (
     SELECT r.device_id, r.account_id, r.received_at, r.time, r.value, d.measurement, d.modulus, d.interval_s,
-        d.is_replaced,
+        d.is_replaced, date_trunc('hour', r.time - interval '1 microsecond', 'UTC') AS hour,
         coalesce(lag(r.value) OVER by_time, b.value) AS before,
         coalesce(lag(r.time) OVER by_time, b.time) AS before_at
     FROM reading r
     JOIN verified_device d ON d.id = r.device_id
     LEFT JOIN value_before b ON b.device_id = r.device_id
-    WHERE r.time >= %(start)s AND r.time < %(end)s
+    WHERE r.time > %(start)s AND r.time <= %(end)s
     WINDOW by_time AS (PARTITION BY r.device_id ORDER BY r.time)
 ), shifted AS (
     SELECT *, CASE WHEN is_replaced THEN (
@@ -337,11 +336,11 @@ WITH steps AS (
 )
 
 -- name: verify_unknown_before
--- Whether a register with readings from %(start)s to %(end)s has no reading before them yet.
+-- Whether a register with readings after %(start)s, up to %(end)s, has no reading before them yet.
 SELECT EXISTS (
     SELECT FROM verified_device d
     WHERE d.measurement = 'cumulative'
       AND NOT EXISTS (SELECT FROM value_before b WHERE b.device_id = d.id)
       AND EXISTS (SELECT FROM reading r
-                  WHERE r.device_id = d.id AND r.time >= %(start)s AND r.time < %(end)s)
+                  WHERE r.device_id = d.id AND r.time > %(start)s AND r.time <= %(end)s)
 )

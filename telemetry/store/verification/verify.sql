@@ -71,10 +71,10 @@ CREATE TEMPORARY TABLE IF NOT EXISTS difference (
 ) ON COMMIT DELETE ROWS
 
 -- name: verify_slices
--- UTC days that have readings (by chunk) or hourly rows, local days and months that have rows,
--- and months that are closed.
+-- UTC days that have readings (by chunk; at its first instant, of the day before) or hourly rows,
+-- local days and months that have rows, and months that are closed.
 SELECT DISTINCT day FROM (
-    SELECT generate_series(date_trunc('day', range_start, 'UTC'),
+    SELECT generate_series(date_trunc('day', range_start - interval '1 microsecond', 'UTC'),
         range_end - interval '1 microsecond', interval '1 day') AT TIME ZONE 'UTC'
     FROM timescaledb_information.chunks WHERE hypertable_name = 'reading'
     UNION ALL SELECT DISTINCT date_trunc('day', hour, 'UTC') AT TIME ZONE 'UTC' FROM hourly_aggregate

@@ -1,19 +1,22 @@
 """The report of an account: a page, a page to print, and files."""
 
 import tempfile
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any
+from wsgiref.util import FileWrapper
 
-from django.http import FileResponse, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_safe
 
+from telemetry.accounts.exports import PacedStream, SlotsTakenError, take_slot
 from telemetry.models import Account, Device, Gateway
 from telemetry.reporting.columns import LINES, list_titles
 from telemetry.reporting.files import Decimals, write_csv, write_xlsx
@@ -33,6 +36,15 @@ from telemetry.web.reports.rows import render_rows
 
 ROWS = 100
 PRINTED_ROWS = 2_000
+PIECE_BYTES = 65_536
+TYPES = {
+    "csv": "text/csv; charset=utf-8",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+}
+TAKEN = {
+    "user": gettext_lazy("An export of yours is still running: wait until it ends."),
+    "account": gettext_lazy("Two exports of this account are still running: wait until one ends."),
+}
 CHOICES = 500
 
 
@@ -96,23 +108,40 @@ def download(request: AccountRequest, format: str) -> HttpResponseBase:  # noqa:
     params = _parse_strictly(request)
     if isinstance(params, HttpResponse):
         return params
+    try:
+        slot = take_slot(user_id=request.user.pk, account_id=request.account.pk)
+    except SlotsTakenError as error:
+        text = TAKEN[error.subject]
+        return HttpResponse(text, status=429, content_type="text/plain; charset=utf-8")
+    pieces = None
+    try:
+        pieces = _write_file(request, params, format)
+    finally:
+        if pieces is None:
+            slot.release()
+    answer = StreamingHttpResponse(PacedStream(pieces, slot=slot), content_type=TYPES[format])
+    name = name_file(request.account, params.last, format=format)
+    answer.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    return answer
+
+
+def _write_file(
+    request: AccountRequest,
+    params: ReportParams,
+    format: str,  # noqa: A002
+) -> Iterator[bytes]:
+    """The file in pieces. An XLSX is written whole first."""
     header = make_header(request.account)
     rows = stream_rows(params.make_question(request.account))
-    name = name_file(request.account, params.last, format=format)
     if format == "csv":
         decimals: Decimals = "comma" if request.GET.get("decimals") == "comma" else "point"
-        pieces = write_csv(rows, header=header, grouping=params.grouping, decimals=decimals)
-        answer = StreamingHttpResponse(pieces, content_type="text/csv; charset=utf-8")
-        answer.headers["Content-Disposition"] = f'attachment; filename="{name}"'
-        return answer
-    file = tempfile.TemporaryFile()  # noqa: SIM115 - the response closes it
+        lines = write_csv(rows, header=header, grouping=params.grouping, decimals=decimals)
+        return (piece.encode() for piece in lines)
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / name
+        path = Path(folder) / "report.xlsx"
         write_xlsx(path, rows, header=header, grouping=params.grouping)
-        file.write(path.read_bytes())
-    file.seek(0)
-    kind = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-    return FileResponse(file, as_attachment=True, filename=name, content_type=kind)
+        file = path.open("rb")  # still readable when its folder is gone
+    return iter(FileWrapper(file, PIECE_BYTES))
 
 
 def list_groups(account: Account) -> list[str]:

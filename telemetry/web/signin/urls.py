@@ -5,7 +5,7 @@ from typing import Any
 from django.contrib.auth import views
 from django.urls import URLPattern, path
 
-from telemetry.web.signin.views import ChangePassword, ForgottenPassword
+from telemetry.web.signin.views import ChangePassword, ForgottenPassword, SetForm
 
 
 def _page(route: str, view: Any, template: str, name: str, **options: Any) -> URLPattern:
@@ -23,7 +23,7 @@ urlpatterns = [
     _page("password/sent/", views.PasswordResetDoneView, "sent", "password_reset_done"),
     _page(
         "password/new/<uidb64>/<token>/",
-        views.PasswordResetConfirmView, "new", "password_reset_confirm",
+        views.PasswordResetConfirmView, "new", "password_reset_confirm", form_class=SetForm,
     ),
     _page("password/set/", views.PasswordResetCompleteView, "set", "password_reset_complete"),
 ]  # fmt: skip

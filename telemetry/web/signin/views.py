@@ -2,14 +2,16 @@
 
 from typing import Any
 
+from django import forms
 from django.conf import settings
-from django.contrib.auth.forms import PasswordChangeForm
+from django.contrib.auth.forms import PasswordChangeForm, SetPasswordForm
 from django.contrib.auth.views import PasswordChangeView, PasswordResetView
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext_lazy as _
 
+from telemetry.accounts.tokens import revoke_all_tokens
 from telemetry.mail.limits import count_mail
 from telemetry.mail.outbox import has_mail, queue_mail
 from telemetry.web.signin.address import read_client_address
@@ -27,7 +29,28 @@ def render_lockout(request: HttpRequest, *_: Any, **__: Any) -> HttpResponse:
     return answer
 
 
-class ChangeForm(PasswordChangeForm):
+class RevokeTokensForm(forms.Form):
+    """A form of a new password that also ends API tokens, if the user wishes."""
+
+    revoke_tokens = forms.BooleanField(
+        label=_("Revoke all my API tokens, too"),
+        required=False,
+        help_text=_("If somebody else may know your password: programs then need new tokens."),
+    )
+
+    def save(self, commit: bool = True) -> Any:  # noqa: FBT001, FBT002 - Django's signature
+        """Set the password, then end the tokens."""
+        user = super().save(commit)  # type: ignore[misc]
+        if self.cleaned_data["revoke_tokens"]:
+            revoke_all_tokens(user)
+        return user
+
+
+class SetForm(RevokeTokensForm, SetPasswordForm):  # type: ignore[type-arg]
+    """Of a link for a new password."""
+
+
+class ChangeForm(RevokeTokensForm, PasswordChangeForm):
     """Django's form, with the limit of the sign-in."""
 
     def __init__(self, *args: Any, request: HttpRequest, **kwargs: Any) -> None:

@@ -26,7 +26,7 @@ MOST_LISTED = 200
 @require_http_methods(["GET", "HEAD", "POST"])
 def tokens(request: Any) -> HttpResponse:
     """The user's tokens. A new one is shown in the answer that creates it, and nowhere again."""
-    form = TokenForm(request.POST or None, user=request.user)
+    form = TokenForm(request.POST or None, request=request)
     issued, text = None, ""
     if request.method == "POST" and form.is_valid():
         issued, text = issue_token(
@@ -36,7 +36,7 @@ def tokens(request: Any) -> HttpResponse:
             account=form.cleaned_data["account"],
             expires_at=form.find_expiry(),
         )
-        form = TokenForm(user=request.user)
+        form = TokenForm(request=request)
     context = {
         "form": form, "issued": issued, "text": text, "now": timezone.now(),
         "tokens": _list_tokens(request.user), "scopes": dict(ApiToken.Scope.choices),

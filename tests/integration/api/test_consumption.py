@@ -24,12 +24,12 @@ def meter(stocked: Connection, own: Account) -> int:
 
 def test_it_gives_hours_as_they_were_refreshed(meter: int, get: Get) -> None:
     items = get("/aggregates/hours", **HOURS, device_id=meter).json()["items"]
-    assert [item["hour"] for item in items[:2]] == ["2026-09-01T12:00:00Z", "2026-09-01T13:00:00Z"]
+    assert [item["hour"] for item in items[:2]] == ["2026-09-01T11:00:00Z", "2026-09-01T12:00:00Z"]
     assert len(items) == 7
     mean = items[0].pop("mean")
     assert float(mean) == 1.5
     assert items[0] == {
-        "device_id": meter, "hour": "2026-09-01T12:00:00Z", "total": "1.5000",
+        "device_id": meter, "hour": "2026-09-01T11:00:00Z", "total": "1.5000",
         "minimum": "1.5000", "maximum": "1.5000", "first": "1.5000", "last": "1.5000",
         "readings_count": 1,
     }  # fmt: skip

@@ -96,7 +96,7 @@ def test_it_keeps_a_bridges_session_when_another_role_connects_with_its_client_i
     assert backlog.collect() == payloads
     assert answer == "Client identifier not valid"
     assert thief.payloads == []
-    assert read_counter(make_client, "refused_client_id", role) >= 1
+    assert read_counter(make_client, "denied_client_id", role) >= 1
     assert f"user '{role}', client id '{backlog.client_id}'" in servers.mosquitto.log.read_text()
 
 
@@ -130,7 +130,7 @@ def test_it_gives_a_bridge_every_message_when_another_role_asks_to_share(
     assert backlog.collect() == payloads
     assert answer == "Not authorized"
     assert thief.payloads == []
-    assert read_counter(make_client, "refused_subscription", role) >= 1
+    assert read_counter(make_client, "denied_subscription", role) >= 1
 
 
 def test_it_delivers_a_message_after_its_end_when_the_publisher_gave_it_one(make_client, backlog):
@@ -170,7 +170,7 @@ def test_it_counts_a_refused_message_when_a_role_may_not_publish_there(servers, 
     dashboard.connect()
 
     assert dashboard.publish(TELEMETRY) == "Not authorized"
-    assert read_counter(make_client, "refused_publish", "dashboard") >= 1
+    assert read_counter(make_client, "denied_publish", "dashboard") >= 1
     assert f"'{TELEMETRY}': the ACL does not let" in servers.mosquitto.log.read_text()
 
 
@@ -205,3 +205,44 @@ def test_it_refuses_a_client_when_it_asks_for_another_way_to_authenticate(
 
     assert answers != ["Success"]
     assert backlog.collect() == payloads
+
+
+def test_it_retains_nothing_and_counts_it_when_a_gateway_asks_for_it(make_client):
+    gateway, dashboard = make_client("gateway"), make_client("dashboard")
+    gateway.connect()
+    topic = f"{TELEMETRY}/{secrets.token_hex(4)}"
+
+    gateway.publish(topic, retain=True)
+    dashboard.connect()
+    dashboard.subscribe(topic)
+    gateway.publish(topic, b"after")
+
+    dashboard.wait_for(1)
+    assert dashboard.payloads == [b"after"]
+    assert read_counter(make_client, "removed_retain", "gateway") >= 1
+
+
+@pytest.mark.parametrize("role", OTHERS)
+def test_it_ends_a_session_with_its_connection_when_it_is_no_bridges(make_client, role):
+    """Or the broker would queue everything for a session that nobody comes back to."""
+    client_id = f"away-{secrets.token_hex(4)}"
+    client = make_client(role, client_id=client_id)
+    client.connect(expiry_s=0xFFFFFFFF)
+    client.close()
+
+    again = make_client(role, client_id=client_id)
+    again.connect(expiry_s=600)
+
+    assert not again.is_present
+
+
+def test_it_keeps_the_session_of_a_bridge(make_client):
+    client_id = f"bridge-{secrets.token_hex(4)}"
+    bridge = make_client("bridge", client_id=client_id)
+    bridge.connect(expiry_s=0xFFFFFFFF)
+    bridge.close()
+
+    again = make_client("bridge", client_id=client_id)
+    again.connect(expiry_s=600)
+
+    assert again.is_present

@@ -1,16 +1,21 @@
 """The listeners with TLS: a gateway is who its certificate says, and nobody else."""
 
 import socket
+import sqlite3
 import ssl
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
 import paho.mqtt.client as mqtt
 import pytest
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
 
 from compose.local.servers.demo_ca import DEMO_GATEWAY
 from compose.local.servers.rootfs import ensure_rootfs
+from tests.acceptance.processes import wait_until
 
 pytestmark = pytest.mark.integration
 
@@ -31,6 +36,7 @@ def connect(
     pair: Path | None,
     client_id: str = "",
     role: str = "",
+    expiry_s: int = 0,
 ) -> tuple[str, mqtt.Client]:
     """Connect; the broker's answer to CONNECT, or what ended the connection."""
     context = ssl.create_default_context(cafile=ca)
@@ -42,6 +48,8 @@ def connect(
     client.tls_set_context(context)
     if role:
         client.username_pw_set(role, environ[f"MQTT_{role.upper()}_PASSWORD"])
+    properties = Properties(PacketTypes.CONNECT)
+    properties.SessionExpiryInterval = expiry_s
     answers: list[str] = []
     answered = threading.Event()
 
@@ -52,7 +60,12 @@ def connect(
     client.on_connect = lambda _c, _d, _f, reason, _p: note(str(reason))
     client.on_disconnect = lambda *_: note("closed")
     try:
-        client.connect(environ["MQTT_HOST"], int(environ[port]))
+        client.connect(
+            environ["MQTT_HOST"],
+            int(environ[port]),
+            clean_start=not expiry_s,
+            properties=properties,
+        )
     except OSError as error:
         return type(error).__name__, client
     client.loop_start()
@@ -90,7 +103,7 @@ def make_pair(folder: Path, name: str, *options: str, ca: str = "") -> Path:
 
 def test_it_lets_a_gateway_publish_below_its_own_topics_and_nowhere_else(servers, folder):
     answer, client = connect(
-        servers.environ, "MQTT_TLS_PORT", ca=folder / "ca.crt", pair=folder / "gateway"
+        servers.environ, "MQTT_TLS_PORT", ca=folder / "ca.crt", pair=folder / DEMO_GATEWAY
     )
 
     assert answer == "Success"
@@ -143,7 +156,7 @@ def test_it_speaks_tls_1_2_and_not_1_1(servers, folder, port):
         context = ssl.create_default_context(cafile=folder / "ca.crt")
         context.minimum_version = context.maximum_version = version
         context.set_ciphers("ALL:@SECLEVEL=0")
-        context.load_cert_chain(folder / "gateway.crt", folder / "gateway.key")
+        context.load_cert_chain(folder / f"{DEMO_GATEWAY}.crt", folder / f"{DEMO_GATEWAY}.key")
         address = (servers.environ["MQTT_HOST"], int(servers.environ[port]))
         with (
             socket.create_connection(address, timeout=WAIT_S) as plain,
@@ -172,14 +185,14 @@ def test_it_keeps_a_bridges_session_when_a_stolen_gateway_certificate_asks_for_i
 
     # Where certificates are names the client id becomes the MAC, whatever is asked for.
     answer, stolen = connect(
-        environ, "MQTT_TLS_PORT", ca=ca, pair=folder / "gateway", client_id="bridge-tls"
+        environ, "MQTT_TLS_PORT", ca=ca, pair=folder / DEMO_GATEWAY, client_id="bridge-tls"
     )
     assert answer == "Success"
     refused, other = connect(
         environ,
         "MQTT_SERVICE_PORT",
         ca=ca,
-        pair=folder / "gateway",
+        pair=folder / DEMO_GATEWAY,
         role="gateway",
         client_id="bridge-tls",
     )
@@ -189,3 +202,28 @@ def test_it_keeps_a_bridges_session_when_a_stolen_gateway_certificate_asks_for_i
     for client in (bridge, stolen, other):
         client.disconnect()
         client.loop_stop()
+
+
+def test_it_keeps_a_gateways_session_for_a_day_when_its_certificate_names_it(servers, folder):
+    """It may wait for commands; the broker's database says until when."""
+    answer, client = connect(
+        servers.environ,
+        "MQTT_TLS_PORT",
+        ca=folder / "ca.crt",
+        pair=folder / DEMO_GATEWAY,
+        expiry_s=0xFFFFFFFF,
+    )
+    assert answer == "Success"
+    client.disconnect()
+    client.loop_stop()
+
+    def read_end_s() -> float:
+        """How long the session still has; it is noted when the broker's round ends."""
+        with sqlite3.connect(servers.mosquitto.folder / "sessions.db") as database:
+            row = database.execute(
+                "select session_expiry_time from clients where client_id = ?", [DEMO_GATEWAY]
+            ).fetchone()
+        return float(row[0]) - time.time()
+
+    wait_until(lambda: read_end_s() > 0, timeout_s=WAIT_S, what="the session has an end")
+    assert read_end_s() == pytest.approx(86_400, abs=60)

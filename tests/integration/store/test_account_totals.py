@@ -35,8 +35,8 @@ def at(hours: float) -> datetime:
 
 
 def fill(connection: Connection, site: Site, *found: tuple[float, Any]) -> None:
-    """Store readings, at hours after `START`, and refresh."""
-    put(connection, [(site, Value(at(hours), D(value))) for hours, value in found])
+    """Store readings, a minute after hours after `START`, and refresh."""
+    put(connection, [(site, Value(at(hours + 1 / 60), D(value))) for hours, value in found])
     refresh_aggregates(connection)
 
 

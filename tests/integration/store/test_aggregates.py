@@ -19,7 +19,8 @@ pytestmark = pytest.mark.integration
 START = datetime(2026, 11, 1, tzinfo=UTC)
 
 RAW = """
-SELECT device_id, date_trunc('hour', time, 'UTC') AS hour, account_id, sum(value),
+SELECT device_id, date_trunc('hour', time - interval '1 microsecond', 'UTC') AS hour, account_id,
+       sum(value),
        round(avg(value), 4), min(value), max(value), (array_agg(value ORDER BY time))[1],
        (array_agg(value ORDER BY time DESC))[1], count(*)
 FROM reading GROUP BY 1, 2, 3 ORDER BY 1, 2
@@ -52,7 +53,7 @@ def test_it_equals_the_raw_readings_also_when_some_come_late(
     with connection.cursor() as cursor:
         print("edition:", read_edition(cursor))  # noqa: T201 - a figure names its edition
     assert refresh_aggregates(connection).hours == 0
-    store(connection, *make_series(minutes=range(60, 400, 7)))
+    store(connection, *make_series(minutes=range(61, 420, 7)))
     assert refresh_aggregates(connection).hours == 6
     assert fetch(connection, AGGREGATED) == fetch(connection, RAW)
     store(connection, *make_series(minutes=range(5, 100, 30)))
@@ -65,7 +66,7 @@ def test_it_keeps_decimals_exact(connection: Connection, fleet: None) -> None:
     store(
         connection,
         make_message(valor="0.1", at="2026-11-01T00:00:00Z"),
-        make_message(valor="0.2", at="2026-11-01T00:01:00Z"),
+        make_message(valor="0.2", at="2026-10-31T23:59:00Z"),
     )
     refresh_aggregates(connection)
     assert fetch(connection, "SELECT total FROM hourly_aggregate") == [(Decimal("0.3000"),)]
@@ -74,7 +75,7 @@ def test_it_keeps_decimals_exact(connection: Connection, fleet: None) -> None:
 def test_it_leaves_the_field_when_another_refresh_is_under_way(
     connection: Connection, database_url: str, fleet: None
 ) -> None:
-    store(connection, *make_series(minutes=range(3)))
+    store(connection, *make_series(minutes=range(1, 4)))
     with open_connection(database_url, name="other", statement_timeout_s=10) as other:
         assert wait_for_lock(other, Lock.REFRESH)
         with pytest.raises(RefreshBusyError):

@@ -37,7 +37,7 @@ def test_it_drops_the_empty_row_when_a_month_that_lost_all_its_readings_is_reope
 ) -> None:
     old, new = make_accounts(connection, "UTC", "UTC")
     device = register(connection, Meter("delta"), beside=old)
-    store(connection, [(5, at(48, 30), device, old)])
+    store(connection, [(5, Value(at(48, 0).at + 2 * MINUTE, Decimal(30)), device, old)])
     refresh_aggregates(connection)
     close_month(old.account_id, month=NOVEMBER, user_id=None, now=NOW)
     store(connection, [(1, Value(at(48, 0).at + MINUTE, Decimal(4)), device, new)])
@@ -119,7 +119,7 @@ def test_it_closes_no_month_while_readings_of_a_device_that_moved_away_wait(
     old, new = make_accounts(connection, "Asia/Kolkata", "UTC")
     device = register(connection, Meter("delta"), beside=new)
     # The first and the last half hour of the month there.
-    kept = [Value(at, Decimal(2)) for at in (HALF, HALF + timedelta(days=30) - MINUTE)]
+    kept = [Value(at, Decimal(2)) for at in (HALF + MINUTE, HALF + timedelta(days=30))]
     store(connection, [(5, kept[1], device, old), (5, at(40, 7), device, new)])
     with pytest.raises(MonthError, match="wait for the refresh"):
         close_month(old.account_id, month=NOVEMBER, user_id=None, now=NOW)

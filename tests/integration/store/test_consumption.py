@@ -13,6 +13,8 @@ from telemetry.models import TaskRun
 from telemetry.store.aggregates import refresh
 from telemetry.store.aggregates.refresh import refresh_aggregates
 from telemetry.store.db.connection import Connection
+from telemetry.store.verification.verify import verify_aggregates
+from tests.billing_cases import CASES
 from tests.consumption import (
     Site,
     expect_figures,
@@ -144,6 +146,38 @@ def test_it_knows_registers_that_roll_over_are_replaced_reset_and_dip(
     }
 
 
+def test_it_bills_what_is_right_whatever_came_first(connection: Connection) -> None:
+    sites = {}
+    for name, case in CASES.items():
+        site = register(connection, case.meter, zone=case.zone, billing_day=case.billing_day)
+        sites[name] = site
+        put(connection, [(site, value) for value in case.readings[1::2]])
+        refresh_aggregates(connection)
+        for change in case.replacements:
+            replace_register(connection, site, change)
+        put(connection, [(site, value) for value in case.readings[::-1]])
+    refresh_aggregates(connection)
+    for name, case in CASES.items():
+        device_id = sites[name].device_id
+        months = read(
+            connection, "SELECT month, total FROM monthly_total WHERE device_id = %s", device_id
+        )
+        assert dict(months) == case.months, name
+        days = read(
+            connection, "SELECT day, total FROM daily_aggregate WHERE device_id = %s", device_id
+        )
+        assert case.days.items() <= dict(days).items(), name
+        hours = read(
+            connection,
+            "SELECT coalesce(sum(c.consumption), sum(h.total)) FROM hourly_aggregate h"
+            " LEFT JOIN hourly_consumption c USING (device_id, hour) WHERE device_id = %s",
+            device_id,
+        )
+        assert hours == [(sum(case.months.values()),)], name
+    found = verify_aggregates(connection)
+    assert (found.examples, found.waiting) == ([], 0)
+
+
 def test_it_moves_consumption_to_where_a_late_reading_puts_it(connection: Connection) -> None:
     site = register(connection, Meter("cumulative"))
     put(connection, [(site, value) for value in make((0, 10), (24 * 40, 50))])
@@ -216,7 +250,7 @@ def test_it_records_what_the_scheduled_refresh_did(connection: Connection) -> No
     from workers.maintenance import refresh_aggregates as run_task
 
     site = register(connection, Meter("delta"))
-    put(connection, [(site, value) for value in make((0, 1), (1, 2), (30, 3))])
+    put(connection, [(site, value) for value in make((0.5, 1), (1.5, 2), (30, 3))])
     run_task()
     done = TaskRun.objects.get(name="telemetry.refresh_aggregates")
     assert done.result == {

@@ -14,7 +14,7 @@ from telemetry.core.consumption import (
     Meter,
     Value,
     count_intervals,
-    day_of,
+    counted_day,
     hour_of,
     measure,
     month_of,
@@ -81,7 +81,7 @@ def expect(arrivals: list[Arrival], device: Site) -> dict[str, dict[Any, Any]]:
 
     def place(at: datetime) -> tuple[Site, date]:
         owner = owners[hour_of(at)]
-        return owner, day_of(at, ZoneInfo(owner.zone))
+        return owner, counted_day(at, ZoneInfo(owner.zone))
 
     instants = defaultdict(list)
     for step in steps:
@@ -181,7 +181,7 @@ def test_it_gives_each_account_its_own_whenever_readings_came_and_months_were_cl
 def test_it_leaves_a_closed_month_to_the_account_that_was_billed(connection: Connection) -> None:
     old, new = make_owners(connection)[:2]
     device = register(connection, Meter("delta"), beside=old)
-    put(connection, [(device, Value(START + 48 * 60 * MINUTE, Decimal(30)))])
+    put(connection, [(device, Value(START + (48 * 60 + 3) * MINUTE, Decimal(30)))])
     refresh_aggregates(connection)
     november = date(2026, 11, 1)
     close_month(old.account_id, month=november, user_id=None, now=NOW)
@@ -214,7 +214,7 @@ def test_it_keeps_a_closed_month_whose_readings_all_went_to_another_account(
 ) -> None:
     old, new = make_owners(connection)[:2]
     device = register(connection, Meter("delta"), beside=old)
-    at = Value(START + 48 * 60 * MINUTE, Decimal(30))
+    at = Value(START + (48 * 60 + 3) * MINUTE, Decimal(30))
     store(connection, [(5, at, device, old)])
     refresh_aggregates(connection)
     close_month(old.account_id, month=date(2026, 11, 1), user_id=None, now=NOW)

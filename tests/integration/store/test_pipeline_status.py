@@ -95,9 +95,11 @@ def test_it_turns_the_health_of_the_pipeline_red_with_the_reason(
 def test_it_says_what_the_broker_lost_and_refused(queue: BatchQueue) -> None:
     for is_kept in (False, False):
         queue.note_session("bridge-1", is_kept=is_kept)
-    queue.note_refused("refused_client_id/gateway", 5)
-    queue.note_refused("removed_expiry/gateway", 7)
+    queue.note_denied("denied_client_id/gateway", 5)
+    queue.note_denied("removed_expiry/gateway", 7)
     problems = read_test_status(queue).problems
     assert any("lost the session of a bridge 1 times" in problem for problem in problems)
-    [refused] = [problem for problem in problems if "refused" in problem]
-    assert "(refused_client_id/gateway 5): its log" in refused
+    [denied] = [problem for problem in problems if "denied" in problem]
+    assert "(denied_client_id/gateway 5): its log" in denied
+    starting = read_test_status(queue, is_starting=True).problems
+    assert not [problem for problem in starting if "lost" in problem or "denied" in problem]

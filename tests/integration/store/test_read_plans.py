@@ -70,7 +70,7 @@ def filled(database_url: str, django_db_blocker: Any) -> Iterator[tuple[Connecti
         opened.execute(READINGS, period)
         with opened.cursor() as cursor:
             if read_edition(cursor) == "community":
-                opened.execute("CALL refresh_continuous_aggregate('hourly_aggregate', NULL, NULL)")
+                opened.execute("CALL refresh_continuous_aggregate('hourly_bucket', NULL, NULL)")
             else:
                 opened.execute(HOURS)
         opened.execute(REGISTERS)

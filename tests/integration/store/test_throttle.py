@@ -57,7 +57,8 @@ def test_it_comes_to_the_same_figures(
     assert len(pauses) >= 3
     connection.execute(
         "INSERT INTO dirty_hour (hour, device_ids)"
-        " SELECT date_trunc('hour', time), array_agg(DISTINCT device_id) FROM reading GROUP BY 1"
+        " SELECT date_trunc('hour', time - interval '1 microsecond'),"
+        " array_agg(DISTINCT device_id) FROM reading GROUP BY 1"
     )
     refresh_aggregates(connection)
     assert paced == read_figures(connection)

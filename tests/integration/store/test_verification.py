@@ -21,6 +21,7 @@ from telemetry.models import TaskRun
 from telemetry.store.aggregates.refresh import refresh_aggregates
 from telemetry.store.billing.closing import close_month, reopen_month
 from telemetry.store.db.connection import Connection, open_connection
+from telemetry.store.db.edition import read_edition
 from telemetry.store.db.locks import Lock, wait_for_lock
 from telemetry.store.operations.pipeline_status import find_differences
 from telemetry.store.operations.task_ages import read_task_ages
@@ -122,28 +123,32 @@ def test_it_computes_every_row_and_finds_none_wrong(
     assert len(sites) == 6
 
 
-HOURLY = "WHERE device_id = %s AND hour = '2026-10-23 12:00Z'"  # a reading of device 1
+HOURLY = "WHERE device_id = %s AND hour = '2026-10-23 11:00Z'"  # a reading of device 1 at noon
+COMMUNITY = (
+    ("INTO hourly_aggregate", "INTO hourly_bucket"),
+    ("account_id, '2026-10-23 12:00Z', total", "account_id, '2026-10-23 12:00:00.000001Z', total"),
+)
 PLANTED = {
     "a changed sum of an hour": (
         f"UPDATE hourly_aggregate SET total = total + 1 {HOURLY}",
-        {("hourly_aggregate", "2026-10-23T12:00Z", "total")},
+        {("hourly_aggregate", "2026-10-23T11:00Z", "total")},
     ),
     "a changed consumption of an hour": (
         f"UPDATE hourly_consumption SET consumption = consumption + 1 {HOURLY}",
-        {("hourly_consumption", "2026-10-23T12:00Z", "consumption")},
+        {("hourly_consumption", "2026-10-23T11:00Z", "consumption")},
     ),
     "a deleted hour": (
         f"DELETE FROM hourly_aggregate {HOURLY}",
-        {("hourly_aggregate", "2026-10-23T12:00Z", "missing")},
+        {("hourly_aggregate", "2026-10-23T11:00Z", "missing")},
     ),
     "a deleted hour of a register": (
         f"DELETE FROM hourly_consumption {HOURLY}",
-        {("hourly_consumption", "2026-10-23T12:00Z", "missing")},
+        {("hourly_consumption", "2026-10-23T11:00Z", "missing")},
     ),
     "an hour too many": (
-        "INSERT INTO hourly_aggregate SELECT device_id, account_id, '2026-10-23 13:00Z', total,"
+        "INSERT INTO hourly_aggregate SELECT device_id, account_id, '2026-10-23 12:00Z', total,"
         f" mean, minimum, maximum, first, last, readings_count FROM hourly_aggregate {HOURLY}",
-        {("hourly_aggregate", "2026-10-23T13:00Z", "too many")},
+        {("hourly_aggregate", "2026-10-23T12:00Z", "too many")},
     ),
     "an hour too many, long after": (
         "INSERT INTO hourly_consumption SELECT device_id, '2027-03-01Z', account_id, consumption,"
@@ -205,6 +210,10 @@ def test_it_finds_and_repairs_what_was_planted(
     connection: Connection, sites: list[Site], planted: str
 ) -> None:
     statement, expected = PLANTED[planted]
+    with connection.cursor() as cursor:
+        if read_edition(cursor) == "community":  # a view of its hours takes no new ones
+            for name, other in COMMUNITY:
+                statement = statement.replace(name, other)
     changed = connection.execute(statement, [sites[0].device_id]).rowcount  # type: ignore[arg-type]
     assert changed == 1
     done = repair_aggregates(connection, scope=Scope(), examples=50)

@@ -47,8 +47,8 @@ FROM (
 ) steps
 GROUP BY bucket
 """
-HOURS = BUCKETS.format(bucket="date_trunc('hour', time, 'UTC')")
-DAYS = BUCKETS.format(bucket="(time AT TIME ZONE %(zone)s)::date")
+HOURS = BUCKETS.format(bucket="date_trunc('hour', time - interval '1 microsecond', 'UTC')")
+DAYS = BUCKETS.format(bucket="((time - interval '1 microsecond') AT TIME ZONE %(zone)s)::date")
 
 minutes = st.integers(0, MINUTES) | st.integers(0, MINUTES // 30).map(lambda half: half * 30)
 values = st.integers(-(10**7), 10**15 - 1).map(lambda whole: Decimal(whole) / 10_000)
@@ -181,7 +181,7 @@ def test_it_shows_every_reading_of_a_short_period(connection: Connection, data: 
     ]
     assert samples == read(
         connection,
-        "SELECT time, value FROM reading WHERE device_id = %s AND time >= %s AND time < %s"
+        "SELECT time, value FROM reading WHERE device_id = %s AND time > %s AND time <= %s"
         " ORDER BY time",
         site.device_id, since, until,
     )  # fmt: skip

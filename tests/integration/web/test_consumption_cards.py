@@ -31,7 +31,7 @@ TOTAL = """
 SELECT sum(value) FROM reading
 WHERE account_id = %s AND device_id = %s AND ({})
 """
-DAY = "(time AT TIME ZONE %s)::date"
+DAY = "((time - interval '1 microsecond') AT TIME ZONE %s)::date"
 
 hours_ago = st.integers(0, 64 * 24 * 4).map(lambda quarters: timedelta(minutes=15 * quarters))
 values = st.integers(-(10**6), 10**9).map(lambda whole: Decimal(whole) / 10_000)
@@ -69,7 +69,7 @@ def test_it_compares_what_plain_sql_says_of_the_same_parts(
         assert before.day < part.day
         [cards] = consumption.cards or [None]
         whole_day, days = f"{DAY} = %s", f"{DAY} >= %s AND {DAY} < %s"
-        hours = "time >= %s AND time < %s"
+        hours = "time > %s AND time <= %s"
         found_today = ask(connection, site, whole_day, zone, part.day)
         for card, expected in (
             (

@@ -50,8 +50,8 @@ def fill(connection: Connection, site: Site, *, seconds: int, count: int) -> Non
         [NOON, seconds, site.account_id, site.gateway_id, site.device_id, count],
     )
     connection.execute(
-        "INSERT INTO dirty_hour (hour, device_ids) SELECT DISTINCT date_trunc('hour', time),"
-        " ARRAY[device_id] FROM reading"
+        "INSERT INTO dirty_hour (hour, device_ids) SELECT DISTINCT"
+        " date_trunc('hour', time - interval '1 microsecond'), ARRAY[device_id] FROM reading"
     )
     refresh(connection)
 
@@ -110,15 +110,15 @@ def test_it_puts_many_readings_together_to_minutes_and_hours(
 
 def test_it_shows_gaps_of_hours_and_of_single_readings(connection: Connection) -> None:
     site, client = open_account(connection, Meter("delta", interval_s=600))
-    times = (0, 10, 20, 200, 210)
+    times = (5, 10, 20, 200, 210)
     receive(connection, *((site, NOON + minutes * MINUTE, minutes) for minutes in times))
     start = NOON.timestamp() * 1000
     raw = chart_data_of(open_page(site, client, **zoom(NOON - HOUR, NOON + 5 * HOUR)))
-    assert raw["series"][0]["values"] == ["0", "10", "20", None, "200", "210"]
+    assert raw["series"][0]["values"] == ["5", "10", "20", None, "200", "210"]
     assert raw["gaps"] == [[start + 20 * 60_000, start + 200 * 60_000]]
     hours = chart_data_of(open_page(site, client, **zoom(NOON - 2 * HOUR, NOON + 26 * HOUR)))
     values = hours["series"][0]["values"]
-    assert values[:6] == [None, None, "30", None, None, "410"]
+    assert values[:6] == [None, None, "35", None, None, "410"]
     assert hours["gaps"][:2] == [
         [start - 2 * 3_600_000, start], [start + 3_600_000, start + 3 * 3_600_000],
     ]  # fmt: skip
@@ -127,7 +127,7 @@ def test_it_shows_gaps_of_hours_and_of_single_readings(connection: Connection) -
 
 def test_it_shows_what_a_register_counted_and_the_register(connection: Connection) -> None:
     site, client = open_account(connection, Meter("cumulative"))
-    receive(connection, (site, NOON, 100), (site, NOON + HOUR, 130))
+    receive(connection, (site, NOON + MINUTE, 100), (site, NOON + HOUR + MINUTE, 130))
     period = zoom(NOON, NOON + 30 * HOUR)
     shown = {
         show: chart_data_of(open_page(site, client, **period, show=show))["series"][0]["values"][:2]

@@ -68,7 +68,7 @@ def test_it_shows_one_reading_everywhere(connection: Connection) -> None:
 
 def test_it_shows_gaps_as_gaps_and_every_digit(connection: Connection) -> None:
     site, client = open_account(connection, zone="Asia/Kolkata")
-    hour = timezone.now().replace(minute=0, second=0, microsecond=0)
+    hour = timezone.now().replace(minute=1, second=0, microsecond=0)
     receive(
         connection,
         (site, hour - 5 * HOUR, "99999999999.9999"),
@@ -287,7 +287,8 @@ def test_it_weighs_less_than_200_kb_at_its_fullest(connection: Connection) -> No
     )
     connection.execute(
         "INSERT INTO dirty_hour (hour, device_ids)"
-        " SELECT date_trunc('hour', time), array_agg(DISTINCT device_id) FROM reading GROUP BY 1"
+        " SELECT date_trunc('hour', time - interval '1 microsecond'),"
+        " array_agg(DISTINCT device_id) FROM reading GROUP BY 1"
     )
     refresh(connection)
     reply = client.get(f"/accounts/{site.account_id}/", headers={"Accept-Encoding": "gzip"})

@@ -11,16 +11,18 @@ from django.utils import timezone
 from telemetry.accounts.tokens import MOST_TOKENS, issue_token
 from telemetry.models import Account, ApiToken, Membership, User
 from telemetry.store.db.connection import Connection
+from tests.integration.web.mails import SITE, Mails
 
 pytestmark = pytest.mark.integration
 
 PAGE = "/profile/tokens/"
+PASSWORD = "a-long-secret-of-mine"
 
 
 @pytest.fixture
 def user(connection: Connection) -> User:
     """A member of the account Alpha; Beta stands beside it."""
-    user = User.objects.create_user("somebody")
+    user = User.objects.create_user("somebody", password=PASSWORD)
     Account.objects.create(name="Beta")
     Membership.objects.create(account=Account.objects.create(name="Alpha"), user=user)
     return user
@@ -34,7 +36,9 @@ def client(user: User) -> Client:
 
 
 def create(client: Client, **fields: Any) -> Any:
-    given = {"name": "robot", "scopes": ["read"], "account": "", "lifetime": "90"}
+    given = {
+        "name": "robot", "scopes": ["read"], "account": "", "lifetime": "90", "password": PASSWORD,
+    }  # fmt: skip
     return client.post(PAGE, {**given, **fields})
 
 
@@ -77,6 +81,8 @@ def test_it_says_at_the_field_what_is_wrong(client: Client) -> None:
         ({"account": "99999"}, "account"),
         ({"account": "9" * 40}, "account"),
         ({"lifetime": "36500"}, "lifetime"),
+        ({"password": ""}, "password"),
+        ({"password": "wrong"}, "password"),
     ):
         page = create(client, **fields)
         assert page.status_code == 400, fields
@@ -149,6 +155,41 @@ def test_it_forgets_what_ended_long_ago(client: Client, user: User) -> None:
     text = client.get(PAGE).content.decode()
     assert "ended" not in re.findall(r'<th scope="row">(\w+)', text)
     assert "You have no tokens" in text
+
+
+def test_it_limits_guesses_of_the_password(client: Client) -> None:
+    codes = [create(client, password="wrong").status_code for _ in range(10)]
+    assert codes == [400] * 9 + [429]
+    assert create(client).status_code == 429
+    assert not ApiToken.objects.exists()
+
+
+@pytest.mark.parametrize("wish", ["on", ""])
+def test_it_revokes_tokens_with_a_new_password_when_the_user_wishes(
+    client: Client, user: User, wish: str
+) -> None:
+    _, secret = issue_token(user, name="robot", scopes=["read"])
+    _, foreign = issue_token(User.objects.create_user("other"), name="robot", scopes=["read"])
+    new = "another-long-one"
+    fields = {"old_password": PASSWORD, "new_password1": new, "new_password2": new}
+    answer = client.post("/password/", {**fields, "revoke_tokens": wish})
+    assert answer.status_code == 302
+    assert call(secret).status_code == (401 if wish else 200)
+    assert call(foreign).status_code == 200
+
+
+def test_it_revokes_tokens_with_a_reset_when_the_user_wishes(user: User, mails: Mails) -> None:
+    _, secret = issue_token(user, name="robot", scopes=["read"])
+    User.objects.update(email="ana@example.com")
+    client = Client()
+    client.post("/password/forgotten/", {"email": "ana@example.com"})
+    [email] = mails.deliver()
+    [path] = re.findall(rf"{SITE}(\S+)", str(email.body))
+    form = client.get(path, follow=True).redirect_chain[-1][0]
+    new = "another-long-one"
+    fields = {"new_password1": new, "new_password2": new, "revoke_tokens": "on"}
+    assert client.post(form, fields).status_code == 302
+    assert call(secret).status_code == 401
 
 
 def call(secret: str) -> Any:

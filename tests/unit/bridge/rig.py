@@ -155,7 +155,7 @@ class Queue:
         self.written: list[str] = []
         self.counts: list[int] = []
         self.dropped: list[int] = []
-        self.refused: list[tuple[str, int]] = []
+        self.denied: list[tuple[str, int]] = []
         self.sessions: list[bool] = []
 
     def write(self, batch_id: str, body: bytes, *, count: int, **_: Any) -> Written:
@@ -170,8 +170,8 @@ class Queue:
             raise RedisError("away")
         self.watched += 1
 
-    def note_refused(self, name: str, count: int) -> int:
-        self.refused.append((name, count))
+    def note_denied(self, name: str, count: int) -> int:
+        self.denied.append((name, count))
         return count
 
     def note_session(self, _client_id: str, *, is_kept: bool) -> bool:

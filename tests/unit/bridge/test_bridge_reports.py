@@ -123,10 +123,10 @@ def test_it_passes_on_what_the_broker_dropped_once(rig: Rig) -> None:
 
 
 def test_it_passes_on_once_what_the_broker_refused(rig: Rig) -> None:
-    rig.session.broker_denials = {"refused_publish/gateway": 3, "removed_expiry/gateway": 2}
+    rig.session.broker_denials = {"denied_publish/gateway": 3, "removed_expiry/gateway": 2}
     rig.play(subscribe)
     rig.bridge.step()
-    assert rig.queue.refused == [("refused_publish/gateway", 3), ("removed_expiry/gateway", 2)]
+    assert rig.queue.denied == [("denied_publish/gateway", 3), ("removed_expiry/gateway", 2)]
 
 
 @pytest.mark.parametrize("is_kept", [True, False])

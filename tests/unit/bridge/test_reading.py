@@ -70,9 +70,9 @@ def test_it_answers_other_packets_between_messages(broker: Broker) -> None:
 
 def test_it_keeps_the_brokers_counter_apart(broker: Broker) -> None:
     broker.say(publish(b"12", qos=0, topic=DROPPED_TOPIC))
-    broker.say(publish(b"3", qos=0, topic="$SYS/tds/refused_publish/gateway"))
+    broker.say(publish(b"3", qos=0, topic="$SYS/tds/denied_publish/gateway"))
     assert broker.session.broker_dropped == 12
-    assert broker.session.broker_denials == {"refused_publish/gateway": 3}
+    assert broker.session.broker_denials == {"denied_publish/gateway": 3}
     assert broker.received == []
 
 

@@ -13,8 +13,10 @@ from telemetry.core.consumption import (
     Value,
     count_days,
     count_intervals,
+    counted_day,
     cover,
     day_of,
+    hour_of,
     increment,
     measure,
     month_of,
@@ -22,6 +24,7 @@ from telemetry.core.consumption import (
     start_of,
     sum_by,
 )
+from tests.billing_cases import CASES, bill
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -84,6 +87,25 @@ def test_it_sees_each_reading_once_whatever_the_order() -> None:
     assert [day.reading_sum, day.first, day.last] == [33, 10, 12]
 
 
+def test_it_counts_a_reading_at_a_border_for_what_ends_there() -> None:
+    second = timedelta(seconds=1)
+    assert [hour_of(START + shift) for shift in (-second, 0 * second, second)] == [
+        START - HOUR, START - HOUR, START,
+    ]  # fmt: skip
+    midnight = start_of(date(2026, 11, 1), LISBON)
+    assert counted_day(midnight, LISBON) == date(2026, 10, 31)
+    assert counted_day(midnight + timedelta(microseconds=1), LISBON) == date(2026, 11, 1)
+    assert day_of(midnight, LISBON) == date(2026, 11, 1)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_it_bills_what_is_right(name: str) -> None:
+    case = CASES[name]
+    months, days = bill(case)
+    assert months == case.months
+    assert case.days.items() <= days.items()
+
+
 def test_it_begins_days_where_the_clocks_change() -> None:
     azores, sao_paulo = ZoneInfo("Atlantic/Azores"), ZoneInfo("America/Sao_Paulo")
     assert start_of(date(2026, 10, 25), azores) == datetime(2026, 10, 25, 0, tzinfo=UTC)
@@ -113,7 +135,7 @@ def test_it_finds_the_billing_month(day: date, billing_day: int, month: date) ->
 
 
 def test_it_covers_no_more_than_the_hours_there_are() -> None:
-    instants = [at(0).at + shift * HOUR / 4 for shift in range(8)]  # four an hour, two hours
+    instants = [at(0).at + shift * HOUR / 4 for shift in range(1, 9)]  # four an hour, two hours
     assert count_intervals(instants, Meter("delta"), LISBON) == 2
     assert count_intervals(instants, Meter("delta", interval_s=1800), LISBON) == 4
     assert count_intervals(instants, Meter("delta", interval_s=7200), LISBON) == 2

@@ -155,7 +155,7 @@ def test_it_knows_whether_a_batch_is_stored(
 
 def test_it_notes_each_hour_once_with_its_devices() -> None:
     connection: Any = FakeConnection()
-    keys = [(3, HOUR_US), (1, 2 * HOUR_US - 1), (1, HOUR_US + 5), (2, 5 * HOUR_US)]
+    keys = [(3, HOUR_US + 1), (1, 2 * HOUR_US), (1, HOUR_US + 5), (2, 5 * HOUR_US + 1)]
     insert_dirty_hours(connection, keys)
     insert_dirty_hours(connection, keys[:3])
     insert_dirty_hours(connection, [])

@@ -1,0 +1,84 @@
+"""Flower: nothing without the login but "OK", a lock after failures, and no actions by default."""
+
+import subprocess
+import time
+from base64 import b64encode
+from collections.abc import Iterator
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+
+import pytest
+
+from tests.forks import ROOT
+from tests.servers.free_ports import find_free_ports
+
+pytestmark = pytest.mark.integration
+
+USER, PASSWORD = "operator", "5a1fd09c3b7e4286"
+ACTIONS = (
+    "/api/worker/shutdown/x", "/api/worker/pool/restart/x", "/api/task/send-task/telemetry.x",
+    "/api/task/apply/telemetry.requeue_stale_batches", "/api/task/revoke/x",
+    "/api/worker/queue/cancel-consumer/x?queue=ingest",
+)  # fmt: skip
+
+
+@pytest.fixture
+def port(environ: dict[str, str]) -> Iterator[int]:
+    """Flower, started by the script that starts it everywhere."""
+    [port] = find_free_ports(1)
+    given = {
+        **environ, "FLOWER_BASIC_AUTH": f"{USER}:{PASSWORD}", "FLOWER_ADDRESS": "127.0.0.1",
+        "FLOWER_PORT": str(port), "PATH": f"{ROOT}/.venv/bin:{environ['PATH']}",
+        "DJANGO_SETTINGS_MODULE": "config.settings", "PYTHONPATH": str(ROOT),
+    }  # fmt: skip
+    with subprocess.Popen([Path(ROOT, "compose/start/flower")], env=given, cwd=ROOT) as process:
+        try:
+            deadline = time.monotonic() + 40
+            while ask(port, "/healthcheck") != 200:
+                assert process.poll() is None
+                assert time.monotonic() < deadline
+                time.sleep(0.2)
+            yield port
+        finally:
+            process.terminate()
+            try:
+                process.wait(10)
+            finally:
+                process.kill()
+
+
+def ask(port: int, path: str, *, login: str | bytes = "", method: str = "GET") -> int:
+    """The status of the answer; 0 when nobody answers."""
+    raw = login.encode() if isinstance(login, str) else login
+    headers = {"Authorization": f"Basic {b64encode(raw).decode()}"} if login else {}
+    connection = HTTPConnection("127.0.0.1", port, timeout=10)
+    try:
+        connection.request(method, path, headers=headers)
+        return connection.getresponse().status
+    except (OSError, HTTPException):
+        return 0
+    finally:
+        connection.close()
+
+
+def test_it_shows_nothing_without_the_login_and_runs_nothing_with_it(port: int) -> None:
+    right = f"{USER}:{PASSWORD}"
+    paths = ("/", "/workers", "/tasks", "/broker", "/metrics", "/static/favicon.ico", "/login")
+    for path in (*paths, "/api/workers", "/api/tasks", "/nowhere"):
+        assert ask(port, path) == 401, path
+    for path in ACTIONS:
+        assert ask(port, path, method="POST") in (401, 403), path
+        assert ask(port, path, method="POST", login=right) == 403, path
+    for path in ("/workers", "/tasks", "/metrics", "/api/tasks"):
+        assert ask(port, path, login=right) == 200, path
+    assert ask(port, "/healthcheck") == 200
+
+
+def test_it_locks_an_address_after_ten_failures(port: int) -> None:
+    right = f"{USER}:{PASSWORD}"
+    wrong = ["x", f"{USER}:", "operator:sénha", b"\xff\xfe:x", *("a:b",) * 5]
+    assert [ask(port, "/", login=login) for login in wrong] == [401] * 9
+    assert ask(port, "/", login=right) == 200
+    assert [ask(port, "/metrics", login="a:b") for _ in range(11)] == [401] * 10 + [429]
+    assert ask(port, "/", login=right) == 429
+    assert ask(port, "/healthcheck") == 200
