@@ -32,9 +32,18 @@ gc.disable()  # until all is imported
 def pytest_configure(config: pytest.Config) -> None:
     """A folder of the run, which the processes of xdist share."""
     if not hasattr(config, "workerinput"):
-        folder = tempfile.mkdtemp(prefix="tds-test-")
+        remove_left_over_folders()
+        folder = tempfile.mkdtemp(prefix=f"tds-test-{os.getpid()}-")
         os.environ["TDS_TEST_FOLDER"] = folder
         config.add_cleanup(lambda: remove_folder(Path(folder)))
+
+
+def remove_left_over_folders() -> None:
+    """Of runs that were killed: what lies in memory would stay there."""
+    for folder in Path(tempfile.gettempdir()).glob("tds-test-*-*"):
+        owner = folder.name.split("-")[2]
+        if owner.isdigit() and not Path(f"/proc/{owner}").exists():
+            remove_folder(folder)
 
 
 def remove_folder(folder: Path) -> None:

@@ -21,7 +21,7 @@ from compose.local.layout import PYTHON, StackError
 from tests.bench.flow import Pipeline, open_pipeline
 from tests.bench.results import Run
 from tests.bench.rig import Rig, process_seconds
-from tests.bench.timed import STAGES, Spent, read_spent
+from tests.bench.timed import Spent, read_spent
 
 RATES = (1_000.0, 5_000.0)
 SESSIONS = "SELECT pid FROM pg_stat_activity WHERE application_name = 'tds-ingest'"
@@ -130,7 +130,6 @@ def measure_stages(pipeline: Pipeline, folder: Path, *, rate: float, seconds: fl
         file.seek(at)
         statements = count_statements(file, sessions)
     run: Run = {"PostgreSQL statements a batch": statements / counts.batches}
-    always = {stage.name for stage in STAGES if stage.is_always_taken}
     for name, spent in after.items():
         found = Spent(
             spent.calls - before[name].calls,

@@ -29,7 +29,6 @@ class Stage(Struct, frozen=True):
 
     name: str
     calls: tuple[str, ...]
-    is_always_taken: bool = True
 
     @property
     def process(self) -> str:
@@ -44,11 +43,7 @@ STAGES = (
     Stage("bridge: collect", ("ingest_bridge.bridge:Bridge._read",)),
     Stage("bridge: pack", ("ingest_bridge.sender:pack_messages",)),
     Stage("bridge: hand over to Redis", ("telemetry.queue.batches:BatchQueue.write",)),
-    Stage(  # who works already claims what comes, and is not called
-        "bridge: call a worker",
-        ("telemetry.queue.batches:BatchQueue.ring",),
-        is_always_taken=False,
-    ),
+    Stage("bridge: call a worker", ("telemetry.queue.batches:BatchQueue.ring",)),
     Stage("bridge: acknowledge", ("ingest_bridge.session:Session.acknowledge",)),
     Stage("bridge: the rest", ("ingest_bridge.bridge:Bridge.step",)),
     Stage("worker: finish and claim", ("telemetry.queue.batches:BatchQueue.claim",)),
