@@ -25,6 +25,7 @@ from tests.bench.timed import Spent, read_spent
 
 RATES = (1_000.0, 5_000.0)
 SESSIONS = "SELECT pid FROM pg_stat_activity WHERE application_name = 'tds-ingest'"
+RARE = "bridge: call a worker"  # only when no process claims batches
 BATCHES = "SELECT count(*), coalesce(sum(messages), 0) FROM batch"
 TIMED = [str(PYTHON), "-m", "tests.bench.timed"]
 POOL = ["--queues", "ingest", "--hostname", "ingest@%h", "--without-mingle", "--without-gossip"]
@@ -136,7 +137,7 @@ def measure_stages(pipeline: Pipeline, folder: Path, *, rate: float, seconds: fl
             spent.cpu_s - before[name].cpu_s,
             spent.wall_s - before[name].wall_s,
         )
-        if not found.calls and name in always:
+        if not found.calls and name != RARE:
             raise StackError(f"not a stage of a batch any more: {name}")
         run[f"{name}, CPU ms"] = found.cpu_s / counts.batches * 1e3
         run[f"{name}, wall ms"] = found.wall_s / counts.batches * 1e3
