@@ -139,7 +139,7 @@ FLOWS = (
         pytest.param(
             (
                 *("guard", "--rate", "100", "--seconds", "2", "--alone", "1"),
-                *("--right-again", "3"),
+                *("--right-again", "3", "--concurrency", "1"),
             ),
             (
                 "alone, p99, ms",
