@@ -53,7 +53,12 @@ def hear(validated_messages: Sequence[ValidatedMessage], *, known: Container[str
 
 
 class RejectGuard:
-    """What one worker process has seen. Every process sees a fair sample of the batches."""
+    """What one worker process has seen, of the batches that it claimed itself.
+
+    Known fault: processes that wait for batches claim in turn, so gateways that send in turn as
+    well are split among them. Of a fleet hardly larger than `GUARD_GATEWAYS`, each process then
+    hears too few, and the guard does not trip. Their windows must be shared by the pool.
+    """
 
     def __init__(self, policy: GuardPolicy, *, reason: str = "") -> None:
         """`reason`: why another process holds batches already."""

@@ -70,7 +70,7 @@ SCHEDULE = (
         "Requeue stale batches",
         REQUEUE_TASK,
         Every(10),
-        "Sends again every pending batch that has no task any more.",
+        "Offers every pending batch again that waits in no list and that no worker holds.",
     ),
     ScheduledTask(
         "Mark offline gateways",

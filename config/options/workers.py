@@ -110,7 +110,8 @@ class MaintenanceOptions:
     retention: RetentionOptions
     stale_after_s: int = setting(
         "BATCH_STALE_AFTER_S",
-        "a batch that waits for this long and has no task in the queue is sent again",
+        "a pending batch that is this old, waits in no list and is held by no worker is offered to "
+        "workers again",
         default=75,
         unit="seconds",
         minimum=1,
