@@ -118,7 +118,7 @@ def is_batch_stored(connection: Connection, batch_id: str) -> bool:
 def insert_dirty_hours(connection: Connection, keys: Collection[Key]) -> None:
     """Note the hours that count stored readings: one row an hour, never shared with others. At its
     last instant, a reading is the hour's that ends."""
-    devices_by_hour = _group_by_hour(keys)
+    devices_by_hour = group_by_hour(keys)
     with connection.cursor() as cursor:
         cursor.executemany(
             "INSERT INTO dirty_hour (hour, device_ids) VALUES (%s, %s)",
@@ -126,7 +126,8 @@ def insert_dirty_hours(connection: Connection, keys: Collection[Key]) -> None:
         )
 
 
-def _group_by_hour(keys: Collection[Key]) -> dict[datetime, set[int]]:
+def group_by_hour(keys: Collection[Key]) -> dict[datetime, set[int]]:
+    """The devices of each hour that counts the readings."""
     if not keys:
         return {}
     times = [time_us for _, time_us in keys]
