@@ -8,6 +8,7 @@ from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
 from contextlib import suppress
 from weakref import WeakSet
 
+from msgspec import structs
 from psycopg import generators, pq
 from psycopg.errors import (
     DuplicatePreparedStatement,
@@ -23,8 +24,7 @@ from telemetry.store.db.connection import Connection
 from telemetry.store.ingest.binary_copy import COLUMNS, pack_rows
 from telemetry.store.ingest.ledger import Sql, group_by_hour
 
-_COUNTS = Counts.__struct_fields__
-_PARAMETERS = ("ids", "sources", "seqs", "received_ats", *_COUNTS)
+_PARAMETERS = ("id", "source", "seq", "received_at", *Counts.__struct_fields__)
 _CHUNK_BYTES = 262_144
 
 _prepared: WeakSet[Connection] = WeakSet()
@@ -51,7 +51,10 @@ def store_at_once(
                 f"EXECUTE note_hour('{hour.isoformat()}', {_array(map(str, sorted(device_ids)))})"
                 for hour, device_ids in sorted(group_by_hour([row[:2] for row in rows]).items())
             ),
-            f"EXECUTE enter_batches({_ledger_values(connection, batches, counts)})",
+            *(
+                f"EXECUTE enter_batch({_ledger_values(connection, batch, each)})"
+                for batch, each in zip(batches, counts, strict=True)
+            ),
         )
     ).encode()
     if connection not in _prepared:
@@ -64,39 +67,30 @@ def store_at_once(
 
 
 def _prepare(connection: Connection) -> None:
-    enter_batches: str = Sql.insert_batches.replace("%(second_part)s", "NULL")
+    enter_batch: str = Sql.insert_batch.replace("%(second_part)s", "NULL")
     for number, name in enumerate(_PARAMETERS, 1):
-        enter_batches = enter_batches.replace(f"%({name})s", f"${number}")
+        enter_batch = enter_batch.replace(f"%({name})s", f"${number}")
     for statement in (
         "PREPARE note_hour AS INSERT INTO dirty_hour (hour, device_ids)"
         " VALUES ($1::timestamptz, $2::bigint[])",
         # A batch that the ledger does not take must fail the query: nobody looks before it commits.
-        f"PREPARE enter_batches AS WITH entered AS ({enter_batches})"  # noqa: S608 - no value in it
-        " SELECT 1 / (count(*) = cardinality($1))::int FROM entered",
+        f"PREPARE enter_batch AS WITH entered AS ({enter_batch})"  # noqa: S608 - no value is in it
+        " SELECT 1 / count(*) FROM entered",
     ):
         with suppress(DuplicatePreparedStatement):
             connection.execute(statement.encode())
     _prepared.add(connection)
 
 
-def _ledger_values(
-    connection: Connection, batches: Sequence[ClaimedBatch], counts: Sequence[Counts]
-) -> str:
+def _ledger_values(connection: Connection, batch: ClaimedBatch, counts: Counts) -> str:
     escape = pq.Escaping(connection.pgconn).escape_literal
-    values = [
-        b"ARRAY[%s]" % b",".join([escape(text.encode()) for text in texts])
-        for texts in ([batch.id for batch in batches], [batch.source for batch in batches])
-    ]
-    numbers = [
-        _array(str(batch.seq) for batch in batches),
-        _array(batch.received_at.isoformat() for batch in batches),
-        *(_array(str(getattr(each, name)) for each in counts) for name in _COUNTS),
-    ]
-    return ",".join([*(bytes(value).decode() for value in values), *numbers])
+    texts = (bytes(escape(text.encode())).decode() for text in (batch.id, batch.source))
+    numbers = map(str, (batch.seq, f"'{batch.received_at.isoformat()}'", *structs.astuple(counts)))
+    return ",".join((*texts, *numbers))
 
 
 def _array(values: Iterable[str]) -> str:
-    """An array of numbers or instants, which need no quotes, as a literal."""
+    """An array of numbers as a literal."""
     return "'{" + ",".join(values) + "}'"
 
 
