@@ -2,6 +2,7 @@
 
 from telemetry.models.accounts import Account, Membership, User
 from telemetry.models.alarms import Alarm, AlarmCursor
+from telemetry.models.certificates import Certificate
 from telemetry.models.consumption import DailyAggregate, MeterReplacement, MonthlyConsumption
 from telemetry.models.dead_letters import DeadLetter
 from telemetry.models.fleet import Device, Gateway, GatewayEvent
@@ -21,6 +22,7 @@ __all__ = [
     "ApiToken",
     "Batch",
     "BatchDay",
+    "Certificate",
     "ClosedMonth",
     "DailyAggregate",
     "DeadLetter",
