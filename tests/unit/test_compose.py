@@ -27,12 +27,13 @@ SERVICES: dict[str, dict[str, Any]] = yaml.safe_load(TEXT)["services"]
 
 SERVERS = ("mosquitto", "redis", "timescaledb", "adminer")
 PROCESSES = tuple(name for name in SERVICES if name not in SERVERS)
-ONE_SHOT = ("migrate",)
+ONE_SHOT = ("migrate", "manage")
 LONG_RUNNING = tuple(name for name in SERVICES if name not in ONE_SHOT)
 
 # What each process reads: a container must get all that is required.
 READS: dict[str, tuple[type, ...]] = {
     "migrate": (WebOptions, QueueOptions),
+    "manage": (WebOptions, QueueOptions),
     "web": (WebOptions, QueueOptions),
     "bridge": (BridgeOptions, QueueOptions),
     "bridge-2": (BridgeOptions, QueueOptions),
@@ -83,8 +84,8 @@ def start_script_of(service: str) -> Path | None:
 
 def test_it_runs_the_whole_product() -> None:
     assert set(SERVICES) == {
-        *("mosquitto", "redis", "timescaledb", "migrate", "web", "bridge", "bridge-2"),
-        *("worker-ingest", "worker-maintenance", "beat", "flower", "adminer"),
+        *("mosquitto", "redis", "timescaledb", "migrate", "manage", "web", "bridge"),
+        *("bridge-2", "worker-ingest", "worker-maintenance", "beat", "flower", "adminer"),
     }
 
 
@@ -158,6 +159,11 @@ def test_it_has_no_default_for_a_secret() -> None:
     ("secret", "holders"),
     [
         ("POSTGRES_ADMIN_PASSWORD", {"timescaledb"}),
+        ("POSTGRES_PASSWORD", {"timescaledb", "migrate", "manage"}),
+        ("POSTGRES_WEB_PASSWORD", {"timescaledb", "web"}),
+        ("POSTGRES_INGEST_PASSWORD", {"timescaledb", "worker-ingest"}),
+        ("POSTGRES_MAINTENANCE_PASSWORD", {"timescaledb", "worker-maintenance"}),
+        ("POSTGRES_BEAT_PASSWORD", {"timescaledb", "beat"}),
         ("MQTT_ADMIN_PASSWORD", {"mosquitto"}),
         ("MQTT_DASHBOARD_PASSWORD", {"mosquitto"}),
         ("MQTT_GATEWAY_PASSWORD", {"mosquitto"}),
