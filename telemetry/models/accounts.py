@@ -57,6 +57,12 @@ class Account(models.Model):
         validators=[MinValueValidator(1), MaxValueValidator(LAST_BILLING_DAY)],
         help_text=_("Day on which a billing month begins, 1 to 28 (closing day 14: 15)."),
     )
+    edits_need_approval = models.BooleanField(
+        _("edits need approval"),
+        default=False,
+        db_default=False,
+        help_text=_("An edit of readings, and its undoing, waits until another admin approves it."),
+    )
     is_active = models.BooleanField(_("active"), default=True)
     created_at = models.DateTimeField(_("created at"), db_default=Now(), editable=False)
 

@@ -30,7 +30,7 @@ from telemetry.store.ingest.ledger import (
 )
 from telemetry.store.ingest.outcomes import Outcomes, ValidatedBatch
 from telemetry.store.ingest.presence import Presence
-from telemetry.store.ingest.readings import insert_readings
+from telemetry.store.ingest.readings import VoidedReadingError, insert_readings
 
 RELOAD_REASONS = frozenset(
     {
@@ -105,7 +105,7 @@ class BatchStore:
         outcomes = Outcomes(batches)
         try:
             return self._commit(batches, outcomes, skip_existing=False)
-        except UniqueViolation:
+        except (UniqueViolation, VoidedReadingError):
             if outcomes.is_compared:
                 raise
             return self._commit(batches, outcomes, skip_existing=True)
