@@ -6,6 +6,7 @@ from telemetry.admin import (  # noqa: F401
     closing,
     consumption,
     dead_letters,
+    edits,
     fleet,
     ledger,
     members,

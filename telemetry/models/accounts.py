@@ -67,6 +67,12 @@ class Account(models.Model):
     earlier_billing_days = models.JSONField(
         _("earlier billing days"), default=list, db_default=[], editable=False
     )
+    edits_need_approval = models.BooleanField(
+        _("edits need approval"),
+        default=False,
+        db_default=False,
+        help_text=_("An edit of readings, and its undoing, waits until another admin approves it."),
+    )
     is_active = models.BooleanField(_("active"), default=True)
     created_at = models.DateTimeField(_("created at"), db_default=Now(), editable=False)
 

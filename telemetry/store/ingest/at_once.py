@@ -41,7 +41,7 @@ def store_at_once(
     """Store rows whose keys are all different, note their hours and enter the batches; or nothing.
 
     Raises `psycopg.Error`: `UniqueViolation` when a key is stored already, `DivisionByZero` when
-    the ledger does not take all batches.
+    the ledger does not take all batches, or a reading of one of their hours and devices is voided.
     """
     content = pack_rows(sorted(rows), received_us=received_us)
     query = ";".join(
@@ -71,8 +71,12 @@ def _prepare(connection: Connection) -> None:
     for number, name in enumerate(_PARAMETERS, 1):
         enter_batch = enter_batch.replace(f"%({name})s", f"${number}")
     for statement in (
-        "PREPARE note_hour AS INSERT INTO dirty_hour (hour, device_ids)"
-        " VALUES ($1::timestamptz, $2::bigint[])",
+        # Nor one that may hold a reading which an edit voided: it must not be stored again.
+        "PREPARE note_hour AS WITH noted AS ("
+        "INSERT INTO dirty_hour (hour, device_ids) VALUES ($1::timestamptz, $2::bigint[])"
+        " RETURNING hour) SELECT 1 / (NOT EXISTS (SELECT FROM edited_reading e"
+        " WHERE e.is_current AND e.after IS NULL AND e.time > $1 AND e.time <= $1 + interval '1h'"
+        " AND e.device_id = ANY($2)))::int FROM noted",
         # A batch that the ledger does not take must fail the query: nobody looks before it commits.
         f"PREPARE enter_batch AS WITH entered AS ({enter_batch})"  # noqa: S608 - no value is in it
         " SELECT 1 / count(*) FROM entered",

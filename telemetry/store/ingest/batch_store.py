@@ -33,7 +33,7 @@ from telemetry.store.ingest.ledger import (
 )
 from telemetry.store.ingest.outcomes import Outcomes, ValidatedBatch
 from telemetry.store.ingest.presence import Presence
-from telemetry.store.ingest.readings import insert_readings
+from telemetry.store.ingest.readings import VoidedReadingError, insert_readings
 
 RELOAD_REASONS = frozenset(
     {
@@ -112,7 +112,7 @@ class BatchStore:
                 if counts is not None:
                     return counts
             return self._commit(batches, outcomes, skip_existing=False)
-        except UniqueViolation:
+        except (UniqueViolation, VoidedReadingError):
             if outcomes.is_compared:
                 raise
             return self._commit(batches, outcomes, skip_existing=True)
