@@ -35,7 +35,7 @@ fi
     cat /etc/tds/mosquitto.conf
     echo
     sed "s|{plugin}|/usr/lib/tds/check_rights.so|; s|{folder}|$run|" /etc/tds/mosquitto-rights.conf
-    sed 's|{plugin}|/usr/lib/mosquitto_persist_sqlite.so|; s|{keeper}|/usr/lib/tds/keep_acknowledged.so|
+    sed 's|{plugin}|/usr/lib/tds/persist_sqlite.so|; s|{keeper}|/usr/lib/tds/keep_acknowledged.so|
         s|{folder}|/mosquitto/data|' /etc/tds/mosquitto-sqlite.conf
     echo
     # Where gateways and processes come in, with TLS only; without it, the health check of this container.
