@@ -3,9 +3,11 @@
 from telemetry.admin import (  # noqa: F401
     accounts,
     alarms,
+    certificates,
     closing,
     consumption,
     dead_letters,
+    enrolments,
     fleet,
     ledger,
     members,

@@ -149,6 +149,7 @@ class ServerSet:
             Mosquitto(
                 *(place, plain, websocket, tls, service),
                 {role: secrets.token_hex(16) for role in ROLES},
+                secrets.token_hex(16),
                 prefix=self._prefix,
                 is_crash_safe=self._is_crash_safe,
             ),

@@ -12,6 +12,7 @@ from config.env import list_settings, read_options
 from config.options import (
     ALL_OPTIONS,
     BridgeOptions,
+    CertificateOptions,
     IngestOptions,
     LogOptions,
     MaintenanceOptions,
@@ -34,6 +35,7 @@ LONG_RUNNING = tuple(name for name in SERVICES if name not in ONE_SHOT)
 READS: dict[str, tuple[type, ...]] = {
     "migrate": (WebOptions, QueueOptions),
     "web": (WebOptions, QueueOptions),
+    "enrolment": (WebOptions, QueueOptions, CertificateOptions),
     "bridge": (BridgeOptions, QueueOptions),
     "bridge-2": (BridgeOptions, QueueOptions),
     "worker-ingest": (IngestOptions, WebOptions, LogOptions),
@@ -48,7 +50,7 @@ OWNS = {
     "worker-ingest": IngestOptions,
     "worker-maintenance": MaintenanceOptions,
 }
-SECRET = re.compile(r"PASSWORD|SECRET|BASIC_AUTH")
+SECRET = re.compile(r"PASSWORD|PASSPHRASE|SECRET|BASIC_AUTH")
 VARIABLE = re.compile(r"\$\{(\w+)(?::([-?])([^}]*))?\}")
 PINNED = re.compile(r"[\w./-]+:\d+\.\d+(\.\d+)?(-[\w.]+)*")
 
@@ -83,7 +85,7 @@ def start_script_of(service: str) -> Path | None:
 
 def test_it_runs_the_whole_product() -> None:
     assert set(SERVICES) == {
-        *("mosquitto", "redis", "timescaledb", "migrate", "web", "bridge", "bridge-2"),
+        *("mosquitto", "redis", "timescaledb", "migrate", "web", "enrolment", "bridge", "bridge-2"),
         *("worker-ingest", "worker-maintenance", "beat", "flower", "adminer"),
     }
 
@@ -136,11 +138,11 @@ def test_it_checks_the_health_of_every_service_that_runs_on(service: str) -> Non
 
 def test_it_publishes_ports_of_what_people_and_gateways_reach_and_only_on_loopback() -> None:
     published = {name: each["ports"] for name, each in SERVICES.items() if "ports" in each}
-    assert set(published) == {"mosquitto", "web", "flower", "adminer"}
+    assert set(published) == {"mosquitto", "web", "enrolment", "flower", "adminer"}
     for name, ports in published.items():
         # The broker's address can be opened, on purpose: gateways are elsewhere.
         addresses = ("127.0.0.1", "${PUBLISH_ADDRESS:-127.0.0.1}")
-        allowed = addresses if name == "mosquitto" else addresses[:1]
+        allowed = addresses if name in ("mosquitto", "enrolment") else addresses[:1]
         for port in ports:
             assert port.startswith(tuple(f"{address}:" for address in allowed)), (name, port)
 
@@ -157,6 +159,7 @@ def test_it_has_no_default_for_a_secret() -> None:
 @pytest.mark.parametrize(
     ("secret", "holders"),
     [
+        ("CA_PASSPHRASE", {"worker-maintenance"}),
         ("POSTGRES_ADMIN_PASSWORD", {"timescaledb"}),
         ("MQTT_ADMIN_PASSWORD", {"mosquitto"}),
         ("MQTT_DASHBOARD_PASSWORD", {"mosquitto"}),
@@ -238,12 +241,17 @@ def test_it_mounts_files_that_are_there_and_cannot_be_written() -> None:
         assert mode == "ro", mount
 
 
-def test_it_fills_in_every_placeholder_of_the_brokers_rights() -> None:
-    rights = (COMPOSE / "servers" / "mosquitto.acl").read_text(encoding="utf-8")
+@pytest.mark.parametrize(
+    "name",
+    ["mosquitto.acl", "mosquitto-rights.conf", "mosquitto-sqlite.conf", "mosquitto-tls.conf"],
+)
+def test_it_fills_in_every_placeholder_of_the_brokers_settings(name: str) -> None:
+    settings = (COMPOSE / "servers" / name).read_text(encoding="utf-8")
     script = (COMPOSE / "containers" / "mosquitto.sh").read_text(encoding="utf-8")
-    placeholders = set(re.findall(r"{\w+}", rights))
-    assert "{prefix}" in placeholders
-    assert {each for each in placeholders if f"|{each}|" not in script} == set()
+    placeholders = set(re.findall(r"{\w+}", settings))
+    assert placeholders
+    # An address is left out: a container listens everywhere.
+    assert {each for each in placeholders if f"{each}|" not in script} == set()
 
 
 def test_it_copies_into_the_image_what_is_there_and_named_in_dockerignore() -> None:
