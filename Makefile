@@ -89,6 +89,11 @@ chaos: ## Cause faults under load on a stack of its own: make chaos ARGS="--sche
 	@compose/local/install base
 	exec $(PYTHON) -m tests.chaos $(ARGS)
 
+.PHONY: test-containers
+test-containers: ## Run compose.yaml for real, with Docker or Podman: scale, kill, restart; the books must balance
+	@compose/local/install base
+	exec $(PYTHON) -m tests.containers $(ARGS)
+
 .PHONY: mutants
 mutants: ## Change the code in small ways and list the changes that no unit test and no schedule notices
 	@$(PYTHON) -m tests.mutation

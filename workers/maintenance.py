@@ -43,7 +43,7 @@ from telemetry.reporting.sending import send_due_reports
 from telemetry.store.aggregates import refresh
 from telemetry.store.aggregates.throttle import Throttle
 from telemetry.store.alarms import evaluate
-from telemetry.store.db.connection import Connection, open_connection
+from telemetry.store.db.connection import Connection, become_owner, open_connection
 from telemetry.store.ingest.presence import mark_offline
 from telemetry.store.operations.housekeeping import (
     fold_ledger,
@@ -96,6 +96,12 @@ def _connect() -> Connection:
     )
 
 
+def _connect_as_owner() -> Connection:
+    connection = _connect()
+    become_owner(connection)
+    return connection
+
+
 def _visibility_s() -> int:
     return _options().queue.visibility_timeout_s
 
@@ -136,7 +142,7 @@ def mark_offline_gateways() -> Result:
 @recorded_task(REFRESH_TASK, rows="hours", is_frequent=True)
 def refresh_aggregates() -> Result:
     """Bring hours, days and months up to date."""
-    with _connect() as connection:
+    with _connect_as_owner() as connection:
         try:
             refreshed = refresh.refresh_aggregates(connection, throttle=Throttle())
         except refresh.RefreshBusyError:
@@ -176,7 +182,7 @@ def apply_retention(turn: dict[str, Any] | None = None) -> Result:
     at = begin_turn(APPLY_RETENTION_TASK, turn)
     if at is None:
         return BUSY
-    with _connect() as connection:
+    with _connect_as_owner() as connection:
         try:
             done = store_apply_retention(
                 connection,
@@ -201,7 +207,7 @@ def verify_aggregates(
     if at is None:
         return BUSY
     carried = None if so_far is None else convert(so_far, verification.Verification)
-    with _connect() as connection:
+    with _connect_as_owner() as connection:
         try:
             found = verification.verify_aggregates(
                 connection, so_far=carried, budget_s=VERIFY_TURN_S, examples=TOLD_DIFFERENCES

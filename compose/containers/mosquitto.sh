@@ -5,7 +5,7 @@ set -eu
 umask 077
 
 tls=/etc/tds/tls
-for name in ca.crt gateways-ca.crt broker.crt broker.key; do
+for name in ca.crt broker.crt broker.key; do
     if [ ! -r "$tls/$name" ]; then
         echo "error: MQTT_TLS_FOLDER/broker holds no $name that user 1883 can read: see compose/README.md" >&2
         exit 1
@@ -36,11 +36,11 @@ fi
     echo
     sed "s|{plugin}|/usr/lib/tds/check_rights.so|; s|{folder}|$run|; s|{tls_port}|8883|
         s|{crl}|/etc/tds/crl/crl.pem|" /etc/tds/mosquitto-rights.conf
-    sed 's|{plugin}|/usr/lib/mosquitto_persist_sqlite.so|; s|{keeper}|/usr/lib/tds/keep_acknowledged.so|
+    sed 's|{plugin}|/usr/lib/tds/persist_sqlite.so|; s|{keeper}|/usr/lib/tds/keep_acknowledged.so|
         s|{folder}|/mosquitto/data|' /etc/tds/mosquitto-sqlite.conf
     echo
     # Where gateways and processes come in, with TLS only; without it, the health check of this container.
-    sed "s|{tls_port}|8883|; s|{service_port}|8884|; s| {host}||; s|{tls}|$tls|
+    sed "s|{tls_port}|8883|; s|{service_port}|8884|; s| {host}||; s|{tls}/gateways-ca.crt|/etc/tds/ca/gateways-ca.crt|; s|{tls}|$tls|
         s|{identity}|disable_client_cert_date_checks true|" /etc/tds/mosquitto-tls.conf
     echo 'listener 9001'
     echo 'protocol websockets'

@@ -31,7 +31,7 @@ sign() { # as create
 }
 
 mkdir -p "$folder"
-create ca 'TDS Telemetry MQTT'
+create ca 'TDS Telemetry MQTT' -addext keyUsage=critical,keyCertSign,cRLSign
 case $kind in
 broker)
     names=

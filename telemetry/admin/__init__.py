@@ -7,6 +7,7 @@ from telemetry.admin import (  # noqa: F401
     closing,
     consumption,
     dead_letters,
+    edits,
     enrolments,
     fleet,
     ledger,

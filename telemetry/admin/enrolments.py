@@ -18,6 +18,7 @@ from telemetry.certificates.errors import RequestError
 from telemetry.models import Account, Enrolment, Gateway
 
 State = Enrolment.State
+APPROVE, TURN_DOWN = "telemetry_enrolment_approve", "telemetry_enrolment_turn_down"  # the buttons
 
 
 class AllocationForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -50,7 +51,7 @@ class AllocationForm(forms.ModelForm):  # type: ignore[type-arg]
     def clean(self) -> dict[str, Any]:
         """Account and code are needed to approve."""
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
-        if "approve" in self.data:
+        if APPROVE in self.data:
             for name in ("account", "code"):
                 if not cleaned.get(name):
                     self.add_error(name, _("Choose where the gateway goes."))
@@ -120,9 +121,9 @@ class EnrolmentAdmin(ModelAdmin):  # type: ignore[misc]
 
     def save_model(self, request: HttpRequest, obj: Enrolment, form: Any, change: Any) -> None:
         """Run the pressed button; the row changes only if it is still pending."""
-        if "approve" in request.POST:
+        if APPROVE in request.POST:
             self.approve(request, obj, form.cleaned_data)
-        elif "turn_down" in request.POST:
+        elif TURN_DOWN in request.POST:
             self.turn_down(request, obj, form.cleaned_data)
 
     @action(description=_("Allocate and approve"), permissions=["decide"])

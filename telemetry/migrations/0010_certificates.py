@@ -8,7 +8,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("telemetry", "0005_borders"),
+        ("telemetry", "0006_billing_days"),
     ]
 
     operations = [

@@ -10,7 +10,7 @@ import telemetry.models.fleet
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("telemetry", "0010_certificates"),
+        ("telemetry", "0030_edits"),
     ]
 
     operations = [

@@ -5,6 +5,7 @@ from telemetry.models.alarms import Alarm, AlarmCursor
 from telemetry.models.certificates import Certificate, Enrolment, Lot
 from telemetry.models.consumption import DailyAggregate, MeterReplacement, MonthlyConsumption
 from telemetry.models.dead_letters import DeadLetter
+from telemetry.models.edits import Edit, EditedReading
 from telemetry.models.fleet import Device, Gateway, GatewayEvent
 from telemetry.models.invitations import Invitation, MembershipEvent
 from telemetry.models.ledger import Batch, BatchDay, DirtyHour, FrozenHour
@@ -29,6 +30,8 @@ __all__ = [
     "Device",
     "DirtyHour",
     "DroppedRange",
+    "Edit",
+    "EditedReading",
     "Enrolment",
     "FrozenHour",
     "Gateway",

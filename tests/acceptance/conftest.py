@@ -12,6 +12,7 @@ import pytest
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
+from compose.local.stack.programs import limit_database
 from telemetry.queue.batches import BatchQueue
 from telemetry.queue.bridges import read_bridges
 from telemetry.store.db.connection import Connection
@@ -21,7 +22,7 @@ from tests.servers.free_ports import find_free_ports
 
 END_SESSIONS = """
 SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity
-WHERE datname = current_database() AND usename = current_user AND pid <> pg_backend_pid()
+WHERE datname = current_database() AND usename LIKE 'tds%' AND pid <> pg_backend_pid()
 """
 
 
@@ -71,10 +72,13 @@ class Pipeline:
 
     def start_worker(self, pool: str, *, concurrency: int = 1) -> Process:
         """Start a worker pool."""
+        script = {"ingest": "worker-ingest", "maintenance": "worker-maintenance"}[pool]
+        address = limit_database(self.environ, script=script)["DATABASE_URL"]
         return self.add(
             pool,
             *("-m", "celery", "-A", APPS[pool], "worker", "-Q", pool, "-n", f"{pool}@test"),
             *("--concurrency", str(concurrency), "--without-mingle", "--without-gossip"),
+            DATABASE_URL=address,
         )
 
     def wait_for_worker(self, pool: str) -> None:
@@ -90,7 +94,8 @@ class Pipeline:
         """Beat, and a maintenance pool that soon sends again what has no task any more."""
         self.environ["BATCH_STALE_AFTER_S"] = "3"
         self.add_worker("maintenance")
-        self.add("beat", "-m", "celery", "-A", "config", "beat")
+        address = limit_database(self.environ, script="beat")["DATABASE_URL"]
+        self.add("beat", "-m", "celery", "-A", "config", "beat", DATABASE_URL=address)
 
     def is_bridge_ready(self, client_id: str) -> bool:
         """Whether a bridge says that it is subscribed."""
@@ -231,6 +236,7 @@ def web(empty_pipeline: Pipeline) -> str:
     process = empty_pipeline.add(
         "web", "-m", "gunicorn", "config.wsgi:application", "--bind", f"127.0.0.1:{port}",
         "--threads", "4", "--log-level", "warning",
+        DATABASE_URL=limit_database(empty_pipeline.environ, script="web")["DATABASE_URL"],
     )  # fmt: skip
 
     def is_healthy() -> bool:

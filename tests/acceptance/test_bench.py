@@ -139,8 +139,7 @@ FLOWS = (
         pytest.param(
             (
                 *("guard", "--rate", "100", "--seconds", "2", "--alone", "1"),
-                # Two processes would hear of 7 gateways each: the known fault of `RejectGuard`.
-                *("--right-again", "3", "--concurrency", "1"),
+                *("--right-again", "3"),
             ),
             (
                 "alone, p99, ms",

@@ -57,15 +57,9 @@ STAGES = (
             "workers.pool_guard:PoolGuard.note_stored",
         ),
     ),
-    Stage("worker: begin", ("psycopg:Transaction.__enter__",)),
-    Stage("worker: pack the rows", ("telemetry.store.ingest.readings:pack_rows",)),
-    Stage("worker: COPY", ("telemetry.store.ingest.readings:_copy",)),
-    Stage("worker: note hours", ("telemetry.store.ingest.batch_store:insert_dirty_hours",)),
-    Stage(
-        "worker: ledger",
-        ("telemetry.store.ingest.batch_store:insert_batches", "psycopg:Pipeline.__exit__"),
-    ),
-    Stage("worker: commit", ("psycopg:Transaction.__exit__",)),
+    Stage("worker: pack the rows", ("telemetry.store.ingest.at_once:pack_rows",)),
+    Stage("worker: write the query", ("telemetry.store.ingest.batch_store:store_at_once",)),
+    Stage("worker: run the query", ("telemetry.store.ingest.at_once:_run",)),
     Stage("worker: presence", ("workers.runner:BatchRunner._note_presence",)),
     Stage("worker: the rest", ("workers.runner:BatchRunner._claim_and_store",)),
 )

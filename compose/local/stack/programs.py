@@ -29,6 +29,17 @@ SCRIPT_SETTINGS = (
     "FLEET_FILE",
     "FLOWER_READ_ONLY",
 )
+# The role of PostgreSQL of each start script; a script that is missing here needs no database.
+DATABASE_ROLES = {
+    "web": "WEB",
+    "enrolment": "WEB",
+    "worker-ingest": "INGEST",
+    "worker-maintenance": "MAINTENANCE",
+    "beat": "BEAT",
+    "simulate": "WEB",
+}
+ROLE_ADDRESSES = tuple(sorted({f"{role}_DATABASE_URL" for role in DATABASE_ROLES.values()}))
+NO_DATABASE = "postgres://none/none"
 # What a process needs of the operator's shell.
 SHELL_NAMES = ("HOME", "USER", "LANG", "TMPDIR")
 
@@ -70,7 +81,8 @@ def list_processes(request: Request, values: Mapping[str, str], *, layout: Layou
 
     def program(name: str, script: str, priority: int, **extra: str) -> Program:
         argv = (str(START_SCRIPTS / script),)
-        return Program(name=name, argv=argv, environ={**base, **extra}, priority=priority)
+        environ = {**limit_database(base, script=script), **extra}
+        return Program(name=name, argv=argv, environ=environ, priority=priority)
 
     processes = [
         program("web", "web", 20, WEB_BIND=f"{HOST}:{web}"),
@@ -98,6 +110,17 @@ def list_processes(request: Request, values: Mapping[str, str], *, layout: Layou
     return sorted(processes, key=lambda process: (process.priority, process.name))
 
 
+def limit_database(environ: Mapping[str, str], *, script: str) -> dict[str, str]:
+    """The environment of a process that knows the password of its own role only.
+
+    A server that runs already may have one role for all: then there is no other address.
+    """
+    own = f"{DATABASE_ROLES.get(script, '')}_DATABASE_URL"
+    address = environ.get(own, environ.get("DATABASE_URL", ""))
+    rest = {name: text for name, text in environ.items() if not name.endswith("DATABASE_URL")}
+    return {**rest, "DATABASE_URL": address if script in DATABASE_ROLES else NO_DATABASE}
+
+
 def list_bridges(request: Request, values: Mapping[str, str]) -> dict[str, str]:
     """The wanted bridges, and their client ids."""
     group = values["BRIDGE_SHARE_GROUP"]
@@ -110,6 +133,7 @@ def build_process_environment(values: Mapping[str, str], *, layout: Layout) -> d
     names = {described.name for options in ALL_OPTIONS for described, *_ in list_settings(options)}
     return {
         **{name: os.environ[name] for name in names if os.environ.get(name)},
+        **{name: os.environ[name] for name in ROLE_ADDRESSES if os.environ.get(name)},
         **{name: os.environ[name] for name in SHELL_NAMES + SCRIPT_SETTINGS if name in os.environ},
         **values,
         "PATH": f"{PYTHON.parent}:/usr/local/bin:/usr/bin:/bin",

@@ -10,14 +10,14 @@ from urllib.parse import quote
 
 from compose.local.layout import LOCAL, Layout, StackError, write_private
 from compose.local.ports import HOST
-from compose.local.servers.mosquitto import ROLES
+from compose.local.servers import mosquitto, postgres
 from compose.local.stack.request import Request
 
 DEMO_GATEWAY = "aa:bb:cc:dd:ee:ff"  # the first of telemetry/fleet/demo.json
 SECRET_NAMES = (
-    "postgres",
+    *(f"postgres_{role}" for role in postgres.ROLES),
     "redis",
-    *(f"mqtt_{role}" for role in ROLES),
+    *(f"mqtt_{role}" for role in mosquitto.ROLES),
     "admin",
     "member",
     "flower",

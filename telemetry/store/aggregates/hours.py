@@ -19,6 +19,9 @@ class Sql(Queries):
     refresh_registers: LiteralString
     find_affected_next_hours: LiteralString
     add_steps: LiteralString
+    find_emptied_hours: LiteralString
+    delete_emptied_registers: LiteralString
+    delete_emptied_hours: LiteralString
 
 
 HOUR = timedelta(hours=1)
@@ -61,6 +64,28 @@ def refresh_hours(
     if registers:
         connection.execute(Sql.find_affected_next_hours)
         connection.execute(Sql.add_steps)
+
+
+def delete_emptied_hours(connection: Connection, *, edition: str) -> None:
+    """Delete the rows of hours whose readings were all voided; nothing without an edit.
+
+    A continuous aggregate has lost its rows by its own refresh.
+    """
+    row: Any = connection.execute("SELECT EXISTS (SELECT FROM affected_edit)").fetchone()
+    if not row[0]:
+        return
+    emptied: list[tuple[int, datetime]] = []
+    for start, end in list_spans(connection, only_registers=False):
+        bounds = {"start": start, "end": end}
+        found: Any = connection.execute(Sql.find_emptied_hours, bounds, prepare=False).fetchall()
+        emptied += found
+    parameters = {
+        "device_ids": [device_id for device_id, _ in emptied],
+        "hours": [hour for _, hour in emptied],
+    }
+    connection.execute(Sql.delete_emptied_registers, parameters)
+    if edition == "apache":
+        connection.execute(Sql.delete_emptied_hours, parameters)
 
 
 def list_spans(connection: Connection, *, only_registers: bool) -> list[tuple[datetime, datetime]]:

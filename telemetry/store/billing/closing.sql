@@ -7,11 +7,13 @@ LOCK TABLE closed_month IN ROW EXCLUSIVE MODE
 -- hours concern it: hours of the month, and, of registers, any hour before its end, as what a register
 -- counted belongs to the later reading. Devices are those of now, and those with a month of the account.
 WITH month AS (
-    SELECT a.id, billing_month(%(month)s, a.billing_day) AS first_day, a.time_zone
+    SELECT a.id, a.time_zone, a.billing_day, a.earlier_billing_days,
+        billing_month(%(month)s, a.billing_day, a.earlier_billing_days) AS first_day
     FROM account a WHERE a.id = %(account_id)s
 ), span AS (
     SELECT id, first_day, local_day_start(first_day, time_zone) AS starts_at,
-        local_day_start(next_billing_month(first_day), time_zone) AS ends_at
+        local_day_start(next_billing_month(first_day, billing_day, earlier_billing_days), time_zone)
+            AS ends_at
     FROM month
 ), concerned AS (
     SELECT array_agg(d.id) AS ids,

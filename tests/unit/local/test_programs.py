@@ -129,3 +129,33 @@ def test_it_names_the_setting_when_a_process_would_refuse_it() -> None:
                 "BRIDGE_LINGER_MS": "abc",
             }
         )
+
+
+def test_it_gives_each_process_the_address_of_its_own_role_only(layout: Layout) -> None:
+    request = read_request({}, own={})
+    addresses = {
+        "DATABASE_URL": "owner",
+        **{f"{role}_DATABASE_URL": role for role in ("WEB", "INGEST", "MAINTENANCE", "BEAT")},
+    }
+    programs = list_processes(request, {**VALUES, **addresses}, layout=layout)
+    found = {program.name: program.environ["DATABASE_URL"] for program in programs}
+    assert found == {
+        "web": "WEB",
+        "worker-ingest-1": "INGEST",
+        "worker-maintenance": "MAINTENANCE",
+        "beat": "BEAT",
+        "flower": "postgres://none/none",
+        "bridge-1": "postgres://none/none",
+        "simulator": "WEB",
+    }
+    for program in programs:
+        assert [name for name in program.environ if name.endswith("DATABASE_URL")] == [
+            "DATABASE_URL"
+        ]
+
+
+def test_it_gives_every_process_the_one_address_when_a_server_has_one_role(layout: Layout) -> None:
+    request = read_request({}, own={})
+    programs = list_processes(request, {**VALUES, "DATABASE_URL": "all"}, layout=layout)
+    found = {program.name: program.environ["DATABASE_URL"] for program in programs}
+    assert found["web"] == found["worker-ingest-1"] == found["beat"] == "all"
