@@ -1,6 +1,7 @@
 """The pool "maintenance": what beat sends, and replays."""
 
 import time
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
@@ -16,8 +17,10 @@ from config.env import read_options
 from config.options import DatabaseOptions, MaintenanceOptions
 from config.queue import connect_redis
 from config.start import stop_on_errors
+from telemetry.certificates.status import update_and_check
 from telemetry.core.batch import (
     APPLY_RETENTION_TASK,
+    CHECK_CERTIFICATES_TASK,
     COMPARE_ZONES_TASK,
     EVALUATE_ALARMS_TASK,
     MAINTENANCE_QUEUE,
@@ -229,6 +232,14 @@ def compare_time_zones() -> Result:
     shown = "; ".join(found[:TOLD_DIFFERENCES])
     problem = f"time zones differ, so days do: {shown}; {WHAT_TO_DO}"
     return {"zones": len(found), "problems": [problem] if found else []}
+
+
+@recorded_task(CHECK_CERTIFICATES_TASK, rows="changed", is_frequent=True)
+def check_certificates() -> Result:
+    """Sign what was approved; tell the broker which certificates are revoked. `pipeline_status`
+    reports those that end soon, until a later run finds none."""
+    done = update_and_check(now=datetime.now(UTC))
+    return {"changed": done.signed + done.written, **asdict(done)}
 
 
 @recorded_task(SEND_REPORTS_TASK, rows="sent", is_frequent=True)

@@ -19,6 +19,7 @@ done
 add BRIDGE_SHARE_GROUP "$(openssl rand -hex 16)" # with a name before it at most 64 characters
 add FLOWER_BASIC_AUTH "operator:$(openssl rand -hex 32)"
 add MQTT_TLS_FOLDER "$PWD/tls"
+add CA_PASSPHRASE "$(openssl rand -hex 32)"
 
 servers/certificates.sh tls/ca broker mosquitto localhost 127.0.0.1 "$@"
 servers/certificates.sh tls/ca service
@@ -26,4 +27,13 @@ install -d -m 700 -o 1883 tls/broker
 install -m 400 -o 1883 tls/ca/ca.crt tls/ca/broker.crt tls/ca/broker.key tls/broker
 install -d -m 700 -o 10001 tls/service
 install -m 400 -o 10001 tls/ca/ca.crt tls/ca/service.crt tls/ca/service.key tls/service
+# For the CA of gateways, which the service `ca` makes. What is in tls/root belongs offline afterwards.
+install -d -m 700 -o 10001 tls/gateways tls/root tls/enrolment
+install -d -m 755 -o 10001 tls/public tls/crl
+install -m 400 -o 10001 tls/ca/broker.crt tls/ca/broker.key tls/enrolment
+install -m 444 -o 10001 tls/ca/ca.crt tls/public
+if [ ! -e tls/root/passphrase ] && [ ! -e tls/gateways/intermediate.key ]; then
+    openssl rand -hex 32 >tls/root/passphrase
+    chown 10001 tls/root/passphrase
+fi
 echo "Secrets are in $PWD/.env and $PWD/tls."

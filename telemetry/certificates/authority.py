@@ -3,6 +3,7 @@
     CA_FOLDER/intermediate.crt, .key    signs gateways' certificates and the revocation list
     CA_FOLDER/lots.crt, .key            signs bootstrap certificates; the broker does not know it
     CA_FOLDER/gateways-ca.crt           intermediate and root: what the broker trusts
+    CA_FOLDER/enrolment-ca.crt          the same and lots: what the enrolment process trusts
     CA_FOLDER/crl.pem                   revoked certificates of gateways
     root.crt, root.key                  in a folder of their own, which the operator takes offline
 
@@ -29,6 +30,7 @@ from telemetry.certificates.x509 import Signer, make_key, make_root, sign_interm
 
 ROOT, INTERMEDIATE, LOTS = "root", "intermediate", "lots"
 BUNDLE = "gateways-ca.crt"
+ENROLMENT_BUNDLE = "enrolment-ca.crt"
 CRL = "crl.pem"
 NAMES = {
     ROOT: "TDS Telemetry root",
@@ -83,6 +85,11 @@ def open_authority(options: CertificateOptions) -> Authority:
     return Authority(folder, options.passphrase, Path(options.crl_file or folder / CRL))
 
 
+def exists(authority: Authority) -> bool:
+    """Whether its folder has a CA that works."""
+    return (authority.folder / f"{INTERMEDIATE}.key").exists()
+
+
 def create_authority(
     authority: Authority, *, root_folder: Path, root_passphrase: str, now: datetime
 ) -> None:
@@ -90,7 +97,7 @@ def create_authority(
 
     Raises `AuthorityError`; a CA that exists is never replaced.
     """
-    if (authority.folder / f"{INTERMEDIATE}.key").exists():
+    if exists(authority):
         raise AuthorityError(
             f"CA_FOLDER={str(authority.folder)!r}: there is a CA already: expected a folder "
             "without one; manage.py ca renew makes its certificate last longer"
@@ -142,6 +149,8 @@ def _certify(
     signed = sign_intermediate(name, key, (root, root_key), days=INTERMEDIATE_DAYS, now=now)
     bundle = signed.public_bytes(Encoding.PEM) + root.public_bytes(Encoding.PEM)
     write_file(authority.folder / BUNDLE, bundle)
+    lots = authority.read_certificate(LOTS).public_bytes(Encoding.PEM)
+    write_file(authority.folder / ENROLMENT_BUNDLE, bundle + lots)
     write_pair(authority.folder, INTERMEDIATE, signed, key, passphrase=authority.passphrase)
 
 

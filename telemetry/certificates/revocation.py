@@ -11,10 +11,11 @@ from config.env import read_options
 from config.options import CertificateOptions
 from telemetry.certificates.authority import Authority, open_authority, write_file
 from telemetry.certificates.errors import AuthorityError
-from telemetry.certificates.x509 import sign_crl
+from telemetry.certificates.x509 import format_serial, sign_crl
 from telemetry.models import Certificate, User
 
 WRITE_EVERY = timedelta(days=1)
+LONGEST_VALID = timedelta(days=3_650)  # of CA_VALID_DAYS
 
 log = structlog.get_logger("telemetry.certificates")
 
@@ -52,10 +53,8 @@ def _write_or_leave(now: datetime) -> None:
 def write_crl(*, now: datetime) -> int:
     """Write the list; how many certificates it names. Raises `AuthorityError` or `OSError`."""
     authority = open_authority(read_options(CertificateOptions))
-    revoked = _list_revoked(now)
-    crl = sign_crl(
-        ((int(serial, 16), at) for serial, at in revoked), authority.read_signer(), now=now
-    )
+    revoked = _list_revoked(now) | _list_unknown(read_crl(authority), now)
+    crl = sign_crl(revoked.items(), authority.read_signer(), now=now)
     write_file(authority.crl_file, crl.public_bytes(Encoding.PEM))
     return len(revoked)
 
@@ -67,10 +66,12 @@ def update_crl(*, now: datetime) -> bool:
     """
     authority = open_authority(read_options(CertificateOptions))
     crl = read_crl(authority)
-    if crl is not None and now - crl.last_update_utc < WRITE_EVERY:
-        listed = {entry.serial_number for entry in crl}
-        if listed >= {int(serial, 16) for serial, _at in _list_revoked(now)}:
-            return False
+    if (
+        crl is not None
+        and now - crl.last_update_utc < WRITE_EVERY
+        and _list_revoked(now).keys() <= {entry.serial_number for entry in crl}
+    ):
+        return False
     write_crl(now=now)
     return True
 
@@ -83,7 +84,20 @@ def read_crl(authority: Authority) -> x509.CertificateRevocationList | None:
         return None
 
 
-def _list_revoked(now: datetime) -> list[tuple[str, datetime]]:
-    """Serial and time of those that would still be valid."""
+def _list_revoked(now: datetime) -> dict[int, datetime]:
+    """Serial number and time of those that would still be valid."""
     rows = Certificate.objects.filter(revoked_at__isnull=False, not_after__gt=now).order_by("id")
-    return [(serial, at) for serial, at in rows.values_list("serial", "revoked_at") if at]
+    return {int(serial, 16): at for serial, at in rows.values_list("serial", "revoked_at") if at}
+
+
+def _list_unknown(crl: x509.CertificateRevocationList | None, now: datetime) -> dict[int, datetime]:
+    """What the list of before names and the database does not, as after the restore of an older
+    backup: nothing becomes valid again by that."""
+    listed = {
+        format_serial(entry.serial_number): entry.revocation_date_utc
+        for entry in crl or ()
+        if entry.revocation_date_utc > now - LONGEST_VALID
+    }
+    rows = Certificate.objects.filter(serial__in=listed)
+    ended = set(rows.filter(not_after__lte=now).values_list("serial", flat=True))
+    return {int(serial, 16): at for serial, at in listed.items() if serial not in ended}

@@ -24,6 +24,8 @@ RSA_BITS = (2_048, 4_096)
 HASHES = (hashes.SHA256, hashes.SHA384, hashes.SHA512)
 EXPECTED_KEYS = "expected EC P-256 or P-384, or RSA of 2048 to 4096 bits"
 LONGEST_NAME = 64
+# What the library raises for bytes that are no request: found by fuzzing.
+UNREADABLE = (ValueError, TypeError, UserWarning, x509.InvalidVersion)
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ def _parse(data: bytes) -> tuple[x509.CertificateSigningRequest, x509.Name]:
         is_pem = data.lstrip().startswith(b"-----")
         request = x509.load_pem_x509_csr(data) if is_pem else x509.load_der_x509_csr(data)
         return request, request.subject  # names are decoded when they are read
-    except ValueError as error:
+    except UNREADABLE as error:
         raise RequestError("it cannot be read: expected PKCS #10 as PEM or DER") from error
 
 

@@ -8,7 +8,9 @@ from django.db.models import Exists, OuterRef, QuerySet
 from config.env import read_options
 from config.options import CertificateOptions
 from telemetry.certificates.authority import INTERMEDIATE, LOTS, open_authority
-from telemetry.certificates.revocation import read_crl
+from telemetry.certificates.enrolment import sign_approved
+from telemetry.certificates.errors import AuthorityError
+from telemetry.certificates.revocation import read_crl, update_crl
 from telemetry.models import Certificate
 
 NAMED = 5
@@ -67,6 +69,32 @@ def read_status(*, now: datetime) -> AuthorityStatus:
             "maintenance pool running, with CA_PASSPHRASE?"
         )
     return status
+
+
+@dataclass
+class Update:
+    """What a run of the task did: certificates signed, lists written (0 or 1); what is wrong."""
+
+    signed: int = 0
+    written: int = 0
+    problems: list[str] = field(default_factory=list)
+
+
+def update_and_check(*, now: datetime) -> Update:
+    """Sign what was approved, and write the list of revoked certificates if it must be.
+
+    Without a CA nothing is done, and nothing is wrong.
+    """
+    update = Update()
+    if not read_options(CertificateOptions).folder:
+        return update
+    try:
+        update.written = int(update_crl(now=now))
+        update.signed = sign_approved(now=now)
+        update.problems = read_status(now=now).problems
+    except (AuthorityError, OSError) as error:
+        update.problems = [str(error)]
+    return update
 
 
 def list_problems(*, now: datetime) -> list[str]:

@@ -2,7 +2,7 @@
 
 from telemetry.models.accounts import Account, Membership, User
 from telemetry.models.alarms import Alarm, AlarmCursor
-from telemetry.models.certificates import Certificate
+from telemetry.models.certificates import Certificate, Enrolment, Lot
 from telemetry.models.consumption import DailyAggregate, MeterReplacement, MonthlyConsumption
 from telemetry.models.dead_letters import DeadLetter
 from telemetry.models.edits import Edit, EditedReading
@@ -32,11 +32,13 @@ __all__ = [
     "DroppedRange",
     "Edit",
     "EditedReading",
+    "Enrolment",
     "FrozenHour",
     "Gateway",
     "GatewayEvent",
     "HourlyListing",
     "Invitation",
+    "Lot",
     "Membership",
     "MembershipEvent",
     "MeterReplacement",

@@ -169,6 +169,22 @@ def test_it_drops_from_the_list_what_has_ended_anyway(
     assert read_crl(authority) == set()
 
 
+def test_it_leaves_revoked_what_the_database_no_longer_knows(
+    authority: AuthorityFiles, tmp_path: Path
+) -> None:
+    """As after the restore of a backup that is older than the revocation."""
+    request = write(tmp_path / "gateway.csr", make_request(MAC))
+    call("sign", request)
+    call("sign", request)
+    call("revoke", MAC)
+    forgotten, reverted = Certificate.objects.all()
+    serials = {int(forgotten.serial, 16), int(reverted.serial, 16)}
+    forgotten.delete()
+    Certificate.objects.update(revoked_at=None)
+    call("crl")
+    assert read_crl(authority) == serials
+
+
 def test_it_tells_what_needs_an_operator_and_exits_with_1(
     authority: AuthorityFiles, tmp_path: Path
 ) -> None:

@@ -1,4 +1,4 @@
-"""`manage.py ca init|renew|sign|issue|revoke|crl|status`: the internal CA of gateways."""
+"""`manage.py ca init|renew|sign|issue|revoke|lot|crl|status`: the internal CA of gateways."""
 
 import json
 import sys
@@ -14,7 +14,7 @@ from django.core.serializers.json import DjangoJSONEncoder
 
 from config.env import SettingError, read_options
 from config.options import CertificateOptions, RootOptions
-from telemetry.certificates import issue, revocation
+from telemetry.certificates import issue, lots, revocation
 from telemetry.certificates.authority import (
     create_authority,
     open_authority,
@@ -25,7 +25,7 @@ from telemetry.certificates.errors import CertificateError
 from telemetry.certificates.signing_request import read_signing_request
 from telemetry.certificates.status import read_status
 from telemetry.core.topic import read_mac
-from telemetry.models import Certificate
+from telemetry.models import Certificate, Lot
 
 EXIT_PROBLEMS = 1
 
@@ -67,6 +67,17 @@ class Command(BaseCommand):
         )
         command.add_argument(
             "--reason", choices=Certificate.Reason.values, default=Certificate.Reason.UNSPECIFIED
+        )
+        command = commands.add_parser("lot", help="open a production lot, or close it")
+        command.add_argument("name", metavar="NAME")
+        what = command.add_mutually_exclusive_group(required=True)
+        what.add_argument("--close", action="store_true", help="nobody enrols with it any more")
+        what.add_argument(
+            "--folder", type=Path, help="lot-NAME.key and lot-NAME.crt for the factory"
+        )
+        command.add_argument("--gateways", type=int, default=1_000, metavar="N", help="at most")
+        command.add_argument(
+            "--days", type=int, default=180, metavar="N", help="how long it is open"
         )
         commands.add_parser("crl", help="write the list of revoked certificates now")
         command = commands.add_parser("status", help="show what ends when; exit code 1: see to it")
@@ -142,6 +153,29 @@ class Command(BaseCommand):
         for certificate in found:
             revocation.revoke_certificate(certificate, reason=options["reason"], now=now)
             self.stdout.write(f"revoked {certificate}")
+
+    def _lot(self, options: dict[str, Any], now: datetime) -> None:
+        name = options["name"]
+        if options["close"]:
+            lot = Lot.objects.filter(name=name).first()
+            if lot is None:
+                raise CertificateError(f"there is no lot {name!r}")
+            closed = lots.close_lot(lot, now=now)
+            self.stdout.write(f"lot {name} is closed" + ("" if closed else " already"))
+            return
+        for option in ("gateways", "days"):
+            if options[option] < 1:
+                raise CertificateError(f"--{option} {options[option]}: expected 1 or more")
+        folder = options["folder"]
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lot, certificate, key = lots.open_lot(
+            name, days=options["days"], max_gateways=options["gateways"], now=now
+        )
+        write_file(folder / f"lot-{name}.key", issue.encode_key(key), mode=0o600)
+        write_file(folder / f"lot-{name}.crt", certificate)
+        self.stdout.write(
+            f"lot {name}: at most {lot.max_gateways} gateways, until {lot.not_after:%Y-%m-%d}"
+        )
 
     def _crl(self, _options: dict[str, Any], now: datetime) -> None:
         count = revocation.write_crl(now=now)

@@ -10,6 +10,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from config.env import SettingError, read_options
 from config.options import CertificateOptions
+from telemetry.certificates.__main__ import main
 from telemetry.certificates.authority import (
     BUNDLE,
     LOTS,
@@ -156,3 +157,34 @@ def test_it_names_the_setting_when_there_is_no_ca(tmp_path: Path) -> None:
 def test_it_takes_no_short_passphrase() -> None:
     with pytest.raises(SettingError, match=r"CA_PASSPHRASE=\(hidden\): expected 16 characters"):
         read_options(CertificateOptions, {"CA_PASSPHRASE": "short"})
+
+
+def test_it_makes_the_ca_at_the_first_start_and_then_needs_no_root(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CA_FOLDER", str(tmp_path / "ca"))
+    monkeypatch.setenv("CA_PASSPHRASE", PASSPHRASE)
+    monkeypatch.setenv("CA_ROOT_PASSPHRASE", ROOT_PASSPHRASE)
+    public = tmp_path / "public"
+    public.mkdir()
+    assert main(str(tmp_path / "root"), str(public)) == 0
+    before = (tmp_path / "ca" / "intermediate.key").read_bytes()
+
+    # The root is offline, with its passphrase.
+    monkeypatch.setenv("CA_ROOT_PASSPHRASE_FILE", str(tmp_path / "root" / "passphrase"))
+    monkeypatch.delenv("CA_ROOT_PASSPHRASE")
+    (tmp_path / "root").rename(tmp_path / "offline")
+    assert main(str(tmp_path / "root"), str(public)) == 0
+    assert (tmp_path / "ca" / "intermediate.key").read_bytes() == before
+    assert {path.name for path in public.iterdir()} == {
+        *("intermediate.crt", "lots.crt", "gateways-ca.crt", "enrolment-ca.crt"),
+    }
+
+
+def test_it_says_in_a_line_why_it_made_no_ca(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("CA_FOLDER", str(tmp_path / "ca"))
+    monkeypatch.delenv("CA_PASSPHRASE", raising=False)
+    assert main(str(tmp_path / "root")) == 2
+    assert capsys.readouterr().err.startswith("error: CA_PASSPHRASE is not set: expected")
