@@ -73,7 +73,7 @@ def secrets() -> Iterator[dict[str, str]]:
         environ = dict(line.split("=", 1) for line in lines)
         # HTTPS ends at a proxy that is not there; ports of their own, as another stack may run.
         ports = {"WEB_PORT": "18000", "FLOWER_PORT": "15555"}
-        ports |= {"MQTT_TLS_PORT": "18883", "MQTT_WS_PORT": "19001"}
+        ports |= {"MQTT_TLS_PORT": "18883", "MQTT_WS_PORT": "19001", "ENROLMENT_PORT": "18443"}
         yield {**environ, **ports, "WEB_HTTPS": "false"}
     finally:
         shutil.rmtree(folder)

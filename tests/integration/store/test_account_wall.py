@@ -53,7 +53,7 @@ READ_BEFORE_AN_ACCOUNT = {"account", "membership", "invitation", "api_token"}
 COLUMNS = """
 SELECT column_name, data_type FROM information_schema.columns
 WHERE table_schema = 'public' AND table_name = %s AND column_default IS NULL AND is_identity = 'NO'
-    AND (is_nullable = 'NO' OR column_name = 'account_id')
+    AND (is_nullable = 'NO' OR column_name IN ('account_id', 'gateway_id'))
 """
 PARENTS = """
 SELECT a.attname, k.confrelid::regclass::text FROM pg_constraint k
