@@ -91,7 +91,7 @@ chaos: ## Cause faults under load on a stack of its own: make chaos ARGS="--sche
 
 .PHONY: test-containers
 test-containers: ## Run compose.yaml for real, with Docker or Podman: scale, kill, restart; the books must balance
-	@compose/local/install base
+	@compose/local/install dev
 	exec $(PYTHON) -m tests.containers $(ARGS)
 
 .PHONY: mutants

@@ -137,6 +137,7 @@ BEGIN
                 WHEN 'beat' THEN CASE
                     WHEN starts_with(relation.relname, 'django_celery_beat_')
                         THEN 'SELECT, INSERT, UPDATE, DELETE'
+                    WHEN relation.relname = 'task_run' THEN 'SELECT, INSERT, UPDATE'
                     WHEN relation.relname = 'django_migrations' THEN 'SELECT' END
                 WHEN 'maintenance' THEN CASE
                     WHEN relation.nspname = 'scoped' OR relation.relname = ANY (secret)

@@ -20,8 +20,6 @@ from msgspec import Struct
 
 from compose.local.layout import StackError
 
-POOL = "config.ingest"
-
 
 class Stage(Struct, frozen=True):
     """A step on a batch's way, and the functions that take it: `module:name`, the module being the
@@ -166,12 +164,10 @@ def main() -> None:
         sys.argv = ["ingest_bridge", *arguments]
         runpy.run_module("ingest_bridge", run_name="__main__")
         return
-    from celery.__main__ import main as run_celery
-
-    importlib.import_module(POOL).app.loader.import_default_modules()
+    pool = importlib.import_module("workers.ingest_pool")
+    pool.app.loader.import_default_modules()
     put_clocks(clock, process)
-    sys.argv = ["celery", "-A", POOL, "worker", *arguments]
-    run_celery()
+    sys.exit(pool.main(arguments))
 
 
 if __name__ == "__main__":

@@ -103,11 +103,16 @@ def step(what: str, do: Callable[[], object]) -> None:
 
 
 def up(engine: Docker, *arguments: str) -> None:
-    """Start what does not run, and wait until all is healthy."""
-    engine.compose(
-        *("up", "--detach", "--no-build", "--no-recreate", "--wait", *arguments),
-        timeout_s=HEALTHY_WITHIN_S,
-    )
+    """Start what does not run, and wait until all is healthy. The log tells who is not."""
+    try:
+        engine.compose(
+            *("up", "--detach", "--no-build", "--no-recreate", "--wait", *arguments),
+            timeout_s=HEALTHY_WITHIN_S,
+        )
+    except ContainerError:
+        engine.compose("ps", "--all")
+        engine.compose("logs", "--tail", "20")
+        raise
 
 
 def load_fleet(engine: Docker) -> None:

@@ -15,6 +15,8 @@ from pathlib import Path
 from subprocess import PIPE, STDOUT, CompletedProcess
 from threading import Event, Thread
 
+import yaml
+
 from compose.local.layout import REPOSITORY
 from compose.local.servers.rootfs import ensure_rootfs
 
@@ -114,7 +116,7 @@ class Podman(Docker):
     """Podman, by the socket that speaks Docker's language, with stand-ins for the images."""
 
     name = "podman"
-    files = (COMPOSE / "compose.yaml", HERE / "stand-ins.yaml")
+    files: tuple[Path, ...] = (COMPOSE / "compose.yaml", HERE / "stand-ins.yaml")
 
     def __init__(self, environ: dict[str, str], log: Path) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="tds-containers-"))
@@ -136,6 +138,19 @@ class Podman(Docker):
             log,
         )
         self._socket = socket
+        # Podman 4.3 knows no start_interval.
+        without = self._folder / "health.yaml"
+        services = yaml.safe_load(self.files[0].read_text(encoding="utf-8"))["services"]
+        without.write_text(
+            "services:\n"
+            + "".join(
+                f"  {name}: {{healthcheck: {{start_interval: !reset null}}}}\n"
+                for name, service in services.items()
+                if "start_interval" in service.get("healthcheck", {})
+            ),
+            encoding="utf-8",
+        )
+        self.files = (*self.files, without)
 
     def build(self) -> None:
         """Make the stand-ins of Debian's packages, then the two images on top of them."""

@@ -20,7 +20,7 @@ import psutil
 
 from compose.local.layout import LOCAL, StackError
 from compose.local.processes import end_stack_processes
-from compose.local.servers import mosquitto, postgres
+from compose.local.servers import mosquitto, postgres, redis
 from compose.local.servers.mosquitto import Mosquitto
 from compose.local.servers.postgres import Postgres
 from compose.local.servers.redis import Redis
@@ -141,13 +141,17 @@ class ServerSet:
         return self._servers[name]
 
     def _start_servers(self, place: Place) -> None:
-        sql, redis, plain, websocket, tls, service = find_free_ports(6)
+        sql, redis_port, plain, websocket, tls, service = find_free_ports(6)
         synced = is_synced()
         folder = os.environ.get("TEST_CLUSTER")
         cluster = Path(folder) if folder else None
         servers: tuple[Server, ...] = (
             Postgres(place, sql, make_passwords(postgres.ROLES), is_synced=synced, cluster=cluster),
-            Redis(place, redis, secrets.token_hex(16), memory="512mb", is_synced=synced),
+            Redis(
+                *(place, redis_port, make_passwords(redis.ROLES)),
+                memory="512mb",
+                is_synced=synced,
+            ),
             Mosquitto(
                 *(place, plain, websocket, tls, service),
                 make_passwords(mosquitto.ROLES),

@@ -29,16 +29,20 @@ SCRIPT_SETTINGS = (
     "FLEET_FILE",
     "FLOWER_READ_ONLY",
 )
-# The role of PostgreSQL of each start script; a script that is missing here needs no database.
-DATABASE_ROLES = {
+# Who each start script is for PostgreSQL and Redis.
+ROLES = {
     "web": "WEB",
     "enrolment": "WEB",
     "worker-ingest": "INGEST",
     "worker-maintenance": "MAINTENANCE",
     "beat": "BEAT",
+    "flower": "FLOWER",
+    "bridge": "BRIDGE",
     "simulate": "WEB",
 }
-ROLE_ADDRESSES = tuple(sorted({f"{role}_DATABASE_URL" for role in DATABASE_ROLES.values()}))
+WITHOUT_DATABASE = ("bridge", "flower")  # Flower needs none, but Django's settings ask for one
+ADDRESSES = ("DATABASE_URL", "REDIS_URL")
+ROLE_ADDRESSES = tuple(f"{role}_{name}" for role in set(ROLES.values()) for name in ADDRESSES)
 NO_DATABASE = "postgres://none/none"
 # What a process needs of the operator's shell.
 SHELL_NAMES = ("HOME", "USER", "LANG", "TMPDIR")
@@ -81,7 +85,7 @@ def list_processes(request: Request, values: Mapping[str, str], *, layout: Layou
 
     def program(name: str, script: str, priority: int, **extra: str) -> Program:
         argv = (str(START_SCRIPTS / script),)
-        environ = {**limit_database(base, script=script), **extra}
+        environ = {**limit_addresses(base, script=script), **extra}
         return Program(name=name, argv=argv, environ=environ, priority=priority)
 
     processes = [
@@ -110,15 +114,19 @@ def list_processes(request: Request, values: Mapping[str, str], *, layout: Layou
     return sorted(processes, key=lambda process: (process.priority, process.name))
 
 
-def limit_database(environ: Mapping[str, str], *, script: str) -> dict[str, str]:
-    """The environment of a process that knows the password of its own role only.
+def limit_addresses(environ: Mapping[str, str], *, script: str) -> dict[str, str]:
+    """The environment of a process that knows the passwords of its own role only.
 
     A server that runs already may have one role for all: then there is no other address.
     """
-    own = f"{DATABASE_ROLES.get(script, '')}_DATABASE_URL"
-    address = environ.get(own, environ.get("DATABASE_URL", ""))
-    rest = {name: text for name, text in environ.items() if not name.endswith("DATABASE_URL")}
-    return {**rest, "DATABASE_URL": address if script in DATABASE_ROLES else NO_DATABASE}
+    rest = {name: text for name, text in environ.items() if not name.endswith(ADDRESSES)}
+    for name in ADDRESSES:
+        address = environ.get(f"{ROLES[script]}_{name}", environ.get(name))
+        if address is not None:
+            rest[name] = address
+    if script in WITHOUT_DATABASE:
+        rest["DATABASE_URL"] = NO_DATABASE
+    return rest
 
 
 def list_bridges(request: Request, values: Mapping[str, str]) -> dict[str, str]:

@@ -10,13 +10,13 @@ from urllib.parse import quote
 
 from compose.local.layout import LOCAL, Layout, StackError, write_private
 from compose.local.ports import HOST
-from compose.local.servers import mosquitto, postgres
+from compose.local.servers import mosquitto, postgres, redis
 from compose.local.stack.request import Request
 
 DEMO_GATEWAY = "aa:bb:cc:dd:ee:ff"  # the first of telemetry/fleet/demo.json
 SECRET_NAMES = (
     *(f"postgres_{role}" for role in postgres.ROLES),
-    "redis",
+    *(f"redis_{role}" for role in redis.ROLES),
     *(f"mqtt_{role}" for role in mosquitto.ROLES),
     "admin",
     "member",
