@@ -10,7 +10,7 @@ SELECT m.device_id || '.' || m.month || '.' || m.account_id AS id,
     m.reading_sum, m.readings_count,
     least(1, m.intervals_seen / nullif(
         calendar.hours_elapsed * 3600 / coalesce(d.interval_s, 3600), 0)) AS coverage,
-    m.first_register, m.last_register, m.minimum, m.maximum,
+    m.first_register, m.last_register, m.minimum, m.maximum, m.estimated,
     CASE WHEN c.id IS NULL THEN 'open'
         WHEN coalesce(adjusted.difference, 0) <> 0 THEN 'adjusted'
         ELSE 'closed' END AS state
