@@ -16,7 +16,9 @@ Id = Annotated[int, Field(ge=1)]
 Role = Literal["owner", "admin", "viewer"]
 DeviceKind = Literal["meter", "sensor", "actuator"]
 MonthState = Literal["open", "closed", "adjusted"]
-DeadLetterState = Literal["pending", "replayed", "discarded"]
+DeadLetterState = Literal["pending", "replayed", "discarded", "taken"]
+EditKind = Literal["void", "substitute"]
+EditState = Literal["waiting", "applied", "rejected", "undo_waiting", "undone"]
 AlarmKind = Literal["low", "high"]
 AlarmEnding = Literal["", "reading", "limit", "inactive", "moved"]
 
@@ -169,6 +171,42 @@ class Adjustment(Schema):
     month: date
     difference: Exact
     recorded_at: Instant
+    edit_ids: Annotated[
+        list[Id],
+        Field(description="edits that caused it; none: late readings, or a change of the device"),
+    ]
+
+
+UserName = Annotated[
+    str | None,
+    BeforeValidator(lambda user: user and user.get_username()),
+    Field(description="a user's name"),
+]
+
+
+class Edit(Schema):
+    """A change of the readings of a device from `since` to `until`, both included."""
+
+    id: Id
+    device_id: Id
+    kind: EditKind
+    since: Instant
+    until: Instant
+    value: Annotated[Exact | None, Field(description="that counts instead of the received one")]
+    factor: Annotated[Exact | None, Field(description="by which the values were multiplied")]
+    reason: str
+    state: Annotated[EditState, Field(description="readings are changed in applied, undo_waiting")]
+    readings_count: Annotated[int, Field(ge=0, description="readings that it changed")]
+    requested_by: UserName
+    requested_at: Instant
+    decided_by: UserName
+    decided_at: Annotated[Instant | None, Field(description="when it was approved or rejected")]
+    undo_reason: str
+    undo_requested_by: UserName
+    undo_requested_at: Instant | None
+    undone_by: UserName
+    undone_at: Instant | None
+    dead_letter_id: Annotated[Id | None, Field(description="whose value was taken")]
 
 
 class Total(Schema):
@@ -232,9 +270,5 @@ class Alarm(Schema):
     closed_at: Annotated[Instant | None, Field(description="null while it is open")]
     ending: Annotated[AlarmEnding, Field(description="why it ended; empty while it is open")]
     acknowledged_at: Instant | None
-    acknowledged_by: Annotated[
-        str | None,
-        BeforeValidator(lambda user: user and user.get_username()),
-        Field(description="a user's name"),
-    ]
+    acknowledged_by: UserName
     note: str

@@ -30,6 +30,7 @@ from telemetry.api.routes import (
     aggregates,
     alarms,
     dead_letters,
+    edits,
     export,
     fleet,
     readings,
@@ -126,7 +127,17 @@ def build_api() -> Api:
         urls_namespace="api",
         docs=Docs(),
     )
-    for part in (accounts, fleet, readings, export, aggregates, totals, alarms, dead_letters):
+    for part in (
+        accounts,
+        fleet,
+        readings,
+        export,
+        aggregates,
+        totals,
+        alarms,
+        dead_letters,
+        edits,
+    ):
         api.add_router("", part.router)
     api.add_decorator(reject_unknown_parameters)
     for kind, explain in EXPLANATIONS.items():

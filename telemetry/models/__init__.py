@@ -2,8 +2,10 @@
 
 from telemetry.models.accounts import Account, Membership, User
 from telemetry.models.alarms import Alarm, AlarmCursor
+from telemetry.models.certificates import Certificate, Enrolment, Lot
 from telemetry.models.consumption import DailyAggregate, MeterReplacement, MonthlyConsumption
 from telemetry.models.dead_letters import DeadLetter
+from telemetry.models.edits import Edit, EditedReading
 from telemetry.models.fleet import Device, Gateway, GatewayEvent
 from telemetry.models.invitations import Invitation, MembershipEvent
 from telemetry.models.ledger import Batch, BatchDay, DirtyHour, FrozenHour
@@ -21,17 +23,22 @@ __all__ = [
     "ApiToken",
     "Batch",
     "BatchDay",
+    "Certificate",
     "ClosedMonth",
     "DailyAggregate",
     "DeadLetter",
     "Device",
     "DirtyHour",
     "DroppedRange",
+    "Edit",
+    "EditedReading",
+    "Enrolment",
     "FrozenHour",
     "Gateway",
     "GatewayEvent",
     "HourlyListing",
     "Invitation",
+    "Lot",
     "Membership",
     "MembershipEvent",
     "MeterReplacement",

@@ -76,6 +76,12 @@ class Account(models.Model):
             "and shown as estimated. Otherwise it counts at the reading that ends it."
         ),
     )
+    edits_need_approval = models.BooleanField(
+        _("edits need approval"),
+        default=False,
+        db_default=False,
+        help_text=_("An edit of readings, and its undoing, waits until another admin approves it."),
+    )
     is_active = models.BooleanField(_("active"), default=True)
     created_at = models.DateTimeField(_("created at"), db_default=Now(), editable=False)
 

@@ -3,6 +3,7 @@
 A month is named by its first day in the account's billing calendar.
 """
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
@@ -73,7 +74,8 @@ class MonthEvent(models.Model):
 
 
 class MonthAdjustment(models.Model):
-    """What a refresh found a device to have consumed more or less in a closed month."""
+    """What a refresh found a device to have consumed more or less in a closed month. `edit_ids`:
+    the edits that it applied or undid; none: late readings, or a change of the device."""
 
     account = models.ForeignKey(
         Account, on_delete=models.PROTECT, related_name="adjustments", verbose_name=_("account")
@@ -84,6 +86,9 @@ class MonthAdjustment(models.Model):
     month = models.DateField(_("month"))
     difference = models.DecimalField(_("difference"), max_digits=30, decimal_places=4)
     recorded_at = models.DateTimeField(_("recorded at"), db_default=Now())
+    edit_ids = ArrayField(
+        models.BigIntegerField(), verbose_name=_("edits"), default=list, db_default=[]
+    )
 
     class Meta:
         db_table = "month_adjustment"

@@ -15,8 +15,9 @@ from django.db.migrations.recorder import MigrationRecorder
 from telemetry.backup.tables import list_migrations, squash
 from telemetry.store.db.connection import Connection
 from telemetry.store.db.edition import ensure_extension, read_edition
+from telemetry.store.db.rights import apply_rights
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("as_owner")]
 
 FOLDER = Path("telemetry/sql/schema")
 MIGRATIONS = Path("telemetry/migrations")
@@ -108,6 +109,7 @@ def create_from_files(database: BaseDatabaseWrapper) -> None:
     executor.migrate(executor.loader.graph.leaf_nodes("telemetry"), fake=True)
     executor.loader.build_graph()
     executor.migrate(executor.loader.graph.leaf_nodes())
+    apply_rights(database.alias)
 
 
 @pytest.mark.django_db(transaction=True)

@@ -10,10 +10,11 @@ SELECT m.device_id || '.' || m.month || '.' || m.account_id AS id,
     m.reading_sum, m.readings_count,
     least(1, m.intervals_seen / nullif(
         calendar.hours_elapsed * 3600 / coalesce(d.interval_s, 3600), 0)) AS coverage,
-    m.first_register, m.last_register, m.minimum, m.maximum, m.estimated,
+    m.first_register, m.last_register, m.minimum, m.maximum,
     CASE WHEN c.id IS NULL THEN 'open'
         WHEN coalesce(adjusted.difference, 0) <> 0 THEN 'adjusted'
-        ELSE 'closed' END AS state
+        ELSE 'closed' END AS state,
+    m.estimated
 FROM monthly_total m
 JOIN account a ON a.id = m.account_id
 JOIN device d ON d.id = m.device_id

@@ -52,6 +52,21 @@ SELECT f.device_id, f.day, f.account_id, min(d.starts_at), min(d.ends_at), bool_
 FROM found f JOIN days d USING (day, time_zone)
 GROUP BY f.device_id, f.day, f.account_id
 
+-- name: find_edited_days
+-- Days near hours whose readings an edit changed: where these have no readings any more, no hour
+-- leads to the day. Not before the horizon, where nothing changes.
+INSERT INTO affected_day (device_id, day, account_id, starts_at, ends_at, is_doubtful)
+SELECT DISTINCT g.device_id, g.day, g.account_id, local_day_start(g.day, a.time_zone),
+    local_day_start(g.day + 1, a.time_zone), true
+FROM affected_edit e
+JOIN affected_hour USING (device_id, hour)
+JOIN daily_aggregate g ON g.device_id = e.device_id
+    AND g.day BETWEEN (e.hour AT TIME ZONE 'UTC')::date - 1 AND (e.hour AT TIME ZONE 'UTC')::date + 1
+JOIN account a ON a.id = g.account_id
+WHERE e.hour < local_day_start(g.day + 1, a.time_zone)
+  AND e.hour + interval '1 hour' > local_day_start(g.day, a.time_zone)
+ON CONFLICT DO NOTHING
+
 -- name: refresh_days
 -- Affected days, from the hours of their account that lie whole in them and the parts of hours at their
 -- ends: days add up to hours, whoever owned the device. The two ends count as one hour for the

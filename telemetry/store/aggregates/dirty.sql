@@ -28,6 +28,12 @@ FROM affected t
 JOIN device d ON d.id = t.device_id
 JOIN account a ON a.id = d.account_id
 
+-- name: claim_edits
+-- The edits that changed readings of dirty hours. To be called before these are claimed.
+INSERT INTO affected_edit (edit_id, device_id, hour)
+SELECT DISTINCT edit_id, unnest(device_ids), hour FROM dirty_hour
+WHERE id = ANY(%(ids)s) AND edit_id IS NOT NULL
+
 -- name: record_frozen_hours
 -- Late readings whose neighbours were dropped change no aggregate; they are recorded.
 WITH frozen AS (

@@ -5,9 +5,11 @@ kept for all days would open every chunk. The last hour of a day is a span of it
 instant lies in the chunk of the next day.
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, LiteralString
 
+from telemetry.core.measurement import MEASUREMENTS
 from telemetry.store.aggregates.throttle import Throttle
 from telemetry.store.aggregates.uneven import count_uneven_hours
 from telemetry.store.db.connection import Connection
@@ -24,6 +26,9 @@ class Sql(Queries):
     find_affected_next_hours: LiteralString
     find_counted_hours: LiteralString
     count_hours: LiteralString
+    find_emptied_hours: LiteralString
+    delete_emptied_registers: LiteralString
+    delete_emptied_hours: LiteralString
 
 
 HOUR = timedelta(hours=1)
@@ -57,11 +62,10 @@ def refresh_hours(
 
     Span by span: what an hour's devices read is in memory when their registers are read.
     """
-    connection.execute(Sql.record_gaps)
     connection.execute(Sql.delete_wrong_kind)
     registers = list_spans(connection, measurements=["cumulative"])
     deltas = list_spans(connection, measurements=["delta"])
-    for span in list_spans(connection, measurements=["cumulative", "delta", "gauge"]):
+    for span in list_spans(connection, measurements=MEASUREMENTS):
         if edition == "apache":
             _compute_span(connection, Sql.refresh_hourly, *span, throttle=throttle)
         elif span in deltas:
@@ -78,15 +82,42 @@ def refresh_hours(
         connection.execute(Sql.record_gaps)
 
 
+def record_gaps(connection: Connection) -> None:
+    """Remember the gaps that end in affected hours, before these are computed again."""
+    connection.execute(Sql.record_gaps)
+
+
+def delete_emptied_hours(connection: Connection, *, edition: str) -> None:
+    """Delete the rows of hours whose readings were all voided; nothing without an edit.
+
+    A continuous aggregate has lost its rows by its own refresh.
+    """
+    row: Any = connection.execute("SELECT EXISTS (SELECT FROM affected_edit)").fetchone()
+    if not row[0]:
+        return
+    emptied: list[tuple[int, datetime]] = []
+    for start, end in list_spans(connection, measurements=MEASUREMENTS):
+        bounds = {"start": start, "end": end}
+        found: Any = connection.execute(Sql.find_emptied_hours, bounds, prepare=False).fetchall()
+        emptied += found
+    parameters = {
+        "device_ids": [device_id for device_id, _ in emptied],
+        "hours": [hour for _, hour in emptied],
+    }
+    connection.execute(Sql.delete_emptied_registers, parameters)
+    if edition == "apache":
+        connection.execute(Sql.delete_emptied_hours, parameters)
+
+
 def list_spans(
-    connection: Connection, *, measurements: list[str]
+    connection: Connection, *, measurements: Sequence[str]
 ) -> list[tuple[datetime, datetime]]:
     """The spans of UTC days that affected hours lie in: all but the last hour of a day, or that."""
     rows: Any = connection.execute(
         "SELECT DISTINCT day, hour - day = interval '23 hours' AS is_last "
         "FROM affected_hour, date_trunc('day', hour, 'UTC') AS day "
         "WHERE measurement = ANY(%s) ORDER BY 1, 2",
-        [measurements],
+        [list(measurements)],
     ).fetchall()
     return [
         (day + 23 * HOUR, day + DAY) if is_last else (day, day + 23 * HOUR) for day, is_last in rows

@@ -195,3 +195,24 @@ SET (step, consumption) = (
     height = NULL, height_at = NULL
 FROM counted_hour t
 WHERE c.device_id = t.device_id AND c.hour = t.hour AND NOT t.is_uneven
+
+-- name: find_emptied_hours
+-- Of hours that an edit changed, in a span: those without readings now. Read as in refresh_hourly.
+SELECT e.device_id, e.hour
+FROM (SELECT DISTINCT device_id, hour FROM affected_edit) e
+JOIN affected_hour USING (device_id, hour)
+WHERE e.hour >= %(start)s AND e.hour < %(end)s
+  AND NOT EXISTS (
+    SELECT FROM reading r
+    WHERE r.device_id = e.device_id AND r.time > e.hour AND r.time <= e.hour + interval '1 hour'
+      AND r.time > %(start)s AND r.time <= %(end)s)
+
+-- name: delete_emptied_registers
+DELETE FROM hourly_consumption c
+USING unnest(%(device_ids)s::bigint[], %(hours)s::timestamptz[]) AS e (device_id, hour)
+WHERE c.device_id = e.device_id AND c.hour = e.hour
+
+-- name: delete_emptied_hours
+DELETE FROM hourly_aggregate h
+USING unnest(%(device_ids)s::bigint[], %(hours)s::timestamptz[]) AS e (device_id, hour)
+WHERE h.device_id = e.device_id AND h.hour = e.hour

@@ -26,6 +26,12 @@ CREATE TEMPORARY TABLE IF NOT EXISTS affected_span (
     since timestamptz NOT NULL,
     until timestamptz NOT NULL
 ) ON COMMIT DELETE ROWS;
+-- Hours whose readings an edit changed: they may have none any more.
+CREATE TEMPORARY TABLE IF NOT EXISTS affected_edit (
+    edit_id bigint NOT NULL,
+    device_id bigint NOT NULL,
+    hour timestamptz NOT NULL
+) ON COMMIT DELETE ROWS;
 CREATE TEMPORARY TABLE IF NOT EXISTS affected_day (
     device_id bigint NOT NULL,
     day date NOT NULL,
@@ -55,3 +61,13 @@ CREATE TEMPORARY TABLE IF NOT EXISTS affected_month (
     account_id bigint NOT NULL,
     PRIMARY KEY (device_id, month, account_id)
 ) ON COMMIT DELETE ROWS
+
+
+-- name: name_edits
+-- Lines of closed months that this step recorded say which edits of the device it applied or undid.
+UPDATE month_adjustment j SET edit_ids = e.ids
+FROM (
+    SELECT device_id, array_agg(DISTINCT edit_id ORDER BY edit_id) AS ids
+    FROM affected_edit GROUP BY device_id
+) e
+WHERE j.device_id = e.device_id AND j.recorded_at >= now()

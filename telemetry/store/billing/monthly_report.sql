@@ -17,7 +17,7 @@ WITH chosen AS (
             WHEN %(grouping)s = 'group' THEN d."group"
             WHEN %(grouping)s = 'kind' THEN d.kind
             ELSE '' END AS label
-    FROM device d JOIN gateway g ON g.id = d.gateway_id
+    FROM device d LEFT JOIN gateway g ON g.id = d.gateway_id
     WHERE (%(devices)s::bigint[] IS NULL OR d.id = ANY(%(devices)s::bigint[]))
       AND (%(gateways)s::bigint[] IS NULL OR d.gateway_id = ANY(%(gateways)s::bigint[]))
       AND (%(groups)s::text[] IS NULL OR d."group" = ANY(%(groups)s::text[]))

@@ -20,6 +20,7 @@ from telemetry.models import (
     Account,
     Alarm,
     DeadLetter,
+    Edit,
     Invitation,
     Membership,
     ReportSchedule,
@@ -33,21 +34,23 @@ pytestmark = pytest.mark.integration
 
 ROLES = ("viewer", "admin", "owner")
 VIEW, OPERATE, MANAGE = Right.VIEW, Right.OPERATE, Right.MANAGE_MEMBERS
+BILLING = Right.BILLING
 ALLOWED: dict[Right, tuple[str, ...]] = {
-    VIEW: ROLES, OPERATE: ("admin", "owner"), MANAGE: ("owner",),
+    VIEW: ROLES, OPERATE: ("admin", "owner"), BILLING: ("admin", "owner"), MANAGE: ("owner",),
 }  # fmt: skip
 
 # Pages of an account: the right that they need. Those of the second table take POST alone.
 PAGES = {
     "overview": VIEW, "overview-state": VIEW, "overview-aggregates": VIEW,
     "devices": VIEW, "device": VIEW, "device-state": VIEW, "device-chart": VIEW,
-    "gateways": VIEW, "gateway": VIEW, "alarms": VIEW,
+    "gateways": VIEW, "gateway": VIEW, "alarms": VIEW, "device-readings": VIEW, "edits": VIEW,
     "reports": VIEW, "report-print": VIEW, "report-csv": VIEW, "report-xlsx": VIEW,
     "report-schedules": OPERATE, "delete-schedule": OPERATE,
     "members": VIEW, "remove-member": MANAGE,
 }  # fmt: skip
 ACTIONS = {
-    "alarm-acknowledge": OPERATE, "alarm-withdraw": OPERATE,
+    "alarm-acknowledge": OPERATE, "alarm-withdraw": OPERATE, "edit-undo": BILLING,
+    "edit-approve": BILLING, "edit-reject": BILLING, "dead-letter-take": BILLING,
     "switch-schedule": OPERATE, "send-report": OPERATE,
     "invite-member": MANAGE, "revoke-invitation": MANAGE, "change-member": MANAGE,
 }  # fmt: skip
@@ -98,6 +101,10 @@ def make_objects(connection: Connection, name: str) -> dict[str, Any]:
         "invitation_id": Invitation.objects.create(
             account=account, email="x@example.com", token_digest=name,
             expires_at=now + timedelta(days=1),
+        ).pk,
+        "edit_id": Edit.objects.create(
+            account=account, device_id=site.device_id, kind="void", since=now, until=now,
+            reason="a spike", state="rejected",
         ).pk,
         "schedule_id": ReportSchedule.objects.create(account=account, name="Monthly").pk,
         "alarm_id": Alarm.objects.create(

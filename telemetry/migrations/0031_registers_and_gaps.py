@@ -114,11 +114,10 @@ CREATE TRIGGER account_gaps AFTER UPDATE OF spreads_gaps
 """
 
 VIEW = """\
-DROP VIEW monthly_consumption;
 -- Consumption as it is billed: the closed total where the month is closed, else the live one.
 -- `month_end` is the first day of the next billing month. A closed month whose readings all went to
 -- another account has none, and a mean of 0.
-CREATE VIEW monthly_consumption AS
+CREATE OR REPLACE VIEW monthly_consumption AS
 SELECT m.device_id || '.' || m.month || '.' || m.account_id AS id,
     m.account_id, m.device_id, m.month, calendar.month_end,
     billed.total,
@@ -127,10 +126,11 @@ SELECT m.device_id || '.' || m.month || '.' || m.account_id AS id,
     m.reading_sum, m.readings_count,
     least(1, m.intervals_seen / nullif(
         calendar.hours_elapsed * 3600 / coalesce(d.interval_s, 3600), 0)) AS coverage,
-    m.first_register, m.last_register, m.minimum, m.maximum, m.estimated,
+    m.first_register, m.last_register, m.minimum, m.maximum,
     CASE WHEN c.id IS NULL THEN 'open'
         WHEN coalesce(adjusted.difference, 0) <> 0 THEN 'adjusted'
-        ELSE 'closed' END AS state
+        ELSE 'closed' END AS state,
+    m.estimated
 FROM monthly_total m
 JOIN account a ON a.id = m.account_id
 JOIN device d ON d.id = m.device_id
@@ -176,7 +176,7 @@ def mark_dirty(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("telemetry", "0006_billing_days")]
+    dependencies = [("telemetry", "0030_edits")]
     operations = [
         migrations.AddField(
             "Account",
