@@ -176,7 +176,7 @@ def mark_dirty(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("telemetry", "0030_edits")]
+    dependencies = [("telemetry", "0011_enrolments")]
     operations = [
         migrations.AddField(
             "Account",
