@@ -7,6 +7,7 @@ from telemetry.admin import (  # noqa: F401
     consumption,
     dead_letters,
     edits,
+    findings,
     fleet,
     ledger,
     members,

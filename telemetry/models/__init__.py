@@ -5,10 +5,11 @@ from telemetry.models.alarms import Alarm, AlarmCursor
 from telemetry.models.consumption import DailyAggregate, MeterReplacement, MonthlyConsumption
 from telemetry.models.dead_letters import DeadLetter
 from telemetry.models.edits import Edit, EditedReading
+from telemetry.models.findings import ChangedHour, Finding
 from telemetry.models.fleet import Device, Gateway, GatewayEvent
 from telemetry.models.invitations import Invitation, MembershipEvent
 from telemetry.models.ledger import Batch, BatchDay, DirtyHour, FrozenHour
-from telemetry.models.months import ClosedMonth, MonthAdjustment, MonthEvent
+from telemetry.models.months import ClosedLine, ClosedMonth, MonthAdjustment, MonthEvent
 from telemetry.models.readings import HourlyListing, Reading, ReadingListing
 from telemetry.models.reports import ReportDelivery, ReportSchedule
 from telemetry.models.retention import DroppedRange, Storage
@@ -22,6 +23,8 @@ __all__ = [
     "ApiToken",
     "Batch",
     "BatchDay",
+    "ChangedHour",
+    "ClosedLine",
     "ClosedMonth",
     "DailyAggregate",
     "DeadLetter",
@@ -30,6 +33,7 @@ __all__ = [
     "DroppedRange",
     "Edit",
     "EditedReading",
+    "Finding",
     "FrozenHour",
     "Gateway",
     "GatewayEvent",

@@ -51,24 +51,24 @@ class Aggregate(NamedTuple):
 
 
 class Month(NamedTuple):
-    """A device's billing month. `total` is what was billed once it is closed; `adjustment` is what
-    was found since, in so many lines: together they are the live total."""
+    """A device's billing month. Once it is closed, nothing in it changes any more. `adjustment` is
+    what was billed with it of earlier closed months."""
 
     device_id: int
     month: date
     month_end: date
     state: str
+    unit: str
     total: Decimal | None
     daily_mean: Decimal | None
     reading_mean: Decimal
-    minimum: Decimal
-    maximum: Decimal
-    first: Decimal
-    last: Decimal
+    minimum: Decimal | None
+    maximum: Decimal | None
+    first: Decimal | None
+    last: Decimal | None
     readings_count: int
     coverage: Decimal | None
     adjustment: Decimal
-    adjustments_count: int
 
 
 @dataclass(frozen=True)
