@@ -31,6 +31,7 @@ from telemetry.store.db.sql import Queries
 
 class Sql(Queries):
     refresh_tables: LiteralString
+    record_changed_hours: LiteralString
     name_edits: LiteralString
 
 
@@ -99,6 +100,7 @@ def _refresh_hours(connection: Connection, done: Refreshed, throttle: Throttle |
         days, months, adjusted = refresh_days(connection), *refresh_months(connection)
         if adjusted:
             connection.execute(Sql.name_edits)
+        connection.execute(Sql.record_changed_hours)
     done.dirty += len(dirty_ids)
     done.hours += affected - frozen
     done.frozen += frozen

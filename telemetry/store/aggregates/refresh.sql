@@ -63,6 +63,12 @@ CREATE TEMPORARY TABLE IF NOT EXISTS affected_month (
 ) ON COMMIT DELETE ROWS
 
 
+-- name: record_changed_hours
+-- For the rules of findings, which look at what a refresh computed.
+INSERT INTO changed_hour (hour, device_ids)
+SELECT hour, array_agg(device_id ORDER BY device_id) FROM affected_hour
+GROUP BY hour ORDER BY hour
+
 -- name: name_edits
 -- Lines of closed months that this step recorded say which edits of the device it applied or undid.
 UPDATE month_adjustment j SET edit_ids = e.ids

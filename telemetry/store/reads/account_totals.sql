@@ -26,13 +26,12 @@ ORDER BY g.day, d.unit
 LIMIT %(rows)s
 
 -- name: account_months
-SELECT m.month, d.unit, sum(m.total), count(*), sum(m.readings_count)::bigint
-FROM monthly_consumption m
-JOIN device d ON d.id = m.device_id
-WHERE m.account_id = %(account)s AND m.month >= %(first)s AND m.month < %(until)s
-  AND m.total IS NOT NULL
-GROUP BY m.month, d.unit
-ORDER BY m.month, d.unit
+SELECT month, unit, sum(total), count(*), sum(readings_count)::bigint
+FROM billed_month
+WHERE account_id = %(account)s AND month >= %(first)s AND month < %(until)s
+  AND total IS NOT NULL
+GROUP BY month, unit
+ORDER BY month, unit
 LIMIT %(rows)s
 
 -- name: hours_of_account

@@ -53,13 +53,14 @@ class Aggregate(NamedTuple):
 
 
 class Month(NamedTuple):
-    """A device's billing month. `total` is what was billed once it is closed; `adjustment` is what
-    was found since, in so many lines: together they are the live total."""
+    """A device's billing month. Once it is closed, nothing in it changes any more. `adjustment` is
+    what was billed with it of earlier closed months."""
 
     device_id: int
     month: date
     month_end: date
     state: str
+    unit: str
     total: Decimal | None
     estimated: Decimal
     daily_mean: Decimal | None
@@ -71,7 +72,6 @@ class Month(NamedTuple):
     readings_count: int
     coverage: Decimal | None
     adjustment: Decimal
-    adjustments_count: int
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from django.test import Client
 
 from telemetry.accounts.tokens import issue_token
 from telemetry.core.batch import RawMessage
-from telemetry.models import Account, Alarm, ApiToken, Device, Edit, Membership, User
+from telemetry.models import Account, Alarm, ApiToken, Device, Edit, Finding, Membership, User
 from telemetry.store.aggregates.refresh import refresh_aggregates
 from telemetry.store.billing.closing import close_month
 from telemetry.store.db.connection import Connection, open_connection
@@ -101,6 +101,7 @@ def stocked(seeded: Connection, own: Account, foreign: Account) -> Connection:
                 opened_at=at, last_beyond_at=at, closed_at=at if number else None,
                 ending="reading" if number else "",
             )  # fmt: skip
+        Finding.objects.create(account=account, device=device, rule="silent", since=at)
         Edit.objects.create(
             account=account, device=device, kind="void", since=at, until=at, reason="a spike",
             state="rejected",
