@@ -23,6 +23,7 @@ from telemetry.core.batch import (
     CHECK_CERTIFICATES_TASK,
     COMPARE_ZONES_TASK,
     EVALUATE_ALARMS_TASK,
+    EVALUATE_FINDINGS_TASK,
     MAINTENANCE_QUEUE,
     MARK_OFFLINE_TASK,
     PURGE_LEDGER_TASK,
@@ -44,6 +45,7 @@ from telemetry.store.aggregates import refresh
 from telemetry.store.aggregates.throttle import Throttle
 from telemetry.store.alarms import evaluate
 from telemetry.store.db.connection import Connection, become_owner, open_connection
+from telemetry.store.findings import evaluate as findings
 from telemetry.store.ingest.presence import mark_offline
 from telemetry.store.operations.housekeeping import (
     fold_ledger,
@@ -159,6 +161,16 @@ def evaluate_alarms() -> Result:
         try:
             return structs.asdict(_evaluator().run(connection, now=datetime.now(UTC)))
         except evaluate.EvaluationBusyError:
+            return BUSY
+
+
+@recorded_task(EVALUATE_FINDINGS_TASK, rows="found", is_frequent=True)
+def evaluate_findings() -> Result:
+    """Look at the hours that changed, and at devices that fell silent."""
+    with _connect() as connection:
+        try:
+            return structs.asdict(findings.evaluate_findings(connection, now=datetime.now(UTC)))
+        except findings.EvaluationBusyError:
             return BUSY
 
 

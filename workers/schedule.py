@@ -11,6 +11,7 @@ from telemetry.core.batch import (
     CHECK_CERTIFICATES_TASK,
     COMPARE_ZONES_TASK,
     EVALUATE_ALARMS_TASK,
+    EVALUATE_FINDINGS_TASK,
     MAINTENANCE_QUEUE,
     MARK_OFFLINE_TASK,
     PURGE_LEDGER_TASK,
@@ -96,6 +97,12 @@ SCHEDULE = (
         REFRESH_TASK,
         Every(60),
         "Recomputes the hours, days and months that changed.",
+    ),
+    ScheduledTask(
+        "Evaluate findings",
+        EVALUATE_FINDINGS_TASK,
+        Every(300),
+        "Finds what somebody should decide: silent and stuck devices, old clocks, late readings.",
     ),
     ScheduledTask(
         "Replay what waited",

@@ -9,6 +9,7 @@ from telemetry.admin import (  # noqa: F401
     dead_letters,
     edits,
     enrolments,
+    findings,
     fleet,
     ledger,
     members,

@@ -32,6 +32,7 @@ from telemetry.api.routes import (
     dead_letters,
     edits,
     export,
+    findings,
     fleet,
     readings,
     totals,
@@ -137,6 +138,7 @@ def build_api() -> Api:
         alarms,
         dead_letters,
         edits,
+        findings,
     ):
         api.add_router("", part.router)
     api.add_decorator(reject_unknown_parameters)

@@ -8,12 +8,13 @@ from datetime import datetime
 from decimal import Decimal
 
 from django.db import transaction
+from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from msgspec import Struct
 
 from telemetry.core.values import VALUE_LIMIT
-from telemetry.models import Account, DeadLetter, Device, Edit, User
+from telemetry.models import Account, DeadLetter, Device, Edit, Finding, User
 from telemetry.store.edits.apply import EditError, apply_edit, describe_edit, revert_edit
 
 LONGEST_REASON = 500
@@ -48,10 +49,12 @@ def request_edit(
     reason: str,
     user: User | None,
     dead_letter: DeadLetter | None = None,
+    finding: Finding | None = None,
 ) -> Edit:
     """Edit the readings of a device from `since` to `until`, both included.
 
-    Applied at once, unless the account wants a second person to approve it.
+    Applied at once, unless the account wants a second person to approve it. `finding`: the one that
+    it puts right.
     """
     edit = Edit(
         account=account,
@@ -69,6 +72,8 @@ def request_edit(
     )
     _check_change(edit)
     edit.save()
+    if finding is not None:
+        Finding.objects.filter(pk=finding.pk, account=account, device=device).update(edit=edit)
     if account.edits_need_approval:
         return edit
     return _apply(edit, user=user)
@@ -93,6 +98,7 @@ def reject_edit(edit: Edit, *, user: User) -> Edit:
     edit = _lock(edit)
     if edit.state == State.WAITING:
         edit.state, edit.decided_by, edit.decided_at = State.REJECTED, user, timezone.now()
+        Finding.objects.filter(edit=edit).update(edit=None, changed_at=Now())
     elif edit.state == State.UNDO_WAITING:
         edit.state, edit.undo_reason = State.APPLIED, ""
         edit.undo_requested_by, edit.undo_requested_at = None, None
@@ -125,6 +131,14 @@ def _apply(edit: Edit, *, user: User | None) -> Edit:
     edit.state, edit.decided_by, edit.decided_at = State.APPLIED, user, timezone.now()
     edit.save()
     _mark_dead_letter(edit, state=DeadLetter.State.TAKEN, user=user)
+    is_void = edit.kind == Edit.Kind.VOID
+    Finding.objects.filter(edit=edit).update(
+        state=Finding.State.VOIDED if is_void else Finding.State.SUBSTITUTED,
+        decided_by=edit.requested_by,
+        decided_at=Now(),
+        changed_at=Now(),
+        note=edit.reason,
+    )
     return edit
 
 
@@ -133,6 +147,10 @@ def _undo(edit: Edit, *, user: User | None) -> Edit:
     edit.state, edit.undone_by, edit.undone_at = State.UNDONE, user, timezone.now()
     edit.save()
     _mark_dead_letter(edit, state=DeadLetter.State.PENDING, user=None)
+    Finding.objects.filter(edit=edit).update(
+        state=Finding.State.OPEN, edit=None, decided_by=None, decided_at=None, note="",
+        changed_at=Now(),
+    )  # fmt: skip
     return edit
 
 

@@ -6,10 +6,11 @@ from telemetry.models.certificates import Certificate, Enrolment, Lot
 from telemetry.models.consumption import DailyAggregate, MeterReplacement, MonthlyConsumption
 from telemetry.models.dead_letters import DeadLetter
 from telemetry.models.edits import Edit, EditedReading
+from telemetry.models.findings import ChangedHour, Finding
 from telemetry.models.fleet import Device, Gateway, GatewayEvent
 from telemetry.models.invitations import Invitation, MembershipEvent
 from telemetry.models.ledger import Batch, BatchDay, DirtyHour, FrozenHour
-from telemetry.models.months import ClosedMonth, MonthAdjustment, MonthEvent
+from telemetry.models.months import ClosedLine, ClosedMonth, MonthAdjustment, MonthEvent
 from telemetry.models.readings import HourlyListing, Reading, ReadingListing
 from telemetry.models.reports import ReportDelivery, ReportSchedule
 from telemetry.models.retention import DroppedRange, Storage
@@ -24,6 +25,8 @@ __all__ = [
     "Batch",
     "BatchDay",
     "Certificate",
+    "ChangedHour",
+    "ClosedLine",
     "ClosedMonth",
     "DailyAggregate",
     "DeadLetter",
@@ -33,6 +36,7 @@ __all__ = [
     "Edit",
     "EditedReading",
     "Enrolment",
+    "Finding",
     "FrozenHour",
     "Gateway",
     "GatewayEvent",

@@ -41,6 +41,12 @@ def percent(share: Decimal | None) -> str:
     return NONE if share is None else formatting.format_share(share)
 
 
+@register.filter
+def unlocalised(value: Decimal) -> str:
+    """A number as HTML's attributes want it."""
+    return f"{value:.4f}"
+
+
 @register.simple_tag
 def moment(at: datetime) -> SafeString:
     """An instant in the account's time zone."""

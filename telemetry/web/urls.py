@@ -24,4 +24,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("telemetry.web.overview.urls")),
     path("", include("telemetry.web.device.urls")),
     path("", include("telemetry.web.edits.urls")),
+    path("", include("telemetry.web.closing.urls")),
+    path("", include("telemetry.web.findings.urls")),
 ]

@@ -25,7 +25,7 @@ HOURLY = "hourly_aggregate_{edition}"
 # In an order in which a database can run them.
 FILES = (
     *("readings", HOURLY, "aggregates", "consumption", "fleet", "registry_change", "batches"),
-    *("dirty_hours", "calendars", "monthly_consumption", "listings"),
+    *("dirty_hours", "calendars", "monthly_consumption", "billed_month", "listings"),
 )
 # Each object of the schema with its definition. The order of a table's columns is not part of it.
 OBJECTS = """

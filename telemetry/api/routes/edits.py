@@ -19,7 +19,7 @@ from telemetry.api.selection import filter_devices, find_row
 from telemetry.api.values import Id, Reason, read_instant
 from telemetry.edits.conflicts import take_value
 from telemetry.edits.editing import Change, approve_edit, reject_edit, request_edit, undo_edit
-from telemetry.models import DeadLetter, Device
+from telemetry.models import DeadLetter, Device, Finding
 from telemetry.models import Edit as Row
 from telemetry.store.edits.apply import EditError
 
@@ -50,6 +50,7 @@ class NewEdit(BaseModel):
     value: Number | None = None
     factor: Factor | None = None
     reason: Reason
+    finding_id: Annotated[Id | None, Field(description="the finding that it puts right")] = None
 
 
 class Reasoned(BaseModel):
@@ -90,6 +91,11 @@ def edit_readings(request: ApiRequest, *, account_id: Id, device_id: Id, body: N
     """
     account = open_account(request, account_id, right=Right.BILLING).account
     device = find_row(Device.objects.filter(account_id=account_id), device_id)
+    finding = None
+    if body.finding_id is not None:
+        finding = find_row(
+            Finding.objects.filter(account_id=account_id, device_id=device_id), body.finding_id
+        )
     named = [name for name in ("value", "factor") if getattr(body, name) is not None]
     if len(named) != (body.kind == "substitute"):
         raise ProblemError(
@@ -105,6 +111,7 @@ def edit_readings(request: ApiRequest, *, account_id: Id, device_id: Id, body: N
             change=Change(_read(body.value), _read(body.factor)),
             reason=body.reason,
             user=request.auth.user,
+            finding=finding,
         ),
     )
 

@@ -49,6 +49,9 @@ class EditForm(forms.Form):
         label=_("Value or factor"), required=False, max_digits=19, decimal_places=8
     )
     reason = _reason_field()
+    finding = forms.IntegerField(
+        required=False, min_value=1, max_value=2**63 - 1, widget=forms.HiddenInput
+    )
 
     def __init__(self, data: Any = None, **options: Any) -> None:
         super().__init__(data, label_suffix="", **options)

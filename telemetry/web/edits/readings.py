@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from telemetry.accounts.access import Right, has_right
 from telemetry.edits.editing import request_edit
-from telemetry.models import Device, Edit
+from telemetry.models import Device, Edit, Finding
 from telemetry.store.edits.apply import EditError
 from telemetry.store.edits.readings import EditableReading, list_readings
 from telemetry.store.reads.latest_by_device import read_newest
@@ -117,6 +117,7 @@ def _edit(request: AccountRequest, device: Device) -> HttpResponse:
             change=form.change,
             reason=chosen["reason"],
             user=request.user,
+            finding=_find_finding(request, device, chosen["finding"]),
         )
     except EditError as error:
         form.add_error(None, str(error))
@@ -137,9 +138,16 @@ def describe_result(edit: Edit) -> str:
 
 
 def _choose_form(request: AccountRequest) -> EditForm:
-    """The form for the reading that a link names, for a period otherwise."""
-    instant, what = request.GET.get("edit", ""), request.GET.get("what", EditForm.VOID)
-    return EditForm(initial={"since": instant, "until": instant, "what": what})
+    """The form for the reading, or the period, that a link names."""
+    first, what = request.GET.get("edit", ""), request.GET.get("what", EditForm.VOID)
+    last, finding = request.GET.get("to", first), request.GET.get("finding", "")
+    return EditForm(initial={"since": first, "until": last, "what": what, "finding": finding})
+
+
+def _find_finding(request: AccountRequest, device: Device, key: int | None) -> Finding | None:
+    if key is None:
+        return None
+    return Finding.objects.filter(pk=key, account=request.account, device=device).first()
 
 
 def _show(request: AccountRequest, device: Device, *, form: EditForm) -> HttpResponse:

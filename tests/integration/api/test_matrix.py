@@ -18,6 +18,7 @@ from telemetry.models import (
     DeadLetter,
     Device,
     Edit,
+    Finding,
     Gateway,
     Membership,
     User,
@@ -35,7 +36,7 @@ NEEDED = {
     "acknowledge_alarm": "operate",
     **dict.fromkeys(
         ("edit_readings", "undo_an_edit", "approve_an_edit", "reject_an_edit",
-         "take_rejected_value"),
+         "take_rejected_value", "decide_a_finding"),
         "billing",
     ),
 }  # fmt: skip
@@ -43,6 +44,7 @@ BODIES = {
     "edits": {"since": "2026-09-01T12:00:00Z", "kind": "void", "reason": "x"},
     "undo": {"reason": "x"},
     "take": {"reason": "x"},
+    "decide": {"state": "ignored"},
 }
 OPEN = (200, 409)
 """For whoever may: done, or not possible with what is there."""
@@ -69,6 +71,7 @@ def fill(path: str, account: Account) -> str:
         "gateway_id": Gateway.objects.filter(account=account)[0].pk,
         "device_id": Device.objects.filter(account=account)[0].pk,
         "alarm_id": Alarm.objects.filter(account=account)[0].pk,
+        "finding_id": Finding.objects.filter(account=account)[0].pk,
         "edit_id": Edit.objects.filter(account=account)[0].pk,
         "dead_letter_id": DeadLetter.objects.filter(account=account)[0].pk,
     }
@@ -95,7 +98,7 @@ def ask(client: Client, method: str, path: str) -> Any:
 
 
 def test_it_knows_all_operations() -> None:
-    assert len(OPERATIONS) == 27
+    assert len(OPERATIONS) == 30
     assert {scope for _, _, scope in OPERATIONS.values()} == set(ALL_SCOPES)
 
 

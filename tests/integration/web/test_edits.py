@@ -1,6 +1,6 @@
 """The page of a device's readings: void, correct, undo; two people; the value of a conflict."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -10,6 +10,7 @@ from django.urls import reverse
 from telemetry.core.reasons import Reason
 from telemetry.models import Account, DeadLetter, Device, Edit
 from telemetry.store.aggregates.refresh import refresh_aggregates
+from telemetry.store.billing.closing import close_month
 from telemetry.store.db.connection import Connection
 from tests.integration.web.site import (
     HOSTILE,
@@ -183,3 +184,22 @@ def test_it_pages_back_through_many_readings(connection: Connection, device: Dev
     assert len(older.context["readings"]) == 12
     assert older.context["readings"][-1].value == 59
     assert "There is no reading" in read(client, device, until="2020-01-01 00:00")
+
+
+def test_it_says_beside_an_adjustment_who_edited_what_and_why(
+    connection: Connection, device: Device
+) -> None:
+    Device.objects.update(measurement="delta")
+    connection.execute(
+        "INSERT INTO dirty_hour (hour, device_ids)"
+        " SELECT date_trunc('hour', time), ARRAY[device_id] FROM reading"
+    )
+    refresh_aggregates(connection)
+    close_month(device.account_id, month=date(2026, 11, 1), user_id=None, now=AT.replace(month=12))
+    client = sign_in(device.account, role="admin")
+    send(client, device, reason="display slip")
+    refresh_aggregates(connection)
+    page = client.get(reverse("device", args=[device.account_id, device.pk])).content.decode()
+    [edit] = Edit.objects.all()
+    assert "-7,000\u00a0kWh" in page
+    assert f"Edit #{edit.pk}: display slip · Ana Reis" in page

@@ -21,6 +21,7 @@ from telemetry.models import (
     Alarm,
     DeadLetter,
     Edit,
+    Finding,
     Invitation,
     Membership,
     ReportSchedule,
@@ -44,12 +45,15 @@ PAGES = {
     "overview": VIEW, "overview-state": VIEW, "overview-aggregates": VIEW,
     "devices": VIEW, "device": VIEW, "device-state": VIEW, "device-chart": VIEW,
     "gateways": VIEW, "gateway": VIEW, "alarms": VIEW, "device-readings": VIEW, "edits": VIEW,
+    "months": VIEW, "month": VIEW, "close-month": BILLING,
+    "findings": VIEW,
     "reports": VIEW, "report-print": VIEW, "report-csv": VIEW, "report-xlsx": VIEW,
     "report-schedules": OPERATE, "delete-schedule": OPERATE,
     "members": VIEW, "remove-member": MANAGE,
 }  # fmt: skip
 ACTIONS = {
     "alarm-acknowledge": OPERATE, "alarm-withdraw": OPERATE, "edit-undo": BILLING,
+    "decide-finding": BILLING,
     "edit-approve": BILLING, "edit-reject": BILLING, "dead-letter-take": BILLING,
     "switch-schedule": OPERATE, "send-report": OPERATE,
     "invite-member": MANAGE, "revoke-invitation": MANAGE, "change-member": MANAGE,
@@ -94,6 +98,7 @@ def make_objects(connection: Connection, name: str) -> dict[str, Any]:
     )  # fmt: skip
     return {
         "account_id": account.pk,
+        "month": now.date().replace(day=1).isoformat(),
         "device_id": site.device_id,
         "gateway_id": site.gateway_id,
         "dead_letter_id": dead_letter.pk,
@@ -105,6 +110,9 @@ def make_objects(connection: Connection, name: str) -> dict[str, Any]:
         "edit_id": Edit.objects.create(
             account=account, device_id=site.device_id, kind="void", since=now, until=now,
             reason="a spike", state="rejected",
+        ).pk,
+        "finding_id": Finding.objects.create(
+            account=account, device_id=site.device_id, rule="silent", since=now,
         ).pk,
         "schedule_id": ReportSchedule.objects.create(account=account, name="Monthly").pk,
         "alarm_id": Alarm.objects.create(
