@@ -19,7 +19,7 @@ from config.options.shared import (
 )
 from config.options.simulator import SimulatorOptions
 from config.options.web import StatusOptions, WebOptions, WebServerOptions
-from config.options.workers import ContractOptions, IngestOptions, MaintenanceOptions
+from config.options.workers import ContractOptions, IngestOptions, LimitOptions, MaintenanceOptions
 
 __all__ = [
     "ALL_OPTIONS",
@@ -30,6 +30,7 @@ __all__ = [
     "ContractOptions",
     "DatabaseOptions",
     "IngestOptions",
+    "LimitOptions",
     "LogOptions",
     "MailOptions",
     "MaintenanceOptions",
