@@ -5,7 +5,7 @@
 #   WORKERS=1 BRIDGES=1  number of ingest pools and of MQTT bridges; again make up changes the set
 #   SIMULATE=1           0 starts no simulated fleet
 #   MQTT_PORT=1883 MQTT_WS_PORT=9001 MQTT_TLS_PORT=8883 MQTT_SERVICE_PORT=8884
-#   WEB_PORT=8000 FLOWER_PORT=5555 POSTGRES_PORT=5433 REDIS_PORT=6380
+#   WEB_PORT=8000 ENROLMENT_PORT=8443 FLOWER_PORT=5555 POSTGRES_PORT=5433 REDIS_PORT=6380
 #   DATABASE_URL, REDIS_URL, MQTT_HOST (with MQTT_PORT and the MQTT users and passwords)
 #                        servers that run already; they are used and none is started
 #   DEBIAN_MIRROR        where the servers' packages come from; else from where apt gets its own
@@ -101,6 +101,11 @@ sbom: ## Write the software bill of materials (CycloneDX) of what runs to .local
 	@$(VENV)/bin/uv tool run --quiet --from cyclonedx-bom==7.5.0 cyclonedx-py requirements \
 	    requirements/base.txt --output-format JSON --output-file .local/sbom.json
 	echo .local/sbom.json
+
+.PHONY: test-containers
+test-containers: ## Run compose.yaml for real, with Docker or Podman: scale, kill, restart; the books must balance
+	@compose/local/install dev
+	exec $(PYTHON) -m tests.containers $(ARGS)
 
 .PHONY: mutants
 mutants: ## Change the code in small ways and list the changes that no unit test and no schedule notices

@@ -1,6 +1,7 @@
 """The pool "maintenance": what beat sends, and replays."""
 
 import time
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
@@ -16,10 +17,13 @@ from config.env import read_options
 from config.options import DatabaseOptions, MaintenanceOptions
 from config.queue import connect_redis
 from config.start import stop_on_errors
+from telemetry.certificates.status import update_and_check
 from telemetry.core.batch import (
     APPLY_RETENTION_TASK,
+    CHECK_CERTIFICATES_TASK,
     COMPARE_ZONES_TASK,
     EVALUATE_ALARMS_TASK,
+    EVALUATE_FINDINGS_TASK,
     MAINTENANCE_QUEUE,
     MARK_OFFLINE_TASK,
     PURGE_LEDGER_TASK,
@@ -41,6 +45,7 @@ from telemetry.store.aggregates import refresh
 from telemetry.store.aggregates.throttle import Throttle
 from telemetry.store.alarms import evaluate
 from telemetry.store.db.connection import Connection, become_owner, open_connection
+from telemetry.store.findings import evaluate as findings
 from telemetry.store.ingest.presence import mark_offline
 from telemetry.store.operations.housekeeping import (
     fold_ledger,
@@ -159,6 +164,16 @@ def evaluate_alarms() -> Result:
             return BUSY
 
 
+@recorded_task(EVALUATE_FINDINGS_TASK, rows="found", is_frequent=True)
+def evaluate_findings() -> Result:
+    """Look at the hours that changed, and at devices that fell silent."""
+    with _connect() as connection:
+        try:
+            return structs.asdict(findings.evaluate_findings(connection, now=datetime.now(UTC)))
+        except findings.EvaluationBusyError:
+            return BUSY
+
+
 @recorded_task(PURGE_LEDGER_TASK)
 def purge_ledger() -> Result:
     """Fold old ledger rows into daily sums; forget old runs, and notes of the fleet's changes."""
@@ -229,6 +244,14 @@ def compare_time_zones() -> Result:
     shown = "; ".join(found[:TOLD_DIFFERENCES])
     problem = f"time zones differ, so days do: {shown}; {WHAT_TO_DO}"
     return {"zones": len(found), "problems": [problem] if found else []}
+
+
+@recorded_task(CHECK_CERTIFICATES_TASK, rows="changed", is_frequent=True)
+def check_certificates() -> Result:
+    """Sign what was approved; tell the broker which certificates are revoked. `pipeline_status`
+    reports those that end soon, until a later run finds none."""
+    done = update_and_check(now=datetime.now(UTC))
+    return {"changed": done.signed + done.written, **asdict(done)}
 
 
 @recorded_task(SEND_REPORTS_TASK, rows="sent", is_frequent=True)

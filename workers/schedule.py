@@ -8,8 +8,10 @@ from django_celery_beat.models import CrontabSchedule, IntervalSchedule, Periodi
 
 from telemetry.core.batch import (
     APPLY_RETENTION_TASK,
+    CHECK_CERTIFICATES_TASK,
     COMPARE_ZONES_TASK,
     EVALUATE_ALARMS_TASK,
+    EVALUATE_FINDINGS_TASK,
     MAINTENANCE_QUEUE,
     MARK_OFFLINE_TASK,
     PURGE_LEDGER_TASK,
@@ -85,10 +87,22 @@ SCHEDULE = (
         "Opens and closes alarms of devices whose readings are beyond their limits.",
     ),
     ScheduledTask(
+        "Check certificates",
+        CHECK_CERTIFICATES_TASK,
+        Every(30),
+        "Signs what was approved, lists revoked certificates for the broker, warns of an end.",
+    ),
+    ScheduledTask(
         "Refresh aggregates",
         REFRESH_TASK,
         Every(60),
         "Recomputes the hours, days and months that changed.",
+    ),
+    ScheduledTask(
+        "Evaluate findings",
+        EVALUATE_FINDINGS_TASK,
+        Every(300),
+        "Finds what somebody should decide: silent and stuck devices, old clocks, late readings.",
     ),
     ScheduledTask(
         "Replay what waited",

@@ -14,13 +14,15 @@ class Right(StrEnum):
     """See and export what belongs to the account."""
     OPERATE = "operate"
     """Acknowledge alarms, schedule reports."""
+    BILLING = "billing"
+    """Edit readings, decide findings, close months."""
     MANAGE_MEMBERS = "manage_members"
     """Invite and remove members, change their roles."""
 
 
 RIGHTS: dict[str, frozenset[Right]] = {
     Membership.Role.VIEWER: frozenset({Right.VIEW}),
-    Membership.Role.ADMIN: frozenset({Right.VIEW, Right.OPERATE}),
+    Membership.Role.ADMIN: frozenset({Right.VIEW, Right.OPERATE, Right.BILLING}),
     Membership.Role.OWNER: frozenset(Right),
 }
 

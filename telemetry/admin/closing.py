@@ -137,7 +137,9 @@ class ClosedMonthAdmin(MonthActions, ReadOnlyAdmin):
 class MonthAdjustmentAdmin(ReadOnlyAdmin):
     """What closed months came to differ by, line by line."""
 
-    list_display = ["recorded_at", "account", "device", "month", "difference"]
+    list_display = [
+        "recorded_at", "account", "device", "month", "difference", "edit_ids", "settled_in",
+    ]  # fmt: skip
     list_filter = [
         ["account", AutocompleteSelectFilter], ["device", AutocompleteSelectFilter],
         ["month", RangeDateFilter], ["recorded_at", RangeDateTimeFilter],

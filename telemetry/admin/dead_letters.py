@@ -23,10 +23,12 @@ from unfold.contrib.filters.admin import (
 from unfold.decorators import action, display
 
 from telemetry.admin.confirm import ask_first
+from telemetry.admin.edits import EditAction, ask_or_edit, may_edit
 from telemetry.admin.readonly import show_choice
 from telemetry.core.shown_payload import show_payload
 from telemetry.dead_letters.discard import discard_dead_letters, return_to_pending
 from telemetry.dead_letters.replay import replay_dead_letters
+from telemetry.edits.conflicts import take_value
 from telemetry.models import DeadLetter
 
 DETAIL_CHARACTERS = 80
@@ -59,7 +61,7 @@ class DeadLetterAdmin(ModelAdmin):  # type: ignore[misc]
     list_filter_submit = True
     search_fields = ["=mac", "=device_code", "topic", "detail"]
     search_help_text = _("MAC or device code (whole), or a part of topic or detail")
-    actions = ["replay", "discard", "take_back"]
+    actions = ["replay", "discard", "take_back", "take_value"]
     actions_submit_line = ["replay_one", "discard_one", "take_back_one"]
     fields = [
         "reason", "detail", "state", "topic", "mac", "device_code", "gateway", "account",
@@ -70,7 +72,7 @@ class DeadLetterAdmin(ModelAdmin):  # type: ignore[misc]
     state_label = show_choice(
         "state",
         _("state"),
-        {"pending": "warning", "replayed": "success", "discarded": "info"},
+        {"pending": "warning", "replayed": "success", "discarded": "info", "taken": "success"},
         ordering="state",
     )
 
@@ -204,6 +206,22 @@ class DeadLetterAdmin(ModelAdmin):  # type: ignore[misc]
         """Undo a discard, or a replay."""
         total = rows.count()
         self._report(request, return_to_pending(rows, user=request.user), RETURNED, total=total)
+
+    def has_edit_permission(self, request: HttpRequest) -> bool:
+        """Who may substitute readings."""
+        return may_edit(request)
+
+    @action(description=_("Take the values of selected conflicts"), permissions=["edit"])
+    def take_value(self, request: HttpRequest, rows: QuerySet[DeadLetter]) -> HttpResponse | None:
+        """Ask first, then substitute each stored reading by the one that was rejected."""
+        return ask_or_edit(
+            self,
+            request,
+            rows,
+            EditAction("take_value", _("Take the rejected values"), _("Take")),
+            change=lambda row, reason: take_value(row, user=request.user, reason=reason),  # type: ignore[arg-type]
+            describe=lambda row: f"{row.mac} {row.device_code}: {row.detail}",
+        )
 
     @action(description=_("Replay"), permissions=["change"])
     def replay_one(self, request: HttpRequest, row: DeadLetter) -> None:

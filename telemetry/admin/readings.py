@@ -5,11 +5,13 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
+from unfold.decorators import action
 
+from telemetry.admin.edits import EditAction, ask_or_edit, may_edit, void_reading
 from telemetry.admin.readonly import (
     COUNTED_ROWS,
     OrderedListMixin,
@@ -118,8 +120,25 @@ class ReadingAdmin(_ListingAdmin):
         PeriodFilter, ["device", AutocompleteSelectFilter], ["gateway", AutocompleteSelectFilter],
         ["account", AutocompleteSelectFilter],
     ]  # fmt: skip
-    list_select_related = ["device", "gateway", "account"]
+    list_select_related = ["device__gateway", "gateway", "account"]
     sortable_by = ()
+    actions = ["void"]
+
+    def has_edit_permission(self, request: HttpRequest) -> bool:
+        """Who may void readings, although nobody changes these rows by hand."""
+        return may_edit(request)
+
+    @action(description=_("Void selected readings"), permissions=["edit"])
+    def void(self, request: HttpRequest, rows: QuerySet[ReadingListing]) -> HttpResponse | None:
+        """Ask first, then void each one; what was received is kept."""
+        return ask_or_edit(
+            self,
+            request,
+            rows,
+            EditAction("void", _("Void readings"), _("Void")),
+            change=lambda row, reason: void_reading(row, user=request.user, reason=reason),
+            describe=lambda row: f"{row.account} / {row.gateway} / {row.device}: {row}",
+        )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ReadingListing]:
         """For a list, no more than can be paged through: the newest of what is chosen."""

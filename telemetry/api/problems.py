@@ -33,6 +33,7 @@ MISSING_SCOPE = Kind("missing-scope", 403, "The token lacks a scope")
 ROLE_TOO_LOW = Kind("role-too-low", 403, "Your role does not allow this")
 NOT_FOUND = Kind("not-found", 404, "Not found")
 METHOD_NOT_ALLOWED = Kind("method-not-allowed", 405, "The method is not allowed here")
+NOT_POSSIBLE = Kind("not-possible", 409, "Not possible as things are")
 TOO_LARGE = Kind("too-large", 413, "The body is too large")
 INVALID_PARAMETERS = Kind("invalid-parameters", 422, "Parameters are wrong")
 RATE_LIMITED = Kind("rate-limited", 429, "Too many requests")
@@ -41,8 +42,8 @@ UNAVAILABLE = Kind("unavailable", 503, "Not available right now")
 
 KINDS = (
     BAD_REQUEST, UNAUTHENTICATED, INVALID_TOKEN, CSRF_FAILED, MISSING_SCOPE, ROLE_TOO_LOW,
-    NOT_FOUND, METHOD_NOT_ALLOWED, TOO_LARGE, INVALID_PARAMETERS, RATE_LIMITED, INTERNAL,
-    UNAVAILABLE,
+    NOT_FOUND, METHOD_NOT_ALLOWED, NOT_POSSIBLE, TOO_LARGE, INVALID_PARAMETERS, RATE_LIMITED,
+    INTERNAL, UNAVAILABLE,
 )  # fmt: skip
 
 NOTHING_HERE = "There is nothing at this address, or nothing that you may see."

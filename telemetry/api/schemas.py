@@ -15,8 +15,14 @@ Id = Annotated[int, Field(ge=1)]
 # The choices of the models, written out: the document lists each where it is used. A test compares.
 Role = Literal["owner", "admin", "viewer"]
 DeviceKind = Literal["meter", "sensor", "actuator"]
-MonthState = Literal["open", "closed", "adjusted"]
-DeadLetterState = Literal["pending", "replayed", "discarded"]
+MonthState = Literal["open", "closed"]
+DeadLetterState = Literal["pending", "replayed", "discarded", "taken"]
+FindingRule = Literal[
+    "dip", "spike", "reset", "too_fast", "silent", "stuck", "old_clock", "negative", "late"
+]
+FindingState = Literal["open", "accepted", "ignored", "voided", "substituted", "gone"]
+EditKind = Literal["void", "substitute"]
+EditState = Literal["waiting", "applied", "rejected", "undo_waiting", "undone"]
 AlarmKind = Literal["low", "high"]
 AlarmEnding = Literal["", "reading", "limit", "inactive", "moved"]
 
@@ -33,7 +39,7 @@ class Account(Schema):
     id: Id
     name: str
     time_zone: Annotated[str, Field(description="IANA name; days and months are cut in it")]
-    billing_day: Annotated[int, Field(ge=1, le=28, description="day on which months begin")]
+    billing_day: Annotated[int, Field(ge=1, le=31, description="day on which months begin")]
     role: Annotated[Role, Field(description="your role")]
     rights: Annotated[list[str], Field(description="what your role allows")]
 
@@ -103,16 +109,20 @@ class Reading(Schema):
     received_at: Instant
 
 
+ESTIMATED = "what of the total was spread over a time without readings that reaches beyond this"
+
+
 class Aggregate(Schema):
     """A device in one hour or day. All numbers but the count are in the device's unit."""
 
     device_id: Id
     total: Annotated[Exact | None, Field(description="consumption; null for gauges")]
-    mean: Annotated[Exact, Field(description="of the readings")]
-    minimum: Exact
-    maximum: Exact
-    first: Exact
-    last: Exact
+    estimated: Annotated[Exact, Field(description=ESTIMATED)]
+    mean: Annotated[Exact | None, Field(description="of the readings; null without readings")]
+    minimum: Exact | None
+    maximum: Exact | None
+    first: Exact | None
+    last: Exact | None
     readings_count: Annotated[int, Field(ge=0)]
 
 
@@ -129,30 +139,31 @@ class Day(Aggregate):
 
 
 class Month(Schema):
-    """A device in a billing month, up to and including the midnight that begins `month_end`."""
+    """A device in a billing month, up to and including the midnight that begins `month_end`. Of a
+    closed month nothing changes any more, whatever is renamed, edited or comes late."""
 
     device_id: Id
     month: date
     month_end: Annotated[date, Field(description="first day of the next month")]
     state: MonthState
-    total: Annotated[
-        Exact | None,
-        Field(description="consumption, as billed once the month is closed; null for gauges"),
-    ]
+    unit: str
+    total: Annotated[Exact | None, Field(description="consumption; null for gauges")]
+    estimated: Annotated[Exact, Field(description=ESTIMATED)]
     adjustment: Annotated[
         Exact,
-        Field(description="changes since it was closed; total + adjustment is the live total"),
+        Field(
+            description="of earlier closed months, billed with this one: /adjustments has the lines"
+        ),
     ]
-    adjustments_count: Annotated[int, Field(ge=0, description="lines under /adjustments")]
     coverage: Annotated[
         Exact | None, Field(description="share of expected intervals with a reading, 0 to 1")
     ]
     daily_mean: Exact | None
     reading_mean: Exact
-    minimum: Exact
-    maximum: Exact
-    first: Exact
-    last: Exact
+    minimum: Exact | None
+    maximum: Exact | None
+    first: Exact | None
+    last: Exact | None
     readings_count: Annotated[int, Field(ge=0)]
 
 
@@ -164,6 +175,63 @@ class Adjustment(Schema):
     month: date
     difference: Exact
     recorded_at: Instant
+    settled_in: Annotated[
+        date | None, Field(description="the later month with which it was billed; null: none yet")
+    ]
+    edit_ids: Annotated[
+        list[Id],
+        Field(description="edits that caused it; none: late readings, or a change of the device"),
+    ]
+
+
+UserName = Annotated[
+    str | None,
+    BeforeValidator(lambda user: user and user.get_username()),
+    Field(description="a user's name"),
+]
+
+
+class Edit(Schema):
+    """A change of the readings of a device from `since` to `until`, both included."""
+
+    id: Id
+    device_id: Id
+    kind: EditKind
+    since: Instant
+    until: Instant
+    value: Annotated[Exact | None, Field(description="that counts instead of the received one")]
+    factor: Annotated[Exact | None, Field(description="by which the values were multiplied")]
+    reason: str
+    state: Annotated[EditState, Field(description="readings are changed in applied, undo_waiting")]
+    readings_count: Annotated[int, Field(ge=0, description="readings that it changed")]
+    requested_by: UserName
+    requested_at: Instant
+    decided_by: UserName
+    decided_at: Annotated[Instant | None, Field(description="when it was approved or rejected")]
+    undo_reason: str
+    undo_requested_by: UserName
+    undo_requested_at: Instant | None
+    undone_by: UserName
+    undone_at: Instant | None
+    dead_letter_id: Annotated[Id | None, Field(description="whose value was taken")]
+
+
+class Finding(Schema):
+    """What a rule says of a device's readings, and what somebody decided."""
+
+    id: Id
+    device_id: Id
+    rule: FindingRule
+    since: Instant
+    until: Annotated[Instant | None, Field(description="null while it goes on")]
+    evidence: Annotated[dict[str, str], Field(description="what was seen, by rule")]
+    state: Annotated[FindingState, Field(description="gone: what is stored says it no more")]
+    found_at: Instant
+    changed_at: Instant
+    decided_by: UserName
+    decided_at: Instant | None
+    note: str
+    edit_id: Annotated[Id | None, Field(description="the edit that puts it right")]
 
 
 class Total(Schema):
@@ -227,9 +295,5 @@ class Alarm(Schema):
     closed_at: Annotated[Instant | None, Field(description="null while it is open")]
     ending: Annotated[AlarmEnding, Field(description="why it ended; empty while it is open")]
     acknowledged_at: Instant | None
-    acknowledged_by: Annotated[
-        str | None,
-        BeforeValidator(lambda user: user and user.get_username()),
-        Field(description="a user's name"),
-    ]
+    acknowledged_by: UserName
     note: str

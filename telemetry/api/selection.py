@@ -6,7 +6,7 @@ from django.db.models import Model, QuerySet
 
 from telemetry.api.parameters import OfDevices
 from telemetry.api.problems import NotFoundError
-from telemetry.models import Device, Gateway
+from telemetry.models import ClosedLine, Device, Gateway
 
 Row = TypeVar("Row", bound=Model)
 
@@ -40,6 +40,15 @@ def select_devices(account_id: int, params: OfDevices) -> list[int]:
     if params.device_id and len(pks) != len(set(params.device_id)):
         raise NotFoundError
     return pks
+
+
+def add_former_devices(device_ids: list[int], account_id: int, params: OfDevices) -> list[int]:
+    """Also those that moved to another account and have closed months in this one, in order, when
+    all of the account are meant."""
+    if params.device_id or params.gateway_id is not None:
+        return device_ids
+    lines = ClosedLine.objects.filter(account_id=account_id).exclude(device_id__in=device_ids)
+    return sorted({*device_ids, *lines.values_list("device_id", flat=True).distinct()})
 
 
 def filter_devices(

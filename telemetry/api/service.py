@@ -30,7 +30,9 @@ from telemetry.api.routes import (
     aggregates,
     alarms,
     dead_letters,
+    edits,
     export,
+    findings,
     fleet,
     readings,
     totals,
@@ -126,7 +128,18 @@ def build_api() -> Api:
         urls_namespace="api",
         docs=Docs(),
     )
-    for part in (accounts, fleet, readings, export, aggregates, totals, alarms, dead_letters):
+    for part in (
+        accounts,
+        fleet,
+        readings,
+        export,
+        aggregates,
+        totals,
+        alarms,
+        dead_letters,
+        edits,
+        findings,
+    ):
         api.add_router("", part.router)
     api.add_decorator(reject_unknown_parameters)
     for kind, explain in EXPLANATIONS.items():

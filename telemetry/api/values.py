@@ -99,6 +99,9 @@ Until = Annotated[
 ]
 First = Annotated[date, Field(description="first day of the period"), BeforeValidator(read_day)]
 End = Annotated[date, Field(description="first day after the period"), BeforeValidator(read_day)]
+Reason = Annotated[
+    str, Field(min_length=1, max_length=500, pattern=r"\S"), AfterValidator(_reject_nul)
+]
 Note = Annotated[str, Field(max_length=500), AfterValidator(_reject_nul)]
 
 Instant = Annotated[

@@ -8,6 +8,7 @@ from django.utils import timezone
 from telemetry.models import DeadLetter
 
 PENDING, DISCARDED = DeadLetter.State.PENDING, DeadLetter.State.DISCARDED
+REPLAYED = DeadLetter.State.REPLAYED
 
 
 def discard_dead_letters(dead_letters: QuerySet[DeadLetter], *, user: Any) -> int:
@@ -17,7 +18,7 @@ def discard_dead_letters(dead_letters: QuerySet[DeadLetter], *, user: Any) -> in
 
 def return_to_pending(dead_letters: QuerySet[DeadLetter], *, user: Any) -> int:
     """Make discarded and replayed ones pending again; how many. Sending twice is harmless."""
-    return _change_state(dead_letters, ~Q(state=PENDING), to=PENDING, user=user)
+    return _change_state(dead_letters, Q(state__in=(DISCARDED, REPLAYED)), to=PENDING, user=user)
 
 
 def _change_state(

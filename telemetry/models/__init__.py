@@ -2,12 +2,15 @@
 
 from telemetry.models.accounts import Account, Membership, User
 from telemetry.models.alarms import Alarm, AlarmCursor
+from telemetry.models.certificates import Certificate, Enrolment, Lot
 from telemetry.models.consumption import DailyAggregate, MeterReplacement, MonthlyConsumption
 from telemetry.models.dead_letters import DeadLetter
+from telemetry.models.edits import Edit, EditedReading
+from telemetry.models.findings import ChangedHour, Finding
 from telemetry.models.fleet import Device, Gateway, GatewayEvent
 from telemetry.models.invitations import Invitation, MembershipEvent
 from telemetry.models.ledger import Batch, BatchDay, DirtyHour, FrozenHour
-from telemetry.models.months import ClosedMonth, MonthAdjustment, MonthEvent
+from telemetry.models.months import ClosedLine, ClosedMonth, MonthAdjustment, MonthEvent
 from telemetry.models.readings import HourlyListing, Reading, ReadingListing
 from telemetry.models.reports import ReportDelivery, ReportSchedule
 from telemetry.models.retention import DroppedRange, Storage
@@ -21,17 +24,25 @@ __all__ = [
     "ApiToken",
     "Batch",
     "BatchDay",
+    "Certificate",
+    "ChangedHour",
+    "ClosedLine",
     "ClosedMonth",
     "DailyAggregate",
     "DeadLetter",
     "Device",
     "DirtyHour",
     "DroppedRange",
+    "Edit",
+    "EditedReading",
+    "Enrolment",
+    "Finding",
     "FrozenHour",
     "Gateway",
     "GatewayEvent",
     "HourlyListing",
     "Invitation",
+    "Lot",
     "Membership",
     "MembershipEvent",
     "MeterReplacement",

@@ -19,6 +19,7 @@ class DeadLetter(models.Model):
         PENDING = "pending", _("pending")
         REPLAYED = "replayed", _("replayed")
         DISCARDED = "discarded", _("discarded")
+        TAKEN = "taken", _("value taken")
 
     fingerprint = models.BinaryField(_("fingerprint"), max_length=32, unique=True)
     topic = models.TextField(_("topic"))

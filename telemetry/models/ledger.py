@@ -94,6 +94,7 @@ class DirtyHour(models.Model):
     id = models.BigAutoField(primary_key=True)
     hour = models.DateTimeField(_("hour"))
     device_ids = ArrayField(models.BigIntegerField(), verbose_name=_("devices"))
+    edit_id = models.BigIntegerField(_("edit"), null=True)
 
     class Meta:
         db_table = "dirty_hour"

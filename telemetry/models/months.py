@@ -3,6 +3,7 @@
 A month is named by its first day in the account's billing calendar.
 """
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
@@ -41,6 +42,71 @@ class ClosedMonth(models.Model):
         return f"{self.account} {self.month}"
 
 
+class ClosedLine(models.Model):
+    """A device in a closed month, whole, as it was when the month was closed: what is billed.
+    Names, unit and register of later days change nothing in it.
+
+    Codes and names are empty where the device was another account's by then. `estimated`: what of
+    the total comes from gaps. `quality`: codes of what was found and not put
+    right before the closing (`FindingRule`).
+    """
+
+    closed_month = models.ForeignKey(
+        ClosedMonth,
+        on_delete=models.CASCADE,
+        db_index=False,
+        related_name="lines",
+        verbose_name=_("closed month"),
+    )
+    account_id = models.BigIntegerField(_("account"))
+    month = models.DateField(_("month"))
+    month_end = models.DateField(_("next month"))
+    device_id = models.BigIntegerField(_("device"))
+    gateway_id = models.BigIntegerField(_("gateway"), null=True)
+    gateway_code = models.TextField(_("gateway code"))
+    gateway_name = models.TextField(_("gateway name"))
+    code = models.TextField(_("code"))
+    name = models.TextField(_("name"))
+    group = models.TextField(_("group"))
+    kind = models.TextField(_("kind"))
+    measurement = models.TextField(_("measurement"))
+    unit = models.TextField(_("unit"))
+    total = models.DecimalField(_("total"), max_digits=30, decimal_places=4, null=True)
+    daily_mean = models.DecimalField(_("daily mean"), max_digits=30, decimal_places=10, null=True)
+    reading_mean = models.DecimalField(_("mean of readings"), max_digits=30, decimal_places=10)
+    reading_sum = models.DecimalField(_("sum of readings"), max_digits=30, decimal_places=4)
+    readings_count = models.BigIntegerField(_("readings"))
+    coverage = models.DecimalField(_("coverage"), max_digits=30, decimal_places=10, null=True)
+    estimated = models.DecimalField(_("estimated"), max_digits=30, decimal_places=4)
+    first_register = models.DecimalField(
+        _("first reading"), max_digits=15, decimal_places=4, null=True
+    )
+    last_register = models.DecimalField(
+        _("last reading"), max_digits=15, decimal_places=4, null=True
+    )
+    minimum = models.DecimalField(_("minimum"), max_digits=15, decimal_places=4, null=True)
+    maximum = models.DecimalField(_("maximum"), max_digits=15, decimal_places=4, null=True)
+    quality = ArrayField(models.TextField(), verbose_name=_("quality"), default=list, db_default=[])
+
+    class Meta:
+        db_table = "closed_line"
+        ordering = ["-month", "gateway_code", "code", "device_id"]
+        verbose_name = _("closed line")
+        verbose_name_plural = _("closed lines")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["closed_month", "device_id"], name="closed_line_month_device"
+            ),
+            models.UniqueConstraint(
+                fields=["device_id", "month", "account_id"], name="closed_line_key"
+            ),
+        ]
+        indexes = [models.Index(fields=["account_id", "month"], name="closed_line_account_month")]
+
+    def __str__(self) -> str:
+        return f"{self.device_id} {self.month}"
+
+
 class MonthEvent(models.Model):
     """That a month was closed or reopened. `totals` holds, by device id, the closed total and the
     sum of the adjustments at that moment: reopening removes both."""
@@ -73,7 +139,9 @@ class MonthEvent(models.Model):
 
 
 class MonthAdjustment(models.Model):
-    """What a refresh found a device to have consumed more or less in a closed month."""
+    """What a refresh found a device to have consumed more or less in a closed month. `edit_ids`:
+    the edits that it applied or undid; none: late readings, or a change of the device. Closing a
+    later month settles it there."""
 
     account = models.ForeignKey(
         Account, on_delete=models.PROTECT, related_name="adjustments", verbose_name=_("account")
@@ -84,6 +152,12 @@ class MonthAdjustment(models.Model):
     month = models.DateField(_("month"))
     difference = models.DecimalField(_("difference"), max_digits=30, decimal_places=4)
     recorded_at = models.DateTimeField(_("recorded at"), db_default=Now())
+    edit_ids = ArrayField(
+        models.BigIntegerField(), verbose_name=_("edits"), default=list, db_default=[]
+    )
+    settled_in = models.DateField(
+        _("settled in"), null=True, help_text=_("The later month with which it is billed.")
+    )
 
     class Meta:
         db_table = "month_adjustment"

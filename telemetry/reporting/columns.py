@@ -17,7 +17,6 @@ LINES: dict[Grouping, Promise] = {
 STATES: dict[str, Promise] = {
     "open": gettext_lazy("open"),
     "closed": gettext_lazy("closed"),
-    "adjusted": gettext_lazy("closed, adjusted since"),
 }
 KINDS: dict[str, Promise] = {
     "meter": gettext_lazy("meter"),
@@ -38,7 +37,7 @@ def list_titles(grouping: Grouping) -> list[str]:
     """The columns' titles, in the language of now."""
     return [
         _("Month from"), _("Month until"), str(LINES[grouping]), _("Unit"), _("Devices"),
-        _("Consumption"), _("Adjustments"), _("Consumption now"), _("Daily mean"), _("Readings"),
+        _("Consumption"), _("Adjustments"), _("Billed"), _("Daily mean"), _("Readings"),
         _("Coverage"), _("State"),
     ]  # fmt: skip
 

@@ -50,7 +50,7 @@ def write_csv(
                 row.month.isoformat(), (row.month_end - DAY).isoformat(),
                 disarm(name_line(row.label, grouping=grouping, account=header.account)),
                 disarm(row.unit), row.devices_count, number(row.total), number(row.adjustments),
-                number(row.live_total), number(row.daily_mean), row.readings_count,
+                number(row.billed_total), number(row.daily_mean), row.readings_count,
                 number(row.coverage), states[row.state],
             ]
         )  # fmt: skip
@@ -120,7 +120,7 @@ def _write_row(
     sheet.write_string(line, 3, row.unit, forms["text"])
     sheet.write_number(line, 4, row.devices_count, forms["count"])
     for column, value in enumerate(
-        (row.total, row.adjustments, row.live_total, row.daily_mean), start=5
+        (row.total, row.adjustments, row.billed_total, row.daily_mean), start=5
     ):
         is_mean = column == 8
         if is_mean or count_digits(value) <= EXACT_DIGITS:
@@ -147,9 +147,12 @@ def _describe(book: Any, forms: dict[str, Any], *, header: Header) -> None:
             (_("Account"), header.account),
             (_("Time zone"), header.time_zone),
             (_("Created"), header.created),
-            (_("Consumption"), _("What is billed: the closed total of a closed month.")),
-            (_("Adjustments"), _("What changed since a month was closed.")),
-            (_("Consumption now"), _("Consumption and adjustments together.")),
+            (_("Consumption"), _("What was consumed in the month; fixed once it is closed.")),
+            (
+                _("Adjustments"),
+                _("Of earlier months, after they were closed; billed with this one."),
+            ),
+            (_("Billed"), _("Consumption and adjustments together.")),
             (_("Coverage"), _("Share of the expected intervals that have a reading.")),
             (
                 _("Long numbers"),

@@ -96,7 +96,8 @@ BEGIN
             AND NOT EXISTS (SELECT FROM pg_depend WHERE objid = c.oid AND deptype = 'e')
     LOOP
         EXECUTE format('CREATE OR REPLACE VIEW scoped.%1$I AS SELECT * FROM public.%1$I '
-            'WHERE account_id = (SELECT scoped.account()) OR (SELECT scoped.account()) = 0', name);
+            'WHERE account_id = (SELECT scoped.account()) OR (SELECT scoped.account()) = 0 %2$s',
+            name, CASE name WHEN 'reading' THEN 'WITH CHECK OPTION' END);
     END LOOP;
 END $$;
 
@@ -110,10 +111,11 @@ DECLARE
     ingest constant jsonb := '{
         "account": "SELECT", "gateway": "SELECT, UPDATE (last_seen, is_online)", "device": "SELECT",
         "registry_change": "SELECT", "reading": "SELECT, INSERT", "batch": "SELECT, INSERT",
-        "dead_letter": "SELECT, INSERT, UPDATE", "dirty_hour": "INSERT", "gateway_event": "INSERT"}';
+        "dead_letter": "SELECT, INSERT, UPDATE", "dirty_hour": "SELECT (hour), INSERT",
+        "edited_reading": "SELECT", "gateway_event": "INSERT"}';
     -- What pages and API never write. Triggers do, with the owner's rights.
     shown constant text[] := ARRAY['batch', 'batch_day', 'hourly_consumption', 'daily_aggregate',
-        'raw_horizon', 'dropped_range', 'frozen_hour', 'dirty_hour', 'dirty_account', 'registry_change',
+        'raw_horizon', 'dropped_range', 'frozen_hour', 'dirty_account', 'registry_change',
         'alarm_cursor', 'django_migrations'];
     -- Who may sign in, and who did: no task needs it.
     secret constant text[] := ARRAY['django_session', 'api_token', 'django_admin_log'];
@@ -143,6 +145,10 @@ BEGIN
                     WHEN relation.relkind = 'v' OR relation.relname = 'django_migrations' THEN 'SELECT'
                     ELSE 'SELECT, INSERT, UPDATE, DELETE' END
                 WHEN 'web' THEN CASE
+                    -- Edits of readings, and the hours that they change.
+                    WHEN relation.nspname = 'scoped' AND relation.relname = 'reading'
+                        THEN 'SELECT, INSERT, UPDATE (value), DELETE'
+                    WHEN relation.relname = 'dirty_hour' THEN 'SELECT, INSERT'
                     WHEN relation.nspname = 'scoped' THEN 'SELECT'
                     WHEN relation.relname = 'reading' OR relation.relname = 'hourly_bucket'
                         OR to_regclass(format('scoped.%I', relation.relname)) IS NOT NULL THEN NULL

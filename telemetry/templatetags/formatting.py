@@ -8,7 +8,9 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
 
+from telemetry.models import User
 from telemetry.web import formatting
 from telemetry.web.formatting import NONE
 
@@ -39,10 +41,37 @@ def percent(share: Decimal | None) -> str:
     return NONE if share is None else formatting.format_share(share)
 
 
+@register.filter
+def unlocalised(value: Decimal) -> str:
+    """A number as HTML's attributes want it."""
+    return f"{value:.4f}"
+
+
 @register.simple_tag
 def moment(at: datetime) -> SafeString:
     """An instant in the account's time zone."""
     return _render(at, "DATETIME_FORMAT")
+
+
+@register.simple_tag
+def instant(at: datetime) -> SafeString:
+    """An instant in the account's time zone, to the microsecond where it has any."""
+    local = timezone.localtime(at)
+    fraction = f".{local.microsecond:06d}".rstrip("0") if local.microsecond else ""
+    text = f"{date_format(local, 'SHORT_DATE_FORMAT')} {local:%H:%M:%S}{fraction}"
+    return format_html('<time datetime="{}">{}</time>', local.isoformat(), text)
+
+
+@register.filter
+def exact_instant(at: datetime) -> str:
+    """The same for a link."""
+    return timezone.localtime(at).isoformat()
+
+
+@register.simple_tag
+def person(user: User | None) -> str:
+    """The name of a user; of one who was deleted, that."""
+    return _("a former user") if user is None else user.get_full_name() or user.get_username()
 
 
 @register.simple_tag

@@ -7,7 +7,9 @@ from django.utils import timezone
 from django.utils.formats import time_format
 from django.utils.translation import gettext as _
 
-from telemetry.web.formatting import format_change, format_day
+from telemetry.store.billing.review import UnitSum
+from telemetry.web.closing.review import DeviceRow
+from telemetry.web.formatting import NONE, format_change, format_day
 from telemetry.web.overview.comparison import Comparison
 from telemetry.web.overview.consumption import Compared, Consumption
 from telemetry.web.overview.month_parts import Part
@@ -65,3 +67,16 @@ def _describe_hours(part: Part) -> str:
 
 def _format_clock(at: datetime) -> str:
     return time_format(timezone.localtime(at), "H:i")
+
+
+@register.filter
+def change_of_sum(of: UnitSum) -> str:
+    """How much more or less than in the month before, in percent; a dash without one."""
+    return format_change(of.total, before=of.before) or NONE
+
+
+@register.filter
+def change_of_row(row: DeviceRow) -> str:
+    """The same for a device."""
+    total, before = row.line.total, row.line.before
+    return NONE if total is None or not before else format_change(total, before=before)

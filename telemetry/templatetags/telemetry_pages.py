@@ -18,6 +18,8 @@ PAGES: tuple[tuple[str, Promise, Right], ...] = (
     ("devices", _("Devices"), Right.VIEW),
     ("gateways", _("Gateways"), Right.VIEW),
     ("alarms", _("Alarms"), Right.VIEW),
+    ("findings", _("Findings"), Right.VIEW),
+    ("months", _("Months"), Right.VIEW),
     ("reports", _("Reports"), Right.VIEW),
     ("members", _("Members"), Right.VIEW),
 )

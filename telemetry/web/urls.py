@@ -23,4 +23,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("telemetry.web.reports.urls")),
     path("", include("telemetry.web.overview.urls")),
     path("", include("telemetry.web.device.urls")),
+    path("", include("telemetry.web.edits.urls")),
+    path("", include("telemetry.web.closing.urls")),
+    path("", include("telemetry.web.findings.urls")),
 ]

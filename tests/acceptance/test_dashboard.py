@@ -115,6 +115,12 @@ def list_pages(account: Account) -> dict[str, str]:
         "reports": f"{base}reports/",
         "print": f"{base}reports/print/",
         "schedules": f"{base}reports/schedules/",
+        "readings": f"{base}devices/{device.pk}/readings/",
+        "edits": f"{base}edits/",
+        "findings": f"{base}findings/?state=all",
+        "months": f"{base}months/",
+        "month": f"{base}months/{datetime.now(UTC).date().replace(day=1)}/",
+        "close": f"{base}months/{datetime.now(UTC).date().replace(day=1)}/close/",
         "members": f"{base}members/",
     }
 

@@ -25,7 +25,7 @@ HOURLY = "hourly_aggregate_{edition}"
 # In an order in which a database can run them.
 FILES = (
     *("readings", HOURLY, "aggregates", "consumption", "fleet", "registry_change", "batches"),
-    *("dirty_hours", "calendars", "monthly_consumption", "listings"),
+    *("dirty_hours", "calendars", "monthly_consumption", "billed_month", "listings"),
 )
 # Each object of the schema with its definition. The order of a table's columns is not part of it.
 OBJECTS = """
@@ -149,7 +149,8 @@ def test_it_takes_a_database_of_the_replaced_migrations_as_migrated(
         recorder.record_applied(app, name)
     executor = MigrationExecutor(default)
     plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
-    later = {("telemetry", "0004_names"), ("telemetry", "0005_borders")}
+    later = {key for key, one in disk.items() if key[0] == "telemetry" and not one.replaces}
+    assert ("telemetry", "0004_names") in later
     assert {(migration.app_label, migration.name) for migration, _ in plan} == later
     for app, name in later:
         recorder.record_applied(app, name)

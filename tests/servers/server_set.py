@@ -155,6 +155,7 @@ class ServerSet:
             Mosquitto(
                 *(place, plain, websocket, tls, service),
                 make_passwords(mosquitto.ROLES),
+                secrets.token_hex(16),
                 prefix=self._prefix,
                 is_crash_safe=self._is_crash_safe,
             ),

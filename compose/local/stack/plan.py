@@ -71,7 +71,9 @@ def build_server(
     passwords = {role: stack_secrets[f"mqtt_{role}"] for role in mosquitto.ROLES}
     prefix = environ.get("MQTT_TOPIC_PREFIX") or "tds_new"
     plain, websocket, tls, service = (ports[each] for each in SERVER_PORTS[name])
-    return Mosquitto(place, plain, websocket, tls, service, passwords, prefix=prefix)
+    return Mosquitto(
+        place, plain, websocket, tls, service, passwords, stack_secrets["ca"], prefix=prefix
+    )
 
 
 def save_request(request: Request, layout: Layout) -> None:

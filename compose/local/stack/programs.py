@@ -40,6 +40,7 @@ SCRIPT_SETTINGS = (
 # Who each start script is for PostgreSQL and Redis.
 ROLES = {
     "web": "WEB",
+    "enrolment": "WEB",
     "worker-ingest": "INGEST",
     "worker-maintenance": "MAINTENANCE",
     "beat": "BEAT",
@@ -87,6 +88,7 @@ def list_server_programs(servers: list[Server], *, marker: Path) -> list[Program
 def list_processes(request: Request, values: Mapping[str, str], *, layout: Layout) -> list[Program]:
     """The product's own processes for the set that was asked for."""
     base = build_process_environment(values, layout=layout)
+    signing = {name: base.pop(name) for name in ("CA_PASSPHRASE",) if name in base}
     web, flower = request.ports["WEB_PORT"], request.ports["FLOWER_PORT"]
 
     def program(name: str, script: str, priority: int, **extra: str) -> Program:
@@ -96,10 +98,18 @@ def list_processes(request: Request, values: Mapping[str, str], *, layout: Layou
 
     processes = [
         program("web", "web", 20, WEB_BIND=f"{HOST}:{web}"),
-        program("worker-maintenance", "worker-maintenance", 30),
+        program("worker-maintenance", "worker-maintenance", 30, **signing),  # and nobody else
         program("beat", "beat", 40),
         program("flower", "flower", 50, FLOWER_ADDRESS=HOST, FLOWER_PORT=str(flower)),
     ]
+    if "ENROLMENT_URL" in values:
+        folder = values["MQTT_TLS_FOLDER"]
+        extra = {
+            "ENROLMENT_BIND": f"{HOST}:{request.ports['ENROLMENT_PORT']}",
+            "ENROLMENT_CERT_FILE": f"{folder}/broker.crt",
+            "ENROLMENT_KEY_FILE": f"{folder}/broker.key",
+        }
+        processes.append(program("enrolment", "enrolment", 20, **extra))
     for number in range(1, request.workers + 1):
         pool = f"ingest-{number}"
         processes.append(program(f"worker-{pool}", "worker-ingest", 30, INGEST_POOL=pool))

@@ -17,7 +17,7 @@ from telemetry.api.paging import (
 from telemetry.api.parameters import PagesOfDays, PagesOfInstants
 from telemetry.api.periods import choose_days, choose_instants
 from telemetry.api.schemas import Day, Hour, Month
-from telemetry.api.selection import select_devices
+from telemetry.api.selection import add_former_devices, select_devices
 from telemetry.api.values import Id
 from telemetry.store.reads.aggregate_pages import DAYS, HOURS, MONTHS, Series, read_page
 
@@ -81,10 +81,13 @@ def _list(
     write, read = (write_micros, read_micros) if series is HOURS else (date.toordinal, read_ordinal)
     start, until = period.values()
     key = read_cursor(params.cursor, parts=2)
+    device_ids = select_devices(account_id, params)
+    if series is MONTHS:
+        device_ids = add_former_devices(device_ids, account_id, params)
     rows = read_page(
         series,
         account_id,
-        device_ids=select_devices(account_id, params),
+        device_ids=device_ids,
         since=start,
         until=until,
         rows=params.limit + 1,

@@ -80,8 +80,10 @@ def _as_table(report: DeliveryReport) -> Table:
     for reason, count in report.dead_letters_by_reason.items():
         table.add_row(f"  {reason}", "", f"{count:,}")
     table.add_row("difference", "", f"{report.dead_letters_difference:,}")
+    table.add_row("voided by edits", "", f"{report.voided:,}")
+    table.add_row("substituted by edits", "", f"{report.substituted:,}")
     if report.rows is not None:
-        table.add_row("rows in the hypertable, and dropped", "", f"{report.rows:,}")
+        table.add_row("rows in the hypertable, dropped, voided", "", f"{report.rows:,}")
         table.add_row("difference", "", f"{report.rows_difference:,}")
     return table
 

@@ -1,28 +1,46 @@
 -- The rules of consumption, in one place. telemetry/core/consumption.py says the same in Python;
 -- tests hold the two against each other.
 
--- What a register counted between two readings. `before` is null for the first reading ever;
--- `replaced` is what replaced_between says, null without a replacement between them.
--- A fall of up to a tenth is noise and evens out; a greater one is a rollover where the modulus is
--- known, a new cycle from zero elsewhere. Source: Home Assistant, sensor/recorder.py,
--- reset_detected, and its developers' documentation of the state class total_increasing.
-CREATE FUNCTION register_increment(modulus numeric, before numeric, after numeric, replaced numeric)
+-- The longest step that is not spread over the hours that it covers: two intervals, or two hours.
+CREATE FUNCTION longest_step(interval_s integer) RETURNS interval
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT make_interval(secs => 2 * coalesce(interval_s, 3600))
+$$;
+
+-- What of a step was consumed until an instant: its share by time, cut off after four decimals.
+CREATE FUNCTION consumed_until(consumed numeric, since timestamptz, until timestamptz, at timestamptz)
 RETURNS numeric LANGUAGE sql IMMUTABLE AS $$
     SELECT CASE
-        WHEN before IS NULL THEN 0
-        WHEN replaced IS NOT NULL THEN after - before + replaced
-        WHEN after >= before OR after >= 0.9 * before THEN after - before
-        WHEN modulus IS NOT NULL THEN modulus - before + after
-        ELSE after
+        WHEN at >= until THEN consumed
+        WHEN at <= since THEN 0
+        ELSE 0.0001 * div(10000 * consumed * extract(epoch FROM at - since),
+            extract(epoch FROM until - since))
     END
 $$;
 
--- The replacements of a register in (before_at, after_at], telescoped: (old - before) + ... +
--- (after - new) is after - before + the sum of (old - new). Null when there are none.
-CREATE FUNCTION replaced_between(device bigint, before_at timestamptz, after_at timestamptz)
-RETURNS numeric LANGUAGE sql STABLE AS $$
-    SELECT sum(old_value - new_value) FROM meter_replacement
-    WHERE device_id = device AND at > before_at AND at <= after_at
+-- What the UTC hours of a period get of a device's gaps: `moved` comes to what the hour has of steps
+-- that end in it, or is taken from it; `estimated` is what it has of gaps.
+CREATE FUNCTION gap_hours(device bigint, account bigint, since timestamptz, until timestamptz)
+RETURNS TABLE (hour timestamptz, moved numeric, estimated numeric) LANGUAGE sql STABLE AS $$
+    SELECT h.hour, sum(h.part - CASE WHEN h.hour = g.hour THEN g.step ELSE 0 END), sum(h.part)
+    FROM (
+        SELECT c.hour, c.account_id, c.step, c.step_from, c.step_to FROM hourly_consumption c
+        WHERE c.device_id = device AND c.is_gap AND c.hour >= since AND c.hour < until
+        UNION ALL
+        (SELECT c.hour, c.account_id, c.step, c.step_from, c.step_to FROM hourly_consumption c
+         WHERE c.device_id = device AND c.is_gap AND c.hour >= until
+         ORDER BY c.hour LIMIT 1)
+    ) g
+    CROSS JOIN LATERAL (
+        SELECT at AS hour, consumed_until(g.step, g.step_from, g.step_to, at + interval '1 hour')
+            - consumed_until(g.step, g.step_from, g.step_to, at) AS part
+        FROM generate_series(
+            date_trunc('hour', greatest(g.step_from, since), 'UTC'),
+            least(g.hour, until - interval '1 hour'), interval '1 hour') AS at
+        WHERE at + interval '1 hour' > g.step_from
+    ) h
+    WHERE g.account_id = account AND g.step_from < until
+    GROUP BY h.hour
 $$;
 
 -- Readings that an hour can count for: one, or as many as the device's interval has in an hour.
@@ -57,11 +75,50 @@ RETURNS boolean LANGUAGE sql STABLE AS $$
             AND local_day_start((hour AT TIME ZONE zone)::date, zone) < dropped_before
 $$;
 
--- The first day of the billing month that a day belongs to. Billing days go up to 28.
-CREATE FUNCTION billing_month(day date, billing_day integer) RETURNS date
+-- The day of a day's calendar month on which a billing month begins: its last, if it has no such day.
+CREATE FUNCTION begin_billing_month(day date, billing_day integer) RETURNS date
 LANGUAGE sql IMMUTABLE AS $$
-    SELECT date_trunc('month', (day - (billing_day - 1))::timestamp)::date + (billing_day - 1)
+    SELECT least(
+        date_trunc('month', day::timestamp) + (billing_day - 1) * interval '1 day',
+        date_trunc('month', day::timestamp) + interval '1 month - 1 day'
+    )::date
 $$;
 
-CREATE FUNCTION next_billing_month(month date) RETURNS date
-LANGUAGE sql IMMUTABLE AS $$ SELECT (month + interval '1 month')::date $$;
+-- The billing day that applies on a day, from when and until when (null: always). `earlier` is
+-- account.earlier_billing_days: [until, billing day], in order.
+CREATE FUNCTION billing_rule(day date, billing_day integer, earlier jsonb,
+    OUT since date, OUT until date, OUT begins_on integer)
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT max(r.until) FILTER (WHERE r.until <= day), min(r.until) FILTER (WHERE r.until > day),
+        coalesce((array_agg(r.begins_on ORDER BY r.until) FILTER (WHERE r.until > day))[1], billing_day)
+    FROM (
+        SELECT (rule ->> 0)::date AS until, (rule ->> 1)::integer AS begins_on
+        FROM jsonb_array_elements(earlier) AS rule
+    ) r
+$$;
+
+-- The first day of the billing month that a day belongs to.
+CREATE FUNCTION billing_month(day date, billing_day integer, earlier jsonb) RETURNS date
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE WHEN earlier = '[]' THEN
+        CASE WHEN begin_billing_month(day, billing_day) <= day
+            THEN begin_billing_month(day, billing_day)
+            ELSE begin_billing_month((day - interval '1 month')::date, billing_day) END
+    ELSE (
+        SELECT greatest(r.since, billing_month(day, r.begins_on, '[]'))
+        FROM billing_rule(day, billing_day, earlier) AS r
+    ) END
+$$;
+
+-- The first day of the billing month after the one that begins on `month`.
+CREATE FUNCTION next_billing_month(month date, billing_day integer, earlier jsonb) RETURNS date
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE WHEN earlier = '[]' THEN
+        CASE WHEN begin_billing_month(month, billing_day) > month
+            THEN begin_billing_month(month, billing_day)
+            ELSE begin_billing_month((month + interval '1 month')::date, billing_day) END
+    ELSE (
+        SELECT least(r.until, next_billing_month(month, r.begins_on, '[]'))
+        FROM billing_rule(month, billing_day, earlier) AS r
+    ) END
+$$;

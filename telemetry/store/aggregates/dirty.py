@@ -13,6 +13,7 @@ from telemetry.store.db.sql import Queries
 class Sql(Queries):
     list_dirty: LiteralString
     claim_dirty_hours: LiteralString
+    claim_edits: LiteralString
     record_frozen_hours: LiteralString
     claim_dirty_account: LiteralString
 
@@ -53,7 +54,9 @@ def list_dirty(connection: Connection, *, rows: int, device_hours: int) -> tuple
 
 
 def claim_dirty_hours(connection: Connection, ids: list[int]) -> int:
-    """Delete dirty rows, put their device hours into `affected_hour`; returns how many."""
+    """Delete dirty rows, put their device hours into `affected_hour` and the edits that made them
+    dirty into `affected_edit`; returns how many device hours."""
+    connection.execute(Sql.claim_edits, {"ids": ids})
     affected = connection.execute(Sql.claim_dirty_hours, {"ids": ids}).rowcount
     connection.execute("ANALYZE affected_hour")
     return affected

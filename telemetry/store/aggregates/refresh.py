@@ -16,7 +16,12 @@ from telemetry.store.aggregates.dirty import (
     list_dirty,
     record_frozen_hours,
 )
-from telemetry.store.aggregates.hours import refresh_community, refresh_hours
+from telemetry.store.aggregates.hours import (
+    delete_emptied_hours,
+    record_gaps,
+    refresh_community,
+    refresh_hours,
+)
 from telemetry.store.aggregates.throttle import Throttle
 from telemetry.store.db.connection import Connection
 from telemetry.store.db.edition import read_edition
@@ -26,6 +31,8 @@ from telemetry.store.db.sql import Queries
 
 class Sql(Queries):
     refresh_tables: LiteralString
+    record_changed_hours: LiteralString
+    name_edits: LiteralString
 
 
 DIRTY_ROWS_A_STEP = 5_000
@@ -87,8 +94,13 @@ def _refresh_hours(connection: Connection, done: Refreshed, throttle: Throttle |
     with begin_step(connection):
         affected = claim_dirty_hours(connection, dirty_ids)
         frozen = record_frozen_hours(connection)
+        record_gaps(connection)
+        delete_emptied_hours(connection, edition=done.edition)
         refresh_hours(connection, edition=done.edition, throttle=throttle)
         days, months, adjusted = refresh_days(connection), *refresh_months(connection)
+        if adjusted:
+            connection.execute(Sql.name_edits)
+        connection.execute(Sql.record_changed_hours)
     done.dirty += len(dirty_ids)
     done.hours += affected - frozen
     done.frozen += frozen

@@ -4,10 +4,33 @@ CREATE TEMPORARY TABLE IF NOT EXISTS affected_hour (
     device_id bigint NOT NULL,
     hour timestamptz NOT NULL,
     measurement text NOT NULL,
-    modulus numeric,
-    has_replacements boolean NOT NULL,
+    longest_step interval,  -- null: steps are not spread
     is_frozen boolean NOT NULL,
     PRIMARY KEY (device_id, hour)
+) ON COMMIT DELETE ROWS;
+-- Affected hours of registers and deltas, with the last reading before them.
+CREATE TEMPORARY TABLE IF NOT EXISTS counted_hour (
+    device_id bigint NOT NULL,
+    hour timestamptz NOT NULL,
+    measurement text NOT NULL,
+    longest_step interval,
+    before numeric,
+    before_at timestamptz,
+    is_uneven boolean NOT NULL,  -- a register that does not simply rise here
+    PRIMARY KEY (device_id, hour)
+) ON COMMIT DELETE ROWS;
+-- What lies between two readings, and may be consumption of hours without any.
+CREATE TEMPORARY TABLE IF NOT EXISTS affected_span (
+    device_id bigint NOT NULL,
+    account_id bigint NOT NULL,
+    since timestamptz NOT NULL,
+    until timestamptz NOT NULL
+) ON COMMIT DELETE ROWS;
+-- Hours whose readings an edit changed: they may have none any more.
+CREATE TEMPORARY TABLE IF NOT EXISTS affected_edit (
+    edit_id bigint NOT NULL,
+    device_id bigint NOT NULL,
+    hour timestamptz NOT NULL
 ) ON COMMIT DELETE ROWS;
 CREATE TEMPORARY TABLE IF NOT EXISTS affected_day (
     device_id bigint NOT NULL,
@@ -25,12 +48,12 @@ CREATE TEMPORARY TABLE IF NOT EXISTS day_part (
     starts_at timestamptz NOT NULL,
     account_id bigint NOT NULL,
     consumption numeric NOT NULL,
-    total numeric NOT NULL,
-    minimum numeric NOT NULL,
-    maximum numeric NOT NULL,
-    first numeric NOT NULL,
-    last numeric NOT NULL,
-    readings_count bigint NOT NULL
+    total numeric,
+    minimum numeric,
+    maximum numeric,
+    first numeric,
+    last numeric,
+    readings_count bigint
 ) ON COMMIT DELETE ROWS;
 CREATE TEMPORARY TABLE IF NOT EXISTS affected_month (
     device_id bigint NOT NULL,
@@ -38,3 +61,19 @@ CREATE TEMPORARY TABLE IF NOT EXISTS affected_month (
     account_id bigint NOT NULL,
     PRIMARY KEY (device_id, month, account_id)
 ) ON COMMIT DELETE ROWS
+
+
+-- name: record_changed_hours
+-- For the rules of findings, which look at what a refresh computed.
+INSERT INTO changed_hour (hour, device_ids)
+SELECT hour, array_agg(device_id ORDER BY device_id) FROM affected_hour
+GROUP BY hour ORDER BY hour
+
+-- name: name_edits
+-- Lines of closed months that this step recorded say which edits of the device it applied or undid.
+UPDATE month_adjustment j SET edit_ids = e.ids
+FROM (
+    SELECT device_id, array_agg(DISTINCT edit_id ORDER BY edit_id) AS ids
+    FROM affected_edit GROUP BY device_id
+) e
+WHERE j.device_id = e.device_id AND j.recorded_at >= now()

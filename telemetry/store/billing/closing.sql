@@ -7,11 +7,13 @@ LOCK TABLE closed_month IN ROW EXCLUSIVE MODE
 -- hours concern it: hours of the month, and, of registers, any hour before its end, as what a register
 -- counted belongs to the later reading. Devices are those of now, and those with a month of the account.
 WITH month AS (
-    SELECT a.id, billing_month(%(month)s, a.billing_day) AS first_day, a.time_zone
+    SELECT a.id, a.time_zone, a.billing_day, a.earlier_billing_days,
+        billing_month(%(month)s, a.billing_day, a.earlier_billing_days) AS first_day
     FROM account a WHERE a.id = %(account_id)s
 ), span AS (
     SELECT id, first_day, local_day_start(first_day, time_zone) AS starts_at,
-        local_day_start(next_billing_month(first_day), time_zone) AS ends_at
+        local_day_start(next_billing_month(first_day, billing_day, earlier_billing_days), time_zone)
+            AS ends_at
     FROM month
 ), concerned AS (
     SELECT array_agg(d.id) AS ids,
@@ -62,6 +64,75 @@ ON CONFLICT DO NOTHING
 -- The totals as they are billed.
 UPDATE monthly_total SET closed_total = total
 WHERE account_id = %(account_id)s AND month = %(month)s
+
+-- name: read_fingerprint
+SELECT md5(coalesce(string_agg(device_id || ' ' || coalesce(total::text, ''), ',' ORDER BY device_id),
+    '')) FROM monthly_total
+WHERE account_id = %(account_id)s AND month = %(month)s
+
+-- name: count_undecided
+SELECT count(*) FROM finding
+WHERE account_id = %(account_id)s AND state = 'open' AND rule = ANY(%(rules)s)
+  AND since >= %(since)s AND since < %(until)s
+
+-- name: settle_adjustments
+-- Adjustments of earlier months are billed with this one.
+UPDATE month_adjustment SET settled_in = %(month)s
+WHERE account_id = %(account_id)s AND month < %(month)s AND settled_in IS NULL
+
+-- name: keep_closed_lines
+-- Each device of the month, and each that has adjustments settled with it, whole, with the names of
+-- now; none where it is another account's.
+INSERT INTO closed_line (closed_month_id, account_id, month, month_end, device_id, gateway_id,
+    gateway_code, gateway_name, code, name, "group", kind, measurement, unit, total, daily_mean,
+    reading_mean, reading_sum, readings_count, coverage, estimated, first_register, last_register,
+    minimum, maximum, quality)
+SELECT c.id, c.account_id, c.month, span.month_end, d.id,
+    CASE WHEN d.account_id = c.account_id THEN g.id END,
+    CASE WHEN d.account_id = c.account_id THEN g.code ELSE '' END,
+    CASE WHEN d.account_id = c.account_id THEN g.name ELSE '' END,
+    CASE WHEN d.account_id = c.account_id THEN d.code ELSE '' END,
+    CASE WHEN d.account_id = c.account_id THEN d.name ELSE '' END,
+    CASE WHEN d.account_id = c.account_id THEN d."group" ELSE '' END,
+    CASE WHEN d.account_id = c.account_id THEN d.kind ELSE '' END,
+    d.measurement, d.unit, CASE WHEN m.id IS NULL THEN 0 ELSE m.total END,
+    CASE WHEN m.id IS NULL THEN 0 ELSE m.daily_mean END, coalesce(m.reading_mean, 0),
+    coalesce(m.reading_sum, 0), coalesce(m.readings_count, 0), m.coverage,
+    coalesce(m.estimated, 0), m.first_register, m.last_register, m.minimum, m.maximum, coalesce(noted.rules, '{}')
+FROM closed_month c
+JOIN account a ON a.id = c.account_id
+CROSS JOIN LATERAL (
+    SELECT coalesce(max(month_end), (%(month)s::date + interval '1 month')::date) AS month_end
+    FROM monthly_consumption WHERE account_id = %(account_id)s AND month = %(month)s
+) span
+JOIN device d ON d.id IN (
+    SELECT device_id FROM monthly_total WHERE account_id = %(account_id)s AND month = %(month)s
+    UNION
+    SELECT device_id FROM month_adjustment
+    WHERE account_id = %(account_id)s AND settled_in = %(month)s)
+JOIN gateway g ON g.id = d.gateway_id
+LEFT JOIN monthly_consumption m ON m.device_id = d.id AND m.account_id = c.account_id
+    AND m.month = c.month
+LEFT JOIN LATERAL (
+    SELECT array_agg(DISTINCT f.rule ORDER BY f.rule) AS rules FROM finding f
+    WHERE f.account_id = c.account_id AND f.device_id = d.id
+      AND f.state IN ('open', 'accepted', 'ignored')
+      AND f.since < local_day_start(span.month_end, a.time_zone)
+      AND coalesce(f.until, 'infinity') > local_day_start(c.month, a.time_zone)
+) noted ON true
+WHERE c.account_id = %(account_id)s AND c.month = %(month)s
+
+-- name: find_settlement
+-- The later month with which adjustments of this one were billed.
+SELECT max(settled_in) FROM month_adjustment
+WHERE account_id = %(account_id)s AND month = %(month)s
+
+-- name: unsettle_adjustments
+UPDATE month_adjustment SET settled_in = NULL
+WHERE account_id = %(account_id)s AND settled_in = %(month)s
+
+-- name: delete_closed_lines
+DELETE FROM closed_line WHERE account_id = %(account_id)s AND month = %(month)s
 
 -- name: delete_closed_month
 DELETE FROM closed_month WHERE account_id = %(account_id)s AND month = %(month)s

@@ -1,7 +1,7 @@
 """Consumption by billing month for reports: one query for page, files and e-mails.
 
 Nothing of another account; bounded months; rows stream from the server. Values are those of
-`monthly_consumption` (aggregates/README.md), summed over the devices of a group, units apart.
+`billed_month`, summed over the devices of a group, units apart: closed months never change.
 """
 
 from collections.abc import Iterable, Iterator
@@ -50,8 +50,9 @@ class ReportQuestion(Struct, frozen=True):
 class ReportRow(Struct, frozen=True):
     """A group of devices with one unit in a billing month [month, month_end).
 
-    `total` is what is billed; with `adjustments` it comes to `live_total`. `daily_mean`: by local
-    days that have begun. `coverage`: mean of the devices, 0 to 1.
+    `total` is what was consumed, `adjustments` what is billed with this month of earlier, closed
+    ones; both together are `billed_total`. `daily_mean`: by local days that have begun.
+    `coverage`: mean of the devices, 0 to 1. `state`: open or closed.
     """
 
     month: date
@@ -62,7 +63,7 @@ class ReportRow(Struct, frozen=True):
     devices_count: int
     total: Decimal
     adjustments: Decimal
-    live_total: Decimal
+    billed_total: Decimal
     daily_mean: Decimal
     readings_count: int
     coverage: Decimal | None
@@ -80,14 +81,14 @@ class ReportSum(Struct, frozen=True):
     unit: str
     total: Decimal
     adjustments: Decimal
-    live_total: Decimal
+    billed_total: Decimal
     readings_count: int
     rows: int
 
 
 _ORDER = " ORDER BY month, label, key, unit"
 _SUMS = """
-SELECT unit, sum(total), sum(adjustments), sum(live_total), sum(readings_count)::bigint, count(*)
+SELECT unit, sum(total), sum(adjustments), sum(billed_total), sum(readings_count)::bigint, count(*)
 FROM ({}) AS rows GROUP BY unit ORDER BY unit
 """
 
@@ -120,7 +121,7 @@ def sum_rows(rows: Iterable[ReportRow]) -> list[ReportSum]:
             row.unit,
             before.total + row.total,
             before.adjustments + row.adjustments,
-            before.live_total + row.live_total,
+            before.billed_total + row.billed_total,
             before.readings_count + row.readings_count,
             before.rows + 1,
         )

@@ -18,6 +18,7 @@ class Lock(IntEnum):
     REFRESH = 0x7464_7331
     VERIFY = 0x7464_7332
     ALARMS = 0x7464_7333
+    FINDINGS = 0x7464_7334
 
 
 def try_lock(connection: Connection, lock: Lock) -> bool:

@@ -1,6 +1,6 @@
 -- name: upsert_dead_letters
--- The same bad message again raises the count. One that was replayed and failed again waits
--- again; one that was discarded stays discarded.
+-- The same bad message again raises the count. One that was replayed, or whose value was taken, and
+-- failed again waits again; one that was discarded stays discarded.
 INSERT INTO dead_letter (fingerprint, topic, payload, reason, detail, mac, device_code,
     gateway_id, account_id, first_seen, last_seen, occurrences, state)
 SELECT fingerprint, topic, payload, reason, detail, mac, device_code,
@@ -19,8 +19,9 @@ ON CONFLICT (fingerprint) DO UPDATE SET
     detail = excluded.detail,
     gateway_id = coalesce(excluded.gateway_id, dead_letter.gateway_id),
     account_id = coalesce(excluded.account_id, dead_letter.account_id),
-    handled_by_id = CASE WHEN dead_letter.state = 'replayed' THEN NULL
+    handled_by_id = CASE WHEN dead_letter.state IN ('replayed', 'taken') THEN NULL
         ELSE dead_letter.handled_by_id END,
-    handled_at = CASE WHEN dead_letter.state = 'replayed' THEN NULL
+    handled_at = CASE WHEN dead_letter.state IN ('replayed', 'taken') THEN NULL
         ELSE dead_letter.handled_at END,
-    state = CASE WHEN dead_letter.state = 'replayed' THEN 'pending' ELSE dead_letter.state END
+    state = CASE WHEN dead_letter.state IN ('replayed', 'taken') THEN 'pending'
+        ELSE dead_letter.state END

@@ -57,7 +57,7 @@ class Outcomes:
                 for row in validated_message.good
             }
         self.is_compared = False
-        self._existing: dict[Key, int] = {}
+        self._existing: dict[Key, tuple[int, ...]] = {}
         self._duplicate: Counter[int] = Counter()
         self._conflicting: Counter[int] = Counter()
         # Here, before the transaction begins: bad messages need time. Each can be sent again.
@@ -73,8 +73,15 @@ class Outcomes:
         """What to store: keys all different."""
         return self._rows.values()
 
-    def compare_with(self, existing: dict[Key, int]) -> None:
-        """Compare with the keys that were stored before, and their values. Once."""
+    @property
+    def is_all_accepted(self) -> bool:
+        """Whether there are readings, each key comes once, and nothing is rejected."""
+        return 0 < len(self._rows) == self._good_count and not self.dead_letters
+
+    def compare_with(self, existing: dict[Key, tuple[int, ...]]) -> None:
+        """Compare with the keys that were stored before, and their values. Once.
+
+        An edited reading has two values: whoever sends one of them again sends a duplicate."""
         self.is_compared = True
         self._existing = existing
         if not existing and len(self._rows) == self._good_count:
@@ -86,12 +93,12 @@ class Outcomes:
                 for row, row_index in pairs:
                     first = self._rows[key_of(row)]
                     if first is not row or key_of(row) in existing:
-                        stored = existing.get(key_of(row), value_of(first))
-                        if value_of(row) == stored:
+                        stored = existing.get(key_of(row), (value_of(first),))
+                        if value_of(row) in stored:
                             self._duplicate[number] += 1
                         else:
                             self._conflicting[number] += 1
-                            self._reject(one, index, row, row_index, stored)
+                            self._reject(one, index, row, row_index, stored[0])
                 number += 1
 
     def _reject(
@@ -102,6 +109,7 @@ class Outcomes:
             f"{to_instant(row[1]).isoformat()} has {to_decimal(stored)}, "
             f"the reading {to_decimal(value_of(row))}",
             row_index,
+            _find_code(one.validated_messages[index], device_id=row[0]),
         )
         one.validated_messages[index].rejections.append(rejection)
         self.dead_letters.append(_make_dead_letter(one, index, rejection))
@@ -134,6 +142,11 @@ class Outcomes:
             )
         counts.add_stored(messages=whole, readings=whole_good)
         return counts
+
+
+def _find_code(validated_message: ValidatedMessage, *, device_id: int) -> str:
+    devices = validated_message.gateway.devices if validated_message.gateway else {}
+    return next((code for code, device in devices.items() if device.id == device_id), "")
 
 
 def _make_dead_letter(one: ValidatedBatch, index: int, rejection: Rejection) -> NewDeadLetter:

@@ -35,6 +35,8 @@ class DeliveryReport(Struct):
     of a client was full. It never reached a bridge, so it is no part of `received`.
     `broker_lost_sessions`: how often the broker had lost what waited for a bridge.
     `broker_denials`: what it refused, and expiries that it removed, by kind and user.
+    `voided`, `substituted`: stored readings that an edit took out, or gave another value. They
+    stay stored; the rows of voided ones are counted in `rows`.
     """
 
     received: int
@@ -52,6 +54,8 @@ class DeliveryReport(Struct):
     rows_difference: int | None = None
     broker_lost_sessions: int = 0
     broker_denials: dict[str, int] = field(default_factory=dict)
+    voided: int = 0
+    substituted: int = 0
 
     @property
     def is_balanced(self) -> bool:
@@ -96,6 +100,8 @@ def read_report(
         rows_difference=None if rows is None else readings.stored - rows,
         broker_lost_sessions=events.lost_sessions,
         broker_denials=events.denials,
+        voided=row[11],
+        substituted=row[12],
     )
 
 
@@ -109,9 +115,10 @@ def count_in_flight(pending: list[PendingBatch], stored: dict[str, int]) -> int:
 
 
 def _count_rows(connection: Connection) -> int:
-    """Readings that are stored, and those that retention dropped."""
+    """Readings that count, those that edits voided, and those that retention dropped."""
     row: Any = connection.execute(
         "SELECT (SELECT count(*) FROM reading) + (SELECT coalesce(sum(rows), 0) FROM dropped_range "
-        "WHERE relation = 'reading')"
+        "WHERE relation = 'reading') "
+        "+ (SELECT count(*) FROM edited_reading WHERE is_current AND after IS NULL)"
     ).fetchone()
     return int(row[0])

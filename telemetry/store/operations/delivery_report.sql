@@ -23,5 +23,7 @@ SELECT
     (SELECT coalesce(jsonb_object_agg(reason, total), '{}') FROM (
         SELECT reason, sum(occurrences)::bigint AS total FROM dead_letter GROUP BY reason) d),
     (SELECT coalesce(jsonb_object_agg(id, messages), '{}') FROM batch
-     WHERE id = ANY(%(pending)s) OR split_part(id, '.', 1) = ANY(%(stems)s))
+     WHERE id = ANY(%(pending)s) OR split_part(id, '.', 1) = ANY(%(stems)s)),
+    (SELECT count(*) FROM edited_reading WHERE is_current AND after IS NULL),
+    (SELECT count(*) FROM edited_reading WHERE is_current AND after IS NOT NULL)
 FROM ledger

@@ -37,38 +37,41 @@ Key = tuple[int, Any]
 
 
 class Aggregate(NamedTuple):
-    """A device in one UTC hour or local day. `total` is None for gauges."""
+    """A device in one UTC hour or local day. `total` is None for gauges; `estimated` is what of it
+    comes from gaps. Without readings there is no mean, least, most, first and last."""
 
     device_id: int
     start: Any
     total: Decimal | None
-    mean: Decimal
-    minimum: Decimal
-    maximum: Decimal
-    first: Decimal
-    last: Decimal
+    estimated: Decimal
+    mean: Decimal | None
+    minimum: Decimal | None
+    maximum: Decimal | None
+    first: Decimal | None
+    last: Decimal | None
     readings_count: int
 
 
 class Month(NamedTuple):
-    """A device's billing month. `total` is what was billed once it is closed; `adjustment` is what
-    was found since, in so many lines: together they are the live total."""
+    """A device's billing month. Once it is closed, nothing in it changes any more. `adjustment` is
+    what was billed with it of earlier closed months."""
 
     device_id: int
     month: date
     month_end: date
     state: str
+    unit: str
     total: Decimal | None
+    estimated: Decimal
     daily_mean: Decimal | None
     reading_mean: Decimal
-    minimum: Decimal
-    maximum: Decimal
-    first: Decimal
-    last: Decimal
+    minimum: Decimal | None
+    maximum: Decimal | None
+    first: Decimal | None
+    last: Decimal | None
     readings_count: int
     coverage: Decimal | None
     adjustment: Decimal
-    adjustments_count: int
 
 
 @dataclass(frozen=True)

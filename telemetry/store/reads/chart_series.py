@@ -1,6 +1,8 @@
 """What charts draw: series of several devices, or of one device down to its single readings.
 
 A series is the samples of a device in order of time; a sample is a minute, an hour or a day of it.
+`read_device_chart` in `telemetry/web/charts/chart.py` chooses among these for the page of a device,
+`read_chart` beside it for the other pages.
 
 Every query names the account first and reads nothing of another one. Periods are half open, and
 they and rows are bounded (`bounds.py`). All but minutes and readings are as of the last refresh.
@@ -43,15 +45,18 @@ class Sample(Struct, frozen=True):
     """A device in one minute, hour or day, in its unit.
 
     `start`: the first instant, in UTC; a local day. `total`: consumption, None for gauges (and for
-    the minutes of registers). `reading_sum` over `readings_count` is the mean of the readings.
+    the minutes of registers); `estimated`: what of it comes from gaps. `reading_sum` over
+    `readings_count` is the mean of the readings; without readings there is none, and no least, most
+    and last.
     """
 
     start: datetime | date
     total: Decimal | None
+    estimated: Decimal
     reading_sum: Decimal
-    minimum: Decimal
-    maximum: Decimal
-    last: Decimal
+    minimum: Decimal | None
+    maximum: Decimal | None
+    last: Decimal | None
     readings_count: int
 
 

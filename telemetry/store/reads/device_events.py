@@ -5,6 +5,7 @@ from typing import LiteralString
 
 from msgspec import Struct
 
+from telemetry.core.reasons import Reason
 from telemetry.store.db.sql import Queries
 from telemetry.store.reads.bounds import fetch_rows
 
@@ -23,10 +24,16 @@ MOST_CANDIDATES = 5_000
 class RejectedReading(Struct, frozen=True):
     """A pending dead letter of one reading."""
 
+    id: int
     reason: str
     detail: str
     last_seen: datetime
     occurrences: int
+
+    @property
+    def is_conflict(self) -> bool:
+        """Whether another value is stored for its instant."""
+        return self.reason == Reason.CONFLICTING_READING
 
 
 def find_first_day(account_id: int, *, device_id: int) -> date | None:

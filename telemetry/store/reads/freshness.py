@@ -51,8 +51,8 @@ class Freshness(Struct, frozen=True):
         return _write(self.refreshed_at)
 
     def tag_readings(self) -> str:
-        """Changes when readings, presence or alarms may. Costs a false change every few seconds
-        while messages come, and never hides a reading."""
+        """Changes when readings, presence, alarms or findings may. Costs a false change every few
+        seconds while messages come, and never hides a reading."""
         moving = str(int(self.at.timestamp()) // STEP_S) if self.is_moving else ""
         heard, alarms = _write(self.heard_at), _write(self.alarms_changed_at)
         return f"{heard}.{moving}.{self.online_count}.{self.gateways_count}.{alarms}"

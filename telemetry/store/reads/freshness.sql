@@ -12,5 +12,7 @@ LEFT JOIN (
     FROM task_run WHERE name = 'telemetry.refresh_aggregates'
 ) refreshed ON true
 LEFT JOIN (
-    SELECT max(changed_at) AS changed_at FROM alarm WHERE account_id = %(account)s
+    SELECT greatest(
+        (SELECT max(changed_at) FROM alarm WHERE account_id = %(account)s),
+        (SELECT max(changed_at) FROM finding WHERE account_id = %(account)s)) AS changed_at
 ) alarms ON true

@@ -1,25 +1,33 @@
-"""The billing months of a device with the adjustments since they were closed."""
+"""The billing months of a device with the adjustments since they were closed, and the edits behind
+these."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
 
-from telemetry.models import Device, MonthAdjustment, MonthlyConsumption
+from telemetry.models import Device, Edit, MonthAdjustment, MonthlyConsumption
 
 MOST_MONTHS = 24
 MOST_ADJUSTMENTS = 200
+
+
+class Adjustment(Struct, frozen=True):
+    """A line of a closed month. No edits: late readings, or a change of the device."""
+
+    line: MonthAdjustment
+    edits: Sequence[Edit]
 
 
 class Month(Struct, frozen=True):
     """A month and its adjustments, oldest first; with the closed total they are the live total."""
 
     consumption: MonthlyConsumption
-    adjustments: Sequence[MonthAdjustment]
+    adjustments: Sequence[Adjustment]
 
 
 def list_months(account_id: int, *, device: Device) -> list[Month]:
-    """The newest 24. Two queries."""
+    """The newest 24. Two queries, three where edits caused adjustments."""
     months = list(
         MonthlyConsumption.objects.filter(account_id=account_id, device_id=device.pk).order_by(
             "-month"
@@ -30,7 +38,21 @@ def list_months(account_id: int, *, device: Device) -> list[Month]:
     lines = MonthAdjustment.objects.filter(
         account_id=account_id, device=device, month__gte=months[-1].month
     ).order_by("month", "recorded_at", "pk")[:MOST_ADJUSTMENTS]
-    by_month: dict[object, list[MonthAdjustment]] = defaultdict(list)
-    for line in lines:
-        by_month[line.month].append(line)
+    by_month: dict[object, list[Adjustment]] = defaultdict(list)
+    for adjustment in explain_adjustments(account_id, lines):
+        by_month[adjustment.line.month].append(adjustment)
     return [Month(month, by_month[month.month]) for month in months]
+
+
+def explain_adjustments(account_id: int, lines: Iterable[MonthAdjustment]) -> list[Adjustment]:
+    """Lines with the edits that caused them. One query, if any did."""
+    found = list(lines)
+    ids = {edit_id for line in found for edit_id in line.edit_ids}
+    edits: dict[int, Edit] = {}
+    if ids:
+        rows = Edit.objects.filter(account_id=account_id)
+        edits = rows.select_related("requested_by", "undone_by").in_bulk(ids)
+    return [
+        Adjustment(line, [edits[edit_id] for edit_id in line.edit_ids if edit_id in edits])
+        for line in found
+    ]

@@ -6,7 +6,7 @@ from datetime import datetime
 from django.db.models import Count, Q
 from msgspec import Struct
 
-from telemetry.models import Alarm, Device
+from telemetry.models import Alarm, Device, Finding
 from telemetry.store.reads.freshness import Freshness
 from telemetry.store.reads.latest_in_account import LatestReading, read_latest
 from telemetry.web.charts.labels import find_devices
@@ -44,6 +44,7 @@ class State(Struct, frozen=True):
     presence: Presence
     latest: tuple[LatestRow, ...]
     alarms: OpenAlarms
+    findings_count: int
 
 
 def read_state(
@@ -53,12 +54,14 @@ def read_state(
     now: datetime,
     device_ids: Sequence[int] | None,
 ) -> State:
-    """Presence, the 20 newest readings (of the devices named), open alarms. At most six queries."""
+    """Presence, the 20 newest readings (of the devices named), open alarms, findings to decide. At
+    most seven queries."""
     return State(
         freshness,
         _read_presence(account_id),
         _read_latest(account_id, now=now, device_ids=device_ids),
         _read_alarms(account_id),
+        Finding.objects.filter(account_id=account_id, state="open")[:MOST_COUNTED].count(),
     )
 
 

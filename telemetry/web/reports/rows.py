@@ -15,7 +15,7 @@ from telemetry.store.billing.monthly_report import Grouping, ReportRow
 from telemetry.web.formatting import NONE, read_numbers
 
 _NEXT = '</td><td class="number">'
-_BADGES = {"open": "", "closed": " good", "adjusted": " warn"}
+_BADGES = {"open": "", "closed": " good"}
 
 
 def render_rows(rows: Iterable[ReportRow], *, grouping: Grouping, account: Account) -> SafeString:
@@ -36,7 +36,7 @@ def render_rows(rows: Iterable[ReportRow], *, grouping: Grouping, account: Accou
             str(row.devices_count),
             numbers.write(row.total),
             numbers.write(row.adjustments) if row.adjustments else NONE,
-            numbers.write(row.live_total),
+            numbers.write(row.billed_total),
             numbers.round(row.daily_mean),
             str(row.readings_count),
             NONE if row.coverage is None else numbers.write_share(row.coverage),

@@ -13,7 +13,7 @@ from django.test import Client
 
 from telemetry.accounts.tokens import issue_token
 from telemetry.core.batch import RawMessage
-from telemetry.models import Account, Alarm, ApiToken, Device, Membership, User
+from telemetry.models import Account, Alarm, ApiToken, Device, Edit, Finding, Membership, User
 from telemetry.store.aggregates.refresh import refresh_aggregates
 from telemetry.store.billing.closing import close_month
 from telemetry.store.db.connection import Connection, open_connection
@@ -68,8 +68,9 @@ def call_with(text: str) -> Client:
 
 @pytest.fixture(scope="module")
 def stocked(seeded: Connection, own: Account, foreign: Account) -> Connection:
-    """Three September days of readings in both accounts, refreshed; the own one's month closed and
-    adjusted since; rejected messages; alarms."""
+    """Three September days of readings in both accounts, which spread no gaps, refreshed; the own
+    one's month closed and adjusted since; rejected messages; alarms."""
+    Account.objects.update(spreads_gaps=False)
     for day in (1, 2, 3):
         for hour in (12, 13):
             at = f"2026-09-{day:02}T{hour}:00:00Z"
@@ -100,6 +101,11 @@ def stocked(seeded: Connection, own: Account, foreign: Account) -> Connection:
                 opened_at=at, last_beyond_at=at, closed_at=at if number else None,
                 ending="reading" if number else "",
             )  # fmt: skip
+        Finding.objects.create(account=account, device=device, rule="silent", since=at)
+        Edit.objects.create(
+            account=account, device=device, kind="void", since=at, until=at, reason="a spike",
+            state="rejected",
+        )  # fmt: skip
     return seeded
 
 

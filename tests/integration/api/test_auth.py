@@ -121,7 +121,7 @@ def test_it_follows_the_role_of_now(own: Account, member: User) -> None:
     path = f"/api/v1/accounts/{own.pk}"
     assert call_with(text).get(path).json()["role"] == "viewer"
     Membership.objects.filter(user=member).update(role="admin")
-    assert call_with(text).get(path).json()["rights"] == ["operate", "view"]
+    assert call_with(text).get(path).json()["rights"] == ["billing", "operate", "view"]
     Membership.objects.filter(user=member).delete()
     read_problem(call_with(text).get(path), status=404)
     assert call_with(text).get("/api/v1/accounts").json() == {"items": [], "next": None}

@@ -29,7 +29,7 @@ def test_it_gives_hours_as_they_were_refreshed(meter: int, get: Get) -> None:
     mean = items[0].pop("mean")
     assert float(mean) == 1.5
     assert items[0] == {
-        "device_id": meter, "hour": "2026-09-01T11:00:00Z", "total": "1.5000",
+        "device_id": meter, "hour": "2026-09-01T11:00:00Z", "total": "1.5000", "estimated": "0",
         "minimum": "1.5000", "maximum": "1.5000", "first": "1.5000", "last": "1.5000",
         "readings_count": 1,
     }  # fmt: skip
@@ -48,15 +48,16 @@ def test_it_gives_days_and_no_total_of_gauges(meter: int, get: Get) -> None:
     assert keys == sorted(keys)
 
 
-def test_it_gives_months_as_billed_with_what_was_found_since(meter: int, get: Get) -> None:
+def test_it_gives_months_as_billed_and_what_was_found_since_apart(meter: int, get: Get) -> None:
     [month] = get("/months", **DAYS, device_id=meter).json()["items"]
     assert (month["month"], month["month_end"]) == ("2026-09-01", "2026-10-01")
-    assert (month["total"], month["adjustment"]) == ("9.0000", "0.2500")
-    assert (month["state"], month["adjustments_count"]) == ("adjusted", 1)
-    assert month["coverage"].startswith("0.0097")
+    assert (month["total"], month["adjustment"]) == ("9.0000", "0")
+    assert (month["state"], month["unit"]) == ("closed", "kWh")
+    assert month["coverage"].startswith("0.0083")
     assert month["daily_mean"].startswith("0.3")
     [line] = get("/adjustments", month="2026-09-01", device_id=meter).json()["items"]
     assert (line["difference"], line["device_id"]) == ("0.2500", meter)
+    assert (line["settled_in"], line["edit_ids"]) == (None, [])
     assert get("/adjustments", month="2026-08-01").json()["items"] == []
 
 

@@ -8,8 +8,9 @@ import msgspec
 import pytest
 
 from telemetry.core.consumption import Meter, Value
-from telemetry.models import MonthlyConsumption
+from telemetry.models import Device, MonthlyConsumption
 from telemetry.store.aggregates.refresh import refresh_aggregates
+from telemetry.store.billing.closing import close_month
 from telemetry.store.db.connection import Connection
 from telemetry.store.reads.account_totals import (
     AccountTotal,
@@ -124,15 +125,16 @@ def test_it_shows_a_closed_month_as_it_was_billed(connection: Connection) -> Non
     site = register(connection, Meter("delta"))
     fill(connection, site, (0, 7))
     month = {"first": date(2026, 11, 1), "until": date(2026, 12, 1)}
-    connection.execute(
-        "INSERT INTO closed_month (account_id, month) VALUES (%s, %s)",
-        [site.account_id, month["first"]],
+    close_month(
+        site.account_id, month=month["first"], user_id=None, now=datetime(2026, 12, 5, tzinfo=UTC)
     )
-    connection.execute("UPDATE monthly_total SET closed_total = 5")
-    assert MonthlyConsumption.objects.get(device=site.device_id).total == D(5)
-    assert [row.total for row in read_account_months(site.account_id, **month)] == [D(5)]
+    fill(connection, site, (1, 2))
+    Device.objects.update(unit="m³")
+    assert MonthlyConsumption.objects.get(device=site.device_id).total == D(7)
+    [of_account] = read_account_months(site.account_id, **month)
+    assert (of_account.total, of_account.unit) == (D(7), "")
     lines = read_day_series(site.account_id, device_ids=[site.device_id], **month)
-    assert [day.total for day in lines[site.device_id]] == [D(7)]
+    assert [day.total for day in lines[site.device_id]] == [D(9)]
 
 
 def test_it_names_the_largest_consumers_and_their_shares(connection: Connection) -> None:

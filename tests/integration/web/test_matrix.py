@@ -20,6 +20,8 @@ from telemetry.models import (
     Account,
     Alarm,
     DeadLetter,
+    Edit,
+    Finding,
     Invitation,
     Membership,
     ReportSchedule,
@@ -33,21 +35,26 @@ pytestmark = pytest.mark.integration
 
 ROLES = ("viewer", "admin", "owner")
 VIEW, OPERATE, MANAGE = Right.VIEW, Right.OPERATE, Right.MANAGE_MEMBERS
+BILLING = Right.BILLING
 ALLOWED: dict[Right, tuple[str, ...]] = {
-    VIEW: ROLES, OPERATE: ("admin", "owner"), MANAGE: ("owner",),
+    VIEW: ROLES, OPERATE: ("admin", "owner"), BILLING: ("admin", "owner"), MANAGE: ("owner",),
 }  # fmt: skip
 
 # Pages of an account: the right that they need. Those of the second table take POST alone.
 PAGES = {
     "overview": VIEW, "overview-state": VIEW, "overview-aggregates": VIEW,
     "devices": VIEW, "device": VIEW, "device-state": VIEW, "device-chart": VIEW,
-    "gateways": VIEW, "gateway": VIEW, "alarms": VIEW,
+    "gateways": VIEW, "gateway": VIEW, "alarms": VIEW, "device-readings": VIEW, "edits": VIEW,
+    "months": VIEW, "month": VIEW, "close-month": BILLING,
+    "findings": VIEW,
     "reports": VIEW, "report-print": VIEW, "report-csv": VIEW, "report-xlsx": VIEW,
     "report-schedules": OPERATE, "delete-schedule": OPERATE,
     "members": VIEW, "remove-member": MANAGE,
 }  # fmt: skip
 ACTIONS = {
-    "alarm-acknowledge": OPERATE, "alarm-withdraw": OPERATE,
+    "alarm-acknowledge": OPERATE, "alarm-withdraw": OPERATE, "edit-undo": BILLING,
+    "decide-finding": BILLING,
+    "edit-approve": BILLING, "edit-reject": BILLING, "dead-letter-take": BILLING,
     "switch-schedule": OPERATE, "send-report": OPERATE,
     "invite-member": MANAGE, "revoke-invitation": MANAGE, "change-member": MANAGE,
 }  # fmt: skip
@@ -91,6 +98,7 @@ def make_objects(connection: Connection, name: str) -> dict[str, Any]:
     )  # fmt: skip
     return {
         "account_id": account.pk,
+        "month": now.date().replace(day=1).isoformat(),
         "device_id": site.device_id,
         "gateway_id": site.gateway_id,
         "dead_letter_id": dead_letter.pk,
@@ -98,6 +106,13 @@ def make_objects(connection: Connection, name: str) -> dict[str, Any]:
         "invitation_id": Invitation.objects.create(
             account=account, email="x@example.com", token_digest=name,
             expires_at=now + timedelta(days=1),
+        ).pk,
+        "edit_id": Edit.objects.create(
+            account=account, device_id=site.device_id, kind="void", since=now, until=now,
+            reason="a spike", state="rejected",
+        ).pk,
+        "finding_id": Finding.objects.create(
+            account=account, device_id=site.device_id, rule="silent", since=now,
         ).pk,
         "schedule_id": ReportSchedule.objects.create(account=account, name="Monthly").pk,
         "alarm_id": Alarm.objects.create(

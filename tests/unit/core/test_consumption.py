@@ -2,14 +2,14 @@
 
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from functools import partial
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from telemetry.core.consumption import (
+    DAY,
+    BillingDays,
     Meter,
-    Replacement,
     Value,
     count_days,
     count_intervals,
@@ -17,7 +17,6 @@ from telemetry.core.consumption import (
     cover,
     day_of,
     hour_of,
-    increment,
     measure,
     month_of,
     next_month,
@@ -35,55 +34,12 @@ def at(hours: float, value: str = "1") -> Value:
     return Value(START + hours * HOUR, Decimal(value))
 
 
-def replaced(hours: float, old: str, new: str) -> Replacement:
-    return Replacement(START + hours * HOUR, Decimal(old), Decimal(new))
-
-
-@pytest.mark.parametrize(
-    ("before", "after", "modulus", "expected"),
-    [
-        (None, "500", None, "0"),
-        ("10", "12.5", None, "2.5"),
-        ("99990", "10", "100000", "20"),
-        ("99990", "10", None, "10"),
-        ("100", "90", None, "-10"),
-        ("100", "89.9999", None, "89.9999"),
-        ("100", "90", "1000", "-10"),
-        ("0", "0", "1000", "0"),
-        ("-10", "-9", None, "1"),
-    ],
-    ids=[
-        "the first reading ever counts nothing", "growth", "rollover", "reset", "dip",
-        "just below a dip is a reset", "a dip is none of a rollover", "zero stays zero",
-        "a negative register grows",
-    ],
-)  # fmt: skip
-def test_it_counts_between_two_readings(
-    before: str | None, after: str, modulus: str | None, expected: str
-) -> None:
-    counted = increment(
-        None if before is None else at(0, before),
-        at(1, after),
-        modulus=None if modulus is None else Decimal(modulus),
-        replacements=[],
-    )
-    assert counted == Decimal(expected)
-
-
-def test_it_counts_to_the_end_of_the_old_register_and_from_the_start_of_the_new() -> None:
-    both = [replaced(0.6, "5", "90"), replaced(0.5, "110", "0")]  # in no order
-    step = partial(increment, modulus=None, replacements=both)
-    assert step(at(0, "100"), at(1, "95")) == 10 + 5 + 5
-    assert step(at(0, "100"), at(0.5, "3")) == 10 + 3
-    assert step(at(0.6, "90"), at(1, "95")) == 5
-
-
 def test_it_sees_each_reading_once_whatever_the_order() -> None:
     readings = [at(2, "12"), at(0, "10"), at(2, "12"), at(1, "11")]
-    assert [step.consumed for step in measure(readings, Meter("cumulative"))] == [0, 1, 1]
+    assert [step.consumed for step in measure(readings, Meter("cumulative"))] == [1, 1]
     assert [step.consumed for step in measure(readings, Meter("delta"))] == [10, 11, 12]
-    [day] = sum_by(measure(readings, Meter("gauge")), lambda at: at.date()).values()
-    assert day.total is None
+    assert measure(readings, Meter("gauge")) == []
+    [day] = sum_by(sorted(set(readings), key=lambda one: one.at), lambda at: at.date()).values()
     assert [day.reading_sum, day.first, day.last] == [33, 10, 12]
 
 
@@ -102,8 +58,31 @@ def test_it_counts_a_reading_at_a_border_for_what_ends_there() -> None:
 def test_it_bills_what_is_right(name: str) -> None:
     case = CASES[name]
     months, days = bill(case)
-    assert months == case.months
-    assert case.days.items() <= days.items()
+    totals = {month: of.total for month, of in months.items()}
+    assert {month: totals.pop(month, 0) for month in case.months} == case.months
+    assert set(totals.values()) <= {0}
+    assert {day: days[day].total for day in case.days} == case.days
+    assert {month: of.estimated for month, of in months.items() if of.estimated} == case.estimated
+    steps = measure(case.readings, case.meter, replacements=case.replacements)
+    assert tuple(step.case for step in steps if step.case) == case.cases
+
+
+def test_it_counts_a_gap_at_its_end_where_it_is_not_spread() -> None:
+    months, _ = bill(CASES["a gap over the end of a month"], is_spread=False)
+    assert [str(of.total) for of in months.values()] == ["40"]
+    assert [of.estimated for of in months.values()] == [0]
+
+
+def test_it_covers_a_day_by_as_many_intervals_as_it_has() -> None:
+    meter = Meter("cumulative", interval_s=86_400)
+    twice = [datetime(2026, 11, 1, hour, tzinfo=UTC) for hour in (8, 20)]
+    seen = sum(
+        count_intervals([at + day * DAY for at in twice], meter, LISBON) for day in range(10)
+    )
+    end = date(2026, 12, 1)
+    over = start_of(end, LISBON)
+    assert seen == 10
+    assert cover(Decimal(seen), date(2026, 11, 1), end, meter, LISBON, now=over) == Decimal(10) / 30
 
 
 def test_it_begins_days_where_the_clocks_change() -> None:
@@ -126,12 +105,39 @@ def test_it_begins_days_where_the_clocks_change() -> None:
         (date(2026, 1, 15), 15, date(2026, 1, 15)),
         (date(2026, 3, 1), 28, date(2026, 2, 28)),
         (date(2026, 2, 28), 1, date(2026, 2, 1)),
+        (date(2026, 2, 28), 31, date(2026, 2, 28)),
+        (date(2026, 3, 30), 31, date(2026, 2, 28)),
+        (date(2026, 3, 31), 31, date(2026, 3, 31)),
+        (date(2028, 2, 29), 30, date(2028, 2, 29)),
     ],
-    ids=["the day before", "the day itself", "after a short month", "calendar months"],
+    ids=[
+        "the day before",
+        "the day itself",
+        "after a short month",
+        "calendar months",
+        "the last day of a short month",
+        "the day before the 31st",
+        "the 31st",
+        "in a leap year",
+    ],
 )
 def test_it_finds_the_billing_month(day: date, billing_day: int, month: date) -> None:
     assert month_of(day, billing_day) == month
-    assert month <= day < next_month(month)
+    assert month <= day < next_month(month, billing_day)
+
+
+def test_it_begins_months_on_another_day_from_a_month_on() -> None:
+    billing = BillingDays(15, ((date(2026, 9, 1), 1),))
+    firsts, month = [], date(2026, 7, 1)
+    while month < date(2026, 11, 1):
+        firsts.append(month)
+        month = next_month(month, billing)
+    assert firsts == [
+        date(2026, 7, 1), date(2026, 8, 1), date(2026, 9, 1), date(2026, 9, 15), date(2026, 10, 15),
+    ]  # fmt: skip
+    for shift in range(120):
+        day = date(2026, 7, 1) + timedelta(days=shift)
+        assert month_of(day, billing) == max(first for first in firsts if first <= day)
 
 
 def test_it_covers_no_more_than_the_hours_there_are() -> None:
@@ -148,12 +154,13 @@ def test_it_measures_a_month_by_what_has_passed_of_it() -> None:
     month = date(2026, 10, 1)
     begun = start_of(month, LISBON)
     meter = Meter("delta")
-    assert cover(Decimal(5), month, meter, LISBON, now=begun) is None
-    assert cover(Decimal(5), month, meter, LISBON, now=begun + 10 * HOUR) == Decimal("0.5")
-    assert cover(Decimal(50), month, meter, LISBON, now=begun + 10 * HOUR) == 1
+    end = date(2026, 11, 1)
+    assert cover(Decimal(5), month, end, meter, LISBON, now=begun) is None
+    assert cover(Decimal(5), month, end, meter, LISBON, now=begun + 10 * HOUR) == Decimal("0.5")
+    assert cover(Decimal(50), month, end, meter, LISBON, now=begun + 10 * HOUR) == 1
     # October has one hour more in Lisbon.
     over = start_of(date(2027, 1, 1), LISBON)
-    assert cover(Decimal(149), month, meter, LISBON, now=over) == Decimal(149) / (31 * 24 + 1)
-    assert count_days(month, LISBON, now=begun + HOUR) == 1
-    assert count_days(month, LISBON, now=begun + 30 * HOUR) == 2
-    assert count_days(month, LISBON, now=over) == 31
+    assert cover(Decimal(149), month, end, meter, LISBON, now=over) == Decimal(149) / (31 * 24 + 1)
+    assert count_days(month, end, LISBON, now=begun + HOUR) == 1
+    assert count_days(month, end, LISBON, now=begun + 30 * HOUR) == 2
+    assert count_days(month, end, LISBON, now=over) == 31

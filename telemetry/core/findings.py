@@ -1,0 +1,198 @@
+"""The rules of findings: what of a device's readings somebody should look at.
+
+Pure functions of what is stored. The rules of registers are those of the module that counts them.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from itertools import groupby, pairwise
+
+from msgspec import Struct
+
+HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
+BLOCKING = ("reset", "too_fast", "negative")
+"""Rules whose findings are decided before a month is closed."""
+LEAST_SILENCE = 2 * HOUR
+GAP_INTERVALS = 2
+"""A device is silent when it has sent nothing for longer than this many of its intervals."""
+LEAST_STANDING = DAY
+STANDING_ROWS = 4
+"""Hours with readings that show a register standing, at the least."""
+LEAST_HISTORY = 24
+RATE_FACTOR = 10
+LATE = HOUR
+"""A reading that came longer after its stamp than this was not sent at once."""
+ISOLATED = 31 * DAY
+"""A stamp this far from every other one of the device is of a wrong clock."""
+
+
+class Found(Struct, frozen=True):
+    """A finding of a device. `until` is None while it goes on."""
+
+    rule: str
+    since: datetime
+    until: datetime | None
+    evidence: dict[str, str]
+
+
+class HourRow(Struct, frozen=True):
+    """A device's readings in the UTC hour that begins at `hour`, and what was consumed in it."""
+
+    hour: datetime
+    minimum: Decimal
+    maximum: Decimal
+    last: Decimal
+    readings_count: int
+    consumed: Decimal | None = None
+
+    @property
+    def end(self) -> datetime:
+        """The last instant of the hour."""
+        return self.hour + HOUR
+
+
+class LateReading(Struct, frozen=True):
+    """A reading that came more than an hour after its stamp. `before`, `after`: the nearest
+    readings that came in time; None where there is none within 31 days."""
+
+    at: datetime
+    value: Decimal
+    received_at: datetime
+    before: datetime | None
+    after: datetime | None
+
+
+def silence_limit(*, interval_s: int | None, readings_count: int, span: timedelta) -> timedelta:
+    """For how long a device may send nothing.
+
+    Twice its interval, and two hours at the least. Where the interval is not known, it is what
+    `readings_count` readings in `span` come to.
+    """
+    if interval_s is not None:
+        usual = timedelta(seconds=interval_s)
+    else:
+        usual = span / readings_count if readings_count else timedelta()
+    return max(LEAST_SILENCE, GAP_INTERVALS * usual)
+
+
+def find_silences(
+    rows: Sequence[HourRow], *, interval_s: int | None, now: datetime | None
+) -> list[Found]:
+    """Times without readings, to the hour. `rows` in order of time. `now`: the device is active,
+    and nothing came after the last row; None: it may have."""
+    if not rows:
+        return []
+    count = sum(row.readings_count for row in rows)
+    limit = silence_limit(
+        interval_s=interval_s, readings_count=count, span=rows[-1].end - rows[0].hour
+    )
+    found = [
+        Found("silent", before.end, after.hour, {"last": str(before.last)})
+        for before, after in pairwise(rows)
+        if after.hour - before.end > limit
+    ]
+    if now is not None and now - rows[-1].end > limit:
+        found.append(Found("silent", rows[-1].end, None, {"last": str(rows[-1].last)}))
+    return found
+
+
+def find_standstills(rows: Sequence[HourRow], *, is_register: bool) -> list[Found]:
+    """Where a register stood for a day and longer, or a delta was 0, although it had counted
+    before, and had never stood for as long as half of that. Candidates: whether neighbours counted
+    meanwhile is not known here. `rows` in order of time."""
+    found: list[Found] = []
+    longest = timedelta()
+    runs = groupby(rows, key=lambda row: _standing_value(row, is_register=is_register))
+    for number, (value, group) in enumerate(runs):
+        run = list(group)
+        length = run[-1].end - run[0].hour
+        is_long = len(run) >= STANDING_ROWS and length >= max(LEAST_STANDING, 2 * longest)
+        if value is None:
+            continue
+        if number and is_long:
+            until = None if run[-1] is rows[-1] else run[-1].end
+            evidence = {"value": str(value), "hours": str(int(length / HOUR))}
+            found.append(Found("stuck", run[0].hour, until, evidence))
+        longest = max(longest, length)
+    return found
+
+
+def _standing_value(row: HourRow, *, is_register: bool) -> Decimal | None:
+    """The value of an hour in which nothing was counted; None for others."""
+    if row.minimum != row.maximum or (not is_register and row.maximum != 0):
+        return None
+    return row.maximum
+
+
+def propose_rate(rows: Iterable[HourRow]) -> Decimal | None:
+    """The largest plausible consumption of an hour, from a device's history: ten times what nine of
+    ten hours with consumption stay below. None: too little history."""
+    consumed = sorted(row.consumed for row in rows if row.consumed is not None and row.consumed > 0)
+    if len(consumed) < LEAST_HISTORY:
+        return None
+    return RATE_FACTOR * consumed[len(consumed) * 9 // 10]
+
+
+def find_too_fast(rows: Sequence[HourRow], *, largest_rate: Decimal | None = None) -> list[Found]:
+    """Hours in which more was consumed than is plausible since the hour before that has readings.
+    `largest_rate`: units an hour; None: as the rows themselves propose. `rows` in order of time."""
+    rate = propose_rate(rows) if largest_rate is None else largest_rate
+    if rate is None:
+        return []
+    found = []
+    for number, row in enumerate(rows):
+        elapsed = row.end - rows[number - 1].end if number else HOUR
+        plausible = rate * Decimal(elapsed // HOUR)
+        if row.consumed is not None and row.consumed > plausible:
+            evidence = {"consumed": str(row.consumed), "plausible": str(plausible)}
+            found.append(Found("too_fast", row.hour, row.end, evidence))
+    return found
+
+
+def find_negative(rows: Iterable[HourRow]) -> list[Found]:
+    """Deltas below zero, day by day (UTC)."""
+    found = []
+    for day, group in groupby(rows, key=lambda row: _day_of(row.hour)):
+        least = min(row.minimum for row in group)
+        if least < 0:
+            found.append(Found("negative", day, day + DAY, {"least": str(least)}))
+    return found
+
+
+def find_late(readings: Iterable[LateReading], *, usual: timedelta) -> list[Found]:
+    """Readings that came late, day by day (UTC): of an old clock where the device had sent at that
+    time already, or never within 31 days; late ones elsewhere. `usual`: between two readings."""
+    by_day: dict[tuple[str, datetime], list[LateReading]] = {}
+    for reading in readings:
+        rule = "old_clock" if _is_of_old_clock(reading, usual) else "late"
+        by_day.setdefault((rule, _day_of(reading.at)), []).append(reading)
+    return [
+        Found(
+            rule,
+            day,
+            day + DAY,
+            {
+                "readings": str(len(of)),
+                "first": of[0].at.isoformat(),
+                "last_at": of[-1].at.isoformat(),
+                "received": max(one.received_at for one in of).isoformat(),
+            },
+        )
+        for (rule, day), of in sorted(by_day.items(), key=lambda item: (item[0][1], item[0][0]))
+    ]
+
+
+def _is_of_old_clock(reading: LateReading, usual: timedelta) -> bool:
+    before, after = reading.before, reading.after
+    if before is None and after is None:
+        return True
+    if before is None or after is None:
+        return False
+    # Readings that came in time lie as close around it as they always do: nothing was missing.
+    return after - before <= usual * 3 / 2
+
+
+def _day_of(at: datetime) -> datetime:
+    return at.replace(hour=0, minute=0, second=0, microsecond=0)

@@ -1,0 +1,1 @@
+"""Readings voided or substituted, with approval and undoing."""

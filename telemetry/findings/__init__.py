@@ -1,0 +1,1 @@
+"""Findings decided: accepted, ignored, or put right by an edit."""

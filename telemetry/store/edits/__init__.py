@@ -1,0 +1,1 @@
+"""Edits of stored readings: applied and undone. Begin with apply.py; rules in README.md."""

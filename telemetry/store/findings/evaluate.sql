@@ -1,0 +1,169 @@
+-- name: list_changed
+-- The oldest changed hours that are over, within both limits (one row at least), and whether there
+-- are more.
+WITH oldest AS (
+    SELECT id, hour, device_ids FROM changed_hour WHERE hour <= %(before)s
+    ORDER BY hour, id LIMIT %(rows)s
+), counted AS (
+    SELECT id, sum(cardinality(device_ids)) OVER (ORDER BY hour, id) - cardinality(device_ids)
+        AS device_hours_before
+    FROM oldest
+)
+SELECT coalesce(array_agg(id) FILTER (WHERE device_hours_before < %(device_hours)s), '{}'),
+    count(*) = %(rows)s OR coalesce(bool_or(device_hours_before >= %(device_hours)s), false)
+FROM counted
+
+-- name: claim_changed
+WITH claimed AS (
+    DELETE FROM changed_hour WHERE id = ANY(%(ids)s) RETURNING hour, device_ids
+)
+INSERT INTO looked_at (device_id, hour)
+SELECT DISTINCT unnest(device_ids), hour FROM claimed
+
+-- name: add_silent_devices
+-- Devices that should send and whose last hour with readings is more than two hours ago, at that
+-- hour; not those of which an open finding says so already.
+INSERT INTO looked_at (device_id, hour)
+SELECT d.id, recent.hour
+FROM device d
+JOIN gateway g ON g.id = d.gateway_id
+JOIN account a ON a.id = d.account_id
+CROSS JOIN LATERAL (
+    SELECT day::timestamp AT TIME ZONE 'UTC' AS at FROM daily_aggregate
+    WHERE device_id = d.id AND account_id = d.account_id ORDER BY day DESC LIMIT 1
+) newest
+CROSS JOIN LATERAL (
+    SELECT max(h.hour) AS hour FROM hourly_aggregate h
+    WHERE h.device_id = d.id AND h.account_id = d.account_id
+      AND h.hour >= newest.at - interval '1 day' AND h.hour < newest.at + interval '2 days'
+) recent
+WHERE d.is_active AND g.is_active AND a.is_active
+  AND recent.hour < %(now)s::timestamptz - interval '3 hours'
+  AND NOT EXISTS (
+    SELECT FROM finding f
+    WHERE f.device_id = d.id AND f.rule = 'silent' AND f.until IS NULL
+      AND f.since = recent.hour + interval '1 hour')
+
+-- name: read_devices
+-- The devices to look at, in which account, and over which period: around the changed hours, and as
+-- far back as what goes on began.
+SELECT d.id, d.account_id, d.measurement, d.interval_s, d.is_active AND g.is_active AND a.is_active,
+    least(span.first, ongoing.since) - %(context)s,
+    least(span.last + %(context)s, %(now)s)
+FROM (
+    SELECT device_id, min(hour) AS first, max(hour) + interval '1 hour' AS last FROM looked_at
+    GROUP BY device_id
+) span
+JOIN device d ON d.id = span.device_id
+JOIN gateway g ON g.id = d.gateway_id
+JOIN account a ON a.id = d.account_id
+LEFT JOIN LATERAL (
+    SELECT min(f.since) AS since FROM finding f
+    WHERE f.device_id = d.id AND f.account_id = d.account_id AND f.until IS NULL
+      AND f.since < span.last
+) ongoing ON true
+ORDER BY d.id
+
+-- name: read_hours
+-- The hours of devices in their periods, and the one before; what was consumed in them.
+SELECT w.device_id, h.hour, h.minimum, h.maximum, h.last, h.readings_count,
+    CASE w.measurement WHEN 'delta' THEN h.total WHEN 'cumulative' THEN (
+        SELECT c.consumption FROM hourly_consumption c
+        WHERE c.device_id = w.device_id AND c.hour = h.hour
+    ) END
+FROM unnest(%(device_ids)s::bigint[], %(account_ids)s::bigint[], %(measurements)s::text[],
+    %(sinces)s::timestamptz[], %(untils)s::timestamptz[])
+    AS w (device_id, account_id, measurement, since, until)
+CROSS JOIN LATERAL (
+    (SELECT hour, minimum, maximum, last, readings_count, total FROM hourly_aggregate
+     WHERE device_id = w.device_id AND account_id = w.account_id AND hour < w.since
+       AND hour >= w.since - interval '400 days'
+     ORDER BY hour DESC LIMIT 1)
+    UNION ALL
+    (SELECT hour, minimum, maximum, last, readings_count, total FROM hourly_aggregate
+     WHERE device_id = w.device_id AND account_id = w.account_id AND hour >= w.since
+       AND hour < w.until)
+) h
+ORDER BY w.device_id, h.hour
+
+-- name: largest_reading
+-- The reading of an hour with the largest value, which is the one to look at.
+SELECT time, value FROM reading
+WHERE device_id = %(device)s AND account_id = %(account)s AND time > %(start)s AND time <= %(end)s
+ORDER BY value DESC, time LIMIT 1
+
+-- name: list_days
+-- The UTC days of the changed hours.
+SELECT DISTINCT date_trunc('day', hour, 'UTC') FROM looked_at ORDER BY 1
+
+-- name: read_late
+-- Of devices that have a late reading in a changed hour of the day: all late readings of the day, with
+-- the nearest ones that came in time.
+WITH hit AS MATERIALIZED (
+    SELECT DISTINCT l.device_id
+    FROM looked_at l
+    WHERE l.hour >= %(start)s AND l.hour < %(end)s AND EXISTS (
+        SELECT FROM reading r
+        WHERE r.device_id = l.device_id AND r.time > l.hour AND r.time <= l.hour + interval '1 hour'
+          AND r.time > %(start)s AND r.time <= %(end)s
+          AND r.received_at > r.time + interval '1 hour')
+)
+SELECT r.device_id, r.time, r.value, r.received_at, before.time, after.time
+FROM hit
+JOIN reading r ON r.device_id = hit.device_id AND r.time > %(start)s AND r.time <= %(end)s
+    AND r.received_at > r.time + interval '1 hour'
+LEFT JOIN LATERAL (
+    SELECT b.time FROM reading b
+    WHERE b.device_id = r.device_id AND b.time < r.time AND b.time >= r.time - interval '31 days'
+      AND b.received_at <= b.time + interval '1 hour'
+    ORDER BY b.time DESC LIMIT 1
+) before ON true
+LEFT JOIN LATERAL (
+    SELECT b.time FROM reading b
+    WHERE b.device_id = r.device_id AND b.time > r.time AND b.time <= r.time + interval '31 days'
+      AND b.received_at <= b.time + interval '1 hour'
+    ORDER BY b.time LIMIT 1
+) after ON true
+ORDER BY r.device_id, r.time
+LIMIT %(most)s
+
+-- name: neighbours_counted
+-- Whether at least half of the account's other devices with the unit counted in the whole days of a
+-- period.
+SELECT count(*) > 0 AND 2 * count(*) FILTER (WHERE n.counted) >= count(*)
+FROM (
+    SELECT coalesce(sum(g.total), 0) > 0 AS counted
+    FROM device d
+    JOIN device n ON n.account_id = d.account_id AND n.unit = d.unit AND n.id <> d.id
+        AND n.measurement <> 'gauge' AND n.is_active
+    JOIN daily_aggregate g ON g.device_id = n.id AND g.account_id = %(account)s
+        AND g.day >= (%(since)s::timestamptz AT TIME ZONE 'UTC')::date
+        AND g.day <= (%(until)s::timestamptz AT TIME ZONE 'UTC')::date
+    WHERE d.id = %(device)s
+    GROUP BY n.id
+) n
+
+-- name: write_findings
+-- New findings, and open ones whose end or evidence changed. What was decided stays; what was gone and
+-- is found again is open again.
+INSERT INTO finding AS f (account_id, device_id, rule, since, until, evidence, state, note)
+SELECT %(account)s, %(device)s, n.rule, n.since, n.until, n.evidence::jsonb, 'open', ''
+FROM unnest(%(rules)s::text[], %(sinces)s::timestamptz[], %(untils)s::timestamptz[],
+    %(evidences)s::text[]) AS n (rule, since, until, evidence)
+ON CONFLICT (device_id, rule, since, account_id) DO UPDATE SET
+    until = excluded.until, evidence = excluded.evidence, changed_at = %(now)s,
+    state = CASE WHEN f.state = 'gone' THEN 'open' ELSE f.state END
+WHERE (f.until, f.evidence, f.state = 'gone')
+    IS DISTINCT FROM (excluded.until, excluded.evidence, false)
+
+-- name: end_findings
+-- Open findings of the period that the rules do not say any more.
+UPDATE finding f SET state = 'gone', changed_at = %(now)s
+WHERE f.device_id = %(device)s AND f.account_id = %(account)s AND f.state = 'open'
+  AND CASE WHEN f.rule IN ('late', 'old_clock') THEN EXISTS (
+        SELECT FROM looked_at l
+        WHERE l.device_id = f.device_id AND date_trunc('day', l.hour, 'UTC') = f.since)
+    ELSE f.since >= %(since)s AND f.since < %(until)s END
+  AND NOT EXISTS (
+    SELECT FROM unnest(%(rules)s::text[], %(sinces)s::timestamptz[]) AS n (rule, since)
+    WHERE n.rule = f.rule AND n.since = f.since)

@@ -1,0 +1,181 @@
+"""Findings computed from what is stored: new, changed, gone, decided; where something changed."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from telemetry.core.consumption import Meter, Value
+from telemetry.edits.editing import VOID, request_edit
+from telemetry.models import Account, ChangedHour, Device, Finding
+from telemetry.store.aggregates.refresh import refresh_aggregates
+from telemetry.store.db.connection import Connection
+from telemetry.store.findings.evaluate import Evaluated, evaluate_findings
+from tests.consumption import Site, put, register
+
+pytestmark = pytest.mark.integration
+
+START = datetime(2026, 11, 2, 0, 30, tzinfo=UTC)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+METER = Meter("cumulative", interval_s=3600)
+
+
+def send(
+    connection: Connection, site: Site, hours: Any, *, at_once: bool = True, value: Any = None
+) -> None:
+    """A reading an hour, which counts one an hour, or stands at a value."""
+    sent = [Value(START + hour * HOUR, Decimal(hour if value is None else value)) for hour in hours]
+    put(connection, [(site, one) for one in sent])
+    if at_once:
+        connection.execute(
+            "UPDATE reading SET received_at = time WHERE device_id = %s AND time = ANY(%s)",
+            [site.device_id, [one.at for one in sent]],
+        )
+
+
+def run(connection: Connection, *, hours: int) -> Evaluated:
+    """Refresh, and evaluate so many hours after the start."""
+    refresh_aggregates(connection)
+    return evaluate_findings(connection, now=START + hours * HOUR)
+
+
+def read_findings(site: Site, **conditions: Any) -> list[Any]:
+    rows = Finding.objects.filter(device_id=site.device_id, **conditions).order_by("since", "rule")
+    return [
+        (one.rule, hours_of(one.since), one.until and hours_of(one.until), one.state)
+        for one in rows
+    ]
+
+
+def hours_of(at: datetime) -> float:
+    return (at - START) / HOUR + 0.5
+
+
+def test_it_finds_silence_while_it_goes_on_when_it_ends_and_nothing_once_it_is_filled(
+    connection: Connection,
+) -> None:
+    site = register(connection, METER)
+    send(connection, site, range(10))
+    run(connection, hours=11)
+    assert read_findings(site) == []
+    run(connection, hours=20)
+    assert read_findings(site) == [("silent", 10, None, "open")]
+    assert run(connection, hours=21).found == 0
+    send(connection, site, range(30, 40))
+    run(connection, hours=41)
+    assert read_findings(site) == [("silent", 10, 30, "open")]
+    send(connection, site, range(10, 30))
+    run(connection, hours=41)
+    assert read_findings(site) == [("silent", 10, 30, "gone")]
+
+
+def test_it_comes_to_the_same_in_any_order_of_arrival(connection: Connection) -> None:
+    sites = [register(connection, METER) for _ in range(2)]
+    present = [*range(10), *range(15, 40), *range(60, 70)]
+    send(connection, sites[0], present)
+    run(connection, hours=71)
+    for part in (present[20:], present[:5], present[5:20]):
+        send(connection, sites[1], part)
+        run(connection, hours=71)
+    expected = [("silent", 10, 15, "open"), ("silent", 40, 60, "open")]
+    assert read_findings(sites[0]) == expected
+    assert read_findings(sites[1], state="open") == expected
+
+
+def test_it_finds_a_register_that_stands_while_its_neighbours_count(
+    connection: Connection,
+) -> None:
+    site = register(connection, METER)
+    neighbours = [register(connection, METER, beside=site) for _ in range(2)]
+    lonely = register(connection, METER)
+    for one in (site, lonely):
+        send(connection, one, range(20))
+        send(connection, one, range(20, 60), value=19)
+    for neighbour in neighbours:
+        send(connection, neighbour, range(60))
+    run(connection, hours=61)
+    assert read_findings(site) == [("stuck", 19, None, "open")]
+    assert read_findings(lonely) == []
+    send(connection, site, range(60, 80), value=25)
+    send(connection, neighbours[0], range(60, 80))
+    send(connection, neighbours[1], range(60, 80))
+    run(connection, hours=81)
+    assert read_findings(site) == [("stuck", 19, 60, "open")]
+
+
+def test_it_tells_an_old_clock_from_readings_that_came_late(connection: Connection) -> None:
+    site = register(connection, METER)
+    send(connection, site, [*range(30), *range(40, 60)])
+    run(connection, hours=61)
+    put(connection, [(site, Value(START + 30 * HOUR + HOUR / 2, Decimal(30)))])  # fills the gap
+    put(connection, [(site, Value(START + 4 * HOUR + HOUR / 2, Decimal(5)))])  # nothing is missing
+    run(connection, hours=61)
+    assert read_findings(site, rule__in=("late", "old_clock")) == [
+        ("old_clock", 0, 24, "open"), ("late", 24, 48, "open"),
+    ]  # fmt: skip
+    at = START + 4 * HOUR + HOUR / 2
+    request_edit(
+        Account.objects.get(pk=site.account_id), device=Device.objects.get(pk=site.device_id),
+        since=at, until=at, change=VOID, reason="clock", user=None,
+    )  # fmt: skip
+    run(connection, hours=61)
+    assert read_findings(site, rule="old_clock") == [("old_clock", 0, 24, "gone")]
+
+
+def test_it_never_changes_what_was_decided(connection: Connection) -> None:
+    site = register(connection, METER)
+    send(connection, site, range(10))
+    run(connection, hours=20)
+    Finding.objects.update(state="accepted", note="holidays")
+    send(connection, site, range(30, 40))
+    run(connection, hours=41)
+    assert read_findings(site) == [("silent", 10, 30, "accepted")]
+    send(connection, site, range(10, 30))
+    run(connection, hours=41)
+    assert read_findings(site) == [("silent", 10, 30, "accepted")]
+
+
+def test_it_looks_only_at_what_changed_and_is_over(connection: Connection) -> None:
+    site = register(connection, METER)
+    other = register(connection, METER)
+    send(connection, site, range(10))
+    send(connection, other, range(10))
+    assert run(connection, hours=10).devices == 2
+    assert run(connection, hours=10).devices == 0
+    send(connection, site, [10, 11])
+    done = run(connection, hours=11)
+    assert (done.devices, done.hours) == (1, 1)  # the second hour is not over
+    assert ChangedHour.objects.count() == 1
+    assert run(connection, hours=12).hours == 1
+
+
+def test_it_leaves_silent_devices_alone_that_should_not_send(connection: Connection) -> None:
+    site = register(connection, METER)
+    send(connection, site, range(10))
+    Device.objects.update(is_active=False)
+    run(connection, hours=20)
+    assert read_findings(site) == []
+
+
+@pytest.mark.parametrize("measurement", ["delta", "cumulative"])
+def test_it_finds_an_hour_with_more_than_is_plausible_and_names_the_reading(
+    connection: Connection, measurement: Any
+) -> None:
+    site = register(connection, Meter(measurement, interval_s=3600))
+    is_delta = measurement == "delta"
+    send(connection, site, range(100), value=7 if is_delta else None)
+    at = START + 50 * HOUR + HOUR / 3
+    put(connection, [(site, Value(at, Decimal(7000)))])
+    run(connection, hours=101)
+    [finding] = Finding.objects.filter(rule="too_fast").order_by("since")[:1]
+    assert finding.evidence["first"] == at.isoformat()
+    assert Decimal(finding.evidence["value"]) == 7000
+    request_edit(
+        Account.objects.get(), device=Device.objects.get(), since=at, until=at, change=VOID,
+        reason="display slip", user=None, finding=finding,
+    )  # fmt: skip
+    run(connection, hours=101)
+    finding.refresh_from_db()
+    assert finding.state == "voided"
+    assert not Finding.objects.filter(state="open", rule="too_fast").exists()
