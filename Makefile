@@ -5,7 +5,7 @@
 #   WORKERS=1 BRIDGES=1  number of ingest pools and of MQTT bridges; again make up changes the set
 #   SIMULATE=1           0 starts no simulated fleet
 #   MQTT_PORT=1883 MQTT_WS_PORT=9001 MQTT_TLS_PORT=8883 MQTT_SERVICE_PORT=8884
-#   WEB_PORT=8000 FLOWER_PORT=5555 POSTGRES_PORT=5433 REDIS_PORT=6380
+#   WEB_PORT=8000 ENROLMENT_PORT=8443 FLOWER_PORT=5555 POSTGRES_PORT=5433 REDIS_PORT=6380
 #   DATABASE_URL, REDIS_URL, MQTT_HOST (with MQTT_PORT and the MQTT users and passwords)
 #                        servers that run already; they are used and none is started
 #   DEBIAN_MIRROR        where the servers' packages come from; else from where apt gets its own
@@ -88,6 +88,11 @@ bench: ## Measure the system on servers of its own: make bench ARGS="drain --cou
 chaos: ## Cause faults under load on a stack of its own: make chaos ARGS="--schedules 20 --seed 1"
 	@compose/local/install base
 	exec $(PYTHON) -m tests.chaos $(ARGS)
+
+.PHONY: test-containers
+test-containers: ## Run compose.yaml for real, with Docker or Podman: scale, kill, restart; the books must balance
+	@compose/local/install dev
+	exec $(PYTHON) -m tests.containers $(ARGS)
 
 .PHONY: mutants
 mutants: ## Change the code in small ways and list the changes that no unit test and no schedule notices

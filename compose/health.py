@@ -1,4 +1,4 @@
-"""Health of the process in this container: `python -m compose.health web|flower|worker|beat`.
+"""Health of the process in this container: `python -m compose.health WHICH`, a key of `CHECKS`.
 
 Asks for progress, not for the existence of a process. The bridge has a check of its own:
 `python -m ingest_bridge --check`.
@@ -65,9 +65,19 @@ def find_beat(signs: dict[str, Any], *, host: str, now: float) -> str:
     raise UnhealthyError(f"beat of {host} gave no sign of life for {BEAT_STALE_S:g} s")
 
 
+def check_enrolment() -> str:
+    """Expect a connection. No more: nobody is answered without a certificate of a gateway."""
+    try:
+        socket.create_connection(("127.0.0.1", 8443), TIMEOUT_S).close()
+    except OSError as error:
+        raise UnhealthyError(f"port 8443 takes no connection: {error!r}") from error
+    return "port 8443 takes connections"
+
+
 CHECKS: dict[str, Callable[[], str]] = {
     # The ports of the container are fixed; which ports of the host lead there, compose says.
     "web": lambda: probe_http("127.0.0.1:8000", "/health"),
+    "enrolment": check_enrolment,
     "flower": lambda: probe_http("127.0.0.1:5555", "/healthcheck"),
     "worker": check_worker,
     "beat": check_beat,

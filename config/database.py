@@ -10,6 +10,9 @@ from config.env import SettingError
 
 CONNECT_TIMEOUT_S = 5
 ENCODING = {"client_encoding": "UTF8"}  # texts are sent as UTF-8, whatever the URL asks for
+# For whom row-level security applies to, until a request opens one account
+# (telemetry/store/db/account_scope.py).
+EVERY_ACCOUNT = "-c app.account_id=0"
 DJANGO_NAMES = {
     "dbname": "NAME", "user": "USER", "password": "PASSWORD", "host": "HOST", "port": "PORT",
 }  # fmt: skip
@@ -79,5 +82,6 @@ def make_django_database(url: str, *, name: str) -> dict[str, Any]:
             "connect_timeout": CONNECT_TIMEOUT_S,
             **options,
             **ENCODING,
+            "options": f"{given.get('options', '')} {EVERY_ACCOUNT}".strip(),
         },
     }

@@ -54,6 +54,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "telemetry.web.headers.SecurityHeaders",
+    "telemetry.web.admin_scope.AdminScope",
     "telemetry.web.language.UserLanguage",
     "axes.middleware.AxesMiddleware",
 ]

@@ -5,12 +5,20 @@ import dataclasses
 import signal
 import sys
 import time
+from typing import TYPE_CHECKING
+
+import structlog
 
 from config.env import SettingError, list_settings, read_options
 from config.logs import configure_logging
 from config.options import BridgeOptions, QueueOptions
 from ingest_bridge.errors import EXIT_SETTING, BridgeError
 from ingest_bridge.health import check_health
+
+if TYPE_CHECKING:
+    from redis import Redis
+
+    from ingest_bridge.lease import Lease
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -43,11 +51,30 @@ def _serve(options: BridgeOptions, parsed: argparse.Namespace) -> int:
             print(client_id)
         return 0
     app = build_celery_app(read_options(QueueOptions))
-    bridge = Bridge(options, BatchQueue(redis, app), redis, retire=parsed.retire)
+    numbered = None
+    if options.is_numbered:
+        numbered = _take_number(redis, options.client_id)
+        options = dataclasses.replace(options, client_id=numbered.client_id)
+    queue = BatchQueue(redis, app)
+    bridge = Bridge(options, queue, redis, retire=parsed.retire, numbered=numbered)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: bridge.stop())
     bridge.run()
     return 0
+
+
+def _take_number(redis: "Redis", template: str) -> "Lease":
+    """As soon as Redis answers."""
+    from redis import RedisError
+
+    from ingest_bridge.lease import take_number
+
+    while True:
+        try:
+            return take_number(redis, template)
+        except RedisError as error:
+            structlog.get_logger("ingest_bridge").warning("redis_unavailable", error=str(error))
+            time.sleep(1)
 
 
 def _build_parser() -> argparse.ArgumentParser:

@@ -25,6 +25,7 @@ LONGEST_WAIT_S = 0.5
 CONNECT_TIMEOUT_S = 10.0
 HELD_BYTES = 16_000_000
 QUIET_S = 2.0
+DRAIN_S = 20.0
 REST_S = 0.003
 
 log = structlog.get_logger("ingest_bridge")
@@ -34,8 +35,16 @@ class Bridge:
     """One bridge process. `step` goes round once; `run` goes round until `stop` is called."""
 
     def __init__(
-        self, options: BridgeOptions, queue: BatchQueue, redis: Redis, *, retire: bool
+        self,
+        options: BridgeOptions,
+        queue: BatchQueue,
+        redis: Redis,
+        *,
+        retire: bool,
+        numbered: Lease | None = None,
     ) -> None:
+        """`retire`: end the session and nothing else. `numbered`: the lease of a number that was
+        taken; such a bridge ends its session when it is stopped while others serve."""
         self._collector = Collector(
             FlushPolicy(
                 messages=options.batch_messages,
@@ -49,7 +58,8 @@ class Bridge:
         self._session.is_retiring = retire
         self._drops = BrokerDrops(queue, self._session, client_id=options.client_id)
         self._sender = Sender(queue, client_id=options.client_id)
-        self._lease = Lease(redis, client_id=options.client_id)
+        self._lease = numbered or Lease(redis, client_id=options.client_id)
+        self._is_numbered = numbered is not None
         self._backpressure = Backpressure(queue, choose_marks(options.marks))
         self._queue_watch = QueueWatch(queue)
         self._health = HealthFile(options.health_file)
@@ -73,6 +83,8 @@ class Bridge:
         try:
             while not self._is_stopping and not self._is_drained():
                 self.step()
+            if self._is_numbered:
+                self._drain_for_good()
             self._leave()
         finally:
             try:
@@ -224,6 +236,22 @@ class Bridge:
     def _waiting_messages(self) -> int:
         outgoing = self._sender.outgoing
         return len(self._collector) + (outgoing.count if outgoing else 0)
+
+    def _drain_for_good(self) -> None:
+        """Unsubscribe and bring what waits in the session to the queue, if others serve."""
+        try:
+            if not self._session.is_ready or not self._lease.begin_leaving():
+                return
+        except RedisError as error:
+            log.warning("session_kept", client_id=self._options.client_id, error=str(error))
+            return
+        self._session.retire()
+        now_s = self._message_at = time.monotonic()
+        self._ready_by = now_s + CONNECT_TIMEOUT_S
+        while not self._is_drained() and time.monotonic() < now_s + DRAIN_S:
+            self.step()
+        if not self._is_drained():
+            log.error("session_not_drained", client_id=self._options.client_id, after_s=DRAIN_S)
 
     def _leave(self) -> None:
         """Flush and acknowledge what is here, within 10 s, then say goodbye to the broker."""

@@ -14,6 +14,7 @@ from typing import Any
 import psutil
 from redis import Redis
 
+from config.options.bridge import NUMBER
 from ingest_bridge.errors import BridgeError
 from telemetry.core.batch import BRIDGE_KEY, OPEN_KEY, SESSIONS_KEY
 
@@ -38,6 +39,23 @@ if ARGV[2] == 'retired' then
 end
 return 1
 """
+# Only while another bridge serves a session and stays: so the last one never leaves, even when all
+# are stopped at once.
+_BEGIN_LEAVING = """#!lua flags=allow-oom
+local own = redis.call('GET', KEYS[1])
+if not own or cjson.decode(own).token ~= ARGV[1] then return 0 end
+for _, client_id in ipairs(redis.call('SMEMBERS', KEYS[2])) do
+  local held = client_id ~= ARGV[2] and redis.call('GET', ARGV[3] .. client_id)
+  if held and not cjson.decode(held).is_leaving then
+    local state = cjson.decode(own)
+    state.is_leaving = true
+    redis.call('SET', KEYS[1], cjson.encode(state), 'EX', ARGV[4])
+    return 1
+  end
+end
+return 0
+"""
+MOST_NUMBERS = 99
 
 
 class Lease:
@@ -45,13 +63,15 @@ class Lease:
 
     def __init__(self, redis: Redis, *, client_id: str) -> None:
         self._redis = redis
-        self._client_id = client_id
+        self.client_id = self._client_id = client_id
         self._token = secrets.token_hex(8)
         self._key = BRIDGE_KEY + client_id
         self._renewed_at = float("-inf")
         self._renewed_state = ""
         self._renew = redis.register_script(_RENEW)
         self._release = redis.register_script(_RELEASE)
+        self._begin_leaving = redis.register_script(_BEGIN_LEAVING)
+        self._is_leaving = False
 
     def acquire(self, *, longest_wait_s: float = LEASE_S + 2) -> None:
         """Take the lease; waits for that of a bridge which died to run out.
@@ -90,6 +110,24 @@ class Lease:
                 "give every bridge an id of its own"
             )
 
+    def try_acquire(self) -> bool:
+        """Take the lease unless a living bridge holds it."""
+        if self._set({"state": "starting"}):
+            return True
+        holder = read_holder(self._redis, client_id=self._client_id)
+        if holder is not None and _is_dead(holder):
+            self._redis.delete(self._key)
+        return bool(self._set({"state": "starting"}))
+
+    def begin_leaving(self) -> bool:
+        """Say that the bridge ends its session; whether it may: not the last one that serves."""
+        self._is_leaving = bool(
+            self._begin_leaving(
+                keys=[self._key, OPEN_KEY], args=[self._token, self._client_id, BRIDGE_KEY, LEASE_S]
+            )
+        )
+        return self._is_leaving
+
     def release(self, *, is_retired: bool) -> None:
         """Give the id free. `is_retired`: its broker session is ended, too."""
         self._release(
@@ -103,6 +141,7 @@ class Lease:
             "host": socket.gethostname(),
             "pid": os.getpid(),
             "at": time.time(),
+            "is_leaving": self._is_leaving,
             **state,
         }
         return bool(
@@ -125,5 +164,19 @@ def list_sessions(redis: Redis) -> list[str]:
     return sorted(member.decode() for member in members)
 
 
+def take_number(redis: Redis, template: str) -> Lease:
+    """The lease of the first client id that no living bridge holds, with a number from 1 for `{n}`.
+
+    Raises `BridgeError` when all are taken.
+    """
+    for number in range(1, MOST_NUMBERS + 1):
+        lease = Lease(redis, client_id=template.replace(NUMBER, str(number)))
+        if lease.try_acquire():
+            return lease
+    raise BridgeError(f"BRIDGE_CLIENT_ID={template!r}: {MOST_NUMBERS} bridges are running already")
+
+
 def _is_dead(holder: dict[str, Any]) -> bool:
-    return holder["host"] == socket.gethostname() and not psutil.pid_exists(holder["pid"])
+    """A container that starts again has the process ids of the one before."""
+    is_here = holder["host"] == socket.gethostname()
+    return is_here and (holder["pid"] == os.getpid() or not psutil.pid_exists(holder["pid"]))

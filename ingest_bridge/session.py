@@ -152,6 +152,11 @@ class Session:
         self._client.disconnect(properties=properties)
         self._client.loop_write()
 
+    def retire(self) -> None:
+        """Take nothing new: `is_ready` again when the broker has confirmed it."""
+        self.is_retiring, self.is_ready = True, False
+        self._client.unsubscribe([self.topic, self._former_topic])
+
     def abandon(self) -> None:
         """Drop the connection at once, without a word; the broker keeps what is unacknowledged."""
         socket = self._client.socket()

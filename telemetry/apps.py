@@ -1,6 +1,7 @@
 """The Django app."""
 
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
 
 
 class TelemetryConfig(AppConfig):
@@ -15,3 +16,7 @@ class TelemetryConfig(AppConfig):
         from telemetry import checks  # noqa: F401, PLC0415 - models must be loaded first
         from telemetry.fleet import signals  # noqa: F401, PLC0415 - models must be loaded first
         from telemetry.mail import notices  # noqa: F401, PLC0415 - models must be loaded first
+        from telemetry.store.db import account_scope  # noqa: F401, PLC0415 - receives signals
+        from telemetry.store.db.rights import apply_after_migrate  # noqa: PLC0415
+
+        post_migrate.connect(apply_after_migrate, sender=self)

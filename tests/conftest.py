@@ -105,7 +105,7 @@ def django_db_setup(
     from django.db import connections
     from django.test.utils import setup_databases, teardown_databases
 
-    address = urlsplit(servers.environ["DATABASE_URL"])
+    address = urlsplit(servers.environ.get("WEB_DATABASE_URL", servers.environ["DATABASE_URL"]))
     connections["default"].settings_dict.update(
         NAME=address.path.lstrip("/"),
         USER=address.username,
@@ -118,6 +118,20 @@ def django_db_setup(
         yield
         connections.close_all()
         teardown_databases(made, verbosity=0)
+
+
+@pytest.fixture(scope="module")
+def as_owner(servers: Any, django_db_setup: None) -> Iterator[None]:
+    """In a whole file, Django connects as the role that migrates, not as the web process does."""
+    from django.db import connections
+
+    default, address = connections["default"], urlsplit(servers.environ["DATABASE_URL"])
+    web = {name: default.settings_dict[name] for name in ("USER", "PASSWORD")}
+    default.close()
+    default.settings_dict.update(USER=address.username, PASSWORD=address.password)
+    yield
+    default.close()
+    default.settings_dict.update(web)
 
 
 @pytest.fixture(scope="session")

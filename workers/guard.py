@@ -7,7 +7,7 @@ enough of those gateways are served again, or others in their place show that no
 is rejected; that nothing more is heard of them is no reason. Pure: `now_s` is an argument.
 """
 
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
@@ -53,12 +53,7 @@ def hear(validated_messages: Sequence[ValidatedMessage], *, known: Container[str
 
 
 class RejectGuard:
-    """What one worker process has seen, of the batches that it claimed itself.
-
-    Known fault: processes that wait for batches claim in turn, so gateways that send in turn as
-    well are split among them. Of a fleet hardly larger than `GUARD_GATEWAYS`, each process then
-    hears too few, and the guard does not trip. Their windows must be shared by the pool.
-    """
+    """What one worker process has seen, and what others told it (`learn`)."""
 
     def __init__(self, policy: GuardPolicy, *, reason: str = "") -> None:
         """`reason`: why another process holds batches already."""
@@ -73,6 +68,11 @@ class RejectGuard:
         """Whether what would be rejected is held."""
         return bool(self.reason)
 
+    @property
+    def is_suspicious(self) -> bool:
+        """Whether what it has seen would trip it, if it had seen enough gateways."""
+        return self.is_tripped or self._is_too_much(*self._count())
+
     def holds(self, heard: Heard, *, now_s: float) -> bool:
         """Whether what the rejected gateways of a batch sent must be held. May set `reason`."""
         self._rejected_at.update(dict.fromkeys(heard.rejected, now_s))
@@ -83,13 +83,21 @@ class RejectGuard:
     def note_served(self, macs: Iterable[str], *, now_s: float) -> None:
         """Note gateways of which readings were stored. May clear `reason`."""
         self._served_at.update(dict.fromkeys(macs, now_s))
-        if self.is_tripped:
-            self._let_go_when_served()
+        self._let_go_when_served()
+
+    def learn(self, *, rejected: Mapping[str, float], served: Mapping[str, float]) -> None:
+        """Note what other processes heard, as MACs and when that was. May clear `reason`."""
+        _update(self._rejected_at, rejected)
+        _update(self._served_at, served)
+        self._let_go_when_served()
+
+    def list_since(self, since_s: float) -> tuple[dict[str, float], dict[str, float]]:
+        """The gateways that were rejected and those that were served since, each with its time."""
+        return _since(self._rejected_at, since_s), _since(self._served_at, since_s)
 
     def _trip_when_rejected(self, now_s: float) -> None:
         since_s = now_s - self._policy.window_s
-        self._served_at = {mac: at for mac, at in self._served_at.items() if at >= since_s}
-        self._rejected_at = {mac: at for mac, at in self._rejected_at.items() if at >= since_s}
+        self._rejected_at, self._served_at = self.list_since(since_s)
         rejected, count = self._count()
         if count >= self._policy.gateways and self._is_too_much(rejected, count):
             self.reason = (
@@ -100,6 +108,8 @@ class RejectGuard:
     def _let_go_when_served(self) -> None:
         """While the guard is tripped nothing is forgotten: a gateway stays rejected until it is
         served. A process that began with the reason of another waits until it has heard enough."""
+        if not self.is_tripped:
+            return
         rejected, count = self._count()
         if count >= self._policy.gateways and not self._is_too_much(rejected, count):
             self.let_go()
@@ -115,3 +125,12 @@ class RejectGuard:
 
     def _is_too_much(self, rejected: int, count: int) -> bool:
         return 100 * rejected > self._policy.share * count
+
+
+def _since(times: Mapping[str, float], since_s: float) -> dict[str, float]:
+    return {mac: at for mac, at in times.items() if at >= since_s}
+
+
+def _update(times: dict[str, float], others: Mapping[str, float]) -> None:
+    for mac, at in others.items():
+        times[mac] = max(at, times.get(mac, at))

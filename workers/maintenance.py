@@ -1,6 +1,7 @@
 """The pool "maintenance": what beat sends, and replays."""
 
 import time
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
@@ -16,8 +17,10 @@ from config.env import read_options
 from config.options import DatabaseOptions, MaintenanceOptions
 from config.queue import connect_redis
 from config.start import stop_on_errors
+from telemetry.certificates.status import update_and_check
 from telemetry.core.batch import (
     APPLY_RETENTION_TASK,
+    CHECK_CERTIFICATES_TASK,
     COMPARE_ZONES_TASK,
     EVALUATE_ALARMS_TASK,
     EVALUATE_FINDINGS_TASK,
@@ -41,7 +44,7 @@ from telemetry.reporting.sending import send_due_reports
 from telemetry.store.aggregates import refresh
 from telemetry.store.aggregates.throttle import Throttle
 from telemetry.store.alarms import evaluate
-from telemetry.store.db.connection import Connection, open_connection
+from telemetry.store.db.connection import Connection, become_owner, open_connection
 from telemetry.store.findings import evaluate as findings
 from telemetry.store.ingest.presence import mark_offline
 from telemetry.store.operations.housekeeping import (
@@ -95,6 +98,12 @@ def _connect() -> Connection:
     )
 
 
+def _connect_as_owner() -> Connection:
+    connection = _connect()
+    become_owner(connection)
+    return connection
+
+
 def _visibility_s() -> int:
     return _options().queue.visibility_timeout_s
 
@@ -135,7 +144,7 @@ def mark_offline_gateways() -> Result:
 @recorded_task(REFRESH_TASK, rows="hours", is_frequent=True)
 def refresh_aggregates() -> Result:
     """Bring hours, days and months up to date."""
-    with _connect() as connection:
+    with _connect_as_owner() as connection:
         try:
             refreshed = refresh.refresh_aggregates(connection, throttle=Throttle())
         except refresh.RefreshBusyError:
@@ -185,7 +194,7 @@ def apply_retention(turn: dict[str, Any] | None = None) -> Result:
     at = begin_turn(APPLY_RETENTION_TASK, turn)
     if at is None:
         return BUSY
-    with _connect() as connection:
+    with _connect_as_owner() as connection:
         try:
             done = store_apply_retention(
                 connection,
@@ -210,7 +219,7 @@ def verify_aggregates(
     if at is None:
         return BUSY
     carried = None if so_far is None else convert(so_far, verification.Verification)
-    with _connect() as connection:
+    with _connect_as_owner() as connection:
         try:
             found = verification.verify_aggregates(
                 connection, so_far=carried, budget_s=VERIFY_TURN_S, examples=TOLD_DIFFERENCES
@@ -235,6 +244,14 @@ def compare_time_zones() -> Result:
     shown = "; ".join(found[:TOLD_DIFFERENCES])
     problem = f"time zones differ, so days do: {shown}; {WHAT_TO_DO}"
     return {"zones": len(found), "problems": [problem] if found else []}
+
+
+@recorded_task(CHECK_CERTIFICATES_TASK, rows="changed", is_frequent=True)
+def check_certificates() -> Result:
+    """Sign what was approved; tell the broker which certificates are revoked. `pipeline_status`
+    reports those that end soon, until a later run finds none."""
+    done = update_and_check(now=datetime.now(UTC))
+    return {"changed": done.signed + done.written, **asdict(done)}
 
 
 @recorded_task(SEND_REPORTS_TASK, rows="sent", is_frequent=True)

@@ -1,5 +1,6 @@
-"""The reject guard of one worker process, with the alarm that all share."""
+"""The reject guard of one worker process, with the alarm and the knowledge that all share."""
 
+import math
 import time
 from collections.abc import Container, Sequence
 
@@ -11,11 +12,14 @@ from config.options import IngestOptions
 from telemetry.core.batch import IMPORT_SOURCE, REPLAY_SOURCE
 from telemetry.core.validator import ValidatedMessage
 from telemetry.queue.alarm import clear_alarm, is_overruled, raise_alarm, read_alarm
+from telemetry.queue.heard import HeardExchange
 from workers.guard import GuardPolicy, Heard, RejectGuard, hear
 
 REQUESTED_SOURCES = (REPLAY_SOURCE, IMPORT_SOURCE)
 """What operators send themselves. It says nothing about the gateways of now: it neither teaches the
 guard nor is it held, and it brings no gateway online. An import has a limit of its own."""
+
+EXCHANGE_EVERY_S = 1.0
 
 log = structlog.get_logger("workers.ingest")
 
@@ -30,6 +34,10 @@ class Approval(Struct, frozen=True):
 class PoolGuard:
     """Says what to hold. What one process found out is known to those that start later.
 
+    Each process claims a part of the batches only, so one that rejects nearly everything asks the
+    others what they heard: it tells what it heard itself, and all answer for as long as the window
+    is. Where most gateways are served nobody asks.
+
     Every call may raise `redis.RedisError`.
     """
 
@@ -38,6 +46,8 @@ class PoolGuard:
             options.guard_share, options.guard_gateways, options.guard_window_s
         )
         self._redis = redis
+        self._exchange = HeardExchange(redis, window_s=options.guard_window_s)
+        self._exchanged_at = self._looked_at = -math.inf
         self._guard: RejectGuard | None = None
         self._holds_faults = False
 
@@ -85,7 +95,12 @@ class PoolGuard:
             return
         guard = self._open_guard()
         was_tripped = guard.is_tripped
-        guard.note_served(heard.served, now_s=time.monotonic())
+        now_s = time.monotonic()
+        guard.note_served(heard.served, now_s=now_s)
+        if now_s >= self._looked_at + EXCHANGE_EVERY_S:
+            self._looked_at = now_s
+            if guard.is_tripped or self._exchange.is_open():
+                self._tell_and_learn(guard, now_s)
         if guard.is_borrowed and not read_alarm(self._redis):
             guard.let_go()
         if was_tripped and not guard.is_tripped:
@@ -95,12 +110,27 @@ class PoolGuard:
     def _must_hold(self, heard: Heard) -> bool:
         guard = self._open_guard()
         was_tripped = guard.is_tripped
-        if not guard.holds(heard, now_s=time.monotonic()) or is_overruled(self._redis):
+        now_s = time.monotonic()
+        holds = guard.holds(heard, now_s=now_s)
+        if heard.rejected and not holds and guard.is_suspicious:
+            self._tell_and_learn(guard, now_s)
+            holds = guard.holds(heard, now_s=now_s)
+        if not holds or is_overruled(self._redis):
             return False
         if not was_tripped:
             log.error("guard_tripped", reason=guard.reason)
         raise_alarm(self._redis, reason=guard.reason)
         return True
+
+    def _tell_and_learn(self, guard: RejectGuard, now_s: float) -> None:
+        """Tell what was heard since it was told last."""
+        since_s = max(self._exchanged_at, now_s - self._policy.window_s)
+        rejected, served = guard.list_since(since_s)
+        learnt = self._exchange.tell(
+            rejected=rejected, served=served, now_s=now_s, is_asking=guard.is_suspicious
+        )
+        self._exchanged_at = now_s
+        guard.learn(rejected=learnt.rejected, served=learnt.served)
 
     def _open_guard(self) -> RejectGuard:
         if self._guard is None:

@@ -8,6 +8,7 @@ from django_celery_beat.models import CrontabSchedule, IntervalSchedule, Periodi
 
 from telemetry.core.batch import (
     APPLY_RETENTION_TASK,
+    CHECK_CERTIFICATES_TASK,
     COMPARE_ZONES_TASK,
     EVALUATE_ALARMS_TASK,
     EVALUATE_FINDINGS_TASK,
@@ -84,6 +85,12 @@ SCHEDULE = (
         EVALUATE_ALARMS_TASK,
         Every(15),
         "Opens and closes alarms of devices whose readings are beyond their limits.",
+    ),
+    ScheduledTask(
+        "Check certificates",
+        CHECK_CERTIFICATES_TASK,
+        Every(30),
+        "Signs what was approved, lists revoked certificates for the broker, warns of an end.",
     ),
     ScheduledTask(
         "Refresh aggregates",

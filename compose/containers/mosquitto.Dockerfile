@@ -1,20 +1,25 @@
-# The broker with our two plugins: compose/servers/keep_acknowledged.c and check_rights.c. They build on an
-# interface that may change between versions, so the headers are those of the image's own version.
-ARG BROKER_IMAGE=eclipse-mosquitto:2.1.2-alpine
+# The broker of the local stack: Debian's Mosquitto with our two plugins, compose/servers/keep_acknowledged.c
+# and check_rights.c. They build on an interface that may change between versions, so the headers come with
+# the broker, and another version than 2.1 ends the build.
+ARG BROKER_IMAGE=debian:forky-slim
 
-FROM ${BROKER_IMAGE} AS plugins
-USER root
-ENV SOURCE=mosquitto-2.1.2.tar.gz \
-    SHA256=fd905380691ac65ea5a93779e8214941829e3d6e038d5edff9eac5fd74cbed02
-RUN apk --no-cache add build-base \
-    && wget -O "/tmp/$SOURCE" "https://mosquitto.org/files/source/$SOURCE" \
-    && echo "$SHA256  /tmp/$SOURCE" | sha256sum -c - \
-    && mkdir /tmp/mosquitto /usr/lib/tds \
-    && tar --strip=1 -xf "/tmp/$SOURCE" -C /tmp/mosquitto
+FROM ${BROKER_IMAGE} AS broker
+RUN apt-get -q update \
+    && apt-get -q -y install --no-install-recommends mosquitto mosquitto-clients \
+    && rm -rf /var/lib/apt/lists/* \
+    && dpkg-query --show --showformat '${Version}' mosquitto | grep '^2\.1\.' \
+    && mkdir -p /usr/lib/tds /mosquitto/data \
+    && ln -s "$(dpkg -L mosquitto | grep persist_sqlite.so)" /usr/lib/tds/persist_sqlite.so \
+    && chown 1883:1883 /mosquitto/data
+
+FROM broker AS plugins
+RUN apt-get -q update \
+    && apt-get -q -y install --no-install-recommends gcc libc6-dev mosquitto-dev libmosquitto-dev
 COPY servers/keep_acknowledged.c servers/check_rights.c /tmp/
 RUN for name in keep_acknowledged check_rights; do \
-        cc -Wall -O2 -fPIC -shared -I/tmp/mosquitto/include "/tmp/$name.c" -o "/usr/lib/tds/$name.so" || exit 1; \
+        cc -Wall -Werror -O2 -fPIC -shared "/tmp/$name.c" -o "/usr/lib/tds/$name.so" || exit 1; \
     done
 
-FROM ${BROKER_IMAGE}
+FROM broker
 COPY --from=plugins /usr/lib/tds /usr/lib/tds
+USER 1883:1883

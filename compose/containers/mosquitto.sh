@@ -34,12 +34,14 @@ fi
 {
     cat /etc/tds/mosquitto.conf
     echo
-    sed "s|{plugin}|/usr/lib/tds/check_rights.so|; s|{folder}|$run|" /etc/tds/mosquitto-rights.conf
-    sed 's|{plugin}|/usr/lib/mosquitto_persist_sqlite.so|; s|{keeper}|/usr/lib/tds/keep_acknowledged.so|
+    sed "s|{plugin}|/usr/lib/tds/check_rights.so|; s|{folder}|$run|; s|{tls_port}|8883|
+        s|{crl}|/etc/tds/crl/crl.pem|" /etc/tds/mosquitto-rights.conf
+    sed 's|{plugin}|/usr/lib/tds/persist_sqlite.so|; s|{keeper}|/usr/lib/tds/keep_acknowledged.so|
         s|{folder}|/mosquitto/data|' /etc/tds/mosquitto-sqlite.conf
     echo
     # Where gateways and processes come in, with TLS only; without it, the health check of this container.
-    sed "s|{tls_port}|8883|; s|{service_port}|8884|; s| {host}||; s|{tls}|$tls|" /etc/tds/mosquitto-tls.conf
+    sed "s|{tls_port}|8883|; s|{service_port}|8884|; s| {host}||; s|{tls}/gateways-ca.crt|/etc/tds/ca/gateways-ca.crt|; s|{tls}|$tls|
+        s|{identity}|disable_client_cert_date_checks true|" /etc/tds/mosquitto-tls.conf
     echo 'listener 9001'
     echo 'protocol websockets'
     echo 'tls_version tlsv1.2'

@@ -1,6 +1,8 @@
 -- Run once, when the data folder is new, by the superuser that exists only inside the container.
--- The product's role owns its database and is no superuser.
-\getenv password TDS_PASSWORD
-CREATE ROLE tds LOGIN PASSWORD :'password';
+\getenv owner TDS_OWNER_PASSWORD
+\getenv ingest TDS_INGEST_PASSWORD
+\getenv maintenance TDS_MAINTENANCE_PASSWORD
+\getenv beat TDS_BEAT_PASSWORD
+\getenv web TDS_WEB_PASSWORD
+\ir /etc/tds/roles.sql
 ALTER DATABASE tds OWNER TO tds;
-REVOKE CONNECT, TEMPORARY ON DATABASE tds FROM PUBLIC;

@@ -2,13 +2,13 @@
 # Keys and certificates for MQTT with TLS, signed by a CA in the same folder (made when there is none):
 #   certificates.sh FOLDER broker HOST...    broker.crt and broker.key, for these names and addresses
 #   certificates.sh FOLDER service           service.crt and service.key, for bridges and other processes
-#   certificates.sh FOLDER gateway MAC       MAC.crt and MAC.key, with MAC as aa:bb:cc:dd:ee:ff
-# What is there already stays. Whoever has FOLDER/ca.key can be any gateway: keep it elsewhere, offline.
+# What is there already stays. Whoever has FOLDER/ca.key can be the broker: keep it elsewhere, offline.
+# Gateways' certificates come from another CA: manage.py ca.
 set -eu
 umask 077
 
 if [ $# -lt 2 ]; then
-    sed -n '2,5p' "$0" >&2
+    sed -n '2,4p' "$0" >&2
     exit 2
 fi
 folder=$1
@@ -31,7 +31,7 @@ sign() { # as create
 }
 
 mkdir -p "$folder"
-create ca 'TDS Telemetry MQTT'
+create ca 'TDS Telemetry MQTT' -addext keyUsage=critical,keyCertSign,cRLSign
 case $kind in
 broker)
     names=
@@ -44,11 +44,5 @@ broker)
     sign broker "${1:?a host name or address}" -addext "subjectAltName=${names#,}"
     ;;
 service) sign service service ;;
-gateway)
-    case ${1:-} in
-    ??:??:??:??:??:??) sign "$1" "$1" ;;
-    *) echo "error: '${1:-}': expected a MAC as aa:bb:cc:dd:ee:ff" >&2 && exit 2 ;;
-    esac
-    ;;
-*) echo "error: '$kind': expected broker, service or gateway" >&2 && exit 2 ;;
+*) echo "error: '$kind': expected broker or service" >&2 && exit 2 ;;
 esac

@@ -1,6 +1,11 @@
 /* Checks who may use which client id, publish, subscribe and read (Mosquitto 2.1), in place of the
  * broker's own check of the ACL file, which accepts every subscription and every client id.
  *
+ * - On the gateways' listener the certificate's CN, a MAC, becomes user name and client id, so nobody can
+ *   take another's. The broker could do that alone, but then it asks no plugin, and certificates that have
+ *   ended or are revoked would have to be refused in the handshake: by the address, not by the name; and a
+ *   client that resumes a TLS session skips that check. Revoked certificates are those of the list
+ *   `revoked`; it is read again when the file changes, and connections with such a certificate are ended.
  * - Client ids that begin with `bridge_ids` belong to the user `bridge_user`, who may use no other. A
  *   client with another's id would take its session over, or end it with all that waits in it.
  * - A subscription must lie within what the ACL file lets its user read. $share/GROUP/FILTER must be
@@ -11,8 +16,9 @@
  * - A session ends with its connection, or the broker would queue for whoever may read much. Bridges'
  *   sessions stay as they ask for, and those of gateways with a user of their own for a day.
  *
- * What is refused is logged and counted: $SYS/tds/KIND/USER, retained, since the broker started.
- * Only fixed memory: it does not grow with the number of gateways.
+ * What is refused is logged and counted: $SYS/tds/KIND/USER, retained, since the broker started. TLS
+ * handshakes that fail over a certificate are counted by reason.
+ * Only fixed memory, and that of the list: it does not grow with the number of gateways.
  */
 
 #include <errno.h>
@@ -21,7 +27,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <mosquitto.h>
 #include <mosquitto/broker.h>
@@ -29,8 +37,22 @@
 
 #define COUNTERS 256      /* more users than this are counted together */
 #define LOG_LINES 20      /* a second; what is more is only counted */
+#define LONGEST_LOG (1 << 20)
 #define LONGEST_NAME 64
 #define GATEWAY_SESSION_S 86400
+#define MAC_SIZE 17
+
+/* Of libcrypto, which the broker has loaded; its headers need not be there. */
+extern void *PEM_read_X509_CRL(FILE *, void **, void *, void *);
+extern int X509_CRL_get0_by_cert(void *, void **, void *);
+extern void X509_CRL_free(void *);
+extern void *X509_get_subject_name(const void *);
+extern int X509_NAME_get_text_by_NID(void *, int, char *, int);
+extern const void *X509_get0_notAfter(const void *);
+extern const void *X509_get0_notBefore(const void *);
+extern int X509_cmp_current_time(const void *);
+extern void X509_free(void *);
+#define NID_commonName 13
 
 struct rule {
 	struct rule *next;
@@ -47,7 +69,11 @@ struct counter {
 };
 
 static struct rule *rules;
-static const char *acl_path, *bridge_user, *bridge_ids;
+static const char *acl_path, *bridge_user, *bridge_ids, *crl_path, *log_path;
+static int gateway_port;
+static void *crl;
+static struct stat crl_stat;
+static time_t looked_at;
 static struct counter counters[COUNTERS];
 static unsigned counters_used, lines;
 static time_t lines_at;
@@ -126,10 +152,66 @@ static bool has_bridge_id(const struct mosquitto *client)
 	return id && !strncmp(id, bridge_ids, strlen(bridge_ids));
 }
 
+static bool is_mac(const char *text)
+{
+	for(int i = 0; i < MAC_SIZE; i++){
+		if(i % 3 == 2 ? text[i] != ':' : !text[i] || !strchr("0123456789abcdef", text[i])){
+			return false;
+		}
+	}
+	return text[MAC_SIZE] == '\0';
+}
+
+/* Why a certificate is not good; NULL when it is. The handshake does not look at that. */
+static const char *find_fault(void *certificate)
+{
+	void *entry;
+
+	if(X509_cmp_current_time(X509_get0_notAfter(certificate)) <= 0){
+		return "the certificate has ended";
+	}
+	if(X509_cmp_current_time(X509_get0_notBefore(certificate)) >= 0){
+		return "the certificate is not valid yet";
+	}
+	if(crl && X509_CRL_get0_by_cert(crl, &entry, certificate) == 1){
+		return "the certificate is revoked";
+	}
+	return NULL;
+}
+
+/* A gateway is who its certificate says. */
+static int on_gateway(struct mosquitto *client)
+{
+	void *certificate = mosquitto_client_certificate(client);
+	char name[LONGEST_NAME + 1] = "";
+	const char *fault = "there is no certificate";
+	int rc = MOSQ_ERR_AUTH;
+
+	if(certificate){
+		int size = X509_NAME_get_text_by_NID(X509_get_subject_name(certificate), NID_commonName, name, sizeof(name));
+		if(size != MAC_SIZE || !is_mac(name)){
+			fault = "the certificate's CN is no MAC as aa:bb:cc:dd:ee:ff";
+		}else if(mosquitto_set_username(client, name) || mosquitto_set_clientid(client, name)){
+			fault = "there is no memory";
+		}else{
+			fault = find_fault(certificate);
+			rc = fault ? MOSQ_ERR_AUTH : MOSQ_ERR_SUCCESS;
+		}
+		X509_free(certificate);
+	}
+	if(rc){
+		refuse("denied_certificate", client, name, fault);
+	}
+	return rc;
+}
+
 static int on_connect(int event, void *data, void *unused)
 {
 	struct mosquitto *client = ((struct mosquitto_evt_basic_auth *)data)->client;
 
+	if(mosquitto_client_port(client) == gateway_port){
+		return on_gateway(client);
+	}
 	if(is_bridge(client) == has_bridge_id(client)){
 		return MOSQ_ERR_PLUGIN_DEFER; /* the password is checked next */
 	}
@@ -225,6 +307,114 @@ static int on_offline(int event, void *data, void *unused)
 	return MOSQ_ERR_SUCCESS;
 }
 
+/* Handshakes that fail over a certificate. No plugin is told of them, but the broker's log says why; it is
+ * written to the file `log`, too, which is emptied when it is long. */
+static void read_log(void)
+{
+	static FILE *file;
+	char line[512], *reason;
+
+	if(!file){
+		file = log_path ? fopen(log_path, "r") : NULL;
+		if(!file){
+			return;
+		}
+	}
+	clearerr(file);
+	while(fgets(line, sizeof(line), file)){
+		reason = strstr(line, "SSL routines::");
+		if(reason && strstr(reason, "certificate")){
+			reason += strlen("SSL routines::");
+			reason[strcspn(reason, "\r\n")] = '\0';
+			count("failed_handshake", reason);
+		}
+	}
+	if(ftell(file) > LONGEST_LOG && !truncate(log_path, 0)){
+		rewind(file);
+	}
+}
+
+struct client_ids {
+	char **ids;
+	size_t used, size;
+};
+
+static int add_faulty(const struct mosquitto *client, void *data)
+{
+	struct client_ids *found = data;
+	void *certificate = mosquitto_client_certificate(client);
+	const char *fault = certificate ? find_fault(certificate) : NULL;
+
+	X509_free(certificate);
+	if(!fault){
+		return MOSQ_ERR_SUCCESS;
+	}
+	if(found->used == found->size){
+		size_t size = found->size ? found->size * 2 : 16;
+		char **larger = realloc(found->ids, size * sizeof(char *));
+		if(!larger){
+			return MOSQ_ERR_NOMEM;
+		}
+		found->ids = larger;
+		found->size = size;
+	}
+	found->ids[found->used] = strdup(mosquitto_client_id(client));
+	if(!found->ids[found->used]){
+		return MOSQ_ERR_NOMEM;
+	}
+	found->used++;
+	refuse("denied_certificate", (struct mosquitto *)client, "connected", fault);
+	return MOSQ_ERR_SUCCESS;
+}
+
+/* End the connections whose certificates are no longer good. Nothing of theirs is published, wills
+ * neither. */
+static void disconnect_faulty(void)
+{
+	struct client_ids found = {0};
+
+	if(mosquitto_apply_on_all_clients(add_faulty, &found)){
+		memset(&crl_stat, 0, sizeof(crl_stat)); /* the rest at the next look */
+	}
+	for(size_t i = 0; i < found.used; i++){
+		mosquitto_kick_client_by_clientid(found.ids[i], false);
+		free(found.ids[i]);
+	}
+	free(found.ids);
+}
+
+/* Read the list of revoked certificates when its file has changed. One that cannot be read changes
+ * nothing; without a file nothing is revoked. */
+static void look_at_crl(void)
+{
+	struct stat now_stat;
+	FILE *file;
+	void *fresh;
+
+	if(!crl_path || stat(crl_path, &now_stat) || (now_stat.st_ino == crl_stat.st_ino && now_stat.st_size == crl_stat.st_size
+			&& now_stat.st_mtim.tv_sec == crl_stat.st_mtim.tv_sec
+			&& now_stat.st_mtim.tv_nsec == crl_stat.st_mtim.tv_nsec)){
+		return;
+	}
+	crl_stat = now_stat;
+	file = fopen(crl_path, "r");
+	fresh = file ? PEM_read_X509_CRL(file, NULL, NULL, NULL) : NULL;
+	if(file){
+		fclose(file);
+	}
+	if(!fresh){
+		mosquitto_log_printf(MOSQ_LOG_ERR, "rights: %s: expected a list of revoked certificates as PEM; "
+				"the list before it stays", crl_path);
+		return;
+	}
+	if(crl){
+		X509_CRL_free(crl);
+	}
+	crl = fresh;
+	mosquitto_log_printf(MOSQ_LOG_NOTICE, "rights: read %s", crl_path);
+	disconnect_faulty();
+}
+
 static int on_stored(int event, void *data, void *unused)
 {
 	const struct mosquitto_base_msg *message = &((struct mosquitto_evt_persist_base_msg *)data)->data;
@@ -242,6 +432,11 @@ static int on_tick(int event, void *data, void *unused)
 {
 	char topic[LONGEST_NAME + 64], number[24];
 
+	if(time(NULL) != looked_at){
+		looked_at = time(NULL);
+		look_at_crl();
+		read_log();
+	}
 	if(!has_news){
 		return MOSQ_ERR_SUCCESS;
 	}
@@ -374,10 +569,17 @@ int mosquitto_plugin_init(mosquitto_plugin_id_t *id, void **unused, struct mosqu
 			bridge_user = options[i].value;
 		}else if(!strcmp(options[i].key, "bridge_ids")){
 			bridge_ids = options[i].value;
+		}else if(!strcmp(options[i].key, "gateway_port")){
+			gateway_port = atoi(options[i].value);
+		}else if(!strcmp(options[i].key, "revoked")){
+			crl_path = options[i].value;
+		}else if(!strcmp(options[i].key, "log")){
+			log_path = options[i].value;
 		}
 	}
-	if(!acl_path || !bridge_user || !bridge_ids){
-		mosquitto_log_printf(MOSQ_LOG_ERR, "rights: expected plugin_opt_acl, plugin_opt_bridge_user and plugin_opt_bridge_ids");
+	if(!acl_path || !bridge_user || !bridge_ids || gateway_port <= 0){
+		mosquitto_log_printf(MOSQ_LOG_ERR, "rights: expected plugin_opt_acl, plugin_opt_bridge_user, "
+				"plugin_opt_bridge_ids and plugin_opt_gateway_port");
 		return MOSQ_ERR_INVAL;
 	}
 	if(read_rules()){
@@ -399,5 +601,9 @@ int mosquitto_plugin_cleanup(void *unused, struct mosquitto_opt *options, int nu
 {
 	free_rules(rules);
 	rules = NULL;
+	if(crl){
+		X509_CRL_free(crl);
+		crl = NULL;
+	}
 	return MOSQ_ERR_SUCCESS;
 }

@@ -6,6 +6,7 @@ Each process reads the classes that it needs and nothing else.
 
 from config.options.api import ApiOptions
 from config.options.bridge import BridgeOptions, MarkOptions
+from config.options.certificates import CertificateOptions, RootOptions
 from config.options.mail import MailOptions
 from config.options.retention import RetentionOptions
 from config.options.shared import (
@@ -26,6 +27,7 @@ __all__ = [
     "ApiOptions",
     "BridgeOptions",
     "BrokerOptions",
+    "CertificateOptions",
     "CheckOptions",
     "ContractOptions",
     "DatabaseOptions",
@@ -37,6 +39,7 @@ __all__ = [
     "QueueOptions",
     "RedisOptions",
     "RetentionOptions",
+    "RootOptions",
     "SimulatorOptions",
     "StatusOptions",
     "TopicOptions",
@@ -51,4 +54,6 @@ ALL_OPTIONS: tuple[type, ...] = (
     IngestOptions,
     MaintenanceOptions,
     SimulatorOptions,
+    CertificateOptions,
+    RootOptions,
 )

@@ -8,6 +8,8 @@ from hashlib import sha256
 from config.env import SettingError, setting
 from config.options.shared import BrokerOptions, LogOptions, RedisOptions, TopicOptions
 
+NUMBER = "{n}"
+
 
 @dataclass(frozen=True)
 class MarkOptions:
@@ -71,7 +73,9 @@ class BridgeOptions:
     client_id: str = setting(
         "BRIDGE_CLIENT_ID",
         "MQTT client id of this bridge: unique, the same after each restart, and not to be "
-        "guessed. Empty: bridge-HOSTNAME-DIGEST, with a digest of BRIDGE_SHARE_GROUP",
+        "guessed. Empty: bridge-HOSTNAME-DIGEST, with a digest of BRIDGE_SHARE_GROUP. With {n} in "
+        "it, the bridge takes the lowest number that no running bridge has; stopped while others "
+        "run, it ends its session, since its number may not come back",
         default="",
     )
     batch_messages: int = setting(
@@ -133,14 +137,21 @@ class BridgeOptions:
         if not self.client_id:
             client_id = make_client_id(socket.gethostname()[:32], share_group=self.share_group)
             object.__setattr__(self, "client_id", client_id)
-        if not re.fullmatch(r"[A-Za-z0-9._-]{1,64}", self.client_id):
+        longest = self.client_id.replace(NUMBER, "99", 1)
+        if not re.fullmatch(r"[A-Za-z0-9._-]{1,64}", longest):
             raise SettingError(
-                f"BRIDGE_CLIENT_ID={self.client_id!r}: expected 1 to 64 of A-Z a-z 0-9 . _ -"
+                f"BRIDGE_CLIENT_ID={self.client_id!r}: expected 1 to 64 of A-Z a-z 0-9 . _ - and "
+                f"at most one {NUMBER}"
             )
         if not re.fullmatch(r"[^/+#\x00]{1,64}", self.share_group):
             raise SettingError(
                 "BRIDGE_SHARE_GROUP=(hidden): expected 1 to 64 characters without / + #"
             )
+
+    @property
+    def is_numbered(self) -> bool:
+        """Whether the bridge takes a number when it starts."""
+        return NUMBER in self.client_id
 
 
 def make_client_id(name: str, *, share_group: str) -> str:

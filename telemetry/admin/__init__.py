@@ -3,10 +3,12 @@
 from telemetry.admin import (  # noqa: F401
     accounts,
     alarms,
+    certificates,
     closing,
     consumption,
     dead_letters,
     edits,
+    enrolments,
     findings,
     fleet,
     ledger,

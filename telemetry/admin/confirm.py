@@ -19,13 +19,15 @@ def ask_first(
     ids: Iterable[Any] = (),
     rows: Iterable[str] = (),
     has_note: bool = False,
+    choices: Iterable[tuple[str, Any]] = (),
 ) -> HttpResponse:
-    """The page. `rows` lists what will change. `action` and `ids` send a list's action again."""
+    """The page. `rows` lists what will change. `action` and `ids` send a list's action again.
+    `choices`: values and labels of a choice, which comes back as `choice`."""
     opts = model_admin.opts
     context = {
         **model_admin.admin_site.each_context(request),
         "title": title, "opts": opts, "question": question, "button": button, "action": action,
-        "ids": ids, "rows": rows, "has_note": has_note,
+        "ids": ids, "rows": rows, "has_note": has_note, "choices": list(choices),
         "back": reverse(f"admin:{opts.app_label}_{opts.model_name}_changelist"),
     }  # fmt: skip
     return TemplateResponse(request, "telemetry/admin/confirm.html", context)

@@ -21,6 +21,7 @@ from telemetry.api.problems import (
     ProblemError,
 )
 from telemetry.models import ApiToken, Membership, User
+from telemetry.store.db import account_scope
 
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="TDS Telemetry"'}
 INVALID = {"WWW-Authenticate": 'Bearer realm="TDS Telemetry", error="invalid_token"'}
@@ -136,6 +137,7 @@ def open_account(request: ApiRequest, account_id: int, *, right: Right = Right.V
         raise ProblemError(
             ROLE_TOO_LOW, f"You are {membership.role} of this account, which does not allow this."
         )
+    account_scope.open_account(account_id)
     return membership
 
 

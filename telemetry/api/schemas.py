@@ -39,7 +39,7 @@ class Account(Schema):
     id: Id
     name: str
     time_zone: Annotated[str, Field(description="IANA name; days and months are cut in it")]
-    billing_day: Annotated[int, Field(ge=1, le=28, description="day on which months begin")]
+    billing_day: Annotated[int, Field(ge=1, le=31, description="day on which months begin")]
     role: Annotated[Role, Field(description="your role")]
     rights: Annotated[list[str], Field(description="what your role allows")]
 

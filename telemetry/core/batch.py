@@ -19,6 +19,7 @@ APPLY_RETENTION_TASK = "telemetry.apply_retention"
 SEND_MAIL_TASK = "telemetry.send_mail"
 SEND_REPORTS_TASK = "telemetry.send_reports"
 COMPARE_ZONES_TASK = "telemetry.compare_time_zones"
+CHECK_CERTIFICATES_TASK = "telemetry.check_certificates"
 REQUEUE_TASK = "telemetry.requeue_stale_batches"
 VERIFY_TASK = "telemetry.verify_aggregates"
 EVALUATE_ALARMS_TASK = "telemetry.evaluate_alarms"
@@ -44,6 +45,7 @@ OPEN_KEY = "ingest:open"  # set: client ids that had a broker session when they 
 # KIND/USER, at:KIND/USER and last:KIND/USER; lost_sessions, lost_sessions_at
 BROKER_KEY = "ingest:broker"
 GUARD_KEY = "ingest:guard"  # why the reject guard holds batches, with an expiry
+GUARD_HEARD_KEY = "ingest:guard:heard"  # what the workers tell each other of gateways, a sorted set
 GUARD_OVERRULED_KEY = "ingest:guard:overruled"  # set while an operator lets everything pass
 POOLS_SEEN_KEY = "ingest:pools"  # zset: pool, Unix seconds of its last sign of life
 POOL_KEY = "ingest:pool:"  # + pool: hash of progress_at, waits_at, reason, retries, with an expiry

@@ -7,6 +7,7 @@ A bucket (hour, local day, billing month) holds the instants after its start, up
 its end: a register read at the closing midnight closes the old month.
 """
 
+from calendar import monthrange
 from collections.abc import Callable, Hashable, Iterable
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -21,6 +22,7 @@ from telemetry.core.measurement import Measurement
 Key = TypeVar("Key", bound=Hashable)
 
 HOUR_S = 3600
+DAY = timedelta(days=1)
 RESOLUTION = timedelta(microseconds=1)
 DIP = Decimal("0.9")
 """Home Assistant, sensor/recorder.py, reset_detected: a fall below this share is a new cycle."""
@@ -32,6 +34,16 @@ class Meter(Struct, frozen=True):
     measurement: Measurement
     modulus: Decimal | None = None
     interval_s: int | None = None
+
+
+class BillingDays(Struct, frozen=True):
+    """The day, 1 to 31, on which billing months begin; in a month without that day, its last.
+
+    `earlier`: (until, billing day) in order: what applied before a date, on which a month begins.
+    """
+
+    day: int
+    earlier: tuple[tuple[date, int], ...] = ()
 
 
 class Value(Struct, frozen=True):
@@ -150,15 +162,40 @@ def start_of(day: date, zone: ZoneInfo) -> datetime:
     return datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(ZoneInfo("UTC"))
 
 
-def month_of(day: date, billing_day: int) -> date:
-    """The first day of the billing month that a day belongs to (billing day 1 to 28)."""
-    return (day - timedelta(days=billing_day - 1)).replace(day=1) + timedelta(days=billing_day - 1)
+def month_of(day: date, billing: "BillingDays | int") -> date:
+    """The first day of the billing month that a day belongs to."""
+    since, _, billing_day = _rule_of(day, billing)
+    first = _begin_month(day, billing_day)
+    if first > day:
+        first = _begin_month(day.replace(day=1) - DAY, billing_day)
+    return first if since is None else max(first, since)
 
 
-def next_month(month: date) -> date:
-    """The first day of the billing month after one."""
-    years, index = divmod(month.month, 12)
-    return month.replace(year=month.year + years, month=index + 1)
+def next_month(month: date, billing: "BillingDays | int") -> date:
+    """The first day of the billing month after the one that begins on `month`."""
+    _, until, billing_day = _rule_of(month, billing)
+    first = _begin_month(month, billing_day)
+    if first <= month:
+        first = _begin_month(month.replace(day=28) + 4 * DAY, billing_day)
+    return first if until is None else min(first, until)
+
+
+def _begin_month(day: date, billing_day: int) -> date:
+    """The day of a day's calendar month on which a billing month begins: its last, if it has no
+    such day."""
+    return day.replace(day=min(billing_day, monthrange(day.year, day.month)[1]))
+
+
+def _rule_of(day: date, billing: "BillingDays | int") -> tuple[date | None, date | None, int]:
+    """The billing day that applies on a day, from when and until when."""
+    if isinstance(billing, int):
+        return None, None, billing
+    since = None
+    for until, billing_day in billing.earlier:
+        if day < until:
+            return since, until, billing_day
+        since = until
+    return since, None, billing.day
 
 
 def count_intervals(instants: Iterable[datetime], meter: Meter, zone: ZoneInfo) -> Decimal:
@@ -174,17 +211,19 @@ def count_intervals(instants: Iterable[datetime], meter: Meter, zone: ZoneInfo) 
     return sum((min(Decimal(count), most) for count in counts.values()), Decimal(0))
 
 
-def count_days(month: date, zone: ZoneInfo, *, now: datetime) -> int:
-    """Local days of a month up to and including today, one at least."""
-    end = min(next_month(month), day_of(now, zone) + timedelta(days=1))
+def count_days(month: date, end: date, zone: ZoneInfo, *, now: datetime) -> int:
+    """Local days of a month, from its first day to before `end`, up to and including today; one at
+    least."""
+    end = min(end, day_of(now, zone) + DAY)
     return max(1, (end - month).days)
 
 
 def cover(
-    intervals_seen: Decimal, month: date, meter: Meter, zone: ZoneInfo, *, now: datetime
+    intervals_seen: Decimal, month: date, end: date, meter: Meter, zone: ZoneInfo, *, now: datetime
 ) -> Decimal | None:
-    """The share, at most 1, of the intervals that a month has had so far; None before it begins."""
-    elapsed = min(now, start_of(next_month(month), zone)) - start_of(month, zone)
+    """The share, at most 1, of the intervals that a month [month, end) has had so far; None before
+    it begins."""
+    elapsed = min(now, start_of(end, zone)) - start_of(month, zone)
     if elapsed <= timedelta(0):
         return None
     expected = Decimal(elapsed / timedelta(seconds=1)) / Decimal(meter.interval_s or HOUR_S)

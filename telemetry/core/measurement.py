@@ -11,8 +11,8 @@ A new measurement, beside the three below:
    has at most 10 characters, the length of the column. Then run `manage.py makemigrations` for the
    new choice, and translate its label (`make messages`).
 2. Run `make test T=tests/unit/core/test_measurement.py`: it fails once for each file that decides
-   by measurement (Python, SQL, templates) and has not been read for the new one. Some need a
-   change, others are right as they are.
+   by measurement (Python, SQL, templates) and has not been read for the new one. `WRITTEN_FOR`
+   there lists them all. Some need a change, others are right as they are.
 3. The rule of what was consumed is `measure` in `telemetry/core/consumption.py`. The SQL of
    `store/aggregates` says the same, and that of `store/verification` says it a second time on
    purpose. Property tests compare them.

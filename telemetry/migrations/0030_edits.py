@@ -10,7 +10,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("telemetry", "0005_borders"),
+        ("telemetry", "0010_certificates"),
     ]
 
     operations = [

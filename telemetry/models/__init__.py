@@ -2,6 +2,7 @@
 
 from telemetry.models.accounts import Account, Membership, User
 from telemetry.models.alarms import Alarm, AlarmCursor
+from telemetry.models.certificates import Certificate, Enrolment, Lot
 from telemetry.models.consumption import DailyAggregate, MeterReplacement, MonthlyConsumption
 from telemetry.models.dead_letters import DeadLetter
 from telemetry.models.edits import Edit, EditedReading
@@ -23,6 +24,7 @@ __all__ = [
     "ApiToken",
     "Batch",
     "BatchDay",
+    "Certificate",
     "ChangedHour",
     "ClosedLine",
     "ClosedMonth",
@@ -33,12 +35,14 @@ __all__ = [
     "DroppedRange",
     "Edit",
     "EditedReading",
+    "Enrolment",
     "Finding",
     "FrozenHour",
     "Gateway",
     "GatewayEvent",
     "HourlyListing",
     "Invitation",
+    "Lot",
     "Membership",
     "MembershipEvent",
     "MeterReplacement",

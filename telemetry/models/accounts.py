@@ -1,5 +1,6 @@
 """Accounts, which own gateways; users, and their memberships."""
 
+from datetime import date
 from functools import cache
 from zoneinfo import available_timezones
 
@@ -12,7 +13,9 @@ from django.db.models import Max
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
-LAST_BILLING_DAY = 28
+from telemetry.core.consumption import BillingDays
+
+LAST_BILLING_DAY = 31
 
 
 @cache
@@ -55,7 +58,14 @@ class Account(models.Model):
         default=1,
         db_default=1,
         validators=[MinValueValidator(1), MaxValueValidator(LAST_BILLING_DAY)],
-        help_text=_("Day on which a billing month begins, 1 to 28 (closing day 14: 15)."),
+        help_text=_(
+            "Day on which a billing month begins, 1 to 31 (closing day 14: 15); in a month without "
+            "that day, its last day. A change takes effect with the first month after those that "
+            "are closed."
+        ),
+    )
+    earlier_billing_days = models.JSONField(
+        _("earlier billing days"), default=list, db_default=[], editable=False
     )
     edits_need_approval = models.BooleanField(
         _("edits need approval"),
@@ -91,7 +101,8 @@ class Account(models.Model):
         if not changed:
             return
         reason = None
-        if stored.closed_months.exists():
+        if "time_zone" in changed and stored.closed_months.exists():
+            changed = ["time_zone"]
             reason = _("This account has closed months: reopen them first")
         elif stored.has_months_without_days():
             reason = _("This account has months whose days were dropped: they stay as they are")
@@ -107,12 +118,22 @@ class Account(models.Model):
             text = str(error).splitlines()[0]
             raise ValidationError(dict.fromkeys(changed, text)) from error
 
+    @property
+    def billing(self) -> BillingDays:
+        """When its billing months begin."""
+        earlier = ((date.fromisoformat(until), day) for until, day in self.earlier_billing_days)
+        return BillingDays(self.billing_day, tuple(earlier))
+
     def has_months_without_days(self) -> bool:
-        """Whether there is a month that began before the last drop of days."""
+        """Whether there is a month, after those that are closed, that began before the last drop of
+        days."""
         dropped = apps.get_model("telemetry", "DroppedRange").objects
         cutoff = dropped.filter(relation="daily_aggregate").aggregate(at=Max("range_end"))["at"]
-        months = apps.get_model("telemetry", "MonthlyConsumption").objects
-        return cutoff is not None and months.filter(account=self, month__lt=cutoff.date()).exists()
+        closed = self.closed_months.aggregate(last=Max("month"))["last"]
+        months = apps.get_model("telemetry", "MonthlyConsumption").objects.filter(account=self)
+        if closed is not None:
+            months = months.filter(month__gt=closed)
+        return cutoff is not None and months.filter(month__lt=cutoff.date()).exists()
 
 
 class Membership(models.Model):

@@ -51,13 +51,6 @@ class ClosedLine(models.Model):
     right before the closing (`FindingRule`).
     """
 
-    closed_month = models.ForeignKey(
-        ClosedMonth,
-        on_delete=models.CASCADE,
-        db_index=False,
-        related_name="lines",
-        verbose_name=_("closed month"),
-    )
     account_id = models.BigIntegerField(_("account"))
     month = models.DateField(_("month"))
     month_end = models.DateField(_("next month"))
@@ -96,9 +89,6 @@ class ClosedLine(models.Model):
         verbose_name = _("closed line")
         verbose_name_plural = _("closed lines")
         constraints = [
-            models.UniqueConstraint(
-                fields=["closed_month", "device_id"], name="closed_line_month_device"
-            ),
             models.UniqueConstraint(
                 fields=["device_id", "month", "account_id"], name="closed_line_key"
             ),

@@ -62,10 +62,10 @@ def find_due_month(
     schedule was made; None when there is none yet."""
     zone = ZoneInfo(account.time_zone)
     today = now.astimezone(zone).date()
-    month = month_of(today - days_after * DAY, account.billing_day)
-    last = month_of(month - DAY, account.billing_day)  # the one that was over by then
+    month = month_of(today - days_after * DAY, account.billing)
+    last = month_of(month - DAY, account.billing)  # the one that was over by then
     made = since.astimezone(zone).date()
-    return last if next_month(last) > made else None
+    return last if month > made else None
 
 
 def _deliver(schedule: ReportSchedule, month: date, done: Sent, *, now: datetime) -> None:
@@ -136,7 +136,7 @@ def send_report(schedule: ReportSchedule, month: date, *, to: User) -> None:
             "account": account,
             "schedule": schedule,
             "month": month,
-            "last_day": next_month(month) - DAY,
+            "last_day": next_month(month, account.billing) - DAY,
             "sums": read_sums(question),
             "is_attached": is_attached,
             "link": make_link(account, month, grouping=grouping),

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from telemetry.accounts.access import Right, find_membership, has_right
 from telemetry.models import Account, Membership, User
+from telemetry.store.db.account_scope import open_account
 from telemetry.store.reads.freshness import Freshness
 
 Args = ParamSpec("Args")
@@ -49,6 +50,7 @@ def account_page(right: Right = Right.VIEW) -> Callable[[View[Args]], Callable[.
                 raise Http404
             if not has_right(membership, right):
                 raise PermissionDenied
+            open_account(account_id)
             request.membership, request.account = membership, membership.account
             if request.session.get(LAST_ACCOUNT) != account_id:
                 request.session[LAST_ACCOUNT] = account_id

@@ -15,6 +15,7 @@ from redis import RedisError
 from config.celery import app
 from config.queue import connect_redis
 from telemetry.queue.batches import BatchQueue
+from telemetry.store.db.account_scope import open_every_account
 from telemetry.store.operations.pipeline_status import read_status
 from telemetry.store.operations.task_ages import read_task_ages
 
@@ -41,6 +42,7 @@ def health(_request: HttpRequest) -> JsonResponse:
 @never_cache
 def pipeline_health(_request: HttpRequest) -> JsonResponse:
     """200 when bridges and beat live and nothing is late or overdue, else 503 with the reasons."""
+    open_every_account()
     try:
         with connect_redis(settings.OPTIONS.redis) as redis:
             problems = read_status(

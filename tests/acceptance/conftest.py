@@ -12,6 +12,7 @@ import pytest
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
+from compose.local.stack.programs import ADDRESSES, limit_addresses
 from telemetry.queue.batches import BatchQueue
 from telemetry.queue.bridges import read_bridges
 from telemetry.store.db.connection import Connection
@@ -21,7 +22,7 @@ from tests.servers.free_ports import find_free_ports
 
 END_SESSIONS = """
 SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity
-WHERE datname = current_database() AND usename = current_user AND pid <> pg_backend_pid()
+WHERE datname = current_database() AND usename LIKE 'tds%' AND pid <> pg_backend_pid()
 """
 
 
@@ -52,6 +53,9 @@ class Pipeline:
 
     def start_bridge(self, client_id: str, **environ: str) -> Process:
         """Start a bridge."""
+        own = find_addresses(self.environ, script="bridge")
+        del own["DATABASE_URL"]
+        environ = {**own, **environ}
         return self.add(client_id, "-m", "ingest_bridge", "--client-id", client_id, **environ)
 
     def wait_for_bridge(self, client_id: str) -> None:
@@ -71,10 +75,12 @@ class Pipeline:
 
     def start_worker(self, pool: str, *, concurrency: int = 1) -> Process:
         """Start a worker pool."""
+        script = {"ingest": "worker-ingest", "maintenance": "worker-maintenance"}[pool]
         return self.add(
             pool,
             *("-m", "celery", "-A", APPS[pool], "worker", "-Q", pool, "-n", f"{pool}@test"),
             *("--concurrency", str(concurrency), "--without-mingle", "--without-gossip"),
+            **find_addresses(self.environ, script=script),
         )
 
     def wait_for_worker(self, pool: str) -> None:
@@ -90,7 +96,8 @@ class Pipeline:
         """Beat, and a maintenance pool that soon sends again what has no task any more."""
         self.environ["BATCH_STALE_AFTER_S"] = "3"
         self.add_worker("maintenance")
-        self.add("beat", "-m", "celery", "-A", "config", "beat")
+        own = find_addresses(self.environ, script="beat")
+        self.add("beat", "-m", "celery", "-A", "config", "beat", **own)
 
     def is_bridge_ready(self, client_id: str) -> bool:
         """Whether a bridge says that it is subscribed."""
@@ -141,6 +148,9 @@ def empty_pipeline(
     yield pipeline
     pipeline.stop()
     end_sessions(pipeline)
+    denied: Any = queue.redis.acl_log()
+    queue.redis.acl_log_reset()
+    assert denied == [], "a process asked Redis for what its user may not do"
 
 
 def end_sessions(pipeline: Pipeline) -> None:
@@ -231,6 +241,7 @@ def web(empty_pipeline: Pipeline) -> str:
     process = empty_pipeline.add(
         "web", "-m", "gunicorn", "config.wsgi:application", "--bind", f"127.0.0.1:{port}",
         "--threads", "4", "--log-level", "warning",
+        **find_addresses(empty_pipeline.environ, script="web"),
     )  # fmt: skip
 
     def is_healthy() -> bool:
@@ -242,6 +253,12 @@ def web(empty_pipeline: Pipeline) -> str:
 
     wait_until(is_healthy, timeout_s=30, what=f"the web process serves\n{process.read_log()}")
     return url
+
+
+def find_addresses(environ: dict[str, str], *, script: str) -> dict[str, str]:
+    """The servers' addresses, as the local stack gives them to a process."""
+    limited = limit_addresses(environ, script=script)
+    return {name: limited[name] for name in ADDRESSES}
 
 
 def fetch(connection: Connection, statement: str) -> list[tuple[Any, ...]]:

@@ -28,7 +28,6 @@ SESSIONS = "SELECT pid FROM pg_stat_activity WHERE application_name = 'tds-inges
 RARE = "bridge: call a worker"  # only when no process claims batches
 BATCHES = "SELECT count(*), coalesce(sum(messages), 0) FROM batch"
 TIMED = [str(PYTHON), "-m", "tests.bench.timed"]
-POOL = ["--queues", "ingest", "--hostname", "ingest@%h", "--without-mingle", "--without-gossip"]
 
 _STATEMENT = re.compile(r"\[(\d+)\] \S+ LOG: +(?:statement|execute [^:]*):")
 
@@ -86,7 +85,7 @@ def put_timed(pipeline: Pipeline, folder: Path, *, concurrency: int) -> None:
         file.write("log_statement = 'all'\n")
     os.kill(server.pid, signal.SIGHUP)
     environ = {"TIMED_FOLDER": str(folder)}
-    pool = [*TIMED, "worker", *POOL, "--concurrency", str(concurrency)]
+    pool = [*TIMED, "worker", "--hostname", "ingest@%h", "--concurrency", str(concurrency)]
     pipeline.bridge = rig.launch("timed-bridge", [*TIMED, "bridge"], **environ)
     pipeline.worker = rig.launch("timed-worker", pool, **environ)
     rig.wait_for_bridge("bridge-1")

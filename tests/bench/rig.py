@@ -17,6 +17,7 @@ import psycopg
 from redis import Redis
 
 from compose.local.layout import PYTHON, REPOSITORY, START_SCRIPTS, StackError
+from compose.local.stack.programs import ADDRESSES, limit_addresses
 from telemetry.core.batch import BRIDGE_KEY
 from tests.chaos.supervised import Supervised
 from tests.servers.server_set import ServerSet
@@ -79,6 +80,8 @@ class Rig:
 
     def start(self, name: str, **environ: str) -> Supervised:
         """Start a process by its start script."""
+        own = limit_addresses(self.environ, script=name)
+        environ = {**{each: own[each] for each in ADDRESSES}, **environ}
         return self.launch(name, [str(START_SCRIPTS / name)], **environ)
 
     def launch(self, name: str, argv: list[str], **environ: str) -> Supervised:

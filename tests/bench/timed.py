@@ -20,8 +20,6 @@ from msgspec import Struct
 
 from compose.local.layout import StackError
 
-POOL = "config.ingest"
-
 
 class Stage(Struct, frozen=True):
     """A step on a batch's way, and the functions that take it: `module:name`, the module being the
@@ -57,15 +55,9 @@ STAGES = (
             "workers.pool_guard:PoolGuard.note_stored",
         ),
     ),
-    Stage("worker: begin", ("psycopg:Transaction.__enter__",)),
-    Stage("worker: pack the rows", ("telemetry.store.ingest.readings:pack_rows",)),
-    Stage("worker: COPY", ("telemetry.store.ingest.readings:_copy",)),
-    Stage("worker: note hours", ("telemetry.store.ingest.batch_store:insert_dirty_hours",)),
-    Stage(
-        "worker: ledger",
-        ("telemetry.store.ingest.batch_store:insert_batches", "psycopg:Pipeline.__exit__"),
-    ),
-    Stage("worker: commit", ("psycopg:Transaction.__exit__",)),
+    Stage("worker: pack the rows", ("telemetry.store.ingest.at_once:pack_rows",)),
+    Stage("worker: write the query", ("telemetry.store.ingest.batch_store:store_at_once",)),
+    Stage("worker: run the query", ("telemetry.store.ingest.at_once:_run",)),
     Stage("worker: presence", ("workers.runner:BatchRunner._note_presence",)),
     Stage("worker: the rest", ("workers.runner:BatchRunner._claim_and_store",)),
 )
@@ -172,12 +164,10 @@ def main() -> None:
         sys.argv = ["ingest_bridge", *arguments]
         runpy.run_module("ingest_bridge", run_name="__main__")
         return
-    from celery.__main__ import main as run_celery
-
-    importlib.import_module(POOL).app.loader.import_default_modules()
+    pool = importlib.import_module("workers.ingest_pool")
+    pool.app.loader.import_default_modules()
     put_clocks(clock, process)
-    sys.argv = ["celery", "-A", POOL, "worker", *arguments]
-    run_celery()
+    sys.exit(pool.main(arguments))
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from django.contrib.auth.models import Permission
 from django.test import Client
 
 from telemetry.core.consumption import Meter, Value
-from telemetry.models import ClosedMonth, FrozenHour, MeterReplacement, MonthEvent
+from telemetry.models import ClosedMonth, MeterReplacement, MonthEvent
 from telemetry.store.aggregates.refresh import refresh_aggregates
 from telemetry.store.db.connection import Connection
 from tests.consumption import Site, put, read, register
@@ -100,9 +100,8 @@ def test_it_enters_a_replacement_for_registers_only(connection: Connection, site
 
 def test_it_lists_frozen_hours(connection: Connection, site: Site) -> None:
     client = log_in(is_superuser=True)
-    FrozenHour.objects.create(
-        device_id=site.device_id,
-        hour=datetime(2025, 1, 1, tzinfo=UTC),
-        dropped_before=datetime(2025, 2, 1, tzinfo=UTC),
+    connection.execute(
+        "INSERT INTO frozen_hour (device_id, hour, dropped_before) VALUES (%s, %s, %s)",
+        [site.device_id, datetime(2025, 1, 1, tzinfo=UTC), datetime(2025, 2, 1, tzinfo=UTC)],
     )
     assert "2025" in client.get("/admin/telemetry/frozenhour/").content.decode()

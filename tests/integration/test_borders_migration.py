@@ -17,7 +17,7 @@ from telemetry.store.db.edition import read_edition
 from telemetry.store.verification.verify import verify_aggregates
 from tests.consumption import Site, expect_figures, put, read, read_figures, register
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("as_owner")]
 
 START = datetime(2026, 8, 1, tzinfo=UTC)
 DAY = timedelta(days=1)

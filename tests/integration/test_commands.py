@@ -83,13 +83,13 @@ def test_it_loads_what_consumption_depends_on_and_leaves_it_when_it_is_not_named
         account=Account.objects.get(name="Second Account"), month=date(2026, 1, 15)
     )
     with pytest.raises(CommandError, match=r"accounts: account Second Account has closed months"):
-        load({"billing_day": 14}, {})
+        load({"time_zone": "Asia/Kolkata"}, {})
 
 
 @pytest.mark.parametrize(
     ("fleet_file", "words"),
     [
-        ('{"accounts": [{"name": "A", "billing_day": 29}]}', "accounts[0].billing_day"),
+        ('{"accounts": [{"name": "A", "billing_day": 32}]}', "accounts[0].billing_day"),
         (
             '{"accounts": [{"name": "A"}], "gateways": [{"account": "A", "code": "G", '
             '"mac": "aa:bb:cc:dd:ee:99", "devices": [{"code": "D", "kind": "meter", '

@@ -25,11 +25,11 @@ NAMES = ["ingest@test", "maintenance@test"]
 def pools(queue: BatchQueue, stack_environ: dict[str, str]) -> Iterator[dict[str, Any]]:
     """One pool of each kind, by name."""
     begun = {}
-    for kind, app in (("ingest", "config.ingest"), ("maintenance", "config")):
-        argv = [sys.executable, "-m", "celery", "-A", app, "worker", "--queues", kind]
-        argv += ["--hostname", f"{kind}@test", "--concurrency", "1"]
+    celery = ["celery", "-A", "config", "worker", "--queues", "maintenance"]
+    celery += ["--without-mingle", "--without-gossip"]
+    for kind, argv in (("ingest", ["workers.ingest_pool"]), ("maintenance", celery)):
         begun[f"{kind}@test"] = subprocess.Popen(
-            [*argv, "--without-mingle", "--without-gossip"],
+            [*(sys.executable, "-m", *argv), "--hostname", f"{kind}@test", "--concurrency", "1"],
             cwd=ROOT,
             env=stack_environ,
             stdout=subprocess.DEVNULL,

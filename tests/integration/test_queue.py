@@ -5,7 +5,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from telemetry.core.batch import HELD_KEY, INGEST_QUEUE, RawMessage, half_ids
+from telemetry.core.batch import (
+    COUNTERS_KEY,
+    HELD_KEY,
+    INGEST_QUEUE,
+    WAKE_KEY,
+    RawMessage,
+    half_ids,
+)
 from telemetry.queue.batches import BatchQueue, BrokerEvents, Written, new_id, pack_messages
 from telemetry.queue.tasks import count_claimed
 from tests.batches import claim
@@ -121,6 +128,32 @@ def test_it_takes_nothing_that_was_put_aside_for_late(queue: BatchQueue) -> None
     oldest = queue.oldest_pending_at()
     assert oldest is not None
     assert time.time() - oldest < 60
+
+
+def test_it_wakes_a_worker_as_long_as_something_that_was_put_aside_waits(queue: BatchQueue) -> None:
+    ids = [queue.put([RawMessage("t", b"1")], source="bridge-1") for _ in range(3)]
+    for batch_id in ids:
+        claim(queue, batch_id)
+        queue.hold(batch_id)
+    queue.offer(ids, is_last=True)
+    claimed = []
+    for finished in [[], *([batch_id] for batch_id in ids)]:
+        queue.redis.delete(WAKE_KEY)  # as by the worker that is woken
+        batches, _ = queue.claim(finished=finished)
+        claimed += [batch.id for batch in batches]
+        left = len(ids) - len(claimed)
+        assert queue.redis.llen(WAKE_KEY) == (1 if left else 0)
+    assert claimed == ids
+
+
+def test_the_time_that_a_batch_was_put_aside_is_no_time_of_storing(queue: BatchQueue) -> None:
+    batch_id = queue.put([RawMessage("t", b"1")], source="bridge-1")
+    claim(queue, batch_id)
+    queue.hold(batch_id)
+    queue.offer([batch_id], is_last=True)
+    queue.claim()
+    queue.finish(batch_id)
+    assert queue.redis.hget(COUNTERS_KEY, "storing_us") is None
 
 
 def test_it_tells_parts_that_may_end_their_worker_from_others(queue: BatchQueue) -> None:

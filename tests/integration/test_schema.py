@@ -15,13 +15,13 @@ from django.db.migrations.recorder import MigrationRecorder
 from telemetry.backup.tables import list_migrations, squash
 from telemetry.store.db.connection import Connection
 from telemetry.store.db.edition import ensure_extension, read_edition
+from telemetry.store.db.rights import apply_rights
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("as_owner")]
 
 FOLDER = Path("telemetry/sql/schema")
 MIGRATIONS = Path("telemetry/migrations")
 HOURLY = "hourly_aggregate_{edition}"
-LATER = ("0004_names", "0005_borders", "0030_edits", "0031_closed_lines", "0032_findings")
 # In an order in which a database can run them.
 FILES = (
     *("readings", HOURLY, "aggregates", "consumption", "fleet", "registry_change", "batches"),
@@ -109,6 +109,7 @@ def create_from_files(database: BaseDatabaseWrapper) -> None:
     executor.migrate(executor.loader.graph.leaf_nodes("telemetry"), fake=True)
     executor.loader.build_graph()
     executor.migrate(executor.loader.graph.leaf_nodes())
+    apply_rights(database.alias)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -148,7 +149,8 @@ def test_it_takes_a_database_of_the_replaced_migrations_as_migrated(
         recorder.record_applied(app, name)
     executor = MigrationExecutor(default)
     plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
-    later = {("telemetry", name) for name in LATER}
+    later = {key for key, one in disk.items() if key[0] == "telemetry" and not one.replaces}
+    assert ("telemetry", "0004_names") in later
     assert {(migration.app_label, migration.name) for migration, _ in plan} == later
     for app, name in later:
         recorder.record_applied(app, name)

@@ -12,6 +12,7 @@ import os
 import secrets
 import shutil
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Self
 
@@ -19,7 +20,8 @@ import psutil
 
 from compose.local.layout import LOCAL, StackError
 from compose.local.processes import end_stack_processes
-from compose.local.servers.mosquitto import ROLES, Mosquitto
+from compose.local.servers import mosquitto, postgres, redis
+from compose.local.servers.mosquitto import Mosquitto
 from compose.local.servers.postgres import Postgres
 from compose.local.servers.redis import Redis
 from compose.local.servers.rootfs import Rootfs, ensure_rootfs
@@ -139,16 +141,21 @@ class ServerSet:
         return self._servers[name]
 
     def _start_servers(self, place: Place) -> None:
-        sql, redis, plain, websocket, tls, service = find_free_ports(6)
+        sql, redis_port, plain, websocket, tls, service = find_free_ports(6)
         synced = is_synced()
         folder = os.environ.get("TEST_CLUSTER")
         cluster = Path(folder) if folder else None
         servers: tuple[Server, ...] = (
-            Postgres(place, sql, secrets.token_hex(16), is_synced=synced, cluster=cluster),
-            Redis(place, redis, secrets.token_hex(16), memory="512mb", is_synced=synced),
+            Postgres(place, sql, make_passwords(postgres.ROLES), is_synced=synced, cluster=cluster),
+            Redis(
+                *(place, redis_port, make_passwords(redis.ROLES)),
+                memory="512mb",
+                is_synced=synced,
+            ),
             Mosquitto(
                 *(place, plain, websocket, tls, service),
-                {role: secrets.token_hex(16) for role in ROLES},
+                make_passwords(mosquitto.ROLES),
+                secrets.token_hex(16),
                 prefix=self._prefix,
                 is_crash_safe=self._is_crash_safe,
             ),
@@ -173,6 +180,11 @@ def read_given() -> dict[str, str]:
             "set all of them to use servers that run already, or none"
         )
     return {name.removeprefix("TEST_"): value for name, value in given.items()}
+
+
+def make_passwords(roles: Iterable[str]) -> dict[str, str]:
+    """A new one for each role."""
+    return {role: secrets.token_hex(16) for role in roles}
 
 
 def is_synced() -> bool:

@@ -80,9 +80,13 @@ def test_it_keeps_to_its_own_rules_by_default() -> None:
         (("manage.py", "check"), 1),
         (("-m", "celery", "-A", "config", "worker", "-Q", "maintenance"), 2),
         (("-m", "celery", "-A", "config.ingest", "worker", "-Q", "ingest"), 2),
+        (("-m", "workers.ingest_pool"), 2),
         (("-c", "import config.wsgi"), 3),
     ],
-    ids=["manage.py check", "the maintenance pool", "the ingest pool", "the web process"],
+    ids=[
+        *("manage.py check", "the maintenance pool", "the ingest pool"),
+        *("the ingest pool by its start script", "the web process"),
+    ],
 )
 def test_it_stops_with_both_settings_when_batches_would_be_sent_again_while_they_are_stored(
     arguments: tuple[str, ...], code: int

@@ -12,34 +12,40 @@ from config.env import list_settings, read_options
 from config.options import (
     ALL_OPTIONS,
     BridgeOptions,
+    CertificateOptions,
     IngestOptions,
     LogOptions,
     MaintenanceOptions,
     QueueOptions,
+    SimulatorOptions,
     WebOptions,
 )
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = ROOT / "compose"
 TEXT = (COMPOSE / "compose.yaml").read_text(encoding="utf-8")
+SECRETS = (COMPOSE / "containers" / "make-secrets.sh").read_text(encoding="utf-8")
 DOCKERFILE = (COMPOSE / "Dockerfile").read_text(encoding="utf-8")
 SERVICES: dict[str, dict[str, Any]] = yaml.safe_load(TEXT)["services"]
 
 SERVERS = ("mosquitto", "redis", "timescaledb", "adminer")
 PROCESSES = tuple(name for name in SERVICES if name not in SERVERS)
-ONE_SHOT = ("migrate",)
-LONG_RUNNING = tuple(name for name in SERVICES if name not in ONE_SHOT)
+ONE_SHOT = ("ca", "migrate", "manage")
+LONG_RUNNING = tuple(name for name in SERVICES if name not in (*ONE_SHOT, "fleet"))
 
 # What each process reads: a container must get all that is required.
 READS: dict[str, tuple[type, ...]] = {
+    "ca": (CertificateOptions,),
     "migrate": (WebOptions, QueueOptions),
+    "manage": (WebOptions, QueueOptions),
     "web": (WebOptions, QueueOptions),
+    "enrolment": (WebOptions, QueueOptions, CertificateOptions),
     "bridge": (BridgeOptions, QueueOptions),
-    "bridge-2": (BridgeOptions, QueueOptions),
     "worker-ingest": (IngestOptions, WebOptions, LogOptions),
     "worker-maintenance": (MaintenanceOptions, WebOptions, LogOptions),
     "beat": (WebOptions, QueueOptions),
     "flower": (WebOptions, QueueOptions),
+    "fleet": (SimulatorOptions, WebOptions, QueueOptions),
 }
 # What belongs to it: an operator must be able to set all of it from outside.
 OWNS = {
@@ -48,9 +54,27 @@ OWNS = {
     "worker-ingest": IngestOptions,
     "worker-maintenance": MaintenanceOptions,
 }
-SECRET = re.compile(r"PASSWORD|SECRET|BASIC_AUTH")
+SECRET = re.compile(r"PASSWORD|PASSPHRASE|SECRET|BASIC_AUTH")
 VARIABLE = re.compile(r"\$\{(\w+)(?::([-?])([^}]*))?\}")
 PINNED = re.compile(r"[\w./-]+:\d+\.\d+(\.\d+)?(-[\w.]+)*")
+
+
+class StrictLoader(yaml.SafeLoader):
+    """As compose reads the file: a key that comes twice is an error."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [key.value for key, _ in node.value]
+        assert len(keys) == len(set(keys)), f"line {node.start_mark.line + 1}: {sorted(keys)}"
+        return super().construct_mapping(node, deep)
+
+
+def test_no_key_comes_twice() -> None:
+    yaml.load(TEXT, StrictLoader)
+
+
+def test_every_secret_is_made_by_the_script() -> None:
+    made = set(re.findall(r"\b[A-Z]+_[A-Z_]+\b", SECRETS))
+    assert {name for name, kind, _ in VARIABLE.findall(TEXT) if kind == "?"} - {"NAME"} <= made
 
 
 def environment_of(service: str) -> dict[str, str | None]:
@@ -62,7 +86,8 @@ def fill_in(text: str) -> str:
 
     def replace(match: re.Match[str]) -> str:
         name, kind, rest = match.groups()
-        return f"sample-{name.lower()}-0123456789abcdef" if kind == "?" else (rest or "")
+        length = 32 if f'add {name} "$(openssl rand -hex 16)' in SECRETS else 64
+        return f"sample-{name.lower()}".ljust(length, "0") if kind == "?" else (rest or "")
 
     return VARIABLE.sub(replace, text)
 
@@ -83,8 +108,8 @@ def start_script_of(service: str) -> Path | None:
 
 def test_it_runs_the_whole_product() -> None:
     assert set(SERVICES) == {
-        *("mosquitto", "redis", "timescaledb", "migrate", "web", "bridge", "bridge-2"),
-        *("worker-ingest", "worker-maintenance", "beat", "flower", "adminer"),
+        *("mosquitto", "redis", "timescaledb", "ca", "migrate", "manage", "web", "enrolment"),
+        *("bridge", "worker-ingest", "worker-maintenance", "beat", "flower", "fleet", "adminer"),
     }
 
 
@@ -93,6 +118,7 @@ def test_it_passes_only_settings_that_something_reads(service: str) -> None:
     known = {
         described.name for options in ALL_OPTIONS for described, _, _ in list_settings(options)
     }
+    known |= {f"{name}_FILE" for name in known}  # of secrets
     script = start_script_of(service)
     if script is not None:
         known |= set(re.findall(r"[A-Z][A-Z_]+", script.read_text(encoding="utf-8")))
@@ -136,11 +162,11 @@ def test_it_checks_the_health_of_every_service_that_runs_on(service: str) -> Non
 
 def test_it_publishes_ports_of_what_people_and_gateways_reach_and_only_on_loopback() -> None:
     published = {name: each["ports"] for name, each in SERVICES.items() if "ports" in each}
-    assert set(published) == {"mosquitto", "web", "flower", "adminer"}
+    assert set(published) == {"mosquitto", "web", "enrolment", "flower", "adminer"}
     for name, ports in published.items():
         # The broker's address can be opened, on purpose: gateways are elsewhere.
         addresses = ("127.0.0.1", "${PUBLISH_ADDRESS:-127.0.0.1}")
-        allowed = addresses if name == "mosquitto" else addresses[:1]
+        allowed = addresses if name in ("mosquitto", "enrolment") else addresses[:1]
         for port in ports:
             assert port.startswith(tuple(f"{address}:" for address in allowed)), (name, port)
 
@@ -151,17 +177,31 @@ def test_it_has_no_default_for_a_secret() -> None:
     for name in SERVICES:
         for variable, value in environment_of(name).items():
             if SECRET.search(variable) and value is not None:  # None: handed on when it is set
-                assert VARIABLE.match(str(value)), f"{name}: {variable} is written out"
+                is_file = variable.endswith("_FILE")
+                assert is_file or VARIABLE.match(str(value)), f"{name}: {variable} is written out"
 
 
 @pytest.mark.parametrize(
     ("secret", "holders"),
     [
+        ("CA_PASSPHRASE", {"ca", "manage", "worker-maintenance"}),
         ("POSTGRES_ADMIN_PASSWORD", {"timescaledb"}),
+        ("POSTGRES_PASSWORD", {"timescaledb", "migrate", "manage", "fleet"}),
+        ("POSTGRES_WEB_PASSWORD", {"timescaledb", "web", "enrolment"}),
+        ("POSTGRES_INGEST_PASSWORD", {"timescaledb", "worker-ingest"}),
+        ("POSTGRES_MAINTENANCE_PASSWORD", {"timescaledb", "worker-maintenance"}),
+        ("POSTGRES_BEAT_PASSWORD", {"timescaledb", "beat"}),
+        ("REDIS_PASSWORD", {"redis", "manage", "fleet"}),
+        ("REDIS_WEB_PASSWORD", {"redis", "web", "enrolment"}),
+        ("REDIS_BRIDGE_PASSWORD", {"redis", "bridge"}),
+        ("REDIS_INGEST_PASSWORD", {"redis", "worker-ingest"}),
+        ("REDIS_MAINTENANCE_PASSWORD", {"redis", "worker-maintenance"}),
+        ("REDIS_BEAT_PASSWORD", {"redis", "beat"}),
+        ("REDIS_FLOWER_PASSWORD", {"redis", "flower"}),
         ("MQTT_ADMIN_PASSWORD", {"mosquitto"}),
         ("MQTT_DASHBOARD_PASSWORD", {"mosquitto"}),
-        ("MQTT_GATEWAY_PASSWORD", {"mosquitto"}),
-        ("MQTT_BRIDGE_PASSWORD", {"mosquitto", "bridge", "bridge-2"}),
+        ("MQTT_GATEWAY_PASSWORD", {"mosquitto", "fleet"}),
+        ("MQTT_BRIDGE_PASSWORD", {"mosquitto", "bridge"}),
         ("FLOWER_BASIC_AUTH", {"flower"}),
     ],
 )
@@ -176,9 +216,8 @@ def test_it_gives_a_secret_to_those_who_need_it(secret: str, holders: set[str]) 
 
 
 def test_it_keeps_the_bridge_away_from_the_database() -> None:
-    for name in ("bridge", "bridge-2"):
-        assert "database" not in SERVICES[name]["networks"]
-        assert not {"DATABASE_URL", "SECRET_KEY"} & set(environment_of(name))
+    assert "database" not in SERVICES["bridge"]["networks"]
+    assert not {"DATABASE_URL", "SECRET_KEY"} & set(environment_of("bridge"))
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -199,28 +238,26 @@ def test_it_runs_the_processes_without_root() -> None:
     assert not any("user" in SERVICES[name] for name in PROCESSES)
 
 
-def test_it_scales_workers_because_nothing_fixes_a_name_or_port() -> None:
-    for name in ("worker-ingest", "worker-maintenance"):
+def test_it_scales_because_nothing_fixes_a_name_or_port() -> None:
+    for name in ("worker-ingest", "worker-maintenance", "bridge"):
         assert not {"container_name", "hostname", "ports"} & set(SERVICES[name])
+    assert "{n}" in given_to("bridge")["BRIDGE_CLIENT_ID"]
+    for name in ("worker-ingest", "worker-maintenance"):
         script = start_script_of(name)
         assert script is not None
         assert "@%h" in script.read_text(encoding="utf-8")
 
 
-def test_it_gives_every_bridge_an_id_of_its_own() -> None:
-    ids = [environment_of(name)["BRIDGE_CLIENT_ID"] for name in ("bridge", "bridge-2")]
-    assert len(set(ids)) == len(ids)
-    assert SERVICES["bridge-2"]["profiles"]
-
-
 @pytest.mark.parametrize("service", [*PROCESSES, "adminer"])
 def test_it_starts_a_service_after_what_it_needs_is_healthy(service: str) -> None:
-    needed = SERVICES[service]["depends_on"]
+    needed = SERVICES[service].get("depends_on", {})
+    assert needed or service == "ca"
     for name, how in needed.items():
         expected = "service_completed_successfully" if name in ONE_SHOT else "service_healthy"
         assert how["condition"] == expected, (service, name)
     # Whoever asks the database waits for its schema.
-    if "database" in SERVICES[service]["networks"] and service not in ("migrate", "adminer"):
+    networks = SERVICES[service].get("networks", [])
+    if "database" in networks and service not in ("migrate", "adminer"):
         assert "migrate" in needed
 
 
@@ -238,12 +275,17 @@ def test_it_mounts_files_that_are_there_and_cannot_be_written() -> None:
         assert mode == "ro", mount
 
 
-def test_it_fills_in_every_placeholder_of_the_brokers_rights() -> None:
-    rights = (COMPOSE / "servers" / "mosquitto.acl").read_text(encoding="utf-8")
+@pytest.mark.parametrize(
+    "name",
+    ["mosquitto.acl", "mosquitto-rights.conf", "mosquitto-sqlite.conf", "mosquitto-tls.conf"],
+)
+def test_it_fills_in_every_placeholder_of_the_brokers_settings(name: str) -> None:
+    settings = (COMPOSE / "servers" / name).read_text(encoding="utf-8")
     script = (COMPOSE / "containers" / "mosquitto.sh").read_text(encoding="utf-8")
-    placeholders = set(re.findall(r"{\w+}", rights))
-    assert "{prefix}" in placeholders
-    assert {each for each in placeholders if f"|{each}|" not in script} == set()
+    placeholders = set(re.findall(r"{\w+}", settings))
+    assert placeholders
+    # An address is left out: a container listens everywhere.
+    assert {each for each in placeholders if f"{each}|" not in script} == set()
 
 
 def test_it_copies_into_the_image_what_is_there_and_named_in_dockerignore() -> None:

@@ -65,7 +65,7 @@ def test_it_shrinks_a_failing_schedule_to_what_matters() -> None:
     with planted(fault) as wiring:
         least = shrink(found, wiring)
     assert [event.kind for event in least.events] == ["lost reply"]
-    assert "waits twice" in least.violation
+    assert "difference 1" in least.violation
     assert any("<-- lost reply" in line for line in least.trace)
 
 

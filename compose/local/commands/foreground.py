@@ -62,6 +62,7 @@ def show_ready(stack: Stack, layout: Layout) -> None:
     tls = ""
     if "MQTT_TLS_PORT" in values:
         tls = "\n  MQTT TLS  127.0.0.1:{MQTT_TLS_PORT}   certificates in {MQTT_TLS_FOLDER}"
+        tls += "\n  Enrolment {ENROLMENT_URL}   telemetry/certificates/README.md"
     text = f"""
 Ready.
   Web       {{WEB_URL}}/{member}

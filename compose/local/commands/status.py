@@ -18,7 +18,12 @@ from compose.local.stack.request import SERVER_PORTS
 from compose.local.stack.settings import read_stack_env
 from compose.local.supervisor.supervision import State, Supervision
 
-PORTS = {"web": ("WEB_PORT",), "flower": ("FLOWER_PORT",), **SERVER_PORTS}
+PORTS = {
+    "web": ("WEB_PORT",),
+    "enrolment": ("ENROLMENT_PORT",),
+    "flower": ("FLOWER_PORT",),
+    **SERVER_PORTS,
+}
 """What is probed, and where it listens."""
 
 

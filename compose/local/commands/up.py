@@ -73,8 +73,9 @@ def start_in_order(stack: Stack, supervision: Supervision, *, layout: Layout) ->
     simulators = ["simulator"] if stack.request.simulate else []
     names = [program.name for program in stack.programs]
     processes = [name for name in names if name not in (*servers, *simulators)]
-    with step("web, flower"):
-        start_healthy(processes, ("web", "flower"), stack.values, supervision)
+    probed = [name for name in ("web", "enrolment", "flower") if name in processes]
+    with step(", ".join(probed)):
+        start_healthy(processes, probed, stack.values, supervision)
     with step("bridges, pools and beat"):
         status = read_pipeline(stack.request, environ, wait_s=60.0)
         supervision.require_running(processes)

@@ -1,6 +1,6 @@
-"""A CA for the demo, made at the first start: certificates for the broker, a gateway and processes.
+"""A CA for the demo, made at the first start: certificates for the broker and for processes.
 
-Its key lies beside the certificates that it signs: never use it for gateways in the field.
+Its key lies beside the certificates that it signs: never use it in the field.
 """
 
 import shutil
@@ -9,8 +9,7 @@ from compose.local.layout import SERVER_FILES, StackError
 from compose.local.ports import HOST
 from compose.local.servers.rootfs import Rootfs
 
-DEMO_GATEWAY = "aa:bb:cc:dd:ee:ff"  # the first of telemetry/fleet/demo.json
-CERTIFICATES = (("broker", HOST, "localhost"), ("service",), ("gateway", DEMO_GATEWAY))
+CERTIFICATES = (("broker", HOST, "localhost"), ("service",))
 
 
 def ensure_demo_ca(rootfs: Rootfs, folder: str, *, owner: str) -> None:

@@ -1,6 +1,7 @@
 """Whether the parts of a running stack serve: each is asked over its own protocol."""
 
 import json
+import socket
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -31,6 +32,11 @@ def probe_part(name: str, values: Mapping[str, str]) -> None:
         probe_http(urlsplit(values["WEB_URL"]).netloc, "/health")
     elif name == "flower":
         probe_http(urlsplit(values["FLOWER_URL"]).netloc, "/healthcheck")
+    elif name == "enrolment":  # it speaks with nobody who has no certificate of a gateway
+        if url := values.get("ENROLMENT_URL"):
+            parts = urlsplit(url)
+            with socket.create_connection((parts.hostname, parts.port), TIMEOUT_S):
+                pass
     elif name == "postgres":
         probe_postgres(values["DATABASE_URL"])
     elif name == "redis":

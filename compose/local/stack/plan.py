@@ -5,7 +5,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from compose.local.layout import Layout, write_private
-from compose.local.servers.mosquitto import ROLES, Mosquitto
+from compose.local.servers import mosquitto, postgres, redis
+from compose.local.servers.mosquitto import Mosquitto
 from compose.local.servers.postgres import Postgres
 from compose.local.servers.redis import Redis
 from compose.local.servers.rootfs import ensure_rootfs, find_rootfs
@@ -61,14 +62,18 @@ def build_server(
     """One server of the stack."""
     ports = request.ports
     if name == "postgres":
-        return Postgres(place, ports["POSTGRES_PORT"], stack_secrets["postgres"])
+        passwords = {role: stack_secrets[f"postgres_{role}"] for role in postgres.ROLES}
+        return Postgres(place, ports["POSTGRES_PORT"], passwords)
     if name == "redis":
         memory = environ.get("REDIS_MAXMEMORY") or "1gb"
-        return Redis(place, ports["REDIS_PORT"], stack_secrets["redis"], memory=memory)
-    passwords = {role: stack_secrets[f"mqtt_{role}"] for role in ROLES}
+        passwords = {role: stack_secrets[f"redis_{role}"] for role in redis.ROLES}
+        return Redis(place, ports["REDIS_PORT"], passwords, memory=memory)
+    passwords = {role: stack_secrets[f"mqtt_{role}"] for role in mosquitto.ROLES}
     prefix = environ.get("MQTT_TOPIC_PREFIX") or "tds_new"
     plain, websocket, tls, service = (ports[each] for each in SERVER_PORTS[name])
-    return Mosquitto(place, plain, websocket, tls, service, passwords, prefix=prefix)
+    return Mosquitto(
+        place, plain, websocket, tls, service, passwords, stack_secrets["ca"], prefix=prefix
+    )
 
 
 def save_request(request: Request, layout: Layout) -> None:

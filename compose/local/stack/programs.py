@@ -29,6 +29,21 @@ SCRIPT_SETTINGS = (
     "FLEET_FILE",
     "FLOWER_READ_ONLY",
 )
+# Who each start script is for PostgreSQL and Redis.
+ROLES = {
+    "web": "WEB",
+    "enrolment": "WEB",
+    "worker-ingest": "INGEST",
+    "worker-maintenance": "MAINTENANCE",
+    "beat": "BEAT",
+    "flower": "FLOWER",
+    "bridge": "BRIDGE",
+    "simulate": "WEB",
+}
+WITHOUT_DATABASE = ("bridge", "flower")  # Flower needs none, but Django's settings ask for one
+ADDRESSES = ("DATABASE_URL", "REDIS_URL")
+ROLE_ADDRESSES = tuple(f"{role}_{name}" for role in set(ROLES.values()) for name in ADDRESSES)
+NO_DATABASE = "postgres://none/none"
 # What a process needs of the operator's shell.
 SHELL_NAMES = ("HOME", "USER", "LANG", "TMPDIR")
 
@@ -65,18 +80,28 @@ def list_server_programs(servers: list[Server], *, marker: Path) -> list[Program
 def list_processes(request: Request, values: Mapping[str, str], *, layout: Layout) -> list[Program]:
     """The product's own processes for the set that was asked for."""
     base = build_process_environment(values, layout=layout)
+    signing = {name: base.pop(name) for name in ("CA_PASSPHRASE",) if name in base}
     web, flower = request.ports["WEB_PORT"], request.ports["FLOWER_PORT"]
 
     def program(name: str, script: str, priority: int, **extra: str) -> Program:
         argv = (str(START_SCRIPTS / script),)
-        return Program(name=name, argv=argv, environ={**base, **extra}, priority=priority)
+        environ = {**limit_addresses(base, script=script), **extra}
+        return Program(name=name, argv=argv, environ=environ, priority=priority)
 
     processes = [
         program("web", "web", 20, WEB_BIND=f"{HOST}:{web}"),
-        program("worker-maintenance", "worker-maintenance", 30),
+        program("worker-maintenance", "worker-maintenance", 30, **signing),  # and nobody else
         program("beat", "beat", 40),
         program("flower", "flower", 50, FLOWER_ADDRESS=HOST, FLOWER_PORT=str(flower)),
     ]
+    if "ENROLMENT_URL" in values:
+        folder = values["MQTT_TLS_FOLDER"]
+        extra = {
+            "ENROLMENT_BIND": f"{HOST}:{request.ports['ENROLMENT_PORT']}",
+            "ENROLMENT_CERT_FILE": f"{folder}/broker.crt",
+            "ENROLMENT_KEY_FILE": f"{folder}/broker.key",
+        }
+        processes.append(program("enrolment", "enrolment", 20, **extra))
     for number in range(1, request.workers + 1):
         pool = f"ingest-{number}"
         processes.append(program(f"worker-{pool}", "worker-ingest", 30, INGEST_POOL=pool))
@@ -87,6 +112,21 @@ def list_processes(request: Request, values: Mapping[str, str], *, layout: Layou
     if request.simulate:
         processes.append(program("simulator", "simulate", 90))
     return sorted(processes, key=lambda process: (process.priority, process.name))
+
+
+def limit_addresses(environ: Mapping[str, str], *, script: str) -> dict[str, str]:
+    """The environment of a process that knows the passwords of its own role only.
+
+    A server that runs already may have one role for all: then there is no other address.
+    """
+    rest = {name: text for name, text in environ.items() if not name.endswith(ADDRESSES)}
+    for name in ADDRESSES:
+        address = environ.get(f"{ROLES[script]}_{name}", environ.get(name))
+        if address is not None:
+            rest[name] = address
+    if script in WITHOUT_DATABASE:
+        rest["DATABASE_URL"] = NO_DATABASE
+    return rest
 
 
 def list_bridges(request: Request, values: Mapping[str, str]) -> dict[str, str]:
@@ -101,6 +141,7 @@ def build_process_environment(values: Mapping[str, str], *, layout: Layout) -> d
     names = {described.name for options in ALL_OPTIONS for described, *_ in list_settings(options)}
     return {
         **{name: os.environ[name] for name in names if os.environ.get(name)},
+        **{name: os.environ[name] for name in ROLE_ADDRESSES if os.environ.get(name)},
         **{name: os.environ[name] for name in SHELL_NAMES + SCRIPT_SETTINGS if name in os.environ},
         **values,
         "PATH": f"{PYTHON.parent}:/usr/local/bin:/usr/bin:/bin",

@@ -10,17 +10,19 @@ from urllib.parse import quote
 
 from compose.local.layout import LOCAL, Layout, StackError, write_private
 from compose.local.ports import HOST
-from compose.local.servers.mosquitto import ROLES
+from compose.local.servers import mosquitto, postgres, redis
 from compose.local.stack.request import Request
 
+DEMO_GATEWAY = "aa:bb:cc:dd:ee:ff"  # the first of telemetry/fleet/demo.json
 SECRET_NAMES = (
-    "postgres",
-    "redis",
-    *(f"mqtt_{role}" for role in ROLES),
+    *(f"postgres_{role}" for role in postgres.ROLES),
+    *(f"redis_{role}" for role in redis.ROLES),
+    *(f"mqtt_{role}" for role in mosquitto.ROLES),
     "admin",
     "member",
     "flower",
     "share",
+    "ca",
 )
 # Where the operator's environment goes before what is made here.
 OPERATORS_CHOICE = (
@@ -69,8 +71,12 @@ def build_values(
         STATIC_ROOT=str(LOCAL / "static"),
         EMAIL_URL=f"file://{quote(str(LOCAL / 'mail'))}",
     )
+    if "CA_FOLDER" in servers:
+        values["ENROLMENT_URL"] = f"https://{HOST}:{request.ports['ENROLMENT_PORT']}"
     if "FLEET_FILE" not in os.environ:  # somebody to look at the demo fleet with
         values.update(DEMO_MEMBER="member", MEMBER_PASSWORD=stack_secrets["member"])
+        if "CA_FOLDER" in servers:
+            values.update(DEMO_GATEWAY=DEMO_GATEWAY)
     for name in OPERATORS_CHOICE:
         values[name] = os.environ.get(name) or values[name]
     return values

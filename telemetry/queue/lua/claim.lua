@@ -40,6 +40,7 @@ while not is_full do
     if was_held then
       redis.call('ZADD', KEYS[7], ARGV[5], id)
       redis.call('HINCRBY', KEYS[8], 'pending_messages', fields[3])
+      redis.call('HDEL', ARGV[4] .. id, 'ready_us')
     end
     found[#found + 1] = {id, fields[1], fields[2], fields[3], fields[4], fields[5], fields[6], fields[7]}
   else
@@ -55,7 +56,7 @@ for _, batch in ipairs(found) do
     redis.call('HSET', key, 'claimed_at', ARGV[5], 'grouped', 1)
   end
 end
-if redis.call('LLEN', KEYS[1]) > 0 and redis.call('LLEN', KEYS[3]) == 0 then
+if redis.call('LLEN', KEYS[1]) + redis.call('LLEN', KEYS[2]) > 0 and redis.call('LLEN', KEYS[3]) == 0 then
   redis.call('LPUSH', KEYS[3], 1)
 end
 return {found, gone}

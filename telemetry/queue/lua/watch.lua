@@ -9,8 +9,8 @@ for _, owner in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', redis.call('
   redis.call('DEL', ARGV[1] .. owner)
   redis.call('ZREM', KEYS[1], owner)
 end
-local waiting = redis.call('LLEN', KEYS[2])
+local waiting = redis.call('LLEN', KEYS[2]) + redis.call('LLEN', KEYS[3])
 if waiting > 0 and redis.call('LLEN', KEYS[4]) == 0 then
   redis.call('LPUSH', KEYS[4], 1)
 end
-return {waiting + redis.call('LLEN', KEYS[3]), redis.call('ZCARD', KEYS[1]), redis.call('LLEN', KEYS[5])}
+return {waiting, redis.call('ZCARD', KEYS[1]), redis.call('LLEN', KEYS[5])}

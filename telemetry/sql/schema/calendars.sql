@@ -1,21 +1,64 @@
 -- An account's calendar is its time zone and its billing day: when they may change, and what follows.
 
--- It stays while one of the account's months is closed. The locks: nobody closes a month meanwhile, and
--- nobody drops readings between the look at the horizon and the insert.
+-- A new billing day takes effect with the first month after those that are closed: what applied before
+-- is kept in earlier_billing_days, which only this function writes. Months outlive the days that
+-- they were made of: where days were dropped, months that are not closed cannot be computed again,
+-- so the calendar stays. The locks: nobody closes a month meanwhile, and nobody drops days between
+-- the look at what was dropped and the insert of change_calendar.
+CREATE FUNCTION keep_calendar() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    open_from date;  -- the first day after the months that are closed; null when none is
+BEGIN
+    NEW.earlier_billing_days := OLD.earlier_billing_days;
+    IF (OLD.time_zone, OLD.billing_day) = (NEW.time_zone, NEW.billing_day) THEN
+        RETURN NEW;
+    END IF;
+    LOCK TABLE closed_month IN SHARE MODE;
+    LOCK TABLE dirty_account IN ROW EXCLUSIVE MODE;
+    SELECT next_billing_month(max(month), OLD.billing_day, OLD.earlier_billing_days) INTO open_from
+    FROM closed_month WHERE account_id = NEW.id;
+    IF EXISTS (
+        SELECT FROM monthly_total m
+        WHERE m.account_id = NEW.id AND m.month >= coalesce(open_from, '-infinity') AND m.month < (
+            SELECT max(range_end) AT TIME ZONE 'UTC' FROM dropped_range
+            WHERE relation = 'daily_aggregate')
+    ) THEN
+        RAISE check_violation USING CONSTRAINT = 'account_calendar_kept', MESSAGE = format(
+            'account %s has months whose days were dropped: its time zone and billing day stay',
+            NEW.name);
+    END IF;
+    IF OLD.billing_day <> NEW.billing_day THEN
+        NEW.earlier_billing_days := (
+            SELECT coalesce(jsonb_agg(rule ORDER BY until), '[]')
+            FROM (
+                SELECT rule, (rule ->> 0)::date AS until
+                FROM jsonb_array_elements(OLD.earlier_billing_days) AS rule
+                WHERE (rule ->> 0)::date < open_from
+                UNION ALL
+                SELECT jsonb_build_array(open_from, r.begins_on), open_from
+                FROM billing_rule(open_from - 1, OLD.billing_day, OLD.earlier_billing_days) AS r
+                WHERE open_from IS NOT NULL
+            ) rules
+        );
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER account_calendar_kept BEFORE UPDATE
+    ON account FOR EACH ROW EXECUTE FUNCTION keep_calendar();
+
+-- The time zone stays while one of the account's months is closed. What a new calendar changes is
+-- computed again.
 CREATE FUNCTION change_calendar() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     horizon timestamptz;
     old_day date;
 BEGIN
-    LOCK TABLE closed_month IN SHARE MODE;
-    LOCK TABLE dirty_account IN ROW EXCLUSIVE MODE;
     SELECT coalesce(max(dropped_before), '-infinity') INTO horizon FROM raw_horizon;
-    IF EXISTS (SELECT FROM closed_month WHERE account_id = NEW.id) THEN
-        RAISE check_violation USING CONSTRAINT = 'account_calendar_closed', MESSAGE = format(
-            'account %s has closed months: its time zone and billing day stay; reopen them first',
-            NEW.name);
-    END IF;
     IF NEW.time_zone <> OLD.time_zone THEN
+        IF EXISTS (SELECT FROM closed_month WHERE account_id = NEW.id) THEN
+            RAISE check_violation USING CONSTRAINT = 'account_calendar_closed', MESSAGE = format(
+                'account %s has closed months: its time zone stays; reopen them first', NEW.name);
+        END IF;
         SELECT min(day) INTO old_day FROM daily_aggregate WHERE account_id = NEW.id;
         IF EXISTS (
             SELECT FROM generate_series(old_day, (horizon AT TIME ZONE 'UTC')::date, '1 day') AS d
@@ -34,28 +77,6 @@ CREATE TRIGGER account_calendar AFTER UPDATE OF time_zone, billing_day
     ON account FOR EACH ROW
     WHEN (OLD.time_zone <> NEW.time_zone OR OLD.billing_day <> NEW.billing_day)
     EXECUTE FUNCTION change_calendar();
-
--- Months outlive the days that they were made of. Where days were dropped, an account's months cannot
--- be computed again, so its calendar stays. The lock: nobody drops days between the look at what was
--- dropped and the insert.
-CREATE FUNCTION keep_calendar() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    LOCK TABLE dirty_account IN ROW EXCLUSIVE MODE;
-    IF EXISTS (
-        SELECT FROM monthly_total m WHERE m.account_id = NEW.id AND m.month < (
-            SELECT max(range_end) AT TIME ZONE 'UTC' FROM dropped_range
-            WHERE relation = 'daily_aggregate')
-    ) THEN
-        RAISE check_violation USING CONSTRAINT = 'account_calendar_kept', MESSAGE = format(
-            'account %s has months whose days were dropped: its time zone and billing day stay',
-            NEW.name);
-    END IF;
-    RETURN NEW;
-END $$;
-CREATE TRIGGER account_calendar_kept BEFORE UPDATE OF time_zone, billing_day
-    ON account FOR EACH ROW
-    WHEN (OLD.time_zone <> NEW.time_zone OR OLD.billing_day <> NEW.billing_day)
-    EXECUTE FUNCTION keep_calendar();
 
 -- A zone that only Python knows (its data can be newer) would stop every refresh.
 CREATE FUNCTION check_time_zone() RETURNS trigger LANGUAGE plpgsql AS $$

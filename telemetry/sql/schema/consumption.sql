@@ -57,11 +57,50 @@ RETURNS boolean LANGUAGE sql STABLE AS $$
             AND local_day_start((hour AT TIME ZONE zone)::date, zone) < dropped_before
 $$;
 
--- The first day of the billing month that a day belongs to. Billing days go up to 28.
-CREATE FUNCTION billing_month(day date, billing_day integer) RETURNS date
+-- The day of a day's calendar month on which a billing month begins: its last, if it has no such day.
+CREATE FUNCTION begin_billing_month(day date, billing_day integer) RETURNS date
 LANGUAGE sql IMMUTABLE AS $$
-    SELECT date_trunc('month', (day - (billing_day - 1))::timestamp)::date + (billing_day - 1)
+    SELECT least(
+        date_trunc('month', day::timestamp) + (billing_day - 1) * interval '1 day',
+        date_trunc('month', day::timestamp) + interval '1 month - 1 day'
+    )::date
 $$;
 
-CREATE FUNCTION next_billing_month(month date) RETURNS date
-LANGUAGE sql IMMUTABLE AS $$ SELECT (month + interval '1 month')::date $$;
+-- The billing day that applies on a day, from when and until when (null: always). `earlier` is
+-- account.earlier_billing_days: [until, billing day], in order.
+CREATE FUNCTION billing_rule(day date, billing_day integer, earlier jsonb,
+    OUT since date, OUT until date, OUT begins_on integer)
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT max(r.until) FILTER (WHERE r.until <= day), min(r.until) FILTER (WHERE r.until > day),
+        coalesce((array_agg(r.begins_on ORDER BY r.until) FILTER (WHERE r.until > day))[1], billing_day)
+    FROM (
+        SELECT (rule ->> 0)::date AS until, (rule ->> 1)::integer AS begins_on
+        FROM jsonb_array_elements(earlier) AS rule
+    ) r
+$$;
+
+-- The first day of the billing month that a day belongs to.
+CREATE FUNCTION billing_month(day date, billing_day integer, earlier jsonb) RETURNS date
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE WHEN earlier = '[]' THEN
+        CASE WHEN begin_billing_month(day, billing_day) <= day
+            THEN begin_billing_month(day, billing_day)
+            ELSE begin_billing_month((day - interval '1 month')::date, billing_day) END
+    ELSE (
+        SELECT greatest(r.since, billing_month(day, r.begins_on, '[]'))
+        FROM billing_rule(day, billing_day, earlier) AS r
+    ) END
+$$;
+
+-- The first day of the billing month after the one that begins on `month`.
+CREATE FUNCTION next_billing_month(month date, billing_day integer, earlier jsonb) RETURNS date
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE WHEN earlier = '[]' THEN
+        CASE WHEN begin_billing_month(month, billing_day) > month
+            THEN begin_billing_month(month, billing_day)
+            ELSE begin_billing_month((month + interval '1 month')::date, billing_day) END
+    ELSE (
+        SELECT least(r.until, next_billing_month(month, r.begins_on, '[]'))
+        FROM billing_rule(month, billing_day, earlier) AS r
+    ) END
+$$;

@@ -24,12 +24,12 @@ LEFT JOIN LATERAL (
       AND c.id IS NOT NULL
 ) adjusted ON true
 CROSS JOIN LATERAL (
-    SELECT next_billing_month(m.month) AS month_end,
-        greatest(1, least(next_billing_month(m.month), (now() AT TIME ZONE a.time_zone)::date + 1)
-            - m.month) AS days_elapsed,
-        greatest(0, extract(epoch FROM
-            least(now(), local_day_start(next_billing_month(m.month), a.time_zone))
+    SELECT month_end,
+        greatest(1, least(month_end, (now() AT TIME ZONE a.time_zone)::date + 1) - m.month)
+            AS days_elapsed,
+        greatest(0, extract(epoch FROM least(now(), local_day_start(month_end, a.time_zone))
             - local_day_start(m.month, a.time_zone)) / 3600) AS hours_elapsed
+    FROM next_billing_month(m.month, a.billing_day, a.earlier_billing_days) AS month_end
 ) calendar
 CROSS JOIN LATERAL (
     SELECT CASE WHEN c.id IS NULL THEN m.total ELSE m.closed_total END AS total

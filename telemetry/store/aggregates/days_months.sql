@@ -109,14 +109,16 @@ WHERE t.is_doubtful
 -- name: find_affected_months
 -- The billing months of affected days.
 INSERT INTO affected_month (device_id, month, account_id)
-SELECT DISTINCT t.device_id, billing_month(t.day, a.billing_day), t.account_id
+SELECT DISTINCT t.device_id, billing_month(t.day, a.billing_day, a.earlier_billing_days),
+    t.account_id
 FROM affected_day t
 JOIN account a ON a.id = t.account_id
 
 -- name: find_affected_account_months
 -- Every billing month of the account %(account_id)s and some devices.
 INSERT INTO affected_month (device_id, month, account_id)
-SELECT DISTINCT d.device_id, billing_month(d.day, a.billing_day), d.account_id
+SELECT DISTINCT d.device_id, billing_month(d.day, a.billing_day, a.earlier_billing_days),
+    d.account_id
 FROM daily_aggregate d
 JOIN account a ON a.id = d.account_id
 WHERE d.account_id = %(account_id)s AND d.device_id = ANY(%(device_ids)s)
@@ -131,8 +133,10 @@ WITH summed AS (
         first(d.first, d.day) AS first_register, last(d.last, d.day) AS last_register,
         sum(d.readings_count) AS readings_count, sum(d.intervals_seen) AS intervals_seen
     FROM affected_month t
+    JOIN account a ON a.id = t.account_id
     JOIN daily_aggregate d ON d.device_id = t.device_id AND d.account_id = t.account_id
-        AND d.day >= t.month AND d.day < next_billing_month(t.month)
+        AND d.day >= t.month
+        AND d.day < next_billing_month(t.month, a.billing_day, a.earlier_billing_days)
     GROUP BY t.device_id, t.month, t.account_id
 ), emptied AS (
     SELECT m.*, EXISTS (SELECT FROM closed_month x
@@ -181,7 +185,7 @@ WITH summed AS (
 SELECT (SELECT count(*) FROM written), (SELECT count(*) FROM adjusted)
 
 -- name: delete_days
--- Days of an old calendar. Closed months keep theirs; their calendar cannot change.
+-- Days of an old calendar. Closed months keep theirs: while one is closed, no time zone changes.
 DELETE FROM daily_aggregate d
 WHERE account_id = %(account_id)s AND device_id = ANY(%(device_ids)s)
   AND NOT EXISTS (SELECT FROM closed_month c WHERE c.account_id = d.account_id)
@@ -197,10 +201,11 @@ JOIN device d ON d.id = h.device_id
 WHERE h.account_id = %(account_id)s AND h.device_id = ANY(%(device_ids)s)
 
 -- name: delete_months
--- The same for months.
+-- Months of an old calendar that are not closed.
 DELETE FROM monthly_total m
 WHERE account_id = %(account_id)s AND device_id = ANY(%(device_ids)s)
-  AND NOT EXISTS (SELECT FROM closed_month c WHERE c.account_id = m.account_id)
+  AND NOT EXISTS (
+    SELECT FROM closed_month c WHERE c.account_id = m.account_id AND c.month = m.month)
 
 -- name: split_hour
 -- The parts of affected days that lie in one UTC hour, %(hour)s to %(end)s, with the border between

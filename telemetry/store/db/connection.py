@@ -3,9 +3,10 @@
 from typing import TypeAlias
 
 import psycopg
+from psycopg import sql
 from psycopg.types.json import set_json_dumps
 
-from config.database import make_connect_arguments
+from config.database import EVERY_ACCOUNT, make_connect_arguments
 
 Connection: TypeAlias = psycopg.Connection[tuple[object, ...]]
 
@@ -29,9 +30,22 @@ def open_connection(
         options=f"-c statement_timeout={statement_timeout_s}s -c lock_timeout=30s "
         f"-c transaction_timeout={transaction_timeout_s}s "
         "-c idle_in_transaction_session_timeout=120s -c timezone=UTC "
-        "-c timescaledb.max_tuples_decompressed_per_dml_transaction=0",
+        f"-c timescaledb.max_tuples_decompressed_per_dml_transaction=0 {EVERY_ACCOUNT}",
     )
     connection = psycopg.connect(autocommit=True, **arguments)
     # Values for jsonb columns are JSON texts already.
     set_json_dumps(str, connection)
     return connection
+
+
+def become_owner(connection: Connection) -> None:
+    """Go on with the rights of the tables' owner, where the role has them and does not use them.
+
+    Only an owner drops or compresses chunks, and refreshes a continuous aggregate.
+    """
+    row = connection.execute(
+        "SELECT pg_get_userbyid(relowner) FROM pg_class WHERE oid = 'public.reading'::regclass"
+    ).fetchone()
+    owner = str(row[0]) if row else ""
+    if owner != connection.info.user:
+        connection.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(owner)))

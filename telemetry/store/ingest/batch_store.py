@@ -9,7 +9,9 @@ import time
 from collections.abc import Container, Sequence
 from datetime import datetime, timedelta
 
+import psycopg
 from psycopg.errors import UniqueViolation
+from psycopg.pq import TransactionStatus
 
 from config.options import IngestOptions
 from telemetry.core.batch import RawMessage
@@ -19,7 +21,8 @@ from telemetry.core.topic import compile_topic, find_macs, parse_topic
 from telemetry.core.validator import Contract, ValidatedMessage, Validator
 from telemetry.queue.batches import ClaimedBatch
 from telemetry.store.db.connection import Connection, open_connection
-from telemetry.store.db.errors import needs_new_session
+from telemetry.store.db.errors import is_transient, needs_new_session
+from telemetry.store.ingest.at_once import store_at_once
 from telemetry.store.ingest.dead_letters import NewDeadLetter, store_dead_letters
 from telemetry.store.ingest.fleet_cache import Registry
 from telemetry.store.ingest.ledger import (
@@ -104,11 +107,37 @@ class BatchStore:
         """
         outcomes = Outcomes(batches)
         try:
+            if outcomes.is_all_accepted:
+                counts = self._commit_at_once(batches, outcomes)
+                if counts is not None:
+                    return counts
             return self._commit(batches, outcomes, skip_existing=False)
         except (UniqueViolation, VoidedReadingError):
             if outcomes.is_compared:
                 raise
             return self._commit(batches, outcomes, skip_existing=True)
+
+    def _commit_at_once(
+        self, batches: Sequence[ValidatedBatch], outcomes: Outcomes
+    ) -> list[Counts] | None:
+        """The one transaction as one query. None: nothing is stored, the usual way tells why."""
+        connection = self._connect()
+        if connection.info.transaction_status != TransactionStatus.IDLE:
+            return None  # inside the caller's transaction
+        counts = outcomes.count()
+        try:
+            store_at_once(
+                connection,
+                outcomes.rows,
+                [one.batch for one in batches],
+                received_us=outcomes.received_us,
+                counts=counts,
+            )
+        except psycopg.Error as error:
+            if is_transient(error) or isinstance(error, UniqueViolation):
+                raise
+            return None
+        return counts
 
     def _commit(
         self, batches: Sequence[ValidatedBatch], outcomes: Outcomes, *, skip_existing: bool

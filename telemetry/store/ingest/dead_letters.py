@@ -1,4 +1,9 @@
-"""Keep what was rejected: one row for each different bad message, with a count."""
+"""Keep what was rejected: one row for each different bad message, with a count.
+
+`BatchStore` (`batch_store.py`) is the only caller: `_commit` with what a batch's messages were
+rejected for, `store_rejected` with a message that fails every time. `telemetry/dead_letters`
+replays and discards.
+"""
 
 import hashlib
 from collections.abc import Iterable

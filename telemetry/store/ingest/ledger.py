@@ -10,6 +10,8 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, LiteralString
 
+from msgspec import structs
+
 from telemetry.core.outcome import Counts
 from telemetry.core.reading import HOUR_US, Key, to_instant
 from telemetry.queue.batches import ClaimedBatch
@@ -18,7 +20,7 @@ from telemetry.store.db.sql import Queries
 
 
 class Sql(Queries):
-    insert_batches: LiteralString
+    insert_batch: LiteralString
     batch_line: LiteralString
 
 
@@ -49,26 +51,18 @@ def insert_batches(
     Raises `AlreadyStoredError` or `BatchSplitError` of the first that cannot be entered; the
     transaction must be rolled back then.
     """
-    values: dict[str, Any] = {
-        name: [getattr(each, name) for each in counts] for name in Counts.__struct_fields__
-    }
-    inserted: Any = connection.execute(
-        Sql.insert_batches,
-        {
-            "ids": [batch.id for batch in batches],
-            "sources": [batch.source for batch in batches],
-            "seqs": [batch.seq for batch in batches],
-            "received_ats": [batch.received_at for batch in batches],
+    for batch, each in zip(batches, counts, strict=True):
+        values = {
+            "id": batch.id,
+            "source": batch.source,
+            "seq": batch.seq,
+            "received_at": batch.received_at,
             "second_part": second_part,
-            **values,
-        },
-    ).fetchall()
-    if len(inserted) == len(batches):
-        return
-    entered = {batch_id for (batch_id,) in inserted}
-    batch = next(batch for batch in batches if batch.id not in entered)
-    line: Any = connection.execute(Sql.batch_line, {"id": batch.id}).fetchall()
-    raise explain_line(batch, dict(line))
+            **structs.asdict(each),
+        }
+        if connection.execute(Sql.insert_batch, values).fetchone() is None:
+            line: Any = connection.execute(Sql.batch_line, {"id": batch.id}).fetchall()
+            raise explain_line(batch, dict(line))
 
 
 def explain_line(
@@ -118,7 +112,7 @@ def is_batch_stored(connection: Connection, batch_id: str) -> bool:
 def insert_dirty_hours(connection: Connection, keys: Collection[Key]) -> None:
     """Note the hours that count stored readings: one row an hour, never shared with others. At its
     last instant, a reading is the hour's that ends."""
-    devices_by_hour = _group_by_hour(keys)
+    devices_by_hour = group_by_hour(keys)
     with connection.cursor() as cursor:
         cursor.executemany(
             "INSERT INTO dirty_hour (hour, device_ids) VALUES (%s, %s)",
@@ -126,7 +120,8 @@ def insert_dirty_hours(connection: Connection, keys: Collection[Key]) -> None:
         )
 
 
-def _group_by_hour(keys: Collection[Key]) -> dict[datetime, set[int]]:
+def group_by_hour(keys: Collection[Key]) -> dict[datetime, set[int]]:
+    """The devices of each hour that counts the readings."""
     if not keys:
         return {}
     times = [time_us for _, time_us in keys]

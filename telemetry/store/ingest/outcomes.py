@@ -73,6 +73,11 @@ class Outcomes:
         """What to store: keys all different."""
         return self._rows.values()
 
+    @property
+    def is_all_accepted(self) -> bool:
+        """Whether there are readings, each key comes once, and nothing is rejected."""
+        return 0 < len(self._rows) == self._good_count and not self.dead_letters
+
     def compare_with(self, existing: dict[Key, tuple[int, ...]]) -> None:
         """Compare with the keys that were stored before, and their values. Once.
 

@@ -1,7 +1,7 @@
 """`gateway.is_online` and `last_seen`: the only place that sets or resets them.
 
 Workers set gateways online with each stored batch (`ingest/batch_store.py`), at most every few
-seconds each. The task "Mark offline gateways" (`workers/maintenance.py`) sets silent ones offline,
+seconds each. The task `mark_offline_gateways` (`workers/maintenance.py`) sets silent ones offline,
 as of the instant that `telemetry/core/presence.py` chooses.
 """
 

@@ -22,8 +22,8 @@ SELECT h.id, 'online', now(), h.seen_at FROM held h WHERE NOT h.is_online
 
 -- name: mark_offline
 -- Gateways that sent nothing for their own `offline_after_s`, or else for the setting's, as of
--- %(at)s: everything received up to then has been stored. Each change of state is an event. Rows that a worker holds are skipped:
--- it is writing that they were heard of.
+-- %(at)s: everything received up to then has been stored. Each change of state is an event. Rows that
+-- a worker holds are skipped: it is writing that they were heard of.
 WITH silent AS (
     SELECT id, last_seen FROM gateway
     WHERE is_online

@@ -1,6 +1,8 @@
 """What charts draw: series of several devices, or of one device down to its single readings.
 
 A series is the samples of a device in order of time; a sample is a minute, an hour or a day of it.
+`read_device_chart` in `telemetry/web/charts/chart.py` chooses among these for the page of a device,
+`read_chart` beside it for the other pages.
 
 Every query names the account first and reads nothing of another one. Periods are half open, and
 they and rows are bounded (`bounds.py`). All but minutes and readings are as of the last refresh.

@@ -1,6 +1,7 @@
 -- name: hour_series
--- The UTC hours of several devices: one index range for each of them. The rule of `total` by
--- measurement: a register's hours are in hourly_consumption. The sum of readings is beside it.
+-- For periods of days. The UTC hours of one or several devices: one index range for each of them. The
+-- rule of `total` by measurement: a register's hours are in hourly_consumption. The sum of readings is
+-- beside it.
 SELECT wanted.id, sample.hour,
     CASE d.measurement WHEN 'delta' THEN sample.total WHEN 'cumulative' THEN sample.consumption END,
     sample.total, sample.minimum, sample.maximum, sample.last, sample.readings_count
@@ -18,7 +19,7 @@ ORDER BY wanted.id, sample.hour
 LIMIT %(rows)s
 
 -- name: day_series
--- The local days of several devices: one index range for each of them.
+-- For longer periods. The local days of one or several devices: one index range for each of them.
 SELECT wanted.id, sample.*
 FROM unnest(%(devices)s::bigint[]) AS wanted (id)
 CROSS JOIN LATERAL (
@@ -31,9 +32,11 @@ ORDER BY wanted.id, sample.day
 LIMIT %(rows)s
 
 -- name: minutes
--- Minutes of a device, from its raw readings, each after its start, up to and including its end. A
--- register's minutes have no total: what it counted is known by the hour.
-SELECT date_trunc('minute', r.time - interval '1 microsecond'), CASE d.measurement WHEN 'delta' THEN sum(r.value) END,
+-- For up to 25 hours with many readings. Minutes of a device, from its raw readings, each after its
+-- start, up to and including its end. A register's minutes have no total: what it counted is known by
+-- the hour.
+SELECT date_trunc('minute', r.time - interval '1 microsecond'),
+    CASE d.measurement WHEN 'delta' THEN sum(r.value) END,
     sum(r.value), min(r.value), max(r.value), last(r.value, r.time), count(*)
 FROM reading r
 JOIN device d ON d.id = r.device_id
@@ -44,6 +47,7 @@ ORDER BY 1
 LIMIT %(rows)s
 
 -- name: single_readings
+-- For up to 25 hours with few readings.
 SELECT time, value
 FROM reading
 WHERE account_id = %(account)s AND device_id = %(device)s

@@ -17,7 +17,7 @@ SMALL_BYTES = 16_000_000  # counted, not estimated, when the server has no estim
 
 _PLAIN = """
 SELECT nullif(greatest(reltuples, 0)::bigint, 0), pg_table_size(oid), pg_indexes_size(oid)
-FROM pg_class WHERE oid = %s::regclass
+FROM pg_class WHERE oid = ('public.' || %s)::regclass
 """
 _CHUNKED = """
 SELECT nullif(approximate_row_count(%(relation)s::regclass), 0), table_bytes + toast_bytes,
@@ -87,7 +87,7 @@ def read_sizes(connection: Connection) -> list[RelationSize]:
     """Every relation that grows. Raises `psycopg.Error`."""
     with connection.cursor() as cursor:
         is_community = read_edition(cursor) == "community"
-    readings = _measure_chunked(connection, "reading", "reading")
+    readings = _measure_chunked(connection, "reading", "public.reading")
     readings.oldest, readings.newest = _find_reading_ends(connection)
     return [
         readings,

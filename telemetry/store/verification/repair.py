@@ -65,5 +65,5 @@ def repair_closed_months(connection: Connection, scope: Scope) -> None:
         if piece.kind == "months":
             with begin_step(connection):
                 choose_devices(connection, piece, account_id=scope.account_id)
-                compare_closed_months(connection, piece.day)
+                compare_closed_months(connection, piece)
                 connection.execute(Sql.repair_closed_months)

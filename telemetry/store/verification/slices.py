@@ -5,7 +5,6 @@ from typing import Any, Literal, LiteralString
 
 from msgspec import Struct, field
 
-from telemetry.core.consumption import next_month
 from telemetry.store.db.connection import Connection
 from telemetry.store.db.sql import Queries
 from telemetry.store.verification.diff import Differences, classify_differences, repair_differences
@@ -38,12 +37,11 @@ MOST_OFFSET = timedelta(hours=15)  # between UTC and any time zone, rounded up
 
 
 class Slice(Struct, frozen=True, order=True):
-    """The hours of a UTC day, or the local days and totals of the billing months that begin on a
-    day (of the accounts with its billing day)."""
+    """The hours of a UTC day, or the local days and totals of the billing months [day, until)."""
 
     kind: Literal["hours", "months"]
     day: date
-    billing_day: int = 0
+    until: date
 
     @property
     def name(self) -> str:
@@ -92,7 +90,7 @@ def verify_slice(
         known_from = max(horizon or BEGINNING, _read_beginning(connection))
         check = SliceCheck(connection, horizon or BEGINNING, known_from, SliceResult())
         verify = _verify_hours if piece.kind == "hours" else _verify_months
-        span = verify(check, piece.day)
+        span = verify(check, piece)
         differences = classify_differences(connection, limit=limit)
         if is_repair and differences.by_relation:
             repair_differences(connection, differences, span=span)
@@ -105,19 +103,20 @@ def choose_devices(connection: Connection, piece: Slice, *, account_id: int | No
     if piece.kind == "hours":
         connection.execute(Sql.verify_scope, {"account_id": account_id})
     else:
-        parameters = {"account_id": account_id, "billing_day": piece.billing_day}
-        connection.execute(Sql.verify_accounts, parameters)
-        connection.execute(Sql.verify_month_scope, {"month": piece.day}, prepare=False)
+        bounds = {"month": piece.day, "until": piece.until}
+        connection.execute(Sql.verify_accounts, {"account_id": account_id, **bounds})
+        connection.execute(Sql.verify_month_scope, bounds, prepare=False)
     connection.execute("ANALYZE verified_device")
 
 
-def compare_closed_months(connection: Connection, month: date) -> None:
+def compare_closed_months(connection: Connection, piece: Slice) -> None:
     """Compare what closing recorded with closed totals and adjustments of a month."""
-    connection.execute(Sql.differ_closed_months, {"month": month}, prepare=False)
+    bounds = {"month": piece.day, "until": piece.until}
+    connection.execute(Sql.differ_closed_months, bounds, prepare=False)
 
 
-def _verify_hours(check: SliceCheck, day: date) -> tuple[datetime, datetime]:
-    midnight = datetime(day.year, day.month, day.day, tzinfo=UTC)
+def _verify_hours(check: SliceCheck, piece: Slice) -> tuple[datetime, datetime]:
+    midnight = _begin_day(piece.day)
     start, end = max(midnight, check.horizon), midnight + DAY
     if start < end:
         check.result.hours = _compute(check, Sql.verify_hours, start=start, end=end)
@@ -127,10 +126,11 @@ def _verify_hours(check: SliceCheck, day: date) -> tuple[datetime, datetime]:
     return start, end
 
 
-def _verify_months(check: SliceCheck, month: date) -> tuple[datetime, datetime]:
+def _verify_months(check: SliceCheck, piece: Slice) -> tuple[datetime, datetime]:
     """The days of a month, and the month as their sum, all of one snapshot."""
+    bounds = {"month": piece.day, "until": piece.until}
     days: Any = check.connection.execute(
-        Sql.verify_month_days, {"month": month, "offset": MOST_OFFSET}
+        Sql.verify_month_days, {**bounds, "offset": MOST_OFFSET}
     ).fetchall()
     for (day,) in days:
         _verify_day(check, day)
@@ -138,13 +138,13 @@ def _verify_months(check: SliceCheck, month: date) -> tuple[datetime, datetime]:
         "SELECT count(DISTINCT (device_id, account_id)) FROM expected_day"
     ).fetchone()
     check.result.months = row[0]
-    check.execute(Sql.differ_months, month=month, horizon=check.horizon)
-    compare_closed_months(check.connection, month)
-    end = next_month(month)
-    first = datetime(month.year, month.month, month.day, tzinfo=UTC)
-    last = datetime(end.year, end.month, end.day, tzinfo=UTC)
-    # Surplus rows may begin on a later day of the month, and reach as much further.
-    return first - MOST_OFFSET, last + MOST_OFFSET + 31 * DAY
+    check.execute(Sql.differ_months, **bounds, horizon=check.horizon)
+    compare_closed_months(check.connection, piece)
+    return _begin_day(piece.day) - MOST_OFFSET, _begin_day(piece.until) + MOST_OFFSET
+
+
+def _begin_day(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)
 
 
 def _verify_day(check: SliceCheck, day: date) -> None:

@@ -8,14 +8,16 @@ WHERE %(account_id)s::bigint IS NULL OR d.account_id = %(account_id)s
     OR d.id IN (SELECT device_id FROM monthly_total WHERE account_id = %(account_id)s)
 
 -- name: verify_accounts
--- The accounts of a slice of months: those with one billing day.
+-- The accounts of a slice of months: those with a month from %(month)s to %(until)s.
 INSERT INTO verified_account (id, time_zone)
 SELECT id, time_zone FROM account
-WHERE id = coalesce(%(account_id)s, id) AND billing_day = %(billing_day)s
+WHERE id = coalesce(%(account_id)s, id)
+  AND billing_month(%(month)s, billing_day, earlier_billing_days) = %(month)s
+  AND next_billing_month(%(month)s, billing_day, earlier_billing_days) = %(until)s
 
 -- name: verify_month_scope
 -- The devices of a slice of months: those that its accounts have, and those that had hours of theirs
--- in the month that begins on %(month)s, or have rows there.
+-- in the month from %(month)s to before %(until)s, or have rows there.
 INSERT INTO verified_device (id, measurement, modulus, interval_s, is_replaced)
 SELECT d.id, d.measurement, d.register_modulus, d.interval_s,
     d.id IN (SELECT device_id FROM meter_replacement)
@@ -25,32 +27,32 @@ WHERE d.account_id IN (SELECT id FROM verified_account)
         SELECT h.device_id FROM hourly_aggregate h
         WHERE h.account_id IN (SELECT id FROM verified_account)
           AND h.hour >= %(month)s::timestamp AT TIME ZONE 'UTC' - interval '1 day'
-          AND h.hour < next_billing_month(%(month)s)::timestamp AT TIME ZONE 'UTC' + interval '1 day')
+          AND h.hour < %(until)s::timestamp AT TIME ZONE 'UTC' + interval '1 day')
     OR d.id IN (
         SELECT m.device_id FROM monthly_total m
         WHERE m.account_id IN (SELECT id FROM verified_account)
-          AND m.month >= %(month)s AND m.month < next_billing_month(%(month)s))
+          AND m.month >= %(month)s AND m.month < %(until)s)
     OR d.id IN (
         SELECT g.device_id FROM daily_aggregate g
         WHERE g.account_id IN (SELECT id FROM verified_account)
-          AND g.day >= %(month)s AND g.day < next_billing_month(%(month)s))
+          AND g.day >= %(month)s AND g.day < %(until)s)
 
 -- name: differ_closed_months
--- What closing recorded of months that begin within the billing month from %(month)s on. Where a month is closed,
+-- What closing recorded of months that begin from %(month)s to before %(until)s. Where a month is closed,
 -- the closed total is the one that closing wrote down, 0 for a device that came later, and with the
 -- adjustments it comes to the live total. Elsewhere there is neither.
 WITH lines AS (
     SELECT j.device_id, j.month, j.account_id, sum(j.difference) AS adjustments
     FROM month_adjustment j JOIN verified_account a ON a.id = j.account_id
-    WHERE j.month >= %(month)s AND j.month < next_billing_month(%(month)s)
+    WHERE j.month >= %(month)s AND j.month < %(until)s
     GROUP BY j.device_id, j.month, j.account_id
 ), totals AS (
     SELECT m.* FROM monthly_total m JOIN verified_account a ON a.id = m.account_id
-    WHERE m.month >= %(month)s AND m.month < next_billing_month(%(month)s)
+    WHERE m.month >= %(month)s AND m.month < %(until)s
 ), closings AS (
     SELECT DISTINCT ON (e.account_id, e.month) e.account_id, e.month, e.totals
     FROM month_event e JOIN closed_month x USING (account_id, month)
-    WHERE e.month >= %(month)s AND e.month < next_billing_month(%(month)s) AND e.kind = 'closed'
+    WHERE e.month >= %(month)s AND e.month < %(until)s AND e.kind = 'closed'
     ORDER BY e.account_id, e.month, e.at DESC, e.id DESC
 ), billed AS (
     SELECT c.account_id, c.month, device.key::bigint AS device_id,
@@ -74,7 +76,7 @@ WITH lines AS (
 INSERT INTO difference (relation, device_id, key, starts_at, ends_at, since, account_id, actual,
     expected)
 SELECT 'closed_month', device_id, month::text, local_day_start(month, time_zone),
-    local_day_start(next_billing_month(month), time_zone), 'infinity', account_id,
+    local_day_start(%(until)s, time_zone), 'infinity', account_id,
     jsonb_build_object('closed_total', closed_total, 'adjustments', adjustments,
         'closed_total + adjustments', coalesce(closed_total, 0) + coalesce(adjustments, 0)),
     jsonb_build_object(
@@ -151,9 +153,9 @@ SELECT DISTINCT day FROM (
     FROM timescaledb_information.chunks WHERE hypertable_name = 'reading'
     UNION ALL
     SELECT g.day FROM daily_aggregate g JOIN verified_account a ON a.id = g.account_id
-    WHERE g.day >= %(month)s AND g.day < next_billing_month(%(month)s)
+    WHERE g.day >= %(month)s AND g.day < %(until)s
 ) AS days (day)
-WHERE day >= %(month)s AND day < next_billing_month(%(month)s)
+WHERE day >= %(month)s AND day < %(until)s
 ORDER BY day
 
 -- name: differ_months
@@ -172,14 +174,14 @@ WITH expected AS (
     SELECT m.* FROM monthly_total m
     JOIN verified_device d ON d.id = m.device_id
     JOIN verified_account c ON c.id = m.account_id
-    WHERE m.month >= %(month)s AND m.month < next_billing_month(%(month)s)
+    WHERE m.month >= %(month)s AND m.month < %(until)s
       AND NOT (m.readings_count = 0 AND EXISTS (  -- billed, and all gone since
         SELECT FROM closed_month x WHERE x.account_id = m.account_id AND x.month = m.month))
 )
 INSERT INTO difference (relation, device_id, key, starts_at, ends_at, since, account_id, actual,
     expected)
 SELECT 'monthly_total', device_id, month::text, local_day_start(month, c.time_zone),
-    local_day_start(next_billing_month(month), c.time_zone),
+    local_day_start(%(until)s, c.time_zone),
     date_trunc('hour', least(e.since, local_day_start(month, c.time_zone)), 'UTC'), account_id,
     CASE WHEN a.readings_count IS NOT NULL THEN jsonb_build_object(
         'total', a.total, 'reading_sum', a.reading_sum, 'minimum', a.minimum,

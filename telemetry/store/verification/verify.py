@@ -13,7 +13,6 @@ from typing import Any, LiteralString
 
 from msgspec import Struct, field
 
-from telemetry.core.consumption import month_of
 from telemetry.store.aggregates.hours import force_community
 from telemetry.store.db.connection import Connection
 from telemetry.store.db.locks import Lock, hold_lock
@@ -26,6 +25,7 @@ from telemetry.store.verification.slices import Slice, SliceResult, verify_slice
 class Sql(Queries):
     verify_tables: LiteralString
     verify_slices: LiteralString
+    verify_months: LiteralString
     verify_outside: LiteralString
     list_frozen: LiteralString
 
@@ -130,16 +130,12 @@ def list_slices(connection: Connection, scope: Scope) -> list[Slice]:
         if (scope.since is None or day.date() >= scope.since)
         and (scope.until is None or day.date() <= scope.until)
     ]
-    billing_days: Any = connection.execute(
-        "SELECT DISTINCT billing_day FROM account WHERE id = coalesce(%s, id)", [scope.account_id]
-    ).fetchall()
     near = {day + shift * DAY for day in chosen for shift in (-1, 0, 1)}
-    months = {
-        (month_of(day, billing_day), billing_day) for day in near for (billing_day,) in billing_days
-    }
+    parameters = {"days": sorted(near), "account_id": scope.account_id}
+    months: Any = connection.execute(Sql.verify_months, parameters).fetchall()
     return sorted(
-        [Slice("hours", day) for day in chosen]
-        + [Slice("months", month, billing_day) for month, billing_day in months]
+        [Slice("hours", day, day) for day in chosen]
+        + [Slice("months", month, until) for month, until in months]
     )
 
 

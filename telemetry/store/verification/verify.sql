@@ -86,6 +86,16 @@ SELECT DISTINCT day FROM (
 ) AS days (day)
 ORDER BY day
 
+-- name: verify_months
+-- The billing months, of whatever account, that some days lie in.
+SELECT DISTINCT month, next_billing_month(month, billing_day, earlier_billing_days)
+FROM (
+    SELECT DISTINCT billing_day, earlier_billing_days FROM account
+    WHERE id = coalesce(%(account_id)s, id)
+) calendars
+CROSS JOIN unnest(%(days)s::date[]) AS day
+CROSS JOIN billing_month(day, billing_day, earlier_billing_days) AS month
+
 -- name: verify_outside
 -- Hours before the raw horizon, which cannot be computed from readings any more, and frozen ones.
 SELECT

@@ -96,9 +96,9 @@ class AlarmFilters(Filters):
             alarms = alarms.filter(Q(closed_at=None) | Q(closed_at__gte=since))
         if chosen["last"]:
             alarms = alarms.filter(opened_at__lt=_start(chosen["last"] + timedelta(days=1)))
-        return alarms.select_related("device__gateway", "acknowledged_by").order_by(
-            "-opened_at", "-id"
-        )
+        alarms = alarms.select_related("device", "acknowledged_by")
+        # The gateway of a device that moved away is not to be seen: no join.
+        return alarms.prefetch_related("device__gateway").order_by("-opened_at", "-id")
 
 
 def _start(day: date) -> datetime:

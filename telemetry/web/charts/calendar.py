@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
-from telemetry.core.consumption import day_of, month_of, next_month, start_of
+from telemetry.core.consumption import BillingDays, day_of, month_of, next_month, start_of
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
@@ -14,10 +14,10 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Calendar(Struct, frozen=True):
-    """The time zone in which days are cut, and the day (1 to 28) on which a month begins."""
+    """The time zone in which days are cut, and the day (1 to 31) on which a month begins."""
 
     zone: ZoneInfo
-    billing_day: int
+    billing: BillingDays | int
 
     def day_of(self, at: datetime) -> date:
         """The local day of an instant."""
@@ -29,7 +29,7 @@ class Calendar(Struct, frozen=True):
 
     def month_of(self, day: date) -> date:
         """The first day of the billing month of a day."""
-        return month_of(day, self.billing_day)
+        return month_of(day, self.billing)
 
     def month_before(self, month: date) -> date:
         """The first day of the billing month before one."""
@@ -37,7 +37,20 @@ class Calendar(Struct, frozen=True):
 
     def next_month(self, month: date) -> date:
         """The first day of the billing month after one."""
-        return next_month(month)
+        return next_month(month, self.billing)
+
+    def name_month(self, first: date) -> str:
+        """A billing month in addresses: 2026-11, or its first day where another one begins later in
+        the same calendar month."""
+        is_last = self.find_month(first.replace(day=1), is_day=False) == first
+        return f"{first:%Y-%m}" if is_last else first.isoformat()
+
+    def find_month(self, day: date, *, is_day: bool) -> date:
+        """The first day of the month of a day, or of the last one that begins in its calendar
+        month."""
+        if not is_day:
+            day = (day.replace(day=28) + 4 * DAY).replace(day=1) - DAY
+        return self.month_of(day)
 
 
 def floor_hour(at: datetime) -> datetime:

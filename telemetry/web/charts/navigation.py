@@ -48,7 +48,7 @@ def shift(period: Period, *, by: int, calendar: Calendar) -> Period:
     """The period before (-1) or after (1): of the same length, in months, days, or time."""
     if period.span is Span.MONTH:
         first = period.end if by > 0 else calendar.month_before(period.first)
-        month = f"{first:%Y-%m}"
+        month = calendar.name_month(first)
         end = calendar.next_month(first)
         return make_days(Span.MONTH, first, end, calendar=calendar, month=month)
     if period.span in (Span.DAY, Span.ZOOM) and period.is_hourly:

@@ -92,15 +92,17 @@ class ChartParams(Struct, frozen=True):
             text = date_format(month, "YEAR_MONTH_FORMAT")
             if month.day != 1:
                 text += f" ({gettext('from %(first)s') % {'first': format_day(month)}})"
-            pairs.append((f"{month:%Y-%m}", text))
+            pairs.append((self.calendar.name_month(month), text))
             month = self.calendar.month_before(month)
         is_month = self.period.span is Span.MONTH
-        return render_options(pairs, chosen=[f"{self.period.first:%Y-%m}"] if is_month else [])
+        return render_options(
+            pairs, chosen=[self.calendar.name_month(self.period.first)] if is_month else []
+        )
 
 
 def read_calendar(account: Account) -> Calendar:
     """The account's calendar."""
-    return Calendar(ZoneInfo(account.time_zone), account.billing_day)
+    return Calendar(ZoneInfo(account.time_zone), account.billing)
 
 
 def read_params(

@@ -127,9 +127,12 @@ def _month(text: str, *, calendar: Calendar, now: datetime) -> Period:
     if not text:
         first = calendar.month_of(calendar.day_of(now))
     else:
-        first = _read_day("month", f"{text}-{calendar.billing_day:02d}")
+        is_day = len(text) > len("2026-11")
+        first = calendar.find_month(
+            _read_day("month", text if is_day else f"{text}-01"), is_day=is_day
+        )
     end = calendar.next_month(first)
-    return make_days(Span.MONTH, first, end, calendar=calendar, month=f"{first:%Y-%m}")
+    return make_days(Span.MONTH, first, end, calendar=calendar, month=calendar.name_month(first))
 
 
 def _range(params: Mapping[str, str], *, calendar: Calendar, longest: timedelta) -> Period:

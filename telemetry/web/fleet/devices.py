@@ -117,7 +117,7 @@ def _with_consumption(devices: QuerySet[Device], *, account: Account) -> QuerySe
     today = timezone.localdate()
     mine = {"device_id": OuterRef("pk"), "account_id": account.pk}
     day = DailyAggregate.objects.filter(day=today, **mine)
-    month = MonthlyConsumption.objects.filter(month=month_of(today, account.billing_day), **mine)
+    month = MonthlyConsumption.objects.filter(month=month_of(today, account.billing), **mine)
     return devices.annotate(
         today=Subquery(day.values("total")), this_month=Subquery(month.values("total"))
     )

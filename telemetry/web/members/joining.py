@@ -15,6 +15,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 
 from telemetry.accounts.members import MemberError, accept, find_invitation
 from telemetry.models import User
+from telemetry.store.db.account_scope import open_account
 from telemetry.web.members.forms import JoinForm
 
 
@@ -25,6 +26,7 @@ def join(request: Any, token: str) -> HttpResponse:
     invitation = find_invitation(token, now=timezone.now())
     if invitation is None:
         return render(request, "telemetry/members/void.html", status=404)
+    open_account(invitation.account_id)
     is_known = request.user.is_authenticated
     form = JoinForm(request.POST or None, email=invitation.email)
     if request.method == "POST" and (is_known or form.is_valid()):

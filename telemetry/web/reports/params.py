@@ -47,9 +47,9 @@ class ReportParams(Struct, frozen=True):
 
 def list_months(account: Account, *, today: date) -> list[date]:
     """The last sixty billing months by their first days, newest first."""
-    months = [month_of(today, account.billing_day)]
+    months = [month_of(today, account.billing)]
     while len(months) < MONTHS:
-        months.append(month_of(months[-1] - timedelta(days=1), account.billing_day))
+        months.append(month_of(months[-1] - timedelta(days=1), account.billing))
     return months
 
 
@@ -66,7 +66,7 @@ def parse(query: QueryDict, *, account: Account, today: date) -> ReportParams:
     last = _parse_month(query, "last", max(default.last, first), account=account)
     if last < first:
         raise ParamsError("last", _("The last month is before the first."))
-    if next_month(last) - first > LONGEST:
+    if next_month(last, account.billing) - first > LONGEST:
         raise ParamsError("last", _("At most sixty months can be shown at once."))
     try:
         grouping = Grouping(query.get("lines") or Grouping.DEVICE)
@@ -96,7 +96,7 @@ def _parse_month(query: QueryDict, name: str, default: date, *, account: Account
         raise ParamsError(
             name, _("%(text)s is not a date: expected YYYY-MM-DD.") % {"text": text[:40]}
         ) from error
-    return month_of(day, account.billing_day)
+    return month_of(day, account.billing)
 
 
 def _parse_number(text: str, name: str) -> int:

@@ -44,16 +44,17 @@ CHECKS = [
 
 
 @pytest.fixture(scope="module")
-def document(stocked: Connection) -> Any:
-    from config.wsgi import application  # every process of a run would load all views for it
-
-    return schemathesis.openapi.from_wsgi("/api/v1/openapi.json", application)
-
-
-@pytest.fixture(scope="module")
 def headers(own: Account) -> dict[str, str]:
     _, text = issue_token(make_user(owner=own), name="test", scopes=ALL_SCOPES)
     return {"Authorization": f"Bearer {text}"}
+
+
+@pytest.fixture(scope="module")
+def document(stocked: Connection, headers: dict[str, str]) -> Any:
+    """Read after the token is made: who asks for it leaves the rights of a request behind."""
+    from config.wsgi import application  # every process of a run would load all views for it
+
+    return schemathesis.openapi.from_wsgi("/api/v1/openapi.json", application)
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,7 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
-from telemetry.core.consumption import (
-    Meter,
-    Replacement,
-    Value,
-)
+from telemetry.core.consumption import BillingDays, Meter, Replacement, Value
 from telemetry.models import (
     Account,
     ClosedMonth,
@@ -24,6 +20,7 @@ from telemetry.models import (
 from telemetry.store.aggregates.refresh import refresh_aggregates
 from telemetry.store.billing.closing import MonthError, close_month, reopen_month
 from telemetry.store.db.connection import Connection, open_connection
+from telemetry.store.verification.verify import verify_aggregates
 from tests.consumption import Site, put, read, register, replace_register
 
 pytestmark = pytest.mark.integration
@@ -161,11 +158,10 @@ def test_it_refreshes_nothing_while_somebody_closes_a_month(
     assert find_month(site) == (30, "adjusted")
 
 
-@pytest.mark.parametrize("change", ["time_zone = 'Asia/Kolkata'", "billing_day = 15"])
-def test_it_keeps_the_calendar_while_a_month_is_closed(connection: Connection, change: str) -> None:
+def test_it_keeps_the_time_zone_while_a_month_is_closed(connection: Connection) -> None:
     site = november(connection)
     close(site)
-    statement: Any = f"UPDATE account SET {change}"
+    statement = "UPDATE account SET time_zone = 'Asia/Kolkata'"
     with pytest.raises(psycopg.errors.CheckViolation, match="has closed months"):
         connection.execute(statement)
     account = Account.objects.get(pk=site.account_id)
@@ -175,6 +171,45 @@ def test_it_keeps_the_calendar_while_a_month_is_closed(connection: Connection, c
     reopen_month(site.account_id, month=NOVEMBER, user_id=None, now=NOW)
     connection.execute(statement)
     account.full_clean()
+
+
+def test_it_changes_the_billing_day_from_the_first_open_month_on(connection: Connection) -> None:
+    site = register(connection, Meter("delta", interval_s=86_400))
+    days = (date(2026, 9, 15) + timedelta(days=shift) for shift in range(70))
+    put(connection, [
+        (site, Value(datetime(day.year, day.month, day.day, 12, tzinfo=UTC), Decimal(1)))
+        for day in days
+    ])  # fmt: skip
+    refresh_aggregates(connection)
+    for month in (date(2026, 9, 1), date(2026, 10, 1)):
+        close_month(site.account_id, month=month, user_id=None, now=NOW)
+    closed = [(date(2026, 9, 1), 16, "closed"), (date(2026, 10, 1), 31, "closed")]
+    account = Account.objects.get(pk=site.account_id)
+
+    def list_months() -> list[Any]:
+        refresh_aggregates(connection)
+        verified = verify_aggregates(connection)
+        assert (verified.examples, verified.waiting) == ([], 0)
+        months = MonthlyConsumption.objects.order_by("month")
+        return [(row.month, row.total, row.state) for row in months]
+
+    account.billing_day = 15
+    account.full_clean()
+    account.save()
+    assert list_months() == [
+        *closed, (date(2026, 11, 1), 14, "open"), (date(2026, 11, 15), 9, "open")
+    ]  # fmt: skip
+    # A form that was open meanwhile takes nothing back.
+    Account(pk=account.pk, name="other", time_zone="UTC", billing_day=15).save()
+    connection.execute("UPDATE account SET billing_day = 31")
+    assert list_months() == [*closed, (date(2026, 11, 1), 23, "open")]
+    put(connection, [(site, Value(datetime(2026, 10, 31, 13, tzinfo=UTC), Decimal(5)))])
+    assert list_months()[1:] == [
+        (date(2026, 10, 1), 31, "adjusted"), (date(2026, 11, 1), 23, "open")
+    ]  # fmt: skip
+    account.refresh_from_db()
+    assert account.billing == BillingDays(31, ((date(2026, 11, 1), 1),))
+    close_month(site.account_id, month=date(2026, 11, 1), user_id=None, now=NOW)
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,16 @@
 """Days and months in the account's calendar."""
 
+import json
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from itertools import product
 from zoneinfo import ZoneInfo
 
 import psycopg
 import pytest
 
 from telemetry.core.consumption import (
+    BillingDays,
     Meter,
     Value,
     count_days,
@@ -94,6 +97,7 @@ def test_it_adds_up_to_the_raw_readings_in_every_zone_over_the_changes_of_the_cl
 ) -> None:
     sites = [register(connection, Meter("delta"), zone=zone, billing_day=1) for zone in ZONES]
     sites += [register(connection, Meter("delta"), zone=zone, billing_day=25) for zone in ZONES]
+    sites += [register(connection, Meter("delta"), zone=zone, billing_day=31) for zone in ZONES[:2]]
     put(connection, [(site, value) for site in sites for value in make_year(site)])
     refresh_aggregates(connection)
     checked = 0
@@ -104,11 +108,12 @@ def test_it_adds_up_to_the_raw_readings_in_every_zone_over_the_changes_of_the_cl
             site.device_id,
         )  # fmt: skip
         for month, total in months:
-            assert month.day == site.billing_day
+            assert month == month_of(month, site.billing_day)
             [(raw,)] = read(
                 connection,
                 "SELECT sum(value) FROM reading WHERE device_id = %s AND time > %s AND time <= %s",
-                site.device_id, start_of(month, zone), start_of(next_month(month), zone),
+                site.device_id, start_of(month, zone),
+                start_of(next_month(month, site.billing_day), zone),
             )  # fmt: skip
             assert total == raw, (site, month)
             checked += 1
@@ -132,15 +137,20 @@ def test_it_begins_days_and_months_as_the_reference_does(connection: Connection)
             "SELECT day, local_day_start(day, %s) FROM unnest(%s::date[]) AS d (day)", name, days,
         )  # fmt: skip
         assert dict(rows) == {day: start_of(day, zone) for day in days}, name
-    for billing_day in (1, 2, 15, 28):
+    changes: tuple[tuple[tuple[date, int], ...], ...] = (
+        (), ((date(2026, 5, 31), 15),), ((date(2026, 2, 28), 30), (date(2026, 11, 1), 1)),
+    )  # fmt: skip
+    for billing_day, earlier in product((1, 2, 15, 28, 29, 30, 31), changes):
+        billing = BillingDays(billing_day, earlier)
         rows = read(
             connection,
-            "SELECT day, m, next_billing_month(m) FROM unnest(%s::date[]) AS d (day),"
-            " LATERAL (SELECT billing_month(day, %s)) AS b (m)", days, billing_day,
+            "SELECT day, m, next_billing_month(m, n, e) FROM unnest(%s::date[]) AS d (day),"
+            " (VALUES (%s, %s::jsonb)) AS a (n, e), billing_month(day, n, e) AS m",
+            days, billing_day, json.dumps([[until.isoformat(), day] for until, day in earlier]),
         )  # fmt: skip
         for day, month, following in rows:
-            assert month == month_of(day, billing_day)
-            assert following == next_month(month)
+            assert month == month_of(day, billing)
+            assert following == next_month(month, billing)
 
 
 def test_it_describes_a_month_that_is_under_way(connection: Connection) -> None:
@@ -158,9 +168,11 @@ def test_it_describes_a_month_that_is_under_way(connection: Connection) -> None:
         assert row.daily_mean is not None
         assert row.coverage is not None
         assert round(row.daily_mean, 6) == round(
-            row.total / count_days(row.month, zone, now=now), 6
+            row.total / count_days(row.month, row.month_end, zone, now=now), 6
         )
-        covered = cover(count_intervals(inside, meter, zone), row.month, meter, zone, now=now)
+        covered = cover(
+            count_intervals(inside, meter, zone), row.month, row.month_end, meter, zone, now=now
+        )
         assert covered is not None
         assert abs(row.coverage - covered) < Decimal("0.001")
 
@@ -173,7 +185,7 @@ def test_it_cuts_days_and_months_again_when_the_calendar_changes(connection: Con
         [(site, Value(start + shift * HOUR / 2, Decimal(shift))) for shift in range(0, 400, 3)],
     )
     refresh_aggregates(connection)
-    for zone, billing_day in (("Asia/Kolkata", 1), ("Asia/Kolkata", 3), ("America/New_York", 28)):
+    for zone, billing_day in (("Asia/Kolkata", 1), ("Asia/Kolkata", 3), ("America/New_York", 31)):
         connection.execute(
             "UPDATE account SET time_zone = %s, billing_day = %s", [zone, billing_day]
         )
@@ -181,7 +193,7 @@ def test_it_cuts_days_and_months_again_when_the_calendar_changes(connection: Con
         local = "(time AT TIME ZONE a.time_zone)::date"
         for key, table in (
             (local, "SELECT day, readings_count FROM daily_aggregate ORDER BY 1"),
-            (f"billing_month({local}, a.billing_day)",
+            (f"billing_month({local}, a.billing_day, a.earlier_billing_days)",
              "SELECT month, readings_count FROM monthly_total ORDER BY 1"),
         ):  # fmt: skip
             raw = f"SELECT {key}, count(*) FROM reading, account a GROUP BY 1 ORDER BY 1"

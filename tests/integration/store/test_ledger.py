@@ -4,10 +4,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from msgspec import structs
+from psycopg.errors import DivisionByZero
 
 from telemetry.core.batch import RawMessage
+from telemetry.core.outcome import Counts
 from telemetry.queue.batches import new_id
 from telemetry.store.db.connection import Connection
+from telemetry.store.ingest.at_once import store_at_once
+from telemetry.store.ingest.batch_store import BatchStore
 from telemetry.store.ingest.ledger import (
     AlreadyStoredError,
     BatchSplitError,
@@ -118,3 +122,48 @@ def test_it_keeps_all_of_a_line_in_the_ledger_while_a_part_is_pending(
     assert fold_ledger(connection, before=later, pending=[f"{batch.id}.1"]) == 0
     assert fold_ledger(connection, before=later, pending=[]) == 1
     assert rows(connection, "SELECT batches, messages FROM batch_day") == [(1, 1)]
+
+
+def test_it_stores_a_batch_without_rejections_as_one_query(
+    connection: Connection, fleet: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(BatchStore, "_commit")
+    batch = structs.replace(claimed(), source="o'clock {\\,\"é")
+    store(connection, make_message(valor=1), make_message(at="2026-11-01T00:00:01Z"), batch=batch)
+    assert rows(connection, "SELECT source, messages, readings_stored FROM batch") == [
+        (batch.source, 2, 2)
+    ]
+    assert rows(connection, "SELECT hour, device_ids FROM dirty_hour ORDER BY hour") == [
+        (datetime(2026, 10, 31, 23, tzinfo=UTC), [1]),  # midnight is the end of this hour
+        (datetime(2026, 11, 1, tzinfo=UTC), [1]),
+    ]
+
+
+def test_it_stores_as_one_query_again_when_the_session_was_reset(
+    connection: Connection, fleet: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(BatchStore, "_commit")
+    store(connection, make_message(valor=1))
+    connection.execute("DEALLOCATE ALL")
+    store(connection, make_message(at="2026-11-01T00:00:01Z"))
+    assert rows(connection, "SELECT count(*) FROM reading") == [(2,)]
+    assert rows(connection, "SELECT count(*) FROM batch") == [(2,)]
+
+
+def test_one_query_stores_nothing_when_the_ledger_has_one_of_the_batches(
+    connection: Connection, fleet: None
+) -> None:
+    stored, batch = claimed(), claimed()
+    store(connection, make_message(valor=1), batch=stored)
+    before = rows(connection, "SELECT * FROM dirty_hour")
+    with pytest.raises(DivisionByZero):
+        store_at_once(
+            connection,
+            [(1, batch.received_us, 1, "kWh", None, 1, 1)],
+            [batch, stored],
+            received_us=batch.received_us,
+            counts=[Counts(), Counts()],
+        )
+    assert rows(connection, "SELECT count(*) FROM reading") == [(1,)]
+    assert rows(connection, "SELECT count(*) FROM batch") == [(1,)]
+    assert rows(connection, "SELECT * FROM dirty_hour") == before

@@ -471,7 +471,7 @@ def test_it_says_so_by_command_task_and_status(
     # Neither a run that has not come that far yet nor one that is not let in takes it back.
     run = TaskRun.objects.get(name=VERIFY_TASK)
     for result in (
-        {**run.result, "differences": 0, "next_slice": ["hours", "2026-11-01", 0]},
+        {**run.result, "differences": 0, "next_slice": ["hours", "2026-11-01", "2026-11-01"]},
         BUSY,
     ):
         Recorder(VERIFY_TASK, "differences").record_success(

@@ -126,7 +126,7 @@ def test_it_shows_what_plain_sql_says_of_the_raw_readings(
 ) -> None:
     sites: list[tuple[Site, datetime]] = []
     for zone, start in PLACES:
-        billing_day = data.draw(st.integers(1, 28))
+        billing_day = data.draw(st.integers(1, 31))
         account: Site | None = None
         for measurement in MEASUREMENTS:
             meter = Meter(measurement)  # type: ignore[arg-type]

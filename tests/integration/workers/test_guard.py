@@ -1,6 +1,7 @@
 """The reject guard in a worker: what it holds, and when it lets go."""
 
 import time
+from contextlib import closing
 from io import StringIO
 
 import pytest
@@ -9,7 +10,7 @@ from django.core.management import call_command
 from config.celery import app
 from config.env import read_options
 from config.options import IngestOptions
-from telemetry.core.batch import GUARD_KEY, INGEST_QUEUE, half_ids
+from telemetry.core.batch import GUARD_HEARD_KEY, GUARD_KEY, INGEST_QUEUE, half_ids
 from telemetry.queue.alarm import clear_alarm, raise_alarm, read_alarm
 from telemetry.queue.batches import BatchQueue
 from telemetry.queue.requeue import requeue_batches
@@ -20,6 +21,7 @@ from telemetry.store.operations.delivery_report import read_report
 from tests.batches import claim, list_ready, run_batch
 from tests.integration.workers.conftest import add_gateways, run_all
 from tests.messages import make_message
+from workers.pool_guard import EXCHANGE_EVERY_S
 from workers.runner import BatchRunner, open_runner
 
 pytestmark = pytest.mark.integration
@@ -65,6 +67,46 @@ def test_it_stores_what_others_send_while_it_holds_what_nearly_all_send_in_vain(
     assert report.difference == 0
     assert len(queue.snapshot().held) == held_before + 1
     assert queue.snapshot().pending == []
+
+
+def test_processes_that_claim_in_turn_hold_what_only_all_of_them_can_see(
+    runner: BatchRunner, queue: BatchQueue, connection: Connection
+) -> None:
+    """14 gateways in turn, of which each of two processes hears 7: fewer than the guard needs."""
+    macs = add_gateways(connection, range(10, 24))
+    with closing(open_runner(read_options(IngestOptions), app)) as other:
+        for index, mac in enumerate(macs):
+            batch_id = queue.put([make_message(mac=mac, code="D99")], source="bridge-1")
+            run_batch((runner, other)[index % 2], batch_id)
+    assert queue.count_held() == 5, "from the tenth gateway on"
+    assert read_report(connection, queue).difference == 0
+
+
+def test_it_lets_go_when_other_processes_serve_most_gateways(
+    runner: BatchRunner, queue: BatchQueue, connection: Connection
+) -> None:
+    """Even though it hears of no gateway that is served, and had tripped before it asked."""
+    macs = add_gateways(connection, range(10, 60))
+    with closing(open_runner(read_options(IngestOptions), app)) as other:
+        run_batch(other, queue.put([make_message(mac=m) for m in macs[12:]], source="bridge-1"))
+        bad = [make_message(mac=mac, code="D99") for mac in macs[:12]]
+        run_batch(runner, queue.put(bad, source="bridge-1"))
+        assert queue.count_held() == 1
+        later = make_message(mac=macs[12], at="2026-11-01T00:01:00Z")
+        time.sleep(EXCHANGE_EVERY_S)
+        for each in (runner, other, runner):
+            run_batch(each, queue.put([later], source="bridge-1"))
+            time.sleep(EXCHANGE_EVERY_S)
+    assert read_alarm(queue.redis) == ""
+
+
+def test_processes_that_serve_most_gateways_tell_nothing(
+    runner: BatchRunner, queue: BatchQueue, connection: Connection
+) -> None:
+    macs = add_gateways(connection, range(10, 24))
+    run_batch(runner, queue.put([make_message(mac=mac) for mac in macs], source="bridge-1"))
+    run_batch(runner, queue.put([make_message(mac=macs[0], code="D99")], source="bridge-1"))
+    assert not queue.redis.exists(GUARD_HEARD_KEY)
 
 
 def test_it_lets_go_and_loses_nothing_when_the_same_gateways_are_served_again(

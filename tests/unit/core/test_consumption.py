@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from telemetry.core.consumption import (
+    BillingDays,
     Meter,
     Replacement,
     Value,
@@ -126,12 +127,39 @@ def test_it_begins_days_where_the_clocks_change() -> None:
         (date(2026, 1, 15), 15, date(2026, 1, 15)),
         (date(2026, 3, 1), 28, date(2026, 2, 28)),
         (date(2026, 2, 28), 1, date(2026, 2, 1)),
+        (date(2026, 2, 28), 31, date(2026, 2, 28)),
+        (date(2026, 3, 30), 31, date(2026, 2, 28)),
+        (date(2026, 3, 31), 31, date(2026, 3, 31)),
+        (date(2028, 2, 29), 30, date(2028, 2, 29)),
     ],
-    ids=["the day before", "the day itself", "after a short month", "calendar months"],
+    ids=[
+        "the day before",
+        "the day itself",
+        "after a short month",
+        "calendar months",
+        "the last day of a short month",
+        "the day before the 31st",
+        "the 31st",
+        "in a leap year",
+    ],
 )
 def test_it_finds_the_billing_month(day: date, billing_day: int, month: date) -> None:
     assert month_of(day, billing_day) == month
-    assert month <= day < next_month(month)
+    assert month <= day < next_month(month, billing_day)
+
+
+def test_it_begins_months_on_another_day_from_a_month_on() -> None:
+    billing = BillingDays(15, ((date(2026, 9, 1), 1),))
+    firsts, month = [], date(2026, 7, 1)
+    while month < date(2026, 11, 1):
+        firsts.append(month)
+        month = next_month(month, billing)
+    assert firsts == [
+        date(2026, 7, 1), date(2026, 8, 1), date(2026, 9, 1), date(2026, 9, 15), date(2026, 10, 15),
+    ]  # fmt: skip
+    for shift in range(120):
+        day = date(2026, 7, 1) + timedelta(days=shift)
+        assert month_of(day, billing) == max(first for first in firsts if first <= day)
 
 
 def test_it_covers_no_more_than_the_hours_there_are() -> None:
@@ -148,12 +176,13 @@ def test_it_measures_a_month_by_what_has_passed_of_it() -> None:
     month = date(2026, 10, 1)
     begun = start_of(month, LISBON)
     meter = Meter("delta")
-    assert cover(Decimal(5), month, meter, LISBON, now=begun) is None
-    assert cover(Decimal(5), month, meter, LISBON, now=begun + 10 * HOUR) == Decimal("0.5")
-    assert cover(Decimal(50), month, meter, LISBON, now=begun + 10 * HOUR) == 1
+    end = date(2026, 11, 1)
+    assert cover(Decimal(5), month, end, meter, LISBON, now=begun) is None
+    assert cover(Decimal(5), month, end, meter, LISBON, now=begun + 10 * HOUR) == Decimal("0.5")
+    assert cover(Decimal(50), month, end, meter, LISBON, now=begun + 10 * HOUR) == 1
     # October has one hour more in Lisbon.
     over = start_of(date(2027, 1, 1), LISBON)
-    assert cover(Decimal(149), month, meter, LISBON, now=over) == Decimal(149) / (31 * 24 + 1)
-    assert count_days(month, LISBON, now=begun + HOUR) == 1
-    assert count_days(month, LISBON, now=begun + 30 * HOUR) == 2
-    assert count_days(month, LISBON, now=over) == 31
+    assert cover(Decimal(149), month, end, meter, LISBON, now=over) == Decimal(149) / (31 * 24 + 1)
+    assert count_days(month, end, LISBON, now=begun + HOUR) == 1
+    assert count_days(month, end, LISBON, now=begun + 30 * HOUR) == 2
+    assert count_days(month, end, LISBON, now=over) == 31

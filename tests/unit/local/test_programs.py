@@ -129,3 +129,42 @@ def test_it_names_the_setting_when_a_process_would_refuse_it() -> None:
                 "BRIDGE_LINGER_MS": "abc",
             }
         )
+
+
+def test_it_gives_each_process_the_address_of_its_own_role_only(layout: Layout) -> None:
+    request = read_request({}, own={})
+    addresses = {
+        f"{role}{name}": f"{role}{name}"
+        for role in ("", "WEB_", "INGEST_", "MAINTENANCE_", "BEAT_", "BRIDGE_", "FLOWER_")
+        for name in ("DATABASE_URL", "REDIS_URL")
+    }
+    programs = list_processes(request, {**VALUES, **addresses}, layout=layout)
+    found = {
+        program.name: {
+            name: text for name, text in program.environ.items() if name.endswith("_URL")
+        }
+        for program in programs
+    }
+    none = "postgres://none/none"
+    both = {"WEB_URL": VALUES["WEB_URL"]}
+    assert found == {
+        "web": {**both, "DATABASE_URL": "WEB_DATABASE_URL", "REDIS_URL": "WEB_REDIS_URL"},
+        "worker-ingest-1": {
+            **both, "DATABASE_URL": "INGEST_DATABASE_URL", "REDIS_URL": "INGEST_REDIS_URL",
+        },
+        "worker-maintenance": {
+            **both, "DATABASE_URL": "MAINTENANCE_DATABASE_URL",
+            "REDIS_URL": "MAINTENANCE_REDIS_URL",
+        },
+        "beat": {**both, "DATABASE_URL": "BEAT_DATABASE_URL", "REDIS_URL": "BEAT_REDIS_URL"},
+        "flower": {**both, "DATABASE_URL": none, "REDIS_URL": "FLOWER_REDIS_URL"},
+        "bridge-1": {**both, "DATABASE_URL": none, "REDIS_URL": "BRIDGE_REDIS_URL"},
+        "simulator": {**both, "DATABASE_URL": "WEB_DATABASE_URL", "REDIS_URL": "WEB_REDIS_URL"},
+    }  # fmt: skip
+
+
+def test_it_gives_every_process_the_one_address_when_a_server_has_one_role(layout: Layout) -> None:
+    request = read_request({}, own={})
+    programs = list_processes(request, {**VALUES, "DATABASE_URL": "all"}, layout=layout)
+    found = {program.name: program.environ["DATABASE_URL"] for program in programs}
+    assert found["web"] == found["worker-ingest-1"] == found["beat"] == "all"

@@ -44,8 +44,8 @@ class FakeConnection:
 
     def execute(self, text: Any, values: Any) -> "FakeConnection":
         self.asked.append((text, values))
-        if text == Sql.insert_batches:
-            self._answer = [(batch_id,) for batch_id in values["ids"]] if self._is_inserted else []
+        if text == Sql.insert_batch:
+            self._answer = [(values["id"],)] if self._is_inserted else []
         else:
             assert text == Sql.batch_line
             self._answer = self._line
@@ -78,9 +78,9 @@ def test_it_enters_a_batch_with_its_counts() -> None:
     connection = FakeConnection()
     insert(connection, batch())
     [(_, values)] = connection.asked
-    assert values["ids"] == [STEM]
-    assert (values["sources"], values["seqs"], values["received_ats"]) == (["bridge-1"], [7], [NOW])
-    assert (values["messages"], values["messages_stored"]) == ([5], [5])
+    assert values["id"] == STEM
+    assert (values["source"], values["seq"], values["received_at"]) == ("bridge-1", 7, NOW)
+    assert (values["messages"], values["messages_stored"]) == (5, 5)
     assert values["second_part"] is None
 
 
@@ -112,7 +112,7 @@ def test_it_enters_a_split_in_a_transaction_without_counts() -> None:
     connection: Any = FakeConnection()
     assert enter_split(connection, batch(), second_part=[1]) == [1]
     [(_, values)] = connection.asked
-    assert (values["second_part"], values["messages"]) == ([1], [0])
+    assert (values["second_part"], values["messages"]) == ([1], 0)
     assert connection.transactions == 1
 
 

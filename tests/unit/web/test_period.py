@@ -19,7 +19,7 @@ NOW = datetime(2026, 11, 28, 2, 36, 48, tzinfo=UTC)  # the evening of the 27th i
 LONGEST = timedelta(days=93)
 
 calendars = st.builds(
-    Calendar, zone=st.sampled_from(ZONES).map(ZoneInfo), billing_day=st.integers(1, 28)
+    Calendar, zone=st.sampled_from(ZONES).map(ZoneInfo), billing=st.integers(1, 31)
 )
 instants = st.timedeltas(timedelta(0), timedelta(days=365 * 90)).map(
     lambda after: datetime(2005, 1, 1, tzinfo=UTC) + after

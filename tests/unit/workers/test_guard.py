@@ -145,3 +145,46 @@ def test_it_keeps_the_reason_that_it_began_with_while_it_holds() -> None:
     reason = guard.reason
     hears(guard, rejected(*FLEET), now_s=1)
     assert guard.reason == reason
+
+
+def test_it_holds_with_what_it_learns_from_other_processes() -> None:
+    guard = RejectGuard(POLICY)
+    assert not hears(guard, rejected(*FLEET[:7]), now_s=1)
+    assert guard.is_suspicious
+    guard.learn(rejected=dict.fromkeys(FLEET[7:14], 1.0), served={})
+    assert hears(guard, rejected(FLEET[0]), now_s=2)
+    assert guard.reason.startswith("14 of 14 gateways")
+
+
+def test_it_learns_that_others_serve_most_gateways() -> None:
+    guard = RejectGuard(POLICY)
+    hears(guard, rejected(*FLEET[:10]), now_s=1)
+    assert guard.is_tripped
+    guard.learn(rejected={}, served=dict.fromkeys(FLEET[10:], 1.0))
+    assert not guard.is_tripped
+    assert not guard.is_suspicious
+    assert not hears(guard, rejected(*FLEET[:10]), now_s=2)
+
+
+def test_what_it_learns_late_does_not_make_what_it_heard_older() -> None:
+    guard = RejectGuard(POLICY)
+    hears(guard, rejected(*FLEET[:9]), now_s=100)
+    guard.learn(rejected=dict.fromkeys(FLEET[:9], 30.0), served={})
+    assert hears(guard, rejected(FLEET[9]), now_s=101)
+
+
+def test_it_lists_what_it_heard_since() -> None:
+    guard = RejectGuard(POLICY)
+    hears(guard, Heard(frozenset({FLEET[1]}), frozenset({FLEET[2]})), now_s=5)
+    hears(guard, rejected(FLEET[0]), now_s=6)
+    assert guard.list_since(6) == ({FLEET[0]: 6}, {})
+    assert guard.list_since(5) == ({FLEET[0]: 6, FLEET[2]: 5}, {FLEET[1]: 5})
+
+
+def test_it_is_not_suspicious_when_most_gateways_are_served() -> None:
+    guard = RejectGuard(POLICY)
+    hears(guard, served(FLEET[0]), now_s=0)
+    hears(guard, rejected(*FLEET[1:10]), now_s=0)
+    assert not guard.is_suspicious, "9 of 10 are 90%"
+    hears(guard, rejected(FLEET[10]), now_s=0)
+    assert guard.is_suspicious

@@ -1,0 +1,1 @@
+"""Certificates of gateways: an internal CA, requests, issuing, revocation; see README.md."""

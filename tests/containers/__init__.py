@@ -1,0 +1,1 @@
+"""The containers, run for real: `make test-containers`."""
