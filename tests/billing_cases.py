@@ -1,6 +1,5 @@
 """Situations with their right bill, tried on the pure form and on SQL."""
 
-from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -9,13 +8,16 @@ from zoneinfo import ZoneInfo
 from msgspec import Struct
 
 from telemetry.core.consumption import (
+    Consumption,
     Meter,
     Replacement,
     Value,
+    consume_by,
     counted_day,
     measure,
     month_of,
-    sum_by,
+    next_month,
+    start_of,
 )
 
 ZONE = "America/Sao_Paulo"
@@ -23,12 +25,15 @@ MINUTE = timedelta(minutes=1)
 
 
 class BillingCase(Struct, frozen=True):
-    """A device and what its account's months come to. `days`: some of its days."""
+    """A device and what its account's months come to. `days`: some of its days. `estimated`: what
+    of its months is; `cases`: what someone should look at."""
 
     meter: Meter
     readings: list[Value]
     months: dict[date, Decimal]
     days: dict[date, Decimal] = {}
+    estimated: dict[date, Decimal] = {}
+    cases: tuple[str, ...] = ()
     replacements: list[Replacement] = []
     zone: str = ZONE
     billing_day: int = 1
@@ -47,6 +52,34 @@ def read_at(values: dict[str, Any], zone: str = ZONE) -> list[Value]:
 def expect(values: dict[str, Any]) -> dict[date, Decimal]:
     """Totals by the first day of their month, or by their day."""
     return {date.fromisoformat(text): Decimal(str(value)) for text, value in values.items()}
+
+
+def read_hourly(*values: Any, first: str = "2026-09-10 08:00") -> list[Value]:
+    """A reading each hour."""
+    at = local(first)
+    return [
+        Value(at + number * 60 * MINUTE, Decimal(str(value))) for number, value in enumerate(values)
+    ]
+
+
+def exchange(text: str, old: Any, new: Any) -> list[Replacement]:
+    """An exchange of the register, by the clock of the zone."""
+    return [Replacement(local(text), Decimal(str(old)), Decimal(str(new)))]
+
+
+SEPTEMBER = date(2026, 9, 1)
+
+
+def _count(
+    *values: Any, total: Any, modulus: Any = None, cases: tuple[str, ...] = ()
+) -> BillingCase:
+    """Readings of a register, one an hour, on one day of September."""
+    meter = Meter("cumulative", modulus=None if modulus is None else Decimal(modulus))
+    expected = Decimal(str(total))
+    return BillingCase(
+        meter, read_hourly(*values), {SEPTEMBER: expected}, {date(2026, 9, 10): expected},
+        cases=cases,
+    )  # fmt: skip
 
 
 def _make_daily() -> dict[str, int]:
@@ -78,6 +111,7 @@ CASES = {
         Meter("cumulative"),
         read_at({"2026-07-01": 2_000, "2026-08-01": 2_450, "2026-09-01": 2_600}),
         expect({"2026-06-01": 0, "2026-07-01": 450, "2026-08-01": 150}),
+        expect({"2026-07-01": "14.5161", "2026-07-31": "14.5162"}),
     ),
     "a delta at midnight is what was used before it": BillingCase(
         Meter("delta", interval_s=900),
@@ -104,17 +138,96 @@ CASES = {
         zone="Asia/Kolkata",
         billing_day=15,
     ),
+    "a rollover": _count(65_500, 12, total=48, modulus=65_536),
+    "a fall below the upper tenth is no rollover": _count(
+        700, 0, 4, total=4, modulus=65_536, cases=("reset",)
+    ),
+    "a zero that goes, with a modulus": _count(
+        2_000, 0, 2_015, total=15, modulus=1_000_000, cases=("dip",)
+    ),
+    "a zero that goes, of a counter that is nearly full": _count(
+        4_200_000_000, 0, 4_200_000_007, total=7, modulus=2**32, cases=("dip",)
+    ),
+    "zeros that go": _count(2_000, 0, 0, 2_015, total=15, cases=("dip",)),
+    "three zeros that go": _count(2_000, 0, 0, 0, 2_015, total=15, cases=("dip",)),
+    "four zeros that go": _count(2_000, 0, 0, 0, 0, 2_015, total=2_015, cases=("reset",)),
+    "a spike": _count(300, 300_400, 303, total=3, cases=("spike",)),
+    "a spike of two readings": _count(300, 300_400, 300_400, 303, total=3, cases=("spike",)),
+    "a dip and a spike between two readings": _count(
+        2_000, 0, 90_000, 2_015, total=15, cases=("dip",)
+    ),
+    "zeros every other time": _count(2_000, 0, 2_015, 0, 2_020, total=20, cases=("dip", "dip")),
+    "a small fall": _count("20.0", "19.9", "20.3", total="0.3"),
+    "a small fall that takes its time": _count(
+        "100", "99.5", "99.6", "99.7", "99.8", "99.9", "100", "100.5", total="0.5"
+    ),
+    "a fall to exactly 99 in 100": _count(100, 99, 101, total=1),
+    "a fall by more, which stays": _count(100, "98.9", "98.9", total="98.9", cases=("reset",)),
+    "a new cycle from zero": _count(500, 3, 4, total=4, cases=("reset",)),
+    "an exchange": BillingCase(
+        Meter("cumulative"),
+        read_at({"2026-09-10 09:00": 7_000, "2026-09-10 10:00": 7_010, "2026-09-10 12:00": 3}),
+        expect({"2026-09-01": 13}),
+        replacements=exchange("2026-09-10 10:00", 7_010, 0),
+    ),
+    "an exchange at a reading of the new register": BillingCase(
+        Meter("cumulative"),
+        read_at({"2026-09-10 09:00": 100, "2026-09-10 10:00": 5, "2026-09-10 11:00": 6}),
+        expect({"2026-09-01": 2}),
+        replacements=exchange("2026-09-10 10:00", 101, 5),
+    ),
+    "an exchange on the last day": BillingCase(
+        Meter("cumulative", interval_s=86_400),
+        read_at({"2026-09-30": 7_000, "2026-10-02": 4}),
+        expect({"2026-09-01": 15, "2026-10-01": 4}),
+        replacements=exchange("2026-09-30 20:00", 7_015, 0),
+    ),
+    "an exchange after a rollover": BillingCase(
+        Meter("cumulative", modulus=Decimal(10_000)),
+        read_at({"2026-09-10 09:00": 9_990, "2026-09-10 11:00": 3}),
+        expect({"2026-09-01": 18}),
+        replacements=exchange("2026-09-10 10:00", 5, 0),
+    ),
+    "two exchanges in a gap": BillingCase(
+        Meter("cumulative"),
+        read_at({"2026-09-10 09:00": 100, "2026-09-10 14:00": 2}),
+        expect({"2026-09-01": 15}),
+        replacements=[*exchange("2026-09-10 10:00", 110, 0), *exchange("2026-09-10 11:00", 4, 1)],
+    ),
+    "a gap over the end of a month": BillingCase(
+        Meter("cumulative"),
+        read_at({"2026-10-30": 100, "2026-11-03": 140}),
+        expect({"2026-10-01": 20, "2026-11-01": 20}),
+        expect({"2026-10-30": 10, "2026-11-02": 10}),
+        expect({"2026-10-01": 20, "2026-11-01": 20}),
+    ),
+    "a delta after a gap over midnight": BillingCase(
+        Meter("delta", interval_s=900),
+        read_at({"2026-08-31 21:00": 1, "2026-09-01 03:00": 9}),
+        expect({"2026-08-01": "5.5", "2026-09-01": "4.5"}),
+        estimated=expect({"2026-08-01": "4.5", "2026-09-01": "4.5"}),
+    ),
 }
 
 
-def bill(case: BillingCase) -> tuple[dict[date, Decimal | None], dict[date, Decimal | None]]:
+def bill(
+    case: BillingCase, *, is_spread: bool = True
+) -> tuple[dict[date, Consumption], dict[date, Consumption]]:
     """Months and days by the pure form."""
     zone = ZoneInfo(case.zone)
     steps = measure(case.readings, case.meter, replacements=case.replacements)
-    days = sum_by(steps, lambda at: counted_day(at, zone))
-    months = sum_by(steps, lambda at: month_of(counted_day(at, zone), case.billing_day))
-    return _list_totals(months.items()), _list_totals(days.items())
 
+    def month_of_instant(at: datetime) -> date:
+        return month_of(counted_day(at, zone), case.billing_day)
 
-def _list_totals(rows: Iterable[tuple[date, Any]]) -> dict[date, Decimal | None]:
-    return {key: of.total for key, of in rows}
+    months = consume_by(
+        steps, case.meter, month_of_instant, is_spread=is_spread,
+        bounds=lambda month: (
+            start_of(month, zone), start_of(next_month(month, case.billing_day), zone)
+        ),
+    )  # fmt: skip
+    days = consume_by(
+        steps, case.meter, lambda at: counted_day(at, zone), is_spread=is_spread,
+        bounds=lambda day: (start_of(day, zone), start_of(day + timedelta(days=1), zone)),
+    )  # fmt: skip
+    return months, days

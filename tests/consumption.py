@@ -1,7 +1,7 @@
 """Meters, readings and what they must come to, made for tests."""
 
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from itertools import count
 from typing import Any
@@ -10,19 +10,24 @@ from zoneinfo import ZoneInfo
 from msgspec import Struct
 
 from telemetry.core.consumption import (
+    DAY,
+    Consumption,
     Meter,
     Replacement,
-    Step,
     Totals,
     Value,
+    consume_by,
     count_intervals,
     counted_day,
     hour_of,
     measure,
     month_of,
+    next_month,
+    start_of,
     sum_by,
 )
 from telemetry.core.reading import Key
+from telemetry.core.registers import HOUR
 from telemetry.store.db.connection import Connection
 from telemetry.store.ingest.ledger import insert_dirty_hours
 
@@ -39,6 +44,7 @@ class Site(Struct, frozen=True):
     zone: str
     billing_day: int
     meter: Meter
+    is_spread: bool = False  # what is consumed in a gap
 
 
 def register(
@@ -48,15 +54,18 @@ def register(
     zone: str = "UTC",
     billing_day: int = 1,
     beside: Site | None = None,
+    is_spread: bool | None = False,
 ) -> Site:
-    """Register a device: in an account of its own, or beside another one."""
+    """Register a device: in an account of its own, or beside another one. `is_spread`: whether the
+    account spreads gaps; None: where the database does not know of it."""
     number = next(_numbers)
     if beside is None:
         account_id = _insert(
             connection, "account", name=f"A{number}", time_zone=zone, billing_day=billing_day,
-            is_active=True,
+            is_active=True, **({} if is_spread is None else {"spreads_gaps": is_spread}),
         )  # fmt: skip
     else:
+        is_spread = beside.is_spread
         account_id, zone, billing_day = beside.account_id, beside.zone, beside.billing_day
     mac = ":".join(f"{byte:02x}" for byte in number.to_bytes(6, "big"))
     gateway_id = _insert(
@@ -68,7 +77,7 @@ def register(
         kind="sensor", measurement=meter.measurement, unit="", is_active=True,
         register_modulus=meter.modulus, interval_s=meter.interval_s,
     )  # fmt: skip
-    return Site(device_id, account_id, gateway_id, zone, billing_day, meter)
+    return Site(device_id, account_id, gateway_id, zone, billing_day, meter, bool(is_spread))
 
 
 def _insert(connection: Connection, table: str, **fields: Any) -> int:
@@ -120,11 +129,12 @@ def read_figures(connection: Connection, site: Site) -> dict[str, Any]:
 FIGURES = {
     "hours": "SELECT hour, total, minimum, maximum, first, last, readings_count "
     "FROM hourly_aggregate WHERE device_id = %s",
-    "days": "SELECT day, total, reading_sum, minimum, maximum, first, last, readings_count,"
-    " intervals_seen FROM daily_aggregate WHERE device_id = %s",
-    "months": "SELECT month, total, reading_sum, minimum, maximum, first_register, last_register,"
-    " readings_count FROM monthly_total WHERE device_id = %s",
-    "registers": "SELECT hour, consumption FROM hourly_consumption WHERE device_id = %s",
+    "days": "SELECT day, total, estimated, reading_sum, minimum, maximum, first, last,"
+    " readings_count, intervals_seen FROM daily_aggregate WHERE device_id = %s",
+    "months": "SELECT month, total, estimated, reading_sum, minimum, maximum, first_register,"
+    " last_register, readings_count FROM monthly_total WHERE device_id = %s",
+    "steps": "SELECT hour, consumption FROM hourly_consumption WHERE device_id = %s"
+    " AND (first IS NOT NULL OR steps <> '[]')",
 }
 
 
@@ -133,31 +143,60 @@ def expect_figures(
 ) -> dict[str, Any]:
     """What the reference says of a device, in the same form."""
     zone = ZoneInfo(site.zone)
-    steps = measure(readings, site.meter, replacements=replacements)
-    hours = sum_by(steps, hour_of)
-    days = sum_by(steps, lambda at: counted_day(at, zone))
+    series = sorted(set(readings), key=lambda reading: reading.at)
+    steps = measure(series, site.meter, replacements=replacements)
+    is_gauge = site.meter.measurement == "gauge"
+
+    def day_of_instant(at: datetime) -> date:
+        return counted_day(at, zone)
+
+    def month_of_instant(at: datetime) -> date:
+        return month_of(counted_day(at, zone), site.billing_day)
+
+    days = consume_by(
+        steps, site.meter, day_of_instant, is_spread=site.is_spread,
+        bounds=lambda day: (start_of(day, zone), start_of(day + DAY, zone)),
+    )  # fmt: skip
+    months = consume_by(
+        steps, site.meter, month_of_instant, is_spread=site.is_spread,
+        bounds=lambda month: (
+            start_of(month, zone), start_of(next_month(month, site.billing_day), zone)
+        ),
+    )  # fmt: skip
+    ends = consume_by(
+        steps, site.meter, hour_of, is_spread=False, bounds=lambda hour: (hour, hour + HOUR)
+    )
+    hours = sum_by(series, hour_of)
+    instants: dict[date, list[datetime]] = {}
+    for reading in series:
+        instants.setdefault(day_of_instant(reading.at), []).append(reading.at)
+    joined = _join(days, sum_by(series, day_of_instant), is_gauge=is_gauge)
+    seen = {day: count_intervals(found, site.meter, zone) for day, found in instants.items()}
     return {
-        "hours": {hour: _plain(of)[1:] for hour, of in hours.items()},
-        "days": {day: (*_plain(of), _seen(steps, day, site)) for day, of in days.items()},
-        "months": {
-            month: _plain(of)
-            for month, of in sum_by(
-                steps, lambda at: month_of(counted_day(at, zone), site.billing_day)
-            ).items()
-        },
-        "registers": {hour: (of.total,) for hour, of in hours.items()}
-        if site.meter.measurement == "cumulative"
+        "hours": {hour: _plain(of) for hour, of in hours.items()},
+        "days": {day: (*of, seen.get(day, 0)) for day, of in joined.items()},
+        "months": _join(months, sum_by(series, month_of_instant), is_gauge=is_gauge),
+        "steps": {
+            hour: (ends[hour].total if hour in ends else 0,) for hour in hours.keys() | ends.keys()
+        }
+        if not is_gauge
         else {},
     }
 
 
+def _join(
+    consumed: dict[date, Consumption], totals: dict[date, Totals], *, is_gauge: bool
+) -> dict[date, tuple[Any, ...]]:
+    joined = {}
+    for bucket in consumed.keys() | totals.keys():
+        of = consumed.get(bucket, Consumption(Decimal(0), Decimal(0)))
+        found = totals.get(bucket)
+        joined[bucket] = (
+            None if is_gauge else of.total, of.estimated,
+            *(_plain(found) if found else (0, None, None, None, None, 0)),
+        )  # fmt: skip
+    return joined
+
+
 def _plain(of: Totals) -> tuple[Any, ...]:
-    return (
-        of.total, of.reading_sum, of.minimum, of.maximum, of.first, of.last, of.readings_count,
-    )  # fmt: skip
-
-
-def _seen(steps: list[Step], day: Any, site: Site) -> Decimal:
-    zone = ZoneInfo(site.zone)
-    instants = [step.at for step in steps if counted_day(step.at, zone) == day]
-    return count_intervals(instants, site.meter, zone)
+    return (of.reading_sum, of.minimum, of.maximum, of.first, of.last, of.readings_count)

@@ -585,6 +585,9 @@ int mosquitto_plugin_init(mosquitto_plugin_id_t *id, void **unused, struct mosqu
 	if(read_rules()){
 		return MOSQ_ERR_INVAL;
 	}
+	if(log_path && truncate(log_path, 0) && errno != ENOENT){ /* what an earlier broker wrote was counted */
+		mosquitto_log_printf(MOSQ_LOG_ERR, "rights: %s: %s", log_path, strerror(errno));
+	}
 	if(mosquitto_callback_register(id, MOSQ_EVT_BASIC_AUTH, on_connect, NULL, NULL)
 			|| mosquitto_callback_register(id, MOSQ_EVT_ACL_CHECK, on_check, NULL, NULL)
 			|| mosquitto_callback_register(id, MOSQ_EVT_MESSAGE_IN, on_message, NULL, NULL)

@@ -109,16 +109,20 @@ class Reading(Schema):
     received_at: Instant
 
 
+ESTIMATED = "what of the total was spread over a time without readings that reaches beyond this"
+
+
 class Aggregate(Schema):
     """A device in one hour or day. All numbers but the count are in the device's unit."""
 
     device_id: Id
     total: Annotated[Exact | None, Field(description="consumption; null for gauges")]
-    mean: Annotated[Exact, Field(description="of the readings")]
-    minimum: Exact
-    maximum: Exact
-    first: Exact
-    last: Exact
+    estimated: Annotated[Exact, Field(description=ESTIMATED)]
+    mean: Annotated[Exact | None, Field(description="of the readings; null without readings")]
+    minimum: Exact | None
+    maximum: Exact | None
+    first: Exact | None
+    last: Exact | None
     readings_count: Annotated[int, Field(ge=0)]
 
 
@@ -144,6 +148,7 @@ class Month(Schema):
     state: MonthState
     unit: str
     total: Annotated[Exact | None, Field(description="consumption; null for gauges")]
+    estimated: Annotated[Exact, Field(description=ESTIMATED)]
     adjustment: Annotated[
         Exact,
         Field(

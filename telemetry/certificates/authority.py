@@ -201,6 +201,7 @@ def write_file(path: Path, text: bytes, *, mode: int = 0o644) -> None:
     fresh.unlink(missing_ok=True)
     handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     with os.fdopen(handle, "wb") as file:
+        os.fchmod(handle, mode)  # the broker reads the list, whatever this process's umask is
         file.write(text)
         file.flush()
         os.fsync(file.fileno())

@@ -4,7 +4,8 @@ Property tests compare the two. Nothing here depends on the order of arrival. In
 aware datetimes, values are `Decimal`, `now` is an argument.
 
 A bucket (hour, local day, billing month) holds the instants after its start, up to and including
-its end: a register read at the closing midnight closes the old month.
+its end: a register read at the closing midnight closes the old month. What a register counts is in
+`registers.py`; times without readings are in `gaps.py`.
 """
 
 from calendar import monthrange
@@ -17,15 +18,16 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
+from telemetry.core.gaps import RESOLUTION, consume, find_limit, is_gap
 from telemetry.core.measurement import Measurement
+from telemetry.core.registers import Register, Replacement, Step, Value, count_register
+
+__all__ = ["Replacement", "Step", "Value"]
 
 Key = TypeVar("Key", bound=Hashable)
 
 HOUR_S = 3600
 DAY = timedelta(days=1)
-RESOLUTION = timedelta(microseconds=1)
-DIP = Decimal("0.9")
-"""Home Assistant, sensor/recorder.py, reset_detected: a fall below this share is a new cycle."""
 
 
 class Meter(Struct, frozen=True):
@@ -46,33 +48,9 @@ class BillingDays(Struct, frozen=True):
     earlier: tuple[tuple[date, int], ...] = ()
 
 
-class Value(Struct, frozen=True):
-    """A reading."""
-
-    at: datetime
-    value: Decimal
-
-
-class Replacement(Struct, frozen=True):
-    """The register was exchanged at an instant. A reading at the same instant is of the new one."""
-
-    at: datetime
-    old_value: Decimal
-    new_value: Decimal
-
-
-class Step(Struct, frozen=True):
-    """A reading with what was consumed up to it since the one before; None for gauges."""
-
-    at: datetime
-    value: Decimal
-    consumed: Decimal | None
-
-
 class Totals(Struct, frozen=True):
-    """Values of an hour, a day or a month. `total` is None for gauges."""
+    """The readings of an hour, a day or a month."""
 
-    total: Decimal | None
     reading_sum: Decimal
     minimum: Decimal
     maximum: Decimal
@@ -81,58 +59,66 @@ class Totals(Struct, frozen=True):
     readings_count: int
 
 
-def increment(
-    before: Value | None,
-    after: Value,
-    *,
-    modulus: Decimal | None,
-    replacements: Iterable[Replacement],
-) -> Decimal:
-    """What a register counted between two readings; 0 for the first reading ever."""
-    if before is None:
-        return Decimal(0)
-    between = [one for one in replacements if before.at < one.at <= after.at]
-    if between:
-        counted, register = Decimal(0), before.value
-        for one in sorted(between, key=lambda one: one.at):
-            counted += one.old_value - register
-            register = one.new_value
-        return counted + after.value - register
-    if after.value >= before.value or after.value >= DIP * before.value:
-        return after.value - before.value
-    return after.value if modulus is None else modulus - before.value + after.value
+class Consumption(Struct, frozen=True):
+    """What a device consumed in an hour, a day or a month, and how much of it is estimated."""
+
+    total: Decimal
+    estimated: Decimal
 
 
 def measure(
     readings: Iterable[Value], meter: Meter, *, replacements: Iterable[Replacement] = ()
 ) -> list[Step]:
-    """Every reading once, in time order, with its consumption."""
-    changes = list(replacements)
-    steps: list[Step] = []
-    before: Value | None = None
-    for reading in sorted(set(readings), key=lambda reading: reading.at):
-        consumed: Decimal | None = None
-        if meter.measurement == "delta":
-            consumed = reading.value
-        elif meter.measurement == "cumulative":
-            consumed = increment(before, reading, modulus=meter.modulus, replacements=changes)
-        steps.append(Step(reading.at, reading.value, consumed))
-        before = reading
-    return steps
+    """What was consumed from reading to reading, in the order of time; of a gauge, nothing."""
+    series = sorted(set(readings), key=lambda reading: reading.at)
+    if meter.measurement == "gauge":
+        return []
+    if meter.measurement == "cumulative":
+        return count_register(series, Register(modulus=meter.modulus), replacements)
+    before = [None, *(reading.at for reading in series)]
+    return [
+        Step(since, reading.at, reading.value, reading.value)
+        for since, reading in zip(before, series, strict=False)
+    ]
 
 
-def sum_by(steps: Iterable[Step], key: Callable[[datetime], Key]) -> dict[Key, Totals]:
-    """Totals of consecutive steps (time order) by a key of their instants."""
+def consume_by(
+    steps: Iterable[Step],
+    meter: Meter,
+    key: Callable[[datetime], Key],
+    *,
+    bounds: Callable[[Key], tuple[datetime, datetime]],
+    is_spread: bool = True,
+) -> dict[Key, Consumption]:
+    """Consumption by a bucket. `key`: the bucket that counts an instant; `bounds`: where it begins
+    and ends. Not `is_spread`: a step over a time without readings belongs to its end."""
+    limit = find_limit(meter.interval_s) if is_spread else None
+    steps = list(steps)
+    affected: dict[Key, list[Step]] = {}
+    for step in steps:
+        bucket = key(step.at)
+        affected.setdefault(bucket, []).append(step)
+        if limit is None or step.since is None or not is_gap(step, limit):
+            continue
+        while bounds(bucket)[0] > step.since:
+            bucket = key(bounds(bucket)[0])
+            affected.setdefault(bucket, []).append(step)
     return {
-        group: _sum(list(found)) for group, found in groupby(steps, key=lambda step: key(step.at))
+        bucket: Consumption(*consume(found, *bounds(bucket), limit=limit))
+        for bucket, found in affected.items()
     }
 
 
-def _sum(steps: list[Step]) -> Totals:
-    values = [step.value for step in steps]
-    consumed = [step.consumed for step in steps if step.consumed is not None]
+def sum_by(readings: Iterable[Value], key: Callable[[datetime], Key]) -> dict[Key, Totals]:
+    """Totals of readings (time order) by a key of their instants."""
+    return {
+        group: _sum([reading.value for reading in found])
+        for group, found in groupby(readings, key=lambda reading: key(reading.at))
+    }
+
+
+def _sum(values: list[Decimal]) -> Totals:
     return Totals(
-        total=sum(consumed, Decimal(0)) if consumed else None,
         reading_sum=sum(values, Decimal(0)),
         minimum=min(values),
         maximum=max(values),
@@ -199,16 +185,24 @@ def _rule_of(day: date, billing: "BillingDays | int") -> tuple[date | None, date
 
 
 def count_intervals(instants: Iterable[datetime], meter: Meter, zone: ZoneInfo) -> Decimal:
-    """Intervals that readings of one local day cover: in each UTC hour at most as many as the meter
-    has in an hour, and never fewer than one. The ends of hours that two days share count as one."""
-    most = max(Decimal(1), Decimal(HOUR_S) / Decimal(meter.interval_s or HOUR_S))
+    """Intervals that readings of one local day cover: in each UTC hour, and in the day, at most as
+    many as the meter has there, and never fewer than one. The ends of hours that two days share
+    count as one."""
+    interval_s = Decimal(meter.interval_s or HOUR_S)
+    most = max(Decimal(1), Decimal(HOUR_S) / interval_s)
     counts: dict[datetime | None, int] = {}
+    day: date | None = None
     for at in instants:
         hour = hour_of(at)
+        day = counted_day(at, zone)
         is_whole = day_of(hour, zone) == counted_day(hour + timedelta(hours=1), zone)
         key = hour if is_whole else None
         counts[key] = counts.get(key, 0) + 1
-    return sum((min(Decimal(count), most) for count in counts.values()), Decimal(0))
+    if day is None:
+        return Decimal(0)
+    length_s = Decimal((start_of(day + DAY, zone) - start_of(day, zone)) // timedelta(seconds=1))
+    seen = sum((min(Decimal(count), most) for count in counts.values()), Decimal(0))
+    return min(seen, max(Decimal(1), length_s / interval_s))
 
 
 def count_days(month: date, end: date, zone: ZoneInfo, *, now: datetime) -> int:

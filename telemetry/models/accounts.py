@@ -67,6 +67,15 @@ class Account(models.Model):
     earlier_billing_days = models.JSONField(
         _("earlier billing days"), default=list, db_default=[], editable=False
     )
+    spreads_gaps = models.BooleanField(
+        _("spreads gaps"),
+        default=True,
+        db_default=True,
+        help_text=_(
+            "What a device consumed in a time without readings is spread evenly over the hours, "
+            "and shown as estimated. Otherwise it counts at the reading that ends it."
+        ),
+    )
     edits_need_approval = models.BooleanField(
         _("edits need approval"),
         default=False,

@@ -46,9 +46,9 @@ class ClosedLine(models.Model):
     """A device in a closed month, whole, as it was when the month was closed: what is billed.
     Names, unit and register of later days change nothing in it.
 
-    Codes and names are empty where the device was another account's by then. `estimated_share`: of
-    the total, 0 to 1; null where it is not known. `quality`: codes of what was found and not put
-    right before the closing (`FindingRule`).
+    Codes and names are empty where the device was another account's by then. `estimated`: what of
+    the total comes from gaps that reach beyond the month. `quality`: rules of what was found and
+    not put right before the closing.
     """
 
     account_id = models.BigIntegerField(_("account"))
@@ -70,8 +70,8 @@ class ClosedLine(models.Model):
     reading_sum = models.DecimalField(_("sum of readings"), max_digits=30, decimal_places=4)
     readings_count = models.BigIntegerField(_("readings"))
     coverage = models.DecimalField(_("coverage"), max_digits=30, decimal_places=10, null=True)
-    estimated_share = models.DecimalField(
-        _("estimated share"), max_digits=30, decimal_places=10, null=True
+    estimated = models.DecimalField(
+        _("estimated"), max_digits=30, decimal_places=4, default=0, db_default=0
     )
     first_register = models.DecimalField(
         _("first reading"), max_digits=15, decimal_places=4, null=True

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -88,13 +89,13 @@ def test_it_takes_a_gateway_from_its_first_boot_to_its_first_stored_reading_and_
     now = datetime.now(UTC).isoformat()
     assert publish(client, TOPIC, make_payload(mac=MAC, valor=77.7, at=now)) == "Success"
     assert pipeline.wait_for_received(1).rows == 1
-    assert fetch(pipeline.connection, "SELECT value FROM reading")[0][0] == pytest.approx(77.7)
+    assert fetch(pipeline.connection, "SELECT value FROM reading") == [(Decimal("77.7"),)]
     assert time.monotonic() - began < 120
 
     # It is stolen. Its connection ends, and it comes in no more.
     page.goto("/admin/telemetry/certificate/")
     page.locator("#result_list tbody input.action-select").check()
-    page.get_by_label("Action").select_option(label="Revoke selected certificates")
+    page.get_by_label("Select action to run").select_option(label="Revoke selected certificates")
     page.get_by_role("button", name="Run").click()
     page.get_by_label("Reason").select_option(label="key compromised")
     page.get_by_role("button", name="Revoke").click()

@@ -8,6 +8,7 @@ are started again. Every message that the broker acknowledged must be stored onc
 import argparse
 import json
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -44,6 +45,7 @@ def main() -> int:
         "--no-build", action="store_true", help="take the images that the run before has built"
     )
     parsed = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # what was started ends with it
     LOG.parent.mkdir(exist_ok=True)
     LOG.unlink(missing_ok=True)
     try:
@@ -73,7 +75,7 @@ def secrets() -> Iterator[dict[str, str]]:
         environ = dict(line.split("=", 1) for line in lines)
         # HTTPS ends at a proxy that is not there; ports of their own, as another stack may run.
         ports = {"WEB_PORT": "18000", "FLOWER_PORT": "15555"}
-        ports |= {"MQTT_TLS_PORT": "18883", "MQTT_WS_PORT": "19001"}
+        ports |= {"MQTT_TLS_PORT": "18883", "MQTT_WS_PORT": "19001", "ENROLMENT_PORT": "18443"}
         yield {**environ, **ports, "WEB_HTTPS": "false"}
     finally:
         shutil.rmtree(folder)
@@ -117,8 +119,9 @@ def up(engine: Docker, *arguments: str) -> None:
 
 def load_fleet(engine: Docker) -> None:
     """Accounts, gateways and devices of the demo."""
-    fleet = (COMPOSE.parent / "telemetry" / "fleet" / "demo.json").read_text(encoding="utf-8")
-    engine.compose("run", "--rm", "-T", "manage", "load_fleet", "-", text=fleet)
+    engine.compose(
+        "run", "--rm", "--no-deps", "-T", "manage", "load_fleet", "telemetry/fleet/demo.json"
+    )
 
 
 def publish(engine: Docker, *, messages: int, rate: float) -> None:
@@ -179,7 +182,7 @@ def _last_line(shown: str) -> str:
 def check_report(engine: Docker, *, messages: int) -> str:
     """The report must balance, with the rows counted, and know of every message."""
     shown = engine.compose(
-        *("run", "--rm", "-T", "manage", "delivery_report", "--json", "--count-rows")
+        *("run", "--rm", "--no-deps", "-T", "manage", "delivery_report", "--json", "--count-rows")
     )
     report = json.loads(_last_line(shown))
     if report["difference"] or report["received"] < messages:

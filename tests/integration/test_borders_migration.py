@@ -15,7 +15,7 @@ from telemetry.store.aggregates.refresh import refresh_aggregates
 from telemetry.store.db.connection import Connection, open_connection
 from telemetry.store.db.edition import read_edition
 from telemetry.store.verification.verify import verify_aggregates
-from tests.consumption import Site, expect_figures, put, read, read_figures, register
+from tests.consumption import FIGURES, Site, expect_figures, put, read, read_figures, register
 
 pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("as_owner")]
 
@@ -93,7 +93,7 @@ def migrate() -> None:
 def make_site(
     before: Connection, meter: Meter, instants: list[datetime]
 ) -> tuple[Site, list[Value]]:
-    site = register(before, meter)
+    site = register(before, meter, is_spread=None)
     return site, [Value(at, Decimal(number)) for number, at in enumerate(instants, 1)]
 
 
@@ -102,8 +102,8 @@ def test_it_computes_everything_again_and_closed_months_get_lines(before: Connec
     daily = [START + number * DAY for number in range(62)]  # until 1 October 00:00, alone there
     quarters = [START + timedelta(minutes=15 * number) for number in range(3 * 96)]
     sites = [
-        make_site(before, Meter("delta"), daily),
-        make_site(before, Meter("cumulative"), daily),
+        make_site(before, Meter("delta", interval_s=86_400), daily),
+        make_site(before, Meter("cumulative", interval_s=86_400), daily),
         make_site(before, Meter("gauge"), quarters),
         make_site(before, Meter("delta", interval_s=900), quarters),
     ]
@@ -149,13 +149,13 @@ def test_it_leaves_what_lies_before_the_horizon(before: Connection) -> None:
     horizon = START + 35 * DAY
     before.execute("UPDATE raw_horizon SET dropped_before = %s", [horizon])
     before.execute("SELECT drop_chunks('reading', %s::timestamptz)", [START + 4 * DAY])
-    old = read_figures(before, site)
+    old = read(before, FIGURES["hours"], site.device_id)
     migrate()
     refresh_aggregates(before)
     assert read(before, "SELECT count(*) FROM frozen_hour") == [(0,)]
     new = read_figures(before, site)
     last = horizon - timedelta(hours=1)
-    kept = {hour: row for hour, row in old["hours"].items() if hour < last}
+    kept = {row[0]: tuple(row[1:]) for row in old if row[0] < last}
     assert kept.items() <= new["hours"].items()
     assert verify_aggregates(before).examples == []
     total = sum(value.value for value in values)

@@ -7,15 +7,18 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from compose.local.layout import PYTHON, START_SCRIPTS
+from compose.local.stack.programs import limit_addresses
 from tests.acceptance.processes import wait_until
 from tests.servers.free_ports import find_free_ports
 
 
 @contextmanager
 def run_enrolment(environ: Mapping[str, str], log: Path) -> Iterator[tuple[str, int]]:
-    """Its address, while it runs."""
+    """Its address, while it runs, with no more rights than it has in the stack."""
     [port] = find_free_ports(1)
     folder = environ["MQTT_TLS_FOLDER"]
+    limited = limit_addresses(environ, script="enrolment")
+    limited.pop("CA_PASSPHRASE", None)
     own = {
         "ENROLMENT_BIND": f"127.0.0.1:{port}",
         "ENROLMENT_CERT_FILE": f"{folder}/broker.crt",
@@ -24,7 +27,7 @@ def run_enrolment(environ: Mapping[str, str], log: Path) -> Iterator[tuple[str, 
     }
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [START_SCRIPTS / "enrolment"], env={**environ, **own}, stdout=output, stderr=output
+            [START_SCRIPTS / "enrolment"], env={**limited, **own}, stdout=output, stderr=output
         )
 
     def is_open() -> bool:

@@ -1,23 +1,39 @@
 -- What is computed from readings beside the hourly aggregates. Only the refresh writes these
 -- tables (telemetry/store/aggregates/README.md); every row can be made again from readings and replacements.
 
--- Hours of cumulative devices. `within` is what was consumed between the readings of the hour; the
--- rest of `consumption` is the step from the last reading before it to the first one in it. With
--- both ends kept, a late reading changes the hour after it without reading that hour again.
+-- Hours of registers and of deltas. `consumption` is that of the steps that end in the hour: `step`,
+-- which reaches into the hour from the reading before it (from `step_from` to `step_to`), and
+-- `within`, between its readings. With both ends kept, a late reading changes the hour after it
+-- without reading that hour again. A gap is a step so long that it is spread over its hours;
+-- nothing else is written down of them.
+-- Where a register did not simply rise, `steps` lists the steps of the hour ([until, consumed]), and
+-- `height` is what it had reached at the hour's end, by the reading of `height_at`; null: by the last
+-- one. An hour of an exchange can have no reading.
 CREATE TABLE hourly_consumption (
     device_id bigint NOT NULL,
     hour timestamptz NOT NULL,
     account_id bigint NOT NULL,
     consumption numeric NOT NULL,
     within numeric NOT NULL,
-    first numeric(15, 4) NOT NULL,
-    first_at timestamptz NOT NULL,
-    last numeric(15, 4) NOT NULL,
-    last_at timestamptz NOT NULL,
+    first numeric(15, 4),
+    first_at timestamptz,
+    last numeric(15, 4),
+    last_at timestamptz,
+    step numeric NOT NULL DEFAULT 0,
+    step_from timestamptz,
+    step_to timestamptz,
+    is_gap boolean NOT NULL DEFAULT false,
+    height numeric(15, 4),
+    height_at timestamptz,
+    steps jsonb,
     PRIMARY KEY (device_id, hour)
 );
+CREATE INDEX hourly_consumption_gap ON hourly_consumption (device_id, hour) WHERE is_gap;
+CREATE INDEX hourly_consumption_uneven ON hourly_consumption (device_id, hour)
+    WHERE steps IS NOT NULL;
 
--- Local days of the account's time zone. `total` is null for gauges. A device that changed
+-- Local days of the account's time zone. `total` is null for gauges; `estimated` is what of it comes
+-- from gaps that reach beyond the day. A day inside a gap has no readings. A device that changed
 -- accounts has rows of both.
 CREATE TABLE daily_aggregate (
     device_id bigint NOT NULL,
@@ -25,12 +41,13 @@ CREATE TABLE daily_aggregate (
     account_id bigint NOT NULL,
     total numeric,
     reading_sum numeric NOT NULL,
-    minimum numeric(15, 4) NOT NULL,
-    maximum numeric(15, 4) NOT NULL,
-    first numeric(15, 4) NOT NULL,
-    last numeric(15, 4) NOT NULL,
+    minimum numeric(15, 4),
+    maximum numeric(15, 4),
+    first numeric(15, 4),
+    last numeric(15, 4),
     readings_count bigint NOT NULL,
     intervals_seen numeric NOT NULL,
+    estimated numeric NOT NULL DEFAULT 0,
     PRIMARY KEY (device_id, day, account_id)
 );
 CREATE INDEX daily_aggregate_account_day ON daily_aggregate (account_id, day);
@@ -42,13 +59,14 @@ CREATE TABLE monthly_total (
     account_id bigint NOT NULL,
     total numeric,
     reading_sum numeric NOT NULL,
-    minimum numeric(15, 4) NOT NULL,
-    maximum numeric(15, 4) NOT NULL,
-    first_register numeric(15, 4) NOT NULL,
-    last_register numeric(15, 4) NOT NULL,
+    minimum numeric(15, 4),
+    maximum numeric(15, 4),
+    first_register numeric(15, 4),
+    last_register numeric(15, 4),
     readings_count bigint NOT NULL,
     intervals_seen numeric NOT NULL,
     closed_total numeric,
+    estimated numeric NOT NULL DEFAULT 0,
     PRIMARY KEY (device_id, month, account_id)
 );
 CREATE INDEX monthly_total_account_month ON monthly_total (account_id, month, device_id);

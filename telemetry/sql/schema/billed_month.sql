@@ -1,6 +1,6 @@
 -- What reports, files and the API read of billing months: an open month as it is now, with today's names;
 -- a closed one from its lines, as it was when it was closed. A device that is another account's by now
--- has no names. `estimated_share` is not known yet.
+-- has no names.
 CREATE VIEW billed_month AS
 SELECT m.account_id, m.device_id, m.month, m.month_end, 'open' AS state,
     CASE WHEN d.account_id = m.account_id THEN g.id END AS gateway_id,
@@ -11,7 +11,7 @@ SELECT m.account_id, m.device_id, m.month, m.month_end, 'open' AS state,
     CASE WHEN d.account_id = m.account_id THEN d."group" ELSE '' END AS "group",
     CASE WHEN d.account_id = m.account_id THEN d.kind ELSE '' END AS kind,
     d.measurement, d.unit, m.total, m.daily_mean, m.reading_mean, m.reading_sum, m.readings_count,
-    m.coverage, NULL::numeric AS estimated_share, m.first_register, m.last_register, m.minimum,
+    m.coverage, m.estimated, m.first_register, m.last_register, m.minimum,
     m.maximum, '{}'::text[] AS quality
 FROM monthly_consumption m
 JOIN device d ON d.id = m.device_id
@@ -20,6 +20,6 @@ WHERE m.state = 'open'
 UNION ALL
 SELECT account_id, device_id, month, month_end, 'closed', gateway_id, gateway_code, gateway_name, code,
     name, "group", kind, measurement, unit, total, daily_mean, reading_mean, reading_sum,
-    readings_count, coverage, estimated_share, first_register, last_register, minimum, maximum,
+    readings_count, coverage, estimated, first_register, last_register, minimum, maximum,
     quality
 FROM closed_line;

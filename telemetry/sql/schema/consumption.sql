@@ -1,28 +1,46 @@
 -- The rules of consumption, in one place. telemetry/core/consumption.py says the same in Python;
 -- tests hold the two against each other.
 
--- What a register counted between two readings. `before` is null for the first reading ever;
--- `replaced` is what replaced_between says, null without a replacement between them.
--- A fall of up to a tenth is noise and evens out; a greater one is a rollover where the modulus is
--- known, a new cycle from zero elsewhere. Source: Home Assistant, sensor/recorder.py,
--- reset_detected, and its developers' documentation of the state class total_increasing.
-CREATE FUNCTION register_increment(modulus numeric, before numeric, after numeric, replaced numeric)
+-- The longest step that is not spread over the hours that it covers: two intervals, or two hours.
+CREATE FUNCTION longest_step(interval_s integer) RETURNS interval
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT make_interval(secs => 2 * coalesce(interval_s, 3600))
+$$;
+
+-- What of a step was consumed until an instant: its share by time, cut off after four decimals.
+CREATE FUNCTION consumed_until(consumed numeric, since timestamptz, until timestamptz, at timestamptz)
 RETURNS numeric LANGUAGE sql IMMUTABLE AS $$
     SELECT CASE
-        WHEN before IS NULL THEN 0
-        WHEN replaced IS NOT NULL THEN after - before + replaced
-        WHEN after >= before OR after >= 0.9 * before THEN after - before
-        WHEN modulus IS NOT NULL THEN modulus - before + after
-        ELSE after
+        WHEN at >= until THEN consumed
+        WHEN at <= since THEN 0
+        ELSE 0.0001 * div(10000 * consumed * extract(epoch FROM at - since),
+            extract(epoch FROM until - since))
     END
 $$;
 
--- The replacements of a register in (before_at, after_at], telescoped: (old - before) + ... +
--- (after - new) is after - before + the sum of (old - new). Null when there are none.
-CREATE FUNCTION replaced_between(device bigint, before_at timestamptz, after_at timestamptz)
-RETURNS numeric LANGUAGE sql STABLE AS $$
-    SELECT sum(old_value - new_value) FROM meter_replacement
-    WHERE device_id = device AND at > before_at AND at <= after_at
+-- What the UTC hours of a period get of a device's gaps: `moved` comes to what the hour has of steps
+-- that end in it, or is taken from it; `estimated` is what it has of gaps.
+CREATE FUNCTION gap_hours(device bigint, account bigint, since timestamptz, until timestamptz)
+RETURNS TABLE (hour timestamptz, moved numeric, estimated numeric) LANGUAGE sql STABLE AS $$
+    SELECT h.hour, sum(h.part - CASE WHEN h.hour = g.hour THEN g.step ELSE 0 END), sum(h.part)
+    FROM (
+        SELECT c.hour, c.account_id, c.step, c.step_from, c.step_to FROM hourly_consumption c
+        WHERE c.device_id = device AND c.is_gap AND c.hour >= since AND c.hour < until
+        UNION ALL
+        (SELECT c.hour, c.account_id, c.step, c.step_from, c.step_to FROM hourly_consumption c
+         WHERE c.device_id = device AND c.is_gap AND c.hour >= until
+         ORDER BY c.hour LIMIT 1)
+    ) g
+    CROSS JOIN LATERAL (
+        SELECT at AS hour, consumed_until(g.step, g.step_from, g.step_to, at + interval '1 hour')
+            - consumed_until(g.step, g.step_from, g.step_to, at) AS part
+        FROM generate_series(
+            date_trunc('hour', greatest(g.step_from, since), 'UTC'),
+            least(g.hour, until - interval '1 hour'), interval '1 hour') AS at
+        WHERE at + interval '1 hour' > g.step_from
+    ) h
+    WHERE g.account_id = account AND g.step_from < until
+    GROUP BY h.hour
 $$;
 
 -- Readings that an hour can count for: one, or as many as the device's interval has in an hour.

@@ -13,7 +13,8 @@ SELECT m.device_id || '.' || m.month || '.' || m.account_id AS id,
     m.first_register, m.last_register, m.minimum, m.maximum,
     CASE WHEN c.id IS NULL THEN 'open'
         WHEN coalesce(adjusted.difference, 0) <> 0 THEN 'adjusted'
-        ELSE 'closed' END AS state
+        ELSE 'closed' END AS state,
+    m.estimated
 FROM monthly_total m
 JOIN account a ON a.id = m.account_id
 JOIN device d ON d.id = m.device_id

@@ -12,12 +12,12 @@ class Sql(Queries):
     find_affected_days: LiteralString
     find_edited_days: LiteralString
     refresh_days: LiteralString
-    delete_empty_days: LiteralString
     find_affected_months: LiteralString
     find_affected_account_months: LiteralString
     refresh_months: LiteralString
     delete_days: LiteralString
     find_affected_account_hours: LiteralString
+    find_affected_account_spans: LiteralString
     delete_months: LiteralString
     split_hour: LiteralString
 
@@ -28,7 +28,11 @@ DAY = timedelta(days=1)
 
 def refresh_days(connection: Connection) -> int:
     """Compute the local days of affected hours; returns how many."""
-    row: Any = connection.execute("SELECT min(hour), max(hour) FROM affected_hour").fetchone()
+    row: Any = connection.execute(
+        "SELECT min(first), max(last) FROM ("
+        "SELECT min(hour) AS first, max(hour) AS last FROM affected_hour "
+        "UNION ALL SELECT min(since), max(until) FROM affected_span) AS bounds"
+    ).fetchone()
     first, last = row
     if first is None:
         return 0
@@ -39,8 +43,8 @@ def refresh_days(connection: Connection) -> int:
         _split_hour(connection, border=border)
     # The affected days reach at most a day beyond the affected hours, and their zones another one.
     bounds = {"first": first - 3 * DAY, "last": last + 3 * DAY}
-    days = connection.execute(Sql.refresh_days, bounds, prepare=False).rowcount
-    connection.execute(Sql.delete_empty_days, bounds, prepare=False)
+    row = connection.execute(Sql.refresh_days, bounds, prepare=False).fetchone()
+    days: int = row[0]
     return days
 
 
@@ -63,6 +67,7 @@ def delete_old_calendar(connection: Connection, dirty: DirtyAccount) -> None:
     if dirty.new_days:
         connection.execute(Sql.delete_days, _scope(dirty))
         connection.execute(Sql.find_affected_account_hours, _scope(dirty))
+        connection.execute(Sql.find_affected_account_spans, _scope(dirty))
         connection.execute("ANALYZE affected_hour")
     connection.execute(Sql.delete_months, _scope(dirty))
 

@@ -2,7 +2,7 @@
 -- The local days that affected hours lie in, in the zone of the hour's account. In a zone of half
 -- hours one hour can lie in two days. Of devices that were another account's: all days near by, as an
 -- hour may have gone from one account to the other; not before the horizon, where none does and
--- readings may be gone.
+-- readings may be gone. And the days that gaps and exchanges lie in, which may have no readings.
 WITH parts AS (
     SELECT DISTINCT t.device_id, h.account_id, a.time_zone,
         ((t.hour + part.shift) AT TIME ZONE a.time_zone)::date AS day
@@ -11,6 +11,13 @@ WITH parts AS (
         AND h.hour BETWEEN %(first)s AND %(last)s
     JOIN account a ON a.id = h.account_id
     CROSS JOIN (VALUES (interval '0'), (interval '59 minutes 59.999999 seconds')) AS part (shift)
+), spans AS (
+    SELECT DISTINCT s.device_id, s.account_id, a.time_zone, day::date AS day
+    FROM affected_span s
+    JOIN account a ON a.id = s.account_id
+    CROSS JOIN LATERAL generate_series(
+        date_trunc('day', s.since AT TIME ZONE a.time_zone),
+        (s.until - interval '1 microsecond') AT TIME ZONE a.time_zone, interval '1 day') AS day
 ), moved AS (
     SELECT device_id AS id FROM (SELECT DISTINCT device_id, account_id FROM parts) AS p
     WHERE EXISTS (
@@ -18,6 +25,15 @@ WITH parts AS (
         WHERE m.device_id = p.device_id AND m.account_id <> p.account_id)
 ), found AS (
     SELECT device_id, account_id, time_zone, day, false AS is_doubtful FROM parts
+    UNION ALL
+    SELECT device_id, account_id, time_zone, day, true
+    FROM spans, (
+        SELECT coalesce(max(dropped_before), '-infinity') AS dropped_before FROM raw_horizon
+    ) horizon
+    WHERE dropped_before = '-infinity'
+        OR local_day_start(day + 1, time_zone) > dropped_before
+            AND (is_day_of_whole_hours(day, time_zone)
+                OR local_day_start(day, time_zone) >= dropped_before)
     UNION ALL
     SELECT g.device_id, g.account_id, a.time_zone, g.day, true
     FROM (SELECT DISTINCT id FROM moved) AS moved
@@ -54,57 +70,97 @@ ON CONFLICT DO NOTHING
 -- name: refresh_days
 -- Affected days, from the hours of their account that lie whole in them and the parts of hours at their
 -- ends: days add up to hours, whoever owned the device. The two ends count as one hour for the
--- coverage.
-INSERT INTO daily_aggregate (device_id, day, account_id, total, reading_sum, minimum, maximum, first,
-    last, readings_count, intervals_seen)
-SELECT t.device_id, t.day, t.account_id,
-    CASE d.measurement WHEN 'delta' THEN s.total WHEN 'cumulative' THEN s.consumption END,
-    s.total, s.minimum, s.maximum, s.first, s.last, s.readings_count, s.intervals_seen
-FROM affected_day t
-JOIN device d ON d.id = t.device_id
-CROSS JOIN LATERAL (
-    SELECT sum(p.total) AS total, sum(coalesce(p.consumption, 0)) AS consumption,
-        min(p.minimum) AS minimum, max(p.maximum) AS maximum, first(p.first, p.starts_at) AS first,
-        last(p.last, p.starts_at) AS last, sum(p.readings_count) AS readings_count,
-        sum(least(p.whole, intervals_an_hour(d.interval_s)))
-            + least(sum(p.parts), intervals_an_hour(d.interval_s)) AS intervals_seen
-    FROM (
-        SELECT h.hour AS starts_at,
-            CASE WHEN d.measurement = 'cumulative' THEN (
-                SELECT c.consumption FROM hourly_consumption c
-                WHERE c.device_id = h.device_id AND c.hour = h.hour
-            ) END AS consumption,
-            h.total, h.minimum, h.maximum, h.first, h.last, h.readings_count,
-            h.readings_count AS whole, 0 AS parts
-        FROM hourly_aggregate h
-        WHERE h.device_id = t.device_id AND h.account_id = t.account_id
-          AND h.hour >= t.starts_at AND h.hour <= t.ends_at - interval '1 hour'
-          AND h.hour >= %(first)s AND h.hour < %(last)s
-        UNION ALL
-        SELECT e.starts_at, e.consumption, e.total, e.minimum, e.maximum, e.first, e.last,
-            e.readings_count, 0, e.readings_count
-        FROM day_part e
-        WHERE e.device_id = t.device_id AND e.day = t.day AND e.account_id = t.account_id
-    ) p
-    HAVING count(*) > 0
-) s
-ON CONFLICT (device_id, day, account_id) DO UPDATE SET
-    total = excluded.total, reading_sum = excluded.reading_sum, minimum = excluded.minimum,
-    maximum = excluded.maximum, first = excluded.first, last = excluded.last,
-    readings_count = excluded.readings_count, intervals_seen = excluded.intervals_seen
-
--- name: delete_empty_days
--- Days whose hours all went to another account.
-DELETE FROM daily_aggregate g USING affected_day t
-WHERE t.is_doubtful
-  AND g.device_id = t.device_id AND g.day = t.day AND g.account_id = t.account_id
-  AND NOT EXISTS (
-    SELECT FROM hourly_aggregate h WHERE h.device_id = t.device_id AND h.account_id = t.account_id
-      AND h.hour >= t.starts_at AND h.hour <= t.ends_at - interval '1 hour'
-      AND h.hour >= %(first)s AND h.hour < %(last)s)
-  AND NOT EXISTS (
-    SELECT FROM day_part p WHERE p.device_id = t.device_id AND p.day = t.day
-      AND p.account_id = t.account_id)
+-- coverage. Of a gap a day gets what was consumed between its own ends. Doubtful days that have
+-- nothing go. Answers how many there are.
+WITH computed AS (
+    SELECT t.device_id, t.day, t.account_id, d.measurement, s.total AS reading_sum, s.minimum,
+        s.maximum, s.first, s.last, s.readings_count,
+        least(coalesce(s.intervals_seen, 0), greatest(1,
+            extract(epoch FROM t.ends_at - t.starts_at) / coalesce(d.interval_s, 3600)))
+            AS intervals_seen,
+        CASE d.measurement WHEN 'delta' THEN s.total WHEN 'cumulative' THEN s.consumption END
+            AS consumed,
+        g.moved, g.estimated
+    FROM affected_day t
+    JOIN device d ON d.id = t.device_id
+    CROSS JOIN LATERAL (
+        SELECT sum(p.total) AS total, sum(p.consumption) AS consumption,
+            min(p.minimum) AS minimum, max(p.maximum) AS maximum,
+            first(p.first, p.starts_at) FILTER (WHERE p.first IS NOT NULL) AS first,
+            last(p.last, p.starts_at) FILTER (WHERE p.last IS NOT NULL) AS last,
+            sum(p.readings_count) AS readings_count,
+            sum(least(p.whole, intervals_an_hour(d.interval_s)))
+                + least(sum(p.parts), intervals_an_hour(d.interval_s)) AS intervals_seen
+        FROM (
+            SELECT h.hour AS starts_at,
+                CASE WHEN d.measurement = 'cumulative' THEN (
+                    SELECT c.consumption FROM hourly_consumption c
+                    WHERE c.device_id = h.device_id AND c.hour = h.hour
+                ) END AS consumption,
+                h.total, h.minimum, h.maximum, h.first, h.last, h.readings_count,
+                h.readings_count AS whole, 0 AS parts
+            FROM hourly_aggregate h
+            WHERE h.device_id = t.device_id AND h.account_id = t.account_id
+              AND h.hour >= t.starts_at AND h.hour <= t.ends_at - interval '1 hour'
+              AND h.hour >= %(first)s AND h.hour < %(last)s
+            UNION ALL
+            SELECT c.hour, c.consumption, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0
+            FROM hourly_consumption c
+            WHERE c.device_id = t.device_id AND c.account_id = t.account_id
+              AND c.steps IS NOT NULL AND c.steps <> '[]' AND c.first IS NULL
+              AND c.hour >= t.starts_at AND c.hour <= t.ends_at - interval '1 hour'
+            UNION ALL
+            SELECT e.starts_at, e.consumption, e.total, e.minimum, e.maximum, e.first, e.last,
+                e.readings_count, 0, coalesce(e.readings_count, 0)
+            FROM day_part e
+            WHERE e.device_id = t.device_id AND e.day = t.day AND e.account_id = t.account_id
+        ) p
+    ) s
+    CROSS JOIN LATERAL (
+        SELECT sum(part) - coalesce(sum(c.step) FILTER (WHERE c.step_to <= t.ends_at), 0) AS moved,
+            sum(part) FILTER (WHERE c.step_from < t.starts_at OR c.step_to > t.ends_at)
+                AS estimated
+        FROM (
+            SELECT account_id, step, step_from, step_to FROM hourly_consumption
+            WHERE device_id = t.device_id AND is_gap
+              AND hour > t.starts_at - interval '1 hour' AND hour < t.ends_at
+            UNION ALL
+            (SELECT account_id, step, step_from, step_to FROM hourly_consumption
+             WHERE device_id = t.device_id AND is_gap AND hour >= t.ends_at
+             ORDER BY hour LIMIT 1)
+        ) c
+        CROSS JOIN LATERAL (
+            SELECT consumed_until(c.step, c.step_from, c.step_to, t.ends_at)
+                - consumed_until(c.step, c.step_from, c.step_to, t.starts_at) AS part
+        ) consumed
+        WHERE c.account_id = t.account_id
+          AND c.step_from < t.ends_at AND c.step_to > t.starts_at
+          AND d.measurement <> 'gauge'
+    ) g
+    WHERE s.readings_count IS NOT NULL OR s.consumption IS NOT NULL OR g.moved IS NOT NULL
+), written AS (
+    INSERT INTO daily_aggregate (device_id, day, account_id, total, reading_sum, minimum, maximum,
+        first, last, readings_count, intervals_seen, estimated)
+    SELECT device_id, day, account_id,
+        CASE WHEN measurement <> 'gauge' THEN coalesce(consumed, 0) + coalesce(moved, 0) END,
+        coalesce(reading_sum, 0), minimum, maximum, first, last, coalesce(readings_count, 0),
+        intervals_seen, coalesce(estimated, 0)
+    FROM computed
+    ON CONFLICT (device_id, day, account_id) DO UPDATE SET
+        total = excluded.total, reading_sum = excluded.reading_sum, minimum = excluded.minimum,
+        maximum = excluded.maximum, first = excluded.first, last = excluded.last,
+        readings_count = excluded.readings_count, intervals_seen = excluded.intervals_seen,
+        estimated = excluded.estimated
+    RETURNING device_id, day, account_id
+), deleted AS (
+    DELETE FROM daily_aggregate g USING affected_day t
+    WHERE t.is_doubtful
+      AND g.device_id = t.device_id AND g.day = t.day AND g.account_id = t.account_id
+      AND NOT EXISTS (
+        SELECT FROM computed c
+        WHERE c.device_id = t.device_id AND c.day = t.day AND c.account_id = t.account_id)
+)
+SELECT count(*) FROM written
 
 -- name: find_affected_months
 -- The billing months of affected days.
@@ -127,17 +183,46 @@ WHERE d.account_id = %(account_id)s AND d.device_id = ANY(%(device_ids)s)
 -- Affected months, from the days of their account. A change of a closed month becomes an adjustment, so
 -- that its closed total and the adjustments always add up to the live total. A month whose days are
 -- all gone goes, too; a closed one stays, with nothing. Answers (months, adjustments).
-WITH summed AS (
-    SELECT t.device_id, t.month, t.account_id, sum(d.total) AS total,
-        sum(d.reading_sum) AS reading_sum, min(d.minimum) AS minimum, max(d.maximum) AS maximum,
-        first(d.first, d.day) AS first_register, last(d.last, d.day) AS last_register,
-        sum(d.readings_count) AS readings_count, sum(d.intervals_seen) AS intervals_seen
+WITH spans AS (
+    SELECT t.device_id, t.month, t.account_id, month_end,
+        local_day_start(t.month, a.time_zone) AS starts_at,
+        local_day_start(month_end, a.time_zone) AS ends_at
     FROM affected_month t
     JOIN account a ON a.id = t.account_id
+    CROSS JOIN next_billing_month(t.month, a.billing_day, a.earlier_billing_days) AS month_end
+), days AS (
+    SELECT t.device_id, t.month, t.account_id, t.starts_at, t.ends_at, sum(d.total) AS total,
+        sum(d.reading_sum) AS reading_sum, min(d.minimum) AS minimum, max(d.maximum) AS maximum,
+        first(d.first, d.day) FILTER (WHERE d.first IS NOT NULL) AS first_register,
+        last(d.last, d.day) FILTER (WHERE d.last IS NOT NULL) AS last_register,
+        sum(d.readings_count) AS readings_count, sum(d.intervals_seen) AS intervals_seen
+    FROM spans t
     JOIN daily_aggregate d ON d.device_id = t.device_id AND d.account_id = t.account_id
-        AND d.day >= t.month
-        AND d.day < next_billing_month(t.month, a.billing_day, a.earlier_billing_days)
-    GROUP BY t.device_id, t.month, t.account_id
+        AND d.day >= t.month AND d.day < t.month_end
+    GROUP BY t.device_id, t.month, t.account_id, t.starts_at, t.ends_at
+), summed AS (
+    SELECT d.device_id, d.month, d.account_id, d.total, d.reading_sum, d.minimum, d.maximum,
+        d.first_register, d.last_register, d.readings_count, d.intervals_seen,
+        CASE WHEN d.total IS NULL THEN 0 ELSE g.estimated END AS estimated
+    FROM days d
+    CROSS JOIN LATERAL (
+        SELECT coalesce(sum(consumed_until(c.step, c.step_from, c.step_to, d.ends_at)
+            - consumed_until(c.step, c.step_from, c.step_to, d.starts_at)), 0) AS estimated
+        FROM (
+            -- The gaps over the two ends of the month, or the one over both.
+            (SELECT hour, account_id, step, step_from, step_to FROM hourly_consumption
+             WHERE device_id = d.device_id AND is_gap
+               AND hour > d.starts_at - interval '1 hour' AND step_to > d.starts_at
+             ORDER BY hour LIMIT 1)
+            UNION
+            (SELECT hour, account_id, step, step_from, step_to FROM hourly_consumption
+             WHERE device_id = d.device_id AND is_gap
+               AND hour > d.ends_at - interval '1 hour' AND step_to > d.ends_at
+             ORDER BY hour LIMIT 1)
+        ) c
+        WHERE c.account_id = d.account_id
+          AND (c.step_from < d.starts_at OR c.step_to > d.ends_at AND c.step_from < d.ends_at)
+    ) g
 ), emptied AS (
     SELECT m.*, EXISTS (SELECT FROM closed_month x
                         WHERE x.account_id = m.account_id AND x.month = m.month) AS is_closed
@@ -153,7 +238,7 @@ WITH summed AS (
     SELECT * FROM summed
     UNION ALL
     SELECT device_id, month, account_id, CASE WHEN total IS NOT NULL THEN 0 END, 0, minimum, maximum,
-        first_register, last_register, 0, 0
+        first_register, last_register, 0, 0, 0
     FROM emptied WHERE is_closed
 ), compared AS (
     SELECT c.*, m.closed_total AS closed_before, x.id IS NOT NULL AS is_closed,
@@ -169,9 +254,9 @@ WITH summed AS (
     RETURNING 1
 ), written AS (
     INSERT INTO monthly_total (device_id, month, account_id, total, reading_sum, minimum, maximum,
-        first_register, last_register, readings_count, intervals_seen, closed_total)
+        first_register, last_register, readings_count, intervals_seen, estimated, closed_total)
     SELECT device_id, month, account_id, total, reading_sum, minimum, maximum, first_register,
-        last_register, readings_count, intervals_seen,
+        last_register, readings_count, intervals_seen, estimated,
         CASE WHEN is_closed AND total IS NOT NULL THEN coalesce(closed_before, 0)
             ELSE closed_before END
     FROM compared
@@ -179,7 +264,8 @@ WITH summed AS (
         total = excluded.total, reading_sum = excluded.reading_sum, minimum = excluded.minimum,
         maximum = excluded.maximum, first_register = excluded.first_register,
         last_register = excluded.last_register, readings_count = excluded.readings_count,
-        intervals_seen = excluded.intervals_seen, closed_total = excluded.closed_total
+        intervals_seen = excluded.intervals_seen, estimated = excluded.estimated,
+        closed_total = excluded.closed_total
     RETURNING 1
 )
 SELECT (SELECT count(*) FROM written), (SELECT count(*) FROM adjusted)
@@ -192,13 +278,19 @@ WHERE account_id = %(account_id)s AND device_id = ANY(%(device_ids)s)
 
 -- name: find_affected_account_hours
 -- Every hour of the account %(account_id)s and some devices, whose days are computed again.
-INSERT INTO affected_hour (device_id, hour, measurement, modulus, has_replacements,
-    is_frozen)
-SELECT h.device_id, h.hour, d.measurement, d.register_modulus,
-    EXISTS (SELECT FROM meter_replacement p WHERE p.device_id = d.id), false
+INSERT INTO affected_hour (device_id, hour, measurement, is_frozen)
+SELECT h.device_id, h.hour, d.measurement, false
 FROM hourly_aggregate h
 JOIN device d ON d.id = h.device_id
 WHERE h.account_id = %(account_id)s AND h.device_id = ANY(%(device_ids)s)
+
+-- name: find_affected_account_spans
+-- And the gaps and exchanges that days without readings may have consumption of.
+INSERT INTO affected_span (device_id, account_id, since, until)
+SELECT device_id, account_id, coalesce(step_from, hour), hour + interval '1 hour'
+FROM hourly_consumption
+WHERE account_id = %(account_id)s AND device_id = ANY(%(device_ids)s)
+  AND (is_gap OR steps IS NOT NULL AND first IS NULL)
 
 -- name: delete_months
 -- Months of an old calendar that are not closed.
@@ -212,34 +304,36 @@ WHERE account_id = %(account_id)s AND device_id = ANY(%(device_ids)s)
 -- two local days at %(border)s inside it. A reading at the border is of the day that ends.
 -- The steps of the hour are those of hourly_consumption; each part has the steps that end in it.
 WITH affected AS (
-    SELECT t.device_id, t.day, t.account_id, t.starts_at = %(border)s AS is_after,
-        d.register_modulus AS modulus,
-        EXISTS (SELECT FROM meter_replacement p WHERE p.device_id = d.id) AS has_replacements
-    FROM affected_day t JOIN device d ON d.id = t.device_id
-    JOIN hourly_aggregate h ON h.device_id = t.device_id AND h.account_id = t.account_id
-        AND h.hour = %(hour)s
+    SELECT t.device_id, t.day, t.account_id, t.starts_at = %(border)s AS is_after
+    FROM affected_day t
     WHERE t.starts_at = %(border)s OR t.ends_at = %(border)s
 ), steps AS (
-    SELECT d.device_id, r.time > %(border)s AS is_after, r.value, r.time, d.modulus,
-        coalesce(lag(r.value) OVER by_time, b.last) AS before,
-        coalesce(lag(r.time) OVER by_time, b.last_at) AS before_at
-    FROM (SELECT DISTINCT device_id, modulus FROM affected) d
+    SELECT d.device_id, r.time > %(border)s AS is_after, r.value, r.time,
+        CASE WHEN c.steps IS NOT NULL THEN 0
+            ELSE coalesce(r.value - lag(r.value) OVER by_time, c.step) END AS consumed
+    FROM (SELECT DISTINCT a.device_id, a.account_id FROM affected a) d
+    JOIN hourly_aggregate h ON h.device_id = d.device_id AND h.account_id = d.account_id
+        AND h.hour = %(hour)s
     JOIN reading r ON r.device_id = d.device_id AND r.time > %(hour)s AND r.time <= %(end)s
-    LEFT JOIN LATERAL (
-        SELECT c.last, c.last_at FROM hourly_consumption c
-        WHERE c.device_id = d.device_id AND c.hour < %(hour)s
-        ORDER BY c.hour DESC LIMIT 1
-    ) b ON true
+    LEFT JOIN hourly_consumption c ON c.device_id = d.device_id AND c.hour = %(hour)s
     WINDOW by_time AS (PARTITION BY d.device_id ORDER BY r.time)
+), uneven AS (
+    SELECT c.device_id, c.account_id, (one ->> 0)::timestamptz > %(border)s AS is_after,
+        (one ->> 1)::numeric AS consumed
+    FROM hourly_consumption c, jsonb_array_elements(c.steps) AS one
+    WHERE c.hour = %(hour)s AND c.device_id IN (SELECT device_id FROM affected)
 )
 INSERT INTO day_part (device_id, day, starts_at, account_id, consumption, total, minimum, maximum,
     first, last, readings_count)
 SELECT t.device_id, t.day, min(s.time) - interval '1 microsecond', t.account_id,
-    coalesce(sum(register_increment(s.modulus, s.before, s.value, NULL))
-        FILTER (WHERE NOT has_replacements), 0)
-    + coalesce(sum(register_increment(s.modulus, s.before, s.value,
-        replaced_between(s.device_id, s.before_at, s.time))) FILTER (WHERE has_replacements), 0),
-    sum(s.value), min(s.value), max(s.value), first(s.value, s.time), last(s.value, s.time),
-    count(*)
+    coalesce(sum(s.consumed), 0), sum(s.value), min(s.value), max(s.value),
+    first(s.value, s.time), last(s.value, s.time), count(*)
 FROM affected t JOIN steps s USING (device_id, is_after)
+WHERE EXISTS (
+    SELECT FROM hourly_aggregate h
+    WHERE h.device_id = t.device_id AND h.account_id = t.account_id AND h.hour = %(hour)s)
 GROUP BY t.device_id, t.day, t.account_id, t.is_after
+UNION ALL
+SELECT t.device_id, t.day, %(hour)s, t.account_id, sum(u.consumed), NULL, NULL, NULL, NULL, NULL, NULL
+FROM affected t JOIN uneven u USING (device_id, account_id, is_after)
+GROUP BY t.device_id, t.day, t.account_id

@@ -19,10 +19,9 @@ WITH claimed AS (
 ), affected AS (
     SELECT DISTINCT hour, unnest(device_ids) AS device_id FROM claimed
 )
-INSERT INTO affected_hour (device_id, hour, measurement, modulus, has_replacements,
-    is_frozen)
-SELECT t.device_id, t.hour, d.measurement, d.register_modulus,
-    EXISTS (SELECT FROM meter_replacement p WHERE p.device_id = d.id),
+INSERT INTO affected_hour (device_id, hour, measurement, longest_step, is_frozen)
+SELECT t.device_id, t.hour, d.measurement,
+    CASE WHEN a.spreads_gaps THEN longest_step(d.interval_s) END,
     is_hour_dropped(t.hour, a.time_zone,
         (SELECT coalesce(max(dropped_before), '-infinity') FROM raw_horizon))
 FROM affected t

@@ -5,10 +5,13 @@ kept for all days would open every chunk. The last hour of a day is a span of it
 instant lies in the chunk of the next day.
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, LiteralString
 
+from telemetry.core.measurement import MEASUREMENTS
 from telemetry.store.aggregates.throttle import Throttle
+from telemetry.store.aggregates.uneven import count_uneven_hours
 from telemetry.store.db.connection import Connection
 from telemetry.store.db.sql import Queries
 
@@ -16,9 +19,13 @@ from telemetry.store.db.sql import Queries
 class Sql(Queries):
     list_dirty_hours: LiteralString
     refresh_hourly: LiteralString
+    refresh_deltas: LiteralString
     refresh_registers: LiteralString
+    record_gaps: LiteralString
+    delete_wrong_kind: LiteralString
     find_affected_next_hours: LiteralString
-    add_steps: LiteralString
+    find_counted_hours: LiteralString
+    count_hours: LiteralString
     find_emptied_hours: LiteralString
     delete_emptied_registers: LiteralString
     delete_emptied_hours: LiteralString
@@ -51,19 +58,33 @@ def refresh_hours(
     connection: Connection, *, edition: str, throttle: Throttle | None = None
 ) -> None:
     """Compute the affected hours, where no continuous aggregate does, and the consumption of
-    cumulative devices in them and in the hours after.
+    registers and deltas in them and in the hours after.
 
     Span by span: what an hour's devices read is in memory when their registers are read.
     """
-    registers = list_spans(connection, only_registers=True)
-    for span in list_spans(connection, only_registers=edition == "community"):
+    connection.execute(Sql.delete_wrong_kind)
+    registers = list_spans(connection, measurements=["cumulative"])
+    deltas = list_spans(connection, measurements=["delta"])
+    for span in list_spans(connection, measurements=MEASUREMENTS):
         if edition == "apache":
             _compute_span(connection, Sql.refresh_hourly, *span, throttle=throttle)
+        elif span in deltas:
+            _compute_span(connection, Sql.refresh_deltas, *span, throttle=throttle)
         if span in registers:
             _compute_span(connection, Sql.refresh_registers, *span, throttle=throttle)
-    if registers:
+    if registers or deltas:
         connection.execute(Sql.find_affected_next_hours)
-        connection.execute(Sql.add_steps)
+        connection.execute(Sql.record_gaps)
+        connection.execute("ANALYZE affected_hour")
+        connection.execute(Sql.find_counted_hours)
+        connection.execute(Sql.count_hours)
+        count_uneven_hours(connection)
+        connection.execute(Sql.record_gaps)
+
+
+def record_gaps(connection: Connection) -> None:
+    """Remember the gaps that end in affected hours, before these are computed again."""
+    connection.execute(Sql.record_gaps)
 
 
 def delete_emptied_hours(connection: Connection, *, edition: str) -> None:
@@ -75,7 +96,7 @@ def delete_emptied_hours(connection: Connection, *, edition: str) -> None:
     if not row[0]:
         return
     emptied: list[tuple[int, datetime]] = []
-    for start, end in list_spans(connection, only_registers=False):
+    for start, end in list_spans(connection, measurements=MEASUREMENTS):
         bounds = {"start": start, "end": end}
         found: Any = connection.execute(Sql.find_emptied_hours, bounds, prepare=False).fetchall()
         emptied += found
@@ -88,13 +109,15 @@ def delete_emptied_hours(connection: Connection, *, edition: str) -> None:
         connection.execute(Sql.delete_emptied_hours, parameters)
 
 
-def list_spans(connection: Connection, *, only_registers: bool) -> list[tuple[datetime, datetime]]:
+def list_spans(
+    connection: Connection, *, measurements: Sequence[str]
+) -> list[tuple[datetime, datetime]]:
     """The spans of UTC days that affected hours lie in: all but the last hour of a day, or that."""
     rows: Any = connection.execute(
         "SELECT DISTINCT day, hour - day = interval '23 hours' AS is_last "
         "FROM affected_hour, date_trunc('day', hour, 'UTC') AS day "
-        "WHERE measurement = 'cumulative' OR NOT %s ORDER BY 1, 2",
-        [only_registers],
+        "WHERE measurement = ANY(%s) ORDER BY 1, 2",
+        [list(measurements)],
     ).fetchall()
     return [
         (day + 23 * HOUR, day + DAY) if is_last else (day, day + 23 * HOUR) for day, is_last in rows

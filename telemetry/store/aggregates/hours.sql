@@ -11,25 +11,70 @@ ORDER BY 1
 
 -- name: refresh_hourly
 -- Compute the affected hours of a span, or of some of its hours and devices, again (Apache
--- edition). An hour counts the readings after its start, up to and including its end. The bounds are
--- constants, so that only their chunk is planned and opened; the devices of an hour are read together,
--- as their readings lie together. An hour is the account's that its first received reading names:
--- what comes late never takes it away.
+-- edition), and what deltas consumed in them, all from one look at their readings. An hour counts
+-- the readings after its start, up to and including its end. The bounds are constants, so that only
+-- their chunk is planned and opened; the devices of an hour are read together, as their readings
+-- lie together. An hour is the account's that its first received reading names: what comes late
+-- never takes it away.
+WITH found AS MATERIALIZED (
+    SELECT h.device_id, t.hour, h.account_id, h.total, h.minimum, h.maximum, h.first, h.first_at,
+        h.last, h.last_at, h.readings_count
+    FROM (
+        SELECT hour, array_agg(device_id) AS device_ids
+        FROM affected_hour
+        WHERE hour >= %(start)s AND hour < %(end)s
+          AND (%(devices)s::bigint[] IS NULL OR device_id = ANY(%(devices)s::bigint[]))
+        GROUP BY hour
+    ) t
+    CROSS JOIN LATERAL (
+        SELECT r.device_id, first(r.account_id, r.received_at) AS account_id, sum(r.value) AS total,
+            min(r.value) AS minimum, max(r.value) AS maximum, first(r.value, r.time) AS first,
+            last(r.value, r.time) AS last, min(r.time) AS first_at, max(r.time) AS last_at,
+            count(*) AS readings_count
+        FROM reading r
+        WHERE r.device_id = ANY(t.device_ids)
+          AND r.time > t.hour AND r.time <= t.hour + interval '1 hour'
+          AND r.time > %(start)s AND r.time <= %(end)s
+        GROUP BY r.device_id
+    ) h
+), deltas AS (
+    INSERT INTO hourly_consumption (device_id, hour, account_id, consumption, within, first,
+        first_at, last, last_at)
+    SELECT f.device_id, f.hour, f.account_id, f.total, f.total - f.first, f.first, f.first_at,
+        f.last, f.last_at
+    FROM found f JOIN affected_hour t ON t.device_id = f.device_id AND t.hour = f.hour
+    WHERE t.measurement = 'delta'
+    ON CONFLICT (device_id, hour) DO UPDATE SET
+        account_id = excluded.account_id, within = excluded.within, first = excluded.first,
+        first_at = excluded.first_at, last = excluded.last, last_at = excluded.last_at, steps = NULL
+)
 INSERT INTO hourly_aggregate (device_id, hour, account_id, total, mean, minimum, maximum, first,
     last, readings_count)
-SELECT h.device_id, t.hour, h.account_id, h.total, h.total / h.readings_count, h.minimum, h.maximum,
-    h.first, h.last, h.readings_count
+SELECT device_id, hour, account_id, total, total / readings_count, minimum, maximum, first, last,
+    readings_count
+FROM found
+ON CONFLICT (device_id, hour) DO UPDATE SET
+    account_id = excluded.account_id, total = excluded.total, mean = excluded.mean,
+    minimum = excluded.minimum, maximum = excluded.maximum, first = excluded.first,
+    last = excluded.last, readings_count = excluded.readings_count
+
+-- name: refresh_deltas
+-- What deltas consumed in affected hours of a span, where a continuous aggregate has the rest.
+INSERT INTO hourly_consumption (device_id, hour, account_id, consumption, within, first, first_at,
+    last, last_at)
+SELECT h.device_id, t.hour, h.account_id, h.total, h.total - h.first, h.first, h.first_at, h.last,
+    h.last_at
 FROM (
     SELECT hour, array_agg(device_id) AS device_ids
     FROM affected_hour
-    WHERE hour >= %(start)s AND hour < %(end)s
+    WHERE measurement = 'delta' AND hour >= %(start)s AND hour < %(end)s
       AND (%(devices)s::bigint[] IS NULL OR device_id = ANY(%(devices)s::bigint[]))
     GROUP BY hour
 ) t
 CROSS JOIN LATERAL (
     SELECT r.device_id, first(r.account_id, r.received_at) AS account_id, sum(r.value) AS total,
-        min(r.value) AS minimum, max(r.value) AS maximum, first(r.value, r.time) AS first,
-        last(r.value, r.time) AS last, count(*) AS readings_count
+        first(r.value, r.time) AS first, last(r.value, r.time) AS last, min(r.time) AS first_at,
+        max(r.time) AS last_at
     FROM reading r
     WHERE r.device_id = ANY(t.device_ids)
       AND r.time > t.hour AND r.time <= t.hour + interval '1 hour'
@@ -37,22 +82,19 @@ CROSS JOIN LATERAL (
     GROUP BY r.device_id
 ) h
 ON CONFLICT (device_id, hour) DO UPDATE SET
-    account_id = excluded.account_id, total = excluded.total, mean = excluded.mean,
-    minimum = excluded.minimum, maximum = excluded.maximum, first = excluded.first,
-    last = excluded.last, readings_count = excluded.readings_count
+    account_id = excluded.account_id, within = excluded.within, first = excluded.first,
+    first_at = excluded.first_at, last = excluded.last, last_at = excluded.last_at, steps = NULL
 
 -- name: refresh_registers
--- Cumulative devices: what was consumed between the readings of each affected hour of a span,
--- and the hour's two ends. add_steps adds the step from the hour before. Read as in
+-- Registers: the two ends of each affected hour of a span, and what lies between them where the
+-- readings rise. Where they do not, uneven.py counts; `[]` says so until then. Read as in
 -- refresh_hourly.
 INSERT INTO hourly_consumption (device_id, hour, account_id, consumption, within, first, first_at,
-    last, last_at)
+    last, last_at, steps)
 SELECT s.device_id, s.hour, first(s.account_id, s.received_at), 0,
-    coalesce(sum(register_increment(t.modulus, s.before, s.value, NULL))
-        FILTER (WHERE NOT t.has_replacements), 0)
-    + coalesce(sum(register_increment(t.modulus, s.before, s.value,
-        replaced_between(s.device_id, s.before_at, s.time))) FILTER (WHERE t.has_replacements), 0),
-    first(s.value, s.time), min(s.time), last(s.value, s.time), max(s.time)
+    last(s.value, s.time) - first(s.value, s.time), first(s.value, s.time), min(s.time),
+    last(s.value, s.time), max(s.time),
+    CASE WHEN bool_or(s.value < s.before) THEN '[]'::jsonb END
 FROM (
     SELECT hour, array_agg(device_id) AS device_ids
     FROM affected_hour
@@ -62,48 +104,97 @@ FROM (
 ) each
 CROSS JOIN LATERAL (
     SELECT r.device_id, each.hour, r.account_id, r.received_at, r.value, r.time,
-        lag(r.value) OVER by_time AS before, lag(r.time) OVER by_time AS before_at
+        lag(r.value) OVER by_time AS before
     FROM reading r
     WHERE r.device_id = ANY(each.device_ids)
       AND r.time > each.hour AND r.time <= each.hour + interval '1 hour'
       AND r.time > %(start)s AND r.time <= %(end)s
     WINDOW by_time AS (PARTITION BY r.device_id ORDER BY r.time)
 ) s
-JOIN affected_hour t ON t.device_id = s.device_id AND t.hour = s.hour
 GROUP BY s.device_id, s.hour
 ON CONFLICT (device_id, hour) DO UPDATE SET
     account_id = excluded.account_id, within = excluded.within, first = excluded.first,
-    first_at = excluded.first_at, last = excluded.last, last_at = excluded.last_at
+    first_at = excluded.first_at, last = excluded.last, last_at = excluded.last_at,
+    steps = excluded.steps
+
+-- name: record_gaps
+-- The gaps that end in affected hours, before and after they are counted: they are consumption of the
+-- days in between.
+INSERT INTO affected_span (device_id, account_id, since, until)
+SELECT c.device_id, c.account_id, c.step_from, c.step_to
+FROM affected_hour t
+JOIN hourly_consumption c ON c.device_id = t.device_id AND c.hour = t.hour AND c.is_gap
+
+-- name: delete_wrong_kind
+-- What is left of another measurement: a gauge consumes nothing, a delta has no exchanges.
+DELETE FROM hourly_consumption c USING affected_hour t
+WHERE c.device_id = t.device_id AND c.hour = t.hour
+  AND (t.measurement = 'gauge' OR t.measurement = 'delta' AND c.first IS NULL)
 
 -- name: find_affected_next_hours
--- The step into an hour belongs to the hour of its later reading: the next hour that has readings
+-- The step into an hour begins at the last reading before it: the next hour that has readings
 -- changes with the one before it. Hours that are still dirty are not seen here; when they are
 -- refreshed, they affect the hour after them.
-INSERT INTO affected_hour (device_id, hour, measurement, modulus, has_replacements,
-    is_frozen)
-SELECT DISTINCT t.device_id, after.hour, t.measurement, t.modulus, t.has_replacements, false
+INSERT INTO affected_hour (device_id, hour, measurement, longest_step, is_frozen)
+SELECT DISTINCT t.device_id, after.hour, t.measurement, t.longest_step, false
 FROM affected_hour t
 CROSS JOIN LATERAL (
     SELECT c.hour FROM hourly_consumption c
     WHERE c.device_id = t.device_id AND c.hour > t.hour
     ORDER BY c.hour LIMIT 1
 ) after
-WHERE t.measurement = 'cumulative'
+WHERE t.measurement <> 'gauge'
 ON CONFLICT DO NOTHING
 
--- name: add_steps
--- The consumption of affected hours: the step from the last reading before, and what lies within.
-UPDATE hourly_consumption c
-SET consumption = c.within + register_increment(t.modulus, before.last, c.first,
-    CASE WHEN t.has_replacements
-        THEN replaced_between(c.device_id, before.last_at, c.first_at) END)
+-- name: find_counted_hours
+-- Affected hours of registers and deltas, with the last reading before them. A register is counted
+-- reading by reading where there is a fall, an exchange or what is left of one: in the hour, on the
+-- way into it, or within four hours with readings, as a reading can tell that earlier ones
+-- were a dip. Elsewhere it rises.
+INSERT INTO counted_hour (device_id, hour, measurement, longest_step, before, before_at, is_uneven)
+SELECT t.device_id, t.hour, t.measurement, t.longest_step, b.last, b.last_at,
+    t.measurement = 'cumulative' AND (
+        c.steps IS NOT NULL OR coalesce(c.first < b.last, false)
+        OR t.device_id IN (SELECT device_id FROM meter_replacement)
+            AND EXISTS (
+                SELECT FROM meter_replacement m
+                WHERE m.device_id = t.device_id AND m.at <= t.hour + interval '1 hour'
+                  AND m.at > coalesce(b.last_at, '-infinity'))
+        OR t.device_id IN (SELECT device_id FROM hourly_consumption WHERE steps IS NOT NULL)
+            AND EXISTS (
+                SELECT FROM hourly_consumption u
+                WHERE u.device_id = t.device_id AND u.steps IS NOT NULL
+                  AND u.hour >= coalesce((
+                    SELECT n.hour FROM hourly_consumption n
+                    WHERE n.device_id = t.device_id AND n.hour < t.hour
+                    ORDER BY n.hour DESC OFFSET 3 LIMIT 1), '-infinity')
+                  AND u.hour <= coalesce((
+                    SELECT n.hour FROM hourly_consumption n
+                    WHERE n.device_id = t.device_id AND n.hour > t.hour
+                    ORDER BY n.hour OFFSET 3 LIMIT 1), 'infinity'))
+    )
 FROM affected_hour t
+LEFT JOIN hourly_consumption c ON c.device_id = t.device_id AND c.hour = t.hour
 LEFT JOIN LATERAL (
-    SELECT b.last, b.last_at FROM hourly_consumption b
-    WHERE b.device_id = t.device_id AND b.hour < t.hour
-    ORDER BY b.hour DESC LIMIT 1
-) before ON true
-WHERE c.device_id = t.device_id AND c.hour = t.hour AND t.measurement = 'cumulative'
+    SELECT n.last, n.last_at FROM hourly_consumption n
+    WHERE n.device_id = t.device_id AND n.hour < t.hour AND n.last IS NOT NULL
+    ORDER BY n.hour DESC LIMIT 1
+) b ON true
+WHERE t.measurement <> 'gauge'
+
+-- name: count_hours
+-- The consumption of affected hours: the step from the last reading before, and what lies within. The
+-- first delta ever counts at its instant; the first reading ever of a register counts nothing.
+UPDATE hourly_consumption c
+SET (step, consumption) = (
+        SELECT step, c.within + step
+        FROM (VALUES (CASE WHEN t.measurement = 'delta' THEN c.first
+            ELSE coalesce(c.first - t.before, 0) END)) AS counted (step)),
+    step_from = t.before_at, step_to = c.first_at,
+    is_gap = coalesce(t.before_at < c.hour AND c.first_at - t.before_at > t.longest_step, false),
+    height = NULL, height_at = NULL
+FROM counted_hour t
+WHERE c.device_id = t.device_id AND c.hour = t.hour AND NOT t.is_uneven
 
 -- name: find_emptied_hours
 -- Of hours that an edit changed, in a span: those without readings now. Read as in refresh_hourly.

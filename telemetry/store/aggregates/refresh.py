@@ -18,6 +18,7 @@ from telemetry.store.aggregates.dirty import (
 )
 from telemetry.store.aggregates.hours import (
     delete_emptied_hours,
+    record_gaps,
     refresh_community,
     refresh_hours,
 )
@@ -93,6 +94,7 @@ def _refresh_hours(connection: Connection, done: Refreshed, throttle: Throttle |
     with begin_step(connection):
         affected = claim_dirty_hours(connection, dirty_ids)
         frozen = record_frozen_hours(connection)
+        record_gaps(connection)
         delete_emptied_hours(connection, edition=done.edition)
         refresh_hours(connection, edition=done.edition, throttle=throttle)
         days, months, adjusted = refresh_days(connection), *refresh_months(connection)

@@ -4,10 +4,27 @@ CREATE TEMPORARY TABLE IF NOT EXISTS affected_hour (
     device_id bigint NOT NULL,
     hour timestamptz NOT NULL,
     measurement text NOT NULL,
-    modulus numeric,
-    has_replacements boolean NOT NULL,
+    longest_step interval,  -- null: steps are not spread
     is_frozen boolean NOT NULL,
     PRIMARY KEY (device_id, hour)
+) ON COMMIT DELETE ROWS;
+-- Affected hours of registers and deltas, with the last reading before them.
+CREATE TEMPORARY TABLE IF NOT EXISTS counted_hour (
+    device_id bigint NOT NULL,
+    hour timestamptz NOT NULL,
+    measurement text NOT NULL,
+    longest_step interval,
+    before numeric,
+    before_at timestamptz,
+    is_uneven boolean NOT NULL,  -- a register that does not simply rise here
+    PRIMARY KEY (device_id, hour)
+) ON COMMIT DELETE ROWS;
+-- What lies between two readings, and may be consumption of hours without any.
+CREATE TEMPORARY TABLE IF NOT EXISTS affected_span (
+    device_id bigint NOT NULL,
+    account_id bigint NOT NULL,
+    since timestamptz NOT NULL,
+    until timestamptz NOT NULL
 ) ON COMMIT DELETE ROWS;
 -- Hours whose readings an edit changed: they may have none any more.
 CREATE TEMPORARY TABLE IF NOT EXISTS affected_edit (
@@ -31,12 +48,12 @@ CREATE TEMPORARY TABLE IF NOT EXISTS day_part (
     starts_at timestamptz NOT NULL,
     account_id bigint NOT NULL,
     consumption numeric NOT NULL,
-    total numeric NOT NULL,
-    minimum numeric NOT NULL,
-    maximum numeric NOT NULL,
-    first numeric NOT NULL,
-    last numeric NOT NULL,
-    readings_count bigint NOT NULL
+    total numeric,
+    minimum numeric,
+    maximum numeric,
+    first numeric,
+    last numeric,
+    readings_count bigint
 ) ON COMMIT DELETE ROWS;
 CREATE TEMPORARY TABLE IF NOT EXISTS affected_month (
     device_id bigint NOT NULL,

@@ -85,8 +85,8 @@ WHERE account_id = %(account_id)s AND month < %(month)s AND settled_in IS NULL
 -- now; none where it is another account's.
 INSERT INTO closed_line (account_id, month, month_end, device_id, gateway_id,
     gateway_code, gateway_name, code, name, "group", kind, measurement, unit, total, daily_mean,
-    reading_mean, reading_sum, readings_count, coverage, first_register, last_register, minimum,
-    maximum, quality)
+    reading_mean, reading_sum, readings_count, coverage, estimated, first_register, last_register,
+    minimum, maximum, quality)
 SELECT c.account_id, c.month, span.month_end, d.id,
     CASE WHEN d.account_id = c.account_id THEN g.id END,
     CASE WHEN d.account_id = c.account_id THEN g.code ELSE '' END,
@@ -97,8 +97,8 @@ SELECT c.account_id, c.month, span.month_end, d.id,
     CASE WHEN d.account_id = c.account_id THEN d.kind ELSE '' END,
     d.measurement, d.unit, CASE WHEN m.id IS NULL THEN 0 ELSE m.total END,
     CASE WHEN m.id IS NULL THEN 0 ELSE m.daily_mean END, coalesce(m.reading_mean, 0),
-    coalesce(m.reading_sum, 0), coalesce(m.readings_count, 0), m.coverage, m.first_register,
-    m.last_register, m.minimum, m.maximum, coalesce(noted.rules, '{}')
+    coalesce(m.reading_sum, 0), coalesce(m.readings_count, 0), m.coverage,
+    coalesce(m.estimated, 0), m.first_register, m.last_register, m.minimum, m.maximum, coalesce(noted.rules, '{}')
 FROM closed_month c
 JOIN account a ON a.id = c.account_id
 CROSS JOIN LATERAL (

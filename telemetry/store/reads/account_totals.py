@@ -41,15 +41,16 @@ LONGEST_ACCOUNT_MONTHS = timedelta(days=1_830)
 class DevicePeriod(Struct, frozen=True):
     """A device over a period, in its unit.
 
-    `total`: consumption, None for gauges. `mean` is that of the readings.
+    `total`: consumption, None for gauges. `mean` is that of the readings; without readings it,
+    `minimum` and `maximum` are None.
     """
 
     device_id: int
     unit: str
     total: Decimal | None
-    mean: Decimal
-    minimum: Decimal
-    maximum: Decimal
+    mean: Decimal | None
+    minimum: Decimal | None
+    maximum: Decimal | None
     readings_count: int
 
 

@@ -5,13 +5,13 @@ SELECT wanted.id, d.unit, period.*
 FROM unnest(%(devices)s::bigint[]) AS wanted (id)
 JOIN device d ON d.id = wanted.id
 CROSS JOIN LATERAL (
-    SELECT sum(g.total), sum(g.reading_sum) / sum(g.readings_count), min(g.minimum),
+    SELECT sum(g.total), sum(g.reading_sum) / nullif(sum(g.readings_count), 0), min(g.minimum),
         max(g.maximum), (sum(g.readings_count))::bigint AS readings_count
     FROM daily_aggregate g
     WHERE g.account_id = %(account)s AND g.device_id = wanted.id
       AND g.day >= %(first)s AND g.day < %(until)s
 ) period
-WHERE period.readings_count > 0
+WHERE period.readings_count IS NOT NULL
 ORDER BY wanted.id
 LIMIT %(rows)s
 
@@ -35,31 +35,30 @@ ORDER BY month, unit
 LIMIT %(rows)s
 
 -- name: hours_of_account
--- What an account's devices consumed in whole UTC hours, by unit. Only of registers is looked up what
--- they counted. A device that moved away keeps the hours that it had here.
+-- What an account's devices consumed in whole UTC hours, by unit: deltas and what registers counted,
+-- with what the hours have of gaps. A device that moved away keeps the hours that it had here.
 WITH own AS MATERIALIZED (
     SELECT id, unit, measurement FROM device
     WHERE measurement <> 'gauge' AND id IN (
         SELECT device_id FROM daily_aggregate
         WHERE account_id = %(account)s AND day >= %(first)s AND day <= %(last)s
     )
-), here AS MATERIALIZED (
-    SELECT h.device_id, h.hour, h.total
+), line AS (
+    SELECT own.unit, h.total AS consumption
     FROM own
     JOIN hourly_aggregate h ON h.device_id = own.id
-    WHERE h.account_id = %(account)s AND h.hour >= %(since)s AND h.hour < %(until)s
-), line AS (
-    SELECT own.unit, here.total AS consumption
-    FROM own
-    JOIN here ON here.device_id = own.id
     WHERE own.measurement = 'delta'
+      AND h.account_id = %(account)s AND h.hour >= %(since)s AND h.hour < %(until)s
     UNION ALL
     SELECT own.unit, c.consumption
     FROM own
-    JOIN here ON here.device_id = own.id
-    JOIN hourly_consumption c ON c.device_id = here.device_id AND c.hour = here.hour
-        AND c.hour >= %(since)s AND c.hour < %(until)s
+    JOIN hourly_consumption c ON c.device_id = own.id
     WHERE own.measurement = 'cumulative'
+      AND c.account_id = %(account)s AND c.hour >= %(since)s AND c.hour < %(until)s
+    UNION ALL
+    SELECT own.unit, g.moved
+    FROM own
+    CROSS JOIN LATERAL gap_hours(own.id, %(account)s, %(since)s, %(until)s) AS g
 )
 SELECT unit, sum(consumption) FROM line
 GROUP BY unit

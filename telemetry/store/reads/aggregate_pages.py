@@ -37,16 +37,18 @@ Key = tuple[int, Any]
 
 
 class Aggregate(NamedTuple):
-    """A device in one UTC hour or local day. `total` is None for gauges."""
+    """A device in one UTC hour or local day. `total` is None for gauges; `estimated` is what of it
+    comes from gaps. Without readings there is no mean, least, most, first and last."""
 
     device_id: int
     start: Any
     total: Decimal | None
-    mean: Decimal
-    minimum: Decimal
-    maximum: Decimal
-    first: Decimal
-    last: Decimal
+    estimated: Decimal
+    mean: Decimal | None
+    minimum: Decimal | None
+    maximum: Decimal | None
+    first: Decimal | None
+    last: Decimal | None
     readings_count: int
 
 
@@ -60,6 +62,7 @@ class Month(NamedTuple):
     state: str
     unit: str
     total: Decimal | None
+    estimated: Decimal
     daily_mean: Decimal | None
     reading_mean: Decimal
     minimum: Decimal | None

@@ -5,15 +5,36 @@ SELECT own.*
 FROM unnest(%(devices)s::bigint[]) AS wanted (id)
 JOIN device d ON d.id = wanted.id
 CROSS JOIN LATERAL (
-    SELECT h.device_id, h.hour,
-        CASE d.measurement WHEN 'delta' THEN h.total WHEN 'cumulative' THEN c.consumption END,
-        h.mean, h.minimum, h.maximum, h.first, h.last, h.readings_count
-    FROM hourly_aggregate h
-    LEFT JOIN hourly_consumption c ON c.device_id = h.device_id AND c.hour = h.hour
-    WHERE h.account_id = %(account)s AND h.device_id = wanted.id
-      AND h.hour >= %(since)s AND h.hour < %(until)s
-      AND (h.device_id, h.hour) > (%(device)s, %(at)s)
-    ORDER BY h.hour LIMIT %(rows)s
+    -- The hour after the key: of the device of the key, the next one.
+    SELECT CASE WHEN wanted.id = %(device)s THEN greatest(%(since)s,
+        %(at)s::timestamptz + interval '1 hour') ELSE %(since)s END AS hour
+) next
+CROSS JOIN LATERAL (
+    SELECT wanted.id AS device_id, s.hour, s.total, s.estimated, s.mean, s.minimum, s.maximum,
+        s.first, s.last, s.readings_count
+    FROM (
+        SELECT hour,
+            CASE WHEN d.measurement <> 'gauge' THEN coalesce(c.consumption, h.total, 0)
+                + coalesce(g.moved, 0) END AS total,
+            coalesce(g.estimated, 0) AS estimated, h.total AS reading_sum, h.mean, h.minimum, h.maximum,
+            h.first, h.last, coalesce(h.readings_count, 0) AS readings_count
+        FROM (
+            SELECT * FROM hourly_aggregate
+            WHERE account_id = %(account)s AND device_id = wanted.id
+              AND hour >= next.hour AND hour < %(until)s
+        ) h
+        FULL JOIN (
+            SELECT * FROM hourly_consumption
+            WHERE account_id = %(account)s AND device_id = wanted.id AND d.measurement <> 'gauge'
+              AND (first IS NOT NULL OR steps <> '[]')
+              AND hour >= next.hour AND hour < %(until)s
+        ) c USING (hour)
+        FULL JOIN (
+            SELECT * FROM gap_hours(wanted.id, %(account)s, next.hour, %(until)s)
+            WHERE d.measurement <> 'gauge'
+        ) g USING (hour)
+    ) s
+    ORDER BY s.hour LIMIT %(rows)s
 ) own
 ORDER BY own.device_id, own.hour
 LIMIT %(rows)s
@@ -23,8 +44,8 @@ LIMIT %(rows)s
 SELECT own.*
 FROM unnest(%(devices)s::bigint[]) AS wanted (id)
 CROSS JOIN LATERAL (
-    SELECT device_id, day, total, reading_sum / readings_count, minimum, maximum, first, last,
-        readings_count
+    SELECT device_id, day, total, estimated, reading_sum / nullif(readings_count, 0), minimum,
+        maximum, first, last, readings_count
     FROM daily_aggregate
     WHERE account_id = %(account)s AND device_id = wanted.id
       AND day >= %(since)s AND day < %(until)s
@@ -37,9 +58,9 @@ LIMIT %(rows)s
 -- name: page_months
 -- Billing months of some devices, by device and month, after a key. One index range for each device.
 -- What the month settles of earlier, closed ones is summed.
-SELECT m.device_id, m.month, m.month_end, m.state, m.unit, m.total, m.daily_mean, m.reading_mean,
-    m.minimum, m.maximum, m.first_register, m.last_register, m.readings_count, m.coverage,
-    settled.difference
+SELECT m.device_id, m.month, m.month_end, m.state, m.unit, m.total, m.estimated, m.daily_mean,
+    m.reading_mean, m.minimum, m.maximum, m.first_register, m.last_register, m.readings_count,
+    m.coverage, settled.difference
 FROM unnest(%(devices)s::bigint[]) AS wanted (id)
 CROSS JOIN LATERAL (
     SELECT * FROM billed_month

@@ -45,15 +45,18 @@ class Sample(Struct, frozen=True):
     """A device in one minute, hour or day, in its unit.
 
     `start`: the first instant, in UTC; a local day. `total`: consumption, None for gauges (and for
-    the minutes of registers). `reading_sum` over `readings_count` is the mean of the readings.
+    the minutes of registers); `estimated`: what of it comes from gaps. `reading_sum` over
+    `readings_count` is the mean of the readings; without readings there is none, and no least, most
+    and last.
     """
 
     start: datetime | date
     total: Decimal | None
+    estimated: Decimal
     reading_sum: Decimal
-    minimum: Decimal
-    maximum: Decimal
-    last: Decimal
+    minimum: Decimal | None
+    maximum: Decimal | None
+    last: Decimal | None
     readings_count: int
 
 

@@ -1,19 +1,31 @@
 -- name: hour_series
--- For periods of days. The UTC hours of one or several devices: one index range for each of them. The
--- rule of `total` by measurement: a register's hours are in hourly_consumption. The sum of readings is
--- beside it.
-SELECT wanted.id, sample.hour,
-    CASE d.measurement WHEN 'delta' THEN sample.total WHEN 'cumulative' THEN sample.consumption END,
-    sample.total, sample.minimum, sample.maximum, sample.last, sample.readings_count
+-- For periods of days. The UTC hours of one or several devices: one index range for each of them. What
+-- was consumed is in hourly_consumption, and in the gaps over an hour. The sum of readings is beside it.
+SELECT wanted.id, sample.hour, sample.total, sample.estimated, coalesce(sample.reading_sum, 0),
+    sample.minimum, sample.maximum, sample.last, sample.readings_count
 FROM unnest(%(devices)s::bigint[]) AS wanted (id)
 JOIN device d ON d.id = wanted.id
 CROSS JOIN LATERAL (
-    SELECT h.hour, h.total, h.minimum, h.maximum, h.last, h.readings_count, c.consumption
-    FROM hourly_aggregate h
-    LEFT JOIN hourly_consumption c ON c.device_id = wanted.id AND c.hour = h.hour
-        AND c.hour >= %(since)s AND c.hour < %(until)s
-    WHERE h.account_id = %(account)s AND h.device_id = wanted.id
-      AND h.hour >= %(since)s AND h.hour < %(until)s
+    SELECT hour,
+        CASE WHEN d.measurement <> 'gauge' THEN coalesce(c.consumption, h.total, 0)
+            + coalesce(g.moved, 0) END AS total,
+        coalesce(g.estimated, 0) AS estimated, h.total AS reading_sum, h.mean, h.minimum, h.maximum,
+        h.first, h.last, coalesce(h.readings_count, 0) AS readings_count
+    FROM (
+        SELECT * FROM hourly_aggregate
+        WHERE account_id = %(account)s AND device_id = wanted.id
+          AND hour >= %(since)s AND hour < %(until)s
+    ) h
+    FULL JOIN (
+        SELECT * FROM hourly_consumption
+        WHERE account_id = %(account)s AND device_id = wanted.id AND d.measurement <> 'gauge'
+          AND (first IS NOT NULL OR steps <> '[]')
+          AND hour >= %(since)s AND hour < %(until)s
+    ) c USING (hour)
+    FULL JOIN (
+        SELECT * FROM gap_hours(wanted.id, %(account)s, %(since)s, %(until)s)
+        WHERE d.measurement <> 'gauge'
+    ) g USING (hour)
 ) sample
 ORDER BY wanted.id, sample.hour
 LIMIT %(rows)s
@@ -23,7 +35,7 @@ LIMIT %(rows)s
 SELECT wanted.id, sample.*
 FROM unnest(%(devices)s::bigint[]) AS wanted (id)
 CROSS JOIN LATERAL (
-    SELECT day, total, reading_sum, minimum, maximum, last, readings_count
+    SELECT day, total, estimated, reading_sum, minimum, maximum, last, readings_count
     FROM daily_aggregate
     WHERE account_id = %(account)s AND device_id = wanted.id
       AND day >= %(since)s AND day < %(until)s
@@ -37,7 +49,7 @@ LIMIT %(rows)s
 -- the hour.
 SELECT date_trunc('minute', r.time - interval '1 microsecond'),
     CASE d.measurement WHEN 'delta' THEN sum(r.value) END,
-    sum(r.value), min(r.value), max(r.value), last(r.value, r.time), count(*)
+    0, sum(r.value), min(r.value), max(r.value), last(r.value, r.time), count(*)
 FROM reading r
 JOIN device d ON d.id = r.device_id
 WHERE r.account_id = %(account)s AND r.device_id = %(device)s

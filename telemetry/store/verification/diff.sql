@@ -1,18 +1,40 @@
 -- name: classify_differences
 -- Rows that differ are no differences while they wait for the refresh, or when their hours are frozen.
-WITH waiting AS MATERIALIZED (
+-- What was consumed can wait for four hours with readings before and after: what comes there tells
+-- what a fall was, and what ends a gap.
+WITH spans AS MATERIALIZED (
+    SELECT f.ctid AS id, f.device_id, least(f.since, before.hour) AS since,
+        greatest(f.ends_at, after.hour + interval '1 hour') AS until
+    FROM difference f
+    JOIN device d ON d.id = f.device_id
+    LEFT JOIN LATERAL (
+        SELECT coalesce((
+            SELECT c.hour FROM hourly_consumption c
+            WHERE c.device_id = f.device_id AND c.hour < f.since
+            ORDER BY c.hour DESC OFFSET 3 LIMIT 1), '-infinity') AS hour
+    ) before ON f.relation <> 'hourly_aggregate' AND f.since <> 'infinity'
+        AND d.measurement <> 'gauge'
+    LEFT JOIN LATERAL (
+        SELECT coalesce((
+            SELECT c.hour FROM hourly_consumption c
+            WHERE c.device_id = f.device_id AND c.hour >= f.ends_at
+            ORDER BY c.hour OFFSET 3 LIMIT 1), 'infinity') AS hour
+    ) after ON f.relation <> 'hourly_aggregate' AND f.since <> 'infinity'
+        AND d.measurement <> 'gauge'
+), waiting AS MATERIALIZED (
     SELECT DISTINCT unnest(device_ids) AS device_id, hour FROM dirty_hour
-    WHERE hour >= (SELECT min(since) FROM difference) AND hour < (SELECT max(ends_at) FROM difference)
+    WHERE hour >= (SELECT min(since) FROM spans) AND hour < (SELECT max(until) FROM spans)
 )
 UPDATE difference f SET status = CASE
     WHEN EXISTS (SELECT FROM waiting w WHERE w.device_id = f.device_id
-                 AND w.hour >= f.since AND w.hour < f.ends_at)
+                 AND w.hour >= s.since AND w.hour < s.until)
         OR f.account_id IN (SELECT account_id FROM dirty_account)
         THEN 'waiting'
     WHEN EXISTS (SELECT FROM frozen_hour r WHERE r.device_id = f.device_id
                  AND r.hour >= f.since AND r.hour < f.ends_at)
         THEN 'frozen'
     ELSE 'differs' END
+FROM spans s WHERE s.id = f.ctid
 
 -- name: list_differences
 SELECT f.relation, f.device_id, a.name || ' / ' || g.code || ' / ' || d.code, f.key, f.actual::text,
@@ -27,7 +49,8 @@ LIMIT %(limit)s
 
 -- name: mark_dirty
 -- Mark dirty the hours, with readings, of what differs: the refresh computes them again, and what depends
--- on them. %(start)s to %(end)s hold all of them.
+-- on them. %(start)s to %(end)s hold all of them. What waits is marked, too: it may wait for what another
+-- slice of the repair marked.
 INSERT INTO dirty_hour (hour, device_ids)
 SELECT hour, array_agg(device_id ORDER BY device_id)
 FROM (
@@ -36,7 +59,7 @@ FROM (
     JOIN reading r ON r.device_id = f.device_id
         AND r.time > date_trunc('hour', f.starts_at, 'UTC') AND r.time <= f.ends_at
         AND r.time > %(start)s AND r.time <= %(end)s
-    WHERE f.status = 'differs' AND f.relation <> 'closed_month'
+    WHERE f.status IN ('differs', 'waiting') AND f.relation <> 'closed_month'
 ) hours
 GROUP BY hour
 ORDER BY hour

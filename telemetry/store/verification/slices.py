@@ -24,9 +24,14 @@ class Sql(Queries):
     verify_days: LiteralString
     differ_days: LiteralString
     verify_before: LiteralString
-    verify_dropped_before: LiteralString
     verify_steps: LiteralString
-    verify_unknown_before: LiteralString
+    verify_uneven_devices: LiteralString
+    verify_uneven_bounds: LiteralString
+    verify_uneven_steps: LiteralString
+    verify_uneven_hours: LiteralString
+    verify_uneven_heights: LiteralString
+    verify_uneven_days: LiteralString
+    verify_gap_days: LiteralString
 
 
 DAY = timedelta(days=1)
@@ -59,11 +64,10 @@ class SliceResult(Struct):
 
 
 class SliceCheck(Struct):
-    """The snapshot that is checked. Up to `known_from` there are no readings."""
+    """The snapshot that is checked."""
 
     connection: Connection
     horizon: datetime
-    known_from: datetime
     result: SliceResult
 
     def execute(self, statement: Any, **parameters: Any) -> int:
@@ -87,8 +91,7 @@ def verify_slice(
     with connection.transaction():
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         choose_devices(connection, piece, account_id=account_id)
-        known_from = max(horizon or BEGINNING, _read_beginning(connection))
-        check = SliceCheck(connection, horizon or BEGINNING, known_from, SliceResult())
+        check = SliceCheck(connection, horizon or BEGINNING, SliceResult())
         verify = _verify_hours if piece.kind == "hours" else _verify_months
         span = verify(check, piece)
         differences = classify_differences(connection, limit=limit)
@@ -120,6 +123,8 @@ def _verify_hours(check: SliceCheck, piece: Slice) -> tuple[datetime, datetime]:
     start, end = max(midnight, check.horizon), midnight + DAY
     if start < end:
         check.result.hours = _compute(check, Sql.verify_hours, start=start, end=end)
+        check.execute(Sql.verify_uneven_hours, start=start, end=end)
+        check.execute(Sql.verify_uneven_heights)
         check.execute("ANALYZE expected_hour")
         check.execute(Sql.differ_hours, start=start, end=end)
         check.execute(Sql.differ_registers, start=start, end=end)
@@ -156,7 +161,13 @@ def _verify_day(check: SliceCheck, day: date) -> None:
         start = min(zone[0] for zone in zones).replace(minute=0, second=0, microsecond=0)
         end = max(zone[1] for zone in zones) + HOUR - RESOLUTION
         end = end.replace(minute=0, second=0, microsecond=0)  # whole hours: each has one account
-        check.result.days += _compute(check, Sql.verify_days, start=start, end=end, day=day)
+        _compute(check, Sql.verify_days, start=start, end=end, day=day)
+        check.execute(Sql.verify_uneven_days, day=day)
+        check.execute(Sql.verify_gap_days, day=day)
+        row: Any = check.connection.execute(
+            "SELECT count(*) FROM expected_day WHERE day = %s", [day]
+        ).fetchone()
+        check.result.days += row[0]
         check.execute(Sql.differ_days, day=day)
 
 
@@ -169,27 +180,13 @@ def _compute(
     **parameters: Any,
 ) -> int:
     """Compute rows from the readings of a span; how many."""
+    bounds = {"start": start, "end": end}
     check.execute("DELETE FROM value_before")
-    to, reach = start, DAY
-    while to > check.known_from and _is_one_unknown(check, start=start, end=end):
-        # Each query goes twice as far back: few chunks are opened for near readings.
-        bounds = {"from": max(to - reach, check.known_from), "to": to}
-        check.execute(Sql.verify_before, start=start, end=end, **bounds)
-        to, reach = bounds["from"], 2 * reach
-    if check.horizon > BEGINNING:
-        check.execute(Sql.verify_dropped_before, horizon=check.horizon)
-    return check.execute(Sql.verify_steps + statement, start=start, end=end, **parameters)
-
-
-def _is_one_unknown(check: SliceCheck, **bounds: datetime) -> bool:
-    row: Any = check.connection.execute(Sql.verify_unknown_before, bounds, prepare=False).fetchone()
-    return bool(row[0])
-
-
-def _read_beginning(connection: Connection) -> datetime:
-    row: Any = connection.execute(
-        "SELECT min(range_start) FROM timescaledb_information.chunks "
-        "WHERE hypertable_name = 'reading'"
-    ).fetchone()
-    beginning: datetime | None = row[0]
-    return BEGINNING if beginning is None else beginning - RESOLUTION
+    check.execute("DELETE FROM uneven_device")
+    check.execute("DELETE FROM uneven_step")
+    check.execute(Sql.verify_before, start=start)
+    if check.execute(Sql.verify_uneven_devices, **bounds):
+        row: Any = check.connection.execute(Sql.verify_uneven_bounds, bounds).fetchone()
+        check.execute("ANALYZE uneven_device")
+        check.execute(Sql.verify_uneven_steps, **{"from": row[0], "to": row[1]})
+    return check.execute(Sql.verify_steps + statement, **bounds, **parameters)

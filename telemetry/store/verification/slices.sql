@@ -1,9 +1,10 @@
 -- name: verify_scope
 -- The devices of a slice of hours: those that an account has, or had once, or all.
-INSERT INTO verified_device (id, measurement, modulus, interval_s, is_replaced)
+INSERT INTO verified_device (id, measurement, modulus, interval_s, longest_step)
 SELECT d.id, d.measurement, d.register_modulus, d.interval_s,
-    d.id IN (SELECT device_id FROM meter_replacement)
+    CASE WHEN a.spreads_gaps THEN interval '2 seconds' * coalesce(d.interval_s, 3600) END
 FROM device d
+JOIN account a ON a.id = d.account_id
 WHERE %(account_id)s::bigint IS NULL OR d.account_id = %(account_id)s
     OR d.id IN (SELECT device_id FROM monthly_total WHERE account_id = %(account_id)s)
 
@@ -18,10 +19,11 @@ WHERE id = coalesce(%(account_id)s, id)
 -- name: verify_month_scope
 -- The devices of a slice of months: those that its accounts have, and those that had hours of theirs
 -- in the month from %(month)s to before %(until)s, or have rows there.
-INSERT INTO verified_device (id, measurement, modulus, interval_s, is_replaced)
+INSERT INTO verified_device (id, measurement, modulus, interval_s, longest_step)
 SELECT d.id, d.measurement, d.register_modulus, d.interval_s,
-    d.id IN (SELECT device_id FROM meter_replacement)
+    CASE WHEN a.spreads_gaps THEN interval '2 seconds' * coalesce(d.interval_s, 3600) END
 FROM device d
+JOIN account a ON a.id = d.account_id
 WHERE d.account_id IN (SELECT id FROM verified_account)
     OR d.id IN (
         SELECT h.device_id FROM hourly_aggregate h
@@ -92,16 +94,72 @@ WHERE CASE WHEN is_closed
     ELSE closed_total IS NOT NULL OR adjustments IS NOT NULL END
 
 -- name: verify_hours
+, hours AS (
+    SELECT device_id, hour, measurement, longest_step, is_uneven,
+        first(before_at, time) AS before_at, first(consumed, time) AS step,
+        first(account_id, received_at) AS account_id, sum(value) AS total, avg(value) AS mean,
+        min(value) AS minimum, max(value) AS maximum, first(value, time) AS first,
+        min(time) AS first_at, last(value, time) AS last, max(time) AS last_at, count(*) AS readings,
+        sum(consumed) AS consumed
+    FROM counted
+    GROUP BY device_id, hour, measurement, longest_step, is_uneven
+)
 INSERT INTO expected_hour (device_id, hour, since, measurement, account_id, total, mean, minimum,
-    maximum, first, first_at, last, last_at, readings_count, consumption, within)
+    maximum, first, first_at, last, last_at, readings_count, consumption, within, step_from, step_to,
+    is_gap, height, height_at)
 SELECT device_id, hour,
-    date_trunc('hour', coalesce(min(before_at), min(time)) - interval '1 microsecond', 'UTC'), measurement,
-    first(account_id, received_at),
-    sum(value), avg(value), min(value), max(value), first(value, time), min(time),
-    last(value, time), max(time), count(*), sum(consumed),
-    coalesce(sum(consumed) FILTER (WHERE before_at > hour), 0)
-FROM counted
-GROUP BY device_id, hour, measurement
+    date_trunc('hour', coalesce(before_at, first_at) - interval '1 microsecond', 'UTC'),
+    measurement, account_id, total, mean, minimum, maximum, first, first_at, last, last_at, readings,
+    CASE WHEN is_uneven THEN 0 ELSE consumed END, CASE WHEN is_uneven THEN 0 ELSE consumed - step END,
+    CASE WHEN NOT is_uneven THEN before_at END,
+    CASE WHEN NOT is_uneven AND before_at IS NOT NULL THEN first_at END,
+    coalesce(NOT is_uneven AND before_at < hour AND first_at - before_at > longest_step, false),
+    CASE WHEN NOT is_uneven THEN last END, CASE WHEN NOT is_uneven THEN last_at END
+FROM hours
+
+-- name: verify_uneven_hours
+-- The same for what registers counted that do not simply rise: also in hours without readings.
+WITH steps AS (
+    SELECT device_id, date_trunc('hour', at - interval '1 microsecond', 'UTC') AS hour, consumed, at,
+        since, number, height,
+        date_trunc('hour', since - interval '1 microsecond', 'UTC')
+            < date_trunc('hour', at - interval '1 microsecond', 'UTC') AS is_step
+    FROM uneven_step
+    WHERE at > %(start)s AND at <= %(end)s
+), hours AS (
+    SELECT device_id, hour, sum(consumed) AS consumption,
+        coalesce(sum(consumed) FILTER (WHERE is_step IS NOT TRUE), 0) AS within,
+        min(since) FILTER (WHERE is_step) AS step_from, min(at) FILTER (WHERE is_step) AS step_to
+    FROM steps
+    GROUP BY device_id, hour
+)
+INSERT INTO expected_hour AS e (device_id, hour, since, measurement, consumption, within, step_from,
+    step_to, is_gap)
+SELECT h.device_id, h.hour, coalesce(h.step_from, h.hour), 'cumulative', h.consumption, h.within,
+    h.step_from, h.step_to,
+    coalesce(h.step_from < h.hour AND h.step_to - h.step_from > d.longest_step, false)
+FROM hours h
+JOIN verified_device d ON d.id = h.device_id
+ON CONFLICT (device_id, hour) DO UPDATE SET
+    consumption = excluded.consumption, within = excluded.within, step_from = excluded.step_from,
+    step_to = excluded.step_to, is_gap = excluded.is_gap, since = least(e.since, excluded.since)
+
+-- name: verify_uneven_heights
+-- And what such a register has reached at the end of each hour.
+UPDATE expected_hour e SET height = r.height, height_at = r.height_at
+FROM (
+    SELECT h.device_id, h.hour, coalesce(s.height, b.height) AS height,
+        coalesce(s.at, b.height_at) AS height_at
+    FROM expected_hour h
+    JOIN uneven_device u ON u.device_id = h.device_id
+    LEFT JOIN value_before b ON b.device_id = h.device_id
+    LEFT JOIN LATERAL (
+        SELECT n.height, n.at FROM uneven_step n
+        WHERE n.device_id = h.device_id AND n.at <= h.hour + interval '1 hour'
+        ORDER BY n.number DESC LIMIT 1
+    ) s ON true
+) r
+WHERE e.device_id = r.device_id AND e.hour = r.hour
 
 -- name: differ_hours
 -- Hours from %(start)s to %(end)s that are missing, too many or other than the readings say.
@@ -114,7 +172,7 @@ SELECT 'hourly_aggregate', device_id, to_char(hour AT TIME ZONE 'UTC', 'YYYY-MM-
     CASE WHEN e.readings_count IS NOT NULL THEN jsonb_build_object('account_id', e.account_id,
         'total', e.total, 'mean', e.mean, 'minimum', e.minimum, 'maximum', e.maximum,
         'first', e.first, 'last', e.last, 'readings_count', e.readings_count) END
-FROM expected_hour e
+FROM (SELECT * FROM expected_hour WHERE readings_count IS NOT NULL) e
 FULL JOIN (
     SELECT h.* FROM hourly_aggregate h JOIN verified_device d ON d.id = h.device_id
     WHERE h.hour >= %(start)s AND h.hour < %(end)s
@@ -124,25 +182,35 @@ WHERE (a.account_id, a.total, a.mean, a.minimum, a.maximum, a.first, a.last, a.r
     (e.account_id, e.total, e.mean, e.minimum, e.maximum, e.first, e.last, e.readings_count)
 
 -- name: differ_registers
--- The same for what registers counted.
+-- The same for what registers and deltas counted. The account of an hour without readings is that of
+-- neighbours, and is left out.
+WITH compared AS (
+    SELECT device_id, hour, e.since, a.device_id IS NOT NULL AS is_actual,
+        e.device_id IS NOT NULL AS is_expected,
+        jsonb_build_object('account_id', CASE WHEN a.first IS NOT NULL THEN a.account_id END,
+            'consumption', a.consumption, 'within', a.within, 'step', a.step,
+            'step_from', a.step_from, 'step_to', CASE WHEN a.step_from IS NOT NULL THEN a.step_to END,
+            'is_gap', a.is_gap, 'first', a.first, 'first_at', a.first_at, 'last', a.last,
+            'last_at', a.last_at, 'height', coalesce(a.height, a.last),
+            'height_at', coalesce(a.height_at, a.last_at)) AS actual,
+        jsonb_build_object('account_id', CASE WHEN e.first IS NOT NULL THEN e.account_id END,
+            'consumption', e.consumption, 'within', e.within, 'step', e.consumption - e.within,
+            'step_from', e.step_from, 'step_to', e.step_to,
+            'is_gap', e.is_gap, 'first', e.first, 'first_at', e.first_at, 'last', e.last,
+            'last_at', e.last_at, 'height', e.height, 'height_at', e.height_at) AS expected
+    FROM (SELECT * FROM expected_hour WHERE measurement <> 'gauge') e
+    FULL JOIN (
+        SELECT h.* FROM hourly_consumption h JOIN verified_device d ON d.id = h.device_id
+        WHERE h.hour >= %(start)s AND h.hour < %(end)s
+    ) a USING (device_id, hour)
+)
 INSERT INTO difference (relation, device_id, key, starts_at, ends_at, since, actual, expected)
 SELECT 'hourly_consumption', device_id,
     to_char(hour AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI"Z"'),
-    hour, hour + interval '1 hour', coalesce(e.since, hour),
-    CASE WHEN a.first_at IS NOT NULL THEN jsonb_build_object('account_id', a.account_id,
-        'consumption', a.consumption, 'within', a.within, 'first', a.first,
-        'first_at', a.first_at, 'last', a.last, 'last_at', a.last_at) END,
-    CASE WHEN e.first_at IS NOT NULL THEN jsonb_build_object('account_id', e.account_id,
-        'consumption', e.consumption, 'within', e.within, 'first', e.first,
-        'first_at', e.first_at, 'last', e.last, 'last_at', e.last_at) END
-FROM (SELECT * FROM expected_hour WHERE measurement = 'cumulative') e
-FULL JOIN (
-    SELECT h.* FROM hourly_consumption h JOIN verified_device d ON d.id = h.device_id
-    WHERE h.hour >= %(start)s AND h.hour < %(end)s AND d.measurement = 'cumulative'
-) a USING (device_id, hour)
-WHERE (a.account_id, a.consumption, a.within, a.first, a.first_at, a.last, a.last_at)
-    IS DISTINCT FROM
-    (e.account_id, e.consumption, e.within, e.first, e.first_at, e.last, e.last_at)
+    hour, hour + interval '1 hour', coalesce(since, hour),
+    CASE WHEN is_actual THEN actual END, CASE WHEN is_expected THEN expected END
+FROM compared
+WHERE NOT is_actual OR NOT is_expected OR actual <> expected
 
 -- name: verify_month_days
 -- Local days of a month on which there may be readings, or is a row.
@@ -165,11 +233,27 @@ ORDER BY day
 WITH expected AS (
     SELECT device_id, %(month)s::date AS month, account_id, min(since) AS since,
         sum(total) AS total, sum(reading_sum) AS reading_sum,
-        min(minimum) AS minimum, max(maximum) AS maximum, first(first, day) AS first_register,
-        last(last, day) AS last_register, sum(readings_count) AS readings_count,
-        sum(intervals_seen) AS intervals_seen
+        min(minimum) AS minimum, max(maximum) AS maximum,
+        first(first, day) FILTER (WHERE first IS NOT NULL) AS first_register,
+        last(last, day) FILTER (WHERE last IS NOT NULL) AS last_register,
+        sum(readings_count) AS readings_count, sum(intervals_seen) AS intervals_seen
     FROM expected_day
     GROUP BY device_id, account_id
+), estimates AS (
+    -- What the month got of gaps that reach over one of its ends.
+    SELECT e.device_id, e.account_id, coalesce(sum(
+        consumed_until(g.step, g.step_from, g.step_to, z.ends_at)
+        - consumed_until(g.step, g.step_from, g.step_to, z.starts_at)), 0) AS estimated
+    FROM expected e
+    JOIN verified_account c ON c.id = e.account_id
+    CROSS JOIN LATERAL (
+        SELECT local_day_start(%(month)s, c.time_zone) AS starts_at,
+            local_day_start(%(until)s, c.time_zone) AS ends_at
+    ) z
+    LEFT JOIN hourly_consumption g ON g.device_id = e.device_id AND g.account_id = e.account_id
+        AND g.is_gap AND e.total IS NOT NULL AND g.step_from < z.ends_at AND g.step_to > z.starts_at
+        AND (g.step_from < z.starts_at OR g.step_to > z.ends_at)
+    GROUP BY e.device_id, e.account_id
 ), actual AS (
     SELECT m.* FROM monthly_total m
     JOIN verified_device d ON d.id = m.device_id
@@ -187,21 +271,22 @@ SELECT 'monthly_total', device_id, month::text, local_day_start(month, c.time_zo
         'total', a.total, 'reading_sum', a.reading_sum, 'minimum', a.minimum,
         'maximum', a.maximum, 'first_register', a.first_register,
         'last_register', a.last_register, 'readings_count', a.readings_count,
-        'intervals_seen', a.intervals_seen) END,
+        'intervals_seen', a.intervals_seen, 'estimated', a.estimated) END,
     CASE WHEN e.readings_count IS NOT NULL THEN jsonb_build_object(
         'total', e.total, 'reading_sum', e.reading_sum, 'minimum', e.minimum,
         'maximum', e.maximum, 'first_register', e.first_register,
         'last_register', e.last_register, 'readings_count', e.readings_count,
-        'intervals_seen', e.intervals_seen) END
+        'intervals_seen', e.intervals_seen, 'estimated', s.estimated) END
 FROM expected e
 FULL JOIN actual a USING (device_id, month, account_id)
+LEFT JOIN estimates s USING (device_id, account_id)
 JOIN verified_account c ON c.id = account_id
 WHERE local_day_start(month, c.time_zone) >= %(horizon)s
   AND (a.total, a.reading_sum, a.minimum, a.maximum, a.first_register, a.last_register,
-        a.readings_count, a.intervals_seen)
+        a.readings_count, a.intervals_seen, a.estimated)
     IS DISTINCT FROM
     (e.total, e.reading_sum, e.minimum, e.maximum, e.first_register, e.last_register,
-        e.readings_count, e.intervals_seen)
+        e.readings_count, e.intervals_seen, s.estimated)
 
 -- name: verify_zones
 -- Where the local day %(day)s begins and ends, in every zone of the accounts. Days that begin
@@ -223,7 +308,8 @@ RETURNING starts_at, ends_at
         ) AS owner_id
     FROM counted c
 ), inside AS (
-    SELECT p.*, CASE WHEN p.hour >= z.starts_at AND p.hour + interval '1 hour' <= z.ends_at
+    SELECT p.*, extract(epoch FROM z.ends_at - z.starts_at) AS day_s,
+        CASE WHEN p.hour >= z.starts_at AND p.hour + interval '1 hour' <= z.ends_at
         THEN p.hour END AS whole_hour  -- null: the partial ends
     FROM placed p
     JOIN verified_account a ON a.id = p.owner_id
@@ -233,18 +319,54 @@ RETURNING starts_at, ends_at
     SELECT device_id, owner_id, measurement, interval_s, whole_hour,
         min(coalesce(before_at, time)) AS since, min(time) AS first_at, max(time) AS last_at,
         sum(consumed) AS consumed, sum(value) AS total, min(value) AS minimum, max(value) AS maximum,
-        first(value, time) AS first, last(value, time) AS last, count(*) AS readings
+        first(value, time) AS first, last(value, time) AS last, count(*) AS readings,
+        max(day_s) AS day_s
     FROM inside
     GROUP BY device_id, owner_id, measurement, interval_s, whole_hour
 )
 INSERT INTO expected_day (device_id, day, since, account_id, total, reading_sum, minimum, maximum,
     first, last, readings_count, intervals_seen)
 SELECT device_id, %(day)s, date_trunc('hour', min(since) - interval '1 microsecond', 'UTC'), owner_id,
-    sum(consumed), sum(total), min(minimum), max(maximum), first(first, first_at),
-    last(last, last_at), sum(readings),
-    sum(least(readings, greatest(1, 3600.0 / coalesce(interval_s, 3600))))
+    CASE WHEN measurement <> 'gauge' THEN coalesce(sum(consumed), 0) END, sum(total), min(minimum),
+    max(maximum), first(first, first_at), last(last, last_at), sum(readings),
+    least(sum(least(readings, greatest(1, 3600.0 / coalesce(interval_s, 3600)))),
+        greatest(1, max(day_s) / coalesce(interval_s, 3600)))
 FROM hours
-GROUP BY device_id, owner_id
+GROUP BY device_id, owner_id, measurement, interval_s
+
+-- name: verify_uneven_days
+-- What registers counted that do not simply rise, in the local day %(day)s. Whose an hour is, the
+-- verification of hours tells.
+INSERT INTO expected_day AS e (device_id, day, since, account_id, total)
+SELECT s.device_id, %(day)s, min(z.starts_at), c.account_id, sum(s.consumed)
+FROM uneven_step s
+JOIN hourly_consumption c ON c.device_id = s.device_id
+    AND c.hour = date_trunc('hour', s.at - interval '1 microsecond', 'UTC')
+JOIN verified_account a ON a.id = c.account_id
+JOIN verified_zone z ON z.time_zone = a.time_zone
+WHERE s.since IS NOT NULL AND s.at > z.starts_at AND s.at <= z.ends_at
+GROUP BY s.device_id, c.account_id
+ON CONFLICT (device_id, day, account_id) DO UPDATE SET total = e.total + excluded.total
+
+-- name: verify_gap_days
+-- And what the day got of gaps, which the verification of hours found to be right.
+INSERT INTO expected_day AS e (device_id, day, since, account_id, total, estimated)
+SELECT g.device_id, %(day)s, min(least(g.step_from, z.starts_at)), g.account_id,
+    sum(part) - coalesce(sum(g.step) FILTER (WHERE g.step_to <= z.ends_at), 0),
+    coalesce(sum(part) FILTER (WHERE g.step_from < z.starts_at OR g.step_to > z.ends_at), 0)
+FROM verified_device d
+JOIN hourly_consumption g ON g.device_id = d.id AND g.is_gap AND d.measurement <> 'gauge'
+JOIN verified_account a ON a.id = g.account_id
+JOIN verified_zone z ON z.time_zone = a.time_zone
+CROSS JOIN LATERAL (
+    SELECT consumed_until(g.step, g.step_from, g.step_to, z.ends_at)
+        - consumed_until(g.step, g.step_from, g.step_to, z.starts_at) AS part
+) consumed
+WHERE g.step_from < z.ends_at AND g.step_to > z.starts_at
+GROUP BY g.device_id, g.account_id
+ON CONFLICT (device_id, day, account_id) DO UPDATE SET
+    total = e.total + excluded.total, estimated = excluded.estimated,
+    since = least(e.since, excluded.since)
 
 -- name: differ_days
 -- The local day %(day)s: rows that are missing, too many or other than the readings say.
@@ -255,11 +377,13 @@ SELECT 'daily_aggregate', device_id, day::text, z.starts_at, z.ends_at,
     CASE WHEN a.readings_count IS NOT NULL THEN jsonb_build_object(
         'total', a.total, 'reading_sum', a.reading_sum, 'minimum', a.minimum,
         'maximum', a.maximum, 'first', a.first, 'last', a.last,
-        'readings_count', a.readings_count, 'intervals_seen', a.intervals_seen) END,
+        'readings_count', a.readings_count, 'intervals_seen', a.intervals_seen,
+        'estimated', a.estimated) END,
     CASE WHEN e.readings_count IS NOT NULL THEN jsonb_build_object(
         'total', e.total, 'reading_sum', e.reading_sum, 'minimum', e.minimum,
         'maximum', e.maximum, 'first', e.first, 'last', e.last,
-        'readings_count', e.readings_count, 'intervals_seen', e.intervals_seen) END
+        'readings_count', e.readings_count, 'intervals_seen', e.intervals_seen,
+        'estimated', e.estimated) END
 FROM (SELECT * FROM expected_day WHERE day = %(day)s) e
 FULL JOIN (
     SELECT h.* FROM daily_aggregate h
@@ -270,79 +394,166 @@ FULL JOIN (
 JOIN verified_account c ON c.id = account_id
 JOIN verified_zone z ON z.time_zone = c.time_zone
 WHERE (a.total, a.reading_sum, a.minimum, a.maximum, a.first, a.last,
-        a.readings_count, a.intervals_seen)
+        a.readings_count, a.intervals_seen, a.estimated)
     IS DISTINCT FROM
     (e.total, e.reading_sum, e.minimum, e.maximum, e.first, e.last,
-        e.readings_count, e.intervals_seen)
+        e.readings_count, e.intervals_seen, e.estimated)
 
 -- name: verify_before
--- The last reading up to %(start)s of registers that have one after it, up to %(end)s, looked for
--- after %(from)s, up to %(to)s.
-INSERT INTO value_before (device_id, value, time)
-SELECT d.id, p.value, p.time
+-- What registers and deltas had reached before %(start)s: the last hour before it, which the
+-- verification of its own day found to be right.
+INSERT INTO value_before (device_id, value, time, height, height_at)
+SELECT d.id, r.last, r.last_at, coalesce(p.height, p.last), coalesce(p.height_at, p.last_at)
 FROM verified_device d
 CROSS JOIN LATERAL (
-    SELECT r.value, r.time FROM reading r
-    WHERE r.device_id = d.id AND r.time > %(from)s AND r.time <= %(to)s
-    ORDER BY r.time DESC LIMIT 1
-) p
-WHERE d.measurement = 'cumulative'
-  AND NOT EXISTS (SELECT FROM value_before b WHERE b.device_id = d.id)
-  AND EXISTS (SELECT FROM reading r
-              WHERE r.device_id = d.id AND r.time > %(start)s AND r.time <= %(end)s)
-
--- name: verify_dropped_before
--- Registers whose readings before were dropped: their last value that was kept.
-INSERT INTO value_before (device_id, value, time)
-SELECT d.id, p.last, p.last_at
-FROM verified_device d
-CROSS JOIN LATERAL (
-    SELECT c.last, c.last_at FROM hourly_consumption c
-    WHERE c.device_id = d.id AND c.hour < %(horizon)s
+    SELECT c.last, c.height, c.last_at, c.height_at FROM hourly_consumption c
+    WHERE c.device_id = d.id AND c.hour < %(start)s
     ORDER BY c.hour DESC LIMIT 1
 ) p
-WHERE d.measurement = 'cumulative'
-  AND NOT EXISTS (SELECT FROM value_before b WHERE b.device_id = d.id)
+LEFT JOIN LATERAL (
+    SELECT c.last, c.last_at FROM hourly_consumption c
+    WHERE c.device_id = d.id AND c.hour < %(start)s AND c.last IS NOT NULL
+    ORDER BY c.hour DESC LIMIT 1
+) r ON true
+WHERE d.measurement <> 'gauge'
+
+-- name: verify_uneven_devices
+-- Registers with a fall or an exchange after %(start)s, up to %(end)s, or so near that it matters: the
+-- last readings before had one, or the next hours have.
+WITH falling AS (
+    SELECT DISTINCT device_id FROM (
+        SELECT r.device_id, r.value < coalesce(lag(r.value) OVER by_time, b.value) AS is_fall
+        FROM reading r
+        JOIN verified_device d ON d.id = r.device_id AND d.measurement = 'cumulative'
+        LEFT JOIN value_before b ON b.device_id = r.device_id
+        WHERE r.time > %(start)s AND r.time <= %(end)s
+        WINDOW by_time AS (PARTITION BY r.device_id ORDER BY r.time)
+    ) readings
+    WHERE is_fall
+), near AS (
+    SELECT d.id, coalesce(max(n.hour), %(end)s - interval '1 hour') + interval '1 hour' AS until,
+        bool_or(n.steps IS NOT NULL OR n.first < n.before) AS is_uneven
+    FROM verified_device d
+    LEFT JOIN LATERAL (
+        SELECT c.hour, c.steps, c.first, lag(c.last) OVER (ORDER BY c.hour) AS before
+        FROM (
+            (SELECT * FROM hourly_consumption
+             WHERE device_id = d.id AND hour >= %(end)s ORDER BY hour LIMIT 4)
+            UNION ALL
+            (SELECT * FROM hourly_consumption
+             WHERE device_id = d.id AND hour < %(end)s ORDER BY hour DESC LIMIT 1)
+        ) c
+    ) n ON true
+    WHERE d.measurement = 'cumulative'
+    GROUP BY d.id
+)
+INSERT INTO uneven_device (device_id, until)
+SELECT n.id, greatest(n.until, %(end)s)
+FROM near n
+LEFT JOIN value_before b ON b.device_id = n.id
+WHERE n.is_uneven OR n.id IN (SELECT device_id FROM falling)
+    OR (b.value, b.time) IS DISTINCT FROM (b.height, b.height_at)
+    OR EXISTS (
+        SELECT FROM meter_replacement m
+        WHERE m.device_id = n.id AND m.at <= %(end)s AND m.at > coalesce(b.height_at, '-infinity'))
+    OR EXISTS (
+        SELECT FROM hourly_consumption c
+        WHERE c.device_id = n.id AND c.steps IS NOT NULL
+          AND c.hour >= %(start)s AND c.hour < %(end)s)
+
+-- name: verify_uneven_bounds
+SELECT least(min(b.height_at), %(start)s), max(u.until)
+FROM uneven_device u
+LEFT JOIN value_before b ON b.device_id = u.device_id
+
+-- name: verify_uneven_steps
+-- The steps of registers that do not simply rise, point by point from what they had reached before. The
+-- rules are written out a second time here, on purpose: what proves the refresh must not call it.
+WITH RECURSIVE exchanges AS (
+    SELECT m.*, row_number() OVER (PARTITION BY m.device_id ORDER BY m.at) AS number
+    FROM meter_replacement m
+    JOIN uneven_device u ON u.device_id = m.device_id
+    LEFT JOIN value_before b ON b.device_id = m.device_id
+    WHERE m.at > coalesce(b.height_at, '-infinity') AND m.at <= u.until
+), points AS (
+    SELECT b.device_id, 0 AS meter, b.height_at AS at, 0 AS kind, b.height AS value
+    FROM value_before b JOIN uneven_device u ON u.device_id = b.device_id
+    WHERE b.height IS NOT NULL
+    UNION ALL
+    SELECT r.device_id, (
+        SELECT count(*) FROM exchanges e WHERE e.device_id = r.device_id AND (e.at < r.time
+            OR e.at = r.time AND r.value = e.new_value AND r.value <> e.old_value)
+    ), r.time, 1, r.value
+    FROM uneven_device u
+    LEFT JOIN value_before b ON b.device_id = u.device_id
+    JOIN reading r ON r.device_id = u.device_id AND r.time > coalesce(b.height_at, '-infinity')
+        AND r.time <= u.until
+    WHERE r.time > %(from)s AND r.time <= %(to)s
+    UNION ALL
+    SELECT device_id, number - 1, at, 2, old_value FROM exchanges
+    UNION ALL
+    SELECT device_id, number, at, 0, new_value FROM exchanges
+), series AS MATERIALIZED (
+    SELECT device_id, meter, at, value, row_number() OVER by_time AS number,
+        lead(value, 1) OVER by_time AS v1, lead(value, 2) OVER by_time AS v2,
+        lead(value, 3) OVER by_time AS v3, lead(value, 4) OVER by_time AS v4
+    FROM points
+    WINDOW by_time AS (PARTITION BY device_id, meter ORDER BY at, kind)
+), walk AS (
+    SELECT device_id, meter, number, NULL::timestamptz AS since, at, 0::numeric AS consumed,
+        value AS height, v1, v2, v3, v4
+    FROM series WHERE number = 1
+    UNION ALL
+    SELECT s.device_id, s.meter, s.number, w.at, s.at,
+        CASE
+            WHEN s.value >= w.height THEN s.value - w.height
+            WHEN w.height - s.value <= abs(w.height) / 100 THEN 0
+            WHEN w.height >= d.modulus * 0.9 AND w.height < d.modulus
+                AND s.value >= 0 AND s.value < d.modulus * 0.1 THEN d.modulus - w.height + s.value
+            ELSE greatest(s.value, 0) END,
+        CASE WHEN s.value < w.height AND w.height - s.value <= abs(w.height) / 100 THEN w.height
+            ELSE s.value END,
+        s.v1, s.v2, s.v3, s.v4
+    FROM walk w
+    JOIN verified_device d ON d.id = w.device_id
+    CROSS JOIN LATERAL (
+        SELECT w.height - abs(w.height) / 100 AS low
+    ) l
+    JOIN series s ON s.device_id = w.device_id AND s.meter = w.meter
+        AND s.number = w.number + CASE
+            WHEN w.v4 >= l.low AND (w.v1 < l.low OR w.v1 - w.v4 > abs(w.v1) / 100)
+                AND (w.v2 < l.low OR w.v2 - w.v4 > abs(w.v2) / 100)
+                AND (w.v3 < l.low OR w.v3 - w.v4 > abs(w.v3) / 100) THEN 4
+            WHEN w.v3 >= l.low AND (w.v1 < l.low OR w.v1 - w.v3 > abs(w.v1) / 100)
+                AND (w.v2 < l.low OR w.v2 - w.v3 > abs(w.v2) / 100) THEN 3
+            WHEN w.v2 >= l.low AND (w.v1 < l.low OR w.v1 - w.v2 > abs(w.v1) / 100) THEN 2
+            ELSE 1 END
+)
+INSERT INTO uneven_step (device_id, since, at, consumed, height, number)
+SELECT device_id, since, at, consumed, height,
+    row_number() OVER (PARTITION BY device_id ORDER BY meter, number)
+FROM walk
 
 -- name: verify_steps
 -- Readings after %(start)s, up to %(end)s, with what was consumed since the one before, in the order
--- of time over the whole device, and the hour that counts them. The rules are written out a second
--- time here, on purpose: what proves the refresh must not call it.
+-- of time over the whole device, and the hour that counts them. What uneven registers consumed is
+-- in uneven_step.
 WITH steps AS (
-    SELECT r.device_id, r.account_id, r.received_at, r.time, r.value, d.measurement, d.modulus, d.interval_s,
-        d.is_replaced, date_trunc('hour', r.time - interval '1 microsecond', 'UTC') AS hour,
+    SELECT r.device_id, r.account_id, r.received_at, r.time, r.value, d.measurement, d.interval_s,
+        d.longest_step, u.device_id IS NOT NULL AS is_uneven,
+        date_trunc('hour', r.time - interval '1 microsecond', 'UTC') AS hour,
         coalesce(lag(r.value) OVER by_time, b.value) AS before,
         coalesce(lag(r.time) OVER by_time, b.time) AS before_at
     FROM reading r
     JOIN verified_device d ON d.id = r.device_id
     LEFT JOIN value_before b ON b.device_id = r.device_id
+    LEFT JOIN uneven_device u ON u.device_id = r.device_id
     WHERE r.time > %(start)s AND r.time <= %(end)s
     WINDOW by_time AS (PARTITION BY r.device_id ORDER BY r.time)
-), shifted AS (
-    SELECT *, CASE WHEN is_replaced THEN (
-        SELECT sum(p.old_value) - sum(p.new_value) FROM meter_replacement p
-        WHERE p.device_id = steps.device_id AND p.at > steps.before_at AND p.at <= steps.time
-    ) END AS shift
-    FROM steps
 ), counted AS (
-    SELECT *, CASE measurement
-        WHEN 'delta' THEN value
-        WHEN 'cumulative' THEN CASE
-            WHEN before IS NULL THEN 0
-            WHEN shift IS NOT NULL THEN value - before + shift
-            WHEN value >= least(before, before * 0.9) THEN value - before
-            ELSE value + coalesce(modulus - before, 0)
-        END
+    SELECT *, CASE
+        WHEN measurement = 'delta' THEN value
+        WHEN measurement = 'cumulative' AND NOT is_uneven THEN coalesce(value - before, 0)
     END AS consumed
-    FROM shifted
-)
-
--- name: verify_unknown_before
--- Whether a register with readings after %(start)s, up to %(end)s, has no reading before them yet.
-SELECT EXISTS (
-    SELECT FROM verified_device d
-    WHERE d.measurement = 'cumulative'
-      AND NOT EXISTS (SELECT FROM value_before b WHERE b.device_id = d.id)
-      AND EXISTS (SELECT FROM reading r
-                  WHERE r.device_id = d.id AND r.time > %(start)s AND r.time <= %(end)s)
+    FROM steps
 )

@@ -6,12 +6,29 @@ CREATE TEMPORARY TABLE IF NOT EXISTS verified_device (
     measurement text NOT NULL,
     modulus numeric,
     interval_s integer,
-    is_replaced boolean NOT NULL
+    longest_step interval  -- null: steps are not spread
 ) ON COMMIT DELETE ROWS;
+-- What a device had reached before the span that is computed: `value` is its last reading, `height` that
+-- of a register, with the reading by which it has it.
 CREATE TEMPORARY TABLE IF NOT EXISTS value_before (
     device_id bigint PRIMARY KEY,
     value numeric,
-    time timestamptz
+    time timestamptz,
+    height numeric,
+    height_at timestamptz
+) ON COMMIT DELETE ROWS;
+-- Registers that do not simply rise in the span, with the instant up to which their readings matter.
+CREATE TEMPORARY TABLE IF NOT EXISTS uneven_device (
+    device_id bigint PRIMARY KEY,
+    until timestamptz NOT NULL
+) ON COMMIT DELETE ROWS;
+CREATE TEMPORARY TABLE IF NOT EXISTS uneven_step (
+    device_id bigint NOT NULL,
+    since timestamptz,  -- null: a meter begins here
+    at timestamptz NOT NULL,
+    consumed numeric NOT NULL,
+    height numeric NOT NULL,
+    number bigint NOT NULL
 ) ON COMMIT DELETE ROWS;
 -- Of days and months.
 CREATE TEMPORARY TABLE IF NOT EXISTS verified_account (
@@ -29,18 +46,24 @@ CREATE TEMPORARY TABLE IF NOT EXISTS expected_hour (
     hour timestamptz NOT NULL,
     since timestamptz NOT NULL,
     measurement text NOT NULL,
-    account_id bigint NOT NULL,
-    total numeric NOT NULL,
-    mean numeric NOT NULL,
-    minimum numeric NOT NULL,
-    maximum numeric NOT NULL,
-    first numeric NOT NULL,
-    first_at timestamptz NOT NULL,
-    last numeric NOT NULL,
-    last_at timestamptz NOT NULL,
-    readings_count bigint NOT NULL,
+    account_id bigint,
+    total numeric,
+    mean numeric,
+    minimum numeric,
+    maximum numeric,
+    first numeric,
+    first_at timestamptz,
+    last numeric,
+    last_at timestamptz,
+    readings_count bigint,
     consumption numeric,
-    within numeric
+    within numeric,
+    step_from timestamptz,
+    step_to timestamptz,
+    is_gap boolean,
+    height numeric,
+    height_at timestamptz,
+    PRIMARY KEY (device_id, hour)
 ) ON COMMIT DELETE ROWS;
 CREATE TEMPORARY TABLE IF NOT EXISTS expected_day (
     device_id bigint NOT NULL,
@@ -48,13 +71,14 @@ CREATE TEMPORARY TABLE IF NOT EXISTS expected_day (
     since timestamptz NOT NULL,
     account_id bigint NOT NULL,
     total numeric,
-    reading_sum numeric NOT NULL,
-    minimum numeric NOT NULL,
-    maximum numeric NOT NULL,
-    first numeric NOT NULL,
-    last numeric NOT NULL,
-    readings_count bigint NOT NULL,
-    intervals_seen numeric NOT NULL,
+    reading_sum numeric NOT NULL DEFAULT 0,
+    minimum numeric,
+    maximum numeric,
+    first numeric,
+    last numeric,
+    readings_count bigint NOT NULL DEFAULT 0,
+    intervals_seen numeric NOT NULL DEFAULT 0,
+    estimated numeric NOT NULL DEFAULT 0,
     PRIMARY KEY (device_id, day, account_id)
 ) ON COMMIT DELETE ROWS;
 CREATE TEMPORARY TABLE IF NOT EXISTS difference (

@@ -6,6 +6,7 @@ exact, in the devices' units.
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from enum import StrEnum
 
 from msgspec import Struct
@@ -101,10 +102,7 @@ def read_device_chart(
         account_id, device_id=device.pk, since=period.since, until=period.until
     )
     if len(readings) <= MOST_READINGS:
-        single = [
-            Sample(at, value if _is_delta(device) else None, value, value, value, value, 1)
-            for at, value in readings
-        ]
+        single = [_make_single(at, value, is_delta=_is_delta(device)) for at, value in readings]
         return _interrupt(Resolution.READING, single, device)
     hours = read_coarse()
     counted = sum(sample.readings_count for sample in hours.series.get(device.pk, ()) if sample)
@@ -112,6 +110,10 @@ def read_device_chart(
         return hours
     minutes = read_minutes(account_id, device_id=device.pk, since=period.since, until=period.until)
     return _interrupt(Resolution.MINUTE, minutes, device)
+
+
+def _make_single(at: datetime, value: Decimal, *, is_delta: bool) -> Sample:
+    return Sample(at, value if is_delta else None, Decimal(), value, value, value, value, 1)
 
 
 def _is_delta(device: Device) -> bool:

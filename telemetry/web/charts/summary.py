@@ -7,7 +7,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from telemetry.web.charts.chart import Resolution, Series
-from telemetry.web.charts.view import ChartView, Show, mean_of
+from telemetry.web.charts.view import ChartView, Show, pick
 from telemetry.web.formatting import format_exact
 
 MOST_NAMED = 3
@@ -50,8 +50,8 @@ def _describe_series(series: Series, view: ChartView) -> str:
         total = format_exact(sum(totals, Decimal()), unit=view.unit)
         text = _("%(total)s in all") % {"total": total}
     else:
-        is_register = view.show is Show.REGISTER
-        values = [sample.last if is_register else mean_of(sample) for sample in samples]
+        shown = [pick(sample, view.show) for sample in samples]
+        values = [value for value in shown if value is not None] or [Decimal()]
         text = _("from %(low)s to %(high)s, at last %(last)s") % {
             name: format_exact(value, unit=view.unit)
             for name, value in (

@@ -7,7 +7,7 @@ from django.utils.safestring import SafeString
 from msgspec import Struct
 
 from telemetry.store.reads.chart_series import Sample
-from telemetry.web.charts.view import ChartView, Show, mean_of, pick
+from telemetry.web.charts.view import ChartView, Show, pick
 from telemetry.web.formatting import Numbers, read_numbers
 
 MOST_ROWS = 500
@@ -60,8 +60,11 @@ def _list_rows(view: ChartView, *, left_out: int) -> Iterator[tuple[str, tuple[s
 def _write(sample: Sample | None, *, show: Show, numbers: Numbers) -> str:
     if sample is None:
         return ""
-    if show is Show.LEVEL and sample.readings_count > 1:
-        low, high = numbers.write(sample.minimum), numbers.write(sample.maximum)
-        return f"{numbers.write(mean_of(sample))} ({low} \u2013 {high})"
     value = pick(sample, show)
-    return "" if value is None else numbers.write(value)
+    if value is None:
+        return ""
+    if show is Show.LEVEL and sample.minimum is not None and sample.maximum is not None:
+        low, high = numbers.write(sample.minimum), numbers.write(sample.maximum)
+        if sample.readings_count > 1:
+            return f"{numbers.write(value)} ({low} \u2013 {high})"
+    return numbers.write(value)

@@ -100,8 +100,10 @@ def pick(sample: Sample, show: Show) -> Decimal | None:
     return mean_of(sample)
 
 
-def mean_of(sample: Sample) -> Decimal:
-    """The mean of the readings, to four decimals."""
+def mean_of(sample: Sample) -> Decimal | None:
+    """The mean of the readings, to four decimals; None without readings."""
+    if not sample.readings_count:
+        return None
     return (sample.reading_sum / sample.readings_count).quantize(
         _FOUR_DECIMALS, rounding=ROUND_HALF_EVEN
     )

@@ -21,12 +21,12 @@ _WIDTH = Decimal(100)
 
 
 class Summary(Struct, frozen=True):
-    """A device over the period. `total` is None for levels."""
+    """A device over the period. `total` is None for levels; the others, without readings."""
 
     total: Decimal | None
-    mean: Decimal
-    minimum: Decimal
-    maximum: Decimal
+    mean: Decimal | None
+    minimum: Decimal | None
+    maximum: Decimal | None
 
 
 class Row(Struct, frozen=True):
@@ -110,12 +110,13 @@ def fold(series: Series) -> Summary:
     """What the samples of a series, at least one, come to."""
     samples = [sample for sample in series if sample is not None]
     totals = [sample.total for sample in samples if sample.total is not None]
+    count = sum(sample.readings_count for sample in samples)
+    readings = sum((sample.reading_sum for sample in samples), Decimal())
     return Summary(
         total=sum(totals, Decimal()) if totals else None,
-        mean=sum((sample.reading_sum for sample in samples), Decimal())
-        / sum(sample.readings_count for sample in samples),
-        minimum=min(sample.minimum for sample in samples),
-        maximum=max(sample.maximum for sample in samples),
+        mean=readings / count if count else None,
+        minimum=min((one.minimum for one in samples if one.minimum is not None), default=None),
+        maximum=max((one.maximum for one in samples if one.maximum is not None), default=None),
     )
 
 
@@ -125,12 +126,14 @@ def _make_rows(rows: Sequence[tuple[Device, Summary, Consumer | None]]) -> list[
     if totals:
         low, high = min(Decimal(), *totals), max(Decimal(), *totals)
     else:
-        low = min((summary.minimum for _, summary, _ in rows), default=Decimal())
-        high = max((summary.maximum for _, summary, _ in rows), default=Decimal())
+        low = min((summary.minimum or Decimal() for _, summary, _ in rows), default=Decimal())
+        high = max((summary.maximum or Decimal() for _, summary, _ in rows), default=Decimal())
     scale = _WIDTH / (high - low) if high > low else Decimal()
     made = []
     for device, summary, consumer in rows:
-        start, end, mark = summary.minimum, summary.maximum, summary.mean
+        start, end, mark = (
+            value or Decimal() for value in (summary.minimum, summary.maximum, summary.mean)
+        )
         if summary.total is not None:
             start, end = sorted((Decimal(), summary.total))
         made.append(

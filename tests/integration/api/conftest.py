@@ -68,8 +68,9 @@ def call_with(text: str) -> Client:
 
 @pytest.fixture(scope="module")
 def stocked(seeded: Connection, own: Account, foreign: Account) -> Connection:
-    """Three September days of readings in both accounts, refreshed; the own one's month closed and
-    adjusted since; rejected messages; alarms."""
+    """Three September days of readings in both accounts, which spread no gaps, refreshed; the own
+    one's month closed and adjusted since; rejected messages; alarms."""
+    Account.objects.update(spreads_gaps=False)
     for day in (1, 2, 3):
         for hour in (12, 13):
             at = f"2026-09-{day:02}T{hour}:00:00Z"

@@ -29,7 +29,7 @@ def test_it_gives_hours_as_they_were_refreshed(meter: int, get: Get) -> None:
     mean = items[0].pop("mean")
     assert float(mean) == 1.5
     assert items[0] == {
-        "device_id": meter, "hour": "2026-09-01T11:00:00Z", "total": "1.5000",
+        "device_id": meter, "hour": "2026-09-01T11:00:00Z", "total": "1.5000", "estimated": "0",
         "minimum": "1.5000", "maximum": "1.5000", "first": "1.5000", "last": "1.5000",
         "readings_count": 1,
     }  # fmt: skip

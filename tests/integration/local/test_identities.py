@@ -320,3 +320,12 @@ def test_it_reports_certificates_that_end_soon(registered, connection):
     assert read_result()["problems"] == [
         f"the certificate of 1 gateway ends soon ({MAC}): issue another"
     ]
+
+
+def test_it_counts_handshakes_from_the_start_of_the_broker_on(servers, wallet, count):
+    name = "failed_handshake/peer did not return a certificate"
+    try_gateway(servers, None)
+    wait_until(lambda: count(name) > 0, timeout_s=10, what="the broker counted it")
+    servers.mosquitto.restart()
+    time.sleep(2)  # it looks at its log every second
+    assert count(name) == 0

@@ -13,6 +13,9 @@ from telemetry.models import TaskRun
 from telemetry.store.aggregates import refresh
 from telemetry.store.aggregates.refresh import refresh_aggregates
 from telemetry.store.db.connection import Connection
+from telemetry.store.reads.account_totals import read_account_hours
+from telemetry.store.reads.aggregate_pages import HOURS, read_page
+from telemetry.store.reads.chart_series import read_hour_series
 from telemetry.store.verification.verify import verify_aggregates
 from tests.billing_cases import CASES
 from tests.consumption import (
@@ -52,7 +55,9 @@ MINUTE = timedelta(minutes=1)
 # Whole hours and half hours are where things go wrong; values repeat, dip, fall and roll over.
 minutes = st.integers(0, 2880) | st.integers(0, 96).map(lambda half: half * 30)
 values = st.integers(0, 9_999_999).map(lambda ten_thousandths: Decimal(ten_thousandths) / 10_000)
-registers = st.sampled_from([Decimal(text) for text in ("0", "90", "95.5", "100", "999.9999")])
+registers = st.sampled_from(
+    [Decimal(text) for text in ("0", "50", "90", "99.5", "100", "101", "999.9999")]
+)
 series = st.dictionaries(minutes, values | registers, max_size=18)
 replacements = st.dictionaries(minutes, st.tuples(registers, registers), max_size=2)
 
@@ -62,7 +67,10 @@ def draw_sites(data: Any, connection: Connection) -> dict[Site, tuple[list[Value
     for number, (zone, start, billing_day) in enumerate(PLACES):
         for shift in (0, 2):
             meter = METERS[(number + shift) % len(METERS)]
-            site = register(connection, meter, zone=zone, billing_day=billing_day)
+            site = register(
+                connection, meter, zone=zone, billing_day=billing_day,
+                is_spread=data.draw(st.booleans()),
+            )  # fmt: skip
             drawn = data.draw(series)
             changes = data.draw(replacements) if meter.measurement == "cumulative" else {}
             found[site] = (
@@ -103,53 +111,12 @@ def make(*found: tuple[float, Any]) -> list[Value]:
     return [Value(at(hours), Decimal(str(value))) for hours, value in found]
 
 
-REGISTERS = {
-    "grows": (make((0, 10), (1, 12.5), (2, 12.5), (3, 20)), None, [], "10"),
-    "rolls over": (make((0, 99_990), (1, 10)), 100_000, [], "20"),
-    "is reset to zero": (make((0, 500), (1, 3), (2, 4)), None, [], "4"),
-    "dips and comes back": (make((0, 100), (1, 99), (2, 101)), None, [], "1"),
-    "falls to exactly nine tenths, which is a dip": (make((0, 100), (1, 90)), None, [], "-10"),
-    "falls below nine tenths, which is a new cycle": (make((0, 100), (1, "89.9999")), None, [],
-        "89.9999"),
-    "is replaced between two readings": (make((0, 100), (2, 7)), None,
-        [Replacement(at(1), Decimal(110), Decimal(5))], "12"),
-    "is replaced twice in a gap": (make((0, 100), (5, 2)), None,
-        [Replacement(at(1), Decimal(110), Decimal(0)), Replacement(at(2), Decimal(4), Decimal(1))],
-        "15"),
-    "is replaced at the instant of a reading": (make((0, 100), (1, 5)), None,
-        [Replacement(at(1), Decimal(101), Decimal(5))], "1"),
-    "is replaced before its first reading": (make((1, 7), (2, 9)), None,
-        [Replacement(at(0), Decimal(50), Decimal(5))], "2"),
-    "is replaced inside an hour": (make((0, 100), (0.25, 101), (0.75, 3)), None,
-        [Replacement(at(0.5), Decimal(102), Decimal(2))], "3"),
-}  # fmt: skip
-
-
-def test_it_knows_registers_that_roll_over_are_replaced_reset_and_dip(
-    connection: Connection,
-) -> None:
-    expected = {}
-    for name, (found, modulus, changes, total) in REGISTERS.items():
-        meter = Meter("cumulative", modulus=None if modulus is None else Decimal(modulus))
-        site = register(connection, meter)
-        # The later half first, so that every case also sees late readings.
-        put(connection, [(site, value) for value in found[len(found) // 2 :]])
-        refresh_aggregates(connection)
-        put(connection, [(site, value) for value in found])
-        for change in changes:
-            replace_register(connection, site, change)
-        expected[name] = (site, Decimal(total))
-    refresh_aggregates(connection)
-    totals = dict(read(connection, "SELECT device_id, total FROM monthly_total"))
-    assert {name: totals[site.device_id] for name, (site, _) in expected.items()} == {
-        name: total for name, (_, total) in expected.items()
-    }
-
-
 def test_it_bills_what_is_right_whatever_came_first(connection: Connection) -> None:
     sites = {}
     for name, case in CASES.items():
-        site = register(connection, case.meter, zone=case.zone, billing_day=case.billing_day)
+        site = register(
+            connection, case.meter, zone=case.zone, billing_day=case.billing_day, is_spread=True
+        )
         sites[name] = site
         put(connection, [(site, value) for value in case.readings[1::2]])
         refresh_aggregates(connection)
@@ -160,17 +127,21 @@ def test_it_bills_what_is_right_whatever_came_first(connection: Connection) -> N
     for name, case in CASES.items():
         device_id = sites[name].device_id
         months = read(
-            connection, "SELECT month, total FROM monthly_total WHERE device_id = %s", device_id
-        )
-        assert dict(months) == case.months, name
+            connection, "SELECT month, total, estimated FROM monthly_total WHERE device_id = %s",
+            device_id,
+        )  # fmt: skip
+        totals = {month: total for month, total, _ in months}
+        assert {month: totals.pop(month) for month in case.months} == case.months, name
+        assert set(totals.values()) <= {0}, name
+        estimated = {month: estimated for month, _, estimated in months if estimated}
+        assert estimated == case.estimated, name
         days = read(
             connection, "SELECT day, total FROM daily_aggregate WHERE device_id = %s", device_id
         )
         assert case.days.items() <= dict(days).items(), name
         hours = read(
             connection,
-            "SELECT coalesce(sum(c.consumption), sum(h.total)) FROM hourly_aggregate h"
-            " LEFT JOIN hourly_consumption c USING (device_id, hour) WHERE device_id = %s",
+            "SELECT sum(consumption) FROM hourly_consumption WHERE device_id = %s",
             device_id,
         )
         assert hours == [(sum(case.months.values()),)], name
@@ -192,6 +163,69 @@ def test_it_moves_consumption_to_where_a_late_reading_puts_it(connection: Connec
         (date(2026, 11, 1), Decimal(20)), (date(2026, 12, 1), Decimal(20)),
     ]  # fmt: skip
     assert (done.dirty, done.hours, done.days, done.months) == (1, 1, 2, 2)
+
+
+def test_it_spreads_a_gap_over_hours_and_days_that_have_no_readings(connection: Connection) -> None:
+    site = register(connection, Meter("cumulative"), is_spread=True)
+    put(connection, [(site, value) for value in make((22, 100), (75, 153))])
+    refresh_aggregates(connection)
+    days = "SELECT day, total, estimated, readings_count FROM daily_aggregate ORDER BY 1"
+    second, third = date(2026, 11, 2), date(2026, 11, 3)
+    assert read(connection, days) == [
+        (second, 2, 2, 1), (third, 24, 24, 0), (date(2026, 11, 4), 24, 24, 0),
+        (date(2026, 11, 5), 3, 3, 1),
+    ]  # fmt: skip
+    since, until = at(20), at(76)
+    hours = read_hour_series(
+        site.account_id, device_ids=[site.device_id], since=since, until=until
+    )[site.device_id]
+    assert [hour.start for hour in hours] == [at(21 + number) for number in range(54)]
+    assert [(hour.total, hour.estimated) for hour in hours] == [(0, 0), *[(1, 1)] * 53]
+    page = read_page(
+        HOURS, site.account_id, device_ids=[site.device_id], since=since, until=until, rows=100,
+        after=(site.device_id, at(29)),
+    )  # fmt: skip
+    assert [(row.start, row.total, row.readings_count) for row in page[:2]] == [
+        (at(30), 1, 0), (at(31), 1, 0),
+    ]  # fmt: skip
+    account_hours = read_account_hours(
+        site.account_id, since=at(30), until=at(40), first=third, last=third
+    )
+    assert list(account_hours.values()) == [10]
+    # A late reading replaces estimates by measurements.
+    put(connection, [(site, value) for value in make((24, 148), (48, 150))])
+    refresh_aggregates(connection)
+    fourth, rest = Decimal("2.6666"), Decimal("0.3334")
+    assert read(connection, days) == [
+        (second, 48, 0, 2), (third, 2, 0, 1), (date(2026, 11, 4), fourth, fourth, 0),
+        (date(2026, 11, 5), rest, rest, 1),
+    ]  # fmt: skip
+    # An account that does not want it: steps belong to their ends.
+    connection.execute("UPDATE account SET spreads_gaps = false")
+    refresh_aggregates(connection)
+    assert read(connection, days) == [
+        (second, 48, 0, 2), (third, 2, 0, 1), (date(2026, 11, 5), 3, 0, 1),
+    ]  # fmt: skip
+    verified = verify_aggregates(connection)
+    assert (verified.examples, verified.waiting) == ([], 0)
+
+
+def test_it_corrects_earlier_hours_when_a_reading_shows_that_they_were_a_dip(
+    connection: Connection,
+) -> None:
+    site = register(connection, Meter("cumulative"))
+    hours = "SELECT consumption FROM hourly_consumption ORDER BY hour"
+    found = make((1, 2000), (2, 0), (3, 0), (4, 2015), (5, 2016))
+    expected = [[0], [0, 0], [0, 0, 0], [0, 0, 0, 15], [0, 0, 0, 15, 1]]
+    for value, counted in zip(found, expected, strict=True):
+        put(connection, [(site, value)])
+        refresh_aggregates(connection)
+        assert [row[0] for row in read(connection, hours)] == counted
+    put(connection, [(site, value) for value in make((2.5, 1), (3.5, 2))])
+    refresh_aggregates(connection)  # four readings are no dip any more
+    assert [row[0] for row in read(connection, hours)] == [0, 0, 1, 1 + 2013, 1]
+    verified = verify_aggregates(connection)
+    assert (verified.examples, verified.waiting) == ([], 0)
 
 
 def test_it_computes_again_when_a_device_is_told_to_measure_otherwise(
@@ -223,11 +257,13 @@ def test_it_takes_a_replacement_back_when_it_is_deleted(connection: Connection) 
     assert read(connection, total) == [(Decimal(29),)]
     connection.execute("UPDATE meter_replacement SET at = at + interval '60 days'")
     refresh_aggregates(connection)
-    assert read(connection, total) == [(Decimal(-1),)]
+    assert read(connection, total) == [(Decimal(20),)]  # 99 is noise, and 120 the next reading
     connection.execute("UPDATE meter_replacement SET at = at - interval '60 days'")
     connection.execute("DELETE FROM meter_replacement")
     refresh_aggregates(connection)
-    assert read(connection, total) == [(Decimal(-1),)]
+    assert read(connection, total) == [(Decimal(0),)]
+    verified = verify_aggregates(connection)
+    assert (verified.examples, verified.waiting) == ([], 0)
 
 
 def test_it_comes_to_the_same_in_steps_of_a_few_notes(

@@ -1,6 +1,7 @@
 """Devices that change accounts: each account has the hours that are its own, whenever they came."""
 
 from collections import defaultdict
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -77,15 +78,17 @@ def expect(arrivals: list[Arrival], device: Site) -> dict[str, dict[Any, Any]]:
     owners: dict[datetime, Site] = {}
     for _, value, _, owner in of_device:
         owners.setdefault(hour_of(value.at), owner)
-    steps = measure([value for _, value, _, _ in of_device], device.meter, replacements=())
+    readings = sorted({value for _, value, _, _ in of_device}, key=lambda value: value.at)
+    consumed = {step.at: step.consumed for step in measure(readings, device.meter)}
+    is_gauge = device.meter.measurement == "gauge"
 
     def place(at: datetime) -> tuple[Site, date]:
         owner = owners[hour_of(at)]
         return owner, counted_day(at, ZoneInfo(owner.zone))
 
     instants = defaultdict(list)
-    for step in steps:
-        instants[place(step.at)].append(step.at)
+    for reading in readings:
+        instants[place(reading.at)].append(reading.at)
     seen = {
         key: count_intervals(found, device.meter, ZoneInfo(key[0].zone))
         for key, found in instants.items()
@@ -95,16 +98,30 @@ def expect(arrivals: list[Arrival], device: Site) -> dict[str, dict[Any, Any]]:
         owner, day = place(at)
         return owner, month_of(day, owner.billing_day)
 
-    steps.sort(key=lambda step: (place(step.at)[0].account_id, step.at))
-    days, months = sum_by(steps, place), sum_by(steps, place_month)
+    readings.sort(key=lambda reading: (place(reading.at)[0].account_id, reading.at))
+    days, months = sum_by(readings, place), sum_by(readings, place_month)
+
+    def total(find: Callable[[datetime], Any], key: Any) -> Decimal | None:
+        found = [of for at, of in consumed.items() if find(at) == key]
+        return None if is_gauge else sum(found, Decimal(0))
+
     return {
         "days": {
-            (owner.account_id, day): (of.total, of.reading_sum, of.readings_count, seen[owner, day])
-            for (owner, day), of in days.items()
+            (key[0].account_id, key[1]): (
+                total(place, key),
+                of.reading_sum,
+                of.readings_count,
+                seen[key],
+            )
+            for key, of in days.items()
         },
         "months": {
-            (owner.account_id, month): (of.total, of.reading_sum, of.readings_count)
-            for (owner, month), of in months.items()
+            (key[0].account_id, key[1]): (
+                total(place_month, key),
+                of.reading_sum,
+                of.readings_count,
+            )
+            for key, of in months.items()
         },
     }
 

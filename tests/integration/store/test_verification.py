@@ -53,7 +53,7 @@ def sites(connection: Connection) -> list[Site]:
     """Cumulative, gauge and delta devices in two zones, over three billing months, refreshed."""
     found = []
     for zone, billing_day in ZONES:
-        first = register(connection, METERS[0], zone=zone, billing_day=billing_day)
+        first = register(connection, METERS[0], zone=zone, billing_day=billing_day, is_spread=True)
         found += [first, *(register(connection, meter, beside=first) for meter in METERS[1:])]
     for number, site in enumerate(found):
         put(
@@ -129,6 +129,28 @@ COMMUNITY = (
     ("account_id, '2026-10-23 12:00Z', total", "account_id, '2026-10-23 12:00:00.000001Z', total"),
 )
 PLANTED = {
+    "a step that is no gap": (
+        f"UPDATE hourly_consumption SET is_gap = NOT is_gap {HOURLY}",
+        {("hourly_consumption", "2026-10-23T11:00Z", "is_gap")},
+    ),
+    "a step from another instant": (
+        f"UPDATE hourly_consumption SET step_from = step_from - interval '1 hour' {HOURLY}",
+        {("hourly_consumption", "2026-10-23T11:00Z", "step_from")},
+    ),
+    "what a register has not reached": (
+        f"UPDATE hourly_consumption SET height = last + 1, height_at = last_at {HOURLY}",
+        {("hourly_consumption", "2026-10-23T11:00Z", "height")},
+    ),
+    "a day that is estimated": (
+        "UPDATE daily_aggregate SET estimated = estimated + 1 WHERE device_id = %s"
+        " AND day = '2026-11-02'",
+        {("daily_aggregate", "2026-11-02", "estimated")},
+    ),
+    "a month that is estimated": (
+        "UPDATE monthly_total SET estimated = estimated + 1 WHERE device_id = %s"
+        " AND month = '2026-11-01'",
+        {("monthly_total", "2026-11-01", "estimated")},
+    ),
     "a changed sum of an hour": (
         f"UPDATE hourly_aggregate SET total = total + 1 {HOURLY}",
         {("hourly_aggregate", "2026-10-23T11:00Z", "total")},

@@ -2,15 +2,14 @@
 
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from functools import partial
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from telemetry.core.consumption import (
+    DAY,
     BillingDays,
     Meter,
-    Replacement,
     Value,
     count_days,
     count_intervals,
@@ -18,7 +17,6 @@ from telemetry.core.consumption import (
     cover,
     day_of,
     hour_of,
-    increment,
     measure,
     month_of,
     next_month,
@@ -36,55 +34,12 @@ def at(hours: float, value: str = "1") -> Value:
     return Value(START + hours * HOUR, Decimal(value))
 
 
-def replaced(hours: float, old: str, new: str) -> Replacement:
-    return Replacement(START + hours * HOUR, Decimal(old), Decimal(new))
-
-
-@pytest.mark.parametrize(
-    ("before", "after", "modulus", "expected"),
-    [
-        (None, "500", None, "0"),
-        ("10", "12.5", None, "2.5"),
-        ("99990", "10", "100000", "20"),
-        ("99990", "10", None, "10"),
-        ("100", "90", None, "-10"),
-        ("100", "89.9999", None, "89.9999"),
-        ("100", "90", "1000", "-10"),
-        ("0", "0", "1000", "0"),
-        ("-10", "-9", None, "1"),
-    ],
-    ids=[
-        "the first reading ever counts nothing", "growth", "rollover", "reset", "dip",
-        "just below a dip is a reset", "a dip is none of a rollover", "zero stays zero",
-        "a negative register grows",
-    ],
-)  # fmt: skip
-def test_it_counts_between_two_readings(
-    before: str | None, after: str, modulus: str | None, expected: str
-) -> None:
-    counted = increment(
-        None if before is None else at(0, before),
-        at(1, after),
-        modulus=None if modulus is None else Decimal(modulus),
-        replacements=[],
-    )
-    assert counted == Decimal(expected)
-
-
-def test_it_counts_to_the_end_of_the_old_register_and_from_the_start_of_the_new() -> None:
-    both = [replaced(0.6, "5", "90"), replaced(0.5, "110", "0")]  # in no order
-    step = partial(increment, modulus=None, replacements=both)
-    assert step(at(0, "100"), at(1, "95")) == 10 + 5 + 5
-    assert step(at(0, "100"), at(0.5, "3")) == 10 + 3
-    assert step(at(0.6, "90"), at(1, "95")) == 5
-
-
 def test_it_sees_each_reading_once_whatever_the_order() -> None:
     readings = [at(2, "12"), at(0, "10"), at(2, "12"), at(1, "11")]
-    assert [step.consumed for step in measure(readings, Meter("cumulative"))] == [0, 1, 1]
+    assert [step.consumed for step in measure(readings, Meter("cumulative"))] == [1, 1]
     assert [step.consumed for step in measure(readings, Meter("delta"))] == [10, 11, 12]
-    [day] = sum_by(measure(readings, Meter("gauge")), lambda at: at.date()).values()
-    assert day.total is None
+    assert measure(readings, Meter("gauge")) == []
+    [day] = sum_by(sorted(set(readings), key=lambda one: one.at), lambda at: at.date()).values()
     assert [day.reading_sum, day.first, day.last] == [33, 10, 12]
 
 
@@ -103,8 +58,31 @@ def test_it_counts_a_reading_at_a_border_for_what_ends_there() -> None:
 def test_it_bills_what_is_right(name: str) -> None:
     case = CASES[name]
     months, days = bill(case)
-    assert months == case.months
-    assert case.days.items() <= days.items()
+    totals = {month: of.total for month, of in months.items()}
+    assert {month: totals.pop(month, 0) for month in case.months} == case.months
+    assert set(totals.values()) <= {0}
+    assert {day: days[day].total for day in case.days} == case.days
+    assert {month: of.estimated for month, of in months.items() if of.estimated} == case.estimated
+    steps = measure(case.readings, case.meter, replacements=case.replacements)
+    assert tuple(step.case for step in steps if step.case) == case.cases
+
+
+def test_it_counts_a_gap_at_its_end_where_it_is_not_spread() -> None:
+    months, _ = bill(CASES["a gap over the end of a month"], is_spread=False)
+    assert [str(of.total) for of in months.values()] == ["40"]
+    assert [of.estimated for of in months.values()] == [0]
+
+
+def test_it_covers_a_day_by_as_many_intervals_as_it_has() -> None:
+    meter = Meter("cumulative", interval_s=86_400)
+    twice = [datetime(2026, 11, 1, hour, tzinfo=UTC) for hour in (8, 20)]
+    seen = sum(
+        count_intervals([at + day * DAY for at in twice], meter, LISBON) for day in range(10)
+    )
+    end = date(2026, 12, 1)
+    over = start_of(end, LISBON)
+    assert seen == 10
+    assert cover(Decimal(seen), date(2026, 11, 1), end, meter, LISBON, now=over) == Decimal(10) / 30
 
 
 def test_it_begins_days_where_the_clocks_change() -> None:

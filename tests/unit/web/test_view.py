@@ -23,7 +23,7 @@ CHANGE = datetime(2026, 10, 25, 0, tzinfo=UTC)
 def sample(start: datetime | date, *values: str) -> Sample:
     found = [Decimal(value) for value in values]
     total = sum(found, Decimal())
-    return Sample(start, total, total, min(found), max(found), found[-1], len(found))
+    return Sample(start, total, Decimal(), total, min(found), max(found), found[-1], len(found))
 
 
 def view(show: Show = Show.CONSUMPTION, *, series: dict[int, Series], period: Period) -> ChartView:

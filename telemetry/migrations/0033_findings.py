@@ -9,7 +9,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("telemetry", "0031_closed_lines"),
+        ("telemetry", "0032_closed_lines"),
     ]
 
     operations = [

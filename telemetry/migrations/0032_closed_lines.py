@@ -8,8 +8,8 @@ from django.db import migrations, models
 FILL = """\
 INSERT INTO closed_line (account_id, month, month_end, device_id, gateway_id,
     gateway_code, gateway_name, code, name, "group", kind, measurement, unit, total, daily_mean,
-    reading_mean, reading_sum, readings_count, coverage, first_register, last_register, minimum,
-    maximum)
+    reading_mean, reading_sum, readings_count, coverage, estimated, first_register, last_register,
+    minimum, maximum)
 SELECT m.account_id, m.month, m.month_end, m.device_id,
     CASE WHEN d.account_id = m.account_id THEN g.id END,
     CASE WHEN d.account_id = m.account_id THEN g.code ELSE '' END,
@@ -19,7 +19,7 @@ SELECT m.account_id, m.month, m.month_end, m.device_id,
     CASE WHEN d.account_id = m.account_id THEN d."group" ELSE '' END,
     CASE WHEN d.account_id = m.account_id THEN d.kind ELSE '' END,
     d.measurement, d.unit, m.total, m.daily_mean, m.reading_mean, m.reading_sum, m.readings_count,
-    m.coverage, m.first_register, m.last_register, m.minimum, m.maximum
+    m.coverage, m.estimated, m.first_register, m.last_register, m.minimum, m.maximum
 FROM closed_month c
 JOIN monthly_consumption m ON m.account_id = c.account_id AND m.month = c.month
 JOIN device d ON d.id = m.device_id
@@ -29,7 +29,7 @@ JOIN gateway g ON g.id = d.gateway_id
 BILLED_MONTH = """\
 -- What reports, files and the API read of billing months: an open month as it is now, with today's names;
 -- a closed one from its lines, as it was when it was closed. A device that is another account's by now
--- has no names. `estimated_share` is not known yet.
+-- has no names.
 CREATE VIEW billed_month AS
 SELECT m.account_id, m.device_id, m.month, m.month_end, 'open' AS state,
     CASE WHEN d.account_id = m.account_id THEN g.id END AS gateway_id,
@@ -40,7 +40,7 @@ SELECT m.account_id, m.device_id, m.month, m.month_end, 'open' AS state,
     CASE WHEN d.account_id = m.account_id THEN d."group" ELSE '' END AS "group",
     CASE WHEN d.account_id = m.account_id THEN d.kind ELSE '' END AS kind,
     d.measurement, d.unit, m.total, m.daily_mean, m.reading_mean, m.reading_sum, m.readings_count,
-    m.coverage, NULL::numeric AS estimated_share, m.first_register, m.last_register, m.minimum,
+    m.coverage, m.estimated, m.first_register, m.last_register, m.minimum,
     m.maximum, '{}'::text[] AS quality
 FROM monthly_consumption m
 JOIN device d ON d.id = m.device_id
@@ -49,7 +49,7 @@ WHERE m.state = 'open'
 UNION ALL
 SELECT account_id, device_id, month, month_end, 'closed', gateway_id, gateway_code, gateway_name, code,
     name, "group", kind, measurement, unit, total, daily_mean, reading_mean, reading_sum,
-    readings_count, coverage, estimated_share, first_register, last_register, minimum, maximum,
+    readings_count, coverage, estimated, first_register, last_register, minimum, maximum,
     quality
 FROM closed_line;
 """
@@ -57,7 +57,7 @@ FROM closed_line;
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("telemetry", "0011_enrolments"),
+        ("telemetry", "0031_registers_and_gaps"),
     ]
 
     operations = [
@@ -124,9 +124,13 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 (
-                    "estimated_share",
+                    "estimated",
                     models.DecimalField(
-                        decimal_places=10, max_digits=30, null=True, verbose_name="estimated share"
+                        db_default=0,
+                        decimal_places=4,
+                        default=0,
+                        max_digits=30,
+                        verbose_name="estimated",
                     ),
                 ),
                 (
