@@ -10,6 +10,8 @@ from itertools import groupby, pairwise
 
 from msgspec import Struct
 
+from telemetry.core.registers import Step, Value
+
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 BLOCKING = ("reset", "too_fast", "negative")
@@ -148,6 +150,26 @@ def find_too_fast(rows: Sequence[HourRow], *, largest_rate: Decimal | None = Non
         if row.consumed is not None and row.consumed > plausible:
             evidence = {"consumed": str(row.consumed), "plausible": str(plausible)}
             found.append(Found("too_fast", row.hour, row.end, evidence))
+    return found
+
+
+def find_cases(readings: Sequence[Value], steps: Iterable[Step]) -> list[Found]:
+    """Dips, spikes and resets of a register, from the steps that were counted between readings."""
+    values = {reading.at: reading.value for reading in readings}
+    found = []
+    for step in steps:
+        if step.case not in ("dip", "spike", "reset"):
+            continue
+        seen = [reading.at for reading in step.skipped] or [step.at]
+        evidence = {
+            "before": str(values.get(step.since, "") if step.since else ""),
+            "value": str(values.get(seen[0], step.height)),
+            "after": str(values.get(step.at, step.height)),
+            "consumed": str(step.consumed),
+            "first": seen[0].isoformat(),
+            "last_at": seen[-1].isoformat(),
+        }
+        found.append(Found(step.case, seen[0], seen[-1], evidence))
     return found
 
 

@@ -163,7 +163,7 @@ def _mark_dead_letter(edit: Edit, *, state: DeadLetter.State, user: User | None)
 
 def _lock(edit: Edit) -> Edit:
     rows = Edit.objects.select_for_update(of=("self",))
-    return rows.select_related("account", "device__gateway").get(pk=edit.pk)
+    return rows.select_related("account", "device").get(pk=edit.pk)
 
 
 def _check_second_person(edit: Edit, *, first_id: int | None, user: User) -> None:

@@ -47,17 +47,10 @@ class ClosedLine(models.Model):
     Names, unit and register of later days change nothing in it.
 
     Codes and names are empty where the device was another account's by then. `estimated`: what of
-    the total comes from gaps. `quality`: codes of what was found and not put
-    right before the closing (`FindingRule`).
+    the total comes from gaps that reach beyond the month. `quality`: rules of what was found and
+    not put right before the closing.
     """
 
-    closed_month = models.ForeignKey(
-        ClosedMonth,
-        on_delete=models.CASCADE,
-        db_index=False,
-        related_name="lines",
-        verbose_name=_("closed month"),
-    )
     account_id = models.BigIntegerField(_("account"))
     month = models.DateField(_("month"))
     month_end = models.DateField(_("next month"))
@@ -77,7 +70,9 @@ class ClosedLine(models.Model):
     reading_sum = models.DecimalField(_("sum of readings"), max_digits=30, decimal_places=4)
     readings_count = models.BigIntegerField(_("readings"))
     coverage = models.DecimalField(_("coverage"), max_digits=30, decimal_places=10, null=True)
-    estimated = models.DecimalField(_("estimated"), max_digits=30, decimal_places=4)
+    estimated = models.DecimalField(
+        _("estimated"), max_digits=30, decimal_places=4, default=0, db_default=0
+    )
     first_register = models.DecimalField(
         _("first reading"), max_digits=15, decimal_places=4, null=True
     )
@@ -94,9 +89,6 @@ class ClosedLine(models.Model):
         verbose_name = _("closed line")
         verbose_name_plural = _("closed lines")
         constraints = [
-            models.UniqueConstraint(
-                fields=["closed_month", "device_id"], name="closed_line_month_device"
-            ),
             models.UniqueConstraint(
                 fields=["device_id", "month", "account_id"], name="closed_line_key"
             ),

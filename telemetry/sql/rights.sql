@@ -116,7 +116,7 @@ DECLARE
     -- What pages and API never write. Triggers do, with the owner's rights.
     shown constant text[] := ARRAY['batch', 'batch_day', 'hourly_consumption', 'daily_aggregate',
         'raw_horizon', 'dropped_range', 'frozen_hour', 'dirty_account', 'registry_change',
-        'alarm_cursor', 'django_migrations'];
+        'alarm_cursor', 'changed_hour', 'django_migrations'];
     -- Who may sign in, and who did: no task needs it.
     secret constant text[] := ARRAY['django_session', 'api_token', 'django_admin_log'];
 BEGIN

@@ -11,8 +11,8 @@ SELECT m.account_id, m.device_id, m.month, m.month_end, 'open' AS state,
     CASE WHEN d.account_id = m.account_id THEN d."group" ELSE '' END AS "group",
     CASE WHEN d.account_id = m.account_id THEN d.kind ELSE '' END AS kind,
     d.measurement, d.unit, m.total, m.daily_mean, m.reading_mean, m.reading_sum, m.readings_count,
-    m.coverage, m.estimated, m.estimated / nullif(m.total, 0) AS estimated_share, m.first_register,
-    m.last_register, m.minimum, m.maximum, '{}'::text[] AS quality
+    m.coverage, m.estimated, m.first_register, m.last_register, m.minimum,
+    m.maximum, '{}'::text[] AS quality
 FROM monthly_consumption m
 JOIN device d ON d.id = m.device_id
 JOIN gateway g ON g.id = d.gateway_id
@@ -20,6 +20,6 @@ WHERE m.state = 'open'
 UNION ALL
 SELECT account_id, device_id, month, month_end, 'closed', gateway_id, gateway_code, gateway_name, code,
     name, "group", kind, measurement, unit, total, daily_mean, reading_mean, reading_sum,
-    readings_count, coverage, estimated, estimated / nullif(total, 0), first_register, last_register,
-    minimum, maximum, quality
+    readings_count, coverage, estimated, first_register, last_register, minimum, maximum,
+    quality
 FROM closed_line;

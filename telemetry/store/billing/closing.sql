@@ -83,11 +83,11 @@ WHERE account_id = %(account_id)s AND month < %(month)s AND settled_in IS NULL
 -- name: keep_closed_lines
 -- Each device of the month, and each that has adjustments settled with it, whole, with the names of
 -- now; none where it is another account's.
-INSERT INTO closed_line (closed_month_id, account_id, month, month_end, device_id, gateway_id,
+INSERT INTO closed_line (account_id, month, month_end, device_id, gateway_id,
     gateway_code, gateway_name, code, name, "group", kind, measurement, unit, total, daily_mean,
     reading_mean, reading_sum, readings_count, coverage, estimated, first_register, last_register,
     minimum, maximum, quality)
-SELECT c.id, c.account_id, c.month, span.month_end, d.id,
+SELECT c.account_id, c.month, span.month_end, d.id,
     CASE WHEN d.account_id = c.account_id THEN g.id END,
     CASE WHEN d.account_id = c.account_id THEN g.code ELSE '' END,
     CASE WHEN d.account_id = c.account_id THEN g.name ELSE '' END,
@@ -110,7 +110,7 @@ JOIN device d ON d.id IN (
     UNION
     SELECT device_id FROM month_adjustment
     WHERE account_id = %(account_id)s AND settled_in = %(month)s)
-JOIN gateway g ON g.id = d.gateway_id
+LEFT JOIN gateway g ON g.id = d.gateway_id
 LEFT JOIN monthly_consumption m ON m.device_id = d.id AND m.account_id = c.account_id
     AND m.month = c.month
 LEFT JOIN LATERAL (

@@ -40,10 +40,15 @@ class MonthLine(Struct, frozen=True):
     opening: Decimal | None
     closing: Decimal | None
     coverage: Decimal | None
-    estimated_share: Decimal | None
+    estimated: Decimal | None
     readings_count: int
     last_at: datetime | None
     quality: list[str]
+
+    @property
+    def estimated_share(self) -> Decimal | None:
+        """The estimated part of the total, 0 to 1; None where there is no total."""
+        return self.estimated / self.total if self.total and self.estimated is not None else None
 
 
 class UnitSum(Struct):
@@ -54,7 +59,12 @@ class UnitSum(Struct):
     total: Decimal = Decimal()
     before: Decimal = Decimal()
     coverage: Decimal | None = None
-    estimated_share: Decimal | None = None
+    estimated: Decimal = Decimal()
+
+    @property
+    def estimated_share(self) -> Decimal | None:
+        """The estimated part of the total; None where there is no total."""
+        return self.estimated / self.total if self.total else None
 
 
 class MonthSummary(Struct, frozen=True):
@@ -103,12 +113,9 @@ def sum_lines(lines: Iterable[MonthLine]) -> list[UnitSum]:
         of.total += line.total or 0
         of.before += line.before or 0
         shares.setdefault(line.unit, []).append(line.coverage or Decimal())
-        if line.estimated_share is not None and line.total:
-            of.estimated_share = (of.estimated_share or 0) + line.estimated_share * line.total
+        of.estimated += line.estimated or 0
     for unit, of in sums.items():
         of.coverage = sum(shares[unit], Decimal()) / len(shares[unit])
-        if of.estimated_share is not None and of.total:
-            of.estimated_share /= of.total
     return [sums[unit] for unit in sorted(sums)]
 
 

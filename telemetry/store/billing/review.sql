@@ -13,7 +13,7 @@ SELECT d.id, coalesce(t.gateway_id, b.gateway_id), coalesce(t.gateway_code, b.ga
         THEN coalesce(b.last_register, t.first_register) END,
     CASE WHEN coalesce(t.measurement, b.measurement) = 'cumulative'
         THEN coalesce(t.last_register, b.last_register) END,
-    t.coverage, t.estimated_share, coalesce(t.readings_count, 0), recent.last_at,
+    t.coverage, t.estimated, coalesce(t.readings_count, 0), recent.last_at,
     coalesce(t.quality, '{}')
 FROM this t
 FULL JOIN before b ON b.device_id = t.device_id
@@ -21,6 +21,7 @@ JOIN device d ON d.id = coalesce(t.device_id, b.device_id)
 LEFT JOIN LATERAL (
     SELECT day::timestamp AT TIME ZONE 'UTC' AS at FROM daily_aggregate
     WHERE device_id = d.id AND account_id = %(account)s AND day >= %(since)s AND day < %(last)s
+      AND readings_count > 0
     ORDER BY day DESC LIMIT 1
 ) newest ON true
 LEFT JOIN LATERAL (

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from django.db import DataError, connection, transaction
 from django.utils.translation import gettext as _
 
-from telemetry.models import Edit
+from telemetry.models import Edit, Gateway
 from telemetry.store.db.sql import Queries
 
 
@@ -90,7 +90,9 @@ def describe_edit(edit: Edit) -> str:
     period = _write(edit.since, edit)
     if edit.until != edit.since:
         period = _("%(since)s to %(until)s") % {"since": period, "until": _write(edit.until, edit)}
-    return f"{edit.account.name} / {device.gateway.code} / {device.code}, {period}"
+    # The gateway of a device that moved away is another account's.
+    gateways = Gateway.objects.filter(pk=device.gateway_id).values_list("code", flat=True)
+    return " / ".join([edit.account.name, *gateways, device.code]) + f", {period}"
 
 
 def _lock(cursor: Any, edit: Edit) -> dict[str, Any]:

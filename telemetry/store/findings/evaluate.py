@@ -7,6 +7,7 @@ changed ones, and those that are gone. Decisions are never touched.
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from decimal import Decimal
 from itertools import groupby
 from operator import itemgetter
 from typing import Any, LiteralString
@@ -19,12 +20,14 @@ from telemetry.core.findings import (
     Found,
     HourRow,
     LateReading,
+    find_cases,
     find_late,
     find_negative,
     find_silences,
     find_standstills,
     find_too_fast,
 )
+from telemetry.core.registers import Register, Replacement, Value, count_register
 from telemetry.store.db.connection import Connection
 from telemetry.store.db.locks import Lock, hold_lock
 from telemetry.store.db.sql import Queries
@@ -37,6 +40,9 @@ class Sql(Queries):
     read_devices: LiteralString
     read_hours: LiteralString
     largest_reading: LiteralString
+    list_uneven: LiteralString
+    read_values: LiteralString
+    read_exchanges: LiteralString
     list_days: LiteralString
     read_late: LiteralString
     neighbours_counted: LiteralString
@@ -49,6 +55,9 @@ DEVICE_HOURS_A_STEP = 20_000
 CONTEXT = timedelta(days=8)
 """What the rules look at before and after a change."""
 MOST_LATE = 50_000
+MOST_VALUES = 20_000
+DAY = timedelta(days=1)
+"""What of a register is counted again on either side of an hour in which it did not simply rise."""
 HOUR = timedelta(hours=1)
 
 
@@ -72,6 +81,7 @@ class _Device(Struct, frozen=True):
     account_id: int
     measurement: str
     interval_s: int | None
+    modulus: Decimal | None
     is_sending: bool
     since: datetime
     until: datetime
@@ -105,9 +115,11 @@ def _evaluate_step(connection: Connection, done: Evaluated, *, now: datetime) ->
         devices = [_Device(*one) for one in listed.fetchall()]
         hours = _read_hours(connection, devices)
         late = _read_late(connection)
+        uneven = _list_uneven(connection, devices)
         for device in devices:
             rows = hours.get(device.id, [])
             found = _find(device, rows, late.get(device.id, []), now=now)
+            found += _find_cases(connection, device, uneven.get(device.id, []))
             found = [
                 _locate(connection, device, one)
                 for one in found
@@ -152,6 +164,45 @@ def _read_hours(connection: Connection, devices: list[_Device]) -> dict[int, lis
         device_id: [HourRow(*values) for _, *values in of]
         for device_id, of in groupby(rows, key=itemgetter(0))
     }
+
+
+def _list_uneven(connection: Connection, devices: list[_Device]) -> dict[int, list[datetime]]:
+    """Hours in which registers did not simply rise, by device."""
+    registers = [device for device in devices if device.measurement == "cumulative"]
+    parameters = {
+        "device_ids": [device.id for device in registers],
+        "account_ids": [device.account_id for device in registers],
+        "sinces": [device.since for device in registers],
+        "untils": [device.until for device in registers],
+    }
+    rows: Any = connection.execute(Sql.list_uneven, parameters).fetchall()
+    return dict(rows)
+
+
+def _find_cases(connection: Connection, device: _Device, hours: list[datetime]) -> list[Found]:
+    """Dips, spikes and resets around these hours (sorted)."""
+    spans: list[list[datetime]] = []
+    for hour in hours:
+        if spans and hour - DAY <= spans[-1][1]:
+            spans[-1][1] = hour + HOUR + DAY
+        else:
+            spans.append([hour - DAY, hour + HOUR + DAY])
+    found: dict[tuple[str, datetime], Found] = {}
+    for start, end in spans:
+        bounds = {"device": device.id, "account": device.account_id, "start": start, "end": end}
+        values: Any = connection.execute(
+            Sql.read_values, {**bounds, "most": MOST_VALUES}, prepare=False
+        ).fetchall()
+        exchanges: Any = connection.execute(Sql.read_exchanges, bounds).fetchall()
+        readings = [Value(at, value) for at, value in values]
+        steps = count_register(
+            readings,
+            Register(modulus=device.modulus),
+            [Replacement(at, old, new) for at, old, new in exchanges],
+        )
+        for one in find_cases(readings, steps):
+            found[one.rule, one.since] = one
+    return list(found.values())
 
 
 def _read_late(connection: Connection) -> dict[int, list[LateReading]]:

@@ -30,7 +30,8 @@ JOIN gateway g ON g.id = d.gateway_id
 JOIN account a ON a.id = d.account_id
 CROSS JOIN LATERAL (
     SELECT day::timestamp AT TIME ZONE 'UTC' AS at FROM daily_aggregate
-    WHERE device_id = d.id AND account_id = d.account_id ORDER BY day DESC LIMIT 1
+    WHERE device_id = d.id AND account_id = d.account_id AND readings_count > 0
+    ORDER BY day DESC LIMIT 1
 ) newest
 CROSS JOIN LATERAL (
     SELECT max(h.hour) AS hour FROM hourly_aggregate h
@@ -47,7 +48,7 @@ WHERE d.is_active AND g.is_active AND a.is_active
 -- name: read_devices
 -- The devices to look at, in which account, and over which period: around the changed hours, and as
 -- far back as what goes on began.
-SELECT d.id, d.account_id, d.measurement, d.interval_s, d.is_active AND g.is_active AND a.is_active,
+SELECT d.id, d.account_id, d.measurement, d.interval_s, d.register_modulus, d.is_active AND g.is_active AND a.is_active,
     least(span.first, ongoing.since) - %(context)s,
     least(span.last + %(context)s, %(now)s)
 FROM (
@@ -91,6 +92,25 @@ ORDER BY w.device_id, h.hour
 SELECT time, value FROM reading
 WHERE device_id = %(device)s AND account_id = %(account)s AND time > %(start)s AND time <= %(end)s
 ORDER BY value DESC, time LIMIT 1
+
+-- name: list_uneven
+-- Hours of registers, in their devices' periods, that were counted reading by reading.
+SELECT w.device_id, array_agg(c.hour ORDER BY c.hour)
+FROM unnest(%(device_ids)s::bigint[], %(account_ids)s::bigint[], %(sinces)s::timestamptz[],
+    %(untils)s::timestamptz[]) AS w (device_id, account_id, since, until)
+JOIN hourly_consumption c ON c.device_id = w.device_id AND c.account_id = w.account_id
+    AND c.hour >= w.since AND c.hour < w.until AND c.steps IS NOT NULL
+GROUP BY w.device_id
+
+-- name: read_values
+SELECT time, value FROM reading
+WHERE device_id = %(device)s AND account_id = %(account)s AND time > %(start)s AND time <= %(end)s
+ORDER BY time LIMIT %(most)s
+
+-- name: read_exchanges
+SELECT at, old_value, new_value FROM meter_replacement
+WHERE device_id = %(device)s AND at > %(start)s AND at <= %(end)s
+ORDER BY at
 
 -- name: list_days
 -- The UTC days of the changed hours.

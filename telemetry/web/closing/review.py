@@ -88,7 +88,9 @@ def review_month(account: Account, *, month: date, calendar: Calendar, now: date
     waiting = Edit.objects.filter(
         account=account, state__in=(Edit.State.WAITING, Edit.State.UNDO_WAITING), since__lte=ends_at
     ).count()
-    adjustments = MonthAdjustment.objects.filter(account=account).select_related("device__gateway")
+    adjustments = MonthAdjustment.objects.filter(account=account).select_related("device")
+    # The gateway of a device that moved away is not to be seen: no join.
+    adjustments = adjustments.prefetch_related("device__gateway")
     to_settle = (
         adjustments.filter(settled_in=month)
         if found
@@ -105,7 +107,11 @@ def review_month(account: Account, *, month: date, calendar: Calendar, now: date
         found,
         sum_lines(lines),
         sorted(rows, key=lambda row: not row.is_flagged),
-        list(findings.select_related("device__gateway").order_by("since", "pk")[:MOST_FINDINGS]),
+        list(
+            findings.select_related("device")
+            .prefetch_related("device__gateway")
+            .order_by("since", "pk")[:MOST_FINDINGS]
+        ),
         waiting,
         hindrance,
         fingerprint,

@@ -116,4 +116,4 @@ def _review(request: AccountRequest, text: str) -> Review:
 
 def _calendar(request: AccountRequest) -> Calendar:
     account = request.account
-    return Calendar(ZoneInfo(account.time_zone), account.billing_day)
+    return Calendar(ZoneInfo(account.time_zone), account.billing)

@@ -51,8 +51,10 @@ def device_readings(request: AccountRequest, device_id: int) -> HttpResponse:
 @account_page()
 def edits(request: AccountRequest) -> HttpResponse:
     """The edits of all devices of the account, those that wait first."""
-    rows = Edit.objects.filter(account=request.account).select_related(
-        "device__gateway", "requested_by", "decided_by", "undo_requested_by", "undone_by"
+    # The gateway of a device that moved away is not to be seen: no join.
+    rows = Edit.objects.filter(account=request.account).prefetch_related("device__gateway")
+    rows = rows.select_related(
+        "device", "requested_by", "decided_by", "undo_requested_by", "undone_by"
     )
     waiting = rows.filter(state__in=(Edit.State.WAITING, Edit.State.UNDO_WAITING))
     context = {

@@ -79,9 +79,9 @@ class FindingFilters(Filters):
             rows = rows.filter(mine, device__gateway_id=chosen["gateway"])
         if chosen["device"]:
             rows = rows.filter(device_id=chosen["device"])
-        return rows.select_related("device__gateway", "decided_by", "edit").order_by(
-            "-since", "-id"
-        )
+        rows = rows.select_related("device", "decided_by", "edit")
+        # The gateway of a device that moved away is not to be seen: no join.
+        return rows.prefetch_related("device__gateway").order_by("-since", "-id")
 
 
 class FindingRow(Struct, frozen=True):

@@ -158,9 +158,9 @@ def test_it_leaves_silent_devices_alone_that_should_not_send(connection: Connect
     assert read_findings(site) == []
 
 
-@pytest.mark.parametrize("measurement", ["delta", "cumulative"])
-def test_it_finds_an_hour_with_more_than_is_plausible_and_names_the_reading(
-    connection: Connection, measurement: Any
+@pytest.mark.parametrize(("measurement", "rule"), [("delta", "too_fast"), ("cumulative", "spike")])
+def test_it_finds_a_value_that_is_far_too_large_and_an_edit_puts_it_right(
+    connection: Connection, measurement: Any, rule: str
 ) -> None:
     site = register(connection, Meter(measurement, interval_s=3600))
     is_delta = measurement == "delta"
@@ -168,7 +168,7 @@ def test_it_finds_an_hour_with_more_than_is_plausible_and_names_the_reading(
     at = START + 50 * HOUR + HOUR / 3
     put(connection, [(site, Value(at, Decimal(7000)))])
     run(connection, hours=101)
-    [finding] = Finding.objects.filter(rule="too_fast").order_by("since")[:1]
+    [finding] = Finding.objects.filter(rule=rule)
     assert finding.evidence["first"] == at.isoformat()
     assert Decimal(finding.evidence["value"]) == 7000
     request_edit(
@@ -178,4 +178,29 @@ def test_it_finds_an_hour_with_more_than_is_plausible_and_names_the_reading(
     run(connection, hours=101)
     finding.refresh_from_db()
     assert finding.state == "voided"
-    assert not Finding.objects.filter(state="open", rule="too_fast").exists()
+    assert not Finding.objects.filter(state="open", rule__in=("too_fast", "spike")).exists()
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        pytest.param([50, 0, 52], [("dip", 51)], id="dip"),
+        pytest.param([50, 0, 0, 0, 54], [("dip", 51)], id="a dip of three readings"),
+        pytest.param([50, 9_000, 52], [("spike", 51)], id="spike"),
+        pytest.param([50, 1, 2, 3, 4], [("reset", 51)], id="reset"),
+        pytest.param([50, 49.8, 51], [], id="noise"),
+    ],
+)
+def test_it_finds_what_a_register_does(
+    connection: Connection, values: list[Any], expected: list[Any]
+) -> None:
+    site = register(connection, METER)
+    send(connection, site, range(50))
+    for number, value in enumerate(values):
+        send(connection, site, [50 + number], value=value)
+    run(connection, hours=60)
+    rules = ("dip", "spike", "reset")
+    found = read_findings(site, rule__in=rules, state="open")
+    assert [(rule, since - 0.5) for rule, since, _until, _state in found] == expected
+    run(connection, hours=60)
+    assert read_findings(site, rule__in=rules, state="open") == found
