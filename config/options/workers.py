@@ -38,7 +38,7 @@ class LimitOptions:
         "LIMIT_GATEWAY_RATE",
         "what a gateway may send, counted by receipt; a message counts once for each KiB that it "
         "begins. What is above waits until nothing else does; 0: no limit",
-        default=100,
+        default=0,
         unit="messages a second",
         minimum=0,
         maximum=1_000_000,
@@ -46,7 +46,7 @@ class LimitOptions:
     account_rate: float = setting(
         "LIMIT_ACCOUNT_RATE",
         "the same for all gateways of an account together",
-        default=5_000,
+        default=0,
         unit="messages a second",
         minimum=0,
         maximum=1_000_000,

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import psycopg
 
 from compose.local.layout import PYTHON, StackError
+from telemetry.simulator.simulated_fleet import simulated_mac
 from tests.bench.flow import Pipeline
 from tests.bench.latency import POINTS, Announcements
 from tests.bench.results import Run
@@ -57,7 +58,9 @@ def run_loud(load: Loud, *, concurrency: int) -> Run:
             closing(Announcements(rig)) as announcements,
             psycopg.connect(rig.environ["DATABASE_URL"], autocommit=True) as connection,
         ):
-            row = connection.execute("SELECT max(id) FROM gateway").fetchone()
+            row = connection.execute(
+                "SELECT id FROM gateway WHERE mac = %s", [simulated_mac(load.quiet)]
+            ).fetchone()
             loud_id = row[0] if row else 0
             before = _count(connection, loud_id)
             normal = _measure(rig, connection, announcements, load, loud_id)
