@@ -89,6 +89,19 @@ chaos: ## Cause faults under load on a stack of its own: make chaos ARGS="--sche
 	@compose/local/install base
 	exec $(PYTHON) -m tests.chaos $(ARGS)
 
+.PHONY: fuzz
+fuzz: ## Check 20,000 hostile messages, then fuzz the decoder guided by coverage (S=600 seconds)
+	@$(PYTHON) -m tests.fuzz hostile
+	$(VENV)/bin/uv pip install --quiet --no-deps --target .local/fuzz \
+	    'atheris==2.3.0; python_version < "3.12"' 'atheris==3.1.0; python_version >= "3.12"'
+	PYTHONPATH=.local/fuzz exec $(PYTHON) -m tests.fuzz guided --seconds $(or $(S),600)
+
+.PHONY: sbom
+sbom: ## Write the software bill of materials (CycloneDX) of what runs to .local/sbom.json
+	@$(VENV)/bin/uv tool run --quiet --from cyclonedx-bom==7.5.0 cyclonedx-py requirements \
+	    requirements/base.txt --output-format JSON --output-file .local/sbom.json
+	echo .local/sbom.json
+
 .PHONY: test-containers
 test-containers: ## Run compose.yaml for real, with Docker or Podman: scale, kill, restart; the books must balance
 	@compose/local/install dev

@@ -3,6 +3,7 @@
 import random
 import time
 import traceback
+from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 from itertools import chain
@@ -20,7 +21,8 @@ from telemetry.core.batch import (
     half_ids,
 )
 from telemetry.core.retry import backoff_delay_s
-from telemetry.queue.batches import BatchQueue, ClaimedBatch
+from telemetry.core.validator import ValidatedMessage
+from telemetry.queue.batches import EXCESS, BatchQueue, ClaimedBatch
 from telemetry.queue.pools import note_progress, note_wait
 from telemetry.store.db.errors import classify_error, is_transient
 from telemetry.store.ingest.batch_store import BatchStore
@@ -28,6 +30,7 @@ from telemetry.store.ingest.ledger import AlreadyStoredError, BatchSplitError, c
 from telemetry.store.ingest.outcomes import ValidatedBatch
 from workers.guard import Heard
 from workers.lease import Lease
+from workers.limits import RateLimits, reject_as_too_many
 from workers.pool_guard import REQUESTED_SOURCES, PoolGuard
 from workers.siblings import is_dead_sibling, name_owner
 from workers.stopping import is_stopping, wait_unless_stopping
@@ -58,6 +61,8 @@ class BatchRunner:
         self._queue = queue
         self._store = store
         self._guard = PoolGuard(options, queue.redis)
+        self._limits = RateLimits(options.limits, queue.redis)
+        self._limited: dict[tuple[str, str], list[int]] = {}
         self._pool = pool
         self._wait_s = min(WAIT_S, options.queue.redis.socket_timeout_s / 2)
         self._noted_s = self._watched_s = float("-inf")
@@ -86,6 +91,7 @@ class BatchRunner:
             self._watch()
             batches, gone = self._queue.claim(finished=self._finished, wait_s=wait_s)
             self._finished = []
+            self._limited = {}
             for batch_id in gone:
                 self._check_gone(batch_id)
             if batches:
@@ -196,6 +202,9 @@ class BatchRunner:
         for batch in list(batches):
             messages = batch.read_messages()
             validated_messages = self._store.validate(messages, received_at=batch.received_at)
+            if self._delay_excess(batch, messages, validated_messages):
+                batches.remove(batch)
+                continue
             approval = self._guard.approve(
                 batch.source, validated_messages, known=self._store.gateways
             )
@@ -203,6 +212,7 @@ class BatchRunner:
                 self._put_aside(batch, messages, approval.held)
                 batches.remove(batch)
             else:
+                self._reject_too_many(batch, messages, validated_messages)
                 validated = ValidatedBatch(batch, messages, validated_messages)
                 approved.append((validated, approval.heard))
         if not approved:
@@ -212,6 +222,51 @@ class BatchRunner:
             self._guard.note_stored(validated.batch.source, heard)
         self._note_presence(*((each.batch, each.list_seen()) for each, _ in approved))
         self._finish(*batches)
+
+    def _delay_excess(
+        self,
+        batch: ClaimedBatch,
+        messages: list[RawMessage],
+        validated_messages: list[ValidatedMessage],
+    ) -> bool:
+        """Let what gateways send above their limits wait for all others; whether the batch is out
+        of this worker's hands."""
+        if batch.lane or batch.source in REQUESTED_SOURCES:
+            return False
+        excess = self._ask_limits(self._limits.find_excess, batch, messages, validated_messages)
+        if excess and len(excess) < len(messages):
+            self._split(batch, messages, second_part=excess, is_excess=True)
+        elif excess:
+            self._queue.delay(batch.id)
+        return bool(excess)
+
+    def _reject_too_many(
+        self,
+        batch: ClaimedBatch,
+        messages: list[RawMessage],
+        validated_messages: list[ValidatedMessage],
+    ) -> None:
+        """Reject what is too much even for excess."""
+        if batch.lane != EXCESS:
+            return
+        found = self._ask_limits(self._limits.find_too_many, batch, messages, validated_messages)
+        if found:
+            log.warning("rate_limited", batch_id=batch.id, messages=len(found))
+            reject_as_too_many(validated_messages, found)
+
+    def _ask_limits(
+        self,
+        ask: Callable[..., list[int]],
+        batch: ClaimedBatch,
+        messages: list[RawMessage],
+        validated_messages: list[ValidatedMessage],
+    ) -> list[int]:
+        """Ask once for a batch in hand, however often it is tried: each time takes tokens."""
+        key = batch.id, batch.lane
+        if key not in self._limited:
+            received_s = batch.received_us / 1_000_000
+            self._limited[key] = ask(messages, validated_messages, now_s=received_s)
+        return self._limited[key]
 
     def _note_presence(self, *heard: tuple[ClaimedBatch, dict[int, datetime]]) -> None:
         # What operators send says nothing of who is there now.
@@ -264,6 +319,7 @@ class BatchRunner:
         *,
         second_part: list[int],
         is_suspect: bool = False,
+        is_excess: bool = False,
     ) -> None:
         """Split a batch in the ledger, then in Redis. Who was first says where."""
         is_suspect = is_suspect or batch.is_suspect
@@ -273,7 +329,13 @@ class BatchRunner:
             log.info("batch_already_stored", batch_id=batch.id)
             self._finish(batch)
         else:
-            self._queue.split(batch, messages, second_part=second_part, is_suspect=is_suspect)
+            self._queue.split(
+                batch,
+                messages,
+                second_part=second_part,
+                is_suspect=is_suspect,
+                is_excess=is_excess,
+            )
 
     def _wait(self, batches: list[ClaimedBatch], attempt: int, error: Exception) -> bool:
         """Wait out a fault that passes. False: the worker stops, the batches stay pending."""

@@ -11,6 +11,9 @@ PYTHON = REPOSITORY / ".venv" / "bin" / "python"
 LOCAL = REPOSITORY / ".local"
 ROOTFS_FOLDER = LOCAL / "rootfs"
 
+UMASK = 0o077
+"""What a stack writes is for the user that runs it and for nobody else."""
+
 MARKER = "TDS_STACK"
 """The variable that every process of a stack carries: the folder of the stack."""
 
@@ -42,6 +45,7 @@ class Layout:
         """Make the folders, private to the user that starts the stack."""
         for folder in (self.folder, self.logs, self.run):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            folder.chmod(0o700)  # an earlier version left it open
 
 
 def write_private(path: Path, text: str, *, owner: tuple[int, int] | None = None) -> None:

@@ -20,7 +20,7 @@ from config.options.shared import (
 )
 from config.options.simulator import SimulatorOptions
 from config.options.web import StatusOptions, WebOptions, WebServerOptions
-from config.options.workers import ContractOptions, IngestOptions, MaintenanceOptions
+from config.options.workers import ContractOptions, IngestOptions, LimitOptions, MaintenanceOptions
 
 __all__ = [
     "ALL_OPTIONS",
@@ -32,6 +32,7 @@ __all__ = [
     "ContractOptions",
     "DatabaseOptions",
     "IngestOptions",
+    "LimitOptions",
     "LogOptions",
     "MailOptions",
     "MaintenanceOptions",

@@ -31,6 +31,44 @@ class ContractOptions:
 
 
 @dataclass(frozen=True)
+class LimitOptions:
+    """How much a gateway and an account may send."""
+
+    gateway_rate: float = setting(
+        "LIMIT_GATEWAY_RATE",
+        "what a gateway may send, counted by receipt; a message counts once for each KiB that it "
+        "begins. What is above waits until nothing else does; 0: no limit",
+        default=100,
+        unit="messages a second",
+        minimum=0,
+        maximum=1_000_000,
+    )
+    account_rate: float = setting(
+        "LIMIT_ACCOUNT_RATE",
+        "the same for all gateways of an account together",
+        default=5_000,
+        unit="messages a second",
+        minimum=0,
+        maximum=1_000_000,
+    )
+    burst_s: float = setting(
+        "LIMIT_BURST_S",
+        "who sent nothing for this long may send at once what the limit allows in this time",
+        default=60,
+        unit="seconds",
+        minimum=1,
+        maximum=86_400,
+    )
+    excess_times: float = setting(
+        "LIMIT_EXCESS_TIMES",
+        "above this many times a limit of excess, messages are rejected (rate_limited)",
+        default=4,
+        minimum=0,
+        maximum=1_000,
+    )
+
+
+@dataclass(frozen=True)
 class IngestOptions:
     """The worker pool "ingest", which stores batches."""
 
@@ -38,6 +76,7 @@ class IngestOptions:
     database: DatabaseOptions
     topic: TopicOptions
     contract: ContractOptions
+    limits: LimitOptions
     keep_raw: str = setting(
         "READING_RAW",
         "JSON that the column raw keeps of a reading: its extra keys, always all of it, never any",

@@ -59,6 +59,9 @@ CLAIM_MESSAGES = 2_000
 """At most so many are claimed at once, unless one batch has more."""
 
 
+COUNTED, EXCESS = "counted", "excess"
+"""Lanes of a batch whose gateways' limits were asked."""
+
 Call = tuple[str, list[str], list[Any]]  # a script, its keys and arguments
 
 
@@ -66,6 +69,7 @@ class ClaimedBatch(Struct, frozen=True):
     """A batch that a worker has started on. `attempts` counts this start, if it is alone.
 
     `is_suspect`: it is a part of one that could not be stored, and may be what ends its worker.
+    `lane`: empty, `COUNTED`, or `EXCESS` for what waits for all others.
     """
 
     id: str
@@ -76,6 +80,7 @@ class ClaimedBatch(Struct, frozen=True):
     attempts: int
     body: bytes
     is_suspect: bool = False
+    lane: str = ""
 
     @property
     def received_at(self) -> datetime:
@@ -322,6 +327,13 @@ class BatchQueue:
             args=[batch_id],
         )
 
+    def delay(self, batch_id: str) -> None:
+        """Give a claimed batch back without counting the attempt, as excess: it waits for all
+        others."""
+        self._scripts["delay"](
+            keys=[BATCH_KEY + batch_id, self._claims_key, RETRY_KEY, WAKE_KEY], args=[batch_id]
+        )
+
     def release(self, batch_id: str, *, is_ready: bool = True) -> None:
         """Give a claimed batch back without counting the attempt. Not `is_ready`: it is offered
         again when it is stale."""
@@ -337,10 +349,12 @@ class BatchQueue:
         *,
         second_part: Sequence[int],
         is_suspect: bool = False,
+        is_excess: bool = False,
     ) -> None:
         """Put two parts in the place of a batch, both ready. `second_part` are the positions of
         the messages that make the second one: some, not all. The ledger must know of it before.
-        `is_suspect`: one of the parts may be what ends its worker."""
+        `is_suspect`: one of the parts may be what ends its worker. `is_excess`: the second one
+        waits for all others."""
         in_second = frozenset(second_part)
         parts = (
             [message for n, message in enumerate(messages) if n not in in_second],
@@ -350,10 +364,11 @@ class BatchQueue:
         args: list[Any] = [batch.id, "1" if is_suspect else ""]
         for part_id, part in zip(ids, parts, strict=True):
             args += [part_id, len(part), pack_messages(part)]
+        args += (COUNTED, EXCESS) if is_excess else (batch.lane, batch.lane)
         self._scripts["split"](
             keys=[
                 *(BATCH_KEY + batch.id, PENDING_KEY, *(BATCH_KEY + part_id for part_id in ids)),
-                *(self._claims_key, READY_KEY, WAKE_KEY),
+                *(self._claims_key, READY_KEY, WAKE_KEY, RETRY_KEY),
             ],
             args=args,
         )
@@ -448,7 +463,7 @@ def _needs_worker(waiting: int, owners: int, tasks: int) -> bool:
 
 
 def _read_claimed(row: list[Any]) -> ClaimedBatch:
-    batch_id, source, received_us, count, seq, attempts, body, is_suspect = row
+    batch_id, source, received_us, count, seq, attempts, body, is_suspect, lane = row
     return ClaimedBatch(
         batch_id.decode(),
         source.decode(),
@@ -458,6 +473,7 @@ def _read_claimed(row: list[Any]) -> ClaimedBatch:
         int(attempts),
         body,
         is_suspect=bool(is_suspect),
+        lane=(lane or b"").decode(),
     )
 
 

@@ -17,6 +17,7 @@ from tests.bench.drain import Drain, run_drain
 from tests.bench.faults import FAULTS, Trial, run_faults
 from tests.bench.guard import Beside, run_guard
 from tests.bench.latency import RATES, run_latency
+from tests.bench.loud import Loud, run_loud
 from tests.bench.memory import run_memory
 from tests.bench.results import Run, as_grid, as_table, write_json
 from tests.bench.scale import make_variants, run_scale
@@ -124,6 +125,12 @@ def make_parser() -> argparse.ArgumentParser:
     faults.add_argument(
         "--timeout", type=float, default=120.0, help="longest wait for the last; default 120 s"
     )
+    loud = benches.add_parser("loud", help="quiet gateways' latency beside one above its limit")
+    _add_common(loud, _loud, runs=1)
+    loud.add_argument("--quiet", type=int, default=500, help="gateways; default 500")
+    loud.add_argument("--rate", type=float, default=500.0, help="of the quiet; default 500")
+    loud.add_argument("--loud-rate", type=float, default=2_000.0, help="default 2,000")
+    loud.add_argument("--seconds", type=float, default=20.0, help="each time; default 20")
     guard = benches.add_parser(
         "guard", help="healthy gateways' latency beside some whose clocks stand at 1970"
     )
@@ -233,6 +240,11 @@ def _faults(options: argparse.Namespace, say: Say) -> Run:
         concurrency=options.concurrency,
     )
     return run_faults(trial, faults=options.fault, say=say)
+
+
+def _loud(options: argparse.Namespace, _: Say) -> Run:
+    load = Loud(options.quiet, options.rate, options.loud_rate, options.seconds)
+    return run_loud(load, concurrency=options.concurrency)
 
 
 def _guard(options: argparse.Namespace, _: Say) -> Run:

@@ -40,6 +40,9 @@ class Rig:
         try:
             self._exit.enter_context(self.servers)
             self.environ = {
+                # A bench's gateways send more than any in the field.
+                "LIMIT_GATEWAY_RATE": "1000000",
+                "LIMIT_ACCOUNT_RATE": "1000000",
                 "PATH": f"{PYTHON.parent}:/usr/local/bin:/usr/bin:/bin",
                 "HOME": os.environ.get("HOME", "/"),
                 **self.servers.environ,

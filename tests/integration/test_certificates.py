@@ -115,10 +115,18 @@ def test_it_makes_an_archive_whose_key_is_kept_nowhere_else(
     assert not list(authority.folder.rglob(f"{MAC}*"))
 
 
-def test_it_issues_into_a_folder_once(authority: AuthorityFiles, tmp_path: Path) -> None:
+def test_it_issues_into_a_folder_until_there_is_a_valid_certificate(
+    authority: AuthorityFiles, tmp_path: Path
+) -> None:
     call("issue", MAC, "--folder", str(tmp_path / "tls"))
     assert "is there already" in call("issue", MAC, "--folder", str(tmp_path / "tls"))
     assert Certificate.objects.count() == 1
+    call("revoke", MAC)
+    call("issue", MAC, "--folder", str(tmp_path / "tls"))
+    assert Certificate.objects.count() == 2
+    (tmp_path / "tls" / f"{MAC}.crt").write_text("nothing")
+    call("issue", MAC, "--folder", str(tmp_path / "tls"))
+    assert Certificate.objects.count() == 3
 
 
 def test_it_lists_what_was_revoked_by_serial_or_by_gateway(

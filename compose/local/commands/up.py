@@ -109,6 +109,8 @@ def start_healthy(
 def prepare(environ: Mapping[str, str], *, layout: Layout) -> None:
     """Run the start script `prepare` to its end; its output goes to a log."""
     path = layout.logs / "prepare.log"
+    path.unlink(missing_ok=True)
+    path.touch(mode=0o600)
     with path.open("w", encoding="utf-8") as log:
         code = run([str(START_SCRIPTS / "prepare")], environ, log=log).returncode
     if code != 0:

@@ -9,7 +9,15 @@ from pathlib import Path
 from subprocess import CompletedProcess
 from typing import IO
 
-from compose.local.layout import MARKER, PYTHON, REPOSITORY, START_SCRIPTS, Layout, StackError
+from compose.local.layout import (
+    MARKER,
+    PYTHON,
+    REPOSITORY,
+    START_SCRIPTS,
+    UMASK,
+    Layout,
+    StackError,
+)
 from compose.local.ports import HOST
 from compose.local.servers.rootfs import SERVER_ENVIRONMENT
 from compose.local.servers.server import Server
@@ -175,6 +183,7 @@ def run(
             text=True,
             timeout=timeout_s,
             check=False,
+            umask=UMASK,
         )
     except subprocess.TimeoutExpired as error:
         command = shlex.join(argv)

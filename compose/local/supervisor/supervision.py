@@ -14,7 +14,7 @@ from typing import Any, cast
 
 from supervisor.xmlrpc import SupervisorTransport
 
-from compose.local.layout import MARKER, Layout, StackError
+from compose.local.layout import MARKER, UMASK, Layout, StackError
 from compose.local.progress import read_tail
 from compose.local.stack.programs import SHELL_NAMES, Program
 from compose.local.supervisor.config import write_config
@@ -46,6 +46,8 @@ class Supervision:
         environ["PATH"] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
         environ[MARKER] = str(self._layout.folder)
         path = self._layout.logs / "supervisord.out"
+        path.unlink(missing_ok=True)
+        path.touch(mode=0o600)
         with path.open("wb") as out:
             process = subprocess.Popen(
                 [sys.executable, "-m", "supervisor.supervisord", "-c", str(self._config)],
@@ -55,6 +57,7 @@ class Supervision:
                 stderr=subprocess.STDOUT,
                 env=environ,
                 start_new_session=True,
+                umask=UMASK,
             )
         deadline = time.monotonic() + 15
         while not self.is_running():

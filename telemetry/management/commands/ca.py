@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from cryptography import x509
 from django.core.management.base import BaseCommand, CommandError
 from django.core.serializers.json import DjangoJSONEncoder
 
@@ -24,6 +25,7 @@ from telemetry.certificates.authority import (
 from telemetry.certificates.errors import CertificateError
 from telemetry.certificates.signing_request import read_signing_request
 from telemetry.certificates.status import read_status
+from telemetry.certificates.x509 import format_serial
 from telemetry.core.topic import read_mac
 from telemetry.models import Certificate, Lot
 
@@ -58,9 +60,7 @@ class Command(BaseCommand):
         command.add_argument("mac", metavar="MAC", help="of a registered gateway")
         target = command.add_mutually_exclusive_group(required=True)
         target.add_argument("--zip", type=Path, metavar="FILE", help="all in one archive")
-        target.add_argument(
-            "--folder", type=Path, help="MAC.key and MAC.crt; what is there already stays"
-        )
+        target.add_argument("--folder", type=Path, help="MAC.key and MAC.crt; a valid pair stays")
         command = commands.add_parser("revoke", help="end certificates before their time")
         command.add_argument(
             "which", metavar="SERIAL|MAC", help="one certificate, or all of a gateway"
@@ -127,7 +127,7 @@ class Command(BaseCommand):
     def _issue(self, options: dict[str, Any], now: datetime) -> None:
         folder, archive = options["folder"], options["zip"]
         mac = _read_mac(options["mac"])
-        if folder and (folder / f"{mac}.crt").exists():
+        if folder and _is_valid(folder / f"{mac}.crt", now):
             self.stdout.write(f"{folder}/{mac}.crt is there already")
             return
         certificate, key = issue.issue_with_key(issue.find_gateway(mac), now=now)
@@ -207,6 +207,16 @@ def _read_mac(text: str) -> str:
     if mac is None:
         raise CertificateError(f"{text!r} is no MAC: expected six hex pairs as aa:bb:cc:dd:ee:ff")
     return mac
+
+
+def _is_valid(path: Path, now: datetime) -> bool:
+    """Whether a file begins with a certificate that we issued and that is valid."""
+    try:
+        found = x509.load_pem_x509_certificate(path.read_bytes())
+    except (FileNotFoundError, ValueError):
+        return False
+    rows = Certificate.objects.filter(serial=format_serial(found.serial_number))
+    return any(row.get_state(now=now) == "valid" for row in rows)
 
 
 def _describe(certificate: Certificate) -> str:

@@ -25,7 +25,7 @@ while not is_full do
     break
   end
   local fields = redis.call('HMGET', ARGV[4] .. id, 'source', 'received_us', 'messages', 'seq',
-    'attempts', 'body', 'is_suspect', 'grouped')
+    'attempts', 'body', 'is_suspect', 'grouped', 'lane')
   local is_alone = list == KEYS[2] or fields[3] and (tonumber(fields[5]) > 0 or fields[7] == '1'
     or fields[8])
   messages = messages + (fields[3] or 0)
@@ -42,7 +42,8 @@ while not is_full do
       redis.call('HINCRBY', KEYS[8], 'pending_messages', fields[3])
       redis.call('HDEL', ARGV[4] .. id, 'ready_us')
     end
-    found[#found + 1] = {id, fields[1], fields[2], fields[3], fields[4], fields[5], fields[6], fields[7]}
+    found[#found + 1] = {id, fields[1], fields[2], fields[3], fields[4], fields[5], fields[6], fields[7],
+      fields[9]}
   else
     gone[#gone + 1] = id
   end

@@ -36,7 +36,13 @@ class NewDeadLetter(Struct):
     occurrences: int = 1
 
     def fingerprint(self) -> bytes:
-        """Equal for the same payload on the same topic, rejected for the same reason."""
+        """Equal for the same payload on the same topic, rejected for the same reason.
+
+        Messages that are too many for their gateway are counted by minute: the first one is kept.
+        """
+        if self.reason is Reason.RATE_LIMITED:
+            minute = int(self.seen_at.timestamp()) // 60
+            return hashlib.sha256(f"{self.reason}\0{self.mac}\0{minute}".encode()).digest()
         digest = hashlib.sha256(f"{self.reason}\0{self.topic}\0".encode())
         digest.update(self.payload)
         return digest.digest()

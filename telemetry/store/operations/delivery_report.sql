@@ -1,20 +1,22 @@
 -- name: report
 -- The database's totals in one snapshot. %(seq)s: the newest batch that the queue's snapshot knew;
--- what came later is left out of the sums that are held against the queue.
+-- what came later is left out of the sums that are held against the queue. What was stored long before
+-- that snapshot cannot have come later: then the queue has lost its counters, and the difference says so.
 WITH ledger AS (
-    SELECT seq, messages, messages_stored, messages_duplicate, messages_rejected, readings,
-        readings_stored, readings_duplicate, readings_rejected, dead_letters
+    SELECT seq <= %(seq)s OR stored_at < now() - interval '1 minute' AS is_known,
+        messages, messages_stored, messages_duplicate, messages_rejected, readings, readings_stored,
+        readings_duplicate, readings_rejected, dead_letters
     FROM batch
     UNION ALL
-    SELECT max_seq, messages, messages_stored, messages_duplicate, messages_rejected, readings,
+    SELECT true, messages, messages_stored, messages_duplicate, messages_rejected, readings,
         readings_stored, readings_duplicate, readings_rejected, dead_letters
     FROM batch_day
 )
 SELECT
-    coalesce(sum(messages) FILTER (WHERE seq <= %(seq)s), 0)::bigint,
-    coalesce(sum(messages_stored) FILTER (WHERE seq <= %(seq)s), 0)::bigint,
-    coalesce(sum(messages_duplicate) FILTER (WHERE seq <= %(seq)s), 0)::bigint,
-    coalesce(sum(messages_rejected) FILTER (WHERE seq <= %(seq)s), 0)::bigint,
+    coalesce(sum(messages) FILTER (WHERE is_known), 0)::bigint,
+    coalesce(sum(messages_stored) FILTER (WHERE is_known), 0)::bigint,
+    coalesce(sum(messages_duplicate) FILTER (WHERE is_known), 0)::bigint,
+    coalesce(sum(messages_rejected) FILTER (WHERE is_known), 0)::bigint,
     coalesce(sum(readings), 0)::bigint,
     coalesce(sum(readings_stored), 0)::bigint,
     coalesce(sum(readings_duplicate), 0)::bigint,

@@ -15,6 +15,7 @@ from telemetry.queue.alarm import read_alarm
 from telemetry.queue.batches import BatchQueue
 from telemetry.queue.bridges import BridgeState, read_bridges
 from telemetry.queue.levels import read_levels
+from telemetry.queue.limits import list_limited
 from telemetry.queue.pings import Pool, ask_pools
 from telemetry.queue.pools import PoolProgress, read_pools
 from telemetry.queue.tasks import count_claimed, count_waiting
@@ -23,6 +24,10 @@ DROP_ALARM_S = 86_400.0
 REDIS_FULL_PERCENT = 100.0  # of maxmemory: from there on it refuses writes
 NEEDED_TASKS = {REQUEUE_TASK: "a batch whose task was lost is never stored"}
 """The tasks that correct totals depend on, and how."""
+
+
+LIMITED_S = 600
+"""For so long the status tells of gateways above their limits."""
 
 
 class QueueDepth(Struct):
@@ -148,6 +153,7 @@ def read_status(
     )
     if not is_starting:
         status.problems += find_broker_losses(status)
+        status.problems += find_limited(list_limited(redis, since_s=now - LIMITED_S))
     if read_tasks is not None:
         try:
             status.tasks = read_tasks()
@@ -159,6 +165,18 @@ def read_status(
             _check_disabled(status, status.tasks)
     status.healthy = not status.problems
     return status
+
+
+def find_limited(macs: list[str]) -> list[str]:
+    """The problem of gateways whose messages were rejected for their rate."""
+    if not macs:
+        return []
+    shown = ", ".join(macs[:5]) + (", ..." if len(macs) > 5 else "")
+    return [
+        f"messages of {len(macs)} gateways were rejected (rate_limited) in the last "
+        f"{LIMITED_S // 60} minutes: {shown}; find out why they send so much, or raise "
+        "LIMIT_GATEWAY_RATE or LIMIT_ACCOUNT_RATE"
+    ]
 
 
 def find_problems(

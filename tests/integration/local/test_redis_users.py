@@ -29,6 +29,19 @@ def connect(servers: Any) -> Iterator[Any]:
         client.close()
 
 
+def test_a_restart_keeps_what_transactions_wrote(connect: Any, servers: Any) -> None:
+    """Redis reads its file as the default user, whom nobody can be."""
+    bridge = connect("bridge")
+    with bridge.pipeline(transaction=True) as steps:
+        steps.hset("ingest:counters", "received_messages", 7).zadd("ingest:pending", {"x": 1})
+        steps.execute()
+    bridge.close()
+    servers.redis.kill()
+    servers.redis.start()
+    assert bridge.hgetall("ingest:counters") == {b"received_messages": b"7"}
+    assert bridge.zcard("ingest:pending") == 1
+
+
 def test_it_lets_nobody_in_without_a_name(servers: Any) -> None:
     password = servers.environ["REDIS_URL"].split(":")[2].split("@")[0]
     for given in ("", f":{password}@"):

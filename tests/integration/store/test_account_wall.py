@@ -65,7 +65,8 @@ WITH_ACCOUNT = """
 SELECT relname, relkind::text FROM pg_class c
 WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'v') AND (relname = 'account'
     OR EXISTS (SELECT FROM pg_attribute WHERE attrelid = c.oid AND attname = 'account_id'))
-ORDER BY (relname = 'account') DESC, (relname = 'gateway') DESC, (relname = 'device') DESC, relname
+ORDER BY (relname = 'account') DESC, (relname = 'gateway') DESC, (relname = 'device') DESC,
+    (relname = 'closed_month') DESC, relname
 """
 # Tables whose rows belong to a gateway, device or schedule, and so to its account.
 BELONGING = """

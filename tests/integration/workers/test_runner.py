@@ -11,7 +11,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from config.celery import app
 from config.env import read_options
 from config.options import IngestOptions
-from telemetry.core.batch import RawMessage
+from telemetry.core.batch import COUNTERS_KEY, RawMessage
 from telemetry.queue.alarm import read_alarm
 from telemetry.queue.batches import BatchQueue
 from telemetry.store.db.connection import Connection
@@ -59,6 +59,17 @@ def test_it_stores_and_forgets_a_batch(
     assert connection.execute(
         "SELECT is_online FROM gateway WHERE last_seen IS NOT NULL"
     ).fetchall() == [(True,)]
+
+
+def test_the_report_does_not_balance_when_redis_has_lost_what_it_knew(
+    runner: BatchRunner, queue: BatchQueue, connection: Connection
+) -> None:
+    run_batch(runner, queue.put([make_message()], source="bridge-1"))
+    queue.redis.delete(COUNTERS_KEY)
+    assert read_report(connection, queue).difference == 0, "it may have come after the snapshot"
+    connection.execute("UPDATE batch SET stored_at = stored_at - interval '2 minutes'")
+    report = read_report(connection, queue)
+    assert (report.received, report.stored, report.difference) == (0, 1, -1)
 
 
 def test_it_isolates_the_one_message_that_fails_for_an_unknown_reason(

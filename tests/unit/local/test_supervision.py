@@ -54,6 +54,34 @@ def test_it_starts_again_what_was_killed_and_stops_what_it_is_told_to(
     assert not is_alive(second)
 
 
+def test_it_writes_for_nobody_else(tmp_path: Path) -> None:
+    """`.local/mail` could be read by every user of the machine."""
+    layout = Layout(tmp_path / "local")
+    layout.folder.mkdir(mode=0o755)  # as an earlier version made it
+    layout.create()
+    mail = (
+        "sh",
+        "-c",
+        f"mkdir {layout.folder}/mail; echo hello > {layout.folder}/mail/1; sleep 60",
+    )
+    supervision = Supervision(layout)
+    supervision.write_config([Program("mailer", mail, ENVIRON, priority=10)])
+    supervision.start()
+    pid = supervision.read_pid()
+    try:
+        supervision.start_programs(["mailer"])
+        deadline = time.monotonic() + 10
+        while not (layout.folder / "mail" / "1").exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        written = list(layout.folder.rglob("*"))
+        assert {path.name for path in written} >= {"mail", "1", "mailer.log", "mailer", "run"}
+        is_open = [path for path in [layout.folder, *written] if path.stat().st_mode & 0o077]
+        assert is_open == []
+    finally:
+        supervision.shutdown()
+        wait_until_gone({pid}, timeout_s=20.0)
+
+
 def test_it_shows_the_log_of_a_program_that_ends_at_its_start(supervision: Supervision) -> None:
     def start() -> None:
         supervision.start_programs(["sleep", "broken"])
