@@ -250,8 +250,15 @@ WITH expected AS (
         SELECT local_day_start(%(month)s, c.time_zone) AS starts_at,
             local_day_start(%(until)s, c.time_zone) AS ends_at
     ) z
-    LEFT JOIN hourly_consumption g ON g.device_id = e.device_id AND g.account_id = e.account_id
-        AND g.is_gap AND e.total IS NOT NULL AND g.step_from < z.ends_at AND g.step_to > z.starts_at
+    LEFT JOIN LATERAL (
+        SELECT * FROM hourly_consumption
+        WHERE device_id = e.device_id AND is_gap AND hour > z.starts_at - interval '1 hour'
+          AND hour < z.ends_at
+        UNION ALL
+        (SELECT * FROM hourly_consumption
+         WHERE device_id = e.device_id AND is_gap AND hour >= z.ends_at ORDER BY hour LIMIT 1)
+    ) g ON g.account_id = e.account_id AND e.total IS NOT NULL
+        AND g.step_from < z.ends_at AND g.step_to > z.starts_at
         AND (g.step_from < z.starts_at OR g.step_to > z.ends_at)
     GROUP BY e.device_id, e.account_id
 ), actual AS (
@@ -355,14 +362,22 @@ SELECT g.device_id, %(day)s, min(least(g.step_from, z.starts_at)), g.account_id,
     sum(part) - coalesce(sum(g.step) FILTER (WHERE g.step_to <= z.ends_at), 0),
     coalesce(sum(part) FILTER (WHERE g.step_from < z.starts_at OR g.step_to > z.ends_at), 0)
 FROM verified_device d
-JOIN hourly_consumption g ON g.device_id = d.id AND g.is_gap AND d.measurement <> 'gauge'
+CROSS JOIN (SELECT min(starts_at) AS first, max(ends_at) AS last FROM verified_zone) span
+CROSS JOIN LATERAL (
+    SELECT * FROM hourly_consumption
+    WHERE device_id = d.id AND is_gap AND hour > span.first - interval '1 hour'
+      AND hour < span.last
+    UNION ALL
+    (SELECT * FROM hourly_consumption
+     WHERE device_id = d.id AND is_gap AND hour >= span.last ORDER BY hour LIMIT 1)
+) g
 JOIN verified_account a ON a.id = g.account_id
 JOIN verified_zone z ON z.time_zone = a.time_zone
 CROSS JOIN LATERAL (
     SELECT consumed_until(g.step, g.step_from, g.step_to, z.ends_at)
         - consumed_until(g.step, g.step_from, g.step_to, z.starts_at) AS part
 ) consumed
-WHERE g.step_from < z.ends_at AND g.step_to > z.starts_at
+WHERE g.step_from < z.ends_at AND g.step_to > z.starts_at AND d.measurement <> 'gauge'
 GROUP BY g.device_id, g.account_id
 ON CONFLICT (device_id, day, account_id) DO UPDATE SET
     total = e.total + excluded.total, estimated = excluded.estimated,

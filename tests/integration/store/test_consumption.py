@@ -222,8 +222,8 @@ def test_it_corrects_earlier_hours_when_a_reading_shows_that_they_were_a_dip(
         refresh_aggregates(connection)
         assert [row[0] for row in read(connection, hours)] == counted
     put(connection, [(site, value) for value in make((2.5, 1), (3.5, 2))])
-    refresh_aggregates(connection)  # four readings are no dip any more
-    assert [row[0] for row in read(connection, hours)] == [0, 0, 1, 1 + 2013, 1]
+    refresh_aggregates(connection)  # four readings are no dip any more, but 1 is a spike now
+    assert [row[0] for row in read(connection, hours)] == [0, 0, 0, 2 + 2013, 1]
     verified = verify_aggregates(connection)
     assert (verified.examples, verified.waiting) == ([], 0)
 

@@ -83,7 +83,8 @@ def test_it_counts_a_substituted_value_and_the_received_one_again_when_undone(
 def test_it_leaves_nothing_of_an_hour_day_or_month_whose_readings_are_voided(
     connection: Connection, measurement: str, zone: str
 ) -> None:
-    site = register(connection, Meter(measurement), zone=zone)  # type: ignore[arg-type]
+    meter = Meter(measurement)  # type: ignore[arg-type]
+    site = register(connection, meter, zone=zone, is_spread=True)
     sent = values((0, 5), (1, 6), (72, 7), (24 * 40, 8))
     put(connection, [(site, value) for value in sent])
     refresh_aggregates(connection)
