@@ -34,12 +34,19 @@ def other_database(connection: Connection, stack_environ: dict[str, str]) -> Ite
     name = "restored"
     connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
     connection.execute(f"CREATE DATABASE {name}")
-    url = urlsplit(stack_environ["DATABASE_URL"])._replace(path=f"/{name}").geturl()
-    manage({**stack_environ, "DATABASE_URL": url}, "migrate", "-v0")
-    yield url
+    environ = move_to(name, stack_environ)
+    manage(environ, "migrate", "-v0")
+    yield environ["DATABASE_URL"]
     wait_until(
         lambda: drop_database(connection, name), timeout_s=30, what=f"{name} has no worker any more"
     )
+
+
+def move_to(name: str, environ: dict[str, str]) -> dict[str, str]:
+    """The environment with another database of the same server, for every role."""
+    urls = {key: value for key, value in environ.items() if key.endswith("DATABASE_URL")}
+    moved = {key: urlsplit(url)._replace(path=f"/{name}").geturl() for key, url in urls.items()}
+    return {**environ, **moved}
 
 
 def drop_database(connection: Connection, name: str) -> bool:
@@ -80,7 +87,7 @@ def test_it_moves_to_another_database_while_gateways_publish(
     saved = manage(ingesting.environ, "backup", str(tmp_path / "all.tar"))
     infos += publish_many(gateways, count=COUNT, offset=2 * COUNT)
     assert "pending batches" in saved
-    environ = {**ingesting.environ, "DATABASE_URL": other_database}
+    environ = move_to("restored", ingesting.environ)
     assert "Redis is in use and was not changed" in manage(
         environ, "restore", str(tmp_path / "all.tar")
     )
@@ -112,8 +119,7 @@ def test_it_begins_again_from_a_backup_when_database_and_redis_are_gone(
     manage(pipeline.environ, "backup", str(tmp_path / "all.tar"))
     pipeline.queue.redis.flushdb()
     pipeline.environ = {
-        **pipeline.environ,
-        "DATABASE_URL": other_database,
+        **move_to("restored", pipeline.environ),
         "BATCH_STALE_AFTER_S": "1",
     }
     manage(pipeline.environ, "restore", str(tmp_path / "all.tar"))
