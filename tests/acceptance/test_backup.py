@@ -147,8 +147,7 @@ def test_it_saves_a_state_that_balances_while_messages_are_stored(
         process.stop()
     ingesting.queue.redis.delete(*ingesting.queue.redis.keys("ingest:*"))
     ingesting.environ = {
-        **ingesting.environ,
-        "DATABASE_URL": other_database,
+        **move_to("restored", ingesting.environ),
         "BATCH_STALE_AFTER_S": "1",
     }
     manage(ingesting.environ, "restore", str(tmp_path / "all.tar"))

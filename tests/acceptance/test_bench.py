@@ -105,7 +105,7 @@ def assert_measures_a_batch(pipeline: flow.Pipeline, tmp_path: Path) -> None:
     figures = batch.measure_stages(pipeline, folder, rate=200, seconds=1)
     stage = "worker: run the query"
     assert figures[f"{stage}, wall ms"] > figures[f"{stage}, CPU ms"] > 0
-    assert figures["PostgreSQL statements a batch"] >= 1
+    assert figures["PostgreSQL statements a batch"] > 0, "one for several batches"
 
 
 def assert_survives_a_fault(pipeline: flow.Pipeline) -> None:

@@ -1,24 +1,25 @@
 -- name: classify_differences
 -- Rows that differ are no differences while they wait for the refresh, or when their hours are frozen.
--- What was consumed can wait for four hours with readings before and after: what comes there tells
--- what a fall was, and what ends a gap.
+-- What was consumed can wait for hours around it: what comes there tells what a fall was and what ends a
+-- gap, and a register that falls again and again passes it on. So four hours with readings are looked at
+-- before and after, and two days at least.
 WITH spans AS MATERIALIZED (
     SELECT f.ctid AS id, f.device_id, least(f.since, before.hour) AS since,
-        greatest(f.ends_at, after.hour + interval '1 hour') AS until
+        greatest(f.ends_at, after.hour) AS until
     FROM difference f
     JOIN device d ON d.id = f.device_id
     LEFT JOIN LATERAL (
-        SELECT coalesce((
+        SELECT least(f.since - interval '2 days', coalesce((
             SELECT c.hour FROM hourly_consumption c
             WHERE c.device_id = f.device_id AND c.hour < f.since
-            ORDER BY c.hour DESC OFFSET 3 LIMIT 1), '-infinity') AS hour
+            ORDER BY c.hour DESC OFFSET 3 LIMIT 1), '-infinity')) AS hour
     ) before ON f.relation <> 'hourly_aggregate' AND f.since <> 'infinity'
         AND d.measurement <> 'gauge'
     LEFT JOIN LATERAL (
-        SELECT coalesce((
-            SELECT c.hour FROM hourly_consumption c
+        SELECT greatest(f.ends_at + interval '2 days', coalesce((
+            SELECT c.hour + interval '1 hour' FROM hourly_consumption c
             WHERE c.device_id = f.device_id AND c.hour >= f.ends_at
-            ORDER BY c.hour OFFSET 3 LIMIT 1), 'infinity') AS hour
+            ORDER BY c.hour OFFSET 3 LIMIT 1), 'infinity')) AS hour
     ) after ON f.relation <> 'hourly_aggregate' AND f.since <> 'infinity'
         AND d.measurement <> 'gauge'
 ), waiting AS MATERIALIZED (

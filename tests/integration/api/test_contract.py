@@ -1,5 +1,6 @@
 """The document and what is answered agree: schemathesis asks, rightly and wrongly, in-process."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import hypothesis
@@ -21,6 +22,7 @@ from schemathesis.specs.openapi.checks import (
 
 from telemetry.accounts.tokens import issue_token
 from telemetry.models import Account
+from telemetry.store.db.account_scope import open_every_account
 from telemetry.store.db.connection import Connection
 from tests.integration.api.conftest import ALL_SCOPES, make_user
 
@@ -50,11 +52,12 @@ def headers(own: Account) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def document(stocked: Connection, headers: dict[str, str]) -> Any:
-    """Read after the token is made: who asks for it leaves the rights of a request behind."""
+def document(stocked: Connection, headers: dict[str, str]) -> Iterator[Any]:
+    """Read after the token is made: its requests end without a signal, and leave their scope."""
     from config.wsgi import application  # every process of a run would load all views for it
 
-    return schemathesis.openapi.from_wsgi("/api/v1/openapi.json", application)
+    yield schemathesis.openapi.from_wsgi("/api/v1/openapi.json", application)
+    open_every_account()
 
 
 @pytest.mark.parametrize(

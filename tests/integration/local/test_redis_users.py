@@ -33,13 +33,13 @@ def test_a_restart_keeps_what_transactions_wrote(connect: Any, servers: Any) -> 
     """Redis reads its file as the default user, whom nobody can be."""
     bridge = connect("bridge")
     with bridge.pipeline(transaction=True) as steps:
-        steps.hset("ingest:counters", "received_messages", 7).zadd("ingest:pending", {"x": 1})
+        steps.hset("ingest:kept", "messages", 7).zadd("ingest:waiting", {"x": 1})
         steps.execute()
     bridge.close()
     servers.redis.kill()
     servers.redis.start()
-    assert bridge.hgetall("ingest:counters") == {b"received_messages": b"7"}
-    assert bridge.zcard("ingest:pending") == 1
+    assert bridge.hgetall("ingest:kept") == {b"messages": b"7"}
+    assert bridge.zcard("ingest:waiting") == 1
 
 
 def test_it_lets_nobody_in_without_a_name(servers: Any) -> None:
