@@ -94,7 +94,11 @@ def list_processes(request: Request, values: Mapping[str, str], *, layout: Layou
     def program(name: str, script: str, priority: int, **extra: str) -> Program:
         argv = (str(START_SCRIPTS / script),)
         environ = {**limit_addresses(base, script=script), **extra}
-        return Program(name=name, argv=argv, environ=environ, priority=priority)
+        # A pool ends its children when they have stored what is in their hands.
+        is_pool = script.startswith("worker-")
+        return Program(
+            name=name, argv=argv, environ=environ, priority=priority, stop_group=not is_pool
+        )
 
     processes = [
         program("web", "web", 20, WEB_BIND=f"{HOST}:{web}"),

@@ -80,6 +80,12 @@ def test_it_starts_only_scripts_that_exist_when_the_set_is_listed(layout: Layout
         assert script.stat().st_mode & 0o111, script
 
 
+def test_it_stops_pools_alone_as_they_end_their_children(layout: Layout) -> None:
+    programs = list_processes(read_request({}, own={}), VALUES, layout=layout)
+    alone = {program.name for program in programs if not program.stop_group}
+    assert alone == {"worker-ingest-1", "worker-maintenance"}
+
+
 def test_it_writes_settings_that_supervisor_reads_back_when_paths_hold_odd_characters(
     layout: Layout,
 ) -> None:
