@@ -63,7 +63,7 @@ class Lease:
 
     def __init__(self, redis: Redis, *, client_id: str) -> None:
         self._redis = redis
-        self.client_id = self._client_id = client_id
+        self.client_id = client_id
         self._token = secrets.token_hex(8)
         self._key = BRIDGE_KEY + client_id
         self._renewed_at = float("-inf")
@@ -80,14 +80,14 @@ class Lease:
         """
         give_up_at = time.monotonic() + longest_wait_s
         while not self._set({"state": "starting"}):
-            holder = read_holder(self._redis, client_id=self._client_id)
+            holder = read_holder(self._redis, client_id=self.client_id)
             if holder is None:
                 continue  # its lease ran out meanwhile, however long this process was stopped
             if _is_dead(holder):
                 self._redis.delete(self._key)
             elif time.monotonic() >= give_up_at:
                 raise BridgeError(
-                    f"BRIDGE_CLIENT_ID={self._client_id!r}: a bridge with this id is running "
+                    f"BRIDGE_CLIENT_ID={self.client_id!r}: a bridge with this id is running "
                     f"(host {holder['host']}, pid {holder['pid']}); give every bridge an id of its "
                     "own, or stop that one first"
                 )
@@ -106,7 +106,7 @@ class Lease:
         self._renewed_state = state["state"]
         if not self._set(state):
             raise BridgeError(
-                f"BRIDGE_CLIENT_ID={self._client_id!r}: another bridge took this id; "
+                f"BRIDGE_CLIENT_ID={self.client_id!r}: another bridge took this id; "
                 "give every bridge an id of its own"
             )
 
@@ -114,7 +114,7 @@ class Lease:
         """Take the lease unless a living bridge holds it."""
         if self._set({"state": "starting"}):
             return True
-        holder = read_holder(self._redis, client_id=self._client_id)
+        holder = read_holder(self._redis, client_id=self.client_id)
         if holder is not None and _is_dead(holder):
             self._redis.delete(self._key)
         return bool(self._set({"state": "starting"}))
@@ -123,7 +123,7 @@ class Lease:
         """Say that the bridge ends its session; whether it may: not the last one that serves."""
         self._is_leaving = bool(
             self._begin_leaving(
-                keys=[self._key, OPEN_KEY], args=[self._token, self._client_id, BRIDGE_KEY, LEASE_S]
+                keys=[self._key, OPEN_KEY], args=[self._token, self.client_id, BRIDGE_KEY, LEASE_S]
             )
         )
         return self._is_leaving
@@ -132,7 +132,7 @@ class Lease:
         """Give the id free. `is_retired`: its broker session is ended, too."""
         self._release(
             keys=[self._key, SESSIONS_KEY, OPEN_KEY],
-            args=[self._token, "retired" if is_retired else "", self._client_id],
+            args=[self._token, "retired" if is_retired else "", self.client_id],
         )
 
     def _set(self, state: dict[str, Any]) -> bool:
@@ -147,7 +147,7 @@ class Lease:
         return bool(
             self._renew(
                 keys=[self._key, SESSIONS_KEY],
-                args=[self._token, json.dumps(value), LEASE_S, self._client_id],
+                args=[self._token, json.dumps(value), LEASE_S, self.client_id],
             )
         )
 

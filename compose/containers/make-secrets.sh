@@ -28,13 +28,13 @@ install -d -m 700 -o 1883 tls/broker
 install -m 400 -o 1883 tls/ca/ca.crt tls/ca/broker.crt tls/ca/broker.key tls/broker
 install -d -m 700 -o 10001 tls/service
 install -m 400 -o 10001 tls/ca/ca.crt tls/ca/service.crt tls/ca/service.key tls/service
-# For the CA of gateways, which the service `ca` makes. What is in tls/root belongs offline afterwards.
-install -d -m 700 -o 10001 tls/gateways tls/root tls/enrolment
+# For the CA of gateways, which the service `ca` makes. What is in tls/root-ca belongs offline afterwards.
+install -d -m 700 -o 10001 tls/gateways tls/root-ca tls/enrolment
 install -d -m 755 -o 10001 tls/public tls/crl
 install -m 400 -o 10001 tls/ca/broker.crt tls/ca/broker.key tls/enrolment
 install -m 444 -o 10001 tls/ca/ca.crt tls/public
-if [ ! -e tls/root/passphrase ] && [ ! -e tls/gateways/intermediate.key ]; then
-    openssl rand -hex 32 >tls/root/passphrase
-    chown 10001 tls/root/passphrase
+if [ ! -e tls/root-ca/passphrase ] && [ ! -e tls/gateways/intermediate.key ]; then
+    openssl rand -hex 32 >tls/root-ca/passphrase
+    chown 10001 tls/root-ca/passphrase
 fi
 echo "Secrets are in $PWD/.env and $PWD/tls."
