@@ -15,6 +15,7 @@ from django.core.management import call_command
 from config.env import read_options
 from config.options import DatabaseOptions
 from telemetry.core.findings import BLOCKING
+from telemetry.demo.messages import list_lines, read_register_at
 from telemetry.edits.editing import Change, request_edit
 from telemetry.findings.deciding import decide_finding
 from telemetry.models import (
@@ -27,7 +28,6 @@ from telemetry.models import (
     User,
 )
 from telemetry.simulator.demo_events import Events, Spike, list_events
-from telemetry.demo.messages import list_lines, read_register_at
 from telemetry.simulator.options import RunOptions
 from telemetry.simulator.registration import DEMO_MAC_PREFIX, find_demo_fleet, find_registration
 from telemetry.simulator.simulated_fleet import SimulatedFleet
