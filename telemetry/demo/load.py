@@ -61,7 +61,7 @@ def load_history(*, now: datetime, say: Say) -> None:
     url = read_options(DatabaseOptions).url
     with open_connection(url, name="tds-demo", statement_timeout_s=600) as connection:
         _replace_meter(fleet, events)
-        newest = events.until - NEWEST
+        newest = (events.until - NEWEST).replace(minute=0)  # readings are of whole hours
         for since, until in ((newest, events.until), (events.since, newest)):
             _import(fleet, events, since=since, until=until)
             _refresh(connection)
