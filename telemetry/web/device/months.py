@@ -25,8 +25,8 @@ class Adjustment(Struct, frozen=True):
 class Month(Struct, frozen=True):
     """A month and its adjustments, oldest first; with the closed total they are the live total.
 
-    `before`: the total of the month before, None where it misses half of its readings; `width` of its bar, in percent.
-    `is_current`: it goes on.
+    `before`: the total of the month before, None where it misses half of its readings. `width`: of
+    the bar, in percent. `is_current`: the month goes on.
     """
 
     consumption: MonthlyConsumption
