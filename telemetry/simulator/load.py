@@ -81,3 +81,12 @@ def _weigh_day(profile: int, day: int) -> int:
     season = math.cos((day % 365.25 - 15) / 365.25 * math.tau)
     luck = scramble((day << 8) + profile) % 161 - 80
     return 1_000 + round(_PROFILES[profile][2] * season) + luck
+
+
+def read_drift(key: int, time_us: int) -> int:
+    """How far a level has drifted from its mean, in ten-thousandths: waves of days and of weeks."""
+    days = time_us / (24 * HOUR_US) + key % 365
+    waves = (
+        12_000 * math.sin(days / 5.3) + 9_000 * math.sin(days / 19) + 6_000 * math.sin(days / 2.1)
+    )
+    return int(waves)

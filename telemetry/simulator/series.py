@@ -3,7 +3,7 @@
 import math
 from datetime import UTC, datetime, timedelta
 
-from telemetry.simulator.load import HOUR_US, read_weight, sum_weights
+from telemetry.simulator.load import HOUR_US, read_drift, read_weight, sum_weights
 from telemetry.simulator.simulated_fleet import SimulatedDevice
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -41,7 +41,8 @@ def draw_value(
         mean = max(load * read_weight(key, time_us - 1) * interval_us // (1_000 * HOUR_US), 10)
         return mean // 2 + noise % mean
     swing = math.sin((time_us % _DAY_US) / _DAY_US * math.tau)
-    return key % 300_000 - 50_000 + int(40_000 * swing) + noise % 3_000
+    level = key % 300_000 - 50_000 + int(40_000 * swing) + read_drift(key, time_us)
+    return level + noise % 3_000
 
 
 def read_register(load: int, *, key: int, time_us: int) -> int:

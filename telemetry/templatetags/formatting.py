@@ -9,6 +9,7 @@ from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
 from telemetry.models import User
 from telemetry.web import formatting
@@ -57,22 +58,44 @@ def change(now: Decimal | None, before: Decimal | None) -> SafeString | str:
 
 
 @register.simple_tag
-def difference(now: Decimal, before: Decimal, unit: str) -> SafeString:
+def compared(now: Decimal | None, before: Decimal | None, text: str) -> SafeString | str:
+    """The same with what it is compared with: 8% less than September."""
+    shown = change(now, before)
+    if not shown or now is None or before is None:
+        return _("no change to show against %(text)s") % {"text": text}
+    found = describe_change(now, before=before)
+    return _join_compared(shown, text, is_same=found is None or found.kind == "same")
+
+
+@register.simple_tag
+def compared_level(now: Decimal, before: Decimal, unit: str, text: str) -> SafeString:
     """How much higher or lower a level is than before, in its unit."""
     places = formatting.choose_places(now - before, unit=unit)
-    text = formatting.format_brief(abs(now - before), places=places)
+    value = formatting.format_brief(abs(now - before), places=places)
+    is_same = not round(now - before, places)
     higher, lower = _("%(difference)s higher"), _("%(difference)s lower")
-    form = higher if now >= before else lower
-    return format_html(
-        '<span class="change same">{}</span>',
-        form % {"difference": f"{text}{formatting.NO_BREAK}{unit}"},
-    )
+    form = _("the same") if is_same else higher if now > before else lower
+    words = form if is_same else form % {"difference": f"{value}{formatting.NO_BREAK}{unit}"}
+    shown = format_html('<span class="change same">{}</span>', words)
+    return _join_compared(shown, text, is_same=is_same)
+
+
+def _join_compared(shown: SafeString | str, text: str, *, is_same: bool) -> SafeString:
+    joined = _("%(change)s as %(text)s") if is_same else _("%(change)s than %(text)s")
+    # Words of the catalogue, which hold no HTML, around values that are escaped.
+    return format_html(joined.replace("%(change)s", "{0}").replace("%(text)s", "{1}"), shown, text)
 
 
 @register.filter
 def day(value: date) -> str:
     """A day without its year."""
     return formatting.format_day(value)
+
+
+@register.filter
+def short_month(value: date) -> str:
+    """A month with its year, as short as it is clear."""
+    return date_format(value, pgettext("a month with its year", "M Y"))
 
 
 @register.filter

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from django import template
 from django.utils import timezone
-from django.utils.formats import date_format, time_format
+from django.utils.formats import time_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
@@ -13,7 +13,14 @@ from django.utils.translation import gettext_lazy
 
 from telemetry.store.billing.review import UnitSum
 from telemetry.web.closing.review import DeviceRow
-from telemetry.web.formatting import NO_BREAK, NONE, format_brief, format_change, format_day
+from telemetry.web.formatting import (
+    NO_BREAK,
+    NONE,
+    format_brief,
+    format_change,
+    format_day,
+    format_within,
+)
 from telemetry.web.overview.comparison import Comparison
 from telemetry.web.overview.consumption import Consumption
 from telemetry.web.overview.month_parts import Part
@@ -47,7 +54,7 @@ def about(value: Decimal, unit: str) -> SafeString:
 @register.filter
 def describe_day(consumption: Consumption) -> dict[str, str]:
     """Which hours of today are compared, and with those of which day."""
-    day = date_format(consumption.week.day, "D")
+    day = format_within(consumption.week.day, "D")
     return {
         "now": _describe_hours(consumption.part),
         "before": f"{day} {format_day(consumption.week.day)} {_describe_hours(consumption.week)}",
@@ -60,7 +67,7 @@ def describe_month(consumption: Consumption) -> dict[str, str]:
     return {
         "now": _describe_part(consumption.part),
         "before": _describe_part(consumption.before),
-        "whole_before": date_format(consumption.before.month, "F"),
+        "whole_before": format_within(consumption.before.month, "F"),
     }
 
 

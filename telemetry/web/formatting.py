@@ -4,8 +4,8 @@ from datetime import date, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
 
 from django.utils.formats import date_format, get_format
+from django.utils.translation import get_language, ngettext, pgettext
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext, pgettext
 from msgspec import Struct
 
 NO_BREAK = "\u00a0"
@@ -81,6 +81,12 @@ def format_change(now: Decimal, *, before: Decimal) -> str:
 def format_day(day: date) -> str:
     """A day without its year, as short as it is clear."""
     return date_format(day, pgettext("a day without its year", "j M"))
+
+
+def format_within(value: date, form: str) -> str:
+    """A name of a month or a weekday within a sentence, where Portuguese writes it small."""
+    text = date_format(value, form)
+    return text.lower() if (get_language() or "").startswith("pt") else text
 
 
 def format_days(first: date, last: date) -> str:

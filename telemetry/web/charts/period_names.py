@@ -6,7 +6,7 @@ from django.utils.formats import date_format
 
 from telemetry.web.charts.calendar import DAY, Calendar
 from telemetry.web.charts.period import Period, Span
-from telemetry.web.formatting import format_day, format_days
+from telemetry.web.formatting import format_day, format_days, format_within
 
 
 def name_period(period: Period, *, calendar: Calendar) -> str:
@@ -44,7 +44,7 @@ def list_days_beside(
     for first in (before, year_before):
         end = calendar.next_month(first)
         until = end if is_whole else min(first + days, end)
-        name = date_format(first, "YEAR_MONTH_FORMAT")
+        name = format_within(first, "YEAR_MONTH_FORMAT")
         is_named = until == end and first.day == 1
         found.append((name if is_named else format_days(first, until - DAY), first, until))
     return found

@@ -10,6 +10,7 @@ from msgspec import Struct
 from telemetry.models import Device
 from telemetry.store.reads.chart_series import Sample, read_day_series, read_hour_series
 from telemetry.web.charts.calendar import DAY, HOUR, Calendar, floor_hour
+from telemetry.web.charts.chart import Chart, Resolution
 from telemetry.web.charts.period import Period, Span
 from telemetry.web.charts.period_names import count_days_so_far, list_days_beside, name_period
 from telemetry.web.charts.totals import Totals, fold
@@ -50,16 +51,28 @@ class Headline(Struct, frozen=True):
 
 
 def read_headline(
-    account_id: int, *, device: Device, period: Period, calendar: Calendar, now: datetime
+    account_id: int,
+    *,
+    device: Device,
+    chart: Chart,
+    period: Period,
+    calendar: Calendar,
+    now: datetime,
 ) -> Headline:
-    """As of the last refresh. At most four queries."""
+    """As of the last refresh. At most three queries: of days, the period is that of its chart."""
     if period.is_hourly and period.span in (Span.DAY, Span.ZOOM):
         return _read_hours(account_id, device, period, calendar=calendar, now=now)
-    return _read_days(account_id, device, period, calendar=calendar, now=now)
+    return _read_days(account_id, device, chart, period, calendar=calendar, now=now)
 
 
 def _read_days(
-    account_id: int, device: Device, period: Period, *, calendar: Calendar, now: datetime
+    account_id: int,
+    device: Device,
+    chart: Chart,
+    period: Period,
+    *,
+    calendar: Calendar,
+    now: datetime,
 ) -> Headline:
     def read(first: date, until: date) -> list[Sample]:
         if first >= until:
@@ -70,7 +83,10 @@ def _read_days(
     today = calendar.day_of(now)
     days = count_days_so_far(period, today=today) * DAY
     end = period.first + days
-    samples = read(period.first, min(period.end, today + DAY))
+    if chart.resolution is Resolution.DAY:
+        samples = [sample for sample in chart.series.get(device.pk, ()) if sample is not None]
+    else:
+        samples = read(period.first, min(period.end, today + DAY))
     part = [sample for sample in samples if sample.start < end]
     beside = []
     for text, first, until in list_days_beside(period, calendar=calendar, days=days):

@@ -153,7 +153,12 @@ def _read_chart_and_months(
     most = max((month.consumption.total or Decimal() for month in months), default=Decimal())
     return {
         "headline": read_headline(
-            account_id, device=device, period=params.period, calendar=calendar, now=params.now
+            account_id,
+            device=device,
+            chart=chart,
+            period=params.period,
+            calendar=calendar,
+            now=params.now,
         ),
         "events": events,
         "findings": findings,

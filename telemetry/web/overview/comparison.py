@@ -10,7 +10,7 @@ from telemetry.models import Device
 from telemetry.store.reads.account_totals import Consumer, compare_devices, find_top_consumers
 from telemetry.store.reads.chart_series import MOST_SERIES
 from telemetry.web.charts.calendar import DAY, Calendar
-from telemetry.web.charts.chart import Chart, read_chart
+from telemetry.web.charts.chart import Chart, Resolution, read_chart
 from telemetry.web.charts.chart_filters import ChartFilters
 from telemetry.web.charts.labels import find_devices, label_device
 from telemetry.web.charts.period import Period, Span
@@ -20,6 +20,9 @@ from telemetry.web.overview.params import select_devices
 from telemetry.web.overview.quantities import Quantity
 
 _WIDTH = Decimal(100)
+
+Changes = dict[int, tuple[Decimal | None, Decimal | None]]
+"""What is compared, and with what, by device id."""
 
 
 class Row(Struct, frozen=True):
@@ -60,7 +63,7 @@ def read_comparison(
     now: datetime,
 ) -> Comparison:
     """At most twelve devices: those that consumed most on the days of the period, or for levels the
-    first by gateway and code. At most eight queries."""
+    first by gateway and code. At most six queries."""
     chosen = _choose(account_id, quantity=quantity, filters=filters, period=period)
     devices = find_devices(account_id, ids=list(chosen))
     ids = [device_id for device_id in chosen if device_id in devices]
@@ -71,35 +74,28 @@ def read_comparison(
         for device_id in ids
         if device_id in summaries
     ]
-    today = calendar.day_of(now)
-    name, changes = _read_changes(
-        account_id, [] if quantity.is_level else ids, period, calendar=calendar, today=today
-    )
+    name, changes = "", Changes()
+    if chart.resolution is Resolution.DAY and not quantity.is_level:
+        today = calendar.day_of(now)
+        name, changes = _read_changes(account_id, chart, period, calendar=calendar, today=today)
     return Comparison(chart, tuple(_make_rows(rows, changes)), quantity.devices_count, name)
 
 
-Changes = dict[int, tuple[Decimal | None, Decimal | None]]
-
-
 def _read_changes(
-    account_id: int, ids: Sequence[int], period: Period, *, calendar: Calendar, today: date
+    account_id: int, chart: Chart, period: Period, *, calendar: Calendar, today: date
 ) -> tuple[str, Changes]:
-    """What the whole days of the period, and the same ones of the period before, came to."""
-    days = count_days_so_far(period, today=today) * DAY
-    beside = list_days_beside(period, calendar=calendar, days=days)
-    if not beside or not ids:
+    """What the whole days of the chart, and the same ones of the period before, came to."""
+    days = count_days_so_far(period, today=today)
+    beside = list_days_beside(period, calendar=calendar, days=days * DAY)
+    if not beside or not chart.series:
         return "", {}
     name, first, until = beside[0]
-    part = _read_totals(account_id, ids, first=period.first, until=period.first + days)
-    before = _read_totals(account_id, ids, first=first, until=until)
-    return name, {device_id: (part.get(device_id), before.get(device_id)) for device_id in ids}
-
-
-def _read_totals(
-    account_id: int, ids: Sequence[int], *, first: date, until: date
-) -> dict[int, Decimal | None]:
-    rows = compare_devices(account_id, device_ids=ids, first=first, until=until)
-    return {row.device_id: row.total for row in rows}
+    rows = compare_devices(account_id, device_ids=list(chart.series), first=first, until=until)
+    before = {row.device_id: row.total for row in rows}
+    return name, {
+        device_id: (fold(series[:days]).total, before.get(device_id))
+        for device_id, series in chart.series.items()
+    }
 
 
 def _choose(
@@ -125,7 +121,7 @@ def _summarise(
     account_id: int, ids: Sequence[int], *, period: Period, chart: Chart
 ) -> dict[int, Totals]:
     """By device id: of the local days of the period, or of the hours that are shown."""
-    if period.span in (Span.DAY, Span.ZOOM):
+    if period.span in (Span.DAY, Span.ZOOM) or chart.resolution is Resolution.DAY:
         return {device_id: fold(series) for device_id, series in chart.series.items()}
     rows = compare_devices(account_id, device_ids=ids, first=period.first, until=period.end)
     return {row.device_id: Totals(row.total, row.mean, row.minimum, row.maximum) for row in rows}

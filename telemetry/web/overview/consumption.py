@@ -2,6 +2,7 @@
 the month may come to."""
 
 from collections import defaultdict
+from collections.abc import Iterable
 from datetime import date, datetime
 from decimal import Decimal
 from hashlib import blake2b
@@ -10,6 +11,7 @@ from django.core.cache import cache
 from msgspec import Struct
 
 from telemetry.store.reads.account_totals import (
+    AccountTotal,
     read_account_days,
     read_account_hours,
     read_account_months,
@@ -101,23 +103,25 @@ def read_cached_consumption(
 def read_consumption(
     account_id: int, *, calendar: Calendar, now: datetime, refreshed_at: datetime
 ) -> Consumption:
-    """What the account consumed today and in this billing month, by unit. Seven queries."""
+    """What the account consumed today and in this billing month, by unit. Five queries."""
     part, before = choose_parts(calendar, now=now, known_until=refreshed_at)
     week = find_week_before(calendar, part)
     rows = read_account_months(account_id, first=before.month, until=part.month + DAY)
     this = [row for row in rows if row.start == part.month]
     month_totals = {row.unit: row.total for row in this}
     whole_before = {row.unit: row.total for row in rows if row.start == before.month}
-    today = _read_days(account_id, first=part.day, until=part.day + DAY)
+    first = min(before.month, part.day - FOUR_WEEKS)
+    days = read_account_days(account_id, first=first, until=part.day + DAY)
+    today = _sum_days(days, first=part.day, until=part.day + DAY)
+    days_before = _sum_days(days, first=before.month, until=before.day)
     hours = _read_hours(account_id, part)
     hours_before, hours_week = _read_hours(account_id, before), _read_hours(account_id, week)
-    days_before = _read_days(account_id, first=before.month, until=before.day)
     units = [row.unit for row in sorted(this, key=lambda row: (-row.devices_count, row.unit))]
     units += sorted({*hours_before, *days_before} - set(units))
     listed = units[:MOST_UNITS]
     part_of_month = _add(month_totals, _subtract(hours, today))
     month_before = _add(days_before, hours_before)
-    expected = read_expected_days(account_id, today=part.day)
+    expected = _expect_days(row for row in days if part.day - FOUR_WEEKS <= row.start < part.day)
     left = (calendar.next_month(part.month) - part.day).days
     cards = tuple(
         Cards(
@@ -135,11 +139,10 @@ def read_consumption(
     return Consumption(cards, part, before, week, left_out, expected)
 
 
-def read_expected_days(account_id: int, *, today: date) -> dict[str, dict[int, Decimal]]:
-    """What a day of each weekday (Monday is 0) comes to, by unit: the means of the last four weeks.
-    One query."""
+def _expect_days(days: Iterable[AccountTotal]) -> dict[str, dict[int, Decimal]]:
+    """What a day of each weekday (Monday is 0) comes to, by unit: the means of these days."""
     by_weekday: dict[str, dict[int, list[Decimal]]] = {}
-    for row in read_account_days(account_id, first=today - FOUR_WEEKS, until=today):
+    for row in days:
         weekdays = by_weekday.setdefault(row.unit, {})
         weekdays.setdefault(row.start.weekday(), []).append(row.total)
     return {
@@ -167,12 +170,11 @@ def _read_hours(account_id: int, part: Part) -> Totals:
     )
 
 
-def _read_days(account_id: int, *, first: date, until: date) -> Totals:
-    if first >= until:
-        return {}
+def _sum_days(days: Iterable[AccountTotal], *, first: date, until: date) -> Totals:
     totals: Totals = defaultdict(Decimal)
-    for row in read_account_days(account_id, first=first, until=until):
-        totals[row.unit] += row.total
+    for row in days:
+        if first <= row.start < until:
+            totals[row.unit] += row.total
     return dict(totals)
 
 

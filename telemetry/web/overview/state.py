@@ -1,9 +1,11 @@
 """What of the overview changes from second to second: presence, newest readings, alarms."""
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 
-from django.db.models import Count, Q
+from django.db.models import Count, DateTimeField, F, Q, Value
+from django.db.models.functions import Coalesce, NullIf
 from msgspec import Struct
 
 from telemetry.models import Alarm, DeadLetter, Device, Finding, Gateway
@@ -38,11 +40,18 @@ class OpenAlarms(Struct, frozen=True):
     count: int
 
 
-class Attention(Struct, frozen=True):
-    """What needs a person. `offline`: gateways that were heard once, the latest first, three at
-    most. Alarms are counted apart."""
+class SilentGateway(Struct, frozen=True):
+    """A gateway that was heard once, by its name or its code."""
 
-    offline: Sequence[Gateway]
+    name: str
+    last_seen: datetime
+
+
+class Attention(Struct, frozen=True):
+    """What needs a person. `offline`: three silent gateways at most, the last one first. No more
+    than 1,000 of anything are counted; alarms are counted apart."""
+
+    offline: Sequence[SilentGateway]
     offline_count: int
     findings_count: int
     rejected_count: int
@@ -72,7 +81,7 @@ def read_state(
     now: datetime,
     device_ids: Sequence[int] | None,
 ) -> State:
-    """Presence, the newest readings (of the devices named), and what needs attention. At most nine
+    """Presence, the newest readings (of the devices named), and what needs attention. At most eight
     queries."""
     return State(
         freshness,
@@ -84,18 +93,25 @@ def read_state(
 
 
 def _read_attention(account_id: int) -> Attention:
+    """One query: what is counted beside the gateways that are named."""
     silent = Gateway.objects.filter(
         account_id=account_id, is_active=True, is_online=False, last_seen__isnull=False
     )
-    offline = list(silent.order_by("-last_seen")[: OFFLINE + 1])
     findings = Finding.objects.filter(account_id=account_id, state="open")
     rejected = DeadLetter.objects.filter(account_id=account_id, state=DeadLetter.State.PENDING)
-    return Attention(
-        offline[:OFFLINE],
-        len(offline) if len(offline) <= OFFLINE else silent.count(),
-        findings[:MOST_COUNTED].count(),
-        rejected[:MOST_COUNTED].count(),
+    named = silent.order_by("-last_seen").annotate(
+        what=Value("offline"), text=Coalesce(NullIf("name", Value("")), "code"), at=F("last_seen")
     )
+    counted = [
+        rows.annotate(what=Value(what), text=Value(""), at=Value(None, DateTimeField()))
+        for what, rows in (("finding", findings), ("rejected", rejected))
+    ]
+    listed = [rows.values_list("what", "text", "at")[:MOST_COUNTED] for rows in (named, *counted)]
+    found = list(listed[0].union(*listed[1:], all=True))
+    counts = Counter(what for what, _, _ in found)
+    offline = [SilentGateway(text, at) for what, text, at in found if what == "offline"]
+    offline.sort(key=lambda gateway: gateway.last_seen, reverse=True)
+    return Attention(offline[:OFFLINE], counts["offline"], counts["finding"], counts["rejected"])
 
 
 def _read_presence(account_id: int) -> Presence:

@@ -139,4 +139,4 @@ def test_it_counts_open_findings_on_the_overview(device: Device) -> None:
     client = sign_in(device.account)
     answer = client.get(reverse("overview", args=[device.account_id]))
     assert answer.context["state"].attention.findings_count == 1
-    assert "Findings to decide" in answer.content.decode()
+    assert "1 finding to decide" in answer.content.decode()
