@@ -112,11 +112,19 @@ mutants: ## Change the code in small ways and list the changes that no unit test
 	@$(PYTHON) -m tests.mutation
 
 .PHONY: lint
-lint: ## Check style, types and missing migrations
+lint: ## Check style, types, missing migrations and compose.yaml
 	@$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy .
 	DJANGO_SETTINGS_MODULE=tests.settings $(PYTHON) manage.py makemigrations --check --dry-run
+	$(VENV)/bin/check-jsonschema --quiet --builtin-schema vendor.compose-spec compose/compose.yaml
+	if docker compose version >/dev/null 2>&1; then
+	    mkdir -p .local
+	    grep -o '{[A-Z_]*:?' compose/compose.yaml | sort -u | tr -d '{:?' | sed 's:$$:=/x:' > .local/compose.env
+	    docker compose --env-file .local/compose.env --file compose/compose.yaml --profile '*' config --quiet
+	else
+	    echo 'Docker Compose is not installed: compose.yaml was checked against the schema only.'
+	fi
 
 .PHONY: format
 format: ## Format the code
