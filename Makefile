@@ -107,6 +107,11 @@ test-containers: ## Run compose.yaml for real, with Docker or Podman: scale, kil
 	@compose/local/install dev
 	exec $(PYTHON) -m tests.containers $(ARGS)
 
+.PHONY: test-hosts
+test-hosts: ## Run pools on two hosts (network namespaces), cut their links under load; the books must balance
+	@compose/local/install base
+	exec $(PYTHON) -m tests.hosts $(ARGS)
+
 .PHONY: mutants
 mutants: ## Change the code in small ways and list the changes that no unit test and no schedule notices
 	@$(PYTHON) -m tests.mutation
