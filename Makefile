@@ -112,6 +112,11 @@ test-hosts: ## Run pools on two hosts (network namespaces), cut their links unde
 	@compose/local/install base
 	exec $(PYTHON) -m tests.hosts $(ARGS)
 
+.PHONY: test-failover
+test-failover: ## Lose the host of Redis's master, then of PostgreSQL's primary, under load (ARGS="redis --rate 500")
+	@compose/local/install base
+	exec $(PYTHON) -m tests.failover $(ARGS)
+
 .PHONY: mutants
 mutants: ## Change the code in small ways and list the changes that no unit test and no schedule notices
 	@$(PYTHON) -m tests.mutation

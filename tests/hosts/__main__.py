@@ -94,14 +94,11 @@ def measure_pools(rig: Rig, network: Network, *, pools: int, count: int) -> floa
     """Messages a second from a backlog in Redis, from the first that is stored to the last."""
     before = rig.wait_for_rows(STORED, count=0)
     with Redis.from_url(rig.environ["REDIS_URL"]) as redis, running_bridge(rig):
-        received = int(redis.hget(COUNTERS_KEY, "received_messages") or 0)  # type: ignore[arg-type]
+        received = int(redis.hget(COUNTERS_KEY, "received_messages") or 0)
         waiting = received - before
         rig.simulate(count=count)
         wait_until(
-            lambda: (
-                int(redis.hget(COUNTERS_KEY, "received_messages") or 0)  # type: ignore[arg-type]
-                >= received + count
-            ),
+            lambda: int(redis.hget(COUNTERS_KEY, "received_messages") or 0) >= received + count,
             timeout_s=60,
             what="the backlog is in Redis",
         )

@@ -5,6 +5,7 @@ switch. A link is cut at the switch, so neither end is told: packets get lost, a
 between two switches breaks.
 """
 
+import itertools
 import os
 import subprocess
 from types import TracebackType
@@ -15,13 +16,16 @@ from compose.local.layout import StackError
 SUBNET = "198.18.0"  # of the range for tests of networks (RFC 2544)
 SERVERS = f"{SUBNET}.1"
 """The address of the servers' host."""
+NUMBERS = itertools.count(1)
+"""Of the networks of this process."""
 
 
 class Network:
     """A switch, the servers' host and those that are added. All of it is gone after `with`."""
 
     def __init__(self) -> None:
-        self._switch = f"tds-{os.getpid()}-switch"
+        self._id = f"{os.getpid()}n{next(NUMBERS)}"  # a deleted one takes a while to be gone
+        self._switch = f"tds-{self._id}-switch"
         self._hosts: list[str] = []
 
     def __enter__(self) -> Self:
@@ -67,6 +71,12 @@ class Network:
         for number in numbers:
             run("ip", "-n", self._switch, "link", "set", f"port{number}", "down")
 
+    def block(self, number: int, *others: int) -> None:
+        """Let what a host sends to some others get lost; the rest arrives."""
+        for other in others:
+            route = ["route", "add", "blackhole", f"{SUBNET}.{other}"]
+            run("ip", "-n", self._name(number), *route)
+
     def heal(self, *numbers: int) -> None:
         """Let them through again."""
         for number in numbers:
@@ -74,7 +84,7 @@ class Network:
 
     def _plug(self, number: int, *, namespace: str) -> None:
         within = ["-n", namespace] if namespace else []
-        device, port = f"tds{os.getpid()}h{number}"[:15], f"port{number}"
+        device, port = f"tds{self._id}h{number}", f"port{number}"
         peer = ["peer", "name", port, "netns", self._switch]
         run("ip", *within, "link", "add", device, "type", "veth", *peer)
         run("ip", *within, "address", "add", f"{SUBNET}.{number}/24", "dev", device)
@@ -82,7 +92,7 @@ class Network:
         run("ip", "-n", self._switch, "link", "set", port, "master", "switch", "up")
 
     def _name(self, number: int) -> str:
-        return f"tds-{os.getpid()}-host-{number}"
+        return f"tds-{self._id}-host-{number}"
 
 
 def run(*argv: str) -> None:
