@@ -62,7 +62,8 @@ ACTIONS = {
 SIGNED_IN = {"home", "accounts", "profile", "tokens", "revoke-token", "password_change",
     "password_change_done", "admin-password", "confirm-address"}  # fmt: skip
 OPEN = {
-    "login", "logout", "set_language", "health", "pipeline-health", "invitation", "password_reset",
+    "login", "logout", "set_language", "health", "pending-health", "pipeline-health", "invitation",
+    "password_reset",
     "password_reset_done", "password_reset_confirm", "password_reset_complete",
 }  # fmt: skip
 
