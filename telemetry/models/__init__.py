@@ -2,6 +2,7 @@
 
 from telemetry.models.accounts import Account, Membership, User
 from telemetry.models.alarms import Alarm, AlarmCursor
+from telemetry.models.bands import BandPeriod, Holiday
 from telemetry.models.certificates import Certificate, Enrolment, Lot
 from telemetry.models.consumption import DailyAggregate, MeterReplacement, MonthlyConsumption
 from telemetry.models.dead_letters import DeadLetter
@@ -16,12 +17,14 @@ from telemetry.models.reports import ReportDelivery, ReportSchedule
 from telemetry.models.retention import DroppedRange, Storage
 from telemetry.models.tasks import TaskHistory, TaskRun
 from telemetry.models.tokens import ApiToken
+from telemetry.models.virtual_meters import VirtualMeter, VirtualPart
 
 __all__ = [
     "Account",
     "Alarm",
     "AlarmCursor",
     "ApiToken",
+    "BandPeriod",
     "Batch",
     "BatchDay",
     "Certificate",
@@ -40,6 +43,7 @@ __all__ = [
     "FrozenHour",
     "Gateway",
     "GatewayEvent",
+    "Holiday",
     "HourlyListing",
     "Invitation",
     "Lot",
@@ -57,4 +61,6 @@ __all__ = [
     "TaskHistory",
     "TaskRun",
     "User",
+    "VirtualMeter",
+    "VirtualPart",
 ]

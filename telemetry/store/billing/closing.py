@@ -14,7 +14,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from telemetry.core.findings import BLOCKING
+from telemetry.store.bands.month import keep_bands
 from telemetry.store.db.sql import Queries
+from telemetry.store.virtual_meters.months import keep_virtual_months
 
 
 class Sql(Queries):
@@ -25,6 +27,7 @@ class Sql(Queries):
     keep_closed_totals: LiteralString
     settle_adjustments: LiteralString
     keep_closed_lines: LiteralString
+    list_consuming_devices: LiteralString
     find_settlement: LiteralString
     unsettle_adjustments: LiteralString
     delete_closed_lines: LiteralString
@@ -82,6 +85,9 @@ def close_month(
         cursor.execute(Sql.settle_adjustments, key)
         cursor.execute(Sql.keep_closed_lines, key)
         devices: int = cursor.rowcount
+        cursor.execute(Sql.list_consuming_devices, key)
+        keep_bands(account_id, month=month, device_ids=[device for (device,) in cursor.fetchall()])
+        keep_virtual_months(account_id, month=month)
         cursor.execute(Sql.record_month_event, {**key, **event, "kind": "closed"})
     return devices
 
