@@ -3,7 +3,9 @@
 Imports no Django, so that the bridge stays small.
 """
 
+import ssl
 from collections.abc import Sequence
+from typing import Any
 
 from celery import Celery
 from celery.signals import setup_logging
@@ -26,12 +28,22 @@ def connect_redis(options: RedisOptions, *, client: type[Redis] = SmallWrites) -
     """
     return client.from_url(
         options.url,
+        **make_tls(options),
         socket_timeout=options.socket_timeout_s,
         socket_connect_timeout=options.socket_timeout_s,
         socket_keepalive=True,
         health_check_interval=15,
         retry=Retry(NoBackoff(), 0),
     )
+
+
+def make_tls(options: RedisOptions) -> dict[str, Any]:
+    """Arguments of a connection with TLS, nothing without. The certificate must be good: left to
+    itself, kombu takes any."""
+    if not options.url.startswith("rediss://"):
+        return {}
+    own = {"ssl_ca_certs": options.ca_file} if options.ca_file else {}
+    return {"ssl_cert_reqs": ssl.CERT_REQUIRED, "ssl_check_hostname": True, **own}
 
 
 def build_celery_app(
@@ -49,6 +61,7 @@ def build_celery_app(
     TRANSPORT_ALIASES.update(dict.fromkeys(("redis", "rediss"), "config.full_redis:Transport"))
     app = Celery("tds_telemetry", broker=options.redis.url, set_as_current=False, fixups=fixups)
     app.conf.update(
+        broker_use_ssl=make_tls(options.redis) or None,
         accept_content=["json"],
         task_serializer="json",
         task_ignore_result=True,

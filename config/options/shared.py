@@ -43,8 +43,15 @@ class RedisOptions:
 
     url: str = setting(
         "REDIS_URL",
-        "redis://[:PASSWORD@]HOST:PORT/DB of the Redis that keeps batches and Celery's queues",
+        "redis://[:PASSWORD@]HOST:PORT/DB of the Redis that keeps batches and Celery's queues; "
+        "rediss:// with TLS",
         is_secret=True,
+    )
+    ca_file: str = setting(
+        "REDIS_CA_FILE",
+        "file of the CA that has signed the certificate of a Redis with TLS; empty: a CA that this "
+        "machine trusts",
+        default="",
     )
     socket_timeout_s: float = setting(
         "REDIS_SOCKET_TIMEOUT_S",
@@ -59,6 +66,10 @@ class RedisOptions:
         if not re.match(r"(rediss?|unix)://", self.url):
             raise SettingError(
                 "REDIS_URL=(hidden): expected redis://, rediss:// or unix:// at its start"
+            )
+        if self.ca_file and not self.url.startswith("rediss://"):
+            raise SettingError(
+                f"REDIS_CA_FILE={self.ca_file!r}: expected with rediss:// in REDIS_URL"
             )
 
 

@@ -14,6 +14,7 @@ from telemetry.models.months import ClosedLine, ClosedMonth, MonthAdjustment, Mo
 from telemetry.models.readings import HourlyListing, Reading, ReadingListing
 from telemetry.models.reports import ReportDelivery, ReportSchedule
 from telemetry.models.retention import DroppedRange, Storage
+from telemetry.models.sessions import Identity, Session
 from telemetry.models.tasks import TaskHistory, TaskRun
 from telemetry.models.tokens import ApiToken
 
@@ -41,6 +42,7 @@ __all__ = [
     "Gateway",
     "GatewayEvent",
     "HourlyListing",
+    "Identity",
     "Invitation",
     "Lot",
     "Membership",
@@ -53,6 +55,7 @@ __all__ = [
     "ReadingListing",
     "ReportDelivery",
     "ReportSchedule",
+    "Session",
     "Storage",
     "TaskHistory",
     "TaskRun",
