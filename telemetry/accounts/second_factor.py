@@ -33,8 +33,8 @@ log = structlog.get_logger("telemetry.signin")
 
 def must_have_second_factor(user: User) -> bool:
     """Whether `WEB_SECOND_FACTOR` asks for one of this user."""
-    who = settings.OPTIONS.sign_in.second_factor
-    return who == "everyone" or (who == "staff" and user.is_staff)
+    who: str = settings.OPTIONS.sign_in.second_factor
+    return who == "everyone" or (who == "staff" and bool(user.is_staff))
 
 
 def has_second_factor(user: User) -> bool:

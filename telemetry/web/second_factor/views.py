@@ -75,7 +75,7 @@ def _turn_on(request: Any) -> HttpResponse:
             remember_device(request, device)
             return _show_codes(request, is_told=False)
         form.add_error("code", _("This code is not right, or was used already."))
-    context = {"form": form, **show_key(request.user, key)}
+    context: dict[str, Any] = {"form": form, **show_key(request.user, key)}
     status = 400 if form.errors else 200
     return render(request, f"{TEMPLATES}/set_up.html", context, status=status)
 

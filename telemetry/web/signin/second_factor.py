@@ -83,7 +83,7 @@ def go_on(request: HttpRequest, user: Any, *, to: str) -> HttpResponse:
 @sensitive_post_parameters()
 def enter_code(request: HttpRequest) -> HttpResponse:
     """The page of the second step."""
-    pending = request.session.get(PENDING)
+    pending: Any = request.session.get(PENDING)
     user = _find_pending(pending)
     if user is None:
         return redirect("login")
@@ -99,7 +99,7 @@ def _find_pending(pending: Any) -> User | None:
     user = User.objects.filter(pk=pending["user"], is_active=True).first()
     if user is None or user.get_session_auth_hash() != pending["password"]:
         return None
-    user.backend = pending["backend"]  # type: ignore[attr-defined]
+    user.backend = pending["backend"]
     return user
 
 
@@ -130,10 +130,10 @@ def _set_up(request: HttpRequest, user: User, *, to: str) -> HttpResponse:
         if device is not None:
             _sign_in(request, user, device)
             codes = renew_recovery_codes(user, is_told=False)
-            context = {"codes": codes, "to": to}
-            return render(request, "telemetry/second_factor/codes.html", context)
+            shown = {"codes": codes, "to": to}
+            return render(request, "telemetry/second_factor/codes.html", shown)
         form.add_error("code", _("This code is not right, or was used already."))
-    context = {"form": form, "is_pending": True, **show_key(user, key)}
+    context: dict[str, Any] = {"form": form, "is_pending": True, **show_key(user, key)}
     return render(request, "telemetry/second_factor/set_up.html", context)
 
 

@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from django.db.utils import ConnectionHandler, OperationalError
 from flower.utils.broker import Broker
 from kombu.exceptions import OperationalError as BrokerError
-from redis import Redis
+from redis import Redis, SSLConnection
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from config.database import make_django_database
@@ -117,7 +117,7 @@ def ask_client(options: QueueOptions) -> bool:
     """As bridge, workers, beat and pages use Redis directly."""
     with closing(connect_redis(options.redis)) as redis:
         redis.ping()
-        return redis.connection_pool.connection_class.__name__ == "SSLConnection"
+        return issubclass(redis.connection_pool.connection_class, SSLConnection)
 
 
 def ask_celery(options: QueueOptions) -> bool:
@@ -125,9 +125,7 @@ def ask_celery(options: QueueOptions) -> bool:
     with build_celery_app(options).connection_for_write() as connection:
         connection.ensure_connection(max_retries=1, interval_start=0)
         connection.default_channel.client.ping()
-        return connection.default_channel.pool.connection_class.__name__.startswith("SSL") or (
-            "SSLConnection" in repr(connection.default_channel.pool.connection_class.__mro__)
-        )
+        return issubclass(connection.default_channel.pool.connection_class, SSLConnection)
 
 
 def ask_as_flower(options: QueueOptions) -> bool:
@@ -138,9 +136,14 @@ def ask_as_flower(options: QueueOptions) -> bool:
         broker_options=conf.broker_transport_options,
         broker_use_ssl=conf.broker_use_ssl,
     )
-    queues = asyncio.run(broker.queues(["ingest"]))
-    broker.redis.close()
-    return [queue["messages"] for queue in queues] == [0]
+
+    async def ask() -> list[int]:
+        try:
+            return [queue["messages"] for queue in await broker.queues(["ingest"])]
+        finally:
+            await broker.redis.aclose()
+
+    return asyncio.run(ask()) == [0]
 
 
 @pytest.mark.parametrize(
