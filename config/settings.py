@@ -136,6 +136,10 @@ STORAGES = {
 }
 
 SESSION_ENGINE = "telemetry.accounts.sessions"
+# Browsers take a cookie of such a name from this host alone, over HTTPS alone.
+COOKIE_PREFIX = "__Host-" if OPTIONS.is_https else ""
+SESSION_COOKIE_NAME = f"{COOKIE_PREFIX}sessionid"
+CSRF_COOKIE_NAME = f"{COOKIE_PREFIX}csrftoken"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = OPTIONS.is_https
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_AGE = OPTIONS.sign_in.session_hours * 3_600

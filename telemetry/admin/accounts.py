@@ -49,7 +49,7 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc, type-arg]
     inlines = [MembershipInline]
     list_display = ["username", "email", "is_staff", "is_superuser", "is_active",
         "has_second_factor", "last_login"]  # fmt: skip
-    actions = ["reset_second_factor"]
+    actions = ["end_sessions", "reset_second_factor"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
         """With whether codes are asked for."""
@@ -65,6 +65,14 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc, type-arg]
     def has_reset_permission(self, request: HttpRequest) -> bool:
         """Administrators alone: who resets it, and the password too, could sign in as the user."""
         return bool(request.user.is_superuser)
+
+    @action(description=_("Sign out everywhere"), permissions=["reset"])
+    def end_sessions(self, request: HttpRequest, users: QuerySet[User]) -> None:
+        """End the users' sessions."""
+        for user in users:
+            end_sessions(user)
+            self.log_change(request, user, "sessions ended")
+        self.message_user(request, _("The sessions have ended."), messages.SUCCESS)
 
     @action(description=_("Reset second factor"), permissions=["reset"])
     def reset_second_factor(

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.test import Client
 from django.utils import timezone
 
@@ -94,6 +95,16 @@ def test_it_ends_in_time_however_often_it_is_used(user: User, settings: Any) -> 
     assert not is_signed_in(client)
     sign_in(EDGE, "192.0.2.2")
     assert Session.objects.filter(user=user).count() == 1
+
+
+def test_it_is_ended_by_administrators(user: User) -> None:
+    client, admin = sign_in(FIREFOX, "192.0.2.1"), Client()
+    admin.force_login(User.objects.create_superuser("root"))
+    action = {"action": "end_sessions", "_selected_action": [user.pk]}
+    admin.post("/admin/telemetry/user/", action)
+    assert not is_signed_in(client)
+    [entry] = LogEntry.objects.all()
+    assert (entry.object_id, entry.change_message) == (str(user.pk), "sessions ended")
 
 
 def test_it_names_browsers() -> None:
