@@ -97,7 +97,7 @@ def return_from_provider(request: HttpRequest) -> HttpResponse:
     ):
         to = resolve_url(settings.LOGIN_REDIRECT_URL)
     user.backend = BACKEND
-    if "mfa" not in claims.get("amr", ()):  # RFC 8176
+    if "mfa" not in (claims.get("amr") or ()):  # RFC 8176
         return go_on(request, user, to=to)
     login(request, user, backend=BACKEND)
     request.session[BY_PROVIDER] = True

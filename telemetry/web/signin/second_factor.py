@@ -27,7 +27,7 @@ from telemetry.accounts.second_factor import (
     verify_code,
 )
 from telemetry.models import User
-from telemetry.web.second_factor.qr import draw_qr
+from telemetry.web.second_factor.qr import render_qr
 from telemetry.web.signin.limits import count_failure, is_locked
 from telemetry.web.signin.lockout import render_lockout
 
@@ -153,4 +153,4 @@ def take_key(request: HttpRequest) -> str:
 
 def show_key(user: User, key: str) -> dict[str, str]:
     """What a page shows of a key."""
-    return {"qr": draw_qr(make_address(user, key=key)), "key": format_key(key)}
+    return {"qr": render_qr(make_address(user, key=key)), "key": format_key(key)}
