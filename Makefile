@@ -4,6 +4,7 @@
 #   DETACH=1             return when all is ready, instead of waiting for Ctrl-C
 #   WORKERS=1 BRIDGES=1  number of ingest pools and of MQTT bridges; again make up changes the set
 #   SIMULATE=1           0 starts no simulated fleet
+#   DEMO=1               0 gives the demo fleet no past, and allows no weak settings
 #   MQTT_PORT=1883 MQTT_WS_PORT=9001 MQTT_TLS_PORT=8883 MQTT_SERVICE_PORT=8884
 #   WEB_PORT=8000 ENROLMENT_PORT=8443 FLOWER_PORT=5555 POSTGRES_PORT=5433 REDIS_PORT=6380
 #   DATABASE_URL, REDIS_URL, MQTT_HOST (with MQTT_PORT and the MQTT users and passwords)

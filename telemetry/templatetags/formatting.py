@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 
 from telemetry.models import User
 from telemetry.web import formatting
-from telemetry.web.formatting import NONE
+from telemetry.web.formatting import NONE, describe_change
 
 register = template.Library()
 
@@ -29,6 +29,46 @@ def rounded(value: Decimal | None, unit: str = "") -> str:
     return NONE if value is None else formatting.format_rounded(value, unit=unit)
 
 
+@register.simple_tag
+def figure(value: Decimal | None, unit: str = "", places: int | None = None) -> SafeString | str:
+    """A value to read at a glance, with a small unit; every digit is in its title."""
+    if value is None:
+        return NONE
+    if places is None:
+        places = formatting.choose_places(value, unit=unit)
+    text = formatting.format_brief(value, places=places)
+    exact_text = formatting.format_rounded(value, unit=unit)
+    behind = format_html("<small>{}{}</small>", formatting.NO_BREAK, unit) if unit else ""
+    return format_html('<span class="figure" title="{}">{}{}</span>', exact_text, text, behind)
+
+
+@register.simple_tag
+def change(now: Decimal | None, before: Decimal | None) -> SafeString | str:
+    """How much more or less than before, in words with an arrow; empty when nothing was before."""
+    found = None if now is None or before is None else describe_change(now, before=before)
+    if found is None:
+        return ""
+    arrow = {"more": "\u25b2", "less": "\u25bc"}.get(found.kind, "")
+    large = " large" if found.is_large else ""
+    return format_html(
+        '<span class="change {}{}"><span aria-hidden="true">{}</span> {}</span>',
+        found.kind, large, arrow, found.text,
+    )  # fmt: skip
+
+
+@register.simple_tag
+def difference(now: Decimal, before: Decimal, unit: str) -> SafeString:
+    """How much higher or lower a level is than before, in its unit."""
+    places = formatting.choose_places(now - before, unit=unit)
+    text = formatting.format_brief(abs(now - before), places=places)
+    higher, lower = _("%(difference)s higher"), _("%(difference)s lower")
+    form = higher if now >= before else lower
+    return format_html(
+        '<span class="change same">{}</span>',
+        form % {"difference": f"{text}{formatting.NO_BREAK}{unit}"},
+    )
+
+
 @register.filter
 def day(value: date) -> str:
     """A day without its year."""
@@ -39,6 +79,14 @@ def day(value: date) -> str:
 def percent(share: Decimal | None) -> str:
     """A share of 1 as percent; a dash for None."""
     return NONE if share is None else formatting.format_share(share)
+
+
+@register.filter
+def whole_percent(share: Decimal | None) -> str:
+    """A share of 1 in whole percent; a dash for None."""
+    if share is None:
+        return NONE
+    return f"{formatting.format_brief(share * 100, places=0)}{formatting.NO_BREAK}%"
 
 
 @register.filter
@@ -90,9 +138,18 @@ def _render(at: datetime, form: str) -> SafeString:
 @register.simple_tag
 def age(at: datetime) -> SafeString:
     """How long ago; `ages.js` keeps it current. The instant is in the title."""
+    return _render_age(at, formatting.describe_age(at, now=timezone.now()), form="")
+
+
+@register.simple_tag
+def short_age(at: datetime) -> SafeString:
+    """The same for a column."""
+    return _render_age(at, formatting.describe_short_age(at, now=timezone.now()), form="short")
+
+
+def _render_age(at: datetime, text: str, *, form: str) -> SafeString:
     local = timezone.localtime(at)
     return format_html(
-        '<time datetime="{}" title="{}" data-age>{}</time>',
-        local.isoformat(timespec="milliseconds"), date_format(local, "DATETIME_FORMAT"),
-        formatting.describe_age(at, now=timezone.now()),
+        '<time datetime="{}" title="{}" data-age="{}">{}</time>',
+        local.isoformat(timespec="milliseconds"), date_format(local, "DATETIME_FORMAT"), form, text,
     )  # fmt: skip

@@ -118,20 +118,24 @@ SELECT DISTINCT date_trunc('day', hour, 'UTC') FROM looked_at ORDER BY 1
 
 -- name: read_late
 -- Of devices that have a late reading in a changed hour of the day: all late readings of the day, with
--- the nearest ones that came in time.
-WITH hit AS MATERIALIZED (
+-- the nearest ones that came in time. Nothing that was imported is late.
+WITH imported AS MATERIALIZED (
+    SELECT received_at FROM batch WHERE source = 'import'
+), hit AS MATERIALIZED (
     SELECT DISTINCT l.device_id
     FROM looked_at l
     WHERE l.hour >= %(start)s AND l.hour < %(end)s AND EXISTS (
         SELECT FROM reading r
         WHERE r.device_id = l.device_id AND r.time > l.hour AND r.time <= l.hour + interval '1 hour'
           AND r.time > %(start)s AND r.time <= %(end)s
-          AND r.received_at > r.time + interval '1 hour')
+          AND r.received_at > r.time + interval '1 hour'
+          AND r.received_at NOT IN (SELECT received_at FROM imported))
 )
 SELECT r.device_id, r.time, r.value, r.received_at, before.time, after.time
 FROM hit
 JOIN reading r ON r.device_id = hit.device_id AND r.time > %(start)s AND r.time <= %(end)s
     AND r.received_at > r.time + interval '1 hour'
+    AND r.received_at NOT IN (SELECT received_at FROM imported)
 LEFT JOIN LATERAL (
     SELECT b.time FROM reading b
     WHERE b.device_id = r.device_id AND b.time < r.time AND b.time >= r.time - interval '31 days'

@@ -6,13 +6,14 @@ from datetime import datetime
 from django.db.models import Count, Q
 from msgspec import Struct
 
-from telemetry.models import Alarm, Device, Finding
+from telemetry.models import Alarm, DeadLetter, Device, Finding, Gateway
 from telemetry.store.reads.freshness import Freshness
 from telemetry.store.reads.latest_in_account import LatestReading, read_latest
 from telemetry.web.charts.labels import find_devices
 
-LATEST = 20
+LATEST = 6
 ALARMS = 8
+OFFLINE = 3
 MOST_COUNTED = 1_000
 
 
@@ -37,6 +38,16 @@ class OpenAlarms(Struct, frozen=True):
     count: int
 
 
+class Attention(Struct, frozen=True):
+    """What needs a person. `offline`: gateways that were heard once, the latest first, three at
+    most. Alarms are counted apart."""
+
+    offline: Sequence[Gateway]
+    offline_count: int
+    findings_count: int
+    rejected_count: int
+
+
 class State(Struct, frozen=True):
     """The account at this moment."""
 
@@ -44,7 +55,14 @@ class State(Struct, frozen=True):
     presence: Presence
     latest: tuple[LatestRow, ...]
     alarms: OpenAlarms
-    findings_count: int
+    attention: Attention
+
+    @property
+    def needs_attention(self) -> bool:
+        """Whether anything does."""
+        of = self.attention
+        counts = (self.alarms.count, of.offline_count, of.findings_count, of.rejected_count)
+        return any(counts)
 
 
 def read_state(
@@ -54,14 +72,29 @@ def read_state(
     now: datetime,
     device_ids: Sequence[int] | None,
 ) -> State:
-    """Presence, the 20 newest readings (of the devices named), open alarms, findings to decide. At
-    most seven queries."""
+    """Presence, the newest readings (of the devices named), and what needs attention. At most nine
+    queries."""
     return State(
         freshness,
         _read_presence(account_id),
         _read_latest(account_id, now=now, device_ids=device_ids),
         _read_alarms(account_id),
-        Finding.objects.filter(account_id=account_id, state="open")[:MOST_COUNTED].count(),
+        _read_attention(account_id),
+    )
+
+
+def _read_attention(account_id: int) -> Attention:
+    silent = Gateway.objects.filter(
+        account_id=account_id, is_active=True, is_online=False, last_seen__isnull=False
+    )
+    offline = list(silent.order_by("-last_seen")[: OFFLINE + 1])
+    findings = Finding.objects.filter(account_id=account_id, state="open")
+    rejected = DeadLetter.objects.filter(account_id=account_id, state=DeadLetter.State.PENDING)
+    return Attention(
+        offline[:OFFLINE],
+        len(offline) if len(offline) <= OFFLINE else silent.count(),
+        findings[:MOST_COUNTED].count(),
+        rejected[:MOST_COUNTED].count(),
     )
 
 
