@@ -8,7 +8,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("telemetry", "0033_findings"),
+        ("telemetry", "0047_batch_imported"),
     ]
 
     operations = [
