@@ -8,7 +8,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("telemetry", "0047_batch_imported"),
+        ("telemetry", "0033_findings"),
     ]
 
     operations = [
