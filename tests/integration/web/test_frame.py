@@ -62,3 +62,6 @@ def test_it_lets_pages_load_nothing_from_elsewhere_and_nobody_keep_them(
     assert answer.headers["Referrer-Policy"] == "same-origin"
     admin = Client().get("/admin/login/").headers["Content-Security-Policy"]
     assert "script-src 'self' 'unsafe-eval';" in admin
+    with closing(Client().get("/static/telemetry/site.css")) as file:
+        assert file.status_code == 200
+        assert "Access-Control-Allow-Origin" not in file.headers
