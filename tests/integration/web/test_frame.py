@@ -1,5 +1,7 @@
 """The frame of all pages: where one begins, what headers say, what is shown to whom."""
 
+from contextlib import closing
+
 import pytest
 from django.test import Client
 
