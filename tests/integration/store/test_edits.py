@@ -175,6 +175,8 @@ def test_it_undoes_the_later_of_two_edits_first(connection: Connection) -> None:
         undo_edit(first, user=None, reason="x")
     undo_edit(third, user=None, reason="x")
     check(connection, site, values((1, 1)))
+    current = "SELECT edit_id FROM edited_reading WHERE is_current ORDER BY time"
+    assert read(connection, current) == [(second.pk,), (first.pk,)]
     undo_edit(second, user=None, reason="x")
     undo_edit(first, user=None, reason="x")
     check(connection, site, values((0, 5), (1, 6)))
