@@ -141,7 +141,7 @@ def test_it_refuses_a_range_of_too_many_readings(connection: Connection) -> None
     )
     with pytest.raises(EditError, match="more than 10000 readings: expected a shorter period"):
         edit(site, NOON, NOON + 10 * HOUR)
-    # The planner was told of edits of one reading: it must not look through all for each.
+    # The statistics know an edit of one reading: this one must not be read whole for each reading.
     undo_edit(edit(site, NOON), user=None, reason="x")
     connection.execute("ANALYZE edited_reading")
     before = count_rows_read()
