@@ -18,6 +18,7 @@ from telemetry.store.reads.account_totals import read_account_hours
 from telemetry.store.reads.aggregate_pages import HOURS, read_page
 from telemetry.store.reads.chart_series import read_hour_series
 from telemetry.store.verification.verify import verify_aggregates
+from tests.bands import check_bands
 from tests.billing_cases import CASES
 from tests.consumption import (
     Site,
@@ -105,6 +106,7 @@ def test_it_comes_to_the_same_in_any_order_with_any_duplicates_in_any_batches(
         refresh_aggregates(connection)
     for site, (found, changed) in sites.items():
         assert read_figures(connection, site) == expect_figures(site, found, changed), site
+        check_bands(connection, site, found, changed)
     assert read(connection, "SELECT count(*) FROM dirty_hour") == [(0,)]
 
 
