@@ -90,7 +90,8 @@ def _options() -> MaintenanceOptions:
 
 
 def _queue() -> BatchQueue:
-    return BatchQueue(connect_redis(_options().queue.redis), app)
+    redis = _options().queue.redis
+    return BatchQueue(connect_redis(redis), app, wait_replicas=redis.wait_replicas)
 
 
 def _connect() -> Connection:

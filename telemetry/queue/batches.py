@@ -20,7 +20,7 @@ from typing import Any
 from celery import Celery
 from msgspec import Struct
 from redis import Redis
-from redis.exceptions import NoScriptError
+from redis.exceptions import NoScriptError, RedisError
 
 from telemetry.core.batch import (
     BATCH_KEY,
@@ -55,6 +55,8 @@ _ZSTD_LEVEL = 1
 
 LEASE_S = 6
 """After so long without a renewal an owner counts as dead."""
+WAIT_MS = 1_000
+"""Replicas that take longer to bring a batch to disk do not have it."""
 CLAIM_MESSAGES = 2_000
 """At most so many are claimed at once, unless one batch has more."""
 
@@ -135,6 +137,10 @@ class OvertakenError(Exception):
     """Another process has written batches of the same producer meanwhile."""
 
 
+class NotReplicatedError(RedisError):
+    """Redis has the batch, and fewer replicas than wanted. Writing it again is safe."""
+
+
 class Dropped(Struct, frozen=True):
     """Messages that the broker acknowledged and dropped. `at`: Unix seconds."""
 
@@ -159,8 +165,12 @@ class BatchQueue:
     that claims.
     """
 
-    def __init__(self, redis: Redis, app: Celery | None = None, *, owner: str = "") -> None:
+    def __init__(
+        self, redis: Redis, app: Celery | None = None, *, owner: str = "", wait_replicas: int = 0
+    ) -> None:
+        """`wait_replicas`: of Redis, that must have what is written on disk as well."""
         self.redis = redis
+        self._wait_replicas = wait_replicas
         self.owner = owner
         self._app = app
         self._scripts = {
@@ -204,9 +214,9 @@ class BatchQueue:
         that repeats its newest id changes nothing.
 
         With `after` the producer's newest id must be that one (empty: none), or nothing is written
-        and `OvertakenError` is raised.
+        and `OvertakenError` is raised. Raises `NotReplicatedError` as well.
         """
-        seq, *rest = self._scripts["put"](
+        seq, *rest = self._put(
             keys=[
                 BATCH_KEY + batch_id,
                 PENDING_KEY,
@@ -226,6 +236,23 @@ class BatchQueue:
             raise OvertakenError(f"{producer}: another batch than {after!r} is its newest")
         storing_us, *waiting = rest
         return Written(bool(seq), _needs_worker(*waiting), max(0, storing_us) / 1_000_000)
+
+    def _put(self, *, keys: list[str], args: list[Any]) -> Any:
+        """Run the script that writes, and wait for the replicas on the same connection."""
+        script = self._scripts["put"]
+        if not self._wait_replicas:
+            return script(keys=keys, args=args)
+        pipeline = self.redis.pipeline(transaction=False)
+        pipeline.script_load(script.script)  # a replica that was promoted does not know it
+        pipeline.evalsha(script.sha, len(keys), *keys, *args)
+        pipeline.waitaof(0, self._wait_replicas, WAIT_MS)
+        _, answer, (_, replicas) = pipeline.execute()
+        if replicas < self._wait_replicas:
+            raise NotReplicatedError(
+                f"{replicas} replicas of Redis have the batch after {WAIT_MS} ms: expected "
+                f"{self._wait_replicas} (REDIS_WAIT_REPLICAS)"
+            )
+        return answer
 
     def offer(self, batch_ids: Sequence[str], *, is_last: bool = False) -> int:
         """Let workers have unfinished batches that nobody holds; how many these were. `is_last`:
