@@ -97,7 +97,7 @@ def upgrade(rig: Rig, before: Release, now: Release, options: Any) -> None:
     count = int(options.rate * options.seconds)
     began_at = time.time()
     with ThreadPoolExecutor(2) as threads, reading(readers, threads):
-        fleet = threads.submit(publish, now, rate=options.rate, count=count)
+        fleet = threads.submit(publish, before, rate=options.rate, count=count)
         phase("the release before")
         now.manage("migrate", "--noinput", "--verbosity", "0")
         phase("migrated under the release before")
