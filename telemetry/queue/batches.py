@@ -62,7 +62,7 @@ CLAIM_MESSAGES = 2_000
 
 
 COUNTED, EXCESS = "counted", "excess"
-"""Lanes of a batch whose gateways' limits were asked."""
+"""Lanes of a batch that is not asked about limits (any more)."""
 
 Call = tuple[str, list[str], list[Any]]  # a script, its keys and arguments
 
@@ -71,7 +71,8 @@ class ClaimedBatch(Struct, frozen=True):
     """A batch that a worker has started on. `attempts` counts this start, if it is alone.
 
     `is_suspect`: it is a part of one that could not be stored, and may be what ends its worker.
-    `lane`: empty, `COUNTED`, or `EXCESS` for what waits for all others.
+    `lane`: empty, `EXCESS` for what waits for all others, or `COUNTED` for what else no limit
+    holds any more.
     """
 
     id: str
@@ -376,26 +377,29 @@ class BatchQueue:
         *,
         second_part: Sequence[int],
         is_suspect: bool = False,
-        is_excess: bool = False,
+        lane: str = "",
+        is_first_stored: bool = False,
     ) -> None:
-        """Put two parts in the place of a batch, both ready. `second_part` are the positions of
-        the messages that make the second one: some, not all. The ledger must know of it before.
-        `is_suspect`: one of the parts may be what ends its worker. `is_excess`: the second one
-        waits for all others."""
+        """Put two parts in the place of a batch, both ready, or the second one alone when the
+        first one is stored. `second_part` are the positions of the messages that make the second
+        one: some, not all. The ledger must know of it before. `is_suspect`: one of the parts may be
+        what ends its worker. `lane`: of the parts."""
         in_second = frozenset(second_part)
         parts = (
             [message for n, message in enumerate(messages) if n not in in_second],
             [message for n, message in enumerate(messages) if n in in_second],
         )
-        ids = half_ids(batch.id)
-        args: list[Any] = [batch.id, "1" if is_suspect else ""]
-        for part_id, part in zip(ids, parts, strict=True):
+        parts_by_id = dict(zip(half_ids(batch.id), parts, strict=True))
+        if is_first_stored:
+            del parts_by_id[half_ids(batch.id)[0]]
+        args: list[Any] = [batch.id, "1" if is_suspect else "", lane]
+        for part_id, part in parts_by_id.items():
             args += [part_id, len(part), pack_messages(part)]
-        args += (COUNTED, EXCESS) if is_excess else (batch.lane, batch.lane)
         self._scripts["split"](
             keys=[
-                *(BATCH_KEY + batch.id, PENDING_KEY, *(BATCH_KEY + part_id for part_id in ids)),
-                *(self._claims_key, READY_KEY, WAKE_KEY, RETRY_KEY),
+                *(BATCH_KEY + batch.id, PENDING_KEY, COUNTERS_KEY, self._claims_key),
+                *(RETRY_KEY if lane == EXCESS else READY_KEY, WAKE_KEY),
+                *(BATCH_KEY + part_id for part_id in parts_by_id),
             ],
             args=args,
         )

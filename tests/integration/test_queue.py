@@ -22,6 +22,7 @@ from telemetry.queue.batches import (
     new_id,
     pack_messages,
 )
+from telemetry.queue.statuses import Statuses, forget_statuses, note_statuses, read_statuses
 from telemetry.queue.tasks import count_claimed
 from tests.batches import claim
 
@@ -237,3 +238,17 @@ def test_it_counts_a_session_as_lost_when_it_was_open_before_and_the_broker_has_
     events = queue.read_broker_events()
     assert events.lost_sessions == 1
     assert events.lost_at > 0
+
+
+def test_it_takes_a_last_will_back_when_the_gateway_says_that_it_is_online(
+    queue: BatchQueue,
+) -> None:
+    redis = queue.redis
+    note_statuses(redis, {"a": False, "b": False, "c": True}, now_s=100)
+    note_statuses(redis, {"a": True}, now_s=110)
+    until = {"online_until_s": 105, "offline_until_s": 105}
+    assert read_statuses(redis, **until) == Statuses({"c": 100}, {"b": 100})
+    note_statuses(redis, {"b": False, "c": True}, now_s=120)  # between the task's two calls
+    forget_statuses(redis, **until)
+    left = read_statuses(redis, online_until_s=200, offline_until_s=200)
+    assert left == Statuses({"a": 110, "c": 120}, {"b": 120})
