@@ -99,7 +99,7 @@ def upgrade(rig: Rig, before: Release, now: Release, options: Any) -> None:
     with ThreadPoolExecutor(2) as threads, reading(readers, threads):
         fleet = threads.submit(publish, before, rate=options.rate, count=count)
         phase("the release before")
-        now.manage("migrate", "--noinput", "--verbosity", "0")
+        say(f"migrated, {now.migrate()} time(s)")
         phase("migrated under the release before")
         other_pool = now.start_pool()
         pool.stop()

@@ -12,6 +12,8 @@ from tests.bench.rig import Rig, wait_until
 from tests.bench.visitor import Visitor
 from tests.chaos.supervised import Supervised
 
+MIGRATE_TRIES = 4  # as often as Compose and the Job try
+
 
 class Release:
     """The code of a commit, or with `folder` what lies there."""
@@ -62,6 +64,19 @@ class Release:
     def manage(self, *arguments: str) -> str:
         """A command of `manage.py`; what it printed. Raises `StackError`."""
         return self._rig.run(self._within(str(PYTHON), "manage.py", *arguments))
+
+    def migrate(self) -> int:
+        """Migrate, and again when a migration met a deadlock, which has undone it; how often."""
+        for number in range(1, MIGRATE_TRIES):
+            try:
+                self.manage("migrate", "--noinput", "--verbosity", "0")
+            except StackError as error:
+                if "deadlock detected" not in str(error):
+                    raise
+            else:
+                return number
+        self.manage("migrate", "--noinput", "--verbosity", "0")
+        return MIGRATE_TRIES
 
     def enter_member(self) -> tuple[str, dict[str, Any]]:
         """The session of a new member of every account, and a device of one account."""
