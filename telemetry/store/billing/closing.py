@@ -2,7 +2,8 @@
 
 Closing keeps the lines of all devices as they are billed; what a refresh finds later becomes
 adjustments, which a later closing settles. Writing `closed_month` waits for the step of a refresh
-that is under way, and holds up the next one. Pages, API and admin close months: no task does.
+that is under way, and holds up the next one. A page (`web/closing/views.py`) and an action of the
+admin (`admin/closing.py`) close months; no task and no route of the API does.
 """
 
 from datetime import date, datetime

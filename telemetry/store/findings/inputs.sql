@@ -65,7 +65,7 @@ SELECT DISTINCT date_trunc('day', hour, 'UTC') FROM looked_at ORDER BY 1
 
 -- name: read_late
 -- Of devices that have a late reading in a changed hour of the day, or had one in the day: all late
--- readings of the day, with the nearest ones that came in time.
+-- readings of the day, with the nearest ones that came in time. What was imported is not late.
 WITH hit AS MATERIALIZED (
     SELECT DISTINCT l.device_id
     FROM looked_at l
@@ -73,7 +73,9 @@ WITH hit AS MATERIALIZED (
         SELECT FROM reading r
         WHERE r.device_id = l.device_id AND r.time > l.hour AND r.time <= l.hour + interval '1 hour'
           AND r.time > %(start)s AND r.time <= %(end)s
-          AND r.received_at > r.time + interval '1 hour')
+          AND r.received_at > r.time + interval '1 hour'
+          AND NOT EXISTS (SELECT FROM batch b
+              WHERE b.received_at = r.received_at AND b.source = 'import'))
     UNION
     SELECT l.device_id
     FROM looked_at l
@@ -85,6 +87,7 @@ SELECT r.device_id, r.time, r.value, r.received_at, before.time, after.time
 FROM hit
 JOIN reading r ON r.device_id = hit.device_id AND r.time > %(start)s AND r.time <= %(end)s
     AND r.received_at > r.time + interval '1 hour'
+    AND NOT EXISTS (SELECT FROM batch b WHERE b.received_at = r.received_at AND b.source = 'import')
 LEFT JOIN LATERAL (
     SELECT b.time FROM reading b
     WHERE b.device_id = r.device_id AND b.time < r.time AND b.time >= r.time - interval '31 days'

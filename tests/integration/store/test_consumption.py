@@ -1,5 +1,6 @@
 """Hours, days and months are a function of the readings, whatever the way they came."""
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -39,8 +40,9 @@ METERS = (
     Meter("cumulative", modulus=Decimal(1000), interval_s=7),
     Meter("gauge", interval_s=7200),
 )
+Place = tuple[str, datetime, int]
 # Zones with the day before a change of their clocks: midnight left out, midnight twice, half hours.
-PLACES = (
+PLACES: tuple[Place, ...] = (
     ("America/New_York", datetime(2026, 10, 31, tzinfo=UTC), 1),
     ("Europe/Lisbon", datetime(2026, 3, 28, tzinfo=UTC), 28),
     ("Atlantic/Azores", datetime(2026, 10, 24, tzinfo=UTC), 25),
@@ -63,9 +65,12 @@ series = st.dictionaries(minutes, values | registers, max_size=18)
 replacements = st.dictionaries(minutes, st.tuples(registers, registers), max_size=2)
 
 
-def draw_sites(data: Any, connection: Connection) -> dict[Site, tuple[list[Value], list[Any]]]:
+def draw_sites(
+    data: Any, connection: Connection, *, places: Sequence[Place] = PLACES
+) -> dict[Site, tuple[list[Value], list[Any]]]:
     found = {}
-    for number, (zone, start, billing_day) in enumerate(PLACES):
+    for zone, start, billing_day in places:
+        number = PLACES.index((zone, start, billing_day))
         for shift in (0, 2):
             meter = METERS[(number + shift) % len(METERS)]
             site = register(
