@@ -35,11 +35,20 @@ WHERE c.device_id = ANY(%(devices)s::bigint[]) AND c.account_id = %(account)s
   AND c.hour = ANY(%(hours)s::timestamptz[])
 
 -- name: gaps
--- The gaps of devices that lie in a period or reach into it.
-SELECT device_id, step, step_from, step_to
-FROM hourly_consumption
-WHERE device_id = ANY(%(devices)s::bigint[]) AND account_id = %(account)s AND is_gap
-  AND hour > %(since)s::timestamptz - interval '1 hour' AND step_from < %(until)s
+-- The gaps of devices that end in a period, or in the hour it begins in, and the one that reaches over
+-- its end.
+SELECT d.id, g.step, g.step_from, g.step_to
+FROM unnest(%(devices)s::bigint[]) AS d (id)
+CROSS JOIN LATERAL (
+    SELECT account_id, step, step_from, step_to FROM hourly_consumption
+    WHERE device_id = d.id AND is_gap
+      AND hour > %(since)s::timestamptz - interval '1 hour' AND hour < %(until)s
+    UNION ALL
+    (SELECT account_id, step, step_from, step_to FROM hourly_consumption
+     WHERE device_id = d.id AND is_gap AND hour >= %(until)s
+     ORDER BY hour LIMIT 1)
+) g
+WHERE g.account_id = %(account)s AND g.step_from < %(until)s
 
 -- name: largest_demand
 -- The largest demand of devices by band: what was consumed in a quarter of an hour, four times. A step

@@ -57,7 +57,8 @@ LIMIT %(rows)s
 
 -- name: page_months
 -- Billing months of some devices, by device and month, after a key. One index range for each device.
--- What the month settles of earlier, closed ones is summed.
+-- What is billed with the month of earlier, closed ones is summed: what it settled, and in the first month
+-- after the closed ones what none settled yet, as in reports.
 SELECT m.device_id, m.month, m.month_end, m.state, m.unit, m.total, m.estimated, m.daily_mean,
     m.reading_mean, m.minimum, m.maximum, m.first_register, m.last_register, m.readings_count,
     m.coverage, settled.difference
@@ -71,7 +72,9 @@ CROSS JOIN LATERAL (
 ) m
 CROSS JOIN LATERAL (
     SELECT coalesce(sum(difference), 0) AS difference FROM month_adjustment
-    WHERE device_id = m.device_id AND settled_in = m.month AND account_id = %(account)s
+    WHERE device_id = m.device_id AND account_id = %(account)s AND coalesce(settled_in, (
+        SELECT month_end FROM closed_line WHERE account_id = %(account)s
+        ORDER BY month DESC LIMIT 1)) = m.month
 ) settled
 ORDER BY m.device_id, m.month
 LIMIT %(rows)s

@@ -60,7 +60,7 @@ FROM (
     JOIN reading r ON r.device_id = f.device_id
         AND r.time > date_trunc('hour', f.starts_at, 'UTC') AND r.time <= f.ends_at
         AND r.time > %(start)s AND r.time <= %(end)s
-    WHERE f.status IN ('differs', 'waiting') AND f.relation <> 'closed_month'
+    WHERE f.status IN ('differs', 'waiting') AND f.relation NOT IN ('closed_month', 'closed_line')
 ) hours
 GROUP BY hour
 ORDER BY hour

@@ -15,6 +15,7 @@ class Sql(Queries):
     verify_accounts: LiteralString
     verify_month_scope: LiteralString
     differ_closed_months: LiteralString
+    differ_closed_lines: LiteralString
     verify_hours: LiteralString
     differ_hours: LiteralString
     differ_registers: LiteralString
@@ -114,9 +115,10 @@ def choose_devices(connection: Connection, piece: Slice, *, account_id: int | No
 
 
 def compare_closed_months(connection: Connection, piece: Slice) -> None:
-    """Compare what closing recorded with closed totals and adjustments of a month."""
+    """Compare what closing recorded with closed totals, adjustments and lines of a month."""
     bounds = {"month": piece.day, "until": piece.until}
     connection.execute(Sql.differ_closed_months, bounds, prepare=False)
+    connection.execute(Sql.differ_closed_lines, bounds, prepare=False)
 
 
 def _verify_hours(check: SliceCheck, piece: Slice) -> tuple[datetime, datetime]:

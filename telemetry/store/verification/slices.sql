@@ -93,6 +93,32 @@ WHERE CASE WHEN is_closed
         OR closed_total IS NULL AND total IS NOT NULL
     ELSE closed_total IS NOT NULL OR adjustments IS NOT NULL END
 
+-- name: differ_closed_lines
+-- The lines of closed months that begin from %(month)s to before %(until)s, from which they are billed: a
+-- total is the one that closing wrote down.
+WITH closings AS (
+    SELECT DISTINCT ON (e.account_id, e.month) e.account_id, e.month, e.totals, a.time_zone
+    FROM month_event e
+    JOIN closed_month x USING (account_id, month)
+    JOIN verified_account a ON a.id = e.account_id
+    WHERE e.month >= %(month)s AND e.month < %(until)s AND e.kind = 'closed'
+    ORDER BY e.account_id, e.month, e.at DESC, e.id DESC
+)
+INSERT INTO difference (relation, device_id, key, starts_at, ends_at, since, account_id, actual,
+    expected)
+SELECT 'closed_line', b.device_id, c.month::text, local_day_start(c.month, c.time_zone),
+    local_day_start(%(until)s, c.time_zone), 'infinity', c.account_id,
+    CASE WHEN l.device_id IS NOT NULL THEN jsonb_build_object('total', l.total) END,
+    jsonb_build_object('total', b.total)
+FROM closings c
+CROSS JOIN LATERAL (
+    SELECT key::bigint AS device_id, (value ->> 'closed_total')::numeric AS total
+    FROM jsonb_each(c.totals)
+) b
+LEFT JOIN closed_line l ON l.account_id = c.account_id AND l.month = c.month
+    AND l.device_id = b.device_id
+WHERE b.total IS NOT NULL AND l.total IS DISTINCT FROM b.total
+
 -- name: verify_hours
 , hours AS (
     SELECT device_id, hour, measurement, longest_step, is_uneven,
@@ -182,7 +208,7 @@ WHERE (a.account_id, a.total, a.mean, a.minimum, a.maximum, a.first, a.last, a.r
     (e.account_id, e.total, e.mean, e.minimum, e.maximum, e.first, e.last, e.readings_count)
 
 -- name: differ_registers
--- The same for what registers and deltas counted. The account of an hour without readings is that of
+-- The same for what registers and deltas counted; where steps are kept, they add up. The account of an hour without readings is that of
 -- neighbours, and is left out.
 WITH compared AS (
     SELECT device_id, hour, e.since, a.device_id IS NOT NULL AS is_actual,
@@ -192,17 +218,22 @@ WITH compared AS (
             'step_from', a.step_from, 'step_to', CASE WHEN a.step_from IS NOT NULL THEN a.step_to END,
             'is_gap', a.is_gap, 'first', a.first, 'first_at', a.first_at, 'last', a.last,
             'last_at', a.last_at, 'height', coalesce(a.height, a.last),
-            'height_at', coalesce(a.height_at, a.last_at)) AS actual,
+            'height_at', coalesce(a.height_at, a.last_at), 'steps', s.total) AS actual,
         jsonb_build_object('account_id', CASE WHEN e.first IS NOT NULL THEN e.account_id END,
             'consumption', e.consumption, 'within', e.within, 'step', e.consumption - e.within,
             'step_from', e.step_from, 'step_to', e.step_to,
             'is_gap', e.is_gap, 'first', e.first, 'first_at', e.first_at, 'last', e.last,
-            'last_at', e.last_at, 'height', e.height, 'height_at', e.height_at) AS expected
+            'last_at', e.last_at, 'height', e.height, 'height_at', e.height_at,
+            'steps', CASE WHEN s.total IS NOT NULL THEN e.consumption END) AS expected
     FROM (SELECT * FROM expected_hour WHERE measurement <> 'gauge') e
     FULL JOIN (
         SELECT h.* FROM hourly_consumption h JOIN verified_device d ON d.id = h.device_id
         WHERE h.hour >= %(start)s AND h.hour < %(end)s
     ) a USING (device_id, hour)
+    CROSS JOIN LATERAL (
+        SELECT CASE WHEN a.steps IS NOT NULL THEN coalesce(sum((one ->> 1)::numeric), 0) END AS total
+        FROM jsonb_array_elements(a.steps) AS one
+    ) s
 )
 INSERT INTO difference (relation, device_id, key, starts_at, ends_at, since, actual, expected)
 SELECT 'hourly_consumption', device_id,

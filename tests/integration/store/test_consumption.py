@@ -104,9 +104,10 @@ def test_it_comes_to_the_same_in_any_order_with_any_duplicates_in_any_batches(
         for site, change in changes[step::steps]:
             replace_register(connection, site, change)
         refresh_aggregates(connection)
-    for site, (found, changed) in sites.items():
+    for number, (site, (found, changed)) in enumerate(sites.items()):
         assert read_figures(connection, site) == expect_figures(site, found, changed), site
-        check_bands(connection, site, found, changed)
+        if number % 3 == steps % 3:  # others in other cases: bands take as long as all the rest
+            check_bands(connection, site, found, changed)
     assert read(connection, "SELECT count(*) FROM dirty_hour") == [(0,)]
 
 

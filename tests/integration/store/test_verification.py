@@ -220,6 +220,19 @@ PLANTED = {
         " AND month = '2026-10-01'",
         {("closed_month", "2026-10-01", "adjustments,closed_total,closed_total + adjustments")},
     ),
+    "another total in a line of a closed month": (
+        "UPDATE closed_line SET total = total + 1 WHERE device_id = %s AND month = '2026-10-01'",
+        {("closed_line", "2026-10-01", "total")},
+    ),
+    "another way that a register fell": (
+        f'UPDATE hourly_consumption SET steps = \'[["2026-10-30T11:30:00Z", "5"]]\' {HOURLY}',
+        {("hourly_consumption", "2026-10-30T11:00Z", "steps")},
+    ),
+    "an exchange that was not counted": (
+        "UPDATE hourly_consumption SET within = within - 1, consumption = consumption - 1"
+        " WHERE device_id = %s AND steps <> '[]' AND first IS NULL",
+        {("hourly_consumption", "2026-10-31T08:00Z", "consumption,within")},
+    ),
     "a line in a month that is open": (
         "INSERT INTO month_adjustment (account_id, device_id, month, difference)"
         " SELECT account_id, id, '2026-11-01', 5 FROM device WHERE id = %s",
