@@ -11,6 +11,7 @@ from telemetry.admin import (  # noqa: F401
     enrolments,
     findings,
     fleet,
+    installations,
     ledger,
     members,
     periodic_tasks,

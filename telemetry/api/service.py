@@ -34,6 +34,7 @@ from telemetry.api.routes import (
     export,
     findings,
     fleet,
+    installations,
     readings,
     totals,
 )
@@ -138,6 +139,7 @@ def build_api() -> Api:
         alarms,
         dead_letters,
         edits,
+        installations,
         findings,
     ):
         api.add_router("", part.router)

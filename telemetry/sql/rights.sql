@@ -77,6 +77,10 @@ BEGIN
             CREATE POLICY history ON device FOR SELECT USING (
                 EXISTS (SELECT FROM monthly_total m WHERE m.device_id = device.id)
                 OR EXISTS (SELECT FROM alarm a WHERE a.device_id = device.id));
+        -- And its meters say what its months here are measured in.
+        ELSIF one.relname = 'installation' THEN
+            CREATE POLICY history ON installation FOR SELECT USING (
+                EXISTS (SELECT FROM monthly_total m WHERE m.device_id = installation.device_id));
         END IF;
     END LOOP;
 END $$;

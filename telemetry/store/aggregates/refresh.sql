@@ -4,6 +4,7 @@ CREATE TEMPORARY TABLE IF NOT EXISTS affected_hour (
     device_id bigint NOT NULL,
     hour timestamptz NOT NULL,
     measurement text NOT NULL,
+    factor numeric NOT NULL DEFAULT 1,
     longest_step interval,  -- null: steps are not spread
     is_frozen boolean NOT NULL,
     PRIMARY KEY (device_id, hour)
@@ -13,10 +14,11 @@ CREATE TEMPORARY TABLE IF NOT EXISTS counted_hour (
     device_id bigint NOT NULL,
     hour timestamptz NOT NULL,
     measurement text NOT NULL,
+    factor numeric NOT NULL,
     longest_step interval,
     before numeric,
     before_at timestamptz,
-    is_uneven boolean NOT NULL,  -- a register that does not simply rise here
+    is_uneven boolean NOT NULL,  -- a register that does not simply rise here, or a change of meter
     PRIMARY KEY (device_id, hour)
 ) ON COMMIT DELETE ROWS;
 -- What lies between two readings, and may be consumption of hours without any.

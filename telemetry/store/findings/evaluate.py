@@ -7,7 +7,6 @@ changed ones, and those that are gone. Decisions are never touched.
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from decimal import Decimal
 from itertools import groupby
 from operator import itemgetter
 from typing import Any, LiteralString
@@ -27,10 +26,12 @@ from telemetry.core.findings import (
     find_standstills,
     find_too_fast,
 )
-from telemetry.core.registers import Register, Replacement, Value, count_register
+from telemetry.core.installations import measure_stretch, split_stretches
+from telemetry.core.registers import Value
 from telemetry.store.db.connection import Connection
 from telemetry.store.db.locks import Lock, hold_lock
 from telemetry.store.db.sql import Queries
+from telemetry.store.installations.meters import list_meters
 
 
 class Sql(Queries):
@@ -42,7 +43,6 @@ class Sql(Queries):
     largest_reading: LiteralString
     list_uneven: LiteralString
     read_values: LiteralString
-    read_exchanges: LiteralString
     list_days: LiteralString
     read_late: LiteralString
     neighbours_counted: LiteralString
@@ -81,7 +81,6 @@ class _Device(Struct, frozen=True):
     account_id: int
     measurement: str
     interval_s: int | None
-    modulus: Decimal | None
     is_sending: bool
     since: datetime
     until: datetime
@@ -193,13 +192,14 @@ def _find_cases(connection: Connection, device: _Device, hours: list[datetime]) 
         values: Any = connection.execute(
             Sql.read_values, {**bounds, "most": MOST_VALUES}, prepare=False
         ).fetchall()
-        exchanges: Any = connection.execute(Sql.read_exchanges, bounds).fetchall()
         readings = [Value(at, value) for at, value in values]
-        steps = count_register(
-            readings,
-            Register(modulus=device.modulus),
-            [Replacement(at, old, new) for at, old, new in exchanges],
-        )
+        meters = list_meters(connection, device.id, until=end)
+        begun = readings[0] if readings else None
+        steps = [
+            step
+            for stretch in split_stretches(readings[1:], meters, height=begun)
+            for step in measure_stretch(stretch)
+        ]
         for one in find_cases(readings, steps):
             found[one.rule, one.since] = one
     return list(found.values())

@@ -175,7 +175,9 @@ def test_it_refuses_a_reading_that_is_not_below_the_modulus_of_its_register(
     )
     assert dead_letters == [("bad_value", True)]
     # A greater register was built in a moment ago: the worker looks before it refuses.
-    connection.execute("UPDATE device SET register_modulus = 100000 WHERE code = 'D01'")
+    connection.execute(
+        "UPDATE installation SET register_modulus = 100000 WHERE register_modulus > 0"
+    )
     assert outcome("1000.5", "2026-11-01T00:00:03Z") == 1
 
 
