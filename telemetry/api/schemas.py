@@ -180,7 +180,11 @@ class Adjustment(Schema):
     ]
     edit_ids: Annotated[
         list[Id],
-        Field(description="edits that caused it; none: late readings, or a change of the device"),
+        Field(description="edits that caused it"),
+    ]
+    installation_ids: Annotated[
+        list[Id],
+        Field(description="changes of meter that caused it; no edits either: late readings"),
     ]
 
 

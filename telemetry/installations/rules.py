@@ -168,6 +168,7 @@ def _find_contradictions(
 
 def find_last(new: Installation, before: Installation) -> Beside | None:
     """The last value of the meter before: a reading, or what it began with."""
+    assert new.since is not None
     readings = Reading.objects.filter(device_id=new.device_id, time__lte=new.since)
     if new.first_register is not None and new.first_register != new.old_register:
         readings = readings.exclude(time=new.since, value=new.first_register)
@@ -183,6 +184,7 @@ def find_last(new: Installation, before: Installation) -> Beside | None:
 
 def find_first(new: Installation, after: Installation | None) -> Beside | None:
     """The first value of the new meter: a reading, or what it ended with."""
+    assert new.since is not None
     readings = Reading.objects.filter(device_id=new.device_id, time__gt=new.since)
     if after is not None and after.since is not None:
         readings = readings.filter(time__lte=after.since)
@@ -200,6 +202,7 @@ def _can_follow(before: Decimal, after: Decimal, meter: Installation) -> bool:
 
 def _list_beside(new: Installation) -> str:
     """The readings before and after the instant, in words."""
+    assert new.since is not None
     rows = Reading.objects.filter(device_id=new.device_id)
     last = rows.filter(time__lt=new.since).order_by("-time").first()
     first = rows.filter(time__gt=new.since).order_by("time").first()

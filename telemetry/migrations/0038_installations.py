@@ -211,8 +211,8 @@ BEGIN
     SELECT min(since) INTO ends FROM installation
     WHERE device_id = NEW.device_id AND undone_at IS NULL
       AND (NEW.since IS NULL OR since > NEW.since);
-    INSERT INTO dirty_hour (hour, device_ids)
-    SELECT hour, ARRAY[NEW.device_id]
+    INSERT INTO dirty_hour (hour, device_ids, installation_id)
+    SELECT hour, ARRAY[NEW.device_id], NEW.id
     FROM (
         SELECT hour FROM hourly_aggregate WHERE device_id = NEW.device_id
         UNION
@@ -243,6 +243,22 @@ CREATE TRIGGER installation_changed AFTER INSERT OR UPDATE
 class Migration(migrations.Migration):
     dependencies = [("telemetry", "0033_findings")]
     operations = [
+        migrations.AddField(
+            model_name="dirtyhour",
+            name="installation_id",
+            field=models.BigIntegerField(null=True, verbose_name="installation"),
+        ),
+        migrations.AddField(
+            model_name="monthadjustment",
+            name="installation_ids",
+            field=django.contrib.postgres.fields.ArrayField(
+                base_field=models.BigIntegerField(),
+                db_default=[],
+                default=list,
+                size=None,
+                verbose_name="changes of meter",
+            ),
+        ),
         migrations.CreateModel(
             name="Installation",
             fields=[

@@ -108,8 +108,8 @@ BEGIN
     SELECT min(since) INTO ends FROM installation
     WHERE device_id = NEW.device_id AND undone_at IS NULL
       AND (NEW.since IS NULL OR since > NEW.since);
-    INSERT INTO dirty_hour (hour, device_ids)
-    SELECT hour, ARRAY[NEW.device_id]
+    INSERT INTO dirty_hour (hour, device_ids, installation_id)
+    SELECT hour, ARRAY[NEW.device_id], NEW.id
     FROM (
         SELECT hour FROM hourly_aggregate WHERE device_id = NEW.device_id
         UNION

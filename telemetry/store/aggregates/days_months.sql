@@ -2,7 +2,7 @@
 -- The local days that affected hours lie in, in the zone of the hour's account. In a zone of half
 -- hours one hour can lie in two days. Of devices that were another account's: all days near by, as an
 -- hour may have gone from one account to the other; not before the horizon, where none does and
--- readings may be gone. And the days that gaps and exchanges lie in, which may have no readings.
+-- readings may be gone. And the days that gaps and changes of meter lie in, which may have no readings.
 WITH parts AS (
     SELECT DISTINCT t.device_id, h.account_id, a.time_zone,
         ((t.hour + part.shift) AT TIME ZONE a.time_zone)::date AS day
@@ -289,7 +289,7 @@ JOIN device d ON d.id = h.device_id
 WHERE h.account_id = %(account_id)s AND h.device_id = ANY(%(device_ids)s)
 
 -- name: find_affected_account_spans
--- And the gaps and exchanges that days without readings may have consumption of.
+-- And the gaps and changes of meter that days without readings may have consumption of.
 INSERT INTO affected_span (device_id, account_id, since, until)
 SELECT device_id, account_id, coalesce(step_from, hour), hour + interval '1 hour'
 FROM hourly_consumption

@@ -20,6 +20,7 @@ from telemetry.models import (
     Edit,
     Finding,
     Gateway,
+    Installation,
     Membership,
     User,
 )
@@ -36,13 +37,16 @@ NEEDED = {
     "acknowledge_alarm": "operate",
     **dict.fromkeys(
         ("edit_readings", "undo_an_edit", "approve_an_edit", "reject_an_edit",
-         "take_rejected_value", "decide_a_finding"),
+         "take_rejected_value", "decide_a_finding", "change_a_meter", "preview_a_change",
+         "undo_a_change"),
         "billing",
     ),
 }  # fmt: skip
 BODIES = {
     "edits": {"since": "2026-09-01T12:00:00Z", "kind": "void", "reason": "x"},
     "undo": {"reason": "x"},
+    "installations": {"since": "2026-09-01T12:30:00Z", "measurement": "delta", "unit": "kWh"},
+    "preview": {"since": "2026-09-01T12:30:00Z", "measurement": "delta", "unit": "kWh"},
     "take": {"reason": "x"},
     "decide": {"state": "ignored"},
 }
@@ -74,6 +78,7 @@ def fill(path: str, account: Account) -> str:
         "finding_id": Finding.objects.filter(account=account)[0].pk,
         "edit_id": Edit.objects.filter(account=account)[0].pk,
         "dead_letter_id": DeadLetter.objects.filter(account=account)[0].pk,
+        "installation_id": Installation.objects.filter(device__account=account)[0].pk,
     }
     return path.format(**things)
 
@@ -89,6 +94,8 @@ def users(own: Account) -> dict[str, User]:
 
 def ask(client: Client, method: str, path: str) -> Any:
     body = BODIES.get(path.rpartition("/")[2]) if method == "POST" else None
+    if "/installations/" in path and path.endswith("/undo"):
+        body = None
     content = {} if body is None else {"data": json.dumps(body), "content_type": "application/json"}
     response = client.generic(method, path, **content)
     if response.streaming:
@@ -98,7 +105,7 @@ def ask(client: Client, method: str, path: str) -> Any:
 
 
 def test_it_knows_all_operations() -> None:
-    assert len(OPERATIONS) == 30
+    assert len(OPERATIONS) == 34
     assert {scope for _, _, scope in OPERATIONS.values()} == set(ALL_SCOPES)
 
 

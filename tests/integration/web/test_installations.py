@@ -85,7 +85,11 @@ def test_it_shows_what_a_factor_does_enters_it_and_undoes_it(
     assert read_months(connection) == {
         date(2026, 8, 1): 0, SEPTEMBER: 100 + 40 * 200, date(2026, 10, 1): 40 * 30,
     }  # fmt: skip
-    assert [one.difference for one in MonthAdjustment.objects.all()] == [Decimal(7800)]
+    [line] = MonthAdjustment.objects.all()
+    assert (line.difference, line.installation_ids) == (Decimal(7800), [entered.pk])
+    page = client.get(reverse("device", args=[device.account_id, device.pk]))
+    assert "Change of the meter:" in page.content.decode()
+    assert "200/5 A" in page.content.decode()
     verified = verify_aggregates(connection)
     assert (verified.examples, verified.waiting) == ([], 0)
 
