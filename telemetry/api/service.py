@@ -29,6 +29,7 @@ from telemetry.api.routes import (
     accounts,
     aggregates,
     alarms,
+    bands,
     dead_letters,
     edits,
     export,
@@ -37,6 +38,7 @@ from telemetry.api.routes import (
     installations,
     readings,
     totals,
+    virtual_meters,
 )
 
 log = structlog.get_logger("telemetry.api")
@@ -136,6 +138,8 @@ def build_api() -> Api:
         export,
         aggregates,
         totals,
+        bands,
+        virtual_meters,
         alarms,
         dead_letters,
         edits,

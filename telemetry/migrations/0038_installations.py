@@ -241,7 +241,11 @@ CREATE TRIGGER installation_changed AFTER INSERT OR UPDATE
 
 
 class Migration(migrations.Migration):
-    dependencies = [("telemetry", "0033_findings")]
+    dependencies = [
+        ("telemetry", "0036_sessions_and_identities"),
+        ("telemetry", "0043_virtual_meters"),
+        ("telemetry", "0047_batch_imported"),
+    ]
     operations = [
         migrations.AddField(
             model_name="dirtyhour",

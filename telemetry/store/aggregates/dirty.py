@@ -55,8 +55,8 @@ def list_dirty(connection: Connection, *, rows: int, device_hours: int) -> tuple
 
 
 def claim_dirty_hours(connection: Connection, ids: list[int]) -> int:
-    """Delete dirty rows, put their device hours into `affected_hour`, the edits and changes of meter
-    that made them dirty into `affected_edit` and `affected_change`; returns how many hours."""
+    """Delete dirty rows, put their device hours into `affected_hour`, the edits and changes of
+    meter that made them dirty into `affected_edit` and `affected_change`; how many hours."""
     connection.execute(Sql.claim_edits, {"ids": ids})
     connection.execute(Sql.claim_changes, {"ids": ids})
     affected = connection.execute(Sql.claim_dirty_hours, {"ids": ids}).rowcount
