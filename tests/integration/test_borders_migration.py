@@ -108,11 +108,12 @@ def make_site(
 
 @pytest.mark.django_db(transaction=True)
 def test_it_computes_everything_again_and_closed_months_get_lines(before: Connection) -> None:
-    daily = [START + number * DAY for number in range(62)]  # until 1 October 00:00, alone there
+    # Around the borders of months, until 1 October 00:00, alone there; what lies between is no gap.
+    daily = [START + number * DAY for number in (0, 1, 2, 3, 4, 30, 31, 32, 60, 61)]
     quarters = [START + timedelta(minutes=15 * number) for number in range(3 * 96)]
     sites = [
-        make_site(before, Meter("delta", interval_s=86_400), daily),
-        make_site(before, Meter("cumulative", interval_s=86_400), daily),
+        make_site(before, Meter("delta", interval_s=14 * 86_400), daily),
+        make_site(before, Meter("cumulative", interval_s=14 * 86_400), daily),
         make_site(before, Meter("gauge"), quarters),
         make_site(before, Meter("delta", interval_s=900), quarters),
     ]
@@ -151,20 +152,20 @@ def test_it_computes_everything_again_and_closed_months_get_lines(before: Connec
     # 1 August is July's, 1 September August's, 1 October September's.
     assert billed == {
         date(2026, 7, 1): (None, 1),
-        AUGUST: (sum(range(1, 32)), sum(range(2, 33))),
-        date(2026, 9, 1): (None, sum(range(33, 63))),
-        OCTOBER: (62, 0),
+        AUGUST: (sum(range(1, 7)), sum(range(2, 8))),
+        date(2026, 9, 1): (None, sum(range(8, 11))),
+        OCTOBER: (10, 0),
     }
     lines = "SELECT month, difference FROM month_adjustment WHERE device_id = %s ORDER BY 1"
-    assert read(before, lines, delta.device_id) == [(AUGUST, 31), (OCTOBER, -62)]
+    assert read(before, lines, delta.device_id) == [(AUGUST, 6), (OCTOBER, -10)]
 
 
 @pytest.mark.django_db(transaction=True)
 def test_it_leaves_what_lies_before_the_horizon(before: Connection) -> None:
-    quarters = [START + timedelta(minutes=15 * number) for number in range(40 * 96)]
+    quarters = [START + timedelta(minutes=15 * number) for number in range(12 * 96)]
     site, values = make_site(before, Meter("delta"), quarters)
     fill(before, [(site, value) for value in values])
-    horizon = START + 35 * DAY
+    horizon = START + 8 * DAY
     before.execute("UPDATE raw_horizon SET dropped_before = %s", [horizon])
     before.execute("SELECT drop_chunks('reading', %s::timestamptz)", [START + 4 * DAY])
     old = read(before, FIGURES["hours"], site.device_id)

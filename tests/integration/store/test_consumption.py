@@ -135,7 +135,9 @@ def test_it_bills_what_is_right_whatever_came_first(connection: Connection) -> N
         )
         sites[name] = site
         put(connection, [(site, value) for value in case.readings[1::2]])
-        refresh_aggregates(connection)
+    refresh_aggregates(connection)
+    for name, case in CASES.items():
+        site = sites[name]
         for change in case.replacements:
             replace_register(connection, site, change)
         put(connection, [(site, value) for value in case.readings[::-1]])
