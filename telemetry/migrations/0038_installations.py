@@ -241,11 +241,7 @@ CREATE TRIGGER installation_changed AFTER INSERT OR UPDATE
 
 
 class Migration(migrations.Migration):
-    dependencies = [
-        ("telemetry", "0036_sessions_and_identities"),
-        ("telemetry", "0043_virtual_meters"),
-        ("telemetry", "0047_batch_imported"),
-    ]
+    dependencies = [("telemetry", "0036_sessions_and_identities")]
     operations = [
         migrations.AddField(
             model_name="dirtyhour",

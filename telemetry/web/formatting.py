@@ -1,7 +1,7 @@
 """Numbers, shares and ages as people read them, in the language of the request."""
 
 from datetime import date, datetime, timedelta
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import Decimal
 
 from django.utils.formats import date_format, get_format
 from django.utils.translation import get_language, ngettext, pgettext
