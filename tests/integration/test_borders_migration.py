@@ -15,7 +15,16 @@ from telemetry.store.aggregates.refresh import refresh_aggregates
 from telemetry.store.db.connection import Connection, open_connection
 from telemetry.store.db.edition import read_edition
 from telemetry.store.verification.verify import verify_aggregates
-from tests.consumption import FIGURES, Site, expect_figures, put, read, read_figures, register
+from tests.consumption import (
+    FIGURES,
+    Replacement,
+    Site,
+    expect_figures,
+    put,
+    read,
+    read_figures,
+    register,
+)
 
 pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("as_owner")]
 
@@ -123,11 +132,20 @@ def test_it_computes_everything_again_and_closed_months_get_lines(before: Connec
     waiting = Value(START + 3 * DAY + timedelta(hours=5), Decimal(5))
     put(before, [(sites[1][0], waiting)])
     before.execute("UPDATE dirty_hour SET hour = %s", [waiting.at])
+    # A meter that was replaced, which is an installation afterwards.
+    replaced = Replacement(START + 10.5 * DAY, Decimal("11.5"), Decimal(11))
+    before.execute(
+        "INSERT INTO meter_replacement (device_id, at, old_value, new_value)"
+        " VALUES (%s, %s, %s, %s)",
+        [sites[1][0].device_id, replaced.at, replaced.old_value, replaced.new_value],
+    )
     migrate()
     refresh_aggregates(before)
     for site, values in sites[1:]:
-        found = [*values, waiting] if site is sites[1][0] else values
-        assert read_figures(before, site) == expect_figures(site, found), site
+        is_replaced = site is sites[1][0]
+        found = [*values, waiting] if is_replaced else values
+        changes = [replaced] if is_replaced else []
+        assert read_figures(before, site) == expect_figures(site, found, changes), site
     assert verify_aggregates(before).examples == []
     months = "SELECT month, closed_total, total FROM monthly_total WHERE device_id = %s ORDER BY 1"
     billed: dict[date, Any] = {row[0]: row[1:] for row in read(before, months, delta.device_id)}

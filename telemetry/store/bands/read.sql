@@ -15,12 +15,13 @@ GROUP BY c.device_id, p.band
 SELECT c.device_id, c.hour, c.consumption - CASE WHEN c.is_gap THEN c.step ELSE 0 END,
     coalesce(s.instants, '{}'), coalesce(s.consumed, '{}')
 FROM hourly_consumption c
-JOIN device d ON d.id = c.device_id
+CROSS JOIN LATERAL installation_of(c.device_id, c.hour, c.hour + interval '1 hour') AS i
 LEFT JOIN LATERAL (
     SELECT array_agg(at ORDER BY at) AS instants, array_agg(consumed ORDER BY at) AS consumed
     FROM (
-        SELECT r.time AS at, CASE d.measurement WHEN 'delta' THEN r.value
-            ELSE coalesce(r.value - lag(r.value) OVER (ORDER BY r.time), c.step) END AS consumed
+        SELECT r.time AS at, CASE i.measurement WHEN 'delta' THEN scaled(r.value, i.factor)
+            ELSE coalesce(scaled(r.value, i.factor)
+                - scaled(lag(r.value) OVER (ORDER BY r.time), i.factor), c.step) END AS consumed
         FROM reading r
         WHERE c.steps IS NULL AND r.device_id = c.device_id
           AND r.time > c.hour AND r.time <= c.hour + interval '1 hour'
@@ -54,14 +55,16 @@ WHERE g.account_id = %(account)s AND g.step_from < %(until)s
 -- The largest demand of devices by band: what was consumed in a quarter of an hour, four times. A step
 -- is spread evenly over its time. Steps of an hour come to what was counted in it.
 WITH hours AS MATERIALIZED (
-    SELECT c.*, d.measurement FROM hourly_consumption c
-    JOIN device d ON d.id = c.device_id
+    SELECT c.*, i.measurement, i.factor FROM hourly_consumption c
+    CROSS JOIN LATERAL installation_of(c.device_id, c.hour, c.hour + interval '1 hour') AS i
     WHERE c.device_id = ANY(%(devices)s::bigint[]) AND c.account_id = %(account)s
       AND c.hour > %(since)s::timestamptz - interval '1 hour'
       AND c.hour < %(until)s::timestamptz + interval '1 hour'
 ), counted AS (
-    SELECT c.device_id, c.hour, r.time AS at, CASE c.measurement WHEN 'delta' THEN r.value
-        ELSE coalesce(r.value - lag(r.value) OVER of_hour, c.step) END AS consumed
+    SELECT c.device_id, c.hour, r.time AS at, CASE c.measurement
+        WHEN 'delta' THEN scaled(r.value, c.factor)
+        ELSE coalesce(scaled(r.value, c.factor) - scaled(lag(r.value) OVER of_hour, c.factor),
+            c.step) END AS consumed
     FROM hours c
     JOIN reading r ON r.device_id = c.device_id AND r.time > c.hour
         AND r.time <= c.hour + interval '1 hour'

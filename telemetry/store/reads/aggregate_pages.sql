@@ -3,7 +3,7 @@
 -- as in hour_series (chart_series.sql).
 SELECT own.*
 FROM unnest(%(devices)s::bigint[]) AS wanted (id)
-JOIN device d ON d.id = wanted.id
+CROSS JOIN LATERAL installations_in(wanted.id, %(since)s, %(until)s) AS i
 CROSS JOIN LATERAL (
     -- The hour after the key: of the device of the key, the next one.
     SELECT CASE WHEN wanted.id = %(device)s THEN greatest(%(since)s,
@@ -14,8 +14,10 @@ CROSS JOIN LATERAL (
         s.first, s.last, s.readings_count
     FROM (
         SELECT hour,
-            CASE WHEN d.measurement <> 'gauge' THEN coalesce(c.consumption, h.total, 0)
-                + coalesce(g.moved, 0) END AS total,
+            CASE coalesce(i.measurement, (
+                SELECT o.measurement FROM installation_of(wanted.id, hour, hour + interval '1 hour') AS o
+            )) WHEN 'gauge' THEN NULL
+                ELSE coalesce(c.consumption, h.total, 0) + coalesce(g.moved, 0) END AS total,
             coalesce(g.estimated, 0) AS estimated, h.total AS reading_sum, h.mean, h.minimum, h.maximum,
             h.first, h.last, coalesce(h.readings_count, 0) AS readings_count
         FROM (
@@ -25,13 +27,13 @@ CROSS JOIN LATERAL (
         ) h
         FULL JOIN (
             SELECT * FROM hourly_consumption
-            WHERE account_id = %(account)s AND device_id = wanted.id AND d.measurement <> 'gauge'
+            WHERE account_id = %(account)s AND device_id = wanted.id AND i.counts
               AND (first IS NOT NULL OR steps <> '[]')
               AND hour >= next.hour AND hour < %(until)s
         ) c USING (hour)
         FULL JOIN (
             SELECT * FROM gap_hours(wanted.id, %(account)s, next.hour, %(until)s)
-            WHERE d.measurement <> 'gauge'
+            WHERE i.counts
         ) g USING (hour)
     ) s
     ORDER BY s.hour LIMIT %(rows)s

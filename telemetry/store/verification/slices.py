@@ -12,6 +12,7 @@ from telemetry.store.verification.diff import Differences, classify_differences,
 
 class Sql(Queries):
     verify_scope: LiteralString
+    verify_meters: LiteralString
     verify_accounts: LiteralString
     verify_month_scope: LiteralString
     differ_closed_months: LiteralString
@@ -111,7 +112,8 @@ def choose_devices(connection: Connection, piece: Slice, *, account_id: int | No
         bounds = {"month": piece.day, "until": piece.until}
         connection.execute(Sql.verify_accounts, {"account_id": account_id, **bounds})
         connection.execute(Sql.verify_month_scope, bounds, prepare=False)
-    connection.execute("ANALYZE verified_device")
+    connection.execute(Sql.verify_meters)
+    connection.execute("ANALYZE verified_device, verified_meter")
 
 
 def compare_closed_months(connection: Connection, piece: Slice) -> None:

@@ -61,7 +61,7 @@ def _list_marks(
     account_id: int, view: ChartView, device: Device, events: Sequence[Event]
 ) -> list[tuple[datetime, str]]:
     since, until = view.period.since, view.period.until
-    replaced = (event.at for event in events if event.kind is EventKind.REPLACED)
+    replaced = (event.at for event in events if event.kind is EventKind.METER)
     marks = [(at, _("Meter replaced")) for at in replaced if since < at <= until]
     edits = Edit.objects.filter(
         account_id=account_id, device=device, state="applied", until__gt=since, since__lte=until

@@ -9,7 +9,7 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
-from telemetry.core.consumption import BillingDays, Meter, Replacement, Value
+from telemetry.core.consumption import BillingDays, Meter, Value
 from telemetry.models import (
     Account,
     ClosedMonth,
@@ -21,7 +21,7 @@ from telemetry.store.aggregates.refresh import refresh_aggregates
 from telemetry.store.billing.closing import MonthError, close_month, reopen_month
 from telemetry.store.db.connection import Connection, open_connection
 from telemetry.store.verification.verify import verify_aggregates
-from tests.consumption import Site, put, read, register, replace_register
+from tests.consumption import Replacement, Site, put, read, register, replace_register
 
 pytestmark = pytest.mark.integration
 
@@ -251,7 +251,7 @@ def test_it_notes_an_hour_that_a_refresh_writes_while_the_measurement_changes(
     with open_connection(database_url, name="other", statement_timeout_s=10) as other:
         with other.transaction():
             other.execute("DELETE FROM dirty_hour")
-            connection.execute("UPDATE device SET measurement = 'cumulative'")
+            connection.execute("UPDATE installation SET measurement = 'cumulative'")
         assert refresh_aggregates(connection).hours == 2
     assert find_month(site)[0] == 20
 

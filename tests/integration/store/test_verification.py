@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from telemetry.core.batch import VERIFY_TASK
-from telemetry.core.consumption import Meter, Replacement, Value
+from telemetry.core.consumption import Meter, Value
 from telemetry.models import TaskRun
 from telemetry.store.aggregates.refresh import refresh_aggregates
 from telemetry.store.billing.closing import close_month, reopen_month
@@ -34,7 +34,7 @@ from telemetry.store.verification.verify import (
     list_slices,
     verify_aggregates,
 )
-from tests.consumption import Site, put, read, register, replace_register
+from tests.consumption import Replacement, Site, put, read, register, replace_register
 from tests.integration.store.test_consumption import PLACES, draw_sites
 from tests.random_cases import random_cases
 
