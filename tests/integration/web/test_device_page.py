@@ -167,7 +167,7 @@ def test_it_says_what_a_month_comes_to_how_that_changed_and_what_is_over_it(
     replace_register(connection, site, Replacement(days[-1], Decimal(6_500), Decimal(0)))
     Finding.objects.create(
         account_id=site.account_id, device_id=site.device_id, rule="too_fast",
-        since=days[40], until=days[41],
+        since=days[40] + 12 * HOUR, until=days[40] + 13 * HOUR,
     )  # fmt: skip
     refresh(connection)
     page = open_page(site, client, period="month", month="2025-10")
