@@ -103,21 +103,45 @@ sbom: ## Write the software bill of materials (CycloneDX) of what runs to .local
 	    requirements/base.txt --output-format JSON --output-file .local/sbom.json
 	echo .local/sbom.json
 
+.PHONY: audit
+audit: ## Look for known vulnerabilities of what runs (asks PyPI; fails when it has no answer)
+	@exec $(VENV)/bin/uv tool run --quiet --from pip-audit==2.10.1 pip-audit --strict --disable-pip \
+	    --require-hashes --progress-spinner off --requirement requirements/base.txt
+
 .PHONY: test-containers
 test-containers: ## Run compose.yaml for real, with Docker or Podman: scale, kill, restart; the books must balance
 	@compose/local/install dev
 	exec $(PYTHON) -m tests.containers $(ARGS)
+
+.PHONY: test-hosts
+test-hosts: ## Run pools on two hosts (network namespaces), cut their links under load; the books must balance
+	@compose/local/install base
+	exec $(PYTHON) -m tests.hosts $(ARGS)
+
+.PHONY: test-failover
+test-failover: ## Lose the host of Redis's master, then of PostgreSQL's primary, under load (ARGS="redis --rate 500")
+	@compose/local/install base
+	exec $(PYTHON) -m tests.failover $(ARGS)
 
 .PHONY: mutants
 mutants: ## Change the code in small ways and list the changes that no unit test and no schedule notices
 	@$(PYTHON) -m tests.mutation
 
 .PHONY: lint
-lint: ## Check style, types and missing migrations
+lint: ## Check style, types, what attackers use, missing migrations and compose.yaml
 	@$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/bandit --configfile pyproject.toml --quiet --severity-level medium --recursive config telemetry workers ingest_bridge
 	$(VENV)/bin/mypy .
 	DJANGO_SETTINGS_MODULE=tests.settings $(PYTHON) manage.py makemigrations --check --dry-run
+	$(VENV)/bin/check-jsonschema --quiet --builtin-schema vendor.compose-spec compose/compose.yaml
+	if docker compose version >/dev/null 2>&1; then
+	    mkdir -p .local
+	    grep -o '{[A-Z_]*:?' compose/compose.yaml | sort -u | tr -d '{:?' | sed 's:$$:=/x:' > .local/compose.env
+	    docker compose --env-file .local/compose.env --file compose/compose.yaml --profile '*' config --quiet
+	else
+	    echo 'Docker Compose is not installed: compose.yaml was checked against the schema only.'
+	fi
 
 .PHONY: format
 format: ## Format the code

@@ -18,6 +18,7 @@ from config.options.shared import (
     RedisOptions,
     TopicOptions,
 )
+from config.options.signin import ProviderOptions, SignInOptions
 from config.options.simulator import SimulatorOptions
 from config.options.web import StatusOptions, WebOptions, WebServerOptions
 from config.options.workers import ContractOptions, IngestOptions, LimitOptions, MaintenanceOptions
@@ -37,10 +38,12 @@ __all__ = [
     "MailOptions",
     "MaintenanceOptions",
     "MarkOptions",
+    "ProviderOptions",
     "QueueOptions",
     "RedisOptions",
     "RetentionOptions",
     "RootOptions",
+    "SignInOptions",
     "SimulatorOptions",
     "StatusOptions",
     "TopicOptions",

@@ -2,6 +2,7 @@
 
 from telemetry.models.accounts import Account, Membership, User
 from telemetry.models.alarms import Alarm, AlarmCursor
+from telemetry.models.bands import BandPeriod, Holiday
 from telemetry.models.certificates import Certificate, Enrolment, Lot
 from telemetry.models.consumption import DailyAggregate, MeterReplacement, MonthlyConsumption
 from telemetry.models.dead_letters import DeadLetter
@@ -14,14 +15,17 @@ from telemetry.models.months import ClosedLine, ClosedMonth, MonthAdjustment, Mo
 from telemetry.models.readings import HourlyListing, Reading, ReadingListing
 from telemetry.models.reports import ReportDelivery, ReportSchedule
 from telemetry.models.retention import DroppedRange, Storage
+from telemetry.models.sessions import Identity, Session
 from telemetry.models.tasks import TaskHistory, TaskRun
 from telemetry.models.tokens import ApiToken
+from telemetry.models.virtual_meters import VirtualMeter, VirtualPart
 
 __all__ = [
     "Account",
     "Alarm",
     "AlarmCursor",
     "ApiToken",
+    "BandPeriod",
     "Batch",
     "BatchDay",
     "Certificate",
@@ -40,7 +44,9 @@ __all__ = [
     "FrozenHour",
     "Gateway",
     "GatewayEvent",
+    "Holiday",
     "HourlyListing",
+    "Identity",
     "Invitation",
     "Lot",
     "Membership",
@@ -53,8 +59,11 @@ __all__ = [
     "ReadingListing",
     "ReportDelivery",
     "ReportSchedule",
+    "Session",
     "Storage",
     "TaskHistory",
     "TaskRun",
     "User",
+    "VirtualMeter",
+    "VirtualPart",
 ]

@@ -1,12 +1,14 @@
 """Numbers, shares and ages as people read them, in the language of the request."""
 
 from datetime import date, datetime, timedelta
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import Decimal
 
 from django.utils.formats import date_format, get_format
 from django.utils.translation import get_language, ngettext, pgettext
 from django.utils.translation import gettext as _
 from msgspec import Struct
+
+from telemetry.core.numbers import round_number, write_number
 
 NO_BREAK = "\u00a0"
 NONE = "\u2013"
@@ -27,18 +29,15 @@ class Numbers(Struct, frozen=True):
     thousands: str
 
     def write(self, value: Decimal) -> str:
-        """Every digit but trailing zeros, thousands grouped."""
-        whole, _point, decimals = f"{value:,f}".partition(".")
-        decimals = decimals.rstrip("0")
-        if not decimals and whole.strip("-0") == "":
-            return "0"
+        """As `write_number` has it, thousands grouped."""
+        whole, _point, decimals = write_number(value).partition(".")
+        whole = f"{int(whole):,}" if whole != "-0" else whole
         whole = whole.replace(",", self.thousands)
         return f"{whole}{self.point}{decimals}" if decimals else whole
 
     def round(self, value: Decimal, *, places: int = 4) -> str:
         """A limited number of decimals, rounded half-even: for means, which have no end."""
-        step = Decimal(1).scaleb(-places)
-        return self.write(value.quantize(step, rounding=ROUND_HALF_EVEN))
+        return self.write(round_number(value, places=places))
 
     def write_share(self, share: Decimal) -> str:
         """A share of 1 as percent, with one decimal."""
@@ -112,10 +111,9 @@ def choose_places(largest: Decimal, *, unit: str) -> int:
 
 def format_brief(value: Decimal, *, places: int) -> str:
     """So many decimals, zeros too, so that a column of them is aligned; minus is U+2212."""
-    step = Decimal(1).scaleb(-places)
-    rounded = value.quantize(step, rounding=ROUND_HALF_EVEN)
+    rounded = round_number(value, places=places)
     numbers = read_numbers()
-    whole, _point, decimals = f"{abs(rounded):,f}".partition(".")
+    whole, _point, decimals = f"{abs(rounded):,.{places}f}".partition(".")
     sign = "\u2212" if rounded < 0 else ""
     text = f"{sign}{whole.replace(',', numbers.thousands)}"
     return f"{text}{numbers.point}{decimals}" if decimals else text

@@ -46,7 +46,8 @@ PAGES = {
     "devices": VIEW, "device": VIEW, "device-state": VIEW, "device-chart": VIEW,
     "gateways": VIEW, "gateway": VIEW, "alarms": VIEW, "device-readings": VIEW, "edits": VIEW,
     "months": VIEW, "month": VIEW, "close-month": BILLING,
-    "findings": VIEW,
+    "findings": VIEW, "bands": VIEW, "bands-csv": VIEW,
+    "virtual-meters": VIEW, "virtual-meters-csv": VIEW,
     "reports": VIEW, "report-print": VIEW, "report-csv": VIEW, "report-xlsx": VIEW,
     "report-schedules": OPERATE, "delete-schedule": OPERATE,
     "members": VIEW, "remove-member": MANAGE,
@@ -60,10 +61,13 @@ ACTIONS = {
 }  # fmt: skip
 # What needs a sign-in and no account, and what needs neither.
 SIGNED_IN = {"home", "accounts", "profile", "tokens", "revoke-token", "password_change",
-    "password_change_done", "admin-password", "confirm-address"}  # fmt: skip
+    "password_change_done", "admin-password", "confirm-address",
+    "second-factor", "sessions"}  # fmt: skip
 OPEN = {
-    "login", "logout", "set_language", "health", "pipeline-health", "invitation", "password_reset",
+    "login", "logout", "set_language", "health", "pending-health", "pipeline-health", "invitation",
+    "password_reset",
     "password_reset_done", "password_reset_confirm", "password_reset_complete",
+    "admin-login", "sign-in-code", "provider", "provider-return",
 }  # fmt: skip
 
 
