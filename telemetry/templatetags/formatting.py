@@ -19,9 +19,9 @@ register = template.Library()
 
 
 @register.filter
-def exact(value: Decimal | None, unit: str = "") -> str:
+def exact(value: Decimal | int | None, unit: str = "") -> str:
     """Every digit but trailing zeros, with the unit; a dash for None."""
-    return NONE if value is None else formatting.format_exact(value, unit=unit)
+    return NONE if value is None else formatting.format_exact(Decimal(value), unit=unit)
 
 
 @register.filter
