@@ -56,10 +56,12 @@ def read_virtual_months(
     """The billing months that begin in [first, until), the newest first, by code. Raises
     `PeriodError`."""
     check_days(first, until, longest=LONGEST)
-    kept = _read_kept(account_id, first=first, until=until)
-    closed = [line for lines in kept.values() for line in lines if meter_id in (None, line.id)]
+    closed_lines = _read_kept(account_id, first=first, until=until)
+    closed = [
+        line for lines in closed_lines.values() for line in lines if meter_id in (None, line.id)
+    ]
     computed = _compute(account_id, first=first, until=until, meter_id=meter_id)
-    months = [*closed, *(line for line in computed if line.month not in kept)]
+    months = [*closed, *(line for line in computed if line.month not in closed_lines)]
     return sorted(months, key=lambda line: (-line.month.toordinal(), line.code))
 
 
