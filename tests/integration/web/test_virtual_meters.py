@@ -142,6 +142,6 @@ def test_it_rejects_devices_that_do_not_fit(connection: Connection, sites: list[
     ):
         with pytest.raises(ValidationError):
             VirtualPart(meter=meter, device_id=wrong.device_id).full_clean()
-    Device.objects.filter(pk=sites[0].device_id).update(unit="m³")
+    other = VirtualMeter.objects.create(account_id=sites[0].account_id, code="V2", unit="m³")
     with pytest.raises(ValidationError):
-        VirtualPart(meter=meter, device_id=sites[0].device_id).full_clean()
+        VirtualPart(meter=other, device_id=sites[0].device_id).full_clean()
