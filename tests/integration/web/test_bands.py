@@ -21,7 +21,7 @@ from telemetry.store.bands.month import read_band_month, read_calendar
 from telemetry.store.billing.closing import close_month
 from telemetry.store.db.connection import Connection
 from tests.bands import check_bands
-from tests.consumption import Site, put, register
+from tests.consumption import Site, install, put, register
 from tests.integration.api.conftest import ALL_SCOPES
 from tests.integration.web.site import sign_in
 
@@ -88,7 +88,7 @@ def test_it_is_what_the_pure_form_says(connection: Connection, sites: list[Site]
         assert sum(line.total for line in of.lines) == of.total
         readings = make_readings(site, start)
         check_bands(connection, site, readings)
-        demands = find_demand(measure(readings, site.meter), spans)
+        demands = find_demand(measure(readings, install(site.meter)), spans)
         expected = {band: (round(of.power, 4), of.since) for band, of in demands.items()}
         found = {line.band: (line.demand, line.demand_at) for line in of.lines}
         assert found == (
