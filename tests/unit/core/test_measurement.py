@@ -43,6 +43,7 @@ WRITTEN_FOR = {
     "telemetry/store/verification/diff.sql": ALL,
     "telemetry/store/verification/slices.sql": ALL,
     "telemetry/templates/telemetry/device/parts/facts.html": ALL,
+    "telemetry/templates/telemetry/device/parts/headline.html": ALL,
     "telemetry/templates/telemetry/device/parts/months.html": ALL,
     "telemetry/web/charts/chart.py": ALL,
     "telemetry/web/device/params.py": ALL,
