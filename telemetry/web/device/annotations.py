@@ -96,7 +96,7 @@ def _list_marks(
     view: ChartView, events: Sequence[Event], edits: Sequence[Flag]
 ) -> list[tuple[datetime, str]]:
     since, until = view.period.since, view.period.until
-    replaced = (event.at for event in events if event.kind is EventKind.REPLACED)
+    replaced = (event.at for event in events if event.kind is EventKind.METER)
     marks = [(at, _("Meter replaced")) for at in replaced if since < at <= until]
     return sorted(marks + [(max(edit.since, since), _("Edited")) for edit in edits])
 

@@ -13,10 +13,10 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from telemetry.core.consumption import Meter, Replacement
+from telemetry.core.consumption import Meter
 from telemetry.models import Alarm, Finding, GatewayEvent, MonthAdjustment
 from telemetry.store.db.connection import Connection
-from tests.consumption import Site, register, replace_register
+from tests.consumption import Replacement, Site, register, replace_register
 from tests.integration.web.metered import device_of, open_account, receive, refresh
 
 pytestmark = pytest.mark.integration
