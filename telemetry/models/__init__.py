@@ -1,6 +1,7 @@
 """The domain's nouns. Tables under `telemetry/sql` that the ORM does not manage are read only."""
 
 from telemetry.models.accounts import Account, Membership, User
+from telemetry.models.alarm_rules import AlarmDelivery, AlarmRule, AlarmWatch, Webhook
 from telemetry.models.alarms import Alarm, AlarmCursor
 from telemetry.models.certificates import Certificate, Enrolment, Lot
 from telemetry.models.consumption import DailyAggregate, MeterReplacement, MonthlyConsumption
@@ -21,6 +22,9 @@ __all__ = [
     "Account",
     "Alarm",
     "AlarmCursor",
+    "AlarmDelivery",
+    "AlarmRule",
+    "AlarmWatch",
     "ApiToken",
     "Batch",
     "BatchDay",
@@ -57,4 +61,5 @@ __all__ = [
     "TaskHistory",
     "TaskRun",
     "User",
+    "Webhook",
 ]
