@@ -4,6 +4,7 @@
 #   DETACH=1             return when all is ready, instead of waiting for Ctrl-C
 #   WORKERS=1 BRIDGES=1  number of ingest pools and of MQTT bridges; again make up changes the set
 #   SIMULATE=1           0 starts no simulated fleet
+#   DEMO=1               0 gives the demo fleet no past, and allows no weak settings
 #   MQTT_PORT=1883 MQTT_WS_PORT=9001 MQTT_TLS_PORT=8883 MQTT_SERVICE_PORT=8884
 #   WEB_PORT=8000 ENROLMENT_PORT=8443 FLOWER_PORT=5555 POSTGRES_PORT=5433 REDIS_PORT=6380
 #   DATABASE_URL, REDIS_URL, MQTT_HOST (with MQTT_PORT and the MQTT users and passwords)
@@ -107,16 +108,34 @@ test-containers: ## Run compose.yaml for real, with Docker or Podman: scale, kil
 	@compose/local/install dev
 	exec $(PYTHON) -m tests.containers $(ARGS)
 
+.PHONY: test-hosts
+test-hosts: ## Run pools on two hosts (network namespaces), cut their links under load; the books must balance
+	@compose/local/install base
+	exec $(PYTHON) -m tests.hosts $(ARGS)
+
+.PHONY: test-failover
+test-failover: ## Lose the host of Redis's master, then of PostgreSQL's primary, under load (ARGS="redis --rate 500")
+	@compose/local/install base
+	exec $(PYTHON) -m tests.failover $(ARGS)
+
 .PHONY: mutants
 mutants: ## Change the code in small ways and list the changes that no unit test and no schedule notices
 	@$(PYTHON) -m tests.mutation
 
 .PHONY: lint
-lint: ## Check style, types and missing migrations
+lint: ## Check style, types, missing migrations and compose.yaml
 	@$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy .
 	DJANGO_SETTINGS_MODULE=tests.settings $(PYTHON) manage.py makemigrations --check --dry-run
+	$(VENV)/bin/check-jsonschema --quiet --builtin-schema vendor.compose-spec compose/compose.yaml
+	if docker compose version >/dev/null 2>&1; then
+	    mkdir -p .local
+	    grep -o '{[A-Z_]*:?' compose/compose.yaml | sort -u | tr -d '{:?' | sed 's:$$:=/x:' > .local/compose.env
+	    docker compose --env-file .local/compose.env --file compose/compose.yaml --profile '*' config --quiet
+	else
+	    echo 'Docker Compose is not installed: compose.yaml was checked against the schema only.'
+	fi
 
 .PHONY: format
 format: ## Format the code

@@ -89,8 +89,8 @@ class Transaction(Pipeline):
         return read_replies(self, commands, replies, raise_on_error=raise_on_error)
 
 
-class Channel(kombu_redis.Channel):
-    """kombu's, with the client above."""
+class WithSmallWrites:
+    """What a channel of kombu's gets with the client above."""
 
     def _get_client(self) -> Any:
         found = super()._get_client()  # type: ignore[misc]  # the stubs leave it out, as the next
@@ -102,10 +102,24 @@ class Channel(kombu_redis.Channel):
         return client.register_script(MAY_FILL + kombu_redis.REFRESH_BINDING)  # type: ignore[attr-defined]
 
 
+class Channel(WithSmallWrites, kombu_redis.Channel):
+    """kombu's, with the client above."""
+
+
+class SentinelChannel(WithSmallWrites, kombu_redis.SentinelChannel):
+    """The same, for a Redis whose address Sentinels know."""
+
+
 class Transport(kombu_redis.Transport):
     """Celery's way to Redis."""
 
     Channel = Channel
+
+
+class SentinelTransport(kombu_redis.SentinelTransport):
+    """Celery's way to the Redis that Sentinels name."""
+
+    Channel = SentinelChannel
 
 
 def is_refused(error: Exception) -> bool:

@@ -4,6 +4,8 @@ Imports no Django, so that the bridge stays small.
 """
 
 from collections.abc import Sequence
+from typing import Any
+from urllib.parse import quote
 
 from celery import Celery
 from celery.signals import setup_logging
@@ -12,10 +14,19 @@ from kombu.transport import TRANSPORT_ALIASES
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
+from redis.sentinel import Sentinel
 
 from config.full_redis import SmallWrites
 from config.logs import configure_logging
 from config.options import LogOptions, QueueOptions, RedisOptions
+from config.options.shared import parse_sentinels
+
+# A Sentinel that does not answer is passed over: another one knows the master as well.
+SENTINEL_ARGUMENTS = {
+    "socket_timeout": 1.0,
+    "socket_connect_timeout": 1.0,
+    "retry": Retry(NoBackoff(), 0),
+}
 
 
 def connect_redis(options: RedisOptions, *, client: type[Redis] = SmallWrites) -> Redis:
@@ -24,14 +35,33 @@ def connect_redis(options: RedisOptions, *, client: type[Redis] = SmallWrites) -
     Callers retry: they know whether repeating is safe and whether to go on waiting. Who brings data
     in by commands of its own takes `client=Redis`, which is refused when Redis is full.
     """
-    return client.from_url(
-        options.url,
-        socket_timeout=options.socket_timeout_s,
-        socket_connect_timeout=options.socket_timeout_s,
-        socket_keepalive=True,
-        health_check_interval=15,
-        retry=Retry(NoBackoff(), 0),
-    )
+    how: dict[str, Any] = {
+        "socket_timeout": options.socket_timeout_s,
+        "socket_connect_timeout": options.socket_timeout_s,
+        "socket_keepalive": True,
+        "health_check_interval": 15,
+        "retry": Retry(NoBackoff(), 0),
+    }
+    if not options.url.startswith("sentinel://"):
+        return client.from_url(options.url, **how)
+    found = parse_sentinels(options.url)
+    login = {"username": found.user, "password": found.password, "db": found.db}
+    sentinel = Sentinel(found.hosts, sentinel_kwargs=SENTINEL_ARGUMENTS, **how, **login)  # type: ignore[no-untyped-call]
+    master: Redis = sentinel.master_for(found.master, redis_class=client)  # type: ignore[no-untyped-call]
+    return master
+
+
+def make_broker(url: str) -> tuple[str, dict[str, Any]]:
+    """The address as Celery has it, and what it needs as options of the transport."""
+    if not url.startswith("sentinel://"):
+        return url, {}
+    found = parse_sentinels(url)
+    login = f"{quote(found.user or '', safe='')}:{quote(found.password or '', safe='')}@"
+    hosts = [
+        f"sentinel://{login}{f'[{host}]' if ':' in host else host}:{port}/{found.db}"
+        for host, port in found.hosts
+    ]
+    return ";".join(hosts), {"master_name": found.master, "sentinel_kwargs": SENTINEL_ARGUMENTS}
 
 
 def build_celery_app(
@@ -47,7 +77,9 @@ def build_celery_app(
     # For the schemes and not as `broker_transport`, which would be the scheme of addresses then:
     # Flower tells by it what the broker is.
     TRANSPORT_ALIASES.update(dict.fromkeys(("redis", "rediss"), "config.full_redis:Transport"))
-    app = Celery("tds_telemetry", broker=options.redis.url, set_as_current=False, fixups=fixups)
+    TRANSPORT_ALIASES["sentinel"] = "config.full_redis:SentinelTransport"
+    broker, of_sentinel = make_broker(options.redis.url)
+    app = Celery("tds_telemetry", broker=broker, set_as_current=False, fixups=fixups)
     app.conf.update(
         accept_content=["json"],
         task_serializer="json",
@@ -78,6 +110,7 @@ def build_celery_app(
             "health_check_interval": 15,
             "max_retries": 1,
             "interval_start": 0,
+            **of_sentinel,
         },
         timezone="UTC",
         enable_utc=True,

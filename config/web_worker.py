@@ -8,11 +8,14 @@ What takes too long after that is ended, so a thread always comes back.
 import contextlib
 import selectors
 import socket
+import ssl
 import struct
 import time
 from functools import partial
 from typing import Any
 
+from gunicorn import http
+from gunicorn.sock import ssl_context
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from config.env import read_or_exit
@@ -26,6 +29,8 @@ END_OF_HEAD = b"\r\n\r\n"
 class Connection(TConn):  # type: ignore[misc]
     """A connection whose end waits for nobody: gunicorn's loop would stand still for two seconds
     when a client does not close its side."""
+
+    head = b""  # what was read of it, with TLS
 
     def close(self, graceful: bool = False) -> None:  # noqa: FBT001, FBT002 - gunicorn's signature
         """Close. What the client sent meanwhile is read first: else it could lose the response."""
@@ -57,6 +62,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         limit = struct.pack("@ll", self._options.stall_s, 0)
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
         client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
+        client = self._prepare(client)
         conn = Connection(self.cfg, client, address, listener.getsockname())
         conn.timeout = time.monotonic() + self._options.head_s
         self.nr_conns += 1
@@ -65,10 +71,17 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             client, selectors.EVENT_READ, partial(self.on_pending_socket_readable, conn)
         )
 
+    def _prepare(self, client: socket.socket) -> socket.socket:
+        """The socket to read requests from."""
+        return client
+
     def on_pending_socket_readable(self, conn: Any, client: socket.socket) -> None:
         """Give a new connection to a thread when its head is there."""
-        if has_head(client):
+        if self._has_head(conn):
             super().on_pending_socket_readable(conn, client)
+
+    def _has_head(self, conn: Any) -> bool:
+        return has_head(conn.sock)
 
     def on_client_socket_readable(self, conn: Any, client: socket.socket) -> None:
         """The same for the next request of a connection."""
@@ -92,13 +105,57 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         for conn in [conn for conn, since in self._busy.items() if since < before]:
             del self._busy[conn]
             with contextlib.suppress(OSError):
-                conn.sock.shutdown(socket.SHUT_RDWR)  # its thread finds the connection closed
+                # Its thread finds the connection closed. TLS is the thread's: not its shutdown.
+                socket.socket.shutdown(conn.sock, socket.SHUT_RDWR)
 
     def _cap_keepalive(self, deadline: float) -> None:
         """A worker that stops waits no longer for new connections than for old ones."""
         super()._cap_keepalive(deadline)
         for conn in self.pending_conns:
             conn.timeout = min(conn.timeout, deadline)
+
+
+class TlsWorker(Worker):
+    """`gunicorn --worker-class config.web_worker.TlsWorker --keep-alive 0`: TLS, and one request a
+    connection. The handshake takes no thread either."""
+
+    def init_process(self) -> None:
+        """Read the certificates."""
+        self._tls = ssl_context(self.cfg)
+        super().init_process()
+
+    def _prepare(self, client: socket.socket) -> socket.socket:
+        tls: ssl.SSLContext = self._tls
+        return tls.wrap_socket(client, server_side=True, do_handshake_on_connect=False)
+
+    def on_pending_socket_readable(self, conn: Any, client: socket.socket) -> None:
+        """The same; a connection whose handshake fails is closed."""
+        try:
+            super().on_pending_socket_readable(conn, client)
+        except OSError:
+            self.poller.unregister(client)
+            self.pending_conns.remove(conn)
+            self.nr_conns -= 1
+            conn.close()
+
+    def _has_head(self, conn: Any) -> bool:
+        """Go on with the handshake, then read as far as the end of the head. With TLS nothing can
+        be peeked at: what was read goes to the parser."""
+        client: ssl.SSLSocket = conn.sock
+        try:
+            if client.version() is None:
+                client.do_handshake()
+            is_whole = False
+            while not is_whole:
+                piece = client.recv(HEAD_BYTES)
+                conn.head += piece
+                is_whole = not piece or END_OF_HEAD in conn.head or len(conn.head) >= HEAD_BYTES
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            return False
+        conn.parser = http.get_parser(self.cfg, client, conn.client)
+        conn.parser.unreader.unread(conn.head)
+        conn.initialized = True
+        return True
 
 
 def has_head(client: socket.socket) -> bool:

@@ -55,7 +55,7 @@ def _serve(options: BridgeOptions, parsed: argparse.Namespace) -> int:
     if options.is_numbered:
         numbered = _take_number(redis, options.client_id)
         options = dataclasses.replace(options, client_id=numbered.client_id)
-    queue = BatchQueue(redis, app)
+    queue = BatchQueue(redis, app, wait_replicas=options.redis.wait_replicas)
     bridge = Bridge(options, queue, redis, retire=parsed.retire, numbered=numbered)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: bridge.stop())

@@ -13,11 +13,13 @@ from ingest_bridge.collector import Collector, FlushPolicy
 from ingest_bridge.drops import BrokerDrops
 from ingest_bridge.health import HealthFile
 from ingest_bridge.lease import Lease
+from ingest_bridge.presence import PresenceReport
 from ingest_bridge.queue_watch import QueueWatch
 from ingest_bridge.sender import Sender
 from ingest_bridge.session import Session
 from telemetry.core.batch import RawMessage
 from telemetry.core.retry import backoff_delay_s
+from telemetry.core.topic import STATUS
 from telemetry.queue.batches import BatchQueue
 from telemetry.queue.levels import choose_marks
 
@@ -57,6 +59,7 @@ class Bridge:
         self._session = Session(options, on_message=self._on_message)
         self._session.is_retiring = retire
         self._drops = BrokerDrops(queue, self._session, client_id=options.client_id)
+        self._presence = PresenceReport(redis, prefix=options.topic.prefix)
         self._sender = Sender(queue, client_id=options.client_id)
         self._lease = numbered or Lease(redis, client_id=options.client_id)
         self._is_numbered = numbered is not None
@@ -181,7 +184,10 @@ class Bridge:
 
     def _on_message(self, message: RawMessage, packet_id: int) -> None:
         self._message_at = self._read_at
-        self._collector.add(message, packet_id=packet_id, now_s=self._read_at)
+        if message.topic.endswith(STATUS) and self._presence.take(message):
+            self._collector.add_unpacked(packet_id)
+        else:
+            self._collector.add(message, packet_id=packet_id, now_s=self._read_at)
 
     def _watch_connection(self) -> None:
         if self._is_connected and not self._session.is_open:
@@ -219,11 +225,19 @@ class Bridge:
             self._sender.start(self._collector.flush(now_s=now_s))
         sent = self._sender.step(now_s=now_s)
         if sent is None:
+            self._acknowledge_unpacked()
             return
         self._progress_at = time.time()
         # Packet ids of an older connection could confirm other messages.
         if sent.generation == self._collector.generation and self._session.is_open:
             self._session.acknowledge(sent.packet_ids)
+
+    def _acknowledge_unpacked(self) -> None:
+        """What belongs in no batch, when no message that came before it waits."""
+        if self._sender.outgoing is None and self._session.is_open:
+            packet_ids = self._collector.take_packet_ids()
+            if packet_ids:
+                self._session.acknowledge(packet_ids)
 
     def _is_drained(self) -> bool:
         return (
@@ -290,6 +304,7 @@ class Bridge:
         try:
             self._lease.renew(self._fields(state), now_s=time.monotonic())
             self._drops.report()
+            self._presence.report()
         except RedisError as error:
             log.debug("lease_not_renewed", error=str(error))
 

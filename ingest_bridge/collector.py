@@ -57,6 +57,18 @@ class Collector:
         if packet_id:
             self._packet_ids.append(packet_id)
 
+    def add_unpacked(self, packet_id: int) -> None:
+        """A message that belongs in no batch is acknowledged in its turn."""
+        if packet_id:
+            self._packet_ids.append(packet_id)
+
+    def take_packet_ids(self) -> list[int]:
+        """What may be acknowledged at once, because no message waits."""
+        if self._messages or not self._packet_ids:
+            return []
+        packet_ids, self._packet_ids = self._packet_ids, []
+        return packet_ids
+
     def is_full(self) -> bool:
         """Whether the batch has reached its size and must be flushed before more is read."""
         return (

@@ -3,8 +3,6 @@
 import gc
 import os
 import re
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -27,31 +25,6 @@ settings.load_profile("shared")
 
 
 gc.disable()  # until all is imported
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    """A folder of the run, which the processes of xdist share."""
-    if not hasattr(config, "workerinput"):
-        remove_left_over_folders()
-        folder = tempfile.mkdtemp(prefix=f"tds-test-{os.getpid()}-")
-        os.environ["TDS_TEST_FOLDER"] = folder
-        config.add_cleanup(lambda: remove_folder(Path(folder)))
-
-
-def remove_left_over_folders() -> None:
-    """Of runs that were killed: what lies in memory would stay there."""
-    for folder in Path(tempfile.gettempdir()).glob("tds-test-*-*"):
-        owner = folder.name.split("-")[2]
-        if owner.isdigit() and not Path(f"/proc/{owner}").exists():
-            remove_folder(folder)
-
-
-def remove_folder(folder: Path) -> None:
-    """The folder of the run, and what lies in memory there."""
-    from tests.servers.server_set import remove_data
-
-    remove_data(folder / "memory")
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 def pytest_collection_finish() -> None:
@@ -83,7 +56,7 @@ def cluster() -> None:
 
     os.environ["TEST_FSYNC"] = "off"
     if not read_given():
-        os.environ["TEST_CLUSTER"] = str(provide_cluster(Path(os.environ["TDS_TEST_FOLDER"])))
+        os.environ["TEST_CLUSTER"] = str(provide_cluster())
 
 
 @pytest.fixture(scope="session")

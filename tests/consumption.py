@@ -26,13 +26,19 @@ from telemetry.core.consumption import (
     start_of,
     sum_by,
 )
-from telemetry.core.reading import Key
 from telemetry.core.registers import HOUR
 from telemetry.store.db.connection import Connection
 from telemetry.store.ingest.ledger import insert_dirty_hours
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _numbers = count(1)
+INSERT_READINGS = """
+INSERT INTO reading (time, received_at, account_id, gateway_id, device_id, value, unit)
+SELECT time, now(), account_id, gateway_id, device_id, value, ''
+FROM unnest(%s::timestamptz[], %s::bigint[], %s::bigint[], %s::bigint[], %s::numeric[])
+    AS r (time, account_id, gateway_id, device_id, value)
+ON CONFLICT DO NOTHING RETURNING device_id, time
+"""
 
 
 class Site(Struct, frozen=True):
@@ -91,17 +97,17 @@ def _insert(connection: Connection, table: str, **fields: Any) -> int:
 
 def put(connection: Connection, readings: Iterable[tuple[Site, Value]]) -> None:
     """Store readings and note their hours, as the ingest pool does; those that stand are left."""
+    rows = [
+        (value.at, site.account_id, site.gateway_id, site.device_id, value.value)
+        for site, value in readings
+    ]
+    columns = [list(column) for column in zip(*rows, strict=True)] or [[]] * 5
     with connection.transaction():
-        keys: list[Key] = []
-        for site, value in readings:
-            stored = connection.execute(
-                "INSERT INTO reading (time, received_at, account_id, gateway_id, device_id, value,"
-                " unit) VALUES (%s, now(), %s, %s, %s, %s, '') ON CONFLICT DO NOTHING",
-                [value.at, site.account_id, site.gateway_id, site.device_id, value.value],
-            ).rowcount
-            if stored:
-                keys.append((site.device_id, (value.at - EPOCH) // timedelta(microseconds=1)))
-        insert_dirty_hours(connection, keys)
+        stored: Any = connection.execute(INSERT_READINGS, columns).fetchall()
+        insert_dirty_hours(
+            connection,
+            [(device_id, (at - EPOCH) // timedelta(microseconds=1)) for device_id, at in stored],
+        )
 
 
 def replace_register(connection: Connection, site: Site, replacement: Replacement) -> None:

@@ -1,18 +1,26 @@
 """The schema, migrated once for all processes of a run; and a database emptied for each test."""
 
 import os
+import shutil
 import subprocess
 import sys
+from hashlib import sha256
 from pathlib import Path
 
 import psycopg
 from psycopg.pq import TransactionStatus
 
 from compose.local.folderlock import hold_lock
+from compose.local.layout import LOCAL
 from telemetry.store.db.connection import Connection
-from tests.servers.server_set import ServerSet, mount_memory
+from tests.servers.server_set import ServerSet
 
 ROOT = Path(__file__).parents[1]
+DECIDING = (
+    *("telemetry/apps.py", "telemetry/models/*.py", "telemetry/store/db/*.py"),
+    *("telemetry/migrations/*.py", "telemetry/sql/**/*.sql", "config/*.py", "requirements/*.txt"),
+    *("compose/local/servers/**/*.py", "compose/servers/**/*"),
+)
 KEPT_TABLES = ("django_migrations", "django_content_type", "auth_permission", "spatial_ref_sys")
 FEW = 1_000
 TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> ALL (%s)"
@@ -30,12 +38,16 @@ WHERE d.refobjid = ANY (%s::text[]::regclass[]) AND d.deptype IN ('a', 'i')
 """
 
 
-def provide_cluster(folder: Path) -> Path:
-    """Data of a stopped PostgreSQL whose database is migrated. Who comes first makes it."""
-    memory = folder / "memory"
-    cluster = memory / "cluster"
-    with hold_lock(folder / "cluster.lock", waiting="the schema of the tests"):
+def provide_cluster() -> Path:
+    """Data of a stopped PostgreSQL whose database is migrated. Who comes first makes it; it is kept
+    for the runs after this one, until something changes that it is made of."""
+    folder = LOCAL / "test"
+    folder.mkdir(parents=True, exist_ok=True)
+    cluster = folder / f"schema-{make_digest()}"
+    with hold_lock(folder / "schema.lock", waiting="the schema of the tests"):
         if not cluster.exists():
+            for old in folder.glob("schema-*"):
+                shutil.rmtree(old)
             with ServerSet() as servers:
                 subprocess.run(
                     [sys.executable, "manage.py", "migrate", "--verbosity", "0"],
@@ -44,11 +56,17 @@ def provide_cluster(folder: Path) -> Path:
                     check=True,
                 )
                 servers.postgres.stop()
-                mount_memory(memory)
-                fresh = memory / "cluster.new"
+                fresh = folder / "schema-new"
                 subprocess.run(["cp", "-a", servers.postgres.folder, fresh], check=True)
             fresh.rename(cluster)
     return cluster
+
+
+def make_digest() -> str:
+    """Of all files that decide what a migrated database is."""
+    paths = [path for pattern in DECIDING for path in ROOT.glob(pattern) if path.is_file()]
+    lines = [f"{path.relative_to(ROOT)} {sha256(path.read_bytes()).hexdigest()}" for path in paths]
+    return sha256("\n".join(sorted(lines)).encode()).hexdigest()[:12]
 
 
 def is_usable(connection: Connection) -> bool:

@@ -45,13 +45,14 @@ from telemetry.mail.write import write_mail
 from telemetry.queue.batches import BatchQueue
 from telemetry.queue.bridges import read_bridges
 from telemetry.queue.requeue import requeue_batches
+from telemetry.queue.statuses import forget_statuses, read_statuses
 from telemetry.reporting.sending import send_due_reports
 from telemetry.store.aggregates import refresh
 from telemetry.store.aggregates.throttle import Throttle
 from telemetry.store.alarms import evaluate
 from telemetry.store.db.connection import Connection, become_owner, open_connection
 from telemetry.store.findings import evaluate as findings
-from telemetry.store.ingest.presence import mark_offline
+from telemetry.store.ingest.presence import mark_offline, mark_online
 from telemetry.store.operations.housekeeping import (
     fold_ledger,
     purge_registry_changes,
@@ -94,7 +95,8 @@ def _options() -> MaintenanceOptions:
 
 
 def _queue() -> BatchQueue:
-    return BatchQueue(connect_redis(_options().queue.redis), app)
+    redis = _options().queue.redis
+    return BatchQueue(connect_redis(redis), app, wait_replicas=redis.wait_replicas)
 
 
 def _connect() -> Connection:
@@ -127,7 +129,8 @@ def requeue_stale_batches() -> Result:
 
 @recorded_task(MARK_OFFLINE_TASK, rows="offline", is_frequent=True)
 def mark_offline_gateways() -> Result:
-    """Set silent gateways offline, but never for a delay of our own."""
+    """Set silent gateways offline, but never for a delay of our own; and those whose connection
+    broke and that did not come back. Those that say so are online."""
     queue, now = _queue(), time.time()
     bridges = [
         BridgeSign(is_ready=bridge.state == "ready", heard_at=bridge.at)
@@ -137,13 +140,23 @@ def mark_offline_gateways() -> Result:
     instant = choose_offline_instant(now=now, bridges=bridges, oldest_pending_at=oldest)
     if instant is None:
         return {"offline": 0, "skipped": 1}
+    options = _options()
+    until = {"online_until_s": now, "offline_until_s": instant - options.gone_after_s}
+    statuses = read_statuses(queue.redis, **until)
     with _connect() as connection:
+        mark_online(connection, _to_instants(statuses.online))
         offline = mark_offline(
             connection,
             at=datetime.fromtimestamp(instant, UTC),
-            offline_after_s=_options().offline_after_s,
+            offline_after_s=options.offline_after_s,
+            gone=_to_instants(statuses.offline),
         )
+    forget_statuses(queue.redis, **until)
     return {"offline": offline}
+
+
+def _to_instants(times_s: dict[str, float]) -> dict[str, datetime]:
+    return {mac: datetime.fromtimestamp(at_s, UTC) for mac, at_s in times_s.items()}
 
 
 @recorded_task(REFRESH_TASK, rows="hours", is_frequent=True)

@@ -3,7 +3,6 @@
 import random
 import time
 import traceback
-from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 from itertools import chain
@@ -21,8 +20,7 @@ from telemetry.core.batch import (
     half_ids,
 )
 from telemetry.core.retry import backoff_delay_s
-from telemetry.core.validator import ValidatedMessage
-from telemetry.queue.batches import EXCESS, BatchQueue, ClaimedBatch
+from telemetry.queue.batches import COUNTED, EXCESS, BatchQueue, ClaimedBatch
 from telemetry.queue.pools import note_progress, note_wait
 from telemetry.store.db.errors import classify_error, is_transient
 from telemetry.store.ingest.batch_store import BatchStore
@@ -62,7 +60,6 @@ class BatchRunner:
         self._store = store
         self._guard = PoolGuard(options, queue.redis)
         self._limits = RateLimits(options.limits, queue.redis)
-        self._limited: dict[tuple[str, str], list[int]] = {}
         self._pool = pool
         self._wait_s = min(WAIT_S, options.queue.redis.socket_timeout_s / 2)
         self._noted_s = self._watched_s = float("-inf")
@@ -91,7 +88,7 @@ class BatchRunner:
             self._watch()
             batches, gone = self._queue.claim(finished=self._finished, wait_s=wait_s)
             self._finished = []
-            self._limited = {}
+            self._limits.forget()
             for batch_id in gone:
                 self._check_gone(batch_id)
             if batches:
@@ -184,6 +181,7 @@ class BatchRunner:
                     batch.read_messages(),
                     second_part=split.second_part,
                     is_suspect=batch.is_suspect,
+                    lane=batch.lane or COUNTED,  # what was excess is not asked again
                 )
                 return
             except Exception as error:  # transient, or unknown and isolated
@@ -197,14 +195,11 @@ class BatchRunner:
                     fault = traceback.format_exc()
 
     def _store_batches(self, batches: list[ClaimedBatch]) -> None:
-        """The pipeline: read, validate, ask the reject guard, store, finish."""
+        """The pipeline: read, validate, ask the reject guard and the limits, store, finish."""
         approved: list[tuple[ValidatedBatch, Heard]] = []
         for batch in list(batches):
             messages = batch.read_messages()
             validated_messages = self._store.validate(messages, received_at=batch.received_at)
-            if self._delay_excess(batch, messages, validated_messages):
-                batches.remove(batch)
-                continue
             approval = self._guard.approve(
                 batch.source, validated_messages, known=self._store.gateways
             )
@@ -212,61 +207,48 @@ class BatchRunner:
                 self._put_aside(batch, messages, approval.held)
                 batches.remove(batch)
             else:
-                self._reject_too_many(batch, messages, validated_messages)
                 validated = ValidatedBatch(batch, messages, validated_messages)
                 approved.append((validated, approval.heard))
-        if not approved:
+        parts = self._take_excess(batches, [validated for validated, _ in approved])
+        if not parts:
             return
-        self._store.store([validated for validated, _ in approved])
-        for validated, heard in approved:
+        self._store.store(list(parts.values()))
+        stored = [each for each in approved if each[0].batch.id in parts]
+        for validated, heard in stored:
             self._guard.note_stored(validated.batch.source, heard)
-        self._note_presence(*((each.batch, each.list_seen()) for each, _ in approved))
-        self._finish(*batches)
+        self._note_presence(*((each.batch, each.list_seen()) for each in parts.values()))
+        self._finish(*(batch for batch in batches if parts[batch.id].whole is None))
+        for validated, _ in stored:
+            part = parts[validated.batch.id]
+            if part.whole is not None:
+                self._queue.split(
+                    part.whole,
+                    validated.messages,
+                    second_part=part.second_part,
+                    lane=EXCESS,
+                    is_first_stored=True,
+                )
 
-    def _delay_excess(
-        self,
-        batch: ClaimedBatch,
-        messages: list[RawMessage],
-        validated_messages: list[ValidatedMessage],
-    ) -> bool:
-        """Let what gateways send above their limits wait for all others; whether the batch is out
-        of this worker's hands."""
-        if batch.lane or batch.source in REQUESTED_SOURCES:
-            return False
-        excess = self._ask_limits(self._limits.find_excess, batch, messages, validated_messages)
-        if excess and len(excess) < len(messages):
-            self._split(batch, messages, second_part=excess, is_excess=True)
-        elif excess:
-            self._queue.delay(batch.id)
-        return bool(excess)
-
-    def _reject_too_many(
-        self,
-        batch: ClaimedBatch,
-        messages: list[RawMessage],
-        validated_messages: list[ValidatedMessage],
-    ) -> None:
-        """Reject what is too much even for excess."""
-        if batch.lane != EXCESS:
-            return
-        found = self._ask_limits(self._limits.find_too_many, batch, messages, validated_messages)
-        if found:
-            log.warning("rate_limited", batch_id=batch.id, messages=len(found))
-            reject_as_too_many(validated_messages, found)
-
-    def _ask_limits(
-        self,
-        ask: Callable[..., list[int]],
-        batch: ClaimedBatch,
-        messages: list[RawMessage],
-        validated_messages: list[ValidatedMessage],
-    ) -> list[int]:
-        """Ask once for a batch in hand, however often it is tried: each time takes tokens."""
-        key = batch.id, batch.lane
-        if key not in self._limited:
-            received_s = batch.received_us / 1_000_000
-            self._limited[key] = ask(messages, validated_messages, now_s=received_s)
-        return self._limited[key]
+    def _take_excess(
+        self, batches: list[ClaimedBatch], approved: list[ValidatedBatch]
+    ) -> dict[str, ValidatedBatch]:
+        """What to store now, by batch id: without what waits for all others. What is too much even
+        for that is rejected. A batch of which all waits leaves this worker's hands."""
+        found = self._limits.find_excess(approved)
+        parts = {}
+        for one in approved:
+            excess = found.get(one.batch.id)
+            if excess is None:
+                parts[one.batch.id] = one
+                continue
+            if excess.rejected:
+                reject_as_too_many(one.validated_messages, excess.rejected)
+            if len(excess.waiting) == len(one.messages):
+                self._queue.delay(one.batch.id)
+                batches.remove(one.batch)
+            else:
+                parts[one.batch.id] = one.without(excess.waiting) if excess.waiting else one
+        return parts
 
     def _note_presence(self, *heard: tuple[ClaimedBatch, dict[int, datetime]]) -> None:
         # What operators send says nothing of who is there now.
@@ -319,7 +301,6 @@ class BatchRunner:
         *,
         second_part: list[int],
         is_suspect: bool = False,
-        is_excess: bool = False,
     ) -> None:
         """Split a batch in the ledger, then in Redis. Who was first says where."""
         is_suspect = is_suspect or batch.is_suspect
@@ -334,7 +315,7 @@ class BatchRunner:
                 messages,
                 second_part=second_part,
                 is_suspect=is_suspect,
-                is_excess=is_excess,
+                lane=batch.lane,
             )
 
     def _wait(self, batches: list[ClaimedBatch], attempt: int, error: Exception) -> bool:

@@ -3,11 +3,16 @@
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from config.env import SettingError, setting
 
 if TYPE_CHECKING:
     from ssl import SSLContext
+
+
+SENTINEL_PORT = 26379
+LEAST_TIMEOUT_S = 2.0  # an answer of WAITAOF takes up to a second
 
 
 @dataclass(frozen=True)
@@ -43,7 +48,9 @@ class RedisOptions:
 
     url: str = setting(
         "REDIS_URL",
-        "redis://[:PASSWORD@]HOST:PORT/DB of the Redis that keeps batches and Celery's queues",
+        "redis://[:PASSWORD@]HOST:PORT/DB of the Redis that keeps batches and Celery's queues, or "
+        "sentinel://[USER:PASSWORD@]HOST:PORT,HOST:PORT,.../DB?master=NAME with the addresses of "
+        "its Sentinels",
         is_secret=True,
     )
     socket_timeout_s: float = setting(
@@ -54,12 +61,61 @@ class RedisOptions:
         minimum=0.1,
         maximum=60,
     )
+    wait_replicas: int = setting(
+        "REDIS_WAIT_REPLICAS",
+        "a batch counts as received when this many replicas of Redis have it on disk as well; "
+        "with 1 or more a failover loses no message that was acknowledged",
+        default=0,
+        unit="replicas",
+        minimum=0,
+        maximum=10,
+    )
 
     def __post_init__(self) -> None:
-        if not re.match(r"(rediss?|unix)://", self.url):
+        if not re.match(r"(rediss?|unix|sentinel)://", self.url):
             raise SettingError(
-                "REDIS_URL=(hidden): expected redis://, rediss:// or unix:// at its start"
+                "REDIS_URL=(hidden): expected redis://, rediss://, unix:// or sentinel:// at its "
+                "start"
             )
+        if self.url.startswith("sentinel://"):
+            parse_sentinels(self.url)
+        if self.wait_replicas and self.socket_timeout_s < LEAST_TIMEOUT_S:
+            raise SettingError(
+                f"REDIS_SOCKET_TIMEOUT_S={self.socket_timeout_s:g}: expected at least "
+                f"{LEAST_TIMEOUT_S:g} with REDIS_WAIT_REPLICAS"
+            )
+
+
+@dataclass(frozen=True)
+class Sentinels:
+    """What an address `sentinel://` says."""
+
+    hosts: tuple[tuple[str, int], ...]
+    master: str
+    user: str | None
+    password: str | None
+    db: int
+
+
+def parse_sentinels(url: str) -> Sentinels:
+    """Its parts. Raises `SettingError`, without a secret."""
+    parts = urlsplit(url)
+    login, _, addresses = parts.netloc.rpartition("@")
+    user, _, password = login.partition(":")
+    hosts = [re.fullmatch(r"(\[[^\]]+\]|[^:]+)(?::(\d+))?", one) for one in addresses.split(",")]
+    masters = parse_qs(parts.query).get("master", [])
+    db = parts.path.strip("/") or "0"
+    if not all(hosts) or len(masters) != 1 or not db.isdecimal():
+        raise SettingError(
+            "REDIS_URL=(hidden): expected sentinel://USER:PASSWORD@HOST:PORT,HOST:PORT/DB?master=NAME"
+        )
+    return Sentinels(
+        tuple((host[1].strip("[]"), int(host[2] or SENTINEL_PORT)) for host in hosts if host),
+        masters[0],
+        unquote(user) or None,
+        unquote(password) or None,
+        int(db),
+    )
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,7 @@ class LimitOptions:
         "LIMIT_GATEWAY_RATE",
         "what a gateway may send, counted by receipt; a message counts once for each KiB that it "
         "begins. What is above waits until nothing else does; 0: no limit",
-        default=0,
+        default=20,
         unit="messages a second",
         minimum=0,
         maximum=1_000_000,
@@ -46,7 +46,7 @@ class LimitOptions:
     account_rate: float = setting(
         "LIMIT_ACCOUNT_RATE",
         "the same for all gateways of an account together",
-        default=0,
+        default=5000,
         unit="messages a second",
         minimum=0,
         maximum=1_000_000,
@@ -54,7 +54,7 @@ class LimitOptions:
     burst_s: float = setting(
         "LIMIT_BURST_S",
         "who sent nothing for this long may send at once what the limit allows in this time",
-        default=60,
+        default=600,
         unit="seconds",
         minimum=1,
         maximum=86_400,
@@ -160,6 +160,15 @@ class MaintenanceOptions:
         "GATEWAY_OFFLINE_AFTER_S",
         "a gateway that sent nothing for this long is offline, or after its own offline_after_s",
         default=300,
+        unit="seconds",
+        minimum=5,
+        maximum=604800,
+    )
+    gone_after_s: int = setting(
+        "GATEWAY_GONE_AFTER_S",
+        "a gateway whose connection broke, as its last will says, is offline when nothing is heard "
+        "of it for this long after",
+        default=60,
         unit="seconds",
         minimum=5,
         maximum=604800,

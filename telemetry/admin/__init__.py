@@ -3,6 +3,7 @@
 from telemetry.admin import (  # noqa: F401
     accounts,
     alarms,
+    bands,
     certificates,
     closing,
     consumption,
@@ -18,4 +19,5 @@ from telemetry.admin import (  # noqa: F401
     retention,
     tasks,
     tokens,
+    virtual_meters,
 )

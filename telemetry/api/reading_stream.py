@@ -16,8 +16,9 @@ import msgspec
 from django.conf import settings
 
 from telemetry.api.problems import UNAVAILABLE, ProblemError
-from telemetry.api.values import EARLIEST, write_number
+from telemetry.api.values import EARLIEST
 from telemetry.core.formulas import disarm
+from telemetry.core.numbers import write_number
 from telemetry.store.reads.reading_pages import ReadingWalk, Row
 
 ROWS_A_PIECE = 2_000

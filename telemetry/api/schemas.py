@@ -18,7 +18,18 @@ DeviceKind = Literal["meter", "sensor", "actuator"]
 MonthState = Literal["open", "closed"]
 DeadLetterState = Literal["pending", "replayed", "discarded", "taken"]
 FindingRule = Literal[
-    "dip", "spike", "reset", "too_fast", "silent", "stuck", "old_clock", "negative", "late"
+    "dip",
+    "spike",
+    "reset",
+    "too_fast",
+    "silent",
+    "stuck",
+    "old_clock",
+    "negative",
+    "late",
+    "double",
+    "scale",
+    "balance",
 ]
 FindingState = Literal["open", "accepted", "ignored", "voided", "substituted", "gone"]
 EditKind = Literal["void", "substitute"]
@@ -168,6 +179,62 @@ class Month(Schema):
     first: Exact | None
     last: Exact | None
     readings_count: Annotated[int, Field(ge=0)]
+
+
+class Band(Schema):
+    """What a device consumed in the hours of a band."""
+
+    band: Annotated[str, Field(description="as the account names it; empty: off-peak")]
+    total: Exact
+    estimated: Annotated[Exact, Field(description="what of it was spread over a gap")]
+    demand: Annotated[Exact | None, Field(description="units an hour; null: it sends too seldom")]
+    demand_at: Annotated[Instant | None, Field(description="when its 15 minutes began")]
+
+
+class DeviceBands(Schema):
+    """A device in a billing month, by band. A closed month has those that were kept with it."""
+
+    device_id: Id
+    label: Annotated[str, Field(description="gateway, code and name")]
+    unit: str
+    state: MonthState
+    total: Exact
+    lines: Annotated[list[Band], Field(description="none: closed before the account had bands")]
+
+
+class VirtualPart(Schema):
+    """What a device adds to a virtual meter, or takes from it."""
+
+    device_id: Id
+    label: str
+    sign: Annotated[int, Field(ge=-1, le=1, description="1: added, -1: subtracted")]
+    total: Annotated[Exact | None, Field(description="null: nothing in the month")]
+    estimated: Exact
+    coverage: Exact | None
+
+
+class VirtualSum(Schema):
+    """What the parts come to."""
+
+    total: Exact
+    added: Exact
+    subtracted: Exact
+    estimated: Annotated[Exact, Field(description="of all parts, whatever their signs")]
+    coverage: Annotated[Exact, Field(description="of the part with the least")]
+
+
+class VirtualMonth(Schema):
+    """A virtual meter in a billing month. A closed month has what was kept with it."""
+
+    id: Id
+    code: str
+    name: str
+    unit: str
+    month: date
+    month_end: date
+    state: MonthState
+    sum: VirtualSum
+    parts: list[VirtualPart]
 
 
 class Adjustment(Schema):

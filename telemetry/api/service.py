@@ -29,6 +29,7 @@ from telemetry.api.routes import (
     accounts,
     aggregates,
     alarms,
+    bands,
     dead_letters,
     edits,
     export,
@@ -36,6 +37,7 @@ from telemetry.api.routes import (
     fleet,
     readings,
     totals,
+    virtual_meters,
 )
 
 log = structlog.get_logger("telemetry.api")
@@ -135,6 +137,8 @@ def build_api() -> Api:
         export,
         aggregates,
         totals,
+        bands,
+        virtual_meters,
         alarms,
         dead_letters,
         edits,

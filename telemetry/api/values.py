@@ -11,6 +11,8 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
+from telemetry.core.numbers import write_number
+
 MOST_ID = 2**63 - 1
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 LATEST = datetime(2200, 1, 1, tzinfo=UTC)
@@ -26,11 +28,6 @@ _INSTANT = re.compile(
 def write_instant(at: datetime) -> str:
     """An instant in UTC, for example 2026-11-01T12:00:00.500000Z."""
     return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
-
-
-def write_number(value: Decimal) -> str:
-    """Every digit, never an exponent."""
-    return format(value, "f")
 
 
 def read_instant(text: Any) -> datetime:
@@ -116,7 +113,7 @@ Exact = Annotated[
         {
             "type": "string",
             "pattern": r"^-?[0-9]+(\.[0-9]+)?$",
-            "description": "a decimal number in text, exact",
+            "description": "a decimal number in text, of at most four decimals",
         }
     ),
 ]

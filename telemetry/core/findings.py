@@ -3,6 +3,7 @@
 Pure functions of what is stored. The rules of registers are those of the module that counts them.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -10,7 +11,7 @@ from itertools import groupby, pairwise
 
 from msgspec import Struct
 
-from telemetry.core.registers import Step, Value
+from telemetry.core.registers import Step, Value, rolls_over
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
@@ -28,6 +29,8 @@ LATE = HOUR
 """A reading that came longer after its stamp than this was not sent at once."""
 ISOLATED = 31 * DAY
 """A stamp this far from every other one of the device is of a wrong clock."""
+BASELINE = 8 * DAY
+BASELINE_INTERVALS = 32
 
 
 class Found(Struct, frozen=True):
@@ -40,7 +43,8 @@ class Found(Struct, frozen=True):
 
 
 class HourRow(Struct, frozen=True):
-    """A device's readings in the UTC hour that begins at `hour`, and what was consumed in it."""
+    """A device's readings in the UTC hour that begins at `hour`, and what was consumed in it.
+    `first_at`, `last_at`: None where they are not known, as of gauges."""
 
     hour: datetime
     minimum: Decimal
@@ -48,6 +52,8 @@ class HourRow(Struct, frozen=True):
     last: Decimal
     readings_count: int
     consumed: Decimal | None = None
+    first_at: datetime | None = None
+    last_at: datetime | None = None
 
     @property
     def end(self) -> datetime:
@@ -82,7 +88,7 @@ def silence_limit(*, interval_s: int | None, readings_count: int, span: timedelt
 def find_silences(
     rows: Sequence[HourRow], *, interval_s: int | None, now: datetime | None
 ) -> list[Found]:
-    """Times without readings, to the hour. `rows` in order of time. `now`: the device is active,
+    """Times without readings, in whole hours. `rows` in order of time. `now`: the device is active,
     and nothing came after the last row; None: it may have."""
     if not rows:
         return []
@@ -93,11 +99,21 @@ def find_silences(
     found = [
         Found("silent", before.end, after.hour, {"last": str(before.last)})
         for before, after in pairwise(rows)
-        if after.hour - before.end > limit
+        if _is_silent(before, after, limit=limit, interval_s=interval_s)
     ]
     if now is not None and now - rows[-1].end > limit:
         found.append(Found("silent", rows[-1].end, None, {"last": str(rows[-1].last)}))
     return found
+
+
+def _is_silent(
+    before: HourRow, after: HourRow, *, limit: timedelta, interval_s: int | None
+) -> bool:
+    """Whether more than the limit lies between two hours with readings. Half an interval more is
+    allowed to the last and first reading, as these are never to the second."""
+    if interval_s is None or before.last_at is None or after.first_at is None:
+        return after.hour - before.end > limit
+    return after.first_at - before.last_at > limit + timedelta(seconds=interval_s) / 2
 
 
 def find_standstills(rows: Sequence[HourRow], *, is_register: bool) -> list[Found]:
@@ -128,6 +144,11 @@ def _standing_value(row: HourRow, *, is_register: bool) -> Decimal | None:
     return row.maximum
 
 
+def find_baseline(interval_s: int | None) -> timedelta:
+    """The time before and after in which a device shows what is usual for it."""
+    return max(BASELINE, BASELINE_INTERVALS * timedelta(seconds=interval_s or 0))
+
+
 def propose_rate(rows: Iterable[HourRow]) -> Decimal | None:
     """The largest plausible consumption of an hour, from a device's history: ten times what nine of
     ten hours with consumption stay below. None: too little history."""
@@ -137,14 +158,23 @@ def propose_rate(rows: Iterable[HourRow]) -> Decimal | None:
     return RATE_FACTOR * consumed[len(consumed) * 9 // 10]
 
 
-def find_too_fast(rows: Sequence[HourRow], *, largest_rate: Decimal | None = None) -> list[Found]:
+def find_too_fast(
+    rows: Sequence[HourRow], *, largest_rate: Decimal | None = None, baseline: timedelta = BASELINE
+) -> list[Found]:
     """Hours in which more was consumed than is plausible since the hour before that has readings.
-    `largest_rate`: units an hour; None: as the rows themselves propose. `rows` in order of time."""
-    rate = propose_rate(rows) if largest_rate is None else largest_rate
-    if rate is None:
-        return []
+    `largest_rate`: units an hour; None: as the rows around the day propose. `rows` in order of
+    time."""
+    instants = [row.hour for row in rows]
     found = []
+    rate, rate_of = largest_rate, None
     for number, row in enumerate(rows):
+        day = _day_of(row.hour)
+        if largest_rate is None and day != rate_of:
+            first = bisect_left(instants, day - baseline)
+            rate = propose_rate(rows[first : bisect_left(instants, day + DAY + baseline)])
+            rate_of = day
+        if rate is None:
+            continue
         elapsed = row.end - rows[number - 1].end if number else HOUR
         plausible = rate * Decimal(elapsed // HOUR)
         if row.consumed is not None and row.consumed > plausible:
@@ -169,8 +199,20 @@ def find_cases(readings: Sequence[Value], steps: Iterable[Step]) -> list[Found]:
             "first": seen[0].isoformat(),
             "last_at": seen[-1].isoformat(),
         }
+        if step.case == "reset" and step.since in values:
+            modulus = propose_modulus(values[step.since], step.height)
+            evidence |= {} if modulus is None else {"modulus": str(modulus)}
         found.append(Found(step.case, seen[0], seen[-1], evidence))
     return found
+
+
+def propose_modulus(before: Decimal, after: Decimal) -> Decimal | None:
+    """The modulus with which a fall would be a rollover: a power of ten, or of two as counters of
+    16 and 32 bits have it. None: it was none."""
+    for modulus in (Decimal(10) ** before.adjusted() * 10, Decimal(2**16), Decimal(2**32)):
+        if rolls_over(before, after, modulus=modulus):
+            return modulus
+    return None
 
 
 def find_negative(rows: Iterable[HourRow]) -> list[Found]:

@@ -2,7 +2,8 @@
 
 A new quantity, such as gas, needs no code: register its devices with their unit (`m³`), kind and
 measurement, in the admin or in the file of `manage.py load_fleet`. Pages, reports and API group by
-unit, and gas meters are mostly registers, so `cumulative`. To let the simulator send it, add it to
+unit, so gas stands in one sum with water where both count in m³, until groups part them. Gas meters
+are mostly registers, so `cumulative`. To let the simulator send it, add it to
 `DEVICES` in `telemetry/simulator/registration.py`.
 
 A new measurement, beside the three below:

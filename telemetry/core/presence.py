@@ -5,6 +5,9 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 BRIDGE_FRESH_S = 20.0
+ONLINE, OFFLINE = b"online", b"offline"
+STATUSES = {ONLINE: True, OFFLINE: False}
+"""Payloads of a gateway's status."""
 
 
 class BridgeSign(Struct, frozen=True):

@@ -1,4 +1,4 @@
-"""The telemetry topic: `{prefix}/devices/{mac}/telemetry` (message contract, "Topic")."""
+"""A gateway's topics below `{prefix}/devices/{mac}/`: telemetry and status (message contract)."""
 
 import re
 from itertools import islice
@@ -8,6 +8,7 @@ MAC_PATTERN = rf"(?:{_PAIR}(?::{_PAIR}){{5}}|{_PAIR}(?:-{_PAIR}){{5}}|[0-9a-fA-F
 """Six hex pairs joined by `:` or by `-`, or twelve hex digits, in any case."""
 
 MAX_SHOWN_MACS = 4
+STATUS = "status"
 
 _is_mac = re.compile(MAC_PATTERN).fullmatch
 _find_runs = re.compile(
@@ -18,6 +19,16 @@ _find_runs = re.compile(
 def compile_topic(prefix: str) -> re.Pattern[str]:
     """The pattern that `parse_topic` needs, once per process."""
     return re.compile(rf"{re.escape(prefix)}/devices/({MAC_PATTERN})/telemetry")
+
+
+def compile_status_topic(prefix: str) -> re.Pattern[str]:
+    """The same for statuses."""
+    return re.compile(rf"{re.escape(prefix)}/devices/({MAC_PATTERN})/{STATUS}")
+
+
+def make_status_topic(prefix: str, mac: str) -> str:
+    """Where a gateway publishes its status."""
+    return f"{prefix}/devices/{mac}/{STATUS}"
 
 
 def read_mac(text: str) -> str | None:

@@ -40,7 +40,8 @@ def replay_dead_letters(
     Live messages go first: where the queue is too full, `wait` gets the reason. It may pause
     and return True to try again; otherwise the rest stays pending. Raises `redis.RedisError`.
     """
-    queue = BatchQueue(connect_redis(read_options(RedisOptions)), app)
+    redis = read_options(RedisOptions)
+    queue = BatchQueue(connect_redis(redis), app, wait_replicas=redis.wait_replicas)
     marks = choose_marks(read_options(MarkOptions))
     pending = dead_letters.filter(state=DeadLetter.State.PENDING)
     ids = list(pending.order_by("id").values_list("id", flat=True)[:limit])

@@ -3,6 +3,7 @@
 from telemetry.models.accounts import Account, Membership, User
 from telemetry.models.alarm_rules import AlarmDelivery, AlarmRule, AlarmWatch, Webhook
 from telemetry.models.alarms import Alarm, AlarmCursor
+from telemetry.models.bands import BandPeriod, Holiday
 from telemetry.models.certificates import Certificate, Enrolment, Lot
 from telemetry.models.consumption import DailyAggregate, MeterReplacement, MonthlyConsumption
 from telemetry.models.dead_letters import DeadLetter
@@ -17,6 +18,7 @@ from telemetry.models.reports import ReportDelivery, ReportSchedule
 from telemetry.models.retention import DroppedRange, Storage
 from telemetry.models.tasks import TaskHistory, TaskRun
 from telemetry.models.tokens import ApiToken
+from telemetry.models.virtual_meters import VirtualMeter, VirtualPart
 
 __all__ = [
     "Account",
@@ -26,6 +28,7 @@ __all__ = [
     "AlarmRule",
     "AlarmWatch",
     "ApiToken",
+    "BandPeriod",
     "Batch",
     "BatchDay",
     "Certificate",
@@ -44,6 +47,7 @@ __all__ = [
     "FrozenHour",
     "Gateway",
     "GatewayEvent",
+    "Holiday",
     "HourlyListing",
     "Invitation",
     "Lot",
@@ -61,5 +65,7 @@ __all__ = [
     "TaskHistory",
     "TaskRun",
     "User",
+    "VirtualMeter",
+    "VirtualPart",
     "Webhook",
 ]

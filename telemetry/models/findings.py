@@ -29,6 +29,9 @@ class Finding(models.Model):
         OLD_CLOCK = "old_clock", _("old clock: stamps far from when they came")
         NEGATIVE = "negative", _("negative consumption")
         LATE = "late", _("late readings")
+        DOUBLE = "double", _("double: a delta counted twice")
+        SCALE = "scale", _("scale: 10, 100 or 1,000 times what is usual, or a part")
+        BALANCE = "balance", _("balance: a main meter and its parts contradict each other")
 
     class State(models.TextChoices):
         OPEN = "open", _("open")

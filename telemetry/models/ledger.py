@@ -52,6 +52,9 @@ class Batch(models.Model):
         indexes = [
             models.Index(fields=["stored_at"], name="batch_stored_at"),
             models.Index(fields=["seq"], name="batch_seq"),
+            models.Index(
+                fields=["received_at"], condition=models.Q(source="import"), name="batch_imported"
+            ),
         ]
 
     def __str__(self) -> str:

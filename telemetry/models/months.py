@@ -13,7 +13,8 @@ from telemetry.models.fleet import Device
 
 
 class ClosedMonth(models.Model):
-    """A month that was billed: its totals stay, later changes become adjustments."""
+    """A month that was billed: its totals stay, later changes become adjustments. `virtual_lines`:
+    what the account's virtual meters came to."""
 
     account = models.ForeignKey(
         Account, on_delete=models.PROTECT, related_name="closed_months", verbose_name=_("account")
@@ -28,6 +29,7 @@ class ClosedMonth(models.Model):
     )
     closed_at = models.DateTimeField(_("closed at"), db_default=Now())
     note = models.TextField(_("note"), blank=True, default="", db_default="")
+    virtual_lines = models.JSONField(_("virtual meters"), default=list, db_default=[])
 
     class Meta:
         db_table = "closed_month"
@@ -47,8 +49,9 @@ class ClosedLine(models.Model):
     Names, unit and register of later days change nothing in it.
 
     Codes and names are empty where the device was another account's by then. `estimated`: what of
-    the total comes from gaps that reach beyond the month. `quality`: rules of what was found and
-    not put right before the closing.
+    the total comes from gaps that reach beyond the month. `bands`: the total by time-of-use band,
+    with the largest demand; empty where the account had none. `quality`: rules of what was found
+    and not put right before the closing.
     """
 
     account_id = models.BigIntegerField(_("account"))
@@ -82,6 +85,7 @@ class ClosedLine(models.Model):
     minimum = models.DecimalField(_("minimum"), max_digits=15, decimal_places=4, null=True)
     maximum = models.DecimalField(_("maximum"), max_digits=15, decimal_places=4, null=True)
     quality = ArrayField(models.TextField(), verbose_name=_("quality"), default=list, db_default=[])
+    bands = models.JSONField(_("bands"), default=list, db_default=[])
 
     class Meta:
         db_table = "closed_line"

@@ -20,7 +20,7 @@ from typing import Any
 from celery import Celery
 from msgspec import Struct
 from redis import Redis
-from redis.exceptions import NoScriptError
+from redis.exceptions import NoScriptError, RedisError
 
 from telemetry.core.batch import (
     BATCH_KEY,
@@ -55,12 +55,14 @@ _ZSTD_LEVEL = 1
 
 LEASE_S = 6
 """After so long without a renewal an owner counts as dead."""
+WAIT_MS = 1_000
+"""Replicas that take longer to bring a batch to disk do not have it."""
 CLAIM_MESSAGES = 2_000
 """At most so many are claimed at once, unless one batch has more."""
 
 
 COUNTED, EXCESS = "counted", "excess"
-"""Lanes of a batch whose gateways' limits were asked."""
+"""Lanes of a batch that is not asked about limits (any more)."""
 
 Call = tuple[str, list[str], list[Any]]  # a script, its keys and arguments
 
@@ -69,7 +71,8 @@ class ClaimedBatch(Struct, frozen=True):
     """A batch that a worker has started on. `attempts` counts this start, if it is alone.
 
     `is_suspect`: it is a part of one that could not be stored, and may be what ends its worker.
-    `lane`: empty, `COUNTED`, or `EXCESS` for what waits for all others.
+    `lane`: empty, `EXCESS` for what waits for all others, or `COUNTED` for what else no limit
+    holds any more.
     """
 
     id: str
@@ -134,6 +137,10 @@ class OvertakenError(Exception):
     """Another process has written batches of the same producer meanwhile."""
 
 
+class NotReplicatedError(RedisError):
+    """Redis has the batch, and fewer replicas than wanted. Writing it again is safe."""
+
+
 class Dropped(Struct, frozen=True):
     """Messages that the broker acknowledged and dropped. `at`: Unix seconds."""
 
@@ -158,8 +165,12 @@ class BatchQueue:
     that claims.
     """
 
-    def __init__(self, redis: Redis, app: Celery | None = None, *, owner: str = "") -> None:
+    def __init__(
+        self, redis: Redis, app: Celery | None = None, *, owner: str = "", wait_replicas: int = 0
+    ) -> None:
+        """`wait_replicas`: of Redis, that must have what is written on disk as well."""
         self.redis = redis
+        self._wait_replicas = wait_replicas
         self.owner = owner
         self._app = app
         self._scripts = {
@@ -203,9 +214,9 @@ class BatchQueue:
         that repeats its newest id changes nothing.
 
         With `after` the producer's newest id must be that one (empty: none), or nothing is written
-        and `OvertakenError` is raised.
+        and `OvertakenError` is raised. Raises `NotReplicatedError` as well.
         """
-        seq, *rest = self._scripts["put"](
+        seq, *rest = self._put(
             keys=[
                 BATCH_KEY + batch_id,
                 PENDING_KEY,
@@ -225,6 +236,23 @@ class BatchQueue:
             raise OvertakenError(f"{producer}: another batch than {after!r} is its newest")
         storing_us, *waiting = rest
         return Written(bool(seq), _needs_worker(*waiting), max(0, storing_us) / 1_000_000)
+
+    def _put(self, *, keys: list[str], args: list[Any]) -> Any:
+        """Run the script that writes, and wait for the replicas on the same connection."""
+        script = self._scripts["put"]
+        if not self._wait_replicas:
+            return script(keys=keys, args=args)
+        pipeline = self.redis.pipeline(transaction=False)
+        pipeline.script_load(script.script)  # a replica that was promoted does not know it
+        pipeline.evalsha(script.sha, len(keys), *keys, *args)
+        pipeline.waitaof(0, self._wait_replicas, WAIT_MS)
+        _, answer, (_, replicas) = pipeline.execute()
+        if replicas < self._wait_replicas:
+            raise NotReplicatedError(
+                f"{replicas} replicas of Redis have the batch after {WAIT_MS} ms: expected "
+                f"{self._wait_replicas} (REDIS_WAIT_REPLICAS)"
+            )
+        return answer
 
     def offer(self, batch_ids: Sequence[str], *, is_last: bool = False) -> int:
         """Let workers have unfinished batches that nobody holds; how many these were. `is_last`:
@@ -349,26 +377,29 @@ class BatchQueue:
         *,
         second_part: Sequence[int],
         is_suspect: bool = False,
-        is_excess: bool = False,
+        lane: str = "",
+        is_first_stored: bool = False,
     ) -> None:
-        """Put two parts in the place of a batch, both ready. `second_part` are the positions of
-        the messages that make the second one: some, not all. The ledger must know of it before.
-        `is_suspect`: one of the parts may be what ends its worker. `is_excess`: the second one
-        waits for all others."""
+        """Put two parts in the place of a batch, both ready, or the second one alone when the
+        first one is stored. `second_part` are the positions of the messages that make the second
+        one: some, not all. The ledger must know of it before. `is_suspect`: one of the parts may be
+        what ends its worker. `lane`: of the parts."""
         in_second = frozenset(second_part)
         parts = (
             [message for n, message in enumerate(messages) if n not in in_second],
             [message for n, message in enumerate(messages) if n in in_second],
         )
-        ids = half_ids(batch.id)
-        args: list[Any] = [batch.id, "1" if is_suspect else ""]
-        for part_id, part in zip(ids, parts, strict=True):
+        parts_by_id = dict(zip(half_ids(batch.id), parts, strict=True))
+        if is_first_stored:
+            del parts_by_id[half_ids(batch.id)[0]]
+        args: list[Any] = [batch.id, "1" if is_suspect else "", lane]
+        for part_id, part in parts_by_id.items():
             args += [part_id, len(part), pack_messages(part)]
-        args += (COUNTED, EXCESS) if is_excess else (batch.lane, batch.lane)
         self._scripts["split"](
             keys=[
-                *(BATCH_KEY + batch.id, PENDING_KEY, *(BATCH_KEY + part_id for part_id in ids)),
-                *(self._claims_key, READY_KEY, WAKE_KEY, RETRY_KEY),
+                *(BATCH_KEY + batch.id, PENDING_KEY, COUNTERS_KEY, self._claims_key),
+                *(RETRY_KEY if lane == EXCESS else READY_KEY, WAKE_KEY),
+                *(BATCH_KEY + part_id for part_id in parts_by_id),
             ],
             args=args,
         )

@@ -13,12 +13,21 @@ LIMITED_KEY = "ingest:limited"  # sorted set: MAC, Unix seconds of its last reje
 
 
 class Demand(Struct, frozen=True):
-    """What is wanted of a bucket that fills with `rate` tokens a second, up to `most`."""
+    """What is wanted of a bucket that fills with `rate` tokens a second, up to `most`.
+    `largest`: tokens of the largest message, so that tokens for a part of it are not spent."""
 
     name: str
     rate: float
     most: float
     wanted: int
+    largest: int = 1
+
+
+class Taken(Struct):
+    """Tokens of a bucket, and of its bucket of excess."""
+
+    within: int
+    excess: int
 
 
 class Buckets:
@@ -28,13 +37,15 @@ class Buckets:
         self._redis = redis
         self._take = redis.register_script(_SCRIPT.read_text(encoding="utf-8"))
 
-    def take(self, demands: Sequence[Demand], *, now_s: float) -> list[int]:
-        """Take what is there of what is wanted, in one round trip; how many tokens, of each."""
-        args: list[float | str | int] = [now_s]
+    def take(self, demands: Sequence[Demand], *, excess_times: float, now_s: float) -> list[Taken]:
+        """Take what is there of what is wanted, of each, in one round trip. A bucket of excess is
+        larger, and fills faster, so many times."""
+        args: list[float | str | int] = [now_s, excess_times]
         for demand in demands:
-            args += [demand.rate, demand.most, demand.wanted]
+            args += [demand.rate, demand.most, demand.wanted, demand.largest]
         keys = [BUCKET_KEY + demand.name for demand in demands]
-        return [int(count) for count in self._take(keys=keys, args=args)]
+        counts = [int(count) for count in self._take(keys=keys, args=args)]
+        return [Taken(*pair) for pair in zip(counts[::2], counts[1::2], strict=True)]
 
     def note_limited(self, macs: Sequence[str], *, now_s: float) -> None:
         """Note whose messages were rejected for their rate."""

@@ -17,6 +17,7 @@ import xlsxwriter
 from django.utils.translation import gettext as _
 
 from telemetry.core.formulas import disarm
+from telemetry.core.numbers import round_number, write_number
 from telemetry.reporting.columns import STATES, Header, list_titles, name_line
 from telemetry.store.billing.monthly_report import Grouping, ReportRow
 
@@ -37,8 +38,7 @@ def write_csv(
     writer = csv.writer(buffer, delimiter=";" if decimals == "comma" else ",")
 
     def number(value: Decimal | None) -> str:
-        text = "" if value is None else format(value, "f")
-        return text.replace(".", ",") if decimals == "comma" else text
+        return write_cell(value, decimals=decimals)
 
     states = {state: str(label) for state, label in STATES.items()}
     writer.writerow(list_titles(grouping))
@@ -57,6 +57,12 @@ def write_csv(
         if count % ROWS_A_PIECE == 0:
             yield _take(buffer)
     yield _take(buffer)
+
+
+def write_cell(value: Decimal | None, *, decimals: Decimals) -> str:
+    """A number of a CSV file; nothing for None."""
+    text = "" if value is None else write_number(value)
+    return text.replace(".", ",") if decimals == "comma" else text
 
 
 def _take(buffer: io.StringIO) -> str:
@@ -122,14 +128,14 @@ def _write_row(
     for column, value in enumerate(
         (row.total, row.adjustments, row.billed_total, row.daily_mean), start=5
     ):
-        is_mean = column == 8
-        if is_mean or count_digits(value) <= EXACT_DIGITS:
-            sheet.write_number(line, column, float(value), forms["number"])
+        shown = round_number(value)
+        if count_digits(shown) <= EXACT_DIGITS:
+            sheet.write_number(line, column, float(shown), forms["number"])
         else:
-            sheet.write_string(line, column, format(value, "f"), forms["exact"])
+            sheet.write_string(line, column, write_number(shown), forms["exact"])
     sheet.write_number(line, 9, row.readings_count, forms["count"])
     if row.coverage is not None:
-        sheet.write_number(line, 10, float(row.coverage), forms["share"])
+        sheet.write_number(line, 10, float(round_number(row.coverage)), forms["share"])
     sheet.write_string(line, 11, str(STATES[row.state]))
 
 

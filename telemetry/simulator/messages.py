@@ -8,9 +8,10 @@ from typing import Any
 from telemetry.core.reasons import Reason
 from telemetry.simulator.bad_messages import MAKERS, make_bad
 from telemetry.simulator.draft import MARK_KEY, Draft, telemetry_topic
+from telemetry.simulator.load import scramble
 from telemetry.simulator.outcomes import Outcome, SimulatedMessage
 from telemetry.simulator.plan import PLAIN_INTERVAL_US, Kind, Plan
-from telemetry.simulator.series import draw_value, format_instant, format_value, scramble
+from telemetry.simulator.series import draw_value, format_instant, format_value
 from telemetry.simulator.simulated_fleet import SimulatedGateway
 
 _NOISE_KEY = 0x9E3779B97F4A7C15
@@ -70,12 +71,16 @@ def _prepare(plan: Plan, gateway: SimulatedGateway, number: int) -> _Template:
     )
     payload = f'{{"gateway_mac":"{gateway.mac}","timestamp":"%s","leituras":[{readings}]}}'
     keys = tuple(
-        scramble((plan.seed << 32) + (number << 10) + place)
-        for place in range(len(gateway.devices))
+        make_key(plan.seed, gateway=number, device=place) for place in range(len(gateway.devices))
     )
     ids = tuple(device.id for device in gateway.devices)
     topic = telemetry_topic(plan.prefix, gateway.mac)
     return _Template(topic, payload.encode(), keys, Outcome(ids), Outcome((), len(ids)))
+
+
+def make_key(seed: int, *, gateway: int, device: int) -> int:
+    """What is fixed for a device, by its number in its gateway and the gateway's in the fleet."""
+    return scramble((seed << 32) + (gateway << 10) + device)
 
 
 def _draw_values(plan: Plan, template: _Template, *, number: int, time_us: int) -> list[str]:

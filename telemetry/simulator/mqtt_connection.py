@@ -16,6 +16,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from config.options import SimulatorOptions
+from telemetry.core.presence import OFFLINE, ONLINE
 from telemetry.core.retry import backoff_delay_s
 from telemetry.simulator.outcomes import SimulatedMessage
 from telemetry.simulator.simulated_fleet import SimulatorError
@@ -39,9 +40,17 @@ class Connection:
     """A connection that is opened again whenever it is lost."""
 
     def __init__(
-        self, options: SimulatorOptions, *, client_id: str, window: int, receipts: Receipts
+        self,
+        options: SimulatorOptions,
+        *,
+        client_id: str,
+        window: int,
+        receipts: Receipts,
+        status_topic: str = "",
     ) -> None:
+        """`status_topic`: of the one gateway whose connection this is."""
         self._options = options
+        self._status_topic = status_topic
         self._client_id = client_id
         self._window = self._room = window
         self._receipts = receipts
@@ -139,6 +148,8 @@ class Connection:
         tls = self._options.broker.make_tls()
         if tls is not None:
             client.tls_set_context(tls)
+        if self._status_topic:
+            client.will_set(self._status_topic, OFFLINE, qos=1)
         client.max_inflight_messages_set(0)  # the window is kept here
         client.connect_timeout = TCP_TIMEOUT_S
         client.on_connect = self._on_connect
@@ -196,6 +207,8 @@ class Connection:
             self._room = min(self._window, int(maximum))
             self._attempts = 0
             self.is_ready = True
+            if self._status_topic:
+                client.publish(self._status_topic, ONLINE)
 
     def _on_disconnect(
         self,

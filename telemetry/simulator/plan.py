@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import Enum
 
-from telemetry.simulator.series import scramble
+from telemetry.simulator.load import scramble
 from telemetry.simulator.simulated_fleet import SimulatedFleet
 
 FASTEST_STEP_US = 10  # between two messages of a run without a rate: 100,000 a second

@@ -1,12 +1,15 @@
 """Register the simulated fleet, or find one that is registered. Repeatable."""
 
 from collections import defaultdict
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Min, QuerySet
 
 from telemetry.models import Account, Device, Gateway
 from telemetry.models.fleet import DEFAULT_MAX_DEVICES
+from telemetry.simulator.demo_events import Replacement, list_events
 from telemetry.simulator.simulated_fleet import (
     SIMULATED_MAC_PREFIX,
     SimulatedDevice,
@@ -65,14 +68,36 @@ def register_fleet(
 
 
 def find_demo_fleet() -> SimulatedFleet:
-    """The active gateways of the demo fleet, with all their active devices."""
+    """The active gateways of the demo fleet, with all their active devices. One register was
+    replaced, in the past that the fleet may have been given."""
     gateways = _load(Device.objects.filter(gateway__mac__startswith=DEMO_MAC_PREFIX))
     if not gateways:
         raise SimulatorError(
             f"--fleet demo: no active gateway has a MAC that starts with {DEMO_MAC_PREFIX!r}; "
             "load one with: manage.py load_fleet telemetry/fleet/demo.json"
         )
-    return SimulatedFleet(gateways)
+    replacement = list_events(find_registration()).replacement
+    return SimulatedFleet(tuple(_replace_meter(gateway, replacement) for gateway in gateways))
+
+
+def find_registration() -> datetime:
+    """When the demo fleet's accounts were registered. Raises `SimulatorError` without a fleet."""
+    accounts = Account.objects.filter(gateways__mac__startswith=DEMO_MAC_PREFIX)
+    registered_at: datetime | None = accounts.aggregate(at=Min("created_at"))["at"]
+    if registered_at is None:
+        raise SimulatorError("no demo fleet is registered: manage.py load_fleet loads one")
+    return registered_at
+
+
+def _replace_meter(gateway: SimulatedGateway, event: Replacement) -> SimulatedGateway:
+    if gateway.mac != event.mac:
+        return gateway
+    at_us = (event.at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+    devices = (
+        replace(device, replaced_at_us=at_us) if device.code == event.code else device
+        for device in gateway.devices
+    )
+    return replace(gateway, devices=tuple(devices))
 
 
 def _create_gateways(account: Account, macs: list[str], *, max_devices: int) -> None:

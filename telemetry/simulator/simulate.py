@@ -11,6 +11,7 @@ from config.env import read_options
 from config.options import ContractOptions, DatabaseOptions, RedisOptions, SimulatorOptions
 from config.queue import connect_redis
 from telemetry.core.batch import PENDING_KEY
+from telemetry.core.topic import make_status_topic
 from telemetry.simulator.compare import Findings, Verification, wait_until_stored
 from telemetry.simulator.draft import mark_bytes
 from telemetry.simulator.messages import iterate_messages
@@ -67,12 +68,14 @@ def publish_plan(
     """
     receipts = RunReceipts(acked_log=acked_log)
     connections_count = options.count_connections(len(plan.fleet.gateways))
+    topics = [make_status_topic(plan.prefix, one.mac) for one in plan.fleet.gateways]
     connections = [
         Connection(
             broker,
             client_id=f"simulator-{plan.run:06x}-{number}",
             window=max(options.window // connections_count, 1),
             receipts=receipts,
+            status_topic=topics[number] if connections_count == len(topics) else "",
         )
         for number in range(connections_count)
     ]

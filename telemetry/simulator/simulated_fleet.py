@@ -12,13 +12,17 @@ class SimulatorError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class SimulatedDevice:
-    """A device that a message may hold a reading of. `id` is its key in the database."""
+    """A device that a message may hold a reading of. `id` is its key in the database.
+
+    `replaced_at_us`: when the meter of a register was replaced; 0 is never.
+    """
 
     id: int
     code: str
     measurement: str
     unit: str
     is_meter: bool
+    replaced_at_us: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,14 @@ NAMES: dict[str, Promise] = {
     "after": _("after"),
     "consumed": _("counted"),
     "plausible": _("plausible"),
+    "modulus": _("a rollover, if the modulus is"),
+    "times": _("times the usual"),
+    "virtual_meter": _("virtual meter"),
+    "added": _("added"),
+    "subtracted": _("subtracted"),
+    "left": _("left"),
+    "usual_from": _("usual from"),
+    "usual_to": _("usual to"),
 }
 
 

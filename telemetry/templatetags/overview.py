@@ -1,42 +1,74 @@
 """`{% load overview %}`: texts of the overview."""
 
 from datetime import datetime
+from decimal import Decimal
 
 from django import template
 from django.utils import timezone
 from django.utils.formats import time_format
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from telemetry.store.billing.review import UnitSum
 from telemetry.web.closing.review import DeviceRow
-from telemetry.web.formatting import NONE, format_change, format_day
+from telemetry.web.formatting import (
+    NO_BREAK,
+    NONE,
+    format_brief,
+    format_change,
+    format_day,
+    format_within,
+)
 from telemetry.web.overview.comparison import Comparison
-from telemetry.web.overview.consumption import Compared, Consumption
+from telemetry.web.overview.consumption import Consumption
 from telemetry.web.overview.month_parts import Part
 from telemetry.web.overview.quantities import Quantity
 
 register = template.Library()
 
+QUANTITIES = {
+    "kWh": gettext_lazy("Energy"),
+    "MWh": gettext_lazy("Energy"),
+    "Wh": gettext_lazy("Energy"),
+    "m³": gettext_lazy("Volume"),
+}
+
 
 @register.filter
-def describe_change(card: Compared) -> str:
-    """How much more or less than in the month before, in percent; empty without one."""
-    return "" if card.before is None else format_change(card.part, before=card.before)
+def name_quantity(unit: str) -> str:
+    """What a unit measures, where that is sure; otherwise the unit."""
+    return str(QUANTITIES.get(unit, unit or _("Consumption")))
+
+
+@register.simple_tag
+def about(value: Decimal, unit: str) -> SafeString:
+    """A projection: three digits of it, so that it looks no surer than it is."""
+    digits = value.adjusted()
+    rounded = round(value, 2 - digits)
+    text = format_brief(rounded, places=max(0, 2 - digits))
+    return format_html('<span class="figure">{}<small>{}{}</small></span>', text, NO_BREAK, unit)
 
 
 @register.filter
 def describe_day(consumption: Consumption) -> dict[str, str]:
-    """Which hours today's card compares."""
+    """Which hours of today are compared, and with those of which day."""
+    day = format_within(consumption.week.day, "D")
     return {
         "now": _describe_hours(consumption.part),
-        "before": f"{format_day(consumption.before.day)} {_describe_hours(consumption.before)}",
+        "before": f"{day} {format_day(consumption.week.day)} {_describe_hours(consumption.week)}",
     }
 
 
 @register.filter
 def describe_month(consumption: Consumption) -> dict[str, str]:
-    """Which days and hours the month's card compares."""
-    return {"now": _describe_part(consumption.part), "before": _describe_part(consumption.before)}
+    """Which days and hours of the month are compared, and with which; and the month before."""
+    return {
+        "now": _describe_part(consumption.part),
+        "before": _describe_part(consumption.before),
+        "whole_before": format_within(consumption.before.month, "F"),
+    }
 
 
 @register.filter

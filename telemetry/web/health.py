@@ -1,7 +1,9 @@
 """`/health`: whether this process can serve. `/health/pipeline`: whether messages are stored.
+`/health/pending`: how many are still to be stored.
 
-Neither needs a login; neither tells a secret or names an account. The second is for alarms, not for
-what restarts containers: a new web process would not help the pipeline.
+None needs a login; none tells a secret or names an account. The second is for alarms, not for what
+restarts containers: a new web process would not help the pipeline. The third is for what scales
+the pool "ingest".
 """
 
 import psycopg
@@ -15,6 +17,7 @@ from redis import RedisError
 from config.celery import app
 from config.queue import connect_redis
 from telemetry.queue.batches import BatchQueue
+from telemetry.queue.levels import read_levels
 from telemetry.store.db.account_scope import open_every_account
 from telemetry.store.operations.pipeline_status import read_status
 from telemetry.store.operations.task_ages import read_task_ages
@@ -55,6 +58,18 @@ def pipeline_health(_request: HttpRequest) -> JsonResponse:
     except (RedisError, OSError):
         problems = ["Redis does not answer"]
     return _respond(problems)
+
+
+@require_safe
+@never_cache
+def pending_health(_request: HttpRequest) -> JsonResponse:
+    """Messages that are received and not stored, those in the hands of workers included."""
+    try:
+        with connect_redis(settings.OPTIONS.redis) as redis:
+            levels = read_levels(redis)
+    except (RedisError, OSError):
+        return _respond(["Redis does not answer"])
+    return JsonResponse({"pending_messages": levels.pending_messages})
 
 
 def _respond(problems: list[str]) -> JsonResponse:

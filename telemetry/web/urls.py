@@ -3,7 +3,7 @@
 from django.urls import URLPattern, URLResolver, include, path
 from django.views.i18n import set_language
 
-from telemetry.web.health import health, pipeline_health
+from telemetry.web.health import health, pending_health, pipeline_health
 from telemetry.web.home import accounts, home
 from telemetry.web.profile.views import confirm_address, profile
 
@@ -12,6 +12,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("accounts/", accounts, name="accounts"),
     path("language/", set_language, name="set_language"),
     path("health", health, name="health"),
+    path("health/pending", pending_health, name="pending-health"),
     path("health/pipeline", pipeline_health, name="pipeline-health"),
     path("profile/", profile, name="profile"),
     path("profile/address/<str:token>/", confirm_address, name="confirm-address"),
@@ -26,4 +27,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("telemetry.web.edits.urls")),
     path("", include("telemetry.web.closing.urls")),
     path("", include("telemetry.web.findings.urls")),
+    path("", include("telemetry.web.bands.urls")),
+    path("", include("telemetry.web.virtual_meters.urls")),
 ]

@@ -2,6 +2,7 @@
 
 import pytest
 
+from telemetry.queue.statuses import ONLINE_KEY
 from tests.acceptance.conftest import Pipeline, fetch
 
 pytestmark = pytest.mark.acceptance
@@ -14,6 +15,7 @@ def test_it_finds_in_the_database_what_it_expects_of_every_kind_of_message(
     arguments = [part for name, value in options.items() for part in (f"--{name}", str(value))]
     run = ingesting.add("simulate", "manage.py", "simulate", *arguments, "--verify")
     assert run.wait(timeout_s=90) == 0, run.read_log()
+    assert ingesting.queue.redis.zcard(ONLINE_KEY) == options["gateways"]
     [(count, have_gateway)] = fetch(
         ingesting.connection,
         "SELECT count(*), bool_and(gateway_id IS NOT NULL AND account_id IS NOT NULL)"

@@ -12,6 +12,7 @@ from config.env import read_options
 from config.options.bridge import BridgeOptions
 from ingest_bridge.session import NEVER_EXPIRES
 from telemetry.core.topic import former_subscription
+from telemetry.queue.statuses import OFFLINE_KEY, ONLINE_KEY
 from tests.acceptance.conftest import Gateways, Pipeline, fetch
 from tests.acceptance.processes import wait_until
 from tests.messages import MAC, TOPIC, make_payload
@@ -52,6 +53,30 @@ def test_it_keeps_a_dead_letter_with_the_gateway_when_its_topic_is_misspelled(
         else (topic, "bad_topic", MAC, MAC, True)
         for topic in topics
     )
+
+
+def test_it_counts_no_status_and_no_last_will_as_telemetry(
+    ingesting: Pipeline, gateways: Gateways, stack_environ: dict[str, str]
+) -> None:
+    status = TOPIC.replace("telemetry", "status")
+    gateway = Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
+    gateway.username_pw_set(
+        stack_environ["MQTT_GATEWAY_USER"], stack_environ["MQTT_GATEWAY_PASSWORD"]
+    )
+    gateway.will_set(status, b"offline", qos=1)
+    gateway.connect(stack_environ["MQTT_HOST"], int(stack_environ["MQTT_PORT"]))
+    gateway.loop_start()
+    gateway.publish(status, b"online", qos=1).wait_for_publish(10)
+    gateway.loop_stop()
+    gateway.socket().close()  # type: ignore[union-attr]  # no DISCONNECT
+    redis = ingesting.queue.redis
+    wait_until(lambda: redis.zscore(OFFLINE_KEY, MAC), timeout_s=10, what="the will is noted")
+    assert redis.zscore(ONLINE_KEY, MAC)
+
+    [payload] = make_payloads(1)
+    gateways.publish_and_wait(TOPIC, payload)
+    report = ingesting.wait_for_received(1)
+    assert (report.received, report.stored, report.is_balanced) == (1, 1, True)
 
 
 def leave_former_session(environ: dict[str, str], *, client_id: str) -> None:

@@ -15,6 +15,7 @@ from tests.bench.batch import run_batch
 from tests.bench.dashboard import Load, run_dashboard
 from tests.bench.drain import Drain, run_drain
 from tests.bench.faults import FAULTS, Trial, run_faults
+from tests.bench.findings import run_findings
 from tests.bench.guard import Beside, run_guard
 from tests.bench.latency import RATES, run_latency
 from tests.bench.loud import Loud, run_loud
@@ -164,6 +165,14 @@ def make_parser() -> argparse.ArgumentParser:
     _add_common(aggregates, _aggregates, runs=1)
     aggregates.add_argument("--millions", type=int, default=100, help="readings; default 100")
     aggregates.add_argument("--plans", type=Path, metavar="FILE", help="write the queries' plans")
+    findings = benches.add_parser(
+        "findings", help="faults among readings of many devices: which are found, by kind"
+    )
+    _add_common(findings, _findings, runs=1)
+    findings.add_argument("--devices", type=int, default=100, help="default 100")
+    findings.add_argument("--days", type=int, default=90, help="default 90")
+    findings.add_argument("--each", type=int, default=25, help="faults of each kind; default 25")
+    findings.add_argument("--seed", type=int, default=1, help="default 1")
     dashboard = benches.add_parser(
         "dashboard", help="pages and API beside many readings, and while messages arrive"
     )
@@ -278,6 +287,16 @@ def _memory(options: argparse.Namespace, _: Say) -> Run:
 
 def _aggregates(options: argparse.Namespace, say: Say) -> Run:
     return run_aggregates(millions=options.millions, plans=options.plans, say=say)
+
+
+def _findings(options: argparse.Namespace, say: Say) -> Run:
+    return run_findings(
+        devices=options.devices,
+        days=options.days,
+        of_each_kind=options.each,
+        seed=options.seed,
+        say=say,
+    )
 
 
 def _dashboard(options: argparse.Namespace, say: Say) -> Run:

@@ -63,15 +63,22 @@ def run_loud(load: Loud, *, concurrency: int) -> Run:
             ).fetchone()
             loud_id = row[0] if row else 0
             before = _count(connection, loud_id)
-            normal = _measure(rig, connection, announcements, load, loud_id)
+
+            def measure() -> list[float]:
+                return measure_quiet(
+                    rig, connection, announcements,
+                    gateways=load.quiet, rate=load.rate, seconds=load.seconds, loud_id=loud_id,
+                )  # fmt: skip
+
+            normal = measure()
             arguments = ["--first-gateway", str(load.quiet), "--gateways", "1"]
             seconds = load.seconds + 2 * WARM_S
-            loud = _launch(
+            loud = launch_load(
                 rig, *arguments, "--rate", str(load.loud_rate), "--seconds", str(seconds)
             )
-            beside = _measure(rig, connection, announcements, load, loud_id)
+            beside = measure()
             wait_until(lambda: not loud.is_running, timeout_s=60, what="the loud one ends")
-            sent, ended_s = _read_count(loud), time.monotonic()
+            sent, ended_s = read_count(loud), time.monotonic()
 
             def is_over() -> bool:
                 stored, rejected, _ = _count(connection, loud_id)
@@ -85,9 +92,9 @@ def run_loud(load: Loud, *, concurrency: int) -> Run:
         raise StackError(f"{sent:,} were sent, {stored:,} stored, {rejected:,} rejected")
     run: Run = {}
     for point in POINTS:
-        run[f"alone, p{point}, ms"] = _percentile(normal, point)
-        run[f"beside {load.loud_rate:g} a second, p{point}, ms"] = _percentile(beside, point)
-    run["p99 beside, times that alone"] = _percentile(beside, 99) / _percentile(normal, 99)
+        run[f"alone, p{point}, ms"] = percentile(normal, point)
+        run[f"beside {load.loud_rate:g} a second, p{point}, ms"] = percentile(beside, point)
+    run["p99 beside, times that alone"] = percentile(beside, 99) / percentile(normal, 99)
     run["loud messages acknowledged"] = sent
     run["of those stored"] = stored - before[0]
     run["of those rejected and counted"] = rejected
@@ -96,19 +103,22 @@ def run_loud(load: Loud, *, concurrency: int) -> Run:
     return run
 
 
-def _measure(
+def measure_quiet(
     rig: Rig,
     connection: "psycopg.Connection[tuple[int, ...]]",
     announcements: Announcements,
-    load: Loud,
-    loud_id: int,
+    *,
+    gateways: int,
+    rate: float,
+    seconds: float,
+    loud_id: int = 0,
 ) -> list[float]:
     """The quiet gateways' latencies in order. Raises `StackError` when one is not stored."""
     started_at = time.time()
-    arguments = ["--rate", str(load.rate), "--seconds", str(load.seconds + WARM_S)]
-    quiet = _launch(rig, *arguments, "--gateways", str(load.quiet))
-    wait_until(lambda: not quiet.is_running, timeout_s=load.seconds + 60, what="the generator ends")
-    count = _read_count(quiet)
+    arguments = ["--rate", str(rate), "--seconds", str(seconds + WARM_S)]
+    quiet = launch_load(rig, *arguments, "--gateways", str(gateways))
+    wait_until(lambda: not quiet.is_running, timeout_s=seconds + 60, what="the generator ends")
+    count = read_count(quiet)
     given = {"since": started_at, "loud": loud_id}
     stored = f"SELECT count(*) FROM ({PUBLISHED}) published"
 
@@ -131,17 +141,17 @@ def _count(connection: "psycopg.Connection[tuple[int, ...]]", loud_id: int) -> t
     return int(row[0]), int(row[1]), int(row[2])
 
 
-def _launch(rig: Rig, *arguments: str) -> Supervised:
+def launch_load(rig: Rig, *arguments: str) -> Supervised:
     argv = [str(PYTHON), "-m", "tests.bench.load", *arguments]
     return rig.launch(f"load-{time.monotonic_ns()}", argv)
 
 
-def _read_count(load: Supervised) -> int:
+def read_count(load: Supervised) -> int:
     """Acknowledged messages, by the generator's last whole line."""
     lines = [line.split() for line in load.read_log().splitlines()]
     counts = [int(words[0]) for words in lines if len(words) == 2 and words[0].isdigit()]
     return counts[-1] if counts else 0
 
 
-def _percentile(values: list[float], point: int) -> float:
+def percentile(values: list[float], point: int) -> float:
     return values[len(values) * point // 100]

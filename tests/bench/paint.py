@@ -13,7 +13,6 @@ navigation. Exit code 1 when a page weighs 200 kB or more, or its median paint t
 import argparse
 import os
 import re
-import shutil
 import statistics
 import sys
 from typing import Any
@@ -24,7 +23,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from tests.acceptance.browser import ARGUMENTS
+from tests.acceptance.browser import ARGUMENTS, find_browser
 
 MOST_BYTES = 200_000
 MOST_MS = 1_000.0
@@ -61,9 +60,11 @@ def main() -> int:
         parser.error(
             "WEB_URL, DEMO_MEMBER and MEMBER_PASSWORD are not all set: see .local/stack.env"
         )
-    program = shutil.which("chromium")
+    program = find_browser()
     if program is None:
-        parser.error("chromium is not installed (on Debian as root: apt-get install chromium)")
+        parser.error(
+            "Chromium is not installed (on Debian as root: apt-get install chromium-headless-shell)"
+        )
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=list(ARGUMENTS))
         visit = browser.new_context(base_url=options.url)

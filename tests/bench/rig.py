@@ -34,7 +34,7 @@ class Rig:
         self.environ: dict[str, str] = {}
         self._concurrency = concurrency
         self._exit = ExitStack()
-        self._folder = Path(self._exit.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
+        self.folder = Path(self._exit.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
 
     def __enter__(self) -> Self:
         try:
@@ -90,7 +90,7 @@ class Rig:
     def launch(self, name: str, argv: list[str], **environ: str) -> Supervised:
         """Start a process. It is ended with the run."""
         environ = {**self.environ, **environ}
-        process = Supervised(name, argv, environ, self._folder / f"{name}.log")
+        process = Supervised(name, argv, environ, self.folder / f"{name}.log")
         process.is_wanted = True
         process.look(now_s=time.monotonic())
         self._exit.callback(process.kill)  # what was to be measured is, and no data is kept

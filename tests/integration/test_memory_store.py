@@ -58,13 +58,18 @@ def act(choose: Random, real: BatchStore, memory: MemoryStore) -> tuple[Any, Any
     messages = choose_messages(choose)
     batch_id = choose.choice(IDS)
     batch = ClaimedBatch(batch_id, "b", 1_793_500_000_000_000, len(messages), 1, 1, b"")
-    kind = choose.choice(("store", "store", "split", "reject", "ask"))
-    if kind == "store":
+    kind = choose.choice(("store", "store", "store first part", "split", "reject", "ask"))
+    if kind.startswith("store"):
         validated_messages = real.validate(messages, received_at=batch.received_at)
-        stores = (real, deepcopy(validated_messages)), (memory, validated_messages)
+        batches = [
+            ValidatedBatch(batch, messages, validated)
+            for validated in (deepcopy(validated_messages), validated_messages)
+        ]
+        if kind == "store first part":
+            part = [choose.randrange(3)]
+            batches = [one.without(part) for one in batches]
         first, second = (
-            attempt(store.store, [ValidatedBatch(batch, messages, validated)])
-            for store, validated in stores
+            attempt(store.store, [one]) for store, one in zip((real, memory), batches, strict=True)
         )
         return first, second
     if kind == "split":

@@ -9,11 +9,20 @@ from telemetry.core.batch import (
     COUNTERS_KEY,
     HELD_KEY,
     INGEST_QUEUE,
+    LAST_KEY,
     WAKE_KEY,
     RawMessage,
     half_ids,
 )
-from telemetry.queue.batches import BatchQueue, BrokerEvents, Written, new_id, pack_messages
+from telemetry.queue.batches import (
+    BatchQueue,
+    BrokerEvents,
+    NotReplicatedError,
+    Written,
+    new_id,
+    pack_messages,
+)
+from telemetry.queue.statuses import Statuses, forget_statuses, note_statuses, read_statuses
 from telemetry.queue.tasks import count_claimed
 from tests.batches import claim
 
@@ -50,6 +59,27 @@ def test_it_counts_a_batch_once_when_it_was_stored_before_the_reply_came(
     assert not write(queue, batch_id).is_new
     snapshot = queue.snapshot()
     assert (snapshot.received_messages, snapshot.pending_messages) == (5, 0)
+
+
+def test_a_batch_that_no_replica_has_is_not_written_until_one_has(
+    queue: BatchQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("telemetry.queue.batches.WAIT_MS", 50)
+    batch_id = new_id()
+    waiting = BatchQueue(queue.redis, wait_replicas=1)
+    with pytest.raises(NotReplicatedError, match="REDIS_WAIT_REPLICAS"):
+        write(waiting, batch_id)
+    assert not write(queue, batch_id).is_new
+    assert queue.snapshot().received_messages == 5
+
+
+def test_a_repeated_write_is_a_write_that_replicas_are_waited_for(queue: BatchQueue) -> None:
+    """On a new connection WAITAOF waits for what was written there, and for nothing else."""
+    batch_id, key = new_id(), f"{LAST_KEY}bridge-1"
+    write(queue, batch_id)
+    queue.redis.expire(key, 5)
+    write(queue, batch_id)
+    assert queue.redis.ttl(key) > 5
 
 
 def test_it_finishes_a_batch_once(queue: BatchQueue) -> None:
@@ -208,3 +238,17 @@ def test_it_counts_a_session_as_lost_when_it_was_open_before_and_the_broker_has_
     events = queue.read_broker_events()
     assert events.lost_sessions == 1
     assert events.lost_at > 0
+
+
+def test_it_takes_a_last_will_back_when_the_gateway_says_that_it_is_online(
+    queue: BatchQueue,
+) -> None:
+    redis = queue.redis
+    note_statuses(redis, {"a": False, "b": False, "c": True}, now_s=100)
+    note_statuses(redis, {"a": True}, now_s=110)
+    until = {"online_until_s": 105, "offline_until_s": 105}
+    assert read_statuses(redis, **until) == Statuses({"c": 100}, {"b": 100})
+    note_statuses(redis, {"b": False, "c": True}, now_s=120)  # between the task's two calls
+    forget_statuses(redis, **until)
+    left = read_statuses(redis, online_until_s=200, offline_until_s=200)
+    assert left == Statuses({"a": 110, "c": 120}, {"b": 120})

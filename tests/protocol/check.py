@@ -23,9 +23,9 @@ class Walk:
         return "\n".join([f"{self.violation} (after {seen})", *lines])
 
 
-def begin(*, messages: int, workers: int, faults: int) -> State:
+def begin(*, messages: int, workers: int, faults: int, has_excess: bool = False) -> State:
     """Nothing has happened yet: the broker holds the messages."""
-    return State(messages, faults, workers=(IDLE,) * workers)
+    return State(messages, faults, has_excess, workers=(IDLE,) * workers)
 
 
 def walk(rules: Rules, first: State) -> Walk:

@@ -10,7 +10,8 @@ Calling a worker is left out: whoever is idle may claim what is ready. So are se
 one worker claims at once: it stores them in one transaction or each alone, as here.
 
 A batch stands for two messages or more with the positions 0, 1, ...; ids are like the real ones
-(`A`, its halves `A.0` and `A.1`, theirs `A.10` and so on). A second start isolates.
+(`A`, its halves `A.0` and `A.1`, theirs `A.10` and so on). A second start isolates. At a first one,
+the second part may be above a limit: then the first part is stored, the second left for later.
 """
 
 from collections.abc import Iterator
@@ -34,6 +35,7 @@ class Rules:
     who_lost_its_claim_gives_nothing_back: bool = True
     ledger_knows_of_a_split_before_redis: bool = True
     ledger_is_unique: bool = True
+    first_part_is_stored_with_its_split: bool = True
 
 
 class State(NamedTuple):
@@ -41,6 +43,7 @@ class State(NamedTuple):
 
     messages: int  # in a batch
     faults: int  # crashes, lost replies and errors that may still come
+    has_excess: bool = False  # whether the second part of a batch may be above a limit
     broker_holds: bool = True
     bridge: tuple[str, str] = ("idle", "")
     deliveries: int = 0  # how often the messages were handed to a bridge
@@ -146,7 +149,7 @@ def _worker_steps(state: State, rules: Rules, number: int) -> Iterator[Step]:
         yield from _store_steps(state, rules, number)
     elif phase == "isolating":
         yield from _isolate_steps(state, rules, number)
-    elif phase == "splitting":
+    elif phase in ("splitting", "leaving the rest"):
         yield from _split_steps(state, rules, number)
     elif phase == "entering":  # only when the ledger comes last
         row = dict(state.ledger).get(batch_id)
@@ -195,6 +198,12 @@ def _store_steps(state: State, rules: Rules, number: int) -> Iterator[Step]:
         stored = _enter(state, batch_id, "stored")
         yield f"worker stores {batch_id}", at("finishing", stored)
         yield from _fault(state, f"the reply to the commit of {batch_id} is lost", stored)
+        if state.has_excess and row is None and len(positions(batch_id, state.messages)) > 1:
+            part = _enter(state, halves(batch_id)[0], "stored")
+            if rules.first_part_is_stored_with_its_split:
+                part = _enter(part, batch_id, "split")
+            yield f"worker stores the first part of {batch_id}", at("leaving the rest", part)
+            yield from _fault(state, f"the reply to the first part of {batch_id} is lost", part)
     if state.faults:
         spent = state._replace(faults=state.faults - 1)
         yield f"FAULT an unknown error stops the storing of {batch_id}", at("isolating", spent)
@@ -221,11 +230,13 @@ def _isolate_steps(state: State, rules: Rules, number: int) -> Iterator[Step]:
 
 
 def _split_steps(state: State, rules: Rules, number: int) -> Iterator[Step]:
-    _, batch_id, is_claim = state.workers[number]
+    phase, batch_id, is_claim = state.workers[number]
     first, second = halves(batch_id)
     split = state._replace(claimed=state.claimed - ({batch_id} if is_claim else set()))
     if batch_id in state.pending:
-        removed = _put(_remove(state, batch_id, is_claim=is_claim), first)
+        removed = _remove(state, batch_id, is_claim=is_claim)
+        if phase == "splitting":
+            removed = _put(removed, first)
         split = _put(removed, second)
         if not rules.split_is_atomic:
             crashed = _set_worker(removed, number, IDLE)

@@ -42,6 +42,11 @@ class RunningServer:
         return self._process.pid
 
     @property
+    def server(self) -> Server:
+        """What it runs, and where."""
+        return self._server
+
+    @property
     def folder(self) -> Path:
         """Where its settings and data are."""
         return self._server.folder

@@ -6,6 +6,7 @@ from random import Random
 from config.env import read_options
 from config.options import BridgeOptions, IngestOptions
 from telemetry.core.batch import RawMessage
+from telemetry.core.fleet_cache import GatewayEntry
 from telemetry.core.reasons import Reason
 from telemetry.core.validator import Rejection, ValidatedMessage
 from tests.simulation.world import World
@@ -26,9 +27,22 @@ BRIDGE = {
     name: read_options(BridgeOptions, {**ENVIRON, "BRIDGE_CLIENT_ID": name})
     for name in ("bridge-0", "bridge-1")
 }
+# A message costs one token: three within the limit, and so many times three of excess.
+NO_LIMIT, LIMIT, HARD_LIMIT = "0", "1000", "1"
 INGEST = {
-    attempts: read_options(IngestOptions, {**ENVIRON, "BATCH_ATTEMPTS": str(attempts)})
+    (attempts, limit): read_options(
+        IngestOptions,
+        {
+            **ENVIRON,
+            "BATCH_ATTEMPTS": str(attempts),
+            "LIMIT_GATEWAY_RATE": "0" if limit == NO_LIMIT else "1",
+            "LIMIT_ACCOUNT_RATE": "0" if limit == NO_LIMIT else "2",
+            "LIMIT_BURST_S": "3",
+            "LIMIT_EXCESS_TIMES": limit,
+        },
+    )
     for attempts in (1, 2, 3)
+    for limit in (NO_LIMIT, LIMIT, HARD_LIMIT)
 }
 MACS = tuple(f"aa:bb:cc:dd:ee:0{number}" for number in range(5))
 
@@ -51,6 +65,7 @@ class Case:
     bridges: int
     workers: int
     attempts: int
+    limit: str
     gateways: frozenset[str] = frozenset(MACS)
 
 
@@ -71,7 +86,11 @@ def draw_case(seed: int) -> Case:
         random.choice((1, 1, 1, 2)),
         random.choice((1, 2, 2, 3)),
         random.choice((1, 1, 2, 3)),
+        random.choice((NO_LIMIT, NO_LIMIT, LIMIT, HARD_LIMIT)),
     )
+
+
+GATEWAYS = {mac: GatewayEntry(n, n % 2, mac, True, {}) for n, mac in enumerate(MACS)}
 
 
 def validate(world: World, message: RawMessage) -> ValidatedMessage:
@@ -83,6 +102,8 @@ def validate(world: World, message: RawMessage) -> ValidatedMessage:
         world.note(f"is killed by {message.payload!r}")
         raise world.kill(world.current)
     if kind == REFUSED:
-        return ValidatedMessage(mac, None, 0, [], [], [Rejection(Reason.BAD_JSON, "rejected")])
+        return ValidatedMessage(
+            mac, GATEWAYS[mac], 0, [], [], [Rejection(Reason.BAD_JSON, "rejected")]
+        )
     row = (int(message.payload[1:]), 0, 1, "", None, 1, 1)
-    return ValidatedMessage(mac, None, 1, [row], [0], [])
+    return ValidatedMessage(mac, GATEWAYS[mac], 1, [row], [0], [])

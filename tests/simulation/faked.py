@@ -17,6 +17,7 @@ import telemetry.queue.alarm
 import telemetry.queue.batches
 import telemetry.queue.levels
 import telemetry.queue.pools
+import workers.limits
 import workers.pool_guard
 import workers.runner
 from telemetry.queue.batches import BatchQueue
@@ -45,6 +46,7 @@ LOGGED = (
     ingest_bridge.drops,
     ingest_bridge.queue_watch,
     ingest_bridge.sender,
+    workers.limits,
     workers.pool_guard,
     workers.runner,
 )

@@ -119,12 +119,15 @@ class MemoryStore:
                     )
                 counted.append(counts)
             for one, counts in zip(batches, counted, strict=True):
+                if one.whole is not None:
+                    self.tables.commit(one.whole, Counts(), list(one.second_part))
                 self.tables.commit(one.batch, counts, None)
             self.tables.readings.update(readings)
             self.tables.dead_letters.update(dead_letters)
             return counted
 
-        return self._transact("stores", [one.batch for one in batches], effect)
+        wholes = [one.whole for one in batches if one.whole is not None]
+        return self._transact("stores", [*wholes, *(one.batch for one in batches)], effect)
 
     def _transact(
         self, label: str, batches: Sequence[ClaimedBatch], effect: Callable[[], Any]

@@ -201,7 +201,7 @@ class Plant:
         )
         queue = copy(self.queue)
         queue.owner = f"{actor.name}-{next(self.tags)}"
-        runner = BatchRunner(INGEST[self.case.attempts], queue, store)  # type: ignore[arg-type]
+        runner = BatchRunner(INGEST[self.case.attempts, self.case.limit], queue, store)  # type: ignore[arg-type]
         run_claimed = runner._run_claimed
 
         def run_and_watch(batches: list[ClaimedBatch]) -> None:

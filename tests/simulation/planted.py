@@ -140,8 +140,8 @@ FAULTS = (
     Fault(
         "a batch is finished before it is stored",
         f"{RUNNER}._store_batches",
-        "self._store.store([",
-        "self._queue.finish(*[b.id for b in batches])\n    self._store.store([",
+        "self._store.store(list(",
+        "self._queue.finish(*[b.id for b in batches])\n    self._store.store(list(",
     ),
     Fault(
         "a worker that waits does not say so",
@@ -184,7 +184,7 @@ FAULTS = (
     Fault(
         "a batch that ended its worker is stored beside others again",
         "claim",
-        "(tonumber(fields[5]) > 0 or fields[7] == '1'\n    or fields[8])",
+        "(tonumber(fields[5]) > 0\n    or fields[7] == '1' or fields[8])",
         "false",
     ),
     Fault(
@@ -218,8 +218,32 @@ FAULTS = (
     Fault(
         "the second half of a split is forgotten",
         "split",
-        "for part = 0, 1 do",
+        "for part = 0, #KEYS - 7 do",
         "for part = 0, 0 do",
+    ),
+    Fault(
+        "excess is forgotten when the rest of its batch is stored",
+        f"{RUNNER}._store_batches",
+        "self._queue.split(",
+        "self._finish(part.whole)\n            (lambda *_, **__: None)(",
+    ),
+    Fault(
+        "what is stored of a batch that holds excess counts as pending",
+        "split",
+        "redis.call('HINCRBY', KEYS[3], 'pending_messages', -stored)",
+        "",
+    ),
+    Fault(
+        "the ledger does not know of the excess in a batch whose rest it has",
+        "tests.simulation.memory_store:MemoryStore.store",
+        "self.tables.commit(one.whole, Counts(), list(one.second_part))",
+        "pass",
+    ),
+    Fault(
+        "excess is stored as the first part of its batch",
+        "tests.simulation.memory_store:MemoryStore.store",
+        "self.tables.commit(one.whole, Counts(), list(one.second_part))",
+        "self.tables.commit(one.whole, Counts(), [0])",
     ),
     Fault(
         "who meets a split finishes the batch",

@@ -13,6 +13,7 @@ from telemetry.core.batch import CLAIMS_KEY, GUARD_KEY, READY_KEY, RETRY_KEY, WA
 from telemetry.queue.alarm import clear_alarm, is_overruled, overrule, raise_alarm, read_alarm
 from telemetry.queue.batches import BatchQueue, ClaimedBatch, OvertakenError, pack_messages
 from telemetry.queue.levels import read_levels
+from telemetry.queue.limits import Buckets, Demand
 from telemetry.queue.pools import note_progress, note_wait
 from tests.simulation.faked import FAKED, faked_modules
 
@@ -71,12 +72,27 @@ def _write(subject: Subject, choose: Random) -> Any:
 
 def _split(subject: Subject, choose: Random) -> None:
     batch = ClaimedBatch(choose.choice(PARTS), "bridge-1", 0, 4, 1, 1, PACKED)
-    subject.queue.split(batch, MESSAGES, second_part=[1, 3])
+    subject.queue.split(
+        batch,
+        MESSAGES,
+        second_part=[1, 3],
+        lane=choose.choice(("", "counted", "excess")),
+        is_first_stored=choose.random() < 0.5,
+    )
 
 
 def _claim(subject: Subject, choose: Random) -> Any:
     finished = choose.choice(([], [], choose.sample(PARTS, 2)))
     return subject.queue.claim(finished=finished, most_messages=choose.choice((1, 8, 2_000)))
+
+
+def _take(subject: Subject, choose: Random) -> Any:
+    now_s = 1_700_000_000 + choose.randrange(4)
+    demands = [
+        Demand(name, choose.choice((0.5, 1, 2)), 10, choose.randint(1, 9), choose.choice((1, 3)))
+        for name in choose.sample(("a", "b", "account:1"), 2)
+    ]
+    return Buckets(subject.redis).take(demands, excess_times=choose.choice((0, 2)), now_s=now_s)
 
 
 def _write_unseen(subject: Subject, choose: Random) -> Any:
@@ -100,6 +116,8 @@ OPERATIONS: dict[str, Callable[[Subject, Random], Any]] = {
     "hold": lambda subject, choose: subject.queue.hold(choose.choice(PARTS)),
     "finish": lambda subject, choose: subject.queue.finish(choose.choice(PARTS)),
     "split": _split,
+    "delay": lambda subject, choose: subject.queue.delay(choose.choice(PARTS)),
+    "take tokens": _take,
     "offer": lambda subject, choose: subject.queue.offer(choose.sample(PARTS, 3)),
     "offer last": lambda subject, choose: subject.queue.offer([choose.choice(IDS)], is_last=True),
     "watch": lambda subject, _: subject.queue.watch(),

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from telemetry.core.batch import CLAIMS_KEY, READY_KEY, RETRY_KEY, RawMessage
-from tests.simulation.cases import GOOD, KILLER, POISON, REFUSED
+from tests.simulation.cases import GOOD, HARD_LIMIT, KILLER, POISON, REFUSED
 from tests.simulation.schedule import Event
 from tests.simulation.world import Actor
 
@@ -168,5 +168,8 @@ def _check_message(
         yield f"{payload!r} was not isolated"
     if kind == REFUSED and not dead_letters[payload]:
         yield f"{payload!r} was refused and is no dead letter"
+    is_limited = plant.tables.dead_letters[message.topic, payload, "rate_limited"]
+    if is_limited and plant.case.limit != HARD_LIMIT:
+        yield f"{payload!r} was rejected for its rate below the hard limit"
     if kind == GOOD and isolated[payload] and not plant.watch.may_isolate():
         yield f"{payload!r} is good and became a dead letter"

@@ -9,14 +9,21 @@ from tests.protocol.model import Rules
 
 
 @pytest.mark.parametrize(
-    ("messages", "workers", "faults"),
-    [(3, 2, 0), (2, 3, 0), (2, 2, 1), (3, 1, 2)],
-    ids=["two levels of halves", "three workers", "a fault at any step", "two faults, one worker"],
+    ("messages", "workers", "faults", "has_excess"),
+    [(3, 2, 0, False), (2, 3, 0, False), (2, 2, 1, False), (3, 1, 2, False), (3, 1, 1, True)],
+    ids=[
+        "two levels of halves",
+        "three workers",
+        "a fault at any step",
+        "two faults, one worker",
+        "a part that is above a limit",
+    ],
 )
 def test_it_keeps_every_message_in_every_order_of_steps(
-    messages: int, workers: int, faults: int
+    messages: int, workers: int, faults: int, has_excess: bool
 ) -> None:
-    found = walk(Rules(), begin(messages=messages, workers=workers, faults=faults))
+    first = begin(messages=messages, workers=workers, faults=faults, has_excess=has_excess)
+    found = walk(Rules(), first)
     assert found.violation == "", str(found)
     assert found.states > 1_000, "a model in which little happens proves little"
 
@@ -54,6 +61,7 @@ def test_it_finds_the_half_that_is_stored_and_whose_finish_fails() -> None:
 
 @pytest.mark.parametrize("name", [field.name for field in fields(Rules)])
 def test_it_finds_what_follows_when_a_rule_is_broken(name: str) -> None:
-    found = walk(Rules(**{name: False}), begin(messages=2, workers=2, faults=1))
+    first = begin(messages=2, workers=2, faults=1, has_excess="first_part" in name)
+    found = walk(Rules(**{name: False}), first)
     assert found.violation, name
     assert found.trace

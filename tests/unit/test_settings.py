@@ -30,6 +30,8 @@ BRIDGE = {
         ("MQTT_TOPIC_PREFIX", "a/", "MQTT_TOPIC_PREFIX='a/': expected topic levels"),
         ("BRIDGE_CLIENT_ID", "a b", "BRIDGE_CLIENT_ID='a b': expected 1 to 64"),
         ("REDIS_URL", "http://x", "REDIS_URL=(hidden): expected redis://"),
+        ("REDIS_URL", "sentinel://a:hush@b,c/0", "expected sentinel://USER:PASSWORD@HOST:PORT"),
+        ("REDIS_WAIT_REPLICAS", "-1", "REDIS_WAIT_REPLICAS='-1': expected a whole number"),
         ("MQTT_HOST", "", "MQTT_HOST is not set: expected host name of the MQTT broker"),
         ("MQTT_BRIDGE_PASSWORD", "", "MQTT_BRIDGE_PASSWORD_FILE"),
     ],

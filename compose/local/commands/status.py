@@ -78,7 +78,10 @@ def show_status(layout: Layout) -> int:
 
 
 def check_program(state: State, problem: str, status: dict[str, Any]) -> str:
-    """A program must run, answer its probe, and be seen by the pipeline if it is part of it."""
+    """A program must run, answer its probe, and be seen by the pipeline if it is part of it; one
+    that ends by itself must have ended well."""
+    if state["statename"] == "EXITED" and state["exitstatus"] == 0:  # others are started again
+        return ""
     if state["statename"] != "RUNNING":
         return f"{state['statename'].lower()} (exit code {state['exitstatus']})"
     for bridge in status.get("bridges", ()):

@@ -62,7 +62,7 @@ def bring_up(layout: Layout) -> Stack:
 
 
 def start_in_order(stack: Stack, supervision: Supervision, *, layout: Layout) -> None:
-    """Servers, preparation, processes, pipeline, simulated fleet."""
+    """Servers, preparation, processes, pipeline, simulated fleet; its past is loaded afterwards."""
     servers = [server.name for server in stack.servers]
     if servers:
         with step(", ".join(servers)):
@@ -71,8 +71,9 @@ def start_in_order(stack: Stack, supervision: Supervision, *, layout: Layout) ->
     with step("schema, demo fleet, administrator"):
         prepare(environ, layout=layout)
     simulators = ["simulator"] if stack.request.simulate else []
+    ending = [program.name for program in stack.programs if program.ends]
     names = [program.name for program in stack.programs]
-    processes = [name for name in names if name not in (*servers, *simulators)]
+    processes = [name for name in names if name not in (*servers, *simulators, *ending)]
     probed = [name for name in ("web", "enrolment", "flower") if name in processes]
     with step(", ".join(probed)):
         start_healthy(processes, probed, stack.values, supervision)
@@ -86,6 +87,7 @@ def start_in_order(stack: Stack, supervision: Supervision, *, layout: Layout) ->
     for name in simulators:
         with step(name):
             supervision.start_programs([name])
+    supervision.start_ending(ending)
 
 
 def start_healthy(

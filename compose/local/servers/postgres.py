@@ -84,7 +84,7 @@ class Postgres(Server):
         template = self.cluster or self.place.rootfs.path / TEMPLATE
         subprocess.run(["cp", "-a", "--reflink=auto", template, fresh], check=True)
         if self.cluster is None:
-            self._run_alone(
+            self.run_alone(
                 f"{self.inside()}.new",
                 f"CREATE ROLE {NAME} CREATEDB;\n\nCREATE DATABASE {NAME} OWNER {NAME};\n\n",
             )
@@ -97,10 +97,10 @@ class Postgres(Server):
             text = text.replace(f":'{role}'", f"'{password}'")
         mark, digest = self.folder / "roles.sha256", hashlib.sha256(text.encode()).hexdigest()
         if not mark.exists() or mark.read_text(encoding="ascii") != digest:
-            self._run_alone(self.inside(), f"{text}\n\n")
+            self.run_alone(self.inside(), f"{text}\n\n")
             self.write_private(mark.name, digest)
 
-    def _run_alone(self, folder: str, text: str) -> None:
+    def run_alone(self, folder: str, text: str) -> None:
         """Run statements in single-user mode, where nobody else can connect."""
         argv = [f"{POSTGRES_BIN}/postgres", "--single", "-j", "-D", folder]
         argv += ["-c", "password_encryption=scram-sha-256", "-c", "log_min_messages=error"]

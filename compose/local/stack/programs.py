@@ -37,7 +37,7 @@ SCRIPT_SETTINGS = (
     "FLEET_FILE",
     "FLOWER_READ_ONLY",
 )
-# Who each start script is for PostgreSQL and Redis.
+# Who each start script is for PostgreSQL and Redis; the operator has the addresses without a role.
 ROLES = {
     "web": "WEB",
     "enrolment": "WEB",
@@ -48,7 +48,9 @@ ROLES = {
     "flower": "FLOWER",
     "bridge": "BRIDGE",
     "simulate": "WEB",
+    "demo-history": "OPERATOR",
 }
+ENDING = ("demo-history",)  # by themselves
 WITHOUT_DATABASE = ("bridge", "flower")  # Flower needs none, but Django's settings ask for one
 ADDRESSES = ("DATABASE_URL", "REDIS_URL")
 ROLE_ADDRESSES = tuple(f"{role}_{name}" for role in set(ROLES.values()) for name in ADDRESSES)
@@ -68,6 +70,7 @@ class Program:
     stop_signal: str = "TERM"
     stop_wait_s: int = 30
     stop_group: bool = True
+    ends: bool = False  # by itself, and is not started again then
 
 
 def list_server_programs(servers: list[Server], *, marker: Path) -> list[Program]:
@@ -98,7 +101,12 @@ def list_processes(request: Request, values: Mapping[str, str], *, layout: Layou
         # A pool ends its children when they have stored what is in their hands.
         is_pool = script.startswith("worker-")
         return Program(
-            name=name, argv=argv, environ=environ, priority=priority, stop_group=not is_pool
+            name=name,
+            argv=argv,
+            environ=environ,
+            priority=priority,
+            stop_group=not is_pool,
+            ends=script in ENDING,
         )
 
     processes = [
@@ -126,6 +134,8 @@ def list_processes(request: Request, values: Mapping[str, str], *, layout: Layou
         processes.append(program(name, "bridge", 60, **extra))
     if request.simulate:
         processes.append(program("simulator", "simulate", 90))
+    if request.simulate and request.demo:
+        processes.append(program("demo-history", "demo-history", 90))
     return sorted(processes, key=lambda process: (process.priority, process.name))
 
 

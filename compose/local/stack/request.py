@@ -37,6 +37,7 @@ class Request:
     workers: int
     bridges: int
     simulate: bool
+    demo: bool
     detach: bool
     ports: Mapping[str, int]
     external: Mapping[str, str]
@@ -74,6 +75,7 @@ def read_request(
         workers=read_value("WORKERS", environ.get("WORKERS") or "1", int, maximum=LARGEST_SET),
         bridges=read_value("BRIDGES", environ.get("BRIDGES") or "1", int, maximum=LARGEST_SET),
         simulate=read_value("SIMULATE", environ.get("SIMULATE") or "1", bool),
+        demo=read_value("DEMO", environ.get("DEMO") or "1", bool),
         detach=read_value("DETACH", environ.get("DETACH") or "0", bool),
         ports=ports,
         external=external,

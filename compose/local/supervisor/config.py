@@ -20,7 +20,8 @@ directory={directory}
 environment=SETTINGS_DIGEST="{digest}"
 priority={priority}
 autostart=false
-autorestart=true
+autorestart={restart}
+startsecs={start_s}
 startretries=18
 stopsignal={stop_signal}
 stopwaitsecs={stop_wait_s}
@@ -68,6 +69,8 @@ def write_config(path: Path, programs: Iterable[Program], *, layout: Layout) -> 
             # By this supervisor sees that a program's settings changed.
             digest=hashlib.sha256(settings.encode()).hexdigest()[:16],
             priority=program.priority,
+            restart=str(not program.ends).lower(),
+            start_s=0 if program.ends else 1,
             stop_signal=program.stop_signal,
             stop_wait_s=program.stop_wait_s,
             stop_group=str(program.stop_group).lower(),

@@ -86,6 +86,10 @@ class Supervision:
         self._call_for_each("startProcess", names)
         self.require_running(names)
 
+    def start_ending(self, names: Sequence[str]) -> None:
+        """Start programs that end by themselves, and leave them to it."""
+        self._call_for_each("startProcess", names)
+
     def require_running(self, names: Sequence[str]) -> None:
         """Raise `StackError` with the log of the first program that does not run."""
         states = self.list_states()

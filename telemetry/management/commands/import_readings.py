@@ -138,7 +138,8 @@ class Command(BaseCommand):
                     )
                 self._print_validation(course, checker, arguments)
                 return
-            queue = BatchQueue(redis, app)
+            replicas = options.queue.redis.wait_replicas
+            queue = BatchQueue(redis, app, wait_replicas=replicas)
             with ImportProgress() as show:
                 send_file(
                     source,

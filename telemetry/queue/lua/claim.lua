@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- Start on the batches that wait longest, and hand out their fields. One that was started before, a part
 -- of one that was, and one that was put aside come alone: it may be what ends its worker, and only a
--- start alone counts. What the owner held when a call failed goes back first, uncounted. A batch that was
+-- start alone counts. Excess comes a few at a time, so that others wait for little of it. What the owner held when a call failed goes back first, uncounted. A batch that was
 -- put aside is pending again, and counts as received now: what waited on purpose is not late. One that is
 -- gone comes without fields.
 -- KEYS: ready, retry, wake, claims of the owner, owners, held, pending, counters
@@ -14,9 +14,9 @@ for _, id in ipairs(redis.call('LRANGE', KEYS[4], 0, -1)) do
   redis.call('RPUSH', KEYS[1], id)
 end
 redis.call('DEL', KEYS[4])
-local list = KEYS[1]
+local list, most = KEYS[1], tonumber(ARGV[3])
 if redis.call('LLEN', list) == 0 then
-  list = KEYS[2]
+  list, most = KEYS[2], most / 10
 end
 local found, gone, messages, is_full = {}, {}, 0, false
 while not is_full do
@@ -26,11 +26,11 @@ while not is_full do
   end
   local fields = redis.call('HMGET', ARGV[4] .. id, 'source', 'received_us', 'messages', 'seq',
     'attempts', 'body', 'is_suspect', 'grouped', 'lane')
-  local is_alone = list == KEYS[2] or fields[3] and (tonumber(fields[5]) > 0 or fields[7] == '1'
-    or fields[8])
+  local is_alone = list == KEYS[2] and fields[9] ~= 'excess' or fields[3] and (tonumber(fields[5]) > 0
+    or fields[7] == '1' or fields[8])
   messages = messages + (fields[3] or 0)
-  is_full = is_alone or messages >= tonumber(ARGV[3])
-  if #found > 0 and (is_alone or messages > tonumber(ARGV[3])) then
+  is_full = is_alone or messages >= most
+  if #found > 0 and (is_alone or messages > most) then
     break
   end
   redis.call('RPOP', list)

@@ -1,6 +1,7 @@
 -- Write a batch, its pending entry and the received counters in one step, and let a worker have it.
--- Repeating it with the newest id of the same producer changes nothing and counts nothing, even if
--- a worker has stored and removed the batch meanwhile. -1: it was to follow another id than stands.
+-- Repeating it with the newest id of the same producer counts nothing and changes nothing but that
+-- id's expiry, even if a worker has stored and removed the batch meanwhile. That is a write, so WAITAOF
+-- after it waits for the batch, too. -1: it was to follow another id than stands.
 -- Refused when Redis is full: no other script brings data in, so the others may run then.
 -- KEYS: batch, pending, counters, last, ready, wake, owners, tasks
 -- ARGV: id, source, received_us, count, body, '1' when workers may have it, and if it matters the id
@@ -26,6 +27,8 @@ if last ~= ARGV[1] then
       redis.call('LPUSH', KEYS[6], 1)
     end
   end
+else
+  redis.call('EXPIRE', KEYS[4], 604800)
 end
 return {seq, tonumber(redis.call('HGET', KEYS[3], 'storing_us') or 0), redis.call('LLEN', KEYS[5]),
   redis.call('ZCARD', KEYS[7]), redis.call('LLEN', KEYS[8])}

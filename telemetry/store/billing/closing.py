@@ -2,7 +2,8 @@
 
 Closing keeps the lines of all devices as they are billed; what a refresh finds later becomes
 adjustments, which a later closing settles. Writing `closed_month` waits for the step of a refresh
-that is under way, and holds up the next one. Pages, API and admin close months: no task does.
+that is under way, and holds up the next one. A page (`web/closing/views.py`) and an action of the
+admin (`admin/closing.py`) close months; no task and no route of the API does.
 """
 
 from datetime import date, datetime
@@ -13,7 +14,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from telemetry.core.findings import BLOCKING
+from telemetry.store.bands.month import keep_bands
 from telemetry.store.db.sql import Queries
+from telemetry.store.virtual_meters.months import keep_virtual_months
 
 
 class Sql(Queries):
@@ -24,6 +27,7 @@ class Sql(Queries):
     keep_closed_totals: LiteralString
     settle_adjustments: LiteralString
     keep_closed_lines: LiteralString
+    list_consuming_devices: LiteralString
     find_settlement: LiteralString
     unsettle_adjustments: LiteralString
     delete_closed_lines: LiteralString
@@ -81,6 +85,9 @@ def close_month(
         cursor.execute(Sql.settle_adjustments, key)
         cursor.execute(Sql.keep_closed_lines, key)
         devices: int = cursor.rowcount
+        cursor.execute(Sql.list_consuming_devices, key)
+        keep_bands(account_id, month=month, device_ids=[device for (device,) in cursor.fetchall()])
+        keep_virtual_months(account_id, month=month)
         cursor.execute(Sql.record_month_event, {**key, **event, "kind": "closed"})
     return devices
 

@@ -122,6 +122,10 @@ LEFT JOIN LATERAL (
 ) noted ON true
 WHERE c.account_id = %(account_id)s AND c.month = %(month)s
 
+-- name: list_consuming_devices
+SELECT device_id FROM closed_line
+WHERE account_id = %(account_id)s AND month = %(month)s AND total IS NOT NULL
+
 -- name: find_settlement
 -- The later month with which adjustments of this one were billed.
 SELECT max(settled_in) FROM month_adjustment

@@ -99,7 +99,8 @@ class BatchStore:
         return validated_messages
 
     def store(self, batches: Sequence[ValidatedBatch]) -> list[Counts]:
-        """Store every message of some batches as it was validated, or nothing of them.
+        """Store every message of some batches as it was validated, or nothing of them. Of one
+        that is the first part of another, the split is entered with it.
 
         Raises `AlreadyStoredError` or `BatchSplitError` of any of them, `psycopg.Error`, or
         whatever an unknown fault raises; nothing is stored then. Validate the messages again before
@@ -124,6 +125,8 @@ class BatchStore:
         connection = self._connect()
         if connection.info.transaction_status != TransactionStatus.IDLE:
             return None  # inside the caller's transaction
+        if any(one.whole for one in batches):
+            return None
         counts = outcomes.count()
         try:
             store_at_once(
@@ -156,6 +159,14 @@ class BatchStore:
             counts = outcomes.count()
             with connection.pipeline():
                 insert_dirty_hours(connection, outcomes.stored_keys())
+                for one in batches:
+                    if one.whole is not None:
+                        insert_batches(
+                            connection,
+                            [one.whole],
+                            counts=[Counts()],
+                            second_part=list(one.second_part),
+                        )
                 insert_batches(connection, [one.batch for one in batches], counts=counts)
         return counts
 

@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
-from telemetry.core.batch import RawMessage
+from telemetry.core.batch import RawMessage, half_ids
 from telemetry.core.outcome import Counts
 from telemetry.core.payload import reduce_payload
 from telemetry.core.reading import Key, ReadingRow, key_of, to_decimal, to_instant, value_of
@@ -17,11 +17,29 @@ from telemetry.store.ingest.dead_letters import NewDeadLetter
 
 
 class ValidatedBatch(Struct, frozen=True):
-    """A batch, its messages and what the contract says of each."""
+    """A batch, its messages and what the contract says of each.
+
+    `whole`: the batch that this one is the first part of. Storing this enters that one as split,
+    with `second_part`, the positions of the messages that are not in this one.
+    """
 
     batch: ClaimedBatch
     messages: list[RawMessage]
     validated_messages: list[ValidatedMessage]
+    whole: ClaimedBatch | None = None
+    second_part: Sequence[int] = ()
+
+    def without(self, second_part: Sequence[int]) -> "ValidatedBatch":
+        """The first part of a batch whose second part is to be stored later."""
+        left = frozenset(second_part)
+        kept = [index for index in range(len(self.messages)) if index not in left]
+        return ValidatedBatch(
+            structs.replace(self.batch, id=half_ids(self.batch.id)[0], messages_count=len(kept)),
+            [self.messages[index] for index in kept],
+            [self.validated_messages[index] for index in kept],
+            self.batch,
+            second_part,
+        )
 
     def list_seen(self) -> dict[int, datetime]:
         """The gateways that were heard of (id: time of receipt)."""

@@ -2,9 +2,11 @@
 
 Workers set gateways online with each stored batch (`ingest/batch_store.py`), at most every few
 seconds each. The task `mark_offline_gateways` (`workers/maintenance.py`) sets silent ones offline,
-as of the instant that `telemetry/core/presence.py` chooses.
+as of the instant that `telemetry/core/presence.py` chooses, and those whose last will says that
+their connection broke.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, LiteralString
 
@@ -15,6 +17,7 @@ from telemetry.store.db.sql import Queries
 class Sql(Queries):
     update_presence: LiteralString
     mark_offline: LiteralString
+    active_gateways: LiteralString
 
 
 class Presence:
@@ -48,9 +51,28 @@ class Presence:
             self._written_at[gateway_id] = now_s
 
 
-def mark_offline(connection: Connection, *, at: datetime, offline_after_s: int) -> int:
-    """Set gateways offline that were silent at `at` (UTC), with an event each; how many."""
-    row: Any = connection.execute(
-        Sql.mark_offline, {"at": at, "offline_after_s": offline_after_s}
-    ).fetchone()
+def mark_online(connection: Connection, said: Mapping[str, datetime]) -> None:
+    """Gateways (by MAC) said that they are connected: they were heard of then."""
+    gateways: Any = connection.execute(Sql.active_gateways, {"macs": list(said)}).fetchall()
+    seen = {gateway_id: said[mac] for gateway_id, mac in gateways}
+    Presence(interval_s=0).update(connection, seen, now_s=0)
+
+
+def mark_offline(
+    connection: Connection,
+    *,
+    at: datetime,
+    offline_after_s: int,
+    gone: Mapping[str, datetime] | None = None,
+) -> int:
+    """Set gateways offline that were silent at `at` (UTC), with an event each; how many. `gone`:
+    those whose connection broke (MAC: when), unless they were heard of since."""
+    gone = gone or {}
+    values = {
+        "at": at,
+        "offline_after_s": offline_after_s,
+        "macs": list(gone),
+        "gone_ats": list(gone.values()),
+    }
+    row: Any = connection.execute(Sql.mark_offline, values).fetchone()
     return int(row[0])

@@ -23,12 +23,20 @@ SELECT h.id, 'online', now(), h.seen_at FROM held h WHERE NOT h.is_online
 -- name: mark_offline
 -- Gateways that sent nothing for their own `offline_after_s`, or else for the setting's, as of
 -- %(at)s: everything received up to then has been stored. Each change of state is an event. Rows that
--- a worker holds are skipped: it is writing that they were heard of.
-WITH silent AS (
-    SELECT id, last_seen FROM gateway
+-- a worker holds are skipped: it is writing that they were heard of. So are gateways whose connection
+-- broke. What they sent before counts as received with its batch, a moment after they are gone.
+WITH late AS (
+    SELECT id FROM gateway
     WHERE is_online
       AND last_seen < %(at)s - make_interval(secs => coalesce(offline_after_s, %(offline_after_s)s))
-    ORDER BY id FOR UPDATE SKIP LOCKED
+    UNION
+    SELECT g.id
+    FROM unnest(%(macs)s::text[], %(gone_ats)s::timestamptz[]) AS gone (mac, gone_at)
+    JOIN gateway g USING (mac)
+    WHERE g.is_online AND g.last_seen < gone_at + interval '2 seconds'
+), silent AS (
+    SELECT id, last_seen FROM gateway JOIN late USING (id)
+    ORDER BY id FOR UPDATE OF gateway SKIP LOCKED
 ), marked AS (
     UPDATE gateway g SET is_online = false FROM silent s WHERE g.id = s.id RETURNING g.id
 ), recorded AS (
@@ -37,3 +45,7 @@ WITH silent AS (
     RETURNING 1
 )
 SELECT count(*) FROM recorded
+
+-- name: active_gateways
+SELECT g.id, g.mac FROM gateway g JOIN account a ON a.id = g.account_id
+WHERE g.mac = ANY(%(macs)s) AND g.is_active AND a.is_active

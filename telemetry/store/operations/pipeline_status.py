@@ -163,8 +163,17 @@ def read_status(
             status.problems += find_overdue(status.tasks, grace_s=options.task_grace_s)
             status.problems += find_differences(status.tasks)
             _check_disabled(status, status.tasks)
+    status.notes += find_failed_handshakes(status.broker_denials)
     status.healthy = not status.problems
     return status
+
+
+def find_failed_handshakes(denials: dict[str, int]) -> list[str]:
+    """What the broker refused before it knew a name. No problem: an open port sees such every
+    day."""
+    kind = "failed_handshake/"
+    failed = [f"{name.removeprefix(kind)}: {n}" for name, n in denials.items() if kind in name]
+    return [f"TLS handshakes with the broker that failed: {', '.join(failed)}"] if failed else []
 
 
 def find_limited(macs: list[str]) -> list[str]:

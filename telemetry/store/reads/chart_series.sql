@@ -1,6 +1,8 @@
 -- name: hour_series
--- For periods of days. The UTC hours of one or several devices: one index range for each of them. What
--- was consumed is in hourly_consumption, and in the gaps over an hour. The sum of readings is beside it.
+-- read_device_chart (web/charts/chart.py) chooses among the four queries of this file. This one is for
+-- periods of days, and for 25 hours with too many readings to draw. The UTC hours of one or several
+-- devices: one index range for each of them. What was consumed is in hourly_consumption, and in the
+-- gaps over an hour. The sum of readings is beside it.
 SELECT wanted.id, sample.hour, sample.total, sample.estimated, coalesce(sample.reading_sum, 0),
     sample.minimum, sample.maximum, sample.last, sample.readings_count
 FROM unnest(%(devices)s::bigint[]) AS wanted (id)

@@ -20,6 +20,7 @@ class Sql(Queries):
     differ_registers: LiteralString
     verify_month_days: LiteralString
     differ_months: LiteralString
+    clear_day: LiteralString
     verify_zones: LiteralString
     verify_days: LiteralString
     differ_days: LiteralString
@@ -122,12 +123,15 @@ def _verify_hours(check: SliceCheck, piece: Slice) -> tuple[datetime, datetime]:
     midnight = _begin_day(piece.day)
     start, end = max(midnight, check.horizon), midnight + DAY
     if start < end:
-        check.result.hours = _compute(check, Sql.verify_hours, start=start, end=end)
-        check.execute(Sql.verify_uneven_hours, start=start, end=end)
-        check.execute(Sql.verify_uneven_heights)
+        bounds = {"start": start, "end": end}
+        is_uneven = _find_uneven(check, **bounds)
+        check.result.hours = check.execute(Sql.verify_steps + Sql.verify_hours, **bounds)
+        if is_uneven:
+            check.execute(Sql.verify_uneven_hours, **bounds)
+            check.execute(Sql.verify_uneven_heights)
         check.execute("ANALYZE expected_hour")
-        check.execute(Sql.differ_hours, start=start, end=end)
-        check.execute(Sql.differ_registers, start=start, end=end)
+        check.execute(Sql.differ_hours, **bounds)
+        check.execute(Sql.differ_registers, **bounds)
     return start, end
 
 
@@ -140,9 +144,9 @@ def _verify_months(check: SliceCheck, piece: Slice) -> tuple[datetime, datetime]
     for (day,) in days:
         _verify_day(check, day)
     row: Any = check.connection.execute(
-        "SELECT count(DISTINCT (device_id, account_id)) FROM expected_day"
+        "SELECT count(*), count(DISTINCT (device_id, account_id)) FROM expected_day"
     ).fetchone()
-    check.result.months = row[0]
+    check.result.days, check.result.months = row
     check.execute(Sql.differ_months, **bounds, horizon=check.horizon)
     compare_closed_months(check.connection, piece)
     return _begin_day(piece.day) - MOST_OFFSET, _begin_day(piece.until) + MOST_OFFSET
@@ -153,7 +157,7 @@ def _begin_day(day: date) -> datetime:
 
 
 def _verify_day(check: SliceCheck, day: date) -> None:
-    check.execute("DELETE FROM verified_zone")
+    check.connection.execute(Sql.clear_day)
     zones: Any = check.connection.execute(
         Sql.verify_zones, {"day": day, "horizon": check.horizon}
     ).fetchall()
@@ -161,32 +165,22 @@ def _verify_day(check: SliceCheck, day: date) -> None:
         start = min(zone[0] for zone in zones).replace(minute=0, second=0, microsecond=0)
         end = max(zone[1] for zone in zones) + HOUR - RESOLUTION
         end = end.replace(minute=0, second=0, microsecond=0)  # whole hours: each has one account
-        _compute(check, Sql.verify_days, start=start, end=end, day=day)
-        check.execute(Sql.verify_uneven_days, day=day)
+        is_uneven = _find_uneven(check, start=start, end=end)
+        check.execute(Sql.verify_steps + Sql.verify_days, start=start, end=end, day=day)
+        if is_uneven:
+            check.execute(Sql.verify_uneven_days, day=day)
         check.execute(Sql.verify_gap_days, day=day)
-        row: Any = check.connection.execute(
-            "SELECT count(*) FROM expected_day WHERE day = %s", [day]
-        ).fetchone()
-        check.result.days += row[0]
         check.execute(Sql.differ_days, day=day)
 
 
-def _compute(
-    check: SliceCheck,
-    statement: LiteralString,
-    *,
-    start: datetime,
-    end: datetime,
-    **parameters: Any,
-) -> int:
-    """Compute rows from the readings of a span; how many."""
+def _find_uneven(check: SliceCheck, *, start: datetime, end: datetime) -> bool:
+    """Find what was reached before a span, and compute the steps of the registers that do not
+    simply rise in it; whether there are any."""
     bounds = {"start": start, "end": end}
-    check.execute("DELETE FROM value_before")
-    check.execute("DELETE FROM uneven_device")
-    check.execute("DELETE FROM uneven_step")
     check.execute(Sql.verify_before, start=start)
-    if check.execute(Sql.verify_uneven_devices, **bounds):
-        row: Any = check.connection.execute(Sql.verify_uneven_bounds, bounds).fetchone()
-        check.execute("ANALYZE uneven_device")
-        check.execute(Sql.verify_uneven_steps, **{"from": row[0], "to": row[1]})
-    return check.execute(Sql.verify_steps + statement, **bounds, **parameters)
+    if not check.execute(Sql.verify_uneven_devices, **bounds):
+        return False
+    row: Any = check.connection.execute(Sql.verify_uneven_bounds, bounds).fetchone()
+    check.execute("ANALYZE uneven_device")
+    check.execute(Sql.verify_uneven_steps, **{"from": row[0], "to": row[1]})
+    return True

@@ -295,6 +295,13 @@ WHERE local_day_start(month, c.time_zone) >= %(horizon)s
     (e.total, e.reading_sum, e.minimum, e.maximum, e.first_register, e.last_register,
         e.readings_count, e.intervals_seen, s.estimated)
 
+-- name: clear_day
+-- What was found for the day before of the same month.
+DELETE FROM verified_zone;
+DELETE FROM value_before;
+DELETE FROM uneven_device;
+DELETE FROM uneven_step
+
 -- name: verify_zones
 -- Where the local day %(day)s begins and ends, in every zone of the accounts. Days that begin
 -- before the horizon are left out: some of their readings may be gone.

@@ -16,6 +16,7 @@ from msgspec import Struct
 from telemetry.models import Account
 from telemetry.web.account_page import AccountRequest
 from telemetry.web.charts.calendar import DAY, Calendar
+from telemetry.web.charts.navigation import find_neighbours
 from telemetry.web.charts.period import Errors, Period, Span, parse_period
 from telemetry.web.formatting import format_day
 from telemetry.web.long_select import render_options
@@ -113,3 +114,30 @@ def read_params(
     period, errors = parse_period(request.GET.dict(), calendar=calendar, now=now, longest=longest)
     show = request.GET.get("show", "")
     return ChartParams(calendar, now, longest, period, show, other_pairs, errors)
+
+
+class Step(Struct, frozen=True):
+    """A link to a period beside the one that is shown; without an address there is none."""
+
+    name: str
+    text: Promise
+    href: str | None
+
+
+def list_steps(params: ChartParams) -> dict[str, Step]:
+    """Earlier, later, closer, wider, and back to the usual period, by name."""
+    neighbours = find_neighbours(
+        params.period, calendar=params.calendar, now=params.now, longest=params.longest
+    )
+    steps = (
+        ("earlier", _("Earlier"), neighbours.earlier),
+        ("later", _("Later"), neighbours.later),
+        ("closer", _("Zoom in"), neighbours.closer),
+        ("wider", _("Zoom out"), neighbours.wider),
+    )
+    reset = Step("reset", _("Reset"), f"?show={params.show}" if params.show else "?")
+    found = [
+        Step(name, text, params.href(period=period.query) if period else None)
+        for name, text, period in steps
+    ]
+    return {step.name: step for step in (*found, reset)}

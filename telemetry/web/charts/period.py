@@ -31,7 +31,7 @@ class Span(StrEnum):
     ZOOM = "zoom"
 
 
-USUAL = Span.WEEK
+USUAL = Span.MONTH
 
 
 class Period(Struct, frozen=True):
@@ -114,6 +114,8 @@ def _parse(
 
 def _rolling(span: Span, *, calendar: Calendar, now: datetime) -> Period:
     today = calendar.day_of(now)
+    if span is Span.MONTH:
+        return _month("", calendar=calendar, now=now)
     if span is Span.DAY:
         until = floor_hour(now).astimezone(UTC) + HOUR
         since = until - 24 * HOUR

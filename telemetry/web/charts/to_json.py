@@ -10,13 +10,14 @@ from telemetry.web.charts.chart import Series
 from telemetry.web.charts.gaps import list_gaps
 from telemetry.web.charts.summary import summarise
 from telemetry.web.charts.ticks import choose_ticks
-from telemetry.web.charts.view import ChartView, Show, pick
+from telemetry.web.charts.view import ChartView, Show, describe_unit, find_slot, list_weekends, pick
 
 
-def to_json(view: ChartView) -> dict[str, Any]:
+def to_json(view: ChartView, *, now: datetime | None = None) -> dict[str, Any]:
     """Series in the order of the devices; positions on the axis in milliseconds since 1970.
 
-    Gaps are listed when there is one series: behind several they would say nothing.
+    Gaps are listed when there is one series: behind several they would say nothing. `current`: the
+    index of the slot that holds `now`, -1 for none.
     """
     period, calendar = view.period, view.calendar
     named = view.list_series()
@@ -24,17 +25,20 @@ def to_json(view: ChartView) -> dict[str, Any]:
     return {
         "summary": summarise(view),
         "unit": view.unit,
+        "caption": describe_unit(view),
         "show": view.show,
         "resolution": view.chart.resolution,
-        "since": _ms(period.since),
-        "until": _ms(period.until),
+        "since": to_ms(period.since),
+        "until": to_ms(period.until),
         "ticks": [
-            [_ms(tick.at), tick.label]
+            [to_ms(tick.at), tick.label]
             for tick in choose_ticks(period.since, period.until, zone=calendar.zone)
         ],
-        "at": [_ms(start + (end - start) / 2) for start, end in view.spans],
+        "at": [to_ms(start + (end - start) / 2) for start, end in view.spans],
         "labels": view.slot_labels,
-        "gaps": [[_ms(start), _ms(end)] for start, end in gaps],
+        "gaps": [[to_ms(start), to_ms(end)] for start, end in gaps],
+        "weekends": [[to_ms(start), to_ms(end)] for start, end in list_weekends(view)],
+        "current": find_slot(view, now) if now is not None else -1,
         "series": [_series_to_json(series, label=name, show=view.show) for name, series in named],
     }
 
@@ -45,17 +49,20 @@ def _series_to_json(series: Series, *, label: str, show: Show) -> dict[str, Any]
     }
     if show is Show.LEVEL:
         readers |= {"low": lambda sample: sample.minimum, "high": lambda sample: sample.maximum}
-    return {"name": label} | {
-        name: [None if sample is None else _write(read(sample)) for sample in series]
+    estimated = [bool(sample and sample.estimated) for sample in series]
+    more = {"estimated": estimated} if show is Show.CONSUMPTION and any(estimated) else {}
+    return {"name": label, **more} | {
+        name: [None if sample is None else write(read(sample)) for sample in series]
         for name, read in readers.items()
     }
 
 
-def _ms(at: datetime) -> int:
+def to_ms(at: datetime) -> int:
+    """Milliseconds since 1970."""
     return int(at.timestamp() * 1000)
 
 
-def _write(value: Decimal | None) -> str | None:
+def write(value: Decimal | None) -> str | None:
     """Every digit but trailing zeros."""
     if value is None:
         return None

@@ -6,6 +6,7 @@ from enum import StrEnum
 from functools import cache, cached_property, partial
 
 from django.utils.formats import date_format
+from django.utils.translation import gettext as _
 from msgspec import Struct
 
 from telemetry.store.reads.chart_series import Sample
@@ -13,6 +14,8 @@ from telemetry.web.charts.calendar import DAY, HOUR, Calendar
 from telemetry.web.charts.chart import MINUTE, Chart, Resolution, Series, Slot
 from telemetry.web.charts.period import Period
 
+MOST_SHADED_DAYS = 62
+WEEKEND = (5, 6)
 _FOUR_DECIMALS = Decimal("0.0001")
 
 
@@ -89,6 +92,39 @@ class ChartView(Struct, frozen=True, dict=True):
         start = datetime.combine(day, time(), tzinfo=self.calendar.zone)
         ends = (start, start + DAY, (start + DAY).replace(fold=1))  # midnight may come twice
         return len({end.utcoffset() for end in ends}) > 1
+
+
+def describe_unit(view: ChartView) -> str:
+    """The unit of the values: of consumption, over which time."""
+    if view.show is not Show.CONSUMPTION:
+        return view.unit
+    texts = {
+        Resolution.DAY: _("%(unit)s per day"), Resolution.HOUR: _("%(unit)s per hour"),
+        Resolution.MINUTE: _("%(unit)s per minute"), Resolution.READING: _("%(unit)s per reading"),
+    }  # fmt: skip
+    return texts[view.chart.resolution] % {"unit": view.unit}
+
+
+def find_slot(view: ChartView, at: datetime) -> int:
+    """The index of the hour or day that holds an instant; -1 when none does."""
+    if view.chart.resolution not in (Resolution.DAY, Resolution.HOUR):
+        return -1
+    spans = enumerate(view.spans)
+    return next((index for index, (start, end) in spans if start <= at < end), -1)
+
+
+def list_weekends(view: ChartView) -> list[tuple[datetime, datetime]]:
+    """The Saturdays and Sundays of the period, where it is longer than a day."""
+    period, calendar = view.period, view.calendar
+    count = (period.end - period.first).days
+    if not 1 < count <= MOST_SHADED_DAYS:
+        return []
+    days = (period.first + number * DAY for number in range(count))
+    return [
+        (max(calendar.start_of(day), period.since), min(calendar.start_of(day + DAY), period.until))
+        for day in days
+        if day.weekday() in WEEKEND
+    ]
 
 
 def pick(sample: Sample, show: Show) -> Decimal | None:

@@ -1,4 +1,10 @@
-"""Billing months of an account: the list, the page of one, and closing it."""
+"""Billing months of an account: the list, the page of one, and closing it.
+
+From the click to the database: the link "Close ..." of `closing/month.html` leads to the form of
+`closing/close.html`; `close` here takes it and calls `close_month` (`store/billing/closing.py`),
+whose statement `insert_closed_month` (`closing.sql`) closes the month. The admin has an action of
+its own for it (`admin/closing.py`).
+"""
 
 from datetime import date
 from zoneinfo import ZoneInfo

@@ -3,6 +3,8 @@ these."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from datetime import date
+from decimal import Decimal
 
 from msgspec import Struct
 
@@ -10,6 +12,7 @@ from telemetry.models import Device, Edit, MonthAdjustment, MonthlyConsumption
 
 MOST_MONTHS = 24
 MOST_ADJUSTMENTS = 200
+LEAST_COVERAGE = Decimal("0.5")
 
 
 class Adjustment(Struct, frozen=True):
@@ -20,14 +23,22 @@ class Adjustment(Struct, frozen=True):
 
 
 class Month(Struct, frozen=True):
-    """A month and its adjustments, oldest first; with the closed total they are the live total."""
+    """A month and its adjustments, oldest first; with the closed total they are the live total.
+
+    `before`: the total of the month before, None where it misses half of its readings. `width`: of
+    the bar, in percent. `is_current`: the month goes on.
+    """
 
     consumption: MonthlyConsumption
     adjustments: Sequence[Adjustment]
+    before: Decimal | None = None
+    width: int = 0
+    is_current: bool = False
 
 
-def list_months(account_id: int, *, device: Device) -> list[Month]:
-    """The newest 24. Two queries, three where edits caused adjustments."""
+def list_months(account_id: int, *, device: Device, current: date) -> list[Month]:
+    """The newest 24; `current` begins on that day. Two queries, three where edits caused
+    adjustments."""
     months = list(
         MonthlyConsumption.objects.filter(account_id=account_id, device_id=device.pk).order_by(
             "-month"
@@ -41,7 +52,20 @@ def list_months(account_id: int, *, device: Device) -> list[Month]:
     by_month: dict[object, list[Adjustment]] = defaultdict(list)
     for adjustment in explain_adjustments(account_id, lines):
         by_month[adjustment.line.month].append(adjustment)
-    return [Month(month, by_month[month.month]) for month in months]
+    totals = {
+        month.month_end: month.total for month in months if (month.coverage or 0) >= LEAST_COVERAGE
+    }
+    most = max((month.total or Decimal() for month in months), default=Decimal())
+    return [
+        Month(
+            month,
+            by_month[month.month],
+            totals.get(month.month),
+            round(100 * max(month.total or Decimal(), Decimal()) / most) if most > 0 else 0,
+            month.month == current,
+        )
+        for month in months
+    ]
 
 
 def explain_adjustments(account_id: int, lines: Iterable[MonthAdjustment]) -> list[Adjustment]:

@@ -4,12 +4,10 @@ from datetime import timedelta
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
-from msgspec import Struct
 from msgspec.structs import replace
 
 from telemetry.models import Device
 from telemetry.web.account_page import AccountRequest
-from telemetry.web.charts.navigation import find_neighbours
 from telemetry.web.charts.params import ChartParams, Choice, read_params
 from telemetry.web.charts.view import Show
 
@@ -24,14 +22,6 @@ QUANTITIES: dict[str, tuple[Show, ...]] = {
     Device.Measurement.CUMULATIVE: (Show.CONSUMPTION, Show.REGISTER),
     Device.Measurement.GAUGE: (Show.LEVEL,),
 }
-
-
-class Step(Struct, frozen=True):
-    """A link to a period beside the one that is shown; without an address there is none."""
-
-    name: str
-    text: Promise
-    href: str | None
 
 
 def read_device_params(request: AccountRequest, *, device: Device) -> tuple[ChartParams, Show]:
@@ -50,24 +40,3 @@ def list_quantities(params: ChartParams, *, device: Device, show: Show) -> list[
     if len(choices) < 2:
         return []
     return [Choice(TITLES[one], params.href(show=one), one is show) for one in choices]
-
-
-def list_steps(params: ChartParams) -> list[Step]:
-    """Earlier, later, closer, wider, and back to the usual period."""
-    neighbours = find_neighbours(
-        params.period, calendar=params.calendar, now=params.now, longest=params.longest
-    )
-    steps = (
-        ("earlier", _("Earlier"), neighbours.earlier),
-        ("later", _("Later"), neighbours.later),
-        ("closer", _("Zoom in"), neighbours.closer),
-        ("wider", _("Zoom out"), neighbours.wider),
-    )
-    reset = Step("reset", _("Reset"), f"?show={params.show}" if params.show else "?")
-    return [
-        *(
-            Step(name, text, params.href(period=period.query) if period else None)
-            for name, text, period in steps
-        ),
-        reset,
-    ]

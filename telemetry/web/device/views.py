@@ -1,5 +1,6 @@
 """The page of a device, and its two parts that stay up to date by themselves."""
 
+from decimal import Decimal
 from typing import Any
 
 from django.http import Http404, HttpResponse
@@ -7,7 +8,7 @@ from django.shortcuts import render
 from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_safe
 
-from telemetry.models import Alarm, Device
+from telemetry.models import Alarm, Device, Finding
 from telemetry.store.reads.chart_series import LONGEST_RAW
 from telemetry.store.reads.device_events import read_rejected
 from telemetry.store.reads.freshness import Freshness
@@ -15,24 +16,26 @@ from telemetry.store.reads.latest_by_device import read_newest
 from telemetry.web.account_page import AccountRequest, account_page
 from telemetry.web.charts.chart import read_device_chart
 from telemetry.web.charts.labels import label_device
-from telemetry.web.charts.params import ChartParams, read_params
+from telemetry.web.charts.params import ChartParams, list_steps, read_params
 from telemetry.web.charts.period import Period, Span
 from telemetry.web.charts.table import read_table
 from telemetry.web.charts.to_json import to_json
 from telemetry.web.charts.view import ChartView, DeviceLabel, Show
 from telemetry.web.conditional_get import conditional, get_freshness, make_address, make_etag
-from telemetry.web.device.current_totals import read_current_totals
+from telemetry.web.device.annotations import annotate, list_key
 from telemetry.web.device.events import list_events
+from telemetry.web.device.headline import read_headline
 from telemetry.web.device.months import list_months
 from telemetry.web.device.params import (
     LONGEST,
     TITLES,
     list_quantities,
-    list_steps,
     read_device_params,
 )
+from telemetry.web.formatting import choose_places
 
 MOST_DEAD_LETTERS = 10
+MOST_FINDINGS = 20
 
 
 def tag_state(request: AccountRequest, device_id: int) -> str:
@@ -65,7 +68,6 @@ def device(request: AccountRequest, device_id: int) -> HttpResponse:
         "state_tag": make_etag(request, freshness.tag_readings()),
         "chart_address": make_address(request, "device-chart", device_id),
         "chart_tag": make_etag(request, _tag_chart(freshness, params.period)),
-        "events": list_events(request.account.pk, device=found, calendar=params.calendar),
         "dead_letters": read_rejected(
             request.account.pk, mac=found.gateway.mac, code=found.code, most=MOST_DEAD_LETTERS
         ),
@@ -137,15 +139,37 @@ def _read_chart_and_months(
     )
     named = DeviceLabel(device.pk, label_device(device))
     view = ChartView(chart, params.period, calendar, (named,), show, device.unit)
+    events = list_events(account_id, device=device, calendar=calendar)
+    findings = list(
+        Finding.objects.filter(account_id=account_id, device=device, state="open").order_by(
+            "-since"
+        )[:MOST_FINDINGS]
+    )
+    chart_data = to_json(view, now=params.now) | annotate(
+        account_id, view, device=device, events=events, findings=findings
+    )
+    current = calendar.month_of(calendar.day_of(params.now))
+    months = list_months(account_id, device=device, current=current)
+    most = max((month.consumption.total or Decimal() for month in months), default=Decimal())
     return {
+        "headline": read_headline(
+            account_id,
+            device=device,
+            chart=chart,
+            period=params.period,
+            calendar=calendar,
+            now=params.now,
+        ),
+        "events": events,
+        "findings": findings,
         "params": params,
         "errors": params.errors,
         "device": device,
         "freshness": freshness,
-        "chart_data": to_json(view),
+        "chart_data": chart_data,
+        "key": list_key(chart_data),
+        "chosen_month": params.period.first if params.period.span is Span.MONTH else None,
         "table": read_table(view),
-        "current": read_current_totals(
-            account_id, device=device, calendar=calendar, now=params.now
-        ),
-        "months": list_months(account_id, device=device),
+        "months": months,
+        "month_places": choose_places(most, unit=device.unit),
     }

@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from telemetry.models import Account, Device
 from telemetry.store.reads.latest_by_device import NewestReading, read_newest
-from telemetry.templatetags.formatting import age, exact
+from telemetry.templatetags.formatting import exact, figure, short_age
 from telemetry.web.fleet.states import DeviceState, find_device_state
 from telemetry.web.formatting import NONE
 from telemetry.web.paging import Page
@@ -75,15 +75,18 @@ def render_devices(rows: Iterable[DeviceRow], *, account: Account) -> SafeString
         value = escape(exact(newest.value, newest.unit)) if newest else NONE
         return (
             f'<tr><th scope="row"><a href="{str(device.pk).join(device_page)}">'
-            f"{escape(device.code)}</a></th><td>{escape(device.name)}</td>"
+            f"{escape(device.name or device.code)}</a>"
+            f'<small class="under">{escape(device.gateway.code)}/{escape(device.code)}</small></th>'
             f'<td><a href="{str(device.gateway_id).join(gateway_page)}">'
-            f"{escape(device.gateway.code)}</a></td><td>{escape(device.group) or NONE}</td>"
-            f"<td>{escape(device.get_kind_display())} <small>{escape(row.measurement)}</small></td>"
-            f"<td>{escape(device.unit) or NONE}</td>"
+            f"{escape(device.gateway.name or device.gateway.code)}</a></td>"
+            f"<td>{escape(device.group) or NONE}</td>"
+            f"<td>{escape(device.get_kind_display())} "
+            f'<small class="under">{escape(row.measurement)}</small></td>'
             f'<td><span class="badge {row.state.colour}">{escape(row.state.label)}</span></td>'
-            f'<td class="number">{value}</td><td>{age(newest.time) if newest else never}</td>'
-            f'<td class="number">{escape(exact(row.today, row.unit))}</td>'
-            f'<td class="number">{escape(exact(row.this_month, row.unit))}</td></tr>'
+            f'<td class="number">{value}</td>'
+            f'<td class="number">{short_age(newest.time) if newest else never}</td>'
+            f'<td class="number">{figure(row.today, row.unit)}</td>'
+            f'<td class="number">{figure(row.this_month, row.unit)}</td></tr>'
         )
 
     return SafeString("\n".join(map(render, rows)))

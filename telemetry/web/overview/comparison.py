@@ -1,7 +1,7 @@
 """Which devices the overview shows, and how they compare over the period."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 
 from msgspec import Struct
@@ -9,36 +9,35 @@ from msgspec import Struct
 from telemetry.models import Device
 from telemetry.store.reads.account_totals import Consumer, compare_devices, find_top_consumers
 from telemetry.store.reads.chart_series import MOST_SERIES
-from telemetry.web.charts.calendar import Calendar
-from telemetry.web.charts.chart import Chart, Series, read_chart
+from telemetry.web.charts.calendar import DAY, Calendar
+from telemetry.web.charts.chart import Chart, Resolution, read_chart
 from telemetry.web.charts.chart_filters import ChartFilters
 from telemetry.web.charts.labels import find_devices, label_device
 from telemetry.web.charts.period import Period, Span
+from telemetry.web.charts.period_names import count_days_so_far, list_days_beside
+from telemetry.web.charts.totals import Totals, fold
 from telemetry.web.overview.params import select_devices
 from telemetry.web.overview.quantities import Quantity
 
 _WIDTH = Decimal(100)
 
-
-class Summary(Struct, frozen=True):
-    """A device over the period. `total` is None for levels; the others, without readings."""
-
-    total: Decimal | None
-    mean: Decimal | None
-    minimum: Decimal | None
-    maximum: Decimal | None
+Changes = dict[int, tuple[Decimal | None, Decimal | None]]
+"""What is compared, and with what, by device id."""
 
 
 class Row(Struct, frozen=True):
     """A device in the comparison. `share`: of what all devices that the filters select consumed.
+    `part`: what is compared with `before`, the same part of the period before; None for levels.
 
     The bar begins at `bar_start`, is `bar_width` long, has a mark at `bar_mark`: all in percent.
     """
 
     device: Device
     name: str
-    summary: Summary
+    summary: Totals
     share: Decimal | None
+    part: Decimal | None
+    before: Decimal | None
     bar_start: Decimal
     bar_width: Decimal
     bar_mark: Decimal | None
@@ -46,11 +45,12 @@ class Row(Struct, frozen=True):
 
 class Comparison(Struct, frozen=True):
     """The chart, and its devices in the order of their series. `devices_count`: among how many they
-    were chosen."""
+    were chosen. `before`: the name of what changes are against; empty where none are shown."""
 
     chart: Chart
     rows: tuple[Row, ...]
     devices_count: int
+    before: str
 
 
 def read_comparison(
@@ -74,7 +74,28 @@ def read_comparison(
         for device_id in ids
         if device_id in summaries
     ]
-    return Comparison(chart, tuple(_make_rows(rows)), quantity.devices_count)
+    name, changes = "", Changes()
+    if chart.resolution is Resolution.DAY and not quantity.is_level:
+        today = calendar.day_of(now)
+        name, changes = _read_changes(account_id, chart, period, calendar=calendar, today=today)
+    return Comparison(chart, tuple(_make_rows(rows, changes)), quantity.devices_count, name)
+
+
+def _read_changes(
+    account_id: int, chart: Chart, period: Period, *, calendar: Calendar, today: date
+) -> tuple[str, Changes]:
+    """What the whole days of the chart, and the same ones of the period before, came to."""
+    days = count_days_so_far(period, today=today)
+    beside = list_days_beside(period, calendar=calendar, days=days * DAY)
+    if not beside or not chart.series:
+        return "", {}
+    name, first, until = beside[0]
+    rows = compare_devices(account_id, device_ids=list(chart.series), first=first, until=until)
+    before = {row.device_id: row.total for row in rows}
+    return name, {
+        device_id: (fold(series[:days]).total, before.get(device_id))
+        for device_id, series in chart.series.items()
+    }
 
 
 def _choose(
@@ -98,29 +119,17 @@ def _choose(
 
 def _summarise(
     account_id: int, ids: Sequence[int], *, period: Period, chart: Chart
-) -> dict[int, Summary]:
+) -> dict[int, Totals]:
     """By device id: of the local days of the period, or of the hours that are shown."""
-    if period.span in (Span.DAY, Span.ZOOM):
+    if period.span in (Span.DAY, Span.ZOOM) or chart.resolution is Resolution.DAY:
         return {device_id: fold(series) for device_id, series in chart.series.items()}
     rows = compare_devices(account_id, device_ids=ids, first=period.first, until=period.end)
-    return {row.device_id: Summary(row.total, row.mean, row.minimum, row.maximum) for row in rows}
+    return {row.device_id: Totals(row.total, row.mean, row.minimum, row.maximum) for row in rows}
 
 
-def fold(series: Series) -> Summary:
-    """What the samples of a series, at least one, come to."""
-    samples = [sample for sample in series if sample is not None]
-    totals = [sample.total for sample in samples if sample.total is not None]
-    count = sum(sample.readings_count for sample in samples)
-    readings = sum((sample.reading_sum for sample in samples), Decimal())
-    return Summary(
-        total=sum(totals, Decimal()) if totals else None,
-        mean=readings / count if count else None,
-        minimum=min((one.minimum for one in samples if one.minimum is not None), default=None),
-        maximum=max((one.maximum for one in samples if one.maximum is not None), default=None),
-    )
-
-
-def _make_rows(rows: Sequence[tuple[Device, Summary, Consumer | None]]) -> list[Row]:
+def _make_rows(
+    rows: Sequence[tuple[Device, Totals, Consumer | None]], changes: Changes
+) -> list[Row]:
     """The rows with their bars: consumption from zero, levels from their least to their most."""
     totals = [summary.total for _, summary, _ in rows if summary.total is not None]
     if totals:
@@ -142,6 +151,7 @@ def _make_rows(rows: Sequence[tuple[Device, Summary, Consumer | None]]) -> list[
                 label_device(device),
                 summary,
                 consumer.share if consumer else None,
+                *changes.get(device.pk, (None, None)),
                 bar_start=round((start - low) * scale, 2),
                 bar_width=round((end - start) * scale, 2),
                 bar_mark=round((mark - low) * scale, 2) if summary.total is None else None,

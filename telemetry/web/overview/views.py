@@ -1,6 +1,7 @@
 """The overview of an account, and its two parts that stay up to date by themselves."""
 
 from collections.abc import Mapping
+from decimal import Decimal
 from types import MappingProxyType
 from typing import Any
 
@@ -13,15 +14,18 @@ from django.views.decorators.http import require_safe
 
 from telemetry.store.reads.freshness import Freshness
 from telemetry.web.account_page import AccountRequest, account_page
+from telemetry.web.charts.calendar import DAY
 from telemetry.web.charts.chart_filters import ChartFilters
-from telemetry.web.charts.params import ChartParams
+from telemetry.web.charts.params import ChartParams, list_steps
+from telemetry.web.charts.period_names import name_period
 from telemetry.web.charts.table import read_table
-from telemetry.web.charts.to_json import to_json
+from telemetry.web.charts.to_json import to_json, to_ms, write
 from telemetry.web.charts.view import ChartView, DeviceLabel, Show
 from telemetry.web.conditional_get import conditional, get_freshness, make_address, make_etag
+from telemetry.web.formatting import choose_places
 from telemetry.web.fragment_cache import Fragments, cache_fragments
 from telemetry.web.overview.comparison import Comparison, read_comparison
-from telemetry.web.overview.consumption import read_cached_consumption
+from telemetry.web.overview.consumption import DAYS_A_WEEK, read_cached_consumption
 from telemetry.web.overview.params import list_filter_options, read_overview_params, select_devices
 from telemetry.web.overview.quantities import Quantity, choose_quantity, list_quantities
 from telemetry.web.overview.state import read_state
@@ -148,6 +152,8 @@ def _read_aggregates(
         "freshness": freshness,
         "quantity": quantity,
         "quantities": [(one, params.href(show=one.key), one == quantity) for one in quantities],
+        "steps": list_steps(params),
+        "period_name": name_period(params.period, calendar=params.calendar),
     }
     if freshness.refreshed_at is not None:
         context["consumption"] = read_cached_consumption(
@@ -161,7 +167,16 @@ def _read_aggregates(
             account_id, quantity=quantity, filters=filters, period=params.period,
             calendar=params.calendar, now=params.now,
         )  # fmt: skip
-        context |= {"comparison": comparison, **_show(comparison, quantity, params)}
+        most = max((row.summary.total or Decimal() for row in comparison.rows), default=Decimal())
+        context |= {
+            "comparison": comparison,
+            "places": choose_places(most, unit=quantity.unit),
+            **_show(comparison, quantity, params),
+        }
+        consumption = context.get("consumption")
+        if consumption and filters.is_empty and not quantity.is_level:
+            expected = consumption.expected.get(quantity.unit, {})
+            context["chart_data"]["expected"] = _list_expected(expected, params)
     return context
 
 
@@ -174,4 +189,18 @@ def _show(comparison: Comparison, quantity: Quantity, params: ChartParams) -> di
         Show.LEVEL if quantity.is_level else Show.CONSUMPTION,
         quantity.unit,
     )
-    return {"chart_data": to_json(view), "table": read_table(view)}
+    return {"chart_data": to_json(view, now=params.now), "table": read_table(view)}
+
+
+def _list_expected(expected: dict[int, Decimal], params: ChartParams) -> list[list[Any]]:
+    """What the days of the period after today come to, when they are as usual: their middles and
+    values."""
+    calendar, period = params.calendar, params.period
+    first = max(period.first, calendar.day_of(params.now) + DAY)
+    days = (first + number * DAY for number in range((period.end - first).days))
+    if period.is_hourly or len(expected) < DAYS_A_WEEK:
+        return []
+    return [
+        [to_ms(calendar.start_of(day) + DAY / 2), write(round(expected[day.weekday()], 4))]
+        for day in days
+    ]

@@ -62,8 +62,8 @@ def make_default(account: Account, *, today: date) -> ReportParams:
 def parse(query: QueryDict, *, account: Account, today: date) -> ReportParams:
     """Read an address. Raises `ParamsError`."""
     default = make_default(account, today=today)
-    first = _parse_month(query, "first", default.first, account=account)
-    last = _parse_month(query, "last", max(default.last, first), account=account)
+    first = parse_month(query, "first", default.first, account=account)
+    last = parse_month(query, "last", max(default.last, first), account=account)
     if last < first:
         raise ParamsError("last", _("The last month is before the first."))
     if next_month(last, account.billing) - first > LONGEST:
@@ -84,7 +84,7 @@ def parse(query: QueryDict, *, account: Account, today: date) -> ReportParams:
     )
 
 
-def _parse_month(query: QueryDict, name: str, default: date, *, account: Account) -> date:
+def parse_month(query: QueryDict, name: str, default: date, *, account: Account) -> date:
     text = query.get(name, "")
     if not text:
         return default

@@ -32,6 +32,7 @@ from telemetry.store.reads.freshness import read_freshness
 from telemetry.web.account_page import AccountRequest, account_page
 from telemetry.web.long_select import render_options
 from telemetry.web.reports.params import ParamsError, ReportParams, list_months, make_default, parse
+from telemetry.web.reports.pivot import make_pivot
 from telemetry.web.reports.rows import render_rows
 
 ROWS = 100
@@ -67,6 +68,11 @@ def reports(request: AccountRequest) -> HttpResponse:
         "params": params,
         "error": error,
         "sums": sum_rows(rows) if is_whole else read_sums(question),
+        "pivot": (
+            make_pivot(rows, grouping=params.grouping, account=request.account)
+            if is_whole
+            else None
+        ),
         "first_months": _render_months(request.account, today=today, chosen=params.first),
         "last_months": _render_months(request.account, today=today, chosen=params.last),
         "groupings": LINES.items(),

@@ -1,5 +1,6 @@
 """Hours, days and months are a function of the readings, whatever the way they came."""
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -17,6 +18,7 @@ from telemetry.store.reads.account_totals import read_account_hours
 from telemetry.store.reads.aggregate_pages import HOURS, read_page
 from telemetry.store.reads.chart_series import read_hour_series
 from telemetry.store.verification.verify import verify_aggregates
+from tests.bands import check_bands
 from tests.billing_cases import CASES
 from tests.consumption import (
     Site,
@@ -38,8 +40,9 @@ METERS = (
     Meter("cumulative", modulus=Decimal(1000), interval_s=7),
     Meter("gauge", interval_s=7200),
 )
+Place = tuple[str, datetime, int]
 # Zones with the day before a change of their clocks: midnight left out, midnight twice, half hours.
-PLACES = (
+PLACES: tuple[Place, ...] = (
     ("America/New_York", datetime(2026, 10, 31, tzinfo=UTC), 1),
     ("Europe/Lisbon", datetime(2026, 3, 28, tzinfo=UTC), 28),
     ("Atlantic/Azores", datetime(2026, 10, 24, tzinfo=UTC), 25),
@@ -62,9 +65,12 @@ series = st.dictionaries(minutes, values | registers, max_size=18)
 replacements = st.dictionaries(minutes, st.tuples(registers, registers), max_size=2)
 
 
-def draw_sites(data: Any, connection: Connection) -> dict[Site, tuple[list[Value], list[Any]]]:
+def draw_sites(
+    data: Any, connection: Connection, *, places: Sequence[Place] = PLACES
+) -> dict[Site, tuple[list[Value], list[Any]]]:
     found = {}
-    for number, (zone, start, billing_day) in enumerate(PLACES):
+    for zone, start, billing_day in places:
+        number = PLACES.index((zone, start, billing_day))
         for shift in (0, 2):
             meter = METERS[(number + shift) % len(METERS)]
             site = register(
@@ -100,6 +106,7 @@ def test_it_comes_to_the_same_in_any_order_with_any_duplicates_in_any_batches(
         refresh_aggregates(connection)
     for site, (found, changed) in sites.items():
         assert read_figures(connection, site) == expect_figures(site, found, changed), site
+        check_bands(connection, site, found, changed)
     assert read(connection, "SELECT count(*) FROM dirty_hour") == [(0,)]
 
 

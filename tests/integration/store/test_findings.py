@@ -12,7 +12,9 @@ from telemetry.models import Account, ChangedHour, Device, Finding
 from telemetry.store.aggregates.refresh import refresh_aggregates
 from telemetry.store.db.connection import Connection
 from telemetry.store.findings.evaluate import Evaluated, evaluate_findings
+from tests.bench.findings import count_flagged, list_missed, read_found, store_seeded
 from tests.consumption import Site, put, register
+from tests.seeded_faults import seed_faults
 
 pytestmark = pytest.mark.integration
 
@@ -204,3 +206,17 @@ def test_it_finds_what_a_register_does(
     assert [(rule, since - 0.5) for rule, since, _until, _state in found] == expected
     run(connection, hours=60)
     assert read_findings(site, rule__in=rules, state="open") == found
+
+
+def test_it_finds_a_fault_of_every_kind_and_flags_few_good_readings(connection: Connection) -> None:
+    """A small form of `make bench ARGS=findings`."""
+    seeded = seed_faults(4, devices=10, start=START, days=24, of_each_kind=1)
+    sites = store_seeded(connection, seeded)
+    run(connection, hours=24 * 24)
+    found = read_found(connection, sites)
+    assert list_missed(seeded.faults, found) == []
+    days = [one for one in found if one.rule in ("old_clock", "late")]  # a day each
+    others = [one for one in found if one not in days]
+    good = sum(one.is_good for sent in seeded.readings for one in sent)
+    assert count_flagged(seeded, others) <= good / 100
+    assert len(days) <= 3

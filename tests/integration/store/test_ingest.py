@@ -14,7 +14,7 @@ from telemetry.core.payload import reduce_payload
 from telemetry.store.db.connection import Connection, open_connection
 from telemetry.store.db.errors import is_transient, needs_new_session
 from telemetry.store.ingest.fleet_cache import Registry
-from telemetry.store.ingest.presence import Presence, mark_offline
+from telemetry.store.ingest.presence import Presence, mark_offline, mark_online
 from telemetry.store.operations.housekeeping import fold_ledger
 from tests.integration.store.ingest import claimed, rows, store
 from tests.messages import MAC, TOPIC, make_message, make_payload
@@ -263,6 +263,30 @@ def test_it_sets_a_gateway_offline_after_its_own_interval(
     assert mark_offline(connection, at=heard_at + timedelta(seconds=61), **common) == 1
     assert mark_offline(connection, at=heard_at + timedelta(seconds=62), **common) == 0
     assert rows(connection, "SELECT kind, last_seen FROM gateway_event") == [("offline", heard_at)]
+
+
+def test_it_sets_a_gateway_offline_whose_connection_broke_unless_it_was_heard_of_since(
+    connection: Connection, fleet: None
+) -> None:
+    heard_at = datetime(2026, 11, 1, 12, tzinfo=UTC)
+    connection.execute(
+        "UPDATE gateway SET is_online = true, last_seen = %s WHERE mac = %s", [heard_at, MAC]
+    )
+    soon = heard_at + timedelta(seconds=60)
+    for before, count in ((timedelta(seconds=3), 0), (timedelta(seconds=1), 1)):
+        gone = {MAC: heard_at - before, "aa:aa:aa:aa:aa:aa": heard_at}
+        assert mark_offline(connection, at=soon, offline_after_s=300, gone=gone) == count
+    assert rows(connection, "SELECT kind FROM gateway_event") == [("offline",)]
+
+    mark_online(connection, {MAC: soon, "aa:aa:aa:aa:aa:aa": soon})
+    mark_online(connection, {MAC: heard_at})
+    assert rows(connection, f"SELECT is_online, last_seen FROM gateway WHERE mac = '{MAC}'") == [
+        (True, soon)
+    ]
+    assert rows(connection, "SELECT kind FROM gateway_event ORDER BY id") == [
+        ("offline",),
+        ("online",),
+    ]
 
 
 def test_it_keeps_the_sums_when_the_ledger_is_folded(connection: Connection, fleet: None) -> None:

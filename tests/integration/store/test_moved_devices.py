@@ -56,13 +56,15 @@ WHERE coalesce(b.closed_total, 0) + coalesce(b.lines, 0) <> coalesce(b.total, 0)
 def store(connection: Connection, arrivals: list[Arrival]) -> None:
     """As `put`, of any account and received at any instant."""
     with connection.transaction():
-        for received, value, device, owner in arrivals:
-            connection.execute(
-                "INSERT INTO reading (time, received_at, account_id, gateway_id, device_id, value,"
-                " unit) VALUES (%s, %s, %s, %s, %s, %s, '')",
-                [value.at, NOW + received * MINUTE, owner.account_id, device.gateway_id,
-                 device.device_id, value.value],
-            )  # fmt: skip
+        connection.cursor().executemany(
+            "INSERT INTO reading (time, received_at, account_id, gateway_id, device_id, value,"
+            " unit) VALUES (%s, %s, %s, %s, %s, %s, '')",
+            [
+                (value.at, NOW + received * MINUTE, owner.account_id, device.gateway_id,
+                 device.device_id, value.value)
+                for received, value, device, owner in arrivals
+            ],
+        )  # fmt: skip
         insert_dirty_hours(
             connection,
             [

@@ -90,6 +90,10 @@ def test_it_turns_the_health_of_the_pipeline_red_with_the_reason(
     answer = client.get("/health/pipeline")
     assert answer.status_code == 503
     assert "is pending for 500 s" in answer.json()["problems"][0]
+    counted = client.get("/health/pending")
+    pending = queue.snapshot().pending_messages
+    assert (counted.status_code, counted.json()) == (200, {"pending_messages": pending})
+    assert pending > 0
 
 
 def test_it_says_what_the_broker_lost_and_refused(queue: BatchQueue) -> None:
@@ -97,7 +101,12 @@ def test_it_says_what_the_broker_lost_and_refused(queue: BatchQueue) -> None:
         queue.note_session("bridge-1", is_kept=is_kept)
     queue.note_denied("denied_client_id/gateway", 5)
     queue.note_denied("removed_expiry/gateway", 7)
-    problems = read_test_status(queue).problems
+    queue.note_denied("failed_handshake/certificate verify failed", 3)
+    status = read_test_status(queue)
+    problems = status.problems
+    assert status.notes == [
+        "TLS handshakes with the broker that failed: certificate verify failed: 3"
+    ]
     assert any("lost the session of a bridge 1 times" in problem for problem in problems)
     [denied] = [problem for problem in problems if "denied" in problem]
     assert "(denied_client_id/gateway 5): its log" in denied

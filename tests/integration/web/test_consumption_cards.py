@@ -64,6 +64,7 @@ def test_it_compares_what_plain_sql_says_of_the_same_parts(
             site.account_id, calendar=calendar, now=now, refreshed_at=now
         )
         part, before, zone = consumption.part, consumption.before, site.zone
+        week = consumption.week
         # A day that begins at half past: its first whole hour may not have begun.
         assert part.since <= part.until <= max(part.since, now)
         assert before.day < part.day
@@ -77,7 +78,7 @@ def test_it_compares_what_plain_sql_says_of_the_same_parts(
                 (
                     found_today,
                     ask(connection, site, hours, part.since, part.until),
-                    ask(connection, site, hours, before.since, before.until),
+                    ask(connection, site, hours, week.since, week.until),
                 ),
             ),
             (
@@ -119,6 +120,7 @@ def test_it_keeps_units_apart_and_says_when_nothing_was_read_before(
             (site, Value(now, Decimal(2))),
             (site, Value(now - timedelta(hours=3) - month, Decimal(4))),
             (site, Value(now - month + timedelta(days=3), Decimal(90))),
+            (site, Value(now - timedelta(days=7, hours=3), Decimal(6))),
             (water, Value(now - timedelta(days=2), Decimal(10))),
             (water, Value(now - timedelta(hours=3), Decimal(13))),
             (gauge, Value(now - timedelta(hours=3), Decimal(1000))),
@@ -129,11 +131,14 @@ def test_it_keeps_units_apart_and_says_when_nothing_was_read_before(
         site.account_id, calendar=Calendar(ZoneInfo("UTC"), 1), now=now, refreshed_at=now
     )
     assert [cards.today for cards in consumption.cards] == [
-        Compared("kWh", Decimal(7), Decimal(5), Decimal(4)),
+        Compared("kWh", Decimal(7), Decimal(5), Decimal(6)),
         Compared("m3", Decimal(3), Decimal(3), None),
     ]
     assert [cards.month for cards in consumption.cards] == [
-        Compared("kWh", Decimal(7), Decimal(5), Decimal(4)),
+        Compared("kWh", Decimal(13), Decimal(11), Decimal(4)),
         Compared("m3", Decimal(3), Decimal(3), None),
     ]
     assert (consumption.part.until.hour, consumption.before.day.isoformat()) == (12, "2026-10-28")
+    assert consumption.week.day.isoformat() == "2026-11-21"
+    assert [cards.month_before for cards in consumption.cards] == [Decimal(94), None]
+    assert [cards.projected for cards in consumption.cards] == [None, None], "no whole week"

@@ -252,7 +252,7 @@ def test_it_updates_single_readings_as_they_come_and_hours_with_the_refresh(
     assert "8.25" in ask("?period=24h", tags["?period=24h"]).content.decode()
     refresh(connection)
     assert ask("", tags[""]).status_code == 200
-    state = client.get(path.replace("aggregates", "state")).content.decode()
+    state = client.get(path.replace("chart", "state")).content.decode()
     assert "8.25" in state
 
 

@@ -138,5 +138,5 @@ def test_it_counts_open_findings_on_the_overview(device: Device) -> None:
     make(device, "stuck", state="ignored")
     client = sign_in(device.account)
     answer = client.get(reverse("overview", args=[device.account_id]))
-    assert answer.context["state"].findings_count == 1
-    assert "Findings to decide" in answer.content.decode()
+    assert answer.context["state"].attention.findings_count == 1
+    assert "1 finding to decide" in answer.content.decode()

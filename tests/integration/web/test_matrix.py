@@ -49,7 +49,8 @@ PAGES = {
     "devices": VIEW, "device": VIEW, "device-state": VIEW, "device-chart": VIEW,
     "gateways": VIEW, "gateway": VIEW, "alarms": VIEW, "device-readings": VIEW, "edits": VIEW,
     "months": VIEW, "month": VIEW, "close-month": BILLING,
-    "findings": VIEW,
+    "findings": VIEW, "bands": VIEW, "bands-csv": VIEW,
+    "virtual-meters": VIEW, "virtual-meters-csv": VIEW,
     "alarm-rules": OPERATE, "edit-alarm-rule": OPERATE, "delete-alarm-rule": OPERATE,
     "delete-webhook": OPERATE,
     "reports": VIEW, "report-print": VIEW, "report-csv": VIEW, "report-xlsx": VIEW,
@@ -69,7 +70,8 @@ ACTIONS = {
 SIGNED_IN = {"home", "accounts", "profile", "tokens", "revoke-token", "password_change",
     "password_change_done", "admin-password", "confirm-address"}  # fmt: skip
 OPEN = {
-    "login", "logout", "set_language", "health", "pipeline-health", "invitation", "password_reset",
+    "login", "logout", "set_language", "health", "pending-health", "pipeline-health", "invitation",
+    "password_reset",
     "password_reset_done", "password_reset_confirm", "password_reset_complete",
 }  # fmt: skip
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from redis import RedisError
 
 from config.celery import app
 from config.env import read_options
@@ -90,13 +91,71 @@ def test_it_lets_excess_wait_for_all_others(
     runner = open_limited(times=100)
     queue.put(write_messages(loud, 40), source="bridge-1")
     assert runner._claim_and_store(wait_s=0)  # 10 within the limit, 30 wait
+    assert count_by_gateway(connection) == {loud: 10}
     assert queue.redis.llen(RETRY_KEY) == 1
+    assert queue.snapshot().pending_messages == 30
     queue.put(write_messages(quiet, 5), source="bridge-1")
     assert runner._claim_and_store(wait_s=0)
     assert count_by_gateway(connection) == {loud: 10, quiet: 5}
     assert runner._claim_and_store(wait_s=0)
     assert count_by_gateway(connection) == {loud: 40, quiet: 5}
     assert connection.execute(RATES).fetchall() == []
+    assert read_report(connection, queue, count_rows=True).is_balanced
+
+
+def test_it_comes_to_the_same_end_when_a_worker_ends_between_the_part_and_the_rest(
+    open_limited: Any, queue: BatchQueue, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [loud] = add_gateways(connection, range(1))
+    first, second = open_limited(times=1), open_limited(times=1)
+    queue.put(write_messages(loud, 20), source="bridge-1")
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise RedisError("the connection is gone")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(BatchQueue, "split", fail)
+        assert first._claim_and_store(wait_s=0)
+    assert count_by_gateway(connection) == {loud: 10}
+    queue.end_owners(lambda _: True)
+    run_all(second, queue)
+    assert count_by_gateway(connection) == {loud: 20}
+    assert connection.execute(RATES).fetchall() == []  # the excess is not asked for again
+    assert read_report(connection, queue, count_rows=True).is_balanced
+
+
+def test_it_does_not_limit_what_was_put_aside(
+    open_limited: Any, queue: BatchQueue, connection: Connection
+) -> None:
+    [loud] = add_gateways(connection, range(1))
+    queue.put(write_messages(loud, 100), source="bridge-1")
+    [[batch], _] = queue.claim()
+    queue.hold(batch.id)
+    queue.offer([batch.id], is_last=True)
+    run_all(open_limited(times=0), queue)
+    assert count_by_gateway(connection) == {loud: 100}
+
+
+def test_it_asks_once_for_all_batches_in_hand(
+    open_limited: Any, queue: BatchQueue, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loud, quiet = add_gateways(connection, range(2))
+    runner, asked = open_limited(times=1), []
+    take = Buckets.take
+
+    def count(self: Buckets, demands: Any, **named: Any) -> Any:
+        asked.append([demand.name for demand in demands])
+        return take(self, demands, **named)
+
+    monkeypatch.setattr(Buckets, "take", count)
+    for first in range(0, 30, 10):
+        queue.put(write_messages(loud, 10, first=first), source="bridge-1")
+    queue.put(write_messages(quiet, 1), source="bridge-1")
+    assert runner._claim_and_store(wait_s=0)
+    while queue.snapshot().unfinished:
+        runner._claim_and_store(wait_s=0)
+    assert asked == [[loud]]
+    assert count_by_gateway(connection) == {loud: 20, quiet: 1}
 
 
 def test_it_delays_a_batch_whole_when_all_of_it_is_excess(
@@ -185,8 +244,9 @@ def test_it_fills_a_bucket_with_time_and_no_further(queue: BatchQueue) -> None:
     buckets, now_s = Buckets(queue.redis), datetime(2026, 11, 1, tzinfo=UTC).timestamp()
 
     def take(wanted: int, after_s: float) -> int:
-        [taken] = buckets.take([Demand("x", 2, 10, wanted)], now_s=now_s + after_s)
-        return taken
+        demand = Demand("x", 2, 10, wanted)
+        [taken] = buckets.take([demand], excess_times=0, now_s=now_s + after_s)
+        return taken.within
 
     assert take(4, 0) == 4
     assert take(9, 0) == 6
@@ -194,3 +254,24 @@ def test_it_fills_a_bucket_with_time_and_no_further(queue: BatchQueue) -> None:
     assert take(9, 1.5) == 3
     assert take(1, -60) == 0  # a batch that was received earlier
     assert take(99, 3_000) == 10
+
+
+def test_it_takes_from_the_bucket_of_excess_what_is_missing(queue: BatchQueue) -> None:
+    def take(wanted: int, *, after_s: float = 0) -> tuple[int, int]:
+        demand = Demand("y", 1, 10, wanted)
+        [taken] = Buckets(queue.redis).take([demand], excess_times=2, now_s=1e9 + after_s)
+        return taken.within, taken.excess
+
+    assert take(4) == (4, 0)
+    assert take(16) == (6, 10)
+    assert take(99) == (0, 10)
+    assert take(9, after_s=2) == (2, 4)
+
+
+def test_it_takes_tokens_for_whole_messages_only(queue: BatchQueue) -> None:
+    buckets = Buckets(queue.redis)
+    large = Demand("z", 1, 25, 30, largest=10)
+    [taken] = buckets.take([large], excess_times=0, now_s=1e9)
+    assert taken.within == 20  # and the other 5 are left
+    [taken] = buckets.take([large], excess_times=0, now_s=1e9 + 5)
+    assert taken.within == 10

@@ -222,12 +222,12 @@ class Rig:
             self.clock.sleep(0.01)
 
 
-def bring(*packet_ids: int, payload: bytes = b"m") -> Act:
+def bring(*packet_ids: int, payload: bytes = b"m", topic: str = "t") -> Act:
     """Messages with these packet ids."""
 
     def act(session: ScriptedSession) -> None:
         for packet_id in packet_ids:
-            session.deliver(RawMessage("t", payload), packet_id)
+            session.deliver(RawMessage(topic, payload), packet_id)
 
     return act
 

@@ -147,3 +147,47 @@ def test_it_ends_when_another_bridge_took_its_id(rig: Rig) -> None:
     rig.queue.redis.is_taken = True
     with pytest.raises(BridgeError, match="another bridge took this id"):
         rig.bridge.step()
+
+
+STATUS = "tds_new/devices/aa:bb:cc:dd:ee:ff/status"
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, bool]]:
+    found: list[dict[str, bool]] = []
+    monkeypatch.setattr(
+        "ingest_bridge.presence.note_statuses", lambda _, statuses, **__: found.append(statuses)
+    )
+    return found
+
+
+def test_it_passes_a_status_on_apart_from_telemetry(rig: Rig, told: list[dict[str, bool]]) -> None:
+    rig.play(subscribe, bring(1, payload=b"offline", topic=STATUS), bring(2), steps=4)
+    assert told == [{"aa:bb:cc:dd:ee:ff": False}]
+    assert rig.queue.counts == [1]
+    assert rig.session.acknowledged == [(1, [1]), (1, [2])]
+
+
+def test_it_acknowledges_a_status_after_the_messages_before_it(
+    rig: Rig, told: list[dict[str, bool]]
+) -> None:
+    rig.queue.is_away = True
+    rig.play(subscribe, bring(1), bring(2, payload=b"online", topic=STATUS), steps=5)
+    assert told == [{"aa:bb:cc:dd:ee:ff": True}]
+    assert rig.session.acknowledged == []
+    rig.queue.is_away = False
+    rig.run_until(lambda: len(rig.session.acknowledged) == 2, within_s=5)
+    assert [packet_ids for _, packet_ids in rig.session.acknowledged] == [[1], [2]]
+
+
+@pytest.mark.parametrize(
+    ("topic", "payload"),
+    [(STATUS, b"on"), (STATUS.replace("aa:", ""), b"online"), (f"x/{STATUS}", b"online")],
+    ids=["another word", "no MAC", "another prefix"],
+)
+def test_it_takes_what_is_no_status_as_any_message(
+    rig: Rig, told: list[dict[str, bool]], topic: str, payload: bytes
+) -> None:
+    rig.play(subscribe, bring(1, payload=payload, topic=topic), steps=3)
+    assert told == []
+    assert rig.queue.counts == [1]

@@ -42,16 +42,26 @@ def test_it_has_as_many_pools_and_bridges_as_asked_when_the_set_is_scaled(layout
         "bridge-1",
         "bridge-2",
         "bridge-3",
+        "demo-history",
         "simulator",
     ]
 
 
-def test_it_has_no_simulator_when_none_is_asked_for(layout: Layout) -> None:
-    request = read_request({"SIMULATE": "0"}, own={})
+@pytest.mark.parametrize(
+    ("environ", "expected"),
+    [
+        pytest.param({"SIMULATE": "0"}, set(), id="no fleet, so no past of it"),
+        pytest.param({"DEMO": "0"}, {"simulator"}, id="a fleet without a past"),
+        pytest.param({}, {"simulator", "demo-history"}, id="both"),
+    ],
+)
+def test_it_has_a_simulator_and_a_past_when_they_are_asked_for(
+    layout: Layout, environ: dict[str, str], expected: set[str]
+) -> None:
+    programs = list_processes(read_request(environ, own={}), VALUES, layout=layout)
 
-    names = [program.name for program in list_processes(request, VALUES, layout=layout)]
-
-    assert "simulator" not in names
+    assert {one.name for one in programs} & {"simulator", "demo-history"} == expected
+    assert all(one.ends == (one.name == "demo-history") for one in programs)
 
 
 def test_it_gives_every_bridge_an_id_of_its_own_when_there_are_several(layout: Layout) -> None:
@@ -166,6 +176,7 @@ def test_it_gives_each_process_the_address_of_its_own_role_only(layout: Layout) 
         "flower": {**both, "DATABASE_URL": none, "REDIS_URL": "FLOWER_REDIS_URL"},
         "bridge-1": {**both, "DATABASE_URL": none, "REDIS_URL": "BRIDGE_REDIS_URL"},
         "simulator": {**both, "DATABASE_URL": "WEB_DATABASE_URL", "REDIS_URL": "WEB_REDIS_URL"},
+        "demo-history": {**both, "DATABASE_URL": "DATABASE_URL", "REDIS_URL": "REDIS_URL"},
     }  # fmt: skip
 
 

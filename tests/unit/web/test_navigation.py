@@ -25,7 +25,7 @@ def parse(calendar: Calendar = CALENDAR, now: datetime = NOW, **params: str) -> 
 def test_it_moves_months_by_months_and_days_by_days() -> None:
     before = shift(parse(period="month"), by=-1, calendar=CALENDAR)
     assert (before.first, before.end) == (date(2026, 10, 15), date(2026, 11, 15))
-    week = shift(parse(), by=-1, calendar=CALENDAR)
+    week = shift(parse(period="7d"), by=-1, calendar=CALENDAR)
     assert (week.first, week.end) == (date(2026, 11, 15), date(2026, 11, 22))
     assert shift(week, by=1, calendar=CALENDAR).first == parse().first
 

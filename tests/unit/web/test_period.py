@@ -41,8 +41,12 @@ def refuse(**params: str) -> str:
     return field
 
 
-def test_it_shows_seven_local_days_when_none_is_chosen() -> None:
-    period = parse()
+def test_it_shows_this_billing_month_when_none_is_chosen() -> None:
+    assert parse() == parse(period="month")
+
+
+def test_it_shows_seven_local_days_up_to_today() -> None:
+    period = parse(period="7d")
     assert (period.span, period.first, period.end) == (
         Span.WEEK, date(2026, 11, 21), date(2026, 11, 28),
     )  # fmt: skip

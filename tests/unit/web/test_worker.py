@@ -2,15 +2,21 @@
 
 import os
 import socket
+import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from telemetry.certificates.x509 import make_key, sign_client
+from tests.certificates import make_other_authority
 from tests.forks import ROOT
 from tests.servers.free_ports import find_free_ports
 
@@ -32,18 +38,41 @@ PATIENCE_S = 1.5
 @pytest.fixture
 def port(tmp_path: Path) -> Iterator[int]:
     """A web process with two threads, as `compose/start/web` starts it."""
-    (tmp_path / "app.py").write_text(APP, encoding="utf-8")
+    with serve(tmp_path, "--worker-class", "config.web_worker.Worker") as port:
+        wait_until_served(port, ask)
+        yield port
+
+
+@pytest.fixture
+def tls_port(tmp_path: Path) -> Iterator[int]:
+    """The enrolment process, likewise. It asks every client for a certificate."""
+    signer, key = make_other_authority(), make_key()
+    (tmp_path / "ca").write_bytes(signer[0].public_bytes(Encoding.PEM))
+    signed = sign_client("one", key.public_key(), signer, days=2, now=datetime.now(UTC))
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    (tmp_path / "pair").write_bytes(signed.public_bytes(Encoding.PEM) + private)
+    pair = str(tmp_path / "pair")
+    options = ["--certfile", pair, "--keyfile", pair, "--ca-certs", str(tmp_path / "ca")]
+    options += ["--cert-reqs", "2", "--keep-alive", "0"]
+    options += ["--worker-class", "config.web_worker.TlsWorker"]
+    with serve(tmp_path, *options) as port:
+        wait_until_served(port, partial(ask_by_tls, pair=pair))
+        yield port
+
+
+@contextmanager
+def serve(folder: Path, *options: str) -> Iterator[int]:
+    (folder / "app.py").write_text(APP, encoding="utf-8")
     [port] = find_free_ports(1)
     arguments = ["--bind", f"127.0.0.1:{port}", "--workers", "1", "--threads", str(THREADS)]
-    arguments += ["--worker-class", "config.web_worker.Worker", "--log-level", "critical"]
+    arguments += [*options, "--log-level", "critical"]
     environ = {
-        "PATH": os.environ["PATH"], "PYTHONPATH": f"{ROOT}:{tmp_path}",
+        "PATH": os.environ["PATH"], "PYTHONPATH": f"{ROOT}:{folder}",
         "WEB_HEAD_S": "1", "WEB_STALL_S": "1", "WEB_LONGEST_S": "3",
     }  # fmt: skip
     argv = [sys.executable, "-m", "gunicorn", "app:application", *arguments]
-    with subprocess.Popen(argv, env=environ, cwd=tmp_path) as process:
+    with subprocess.Popen(argv, env=environ, cwd=folder) as process:
         try:
-            wait_until_served(port)
             yield port
         finally:
             process.terminate()
@@ -53,7 +82,7 @@ def port(tmp_path: Path) -> Iterator[int]:
                 process.kill()
 
 
-def wait_until_served(port: int) -> None:
+def wait_until_served(port: int, ask: Callable[[int], bytes]) -> None:
     deadline = time.monotonic() + 20
     while True:
         try:
@@ -81,6 +110,19 @@ def read_all(client: socket.socket) -> bytes:
 def ask(port: int, path: str = "/") -> bytes:
     with connect(port) as client:
         client.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+        return read_all(client)
+
+
+def wrap(client: socket.socket, *, pair: str) -> ssl.SSLSocket:
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.load_cert_chain(pair)
+    return context.wrap_socket(client)
+
+
+def ask_by_tls(port: int, *, pair: str) -> bytes:
+    with connect(port) as plain, wrap(plain, pair=pair) as client:
+        client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
         return read_all(client)
 
 
@@ -163,3 +205,31 @@ def test_it_waits_for_no_client_to_close(port: int) -> None:
         began = time.monotonic()
         assert ask(port).count(b"served")
         assert time.monotonic() - began < PATIENCE_S
+
+
+def test_it_serves_by_tls_while_clients_do_not_finish_handshake_or_head(
+    tls_port: int, tmp_path: Path
+) -> None:
+    pair = str(tmp_path / "pair")
+    with ExitStack() as stack:
+        silent = [stack.enter_context(connect(tls_port)) for _ in range(CLIENTS)]
+        for client in silent[::2]:
+            client.sendall(b"\x16\x03\x01\x02")  # the first bytes of a handshake
+        half = [
+            stack.enter_context(wrap(stack.enter_context(connect(tls_port)), pair=pair))
+            for _ in range(THREADS + 1)
+        ]
+        for client in half:
+            client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nX-Slow: ")
+        for _ in range(3):
+            assert ask_by_tls(tls_port, pair=pair).count(b"served")
+        with connect(tls_port) as plain, wrap(plain, pair=pair) as slow:
+            slow.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nX-Slow: ")
+            slow.sendall(b"now\r\n\r\n")
+            assert read_all(slow).count(b"served")
+        time.sleep(2.2)
+        assert all(read_all(client) == b"" for client in [*silent, *half]), "they are closed"
+    with connect(tls_port) as client:  # no certificate, and no TLS
+        client.sendall(b"GET / HTTP/1.1\r\n\r\n")
+        read_all(client)
+    assert ask_by_tls(tls_port, pair=pair).count(b"served")

@@ -6,6 +6,7 @@ const STEPS = [
   ["minute", 60],
   ["second", 1],
 ];
+const SYMBOLS = { day: "d", hour: "h", minute: "min", second: "s" };
 const relative = new Intl.RelativeTimeFormat(document.documentElement.lang || "en", { numeric: "auto" });
 let ahead_ms = 0;
 
@@ -19,7 +20,9 @@ export function showAges() {
   for (const element of document.querySelectorAll("time[data-age]")) {
     const seconds = Math.max(0, Math.floor((now - Date.parse(element.dateTime)) / 1000));
     const [unit, size] = STEPS.find(([, length]) => seconds >= length) ?? ["second", 1];
-    const text = relative.format(-Math.floor(seconds / size), unit);
+    const count = Math.floor(seconds / size);
+    const isShort = element.dataset.age === "short";
+    const text = isShort ? `${count}\u00a0${SYMBOLS[unit]}` : relative.format(-count, unit);
     if (element.textContent !== text) element.textContent = text;
   }
 }

@@ -2,6 +2,7 @@
 
 import { choosePoints, styleOf } from "./series.js";
 import { readColour } from "./colours.js";
+import { makeHatch } from "./gaps.js";
 
 const MOST_MARKED = 40;
 
@@ -12,17 +13,20 @@ export function readChartData(id) {
   return element === null ? null : JSON.parse(element.textContent);
 }
 
+// Consumption over a named time is bars, those of several devices on top of each other; a level is a line.
 export function isBars(chartData) {
-  return (
-    chartData.show === "consumption" &&
-    chartData.series.length === 1 &&
-    ["hour", "day"].includes(chartData.resolution)
-  );
+  return chartData.show === "consumption" && ["hour", "day"].includes(chartData.resolution);
 }
 
 export function makeDatasets(chartData) {
+  const before = isBars(chartData) && chartData.before ? [makeOutline(chartData)] : [];
+  const expected = isBars(chartData) && chartData.expected?.length > 0 ? [makeExpected(chartData)] : [];
+  return before.concat(makeSeries(chartData), expected);
+}
+
+function makeSeries(chartData) {
   return chartData.series.flatMap((series, index) => {
-    const main = isBars(chartData) ? makeBars(chartData, series) : makeLine(chartData, series, index);
+    const main = isBars(chartData) ? makeBars(chartData, series, index) : makeLine(chartData, series, index);
     const isBand = series.low !== undefined && chartData.series.length === 1 && chartData.resolution !== "reading";
     return isBand ? [main, ...makeBand(chartData, series)] : [main];
   });
@@ -50,18 +54,74 @@ function makeLine(chartData, series, index) {
   };
 }
 
-function makeBars(chartData, series) {
-  const { colour } = styleOf(0);
+function makeBars(chartData, series, index) {
+  const { colour } = styleOf(index);
+  const isOnly = chartData.series.length === 1;
   return {
     type: "bar",
     label: series.name,
     exact: series.values,
     data: join(chartData.at, series.values),
-    backgroundColor: colour,
+    backgroundColor: ({ chart, dataIndex }) => fillOf(chart, chartData, series, { index, at: dataIndex }),
     hoverBackgroundColor: readColour("--text"),
+    borderColor: ({ dataIndex }) => (chartData.suspect?.includes(dataIndex) ? readColour("--bad") : colour),
+    borderWidth: ({ dataIndex }) => (isOnly ? borderOf(chartData, series, dataIndex) : { top: 1 }),
+    ...(isOnly ? { minBarLength: 1, grouped: false } : { borderColor: readColour("--raised"), stack: "devices", borderSkipped: false }),
     categoryPercentage: 1,
     barPercentage: 0.82,
-    minBarLength: 1,
+    order: 1,
+  };
+}
+
+// Measured: solid. In progress: soft. Estimated: hatched.
+function fillOf(chart, chartData, series, { index, at }) {
+  const { colour, dash } = styleOf(index);
+  const isHatched = series.estimated?.[at] || dash.length > 0;
+  if (isHatched) return makeHatch(chart.ctx, colour, soften(colour));
+  return at === chartData.current ? soften(colour) : colour;
+}
+
+const soften = (colour) => `color-mix(in srgb, ${colour} 35%, ${readColour("--raised")})`;
+
+function borderOf(chartData, series, index) {
+  if (chartData.suspect?.includes(index)) return 3;
+  return index === chartData.current || series.estimated?.[index] ? 1 : 0;
+}
+
+// Days to come, as usual for their weekdays.
+function makeExpected({ expected }) {
+  return {
+    type: "bar",
+    label: "expected",
+    isEdge: true,
+    data: expected.map(([x, value]) => ({ x, y: Number(value) })),
+    backgroundColor: readColour("--expect"),
+    borderColor: readColour("--outline"),
+    borderWidth: { top: 1 },
+    stack: "expected",
+    grouped: false,
+    categoryPercentage: 1,
+    barPercentage: 0.82,
+    order: 3,
+  };
+}
+
+// The same weekdays of an earlier time, behind.
+function makeOutline(chartData) {
+  const { label, values } = chartData.before;
+  return {
+    type: "bar",
+    label,
+    exact: values,
+    data: join(chartData.at, values),
+    backgroundColor: "transparent",
+    hoverBackgroundColor: "transparent",
+    borderColor: readColour("--outline"),
+    borderWidth: 1,
+    categoryPercentage: 1,
+    barPercentage: 0.96,
+    grouped: false,
+    order: 2,
   };
 }
 

@@ -1,12 +1,15 @@
 // Renders each figure with `data-chart` from the data in the page, again when the data or the theme changes.
 
 import { isBars, makeDatasets, readChartData } from "./chartdata.js";
+import { annotations } from "./annotations.js";
 import { gaps } from "./gaps.js";
 import { onThemeChange, readColour } from "./colours.js";
 
 const language = document.documentElement.lang || "en";
 const exactly = new Intl.NumberFormat(language, { maximumFractionDigits: 10 });
 const briefly = new Intl.NumberFormat(language, { maximumSignificantDigits: 5, notation: "compact" });
+
+const limitsOf = (chartData) => (chartData.limits ?? []).map(([value]) => Number(value));
 
 function makeScales(chartData) {
   const muted = readColour("--muted");
@@ -16,6 +19,7 @@ function makeScales(chartData) {
   return {
     x: {
       type: "linear",
+      stacked: isBars(chartData) && chartData.series.length > 1,
       min: chartData.since,
       max: chartData.until,
       offset: false,
@@ -25,11 +29,13 @@ function makeScales(chartData) {
       ticks: { color: muted, padding: 6, maxRotation: 0, autoSkipPadding: 12, callback: (value) => labels.get(value) },
     },
     y: {
+      stacked: isBars(chartData) && chartData.series.length > 1,
       beginAtZero: chartData.show === "consumption",
       grace: chartData.show === "consumption" ? 0 : "5%",
       grid,
       border,
-      title: { display: chartData.unit !== "", text: chartData.unit, color: muted },
+      suggestedMin: Math.min(...limitsOf(chartData)),
+      suggestedMax: Math.max(...limitsOf(chartData)),
       ticks: { color: muted, padding: 6, maxTicksLimit: 6, callback: (value) => briefly.format(value) },
     },
   };
@@ -47,15 +53,17 @@ function describePoint(chartData, item) {
 function makeOptions(chartData) {
   return {
     animation: false,
+    layout: { padding: { top: 34 } },
     responsive: true,
     maintainAspectRatio: false,
     normalized: true,
     parsing: false,
-    interaction: { mode: "nearest", axis: "xy", intersect: false },
+    interaction: isBars(chartData) ? { mode: "index", intersect: false } : { mode: "nearest", axis: "xy", intersect: false },
     scales: makeScales(chartData),
     plugins: {
       legend: { display: false },
       gaps: { stretches: chartData.gaps ?? [] },
+      annotations: { weekends: chartData.weekends ?? [], limits: chartData.limits ?? [], marks: chartData.marks ?? [], caption: chartData.caption },
       tooltip: {
         filter: ({ dataset }) => !dataset.isEdge,
         usePointStyle: true,
@@ -86,7 +94,7 @@ class ChartFigure {
       type: isBars(chartData) ? "bar" : "line",
       data: { datasets: makeDatasets(chartData) },
       options: makeOptions(chartData),
-      plugins: [gaps],
+      plugins: [gaps, annotations],
     });
     this.figure.dispatchEvent(new CustomEvent("chart:rendered", { detail: { chart: this.chart, chartData } }));
   }

@@ -2,12 +2,16 @@
 
 import { readColour } from "./colours.js";
 
-function makeHatch(context) {
+export function makeHatch(context, colour, ground) {
   const tile = document.createElement("canvas");
   tile.width = tile.height = 8;
   const pen = tile.getContext("2d");
-  pen.strokeStyle = readColour("--gap");
-  pen.lineWidth = 1;
+  if (ground) {
+    pen.fillStyle = ground;
+    pen.fillRect(0, 0, 8, 8);
+  }
+  pen.strokeStyle = colour;
+  pen.lineWidth = ground ? 2 : 1;
   pen.beginPath();
   for (const shift of [-8, 0, 8]) {
     pen.moveTo(shift, 8);
@@ -24,7 +28,7 @@ export const gaps = {
     if (stretches.length === 0) return;
     const { ctx, chartArea, scales } = chart;
     ctx.save();
-    ctx.fillStyle = makeHatch(ctx);
+    ctx.fillStyle = makeHatch(ctx, readColour("--gap"));
     for (const [since, until] of stretches) {
       const left = Math.max(scales.x.getPixelForValue(since), chartArea.left);
       const right = Math.min(scales.x.getPixelForValue(until), chartArea.right);

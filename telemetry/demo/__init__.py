@@ -1,0 +1,1 @@
+"""The past of the demo fleet: its messages, and how it is loaded. Begin with load.py."""

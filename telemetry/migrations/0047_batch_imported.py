@@ -1,0 +1,18 @@
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    dependencies = [
+        ("telemetry", "0033_findings"),
+    ]
+
+    operations = [
+        migrations.AddIndex(
+            model_name="batch",
+            index=models.Index(
+                condition=models.Q(("source", "import")),
+                fields=["received_at"],
+                name="batch_imported",
+            ),
+        ),
+    ]

@@ -1,0 +1,1 @@
+"""Consumption by time-of-use band, and 15-minute demand (README.md)."""

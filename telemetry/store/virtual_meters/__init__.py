@@ -1,0 +1,1 @@
+"""Months of virtual meters, and the balance of main meters (README.md)."""

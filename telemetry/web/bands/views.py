@@ -1,0 +1,116 @@
+"""Consumption by time-of-use band and the largest demand of a billing month: a page and a file."""
+
+from datetime import date
+from zoneinfo import ZoneInfo
+
+from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.views.decorators.http import require_safe
+from msgspec import Struct
+
+from telemetry.accounts.exports import PacedStream, SlotsTakenError, take_slot
+from telemetry.reporting.bands import name_band, name_power, write_bands_csv
+from telemetry.reporting.columns import STATES
+from telemetry.reporting.sending import name_file
+from telemetry.store.bands.month import (
+    DeviceBands,
+    read_band_month,
+    read_calendar,
+    stream_band_month,
+)
+from telemetry.store.bands.read import BandLine
+from telemetry.store.reads.freshness import read_freshness
+from telemetry.web.account_page import AccountRequest, account_page
+from telemetry.web.long_select import render_options
+from telemetry.web.reports.params import ParamsError, list_months, parse_month
+from telemetry.web.reports.views import TAKEN
+
+ROWS = 50
+
+
+class BandRow(Struct, frozen=True):
+    """A line of the page. `is_first`: of its device."""
+
+    device: DeviceBands
+    line: BandLine
+    is_first: bool
+
+    @property
+    def band(self) -> str:
+        """What it is called."""
+        return name_band(self.line.band)
+
+    @property
+    def power_unit(self) -> str:
+        """Of the demand."""
+        return name_power(self.device.unit)
+
+
+@require_safe
+@account_page()
+def bands(request: AccountRequest) -> HttpResponse:
+    """A month by device and band; a wrong address is answered with what is wrong."""
+    today = timezone.localdate()
+    months = list_months(request.account, today=today)
+    error = None
+    try:
+        month = _parse_month(request, months)
+    except ParamsError as wrong:
+        month, error = months[0], wrong
+    number = request.GET.get("page", "1")
+    page = int(number) if number.isdecimal() and 0 < len(number) < 10 else 1
+    devices = read_band_month(
+        request.account.pk, month=month, offset=(max(page, 1) - 1) * ROWS, limit=ROWS + 1
+    )
+    pairs = [(str(each), date_format(each, "SHORT_DATE_FORMAT")) for each in months]
+    context = {
+        "error": error,
+        "month": month,
+        "months": render_options(pairs, chosen=[str(month)]),
+        "has_bands": bool(read_calendar(request.account.pk).periods),
+        "rows": [
+            BandRow(device, line, is_first=number == 0)
+            for device in devices[:ROWS]
+            for number, line in enumerate(device.lines)
+        ],
+        "page": page,
+        "has_more": len(devices) > ROWS,
+        "refreshed_at": read_freshness(request.account.pk).refreshed_at,
+    }
+    return render(request, "telemetry/bands/bands.html", context, status=400 if error else 200)
+
+
+@require_safe
+@account_page()
+def download(request: AccountRequest) -> HttpResponseBase:
+    """The month as CSV, all devices of it."""
+    months = list_months(request.account, today=timezone.localdate())
+    try:
+        month = _parse_month(request, months)
+    except ParamsError as wrong:
+        return HttpResponse(str(wrong), status=400, content_type="text/plain; charset=utf-8")
+    try:
+        slot = take_slot(user_id=request.user.pk, account_id=request.account.pk)
+    except SlotsTakenError as error:
+        text = TAKEN[error.subject]
+        return HttpResponse(text, status=429, content_type="text/plain; charset=utf-8")
+    pieces = write_bands_csv(
+        stream_band_month(request.account.pk, month=month),
+        zone=ZoneInfo(request.account.time_zone),
+        states={state: str(text) for state, text in STATES.items()},
+        decimals="comma" if request.GET.get("decimals") == "comma" else "point",
+    )
+    encoded = (piece.encode() for piece in pieces)
+    answer = StreamingHttpResponse(
+        PacedStream(encoded, slot=slot), content_type="text/csv; charset=utf-8"
+    )
+    name = f"bands-{name_file(request.account, month, format='csv')}"
+    answer.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    return answer
+
+
+def _parse_month(request: AccountRequest, months: list[date]) -> date:
+    """The month that an address names, else the last one that is over. Raises `ParamsError`."""
+    return parse_month(request.GET, "month", months[1], account=request.account)

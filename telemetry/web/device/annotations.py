@@ -1,0 +1,112 @@
+"""What is drawn over the chart of a device: limits, marks of what happened, what is to be decided,
+and the same weekdays of an earlier time."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from telemetry.core.findings import BLOCKING
+from telemetry.models import Device, Edit, Finding
+from telemetry.store.reads.chart_series import read_day_series
+from telemetry.web.charts.chart import Resolution
+from telemetry.web.charts.to_json import to_ms, write
+from telemetry.web.charts.view import ChartView, Show, find_slot
+from telemetry.web.device.events import Event, EventKind
+from telemetry.web.formatting import format_exact
+
+LOOKED_BACK = (
+    (timedelta(weeks=52), gettext_lazy("52 weeks earlier, same weekdays")),
+    (timedelta(weeks=4), gettext_lazy("4 weeks earlier, same weekdays")),
+)
+MOST_MARKS = 12
+
+
+def annotate(
+    account_id: int,
+    view: ChartView,
+    *,
+    device: Device,
+    events: Sequence[Event],
+    findings: Sequence[Finding],
+) -> dict[str, Any]:
+    """More keys of the chart's JSON. `findings`: the open ones. At most three queries."""
+    return {
+        "limits": _list_limits(view, device),
+        "marks": [[to_ms(at), text] for at, text in _list_marks(account_id, view, device, events)][
+            :MOST_MARKS
+        ],
+        "suspect": _list_suspect(view, findings),
+        "before": _read_before(account_id, view, device),
+    }
+
+
+def _list_limits(view: ChartView, device: Device) -> list[list[str]]:
+    """The limits of alarms, which are limits of single readings."""
+    if view.show is Show.REGISTER or (
+        view.show is Show.CONSUMPTION and view.chart.resolution is not Resolution.READING
+    ):
+        return []
+    text = _("Limit %(limit)s")
+    return [
+        [write(limit) or "", text % {"limit": format_exact(limit, unit=view.unit)}]
+        for limit in (device.alarm_low, device.alarm_high)
+        if limit is not None
+    ]
+
+
+def _list_marks(
+    account_id: int, view: ChartView, device: Device, events: Sequence[Event]
+) -> list[tuple[datetime, str]]:
+    since, until = view.period.since, view.period.until
+    replaced = (event.at for event in events if event.kind is EventKind.REPLACED)
+    marks = [(at, _("Meter replaced")) for at in replaced if since < at <= until]
+    edits = Edit.objects.filter(
+        account_id=account_id, device=device, state="applied", until__gt=since, since__lte=until
+    )
+    instants = edits.order_by("since").values_list("since", flat=True)[:MOST_MARKS]
+    return sorted(marks + [(max(at, since), _("Edited")) for at in instants])
+
+
+def _list_suspect(view: ChartView, findings: Sequence[Finding]) -> list[int]:
+    """The indexes of slots with readings that somebody should decide."""
+    of_values = [finding for finding in findings if finding.rule in BLOCKING]
+    slots = {find_slot(view, finding.since) for finding in of_values}
+    return sorted(slots - {-1})
+
+
+def _read_before(account_id: int, view: ChartView, device: Device) -> dict[str, Any] | None:
+    """The same weekdays of the year before, or of four weeks before where there was none."""
+    chart = view.chart
+    is_daily = view.show is Show.CONSUMPTION and chart.resolution is Resolution.DAY
+    if not is_daily or not chart.series:
+        return None
+    for back, text in LOOKED_BACK:
+        first, until = view.period.first - back, view.period.end - back
+        days = read_day_series(account_id, device_ids=[device.pk], first=first, until=until)
+        if 2 * len(days.get(device.pk, ())) >= len(chart.slots):
+            totals = {sample.start: sample.total for sample in days[device.pk]}
+            values = [write(totals.get(slot - back)) for slot in chart.slots]
+            return {"label": str(text), "values": values}
+    return None
+
+
+def list_key(chart_data: dict[str, Any]) -> list[tuple[str, str]]:
+    """Classes and texts of what the bars of the chart hold; nothing where there are none."""
+    series = chart_data["series"]
+    if chart_data["show"] != Show.CONSUMPTION or not series:
+        return []
+    if chart_data["resolution"] not in (Resolution.DAY, Resolution.HOUR):
+        return []
+    key = [("measured", _("Measured"))]
+    if "estimated" in series[0]:
+        key.append(("hatched", _("Estimated")))
+    if chart_data["suspect"]:
+        key.append(("suspect", _("To decide")))
+    if chart_data["current"] >= 0:
+        key.append(("soft", _("In progress")))
+    if chart_data["before"]:
+        key.append(("outlined", chart_data["before"]["label"]))
+    return key

@@ -1,0 +1,53 @@
+"""What the bands of a device must come to, made for tests."""
+
+from collections.abc import Iterable
+from datetime import date, time
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from telemetry.core.bands import BandCalendar, DayKind, Period, consume_by_band
+from telemetry.core.consumption import Replacement, Value, measure, next_month, start_of
+from telemetry.core.gaps import find_limit
+from telemetry.store.bands import read as store
+from telemetry.store.db.connection import Connection
+from tests.consumption import Site, read
+
+WORKDAYS: frozenset[DayKind] = frozenset({"weekday"})
+CALENDAR = BandCalendar(
+    (
+        Period("peak", WORKDAYS, time(17, 30), time(20, 30)),
+        Period("between", WORKDAYS, time(16, 30), time(21, 30), ("10-15", "03-31")),
+        Period("night", frozenset({"sunday", "holiday", "saturday"}), time(22), time(0)),
+        Period("night", frozenset({"sunday", "weekday"}), time(0), time(5, 30)),
+    ),
+    frozenset({date(2026, 11, 2), date(2019, 2, 18)}),
+)
+
+
+def check_bands(
+    connection: Connection,
+    site: Site,
+    readings: Iterable[Value],
+    replacements: Iterable[Replacement] = (),
+) -> None:
+    """Each month's bands add up to it, and are what the pure form says."""
+    zone, limit = ZoneInfo(site.zone), None
+    if site.is_spread:
+        limit = find_limit(site.meter.interval_s)
+    steps = measure(readings, site.meter, replacements=replacements)
+    months: list[Any] = read(
+        connection,
+        "SELECT month, total, estimated FROM monthly_total WHERE device_id = %s",
+        site.device_id,
+    )
+    for month, total, _estimated in months:
+        since = start_of(month, zone)
+        until = start_of(next_month(month, site.billing_day), zone)
+        period = store.Period(site.account_id, since, until, zone, CALENDAR)
+        lines = store.read_bands(period, device_ids=[site.device_id]).get(site.device_id, [])
+        assert sum((line.total for line in lines), Decimal(0)) == (total or 0), (site, month)
+        spans = period.spans(cut=store.UNCUT)
+        expected = consume_by_band(steps, spans, limit=limit)
+        found = {line.band: line.total for line in lines if line.total}
+        assert found == {band: of.total for band, of in expected.items() if of.total}, (site, month)

@@ -1,0 +1,1 @@
+"""Two hosts beside that of the servers, as network namespaces: `python -m tests.hosts`."""
