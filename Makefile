@@ -103,6 +103,11 @@ sbom: ## Write the software bill of materials (CycloneDX) of what runs to .local
 	    requirements/base.txt --output-format JSON --output-file .local/sbom.json
 	echo .local/sbom.json
 
+.PHONY: audit
+audit: ## Look for known vulnerabilities of what runs (asks PyPI; fails when it has no answer)
+	@exec $(VENV)/bin/uv tool run --quiet --from pip-audit==2.10.1 pip-audit --strict --disable-pip \
+	    --require-hashes --progress-spinner off --requirement requirements/base.txt
+
 .PHONY: test-containers
 test-containers: ## Run compose.yaml for real, with Docker or Podman: scale, kill, restart; the books must balance
 	@compose/local/install dev
@@ -123,9 +128,10 @@ mutants: ## Change the code in small ways and list the changes that no unit test
 	@$(PYTHON) -m tests.mutation
 
 .PHONY: lint
-lint: ## Check style, types, missing migrations and compose.yaml
+lint: ## Check style, types, what attackers use, missing migrations and compose.yaml
 	@$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/bandit --configfile pyproject.toml --quiet --severity-level medium --recursive config telemetry workers ingest_bridge
 	$(VENV)/bin/mypy .
 	DJANGO_SETTINGS_MODULE=tests.settings $(PYTHON) manage.py makemigrations --check --dry-run
 	$(VENV)/bin/check-jsonschema --quiet --builtin-schema vendor.compose-spec compose/compose.yaml

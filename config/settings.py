@@ -34,10 +34,12 @@ INSTALLED_APPS = [
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
-    "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "axes",
+    "django_otp",
+    "django_otp.plugins.otp_totp",
+    "django_otp.plugins.otp_static",
     "django_celery_beat",
     "telemetry",
 ]
@@ -51,6 +53,8 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django_otp.middleware.OTPMiddleware",
+    "telemetry.web.signin.second_factor.SecondFactorRequired",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "telemetry.web.headers.SecurityHeaders",
@@ -131,9 +135,14 @@ STORAGES = {
     },
 }
 
+SESSION_ENGINE = "telemetry.accounts.sessions"
+# Browsers take a cookie of such a name from this host alone, over HTTPS alone.
+COOKIE_PREFIX = "__Host-" if OPTIONS.is_https else ""
+SESSION_COOKIE_NAME = f"{COOKIE_PREFIX}sessionid"
+CSRF_COOKIE_NAME = f"{COOKIE_PREFIX}csrftoken"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = OPTIONS.is_https
 SESSION_COOKIE_HTTPONLY = True
-SESSION_COOKIE_AGE = OPTIONS.session_hours * 3_600
+SESSION_COOKIE_AGE = OPTIONS.sign_in.session_hours * 3_600
 PASSWORD_RESET_TIMEOUT = 4 * 3_600
 SECURE_HSTS_SECONDS = 31_536_000 if OPTIONS.is_https else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = OPTIONS.is_https
@@ -150,10 +159,12 @@ AXES_RESET_ON_SUCCESS = True
 AXES_HANDLER = "telemetry.web.signin.limits.Handler"
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 AXES_CLIENT_IP_CALLABLE = "telemetry.web.signin.address.read_client_address"
-AXES_LOCKOUT_CALLABLE = "telemetry.web.signin.views.render_lockout"
+AXES_LOCKOUT_CALLABLE = "telemetry.web.signin.lockout.render_lockout"
 AXES_DISABLE_ACCESS_LOG = True
 AXES_ENABLE_ADMIN = False
 AXES_VERBOSE = False
+
+OTP_TOTP_ISSUER = "TDS Telemetry"  # how authenticator apps list the key
 
 logging.getLogger("axes").setLevel(logging.ERROR)  # telemetry/web/signin/limits.py logs sign-ins
 

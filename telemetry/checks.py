@@ -10,6 +10,7 @@ telemetry.E007  DEBUG is for a demo
 telemetry.E008  so is a web process that answers to any host name
 telemetry.E009  so are secrets that can be guessed
 telemetry.E010  e-mails have links, so the site's own address is known
+telemetry.E011  an identity provider leads back to it
 """
 
 from collections.abc import Iterator
@@ -78,11 +79,24 @@ def check_production(**_: Any) -> list[Error]:
     return found
 
 
+@register(TAG)
+def check_provider(**_: Any) -> list[Error]:
+    """An identity provider knows the address to which it leads back."""
+    options = read_options(WebOptions)
+    if not options.sign_in.provider.issuer or options.mail.site_url:
+        return []
+    text = "WEB_URL is not set: expected https://HOST of this site, because OIDC_ISSUER is set"
+    hint = "The identity provider leads back to WEB_URL/login/provider/return/."
+    return [Error(text, hint=hint, id="telemetry.E011")]
+
+
 def _list_secrets(options: WebOptions) -> Iterator[tuple[str, str]]:
     """The secrets of the web process by the names of their settings; of addresses, the password."""
     yield "SECRET_KEY", options.secret_key
     for former in options.secret_key_fallbacks:
         yield "SECRET_KEY_FALLBACKS", former
+    if options.sign_in.provider.client_secret:
+        yield "OIDC_CLIENT_SECRET", options.sign_in.provider.client_secret
     if password := parse_database_url(options.database.url).get("password"):
         yield "DATABASE_URL", password
     if password := urlsplit(options.redis.url).password:

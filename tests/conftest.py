@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, settings
 from redis import Redis
 
 from telemetry.store.db.connection import Connection, open_connection
-from tests.databases import clear_tables, is_usable, provide_cluster
+from tests.databases import clear_tables, connect_as, is_usable, provide_cluster
 
 SINGLY = re.compile("tests/(acceptance/|integration/store/test_verification|unit/test_simulation)")
 IN_BROWSER = re.compile("tests/acceptance/test_(admin|dashboard|live)")
@@ -96,15 +96,8 @@ def django_db_setup(
 @pytest.fixture(scope="module")
 def as_owner(servers: Any, django_db_setup: None) -> Iterator[None]:
     """In a whole file, Django connects as the role that migrates, not as the web process does."""
-    from django.db import connections
-
-    default, address = connections["default"], urlsplit(servers.environ["DATABASE_URL"])
-    web = {name: default.settings_dict[name] for name in ("USER", "PASSWORD")}
-    default.close()
-    default.settings_dict.update(USER=address.username, PASSWORD=address.password)
-    yield
-    default.close()
-    default.settings_dict.update(web)
+    with connect_as(servers.environ["DATABASE_URL"]):
+        yield
 
 
 @pytest.fixture(scope="session")

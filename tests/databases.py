@@ -4,10 +4,14 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psycopg
+from django.db import connections
 from psycopg.pq import TransactionStatus
 
 from compose.local.folderlock import hold_lock
@@ -123,3 +127,17 @@ def count_rows(connection: Connection, tables: list[str]) -> dict[str, int]:
     )
     row = connection.execute(f"SELECT {counts}").fetchone()  # type: ignore[arg-type]
     return dict(zip(tables, row or (), strict=True))
+
+
+@contextmanager
+def connect_as(address: str) -> Iterator[None]:
+    """For a while, Django connects as this role, and not as the web process does."""
+    default, role = connections["default"], urlsplit(address)
+    before = {name: default.settings_dict[name] for name in ("USER", "PASSWORD")}
+    default.close()
+    default.settings_dict.update(USER=role.username, PASSWORD=role.password)
+    try:
+        yield
+    finally:
+        default.close()
+        default.settings_dict.update(before)

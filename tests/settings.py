@@ -9,6 +9,7 @@ os.environ.setdefault("REDIS_URL", "redis://127.0.0.1:1/0")
 os.environ.setdefault("SECRET_KEY", secrets.token_hex(32))
 os.environ.setdefault("WEB_HTTPS", "false")
 os.environ.setdefault("DEMO", "1")
+os.environ.setdefault("WEB_SECOND_FACTOR", "nobody")
 
 from config.settings import *  # noqa: F403
 

@@ -20,6 +20,7 @@ from config.options.shared import (
     RedisOptions,
     TopicOptions,
 )
+from config.options.signin import ProviderOptions, SignInOptions
 from config.options.simulator import SimulatorOptions
 from config.options.web import StatusOptions, WebOptions, WebServerOptions
 from config.options.workers import ContractOptions, IngestOptions, LimitOptions, MaintenanceOptions
@@ -41,10 +42,12 @@ __all__ = [
     "MaintenanceOptions",
     "MarkOptions",
     "MetricsOptions",
+    "ProviderOptions",
     "QueueOptions",
     "RedisOptions",
     "RetentionOptions",
     "RootOptions",
+    "SignInOptions",
     "SimulatorOptions",
     "StatusOptions",
     "TopicOptions",

@@ -48,10 +48,16 @@ class RedisOptions:
 
     url: str = setting(
         "REDIS_URL",
-        "redis://[:PASSWORD@]HOST:PORT/DB of the Redis that keeps batches and Celery's queues, or "
-        "sentinel://[USER:PASSWORD@]HOST:PORT,HOST:PORT,.../DB?master=NAME with the addresses of "
-        "its Sentinels",
+        "redis://[:PASSWORD@]HOST:PORT/DB of the Redis that keeps batches and Celery's queues, "
+        "rediss:// with TLS, or sentinel://[USER:PASSWORD@]HOST:PORT,HOST:PORT,.../DB?master=NAME "
+        "with the addresses of its Sentinels",
         is_secret=True,
+    )
+    ca_file: str = setting(
+        "REDIS_CA_FILE",
+        "file of the CA that has signed the certificate of a Redis with TLS; empty: a CA that this "
+        "machine trusts",
+        default="",
     )
     socket_timeout_s: float = setting(
         "REDIS_SOCKET_TIMEOUT_S",
@@ -83,6 +89,10 @@ class RedisOptions:
             raise SettingError(
                 f"REDIS_SOCKET_TIMEOUT_S={self.socket_timeout_s:g}: expected at least "
                 f"{LEAST_TIMEOUT_S:g} with REDIS_WAIT_REPLICAS"
+            )
+        if self.ca_file and not self.url.startswith("rediss://"):
+            raise SettingError(
+                f"REDIS_CA_FILE={self.ca_file!r}: expected with rediss:// in REDIS_URL"
             )
 
 

@@ -8,6 +8,7 @@ from config.options.api import ApiOptions
 from config.options.mail import MailOptions
 from config.options.retention import RetentionOptions
 from config.options.shared import CheckOptions, DatabaseOptions, LogOptions, RedisOptions
+from config.options.signin import SignInOptions
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,7 @@ class WebOptions:
     mail: MailOptions
     alarms: AlarmOptions
     api: ApiOptions
+    sign_in: SignInOptions
     checks: CheckOptions
     secret_key: str = setting(
         "SECRET_KEY",
@@ -105,14 +107,6 @@ class WebOptions:
         "folder that manage.py collectstatic fills; when empty, static files are served "
         "uncompressed from the packages",
         default="",
-    )
-    session_hours: int = setting(
-        "WEB_SESSION_HOURS",
-        "how long a sign-in lasts",
-        default=12,
-        unit="hours",
-        minimum=1,
-        maximum=8_760,
     )
 
     def __post_init__(self) -> None:

@@ -2,21 +2,29 @@
 
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
-from django.db.models import Count, QuerySet
-from django.http import HttpRequest
+from django.db.models import Count, Exists, OuterRef, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
+from django_otp.plugins.otp_static.models import StaticDevice
+from django_otp.plugins.otp_totp.models import TOTPDevice
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
-from unfold.decorators import display
+from unfold.decorators import action, display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from telemetry.models import Account, Membership, User
+from telemetry.accounts.second_factor import turn_off
+from telemetry.accounts.sessions import end_sessions
+from telemetry.admin.confirm import ask_first
+from telemetry.models import Account, Identity, Membership, User
 
 admin.site.unregister(Group)
+# Their pages show secrets.
+admin.site.unregister([TOTPDevice, StaticDevice])
 
 
 class MembershipInline(TabularInline):  # type: ignore[misc]
@@ -39,7 +47,58 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc, type-arg]
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
     inlines = [MembershipInline]
-    list_display = ["username", "email", "is_staff", "is_superuser", "is_active", "last_login"]
+    list_display = ["username", "email", "is_staff", "is_superuser", "is_active",
+        "has_second_factor", "last_login"]  # fmt: skip
+    actions = ["end_sessions", "reset_second_factor"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
+        """With whether codes are asked for."""
+        users: QuerySet[User] = super().get_queryset(request)
+        devices = TOTPDevice.objects.filter(user=OuterRef("pk"), confirmed=True)
+        return users.annotate(asks_code=Exists(devices))
+
+    @display(description=_("second factor"), boolean=True)
+    def has_second_factor(self, user: User) -> bool:
+        """Whether the sign-in takes a code."""
+        return bool(getattr(user, "asks_code", False))
+
+    def has_reset_permission(self, request: HttpRequest) -> bool:
+        """Administrators alone: who resets it, and the password too, could sign in as the user."""
+        return bool(request.user.is_superuser)
+
+    @action(description=_("Sign out everywhere"), permissions=["reset"])
+    def end_sessions(self, request: HttpRequest, users: QuerySet[User]) -> None:
+        """End the users' sessions."""
+        for user in users:
+            end_sessions(user)
+            self.log_change(request, user, "sessions ended")
+        self.message_user(request, _("The sessions have ended."), messages.SUCCESS)
+
+    @action(description=_("Reset second factor"), permissions=["reset"])
+    def reset_second_factor(
+        self, request: HttpRequest, users: QuerySet[User]
+    ) -> HttpResponse | None:
+        """Ask first; then the users' apps and recovery codes are void, and their sessions end."""
+        if "confirmed" in request.POST:
+            for user in users:
+                if turn_off(user):
+                    self.log_change(request, user, "second factor reset")
+                end_sessions(user)
+            self.message_user(request, _("The second factor was reset."), messages.SUCCESS)
+            return None
+        return ask_first(
+            self,
+            request,
+            title=_("Reset second factor"),
+            question=gettext(
+                "Reset the second factor of these users? Their sessions end, and the password is "
+                "enough until they set up another app. Make sure that it is they who ask for it."
+            ),
+            button=_("Reset"),
+            action="reset_second_factor",
+            ids=list(users.values_list("pk", flat=True)),
+            rows=[user.get_username() for user in users],
+        )
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> Any:
         """Rights are given by administrators."""
@@ -110,3 +169,24 @@ class MembershipAdmin(ModelAdmin):  # type: ignore[misc]
     list_filter_submit = True
     search_fields = ["user__username", "user__email", "account__name"]
     autocomplete_fields = ["user", "account"]
+
+
+@admin.register(Identity)
+class IdentityAdmin(ModelAdmin):  # type: ignore[misc]
+    """Who users are at the identity provider. Administrators alone change it: whoever could would
+    sign in as anybody."""
+
+    list_display = ["user", "issuer", "subject", "created_at"]
+    list_select_related = ["user"]
+    search_fields = ["user__username", "user__email", "subject"]
+    autocomplete_fields = ["user"]
+    readonly_fields = ["created_at"]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.is_superuser)
+
+    def has_change_permission(self, request: HttpRequest, obj: Identity | None = None) -> bool:
+        return bool(request.user.is_superuser)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Identity | None = None) -> bool:
+        return bool(request.user.is_superuser)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest
 from django.utils import timezone
 from msgspec import Struct
@@ -76,7 +77,7 @@ class SessionAuth(AuthBase):
 
     openapi_type = "apiKey"
     openapi_in = "cookie"
-    openapi_name = "sessionid"
+    openapi_name = settings.SESSION_COOKIE_NAME
     openapi_description = "The session of the pages; POST needs X-CSRFToken."
 
     def __call__(self, request: HttpRequest) -> Caller:

@@ -1,5 +1,5 @@
 """Tell users by e-mail of changes that let somebody in: of the password and the address, wherever
-they are made, and of API tokens."""
+they are made, of the second factor, of identities, and of API tokens."""
 
 from collections.abc import Collection
 from typing import Any
@@ -8,9 +8,11 @@ from django.db import transaction
 from django.db.models.signals import post_save, pre_save
 from django.dispatch import receiver
 
+from telemetry.accounts.identities import identity_linked
+from telemetry.accounts.second_factor import second_factor_changed
 from telemetry.accounts.tokens import token_issued, token_revoked
 from telemetry.mail.outbox import has_mail, queue_mail
-from telemetry.models import ApiToken, User
+from telemetry.models import ApiToken, Identity, User
 
 WATCHED = frozenset({"password", "email"})
 
@@ -50,3 +52,13 @@ def _tell_issued(token: ApiToken, **_: Any) -> None:
 @receiver(token_revoked)
 def _tell_revoked(token: ApiToken, **_: Any) -> None:
     notify(token.user, "token_revoked", detail=token.name)
+
+
+@receiver(second_factor_changed)
+def _tell_second_factor(user: User, what: str, **_: Any) -> None:
+    notify(user, f"second_factor_{what}")
+
+
+@receiver(identity_linked)
+def _tell_identity(identity: Identity, **_: Any) -> None:
+    notify(identity.user, "identity_linked", detail=identity.issuer)

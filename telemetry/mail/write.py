@@ -25,6 +25,11 @@ NOTICES: dict[str, Promise] = {
     "address": gettext_lazy("Your e-mail address was changed"),
     "token_issued": gettext_lazy("An API token was created"),
     "token_revoked": gettext_lazy("An API token was revoked"),
+    "second_factor_on": gettext_lazy("The second factor of your sign-in was turned on"),
+    "second_factor_off": gettext_lazy("The second factor of your sign-in was turned off"),
+    "second_factor_codes": gettext_lazy("New recovery codes were made"),
+    "second_factor_code_used": gettext_lazy("A recovery code was used to sign in"),
+    "identity_linked": gettext_lazy("An identity provider can sign you in now"),
 }
 
 

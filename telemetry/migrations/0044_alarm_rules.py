@@ -27,7 +27,6 @@ def add_system_rules(apps: Any, _editor: Any) -> None:
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("telemetry", "0043_virtual_meters"),
         ("telemetry", "0047_batch_imported"),
     ]
 

@@ -16,6 +16,7 @@ from telemetry.models.months import ClosedLine, ClosedMonth, MonthAdjustment, Mo
 from telemetry.models.readings import HourlyListing, Reading, ReadingListing
 from telemetry.models.reports import ReportDelivery, ReportSchedule
 from telemetry.models.retention import DroppedRange, Storage
+from telemetry.models.sessions import Identity, Session
 from telemetry.models.tasks import TaskHistory, TaskRun
 from telemetry.models.tokens import ApiToken
 from telemetry.models.virtual_meters import VirtualMeter, VirtualPart
@@ -49,6 +50,7 @@ __all__ = [
     "GatewayEvent",
     "Holiday",
     "HourlyListing",
+    "Identity",
     "Invitation",
     "Lot",
     "Membership",
@@ -61,6 +63,7 @@ __all__ = [
     "ReadingListing",
     "ReportDelivery",
     "ReportSchedule",
+    "Session",
     "Storage",
     "TaskHistory",
     "TaskRun",

@@ -46,7 +46,11 @@ BEGIN
                 (SELECT format('SELECT FROM %I parent WHERE parent.id = %I.%I',
                     replace(attname, '_id', ''), c.relname, attname)
                 FROM pg_attribute WHERE attrelid = c.oid AND NOT attisdropped
-                    AND attname IN ('device_id', 'gateway_id') ORDER BY attname LIMIT 1)
+                    AND attname IN ('device_id', 'gateway_id')
+                    -- Unless it says itself what it means: a second factor is a device, too.
+                    AND NOT EXISTS (SELECT FROM pg_constraint k
+                        WHERE k.conrelid = c.oid AND k.contype = 'f' AND attnum = ANY (k.conkey))
+                ORDER BY attname LIMIT 1)
             ) AS through
         FROM pg_class c
         WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r'
@@ -118,7 +122,7 @@ DECLARE
         'raw_horizon', 'dropped_range', 'frozen_hour', 'dirty_account', 'registry_change',
         'alarm_cursor', 'changed_hour', 'django_migrations'];
     -- Who may sign in, and who did: no task needs it.
-    secret constant text[] := ARRAY['django_session', 'api_token', 'django_admin_log'];
+    secret constant text[] := ARRAY['user_session', 'identity', 'api_token', 'django_admin_log'];
 BEGIN
     FOR given IN
         SELECT rolname, substr(rolname, 5) AS name FROM pg_roles
@@ -141,7 +145,7 @@ BEGIN
                     WHEN relation.relname = 'django_migrations' THEN 'SELECT' END
                 WHEN 'maintenance' THEN CASE
                     WHEN relation.nspname = 'scoped' OR relation.relname = ANY (secret)
-                        OR starts_with(relation.relname, 'axes_') THEN NULL
+                        OR relation.relname ~ '^(axes|otp)_' THEN NULL
                     WHEN relation.relkind = 'v' OR relation.relname = 'django_migrations' THEN 'SELECT'
                     ELSE 'SELECT, INSERT, UPDATE, DELETE' END
                 WHEN 'web' THEN CASE
@@ -149,6 +153,12 @@ BEGIN
                     WHEN relation.nspname = 'scoped' AND relation.relname = 'reading'
                         THEN 'SELECT, INSERT, UPDATE (value), DELETE'
                     WHEN relation.relname = 'dirty_hour' THEN 'SELECT, INSERT'
+                    -- Only the maintenance pool signs, and an operator opens lots. (A user who is deleted
+                    -- has issued and revoked nothing any more.)
+                    WHEN relation.relname = 'certificate' THEN
+                        'SELECT, UPDATE (revoked_at, revoked_by_id, reason, issued_by_id)'
+                    WHEN relation.relname = 'lot' THEN 'SELECT, UPDATE (closed_at)'
+                    WHEN relation.relname = 'enrolment' THEN 'SELECT, INSERT, UPDATE'
                     WHEN relation.nspname = 'scoped' THEN 'SELECT'
                     WHEN relation.relname = 'reading' OR relation.relname = 'hourly_bucket'
                         OR to_regclass(format('scoped.%I', relation.relname)) IS NOT NULL THEN NULL

@@ -111,10 +111,9 @@ def choose_places(largest: Decimal, *, unit: str) -> int:
 
 def format_brief(value: Decimal, *, places: int) -> str:
     """So many decimals, zeros too, so that a column of them is aligned; minus is U+2212."""
-    step = Decimal(1).scaleb(-places)
-    rounded = value.quantize(step, rounding=ROUND_HALF_EVEN)
+    rounded = round_number(value, places=places)
     numbers = read_numbers()
-    whole, _point, decimals = f"{abs(rounded):,f}".partition(".")
+    whole, _point, decimals = f"{abs(rounded):,.{places}f}".partition(".")
     sign = "\u2212" if rounded < 0 else ""
     text = f"{sign}{whole.replace(',', numbers.thousands)}"
     return f"{text}{numbers.point}{decimals}" if decimals else text

@@ -6,6 +6,8 @@ from django.views.i18n import set_language
 from telemetry.web.health import health, pending_health, pipeline_health
 from telemetry.web.home import accounts, home
 from telemetry.web.profile.views import confirm_address, profile
+from telemetry.web.second_factor.views import second_factor
+from telemetry.web.sessions.views import sessions
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", home, name="home"),
@@ -16,6 +18,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("health/pipeline", pipeline_health, name="pipeline-health"),
     path("profile/", profile, name="profile"),
     path("profile/address/<str:token>/", confirm_address, name="confirm-address"),
+    path("sessions/", sessions, name="sessions"),
+    path("second-factor/", second_factor, name="second-factor"),
     path("", include("telemetry.web.signin.urls")),
     path("", include("telemetry.web.fleet.urls")),
     path("", include("telemetry.web.alarms.urls")),

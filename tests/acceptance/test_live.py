@@ -94,7 +94,7 @@ def test_it_pauses_hidden_backs_off_and_says_so(
     expect(note).to_contain_text("the server does not answer", timeout=8_000)
     page.evaluate("() => { window.fetch = window.ask }")
     expect(note).to_contain_text("Up to date again", timeout=15_000)
-    empty_pipeline.connection.execute("DELETE FROM django_session")
+    empty_pipeline.connection.execute("DELETE FROM user_session")
     expect(note).to_contain_text("You were signed out", timeout=20_000)
     assert "next=%2Faccounts%2F" in str(note.get_by_role("link").get_attribute("href"))
 

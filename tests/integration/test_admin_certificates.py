@@ -16,6 +16,7 @@ from telemetry.certificates.enrolment import sign_approved
 from telemetry.models import Account, Certificate, Enrolment, Gateway, Lot, User
 from telemetry.store.db.connection import Connection
 from tests.certificates import make_request
+from tests.databases import connect_as
 
 pytestmark = pytest.mark.integration
 
@@ -40,16 +41,18 @@ def allow(user: User, *names: str) -> None:
 
 
 @pytest.fixture
-def certificate(user: User, tmp_path: Path) -> Certificate:
-    call_command("ca", "issue", MAC, "--folder", str(tmp_path), verbosity=0)
+def certificate(user: User, tmp_path: Path, servers: Any) -> Certificate:
+    with connect_as(servers.environ["DATABASE_URL"]):
+        call_command("ca", "issue", MAC, "--folder", str(tmp_path), verbosity=0)
     return Certificate.objects.get()
 
 
 @pytest.fixture
-def pending(user: User) -> Enrolment:
-    lot = Lot.objects.create(
-        name="1", serial="1", max_gateways=1, not_after=datetime(2100, 1, 1, tzinfo=UTC)
-    )
+def pending(user: User, servers: Any) -> Enrolment:
+    with connect_as(servers.environ["DATABASE_URL"]):
+        lot = Lot.objects.create(
+            name="1", serial="1", max_gateways=1, not_after=datetime(2100, 1, 1, tzinfo=UTC)
+        )
     return Enrolment.objects.create(
         mac=NEW, lot=lot, csr=make_request(NEW).decode(), key_digest="1", model="TG-8"
     )
@@ -102,7 +105,7 @@ def test_it_shows_certificates_to_nobody_without_the_right(
     assert client.get(f"{CERTIFICATES}{certificate.pk}/chain").status_code == 404
 
 
-def test_it_approves_a_request_that_was_brought(client: Client, user: User) -> None:
+def test_it_approves_a_request_that_was_brought(client: Client, user: User, servers: Any) -> None:
     allow(user, "view_certificate", "add_certificate", "view_enrolment")
     wrong = client.post(f"{CERTIFICATES}sign/", {"csr": make_request(NEW).decode()})
     assert f"there is no gateway {NEW}" in wrong.content.decode()
@@ -111,7 +114,8 @@ def test_it_approves_a_request_that_was_brought(client: Client, user: User) -> N
     assert done.status_code == 302
     assert done["Location"] == f"{ENROLMENTS}{enrolment.pk}/change/"
     assert (enrolment.state, enrolment.decided_by) == ("approved", user)
-    assert sign_approved(now=datetime.now(UTC)) == 1
+    with connect_as(servers.environ["MAINTENANCE_DATABASE_URL"]):
+        assert sign_approved(now=datetime.now(UTC)) == 1
     assert Certificate.objects.get().issued_by == user
 
 

@@ -17,7 +17,8 @@ from telemetry.models import Certificate, Gateway
 from telemetry.store.db.connection import Connection
 from tests.certificates import PASSPHRASE, ROOT_PASSPHRASE, AuthorityFiles, make_request
 
-pytestmark = pytest.mark.integration
+# Commands, and the pool that signs, have other roles than pages.
+pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("as_owner")]
 
 MAC = "aa:bb:cc:dd:ee:ff"
 

@@ -17,6 +17,12 @@ GOOD = {
 }
 
 
+PROVIDER = {
+    "OIDC_ISSUER": "https://login.example", "OIDC_CLIENT_ID": "telemetry",
+    "OIDC_CLIENT_SECRET": "b71e5c0d94f2a863e1079c4d5ab2f68e",
+}  # fmt: skip
+
+
 def check(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
     inherited = {"PATH": os.environ["PATH"]}
     return forks.run(("manage.py", "check", *arguments), {**inherited, **GOOD, **environ})
@@ -26,6 +32,17 @@ def test_it_passes_the_deployment_check_of_django() -> None:
     done = check("--deploy", "--fail-level", "WARNING")
     assert done.returncode == 0, done.stderr
     assert "no issues" in done.stdout
+
+
+def test_it_asks_staff_for_a_second_factor_and_has_cookies_of_this_host_alone() -> None:
+    code = (
+        "from django.conf import settings as s; print(s.OPTIONS.sign_in.second_factor,"
+        " s.SESSION_COOKIE_NAME, s.CSRF_COOKIE_NAME, s.SESSION_COOKIE_SECURE)"
+    )
+    done = forks.run(
+        ("manage.py", "shell", "--no-imports", "-c", code), {"PATH": os.environ["PATH"], **GOOD}
+    )
+    assert done.stdout.split() == ["staff", "__Host-sessionid", "__Host-csrftoken", "True"]
 
 
 @pytest.mark.parametrize(
@@ -52,6 +69,16 @@ def test_it_stops_in_production_and_not_in_a_demo(setting: str, value: str, rule
     assert rule != "E009" or value not in done.stderr  # a secret
     assert "Traceback" not in done.stderr
     assert check(**{setting: value, "DEMO": "1"}).returncode == 0
+
+
+def test_it_wants_to_know_where_an_identity_provider_leads_back_to() -> None:
+    assert check(**PROVIDER).returncode == 0
+    done = check(**PROVIDER, WEB_URL="", EMAIL_URL="")
+    assert "telemetry.E011" in done.stderr
+    assert "OIDC_CLIENT_SECRET=(hidden)" in check(**PROVIDER | {"OIDC_CLIENT_SECRET": "x"}).stderr
+    for wrong in ({"OIDC_ISSUER": "http://login.example"}, {"OIDC_CLIENT_ID": ""}):
+        done = check(**PROVIDER | wrong)
+        assert (done.returncode, done.stderr.count("\n")) == (2, 1)
 
 
 def test_it_takes_what_a_former_key_signed() -> None:

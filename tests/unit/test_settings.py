@@ -8,7 +8,7 @@ from config.env import SettingError, list_settings, read_options
 from config.example import render_example
 from config.options import ALL_OPTIONS, BridgeOptions, WebOptions
 
-OFF_WITHOUT = ("EMAIL_URL", "CA_PASSPHRASE", "CA_ROOT_PASSPHRASE")
+OFF_WITHOUT = ("EMAIL_URL", "OIDC_CLIENT_SECRET", "CA_PASSPHRASE", "CA_ROOT_PASSPHRASE")
 BRIDGE = {
     "MQTT_HOST": "broker",
     "MQTT_BRIDGE_USER": "bridge",

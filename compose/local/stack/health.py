@@ -1,6 +1,7 @@
 """Whether the parts of a running stack serve: each is asked over its own protocol."""
 
 import json
+import os
 import socket
 import time
 from collections.abc import Mapping
@@ -19,6 +20,8 @@ from compose.local.layout import PYTHON, StackError
 from compose.local.stack.programs import run
 from compose.local.stack.request import Request
 from compose.probe import UnhealthyError, probe_http
+from config.options import RedisOptions
+from config.queue import make_tls
 
 TIMEOUT_S = 3.0
 
@@ -106,6 +109,7 @@ def probe_redis(url: str) -> None:
     try:
         with Redis.from_url(
             url,
+            **make_tls(RedisOptions(url, ca_file=os.environ.get("REDIS_CA_FILE", ""))),
             protocol=2,
             socket_timeout=TIMEOUT_S,
             socket_connect_timeout=TIMEOUT_S,

@@ -29,6 +29,7 @@ OPERATORS_CHOICE = (
     "ALLOWED_HOSTS",
     "WEB_HTTPS",
     "DEMO",
+    "WEB_SECOND_FACTOR",
     "ADMIN_PASSWORD",
     "BRIDGE_SHARE_GROUP",
     "EMAIL_URL",
@@ -68,6 +69,7 @@ def build_values(
         ALLOWED_HOSTS=f"{HOST},localhost",
         WEB_HTTPS="0",
         DEMO="1",
+        WEB_SECOND_FACTOR="nobody",
         STATIC_ROOT=str(LOCAL / "static"),
         EMAIL_URL=f"file://{quote(str(LOCAL / 'mail'))}",
     )

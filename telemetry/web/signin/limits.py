@@ -7,6 +7,7 @@ from typing import Any
 
 import structlog
 from axes.handlers.database import AxesDatabaseHandler
+from axes.handlers.proxy import AxesProxyHandler
 from axes.models import AccessAttempt
 from axes.signals import user_locked_out
 from django.contrib.auth import authenticate
@@ -15,6 +16,7 @@ from django.db.models.signals import pre_save
 from django.dispatch import receiver
 from django.http import HttpRequest
 
+from telemetry.accounts.sessions import begin_session
 from telemetry.models import User
 from telemetry.web.signin.address import read_client_address
 
@@ -28,6 +30,17 @@ def is_password(request: HttpRequest, password: str) -> bool:
     assert isinstance(request.user, User)
     name = request.user.get_username()
     return authenticate(request, username=name, password=password) is not None
+
+
+def is_locked(request: HttpRequest, user: User) -> bool:
+    """Whether too many sign-ins of this user from this address failed."""
+    return not AxesProxyHandler.is_allowed(request, {"username": user.get_username()})
+
+
+def count_failure(request: HttpRequest, user: User) -> None:
+    """A wrong code counts as a wrong password does."""
+    credentials = {"username": user.get_username()}
+    user_login_failed.send(sender=__name__, credentials=credentials, request=request)
 
 
 class Handler(AxesDatabaseHandler):  # type: ignore[misc]
@@ -52,7 +65,9 @@ def _drop_what_was_typed(instance: AccessAttempt, **_: Any) -> None:
 
 @receiver(user_logged_in)
 def _log_success(request: HttpRequest, user: User, **_: Any) -> None:
-    log.info("signed_in", user=user.get_username(), address=read_client_address(request))
+    address = read_client_address(request)
+    begin_session(request.session, address=address, agent=request.META.get("HTTP_USER_AGENT", ""))
+    log.info("signed_in", user=user.get_username(), address=address)
 
 
 @receiver(user_login_failed)

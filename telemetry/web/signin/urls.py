@@ -5,7 +5,9 @@ from typing import Any
 from django.contrib.auth import views
 from django.urls import URLPattern, path
 
-from telemetry.web.signin.views import ChangePassword, ForgottenPassword, SetForm
+from telemetry.web.signin.provider import ask_provider, return_from_provider
+from telemetry.web.signin.second_factor import enter_code
+from telemetry.web.signin.views import ChangePassword, ForgottenPassword, SetForm, SignIn
 
 
 def _page(route: str, view: Any, template: str, name: str, **options: Any) -> URLPattern:
@@ -15,7 +17,10 @@ def _page(route: str, view: Any, template: str, name: str, **options: Any) -> UR
 
 
 urlpatterns = [
-    _page("login/", views.LoginView, "login", "login", redirect_authenticated_user=True),
+    path("login/", SignIn.as_view(), name="login"),
+    path("login/code/", enter_code, name="sign-in-code"),
+    path("login/provider/", ask_provider, name="provider"),
+    path("login/provider/return/", return_from_provider, name="provider-return"),
     path("logout/", views.LogoutView.as_view(), name="logout"),
     path("password/", ChangePassword.as_view(), name="password_change"),
     _page("password/changed/", views.PasswordChangeDoneView, "changed", "password_change_done"),

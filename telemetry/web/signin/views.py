@@ -1,14 +1,16 @@
-"""Sign-in beyond Django: limits on guesses in every form, and whether e-mail can be sent."""
+"""Sign-in beyond Django: a second step, limits on guesses in every form, and whether e-mail can be
+sent."""
 
 from typing import Any
 
 from django import forms
 from django.conf import settings
 from django.contrib.auth.forms import PasswordChangeForm, SetPasswordForm
-from django.contrib.auth.views import PasswordChangeView, PasswordResetView
-from django.core.exceptions import ValidationError
+from django.contrib.auth.views import LoginView, PasswordChangeView, PasswordResetView
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from telemetry.accounts.tokens import revoke_all_tokens
@@ -16,17 +18,33 @@ from telemetry.mail.limits import count_mail
 from telemetry.mail.outbox import has_mail, queue_mail
 from telemetry.web.signin.address import read_client_address
 from telemetry.web.signin.limits import is_password
+from telemetry.web.signin.second_factor import go_on
 
 TOO_MANY = _("Too many e-mails were requested. Try again in an hour.")
 NOT_QUEUED = _("No e-mail can be sent at the moment. Try again later.")
-MINUTES = int(settings.AXES_COOLOFF_TIME.total_seconds() // 60)
 
 
-def render_lockout(request: HttpRequest, *_: Any, **__: Any) -> HttpResponse:
-    """Status 429: too many failures from here."""
-    answer = render(request, "telemetry/signin/locked.html", {"minutes": MINUTES}, status=429)
-    answer.headers["Retry-After"] = str(MINUTES * 60)
-    return answer
+class SignIn(LoginView):
+    """Name and password, of the admin too; then the second factor, if there is one."""
+
+    template_name = "telemetry/signin/login.html"
+    redirect_authenticated_user = True
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        """The admin sends whom it does not let in here: it would go round in circles."""
+        user: Any = request.user
+        is_for_admin = self.get_redirect_url().startswith(reverse("admin:index"))
+        if user.is_authenticated and is_for_admin and not user.is_staff:
+            raise PermissionDenied
+        return super().dispatch(request, *args, **kwargs)
+
+    def get_context_data(self, **context: Any) -> dict[str, Any]:
+        """With the identity provider."""
+        return super().get_context_data(provider=settings.OPTIONS.sign_in.provider, **context)
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        """The password is right."""
+        return go_on(self.request, form.get_user(), to=self.get_success_url())
 
 
 class RevokeTokensForm(forms.Form):

@@ -25,7 +25,8 @@ from tests.certificates import Wallet, make_other_authority
 from tests.integration.local.role_client import RoleClient
 from tests.integration.local.test_tls import connect, publish
 
-pytestmark = pytest.mark.integration
+# Commands, and the pool that signs, have other roles than pages.
+pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("as_owner")]
 
 MAC, OTHER = "aa:bb:cc:dd:ee:ff", "aa:bb:cc:dd:ee:02"
 TOPIC = f"tds_new/devices/{MAC}/telemetry"

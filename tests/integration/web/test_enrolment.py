@@ -20,7 +20,8 @@ from tests.certificates import EstClient, Wallet, make_request, read_certificate
 from tests.integration.local.test_tls import connect
 from tests.servers.enrolment import run_enrolment
 
-pytestmark = pytest.mark.integration
+# Commands, and the pool that signs, have other roles than pages.
+pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("as_owner")]
 
 MAC = "02:00:00:00:00:51"
 KNOWN = "aa:bb:cc:dd:ee:ff"

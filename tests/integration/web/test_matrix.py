@@ -68,11 +68,13 @@ ACTIONS = {
 }  # fmt: skip
 # What needs a sign-in and no account, and what needs neither.
 SIGNED_IN = {"home", "accounts", "profile", "tokens", "revoke-token", "password_change",
-    "password_change_done", "admin-password", "confirm-address"}  # fmt: skip
+    "password_change_done", "admin-password", "confirm-address",
+    "second-factor", "sessions"}  # fmt: skip
 OPEN = {
     "login", "logout", "set_language", "health", "pending-health", "pipeline-health", "invitation",
     "password_reset",
     "password_reset_done", "password_reset_confirm", "password_reset_complete",
+    "admin-login", "sign-in-code", "provider", "provider-return",
 }  # fmt: skip
 
 

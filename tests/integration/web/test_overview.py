@@ -232,7 +232,7 @@ def test_it_asks_one_question_more_than_the_gate_when_nothing_changed(
             == 304
         )
     tables = [re.findall(r'FROM\s+"?(\w+)', query["sql"])[0] for query in queries]
-    assert tables == ["django_session", "telemetry_user", "membership", "gateway"]
+    assert tables == ["user_session", "telemetry_user", "membership", "gateway"]
 
 
 def test_it_tells_other_languages_apart(connection: Connection) -> None:

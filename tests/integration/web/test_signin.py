@@ -41,9 +41,12 @@ def test_it_locks_a_name_out_after_ten_failures_from_an_address(user: User) -> N
     page = client.post("/login/", {"username": "ana", "password": PASSWORD})
     assert "Try again in 15 minutes" in page.content.decode()
     assert page.headers["Retry-After"] == "900"
-    # The admin's own form is no way round; another address is not concerned.
-    fields = {"username": "ana", "password": PASSWORD, "next": "/admin/"}
-    assert client.post("/admin/login/", fields).status_code == 429
+    # The admin has no form of its own; another address is not concerned.
+    fields = {"username": "ana", "password": PASSWORD}
+    answer = client.post("/admin/login/?next=/admin/", fields)
+    assert answer.headers["Location"] == "/login/?next=/admin/"
+    assert client.get("/accounts/").status_code == 302
+    assert client.post("/login/?next=/admin/", fields).status_code == 429
     assert try_login(client, "ana", PASSWORD, REMOTE_ADDR="192.0.2.9") == 302
 
 

@@ -57,7 +57,7 @@ def test_it_finds_no_multiple_where(value: Any, options: Any) -> None:
 def test_it_knows_the_usual_when_a_slip_lasts_for_days() -> None:
     rows = make_days(100, at=9)
     for row in (10, 11):
-        rows[2 * row] = HourRow(START + row * DAY, *[Decimal(100)] * 3, 1)
+        rows[2 * row] = HourRow(START + row * DAY, Decimal(100), Decimal(100), Decimal(100), 1)
     assert [one.since for one in find_multiples(rows)] == [START + day * DAY for day in (9, 10, 11)]
 
 

@@ -1,0 +1,1 @@
+"""The page on which users set up the second factor of their sign-in."""
