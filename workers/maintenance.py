@@ -55,6 +55,7 @@ from telemetry.store.findings import evaluate as findings
 from telemetry.store.ingest.presence import mark_offline, mark_online
 from telemetry.store.operations.housekeeping import (
     fold_ledger,
+    purge_alarm_deliveries,
     purge_registry_changes,
     purge_task_history,
 )
@@ -216,6 +217,7 @@ def purge_ledger() -> Result:
             "folded": folded,
             "changes": purge_registry_changes(connection),
             "runs": purge_task_history(connection, keep_days=_options().history_days),
+            "deliveries": purge_alarm_deliveries(connection, keep_days=_options().history_days),
         }
 
 

@@ -35,6 +35,7 @@ from telemetry.models import (
 from telemetry.store.aggregates.refresh import refresh_aggregates
 from telemetry.store.alarms.samples import Subject
 from telemetry.store.db.connection import Connection
+from telemetry.store.operations.housekeeping import purge_alarm_deliveries
 from tests.consumption import put, register
 from tests.integration.web.mails import SITE
 from tests.integration.web.site import add_reading, make_account, make_device, make_gateway
@@ -466,3 +467,15 @@ def test_it_tells_administrators_of_the_system(
     evaluate(5)
     evaluate(16)
     assert list_alarms(rule) == [(0, 5, 91.5, "cleared")]
+
+
+def test_it_forgets_what_was_sent_long_ago(connection: Connection, account: Account) -> None:
+    def add(**fields: Any) -> None:
+        AlarmDelivery.objects.create(account=account, event="raised", due_at=NOW, **fields)
+
+    now = datetime.now(UTC)
+    for days in (89, 91):
+        add(sent_at=now - timedelta(days=days))
+        add(failed_at=now - timedelta(days=days))
+    assert purge_alarm_deliveries(connection, keep_days=90) == 1
+    assert AlarmDelivery.objects.count() == 3
