@@ -123,6 +123,11 @@ test-failover: ## Lose the host of Redis's master, then of PostgreSQL's primary,
 	@compose/local/install base
 	exec $(PYTHON) -m tests.failover $(ARGS)
 
+.PHONY: test-upgrade
+test-upgrade: ## Upgrade from the release of a commit under load (BEFORE=COMMIT); no message lost, no error page
+	@compose/local/install base
+	exec $(PYTHON) -m tests.upgrade --before $(BEFORE) $(ARGS)
+
 .PHONY: mutants
 mutants: ## Change the code in small ways and list the changes that no unit test and no schedule notices
 	@$(PYTHON) -m tests.mutation

@@ -3,7 +3,6 @@
 Imports no Django, so that the bridge stays small.
 """
 
-import ssl
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
@@ -44,7 +43,7 @@ def connect_redis(options: RedisOptions, *, client: type[Redis] = SmallWrites) -
         "retry": Retry(NoBackoff(), 0),
     }
     if not options.url.startswith("sentinel://"):
-        return client.from_url(options.url, **make_tls(options), **how)
+        return client.from_url(options.url, **options.make_tls(), **how)
     found = parse_sentinels(options.url)
     login = {"username": found.user, "password": found.password, "db": found.db}
     sentinel = Sentinel(found.hosts, sentinel_kwargs=SENTINEL_ARGUMENTS, **how, **login)  # type: ignore[no-untyped-call]
@@ -65,15 +64,6 @@ def make_broker(url: str) -> tuple[str, dict[str, Any]]:
     return ";".join(hosts), {"master_name": found.master, "sentinel_kwargs": SENTINEL_ARGUMENTS}
 
 
-def make_tls(options: RedisOptions) -> dict[str, Any]:
-    """Arguments of a connection with TLS, nothing without. The certificate must be good: left to
-    itself, kombu takes any."""
-    if not options.url.startswith("rediss://"):
-        return {}
-    own = {"ssl_ca_certs": options.ca_file} if options.ca_file else {}
-    return {"ssl_cert_reqs": ssl.CERT_REQUIRED, "ssl_check_hostname": True, **own}
-
-
 def build_celery_app(
     options: QueueOptions,
     *,
@@ -91,7 +81,7 @@ def build_celery_app(
     broker, of_sentinel = make_broker(options.redis.url)
     app = Celery("tds_telemetry", broker=broker, set_as_current=False, fixups=fixups)
     app.conf.update(
-        broker_use_ssl=make_tls(options.redis) or None,
+        broker_use_ssl=options.redis.make_tls() or None,
         accept_content=["json"],
         task_serializer="json",
         task_ignore_result=True,

@@ -126,6 +126,7 @@ STATIC_URL = "/static/"
 STATIC_ROOT = OPTIONS.static_root or None
 IS_COLLECTED = bool(STATIC_ROOT)
 WHITENOISE_USE_FINDERS = not IS_COLLECTED
+WHITENOISE_ALLOW_ALL_ORIGINS = False  # no other site needs our static files
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {

@@ -7,11 +7,10 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from telemetry.core.bands import BandCalendar, DayKind, Period, consume_by_band
-from telemetry.core.consumption import Replacement, Value, measure, next_month, start_of
-from telemetry.core.gaps import find_limit
+from telemetry.core.consumption import Value, measure, next_month, start_of
 from telemetry.store.bands import read as store
 from telemetry.store.db.connection import Connection
-from tests.consumption import Site, read
+from tests.consumption import Replacement, Site, install, read
 
 WORKDAYS: frozenset[DayKind] = frozenset({"weekday"})
 CALENDAR = BandCalendar(
@@ -32,10 +31,8 @@ def check_bands(
     replacements: Iterable[Replacement] = (),
 ) -> None:
     """Each month's bands add up to it, and are what the pure form says."""
-    zone, limit = ZoneInfo(site.zone), None
-    if site.is_spread:
-        limit = find_limit(site.meter.interval_s)
-    steps = measure(readings, site.meter, replacements=replacements)
+    zone = ZoneInfo(site.zone)
+    steps = measure(readings, install(site.meter, replacements), is_spread=site.is_spread)
     months: list[Any] = read(
         connection,
         "SELECT month, total, estimated FROM monthly_total WHERE device_id = %s",
@@ -48,6 +45,6 @@ def check_bands(
         lines = store.read_bands(period, device_ids=[site.device_id]).get(site.device_id, [])
         assert sum((line.total for line in lines), Decimal(0)) == (total or 0), (site, month)
         spans = period.spans(cut=store.UNCUT)
-        expected = consume_by_band(steps, spans, limit=limit)
+        expected = consume_by_band(steps, spans)
         found = {line.band: line.total for line in lines if line.total}
         assert found == {band: of.total for band, of in expected.items() if of.total}, (site, month)

@@ -10,7 +10,6 @@ from msgspec import Struct
 from telemetry.core.consumption import (
     Consumption,
     Meter,
-    Replacement,
     Value,
     consume_by,
     counted_day,
@@ -19,6 +18,7 @@ from telemetry.core.consumption import (
     next_month,
     start_of,
 )
+from tests.consumption import Replacement, install
 
 ZONE = "America/Sao_Paulo"
 MINUTE = timedelta(minutes=1)
@@ -62,9 +62,13 @@ def read_hourly(*values: Any, first: str = "2026-09-10 08:00") -> list[Value]:
     ]
 
 
-def exchange(text: str, old: Any, new: Any) -> list[Replacement]:
-    """An exchange of the register, by the clock of the zone."""
-    return [Replacement(local(text), Decimal(str(old)), Decimal(str(new)))]
+def exchange(text: str, old: Any, new: Any, meter: Meter | None = None) -> list[Replacement]:
+    """A change of the meter, by the clock of the zone."""
+    old, new = (None if one is None else Decimal(str(one)) for one in (old, new))
+    return [Replacement(local(text), old, new, meter)]
+
+
+FORTY = Decimal(40)
 
 
 SEPTEMBER = date(2026, 9, 1)
@@ -194,6 +198,57 @@ CASES = {
         expect({"2026-09-01": 15}),
         replacements=[*exchange("2026-09-10 10:00", 110, 0), *exchange("2026-09-10 11:00", 4, 1)],
     ),
+    "a factor from an instant on": BillingCase(
+        Meter("cumulative", interval_s=86_400),
+        read_at({"2026-09-10": 100, "2026-09-11": 110, "2026-09-12": 120}),
+        expect({"2026-09-01": 410}),
+        expect({"2026-09-10": 10, "2026-09-11": 400}),
+        replacements=exchange(
+            "2026-09-11", 110, 110, Meter("cumulative", interval_s=86_400, factor=FORTY)
+        ),
+    ),
+    "a factor from within an hour on, of deltas": BillingCase(
+        Meter("delta", interval_s=900),
+        read_at({"2026-09-10 10:15": 1, "2026-09-10 10:30": 2, "2026-09-10 10:45": 3}),
+        expect({"2026-09-01": "4.5"}),
+        replacements=exchange(
+            "2026-09-10 10:30", None, None, Meter("delta", interval_s=900, factor=Decimal("0.5"))
+        ),
+    ),
+    "a meter with another modulus and factor": BillingCase(
+        Meter("cumulative", modulus=Decimal(10_000), factor=Decimal(2)),
+        read_at({"2026-09-10 09:00": 9_990, "2026-09-10 11:00": 95, "2026-09-10 12:00": 3}),
+        expect({"2026-09-01": 2 * (10 + 5) + 40 * (5 + 8)}),
+        replacements=exchange(
+            "2026-09-10 10:00", 5, 90, Meter("cumulative", modulus=Decimal(100), factor=FORTY)
+        ),
+    ),
+    "a meter of deltas after a register": BillingCase(
+        Meter("cumulative"),
+        read_at({"2026-09-10 09:00": 100, "2026-09-10 10:30": 4, "2026-09-10 11:00": 5}),
+        expect({"2026-09-01": 3 + 4 + 5}),
+        replacements=exchange("2026-09-10 10:00", 103, None, Meter("delta")),
+    ),
+    "a register after a meter of deltas": BillingCase(
+        Meter("delta"),
+        read_at({"2026-09-10 09:00": 100, "2026-09-10 10:30": 1_004, "2026-09-10 11:00": 1_005}),
+        expect({"2026-09-01": 100 + 5}),
+        replacements=exchange("2026-09-10 10:00", None, 1_000, Meter("cumulative")),
+    ),
+    "a gauge between two registers": BillingCase(
+        Meter("cumulative"),
+        read_at({"2026-09-10 09:00": 100, "2026-09-10 10:30": 21, "2026-09-12 11:00": 1_005}),
+        expect({"2026-09-01": 3 + 5}),
+        replacements=[
+            *exchange("2026-09-10 10:00", 103, None, Meter("gauge")),
+            *exchange("2026-09-12 10:00", None, 1_000, Meter("cumulative")),
+        ],
+    ),
+    "a factor with decimals": BillingCase(
+        Meter("cumulative", factor=Decimal("0.3333")),
+        read_hourly("1.0", "1.1", "1.2", "1.3"),
+        expect({"2026-09-01": "0.1000"}),  # 0.4333 less 0.3333
+    ),
     "a gap over the end of a month": BillingCase(
         Meter("cumulative"),
         read_at({"2026-10-30": 100, "2026-11-03": 140}),
@@ -215,19 +270,19 @@ def bill(
 ) -> tuple[dict[date, Consumption], dict[date, Consumption]]:
     """Months and days by the pure form."""
     zone = ZoneInfo(case.zone)
-    steps = measure(case.readings, case.meter, replacements=case.replacements)
+    steps = measure(case.readings, install(case.meter, case.replacements), is_spread=is_spread)
 
     def month_of_instant(at: datetime) -> date:
         return month_of(counted_day(at, zone), case.billing_day)
 
     months = consume_by(
-        steps, case.meter, month_of_instant, is_spread=is_spread,
+        steps, month_of_instant,
         bounds=lambda month: (
             start_of(month, zone), start_of(next_month(month, case.billing_day), zone)
         ),
     )  # fmt: skip
     days = consume_by(
-        steps, case.meter, lambda at: counted_day(at, zone), is_spread=is_spread,
+        steps, lambda at: counted_day(at, zone),
         bounds=lambda day: (start_of(day, zone), start_of(day + timedelta(days=1), zone)),
     )  # fmt: skip
     return months, days

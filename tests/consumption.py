@@ -12,8 +12,8 @@ from msgspec import Struct
 from telemetry.core.consumption import (
     DAY,
     Consumption,
+    Installation,
     Meter,
-    Replacement,
     Totals,
     Value,
     consume_by,
@@ -26,6 +26,7 @@ from telemetry.core.consumption import (
     start_of,
     sum_by,
 )
+from telemetry.core.installations import find_installation
 from telemetry.core.registers import HOUR
 from telemetry.store.db.connection import Connection
 from telemetry.store.ingest.ledger import insert_dirty_hours
@@ -39,6 +40,24 @@ FROM unnest(%s::timestamptz[], %s::bigint[], %s::bigint[], %s::bigint[], %s::num
     AS r (time, account_id, gateway_id, device_id, value)
 ON CONFLICT DO NOTHING RETURNING device_id, time
 """
+
+
+class Replacement(Struct, frozen=True):
+    """A change of a meter, which measures as the one before did unless `meter` says otherwise."""
+
+    at: datetime
+    old_value: Decimal | None = None
+    new_value: Decimal | None = None
+    meter: Meter | None = None
+
+
+def install(meter: Meter, changes: Iterable[Replacement] = ()) -> list[Installation]:
+    """The installations of a device that began with `meter`."""
+    installations = [Installation(meter)]
+    for change in sorted(changes, key=lambda change: change.at):
+        meter = change.meter or meter
+        installations.append(Installation(meter, change.at, change.old_value, change.new_value))
+    return installations
 
 
 class Site(Struct, frozen=True):
@@ -83,6 +102,10 @@ def register(
         kind="sensor", measurement=meter.measurement, unit="", is_active=True,
         register_modulus=meter.modulus, interval_s=meter.interval_s,
     )  # fmt: skip
+    if meter.factor != 1:
+        connection.execute(
+            "UPDATE installation SET factor = %s WHERE device_id = %s", [meter.factor, device_id]
+        )
     return Site(device_id, account_id, gateway_id, zone, billing_day, meter, bool(is_spread))
 
 
@@ -110,13 +133,31 @@ def put(connection: Connection, readings: Iterable[tuple[Site, Value]]) -> None:
         )
 
 
-def replace_register(connection: Connection, site: Site, replacement: Replacement) -> None:
-    """Enter a replacement."""
+def replace_register(connection: Connection, site: Site, change: Replacement) -> None:
+    """Enter a change of the meter."""
+    meter = change.meter or site.meter
     connection.execute(
-        "INSERT INTO meter_replacement (device_id, at, old_value, new_value)"
-        " VALUES (%s, %s, %s, %s)",
-        [site.device_id, replacement.at, replacement.old_value, replacement.new_value],
-    )
+        "INSERT INTO installation (device_id, since, old_register, first_register, unit,"
+        " measurement, register_modulus, interval_s, factor)"
+        " SELECT id, %s, %s, %s, unit, %s, %s, %s, %s FROM device WHERE id = %s",
+        [
+            change.at, change.old_value, change.new_value, meter.measurement, meter.modulus,
+            meter.interval_s, meter.factor, site.device_id,
+        ],
+    )  # fmt: skip
+
+
+def set_meter(
+    connection: Connection, site: Site, meter: Meter, *, since: datetime | None = None
+) -> None:
+    """Put right how an installation measures, as nothing but SQL can; None: the first one."""
+    connection.execute(
+        "UPDATE installation SET measurement = %s, register_modulus = %s, interval_s = %s,"
+        " factor = %s WHERE device_id = %s AND since IS NOT DISTINCT FROM %s",
+        [
+            meter.measurement, meter.modulus, meter.interval_s, meter.factor, site.device_id, since,
+        ],
+    )  # fmt: skip
 
 
 def read(connection: Connection, statement: str, *arguments: Any) -> list[Any]:
@@ -136,7 +177,7 @@ FIGURES = {
     "hours": "SELECT hour, total, minimum, maximum, first, last, readings_count "
     "FROM hourly_aggregate WHERE device_id = %s",
     "days": "SELECT day, total, estimated, reading_sum, minimum, maximum, first, last,"
-    " readings_count, intervals_seen FROM daily_aggregate WHERE device_id = %s",
+    " readings_count, round(intervals_seen, 10) FROM daily_aggregate WHERE device_id = %s",
     "months": "SELECT month, total, estimated, reading_sum, minimum, maximum, first_register,"
     " last_register, readings_count FROM monthly_total WHERE device_id = %s",
     "steps": "SELECT hour, consumption FROM hourly_consumption WHERE device_id = %s"
@@ -150,8 +191,8 @@ def expect_figures(
     """What the reference says of a device, in the same form."""
     zone = ZoneInfo(site.zone)
     series = sorted(set(readings), key=lambda reading: reading.at)
-    steps = measure(series, site.meter, replacements=replacements)
-    is_gauge = site.meter.measurement == "gauge"
+    meters = install(site.meter, replacements)
+    steps = measure(series, meters, is_spread=site.is_spread)
 
     def day_of_instant(at: datetime) -> date:
         return counted_day(at, zone)
@@ -160,45 +201,60 @@ def expect_figures(
         return month_of(counted_day(at, zone), site.billing_day)
 
     days = consume_by(
-        steps, site.meter, day_of_instant, is_spread=site.is_spread,
+        steps, day_of_instant,
         bounds=lambda day: (start_of(day, zone), start_of(day + DAY, zone)),
     )  # fmt: skip
     months = consume_by(
-        steps, site.meter, month_of_instant, is_spread=site.is_spread,
+        steps, month_of_instant,
         bounds=lambda month: (
             start_of(month, zone), start_of(next_month(month, site.billing_day), zone)
         ),
     )  # fmt: skip
     ends = consume_by(
-        steps, site.meter, hour_of, is_spread=False, bounds=lambda hour: (hour, hour + HOUR)
+        measure(series, meters, is_spread=False), hour_of, bounds=lambda hour: (hour, hour + HOUR)
     )
     hours = sum_by(series, hour_of)
     instants: dict[date, list[datetime]] = {}
     for reading in series:
         instants.setdefault(day_of_instant(reading.at), []).append(reading.at)
-    joined = _join(days, sum_by(series, day_of_instant), is_gauge=is_gauge)
-    seen = {day: count_intervals(found, site.meter, zone) for day, found in instants.items()}
+    day_totals, month_totals = sum_by(series, day_of_instant), sum_by(series, month_of_instant)
+    joined = _join(days, day_totals)
+    counted = {
+        day for day in joined if _counts(meters, start_of(day, zone), start_of(day + DAY, zone))
+    }
+    seen = {day: round(count_intervals(found, meters, zone), 10) for day, found in instants.items()}
+    counted_months = {month_of(day, site.billing_day) for day in counted}
     return {
         "hours": {hour: _plain(of) for hour, of in hours.items()},
-        "days": {day: (*of, seen.get(day, 0)) for day, of in joined.items()},
-        "months": _join(months, sum_by(series, month_of_instant), is_gauge=is_gauge),
+        "days": {
+            day: (of[0] if day in counted else None, *of[1:], seen.get(day, 0))
+            for day, of in joined.items()
+        },
+        "months": {
+            month: (of[0] if month in counted_months else None, *of[1:])
+            for month, of in _join(months, month_totals).items()
+        },
         "steps": {
-            hour: (ends[hour].total if hour in ends else 0,) for hour in hours.keys() | ends.keys()
-        }
-        if not is_gauge
-        else {},
+            hour: (ends[hour].total if hour in ends else 0,)
+            for hour in hours.keys() | ends.keys()
+            if _counts(meters, hour, hour + HOUR)
+        },
     }
 
 
+def _counts(meters: list[Installation], start: datetime, end: datetime) -> bool:
+    return find_installation(meters, start, end).meter.measurement != "gauge"
+
+
 def _join(
-    consumed: dict[date, Consumption], totals: dict[date, Totals], *, is_gauge: bool
+    consumed: dict[date, Consumption], totals: dict[date, Totals]
 ) -> dict[date, tuple[Any, ...]]:
     joined = {}
     for bucket in consumed.keys() | totals.keys():
         of = consumed.get(bucket, Consumption(Decimal(0), Decimal(0)))
         found = totals.get(bucket)
         joined[bucket] = (
-            None if is_gauge else of.total, of.estimated,
+            of.total, of.estimated,
             *(_plain(found) if found else (0, None, None, None, None, 0)),
         )  # fmt: skip
     return joined

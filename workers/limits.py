@@ -187,8 +187,8 @@ def _count(batches: Sequence[ValidatedBatch]) -> tuple[dict[Name, int], dict[Nam
                     gateways[mac] = cost
                     owners[mac] = gateway.account_id
     accounts: dict[Name, int] = {}
-    for mac, account_id in owners.items():
-        accounts[account_id] = accounts.get(account_id, 0) + gateways[mac]
+    for name, account_id in owners.items():
+        accounts[account_id] = accounts.get(account_id, 0) + gateways[name]
     return gateways, accounts
 
 

@@ -2,7 +2,8 @@
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from ssl import CERT_REQUIRED
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from config.env import SettingError, setting
@@ -94,6 +95,14 @@ class RedisOptions:
             raise SettingError(
                 f"REDIS_CA_FILE={self.ca_file!r}: expected with rediss:// in REDIS_URL"
             )
+
+    def make_tls(self) -> dict[str, Any]:
+        """Arguments of a connection with TLS, nothing without. The certificate must be good: left
+        to itself, kombu takes any."""
+        if not self.url.startswith("rediss://"):
+            return {}
+        own = {"ssl_ca_certs": self.ca_file} if self.ca_file else {}
+        return {"ssl_cert_reqs": CERT_REQUIRED, "ssl_check_hostname": True, **own}
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from telemetry.admin import (  # noqa: F401
     enrolments,
     findings,
     fleet,
+    installations,
     ledger,
     members,
     periodic_tasks,

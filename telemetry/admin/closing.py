@@ -138,7 +138,8 @@ class MonthAdjustmentAdmin(ReadOnlyAdmin):
     """What closed months came to differ by, line by line."""
 
     list_display = [
-        "recorded_at", "account", "device", "month", "difference", "edit_ids", "settled_in",
+        "recorded_at", "account", "device", "month", "difference", "edit_ids", "installation_ids",
+        "settled_in",
     ]  # fmt: skip
     list_filter = [
         ["account", AutocompleteSelectFilter], ["device", AutocompleteSelectFilter],

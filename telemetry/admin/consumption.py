@@ -1,4 +1,4 @@
-"""Consumption by month, replaced meters, late data that came after its hour was dropped."""
+"""Consumption by month, late data that came after its hour was dropped."""
 
 from datetime import date
 from typing import Any
@@ -6,7 +6,6 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
-from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import (
     AutocompleteSelectFilter,
     ChoicesDropdownFilter,
@@ -17,7 +16,7 @@ from unfold.decorators import display
 
 from telemetry.admin.closing import MonthActions
 from telemetry.admin.readonly import OrderedListMixin, ReadOnlyAdmin, show_choice
-from telemetry.models import FrozenHour, MeterReplacement, MonthlyConsumption
+from telemetry.models import FrozenHour, MonthlyConsumption
 
 
 @admin.register(MonthlyConsumption)
@@ -67,27 +66,6 @@ class MonthlyConsumptionAdmin(MonthActions, OrderedListMixin, ReadOnlyAdmin):
     def coverage_percent(self, row: MonthlyConsumption) -> str | None:
         """The share of expected intervals that have readings."""
         return None if row.coverage is None else f"{100 * row.coverage:.1f} %"
-
-
-@admin.register(MeterReplacement)
-class MeterReplacementAdmin(ModelAdmin):  # type: ignore[misc]
-    """Registers that were exchanged. The next refresh computes their consumption again."""
-
-    list_display = ["at", "device", "old_value", "new_value", "created_by", "created_at"]
-    list_filter = [["device", AutocompleteSelectFilter], ["at", RangeDateTimeFilter]]
-    list_filter_submit = True
-    list_select_related = ["device", "created_by"]
-    search_fields = ["device__code", "device__name", "note"]
-    autocomplete_fields = ["device"]
-    readonly_fields = ["created_by", "created_at"]
-
-    def save_model(
-        self, request: HttpRequest, obj: MeterReplacement, form: Any, change: Any
-    ) -> None:
-        """Save with who entered it."""
-        if not change:
-            obj.created_by_id = request.user.pk
-        super().save_model(request, obj, form, change)
 
 
 @admin.register(FrozenHour)

@@ -3,7 +3,9 @@
 from collections.abc import Iterable
 from typing import Any
 
+from django import forms
 from django.contrib import admin
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
@@ -13,6 +15,8 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter, RangeDateTime
 from unfold.decorators import display
 
 from telemetry.admin.readonly import ReadOnlyAdmin, show_choice
+from telemetry.installations.changing import check_settings_kept
+from telemetry.installations.texts import InstallationError
 from telemetry.models import Device, Gateway, GatewayEvent, Reading
 
 LISTED = 10
@@ -23,10 +27,22 @@ def list_devices_with_readings(devices: Iterable[Device]) -> list[Device]:
     return [device for device in devices if Reading.objects.filter(device_id=device.pk).exists()]
 
 
+class DeviceForm(forms.ModelForm):  # type: ignore[type-arg]
+    """A device, whose way of measuring is changed in place only while it has no readings."""
+
+    def _post_clean(self) -> None:
+        super()._post_clean()  # type: ignore[misc]
+        try:
+            check_settings_kept(self.instance)
+        except InstallationError as error:
+            self.add_error(None, ValidationError(str(error)))
+
+
 class DeviceInline(TabularInline):  # type: ignore[misc]
     """The devices behind a gateway. One with readings is deactivated, not deleted."""
 
     model = Device
+    form = DeviceForm
     fields = ["code", "name", "kind", "measurement", "unit", "is_active"]
     extra = 0
     can_delete = False
@@ -88,6 +104,7 @@ class GatewayAdmin(ModelAdmin):  # type: ignore[misc]
 class DeviceAdmin(ModelAdmin):  # type: ignore[misc]
     """Devices: what is measured, in which unit, with which limits."""
 
+    form = DeviceForm
     list_display = [
         "code", "name", "gateway", "account", "group", "kind", "measurement", "unit", "is_active",
     ]  # fmt: skip

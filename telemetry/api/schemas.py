@@ -250,7 +250,11 @@ class Adjustment(Schema):
     ]
     edit_ids: Annotated[
         list[Id],
-        Field(description="edits that caused it; none: late readings, or a change of the device"),
+        Field(description="edits that caused it"),
+    ]
+    installation_ids: Annotated[
+        list[Id],
+        Field(description="changes of meter that caused it; no edits either: late readings"),
     ]
 
 
@@ -284,6 +288,49 @@ class Edit(Schema):
     undone_by: UserName
     undone_at: Instant | None
     dead_letter_id: Annotated[Id | None, Field(description="whose value was taken")]
+
+
+class Installation(Schema):
+    """A meter at a device, or how one measures, from `since` on, until the next one begins."""
+
+    id: Id
+    device_id: Id
+    since: Annotated[Instant | None, Field(description="null: from the beginning")]
+    measurement: Measurement
+    unit: str
+    factor: Annotated[Exact, Field(description="what is read is multiplied by it")]
+    register_modulus: Exact | None
+    interval_s: int | None
+    old_register: Annotated[Exact | None, Field(description="the last of the meter before")]
+    first_register: Exact | None
+    model: str
+    serial: str
+    note: str
+    created_by: UserName
+    created_at: Instant
+    undone_by: UserName
+    undone_at: Annotated[Instant | None, Field(description="one that was undone counts no more")]
+
+
+class MonthEffect(Schema):
+    """A billing month of a device that a change of the meter would make another one."""
+
+    month: Annotated[date, Field(description="its first day")]
+    is_closed: Annotated[
+        bool, Field(description="it stays as it was billed; the difference becomes an adjustment")
+    ]
+    before: Annotated[Exact, Field(description="the live total now")]
+    after: Annotated[Exact, Field(description="and then")]
+    difference: Exact
+
+
+class InstallationPreview(Schema):
+    """What a change of the meter would do."""
+
+    months: list[MonthEffect]
+    until: Annotated[
+        Instant | None, Field(description="readings after it were not looked at; null: all were")
+    ]
 
 
 class Finding(Schema):

@@ -35,6 +35,7 @@ from telemetry.api.routes import (
     export,
     findings,
     fleet,
+    installations,
     readings,
     totals,
     virtual_meters,
@@ -142,6 +143,7 @@ def build_api() -> Api:
         alarms,
         dead_letters,
         edits,
+        installations,
         findings,
     ):
         api.add_router("", part.router)

@@ -107,14 +107,11 @@ def list_spans(
     return tuple(spans)
 
 
-def consume_by_band(
-    steps: Sequence[Step], spans: Iterable[Span], *, limit: timedelta | None
-) -> dict[str, Consumption]:
-    """What was consumed in each band. `limit`: the longest step that is not spread; None: none
-    is."""
+def consume_by_band(steps: Sequence[Step], spans: Iterable[Span]) -> dict[str, Consumption]:
+    """What was consumed in each band."""
     bands: dict[str, Consumption] = {}
     for span in spans:
-        consumed, estimated = consume(steps, span.since, span.until, limit=limit)
+        consumed, estimated = consume(steps, span.since, span.until)
         before = bands.get(span.band, Consumption(Decimal(0), Decimal(0)))
         bands[span.band] = Consumption(before.total + consumed, before.estimated + estimated)
     return bands

@@ -5,11 +5,12 @@ aware datetimes, values are `Decimal`, `now` is an argument.
 
 A bucket (hour, local day, billing month) holds the instants after its start, up to and including
 its end: a register read at the closing midnight closes the old month. What a register counts is in
-`registers.py`; times without readings are in `gaps.py`.
+`registers.py`; which meter a reading is of, in `installations.py`; times without readings are in
+`gaps.py`.
 """
 
 from calendar import monthrange
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from itertools import groupby
@@ -18,24 +19,23 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
-from telemetry.core.gaps import RESOLUTION, consume, find_limit, is_gap
-from telemetry.core.measurement import Measurement
-from telemetry.core.registers import Register, Replacement, Step, Value, count_register
+from telemetry.core.gaps import RESOLUTION, consume, is_gap
+from telemetry.core.installations import (
+    Installation,
+    Meter,
+    expect_intervals,
+    find_installation,
+    measure_stretch,
+    split_stretches,
+)
+from telemetry.core.registers import HOUR, Step, Value
 
-__all__ = ["Replacement", "Step", "Value"]
+__all__ = ["Installation", "Meter", "Step", "Value"]
 
 Key = TypeVar("Key", bound=Hashable)
 
 HOUR_S = 3600
 DAY = timedelta(days=1)
-
-
-class Meter(Struct, frozen=True):
-    """How a device measures. `modulus`: its register counts from 0 to below it."""
-
-    measurement: Measurement
-    modulus: Decimal | None = None
-    interval_s: int | None = None
 
 
 class BillingDays(Struct, frozen=True):
@@ -67,45 +67,37 @@ class Consumption(Struct, frozen=True):
 
 
 def measure(
-    readings: Iterable[Value], meter: Meter, *, replacements: Iterable[Replacement] = ()
+    readings: Iterable[Value], installations: Sequence[Installation], *, is_spread: bool = True
 ) -> list[Step]:
-    """What was consumed from reading to reading, in the order of time; of a gauge, nothing."""
+    """What was consumed from reading to reading, in the order of time. Not `is_spread`: a step over
+    a time without readings belongs to its end."""
     series = sorted(set(readings), key=lambda reading: reading.at)
-    if meter.measurement == "gauge":
-        return []
-    if meter.measurement == "cumulative":
-        return count_register(series, Register(modulus=meter.modulus), replacements)
-    before = [None, *(reading.at for reading in series)]
     return [
-        Step(since, reading.at, reading.value, reading.value)
-        for since, reading in zip(before, series, strict=False)
+        step
+        for stretch in split_stretches(series, installations)
+        for step in measure_stretch(stretch, is_spread=is_spread)
     ]
 
 
 def consume_by(
     steps: Iterable[Step],
-    meter: Meter,
     key: Callable[[datetime], Key],
     *,
     bounds: Callable[[Key], tuple[datetime, datetime]],
-    is_spread: bool = True,
 ) -> dict[Key, Consumption]:
     """Consumption by a bucket. `key`: the bucket that counts an instant; `bounds`: where it begins
-    and ends. Not `is_spread`: a step over a time without readings belongs to its end."""
-    limit = find_limit(meter.interval_s) if is_spread else None
-    steps = list(steps)
+    and ends."""
     affected: dict[Key, list[Step]] = {}
     for step in steps:
         bucket = key(step.at)
         affected.setdefault(bucket, []).append(step)
-        if limit is None or step.since is None or not is_gap(step, limit):
+        if step.since is None or not is_gap(step):
             continue
         while bounds(bucket)[0] > step.since:
             bucket = key(bounds(bucket)[0])
             affected.setdefault(bucket, []).append(step)
     return {
-        bucket: Consumption(*consume(found, *bounds(bucket), limit=limit))
-        for bucket, found in affected.items()
+        bucket: Consumption(*consume(found, *bounds(bucket))) for bucket, found in affected.items()
     }
 
 
@@ -184,25 +176,31 @@ def _rule_of(day: date, billing: "BillingDays | int") -> tuple[date | None, date
     return since, None, billing.day
 
 
-def count_intervals(instants: Iterable[datetime], meter: Meter, zone: ZoneInfo) -> Decimal:
+def count_intervals(
+    instants: Iterable[datetime], installations: Sequence[Installation], zone: ZoneInfo
+) -> Decimal:
     """Intervals that readings of one local day cover: in each UTC hour, and in the day, at most as
     many as the meter has there, and never fewer than one. The ends of hours that two days share
     count as one."""
-    interval_s = Decimal(meter.interval_s or HOUR_S)
-    most = max(Decimal(1), Decimal(HOUR_S) / interval_s)
     counts: dict[datetime | None, int] = {}
     day: date | None = None
     for at in instants:
         hour = hour_of(at)
         day = counted_day(at, zone)
-        is_whole = day_of(hour, zone) == counted_day(hour + timedelta(hours=1), zone)
+        is_whole = day_of(hour, zone) == counted_day(hour + HOUR, zone)
         key = hour if is_whole else None
         counts[key] = counts.get(key, 0) + 1
     if day is None:
         return Decimal(0)
-    length_s = Decimal((start_of(day + DAY, zone) - start_of(day, zone)) // timedelta(seconds=1))
-    seen = sum((min(Decimal(count), most) for count in counts.values()), Decimal(0))
-    return min(seen, max(Decimal(1), length_s / interval_s))
+    start, end = start_of(day, zone), start_of(day + DAY, zone)
+
+    def most(hour: datetime | None) -> Decimal:
+        span = (start, end) if hour is None else (hour, hour + HOUR)
+        meter = find_installation(installations, *span).meter
+        return max(Decimal(1), Decimal(HOUR_S) / Decimal(meter.interval_s or HOUR_S))
+
+    seen = sum((min(Decimal(count), most(hour)) for hour, count in counts.items()), Decimal(0))
+    return min(seen, max(Decimal(1), expect_intervals(installations, start, end)))
 
 
 def count_days(month: date, end: date, zone: ZoneInfo, *, now: datetime) -> int:
@@ -213,12 +211,17 @@ def count_days(month: date, end: date, zone: ZoneInfo, *, now: datetime) -> int:
 
 
 def cover(
-    intervals_seen: Decimal, month: date, end: date, meter: Meter, zone: ZoneInfo, *, now: datetime
+    intervals_seen: Decimal,
+    month: date,
+    end: date,
+    installations: Sequence[Installation],
+    zone: ZoneInfo,
+    *,
+    now: datetime,
 ) -> Decimal | None:
     """The share, at most 1, of the intervals that a month [month, end) has had so far; None before
     it begins."""
-    elapsed = min(now, start_of(end, zone)) - start_of(month, zone)
-    if elapsed <= timedelta(0):
+    start, until = start_of(month, zone), min(now, start_of(end, zone))
+    if until <= start:
         return None
-    expected = Decimal(elapsed / timedelta(seconds=1)) / Decimal(meter.interval_s or HOUR_S)
-    return min(Decimal(1), intervals_seen / expected)
+    return min(Decimal(1), intervals_seen / expect_intervals(installations, start, until))

@@ -30,7 +30,7 @@ LATE = HOUR
 ISOLATED = 31 * DAY
 """A stamp this far from every other one of the device is of a wrong clock."""
 BASELINE = 8 * DAY
-BASELINE_INTERVALS = 32
+BASELINE_INTERVALS = 64
 
 
 class Found(Struct, frozen=True):

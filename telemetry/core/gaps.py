@@ -8,13 +8,12 @@ the step, whatever they are parts of, and what is cut off goes on to the last.
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from decimal import Context, Decimal
+from decimal import Decimal
 
-from telemetry.core.registers import HOUR, Step
+from telemetry.core.registers import EXACT, HOUR, Step
 
 RESOLUTION = timedelta(microseconds=1)
 TEN_THOUSAND = 10_000
-EXACT = Context(prec=60)
 
 
 def find_limit(interval_s: int | None) -> timedelta:
@@ -22,21 +21,19 @@ def find_limit(interval_s: int | None) -> timedelta:
     return 2 * HOUR if interval_s is None else timedelta(seconds=2 * interval_s)
 
 
-def is_gap(step: Step, limit: timedelta) -> bool:
-    """Whether a step takes longer than the limit, and more than one UTC hour."""
-    if step.since is None or step.at - step.since <= limit:
+def is_gap(step: Step) -> bool:
+    """Whether a step takes longer than it may, and more than one UTC hour."""
+    if step.since is None or step.longest is None or step.at - step.since <= step.longest:
         return False
     return step.since.replace(minute=0, second=0, microsecond=0) + HOUR < step.at
 
 
-def consume(
-    steps: Iterable[Step], start: datetime, end: datetime, *, limit: timedelta | None
-) -> tuple[Decimal, Decimal]:
+def consume(steps: Iterable[Step], start: datetime, end: datetime) -> tuple[Decimal, Decimal]:
     """What was consumed after `start`, up to and including `end`, and how much of it is estimated:
-    what comes from gaps that reach over `start` or `end`. No `limit`: nothing is spread."""
+    what comes from gaps that reach over `start` or `end`."""
     consumed = estimated = Decimal(0)
     for step in steps:
-        if limit is None or not is_gap(step, limit):
+        if not is_gap(step):
             if start < step.at <= end:
                 consumed += step.consumed
             continue

@@ -14,7 +14,7 @@ A new measurement, beside the three below:
 2. Run `make test T=tests/unit/core/test_measurement.py`: it fails once for each file that decides
    by measurement (Python, SQL, templates) and has not been read for the new one. `WRITTEN_FOR`
    there lists them all. Some need a change, others are right as they are.
-3. The rule of what was consumed is `measure` in `telemetry/core/consumption.py`. The SQL of
+3. The rule of what was consumed is `measure_stretch` in `core/installations.py`. The SQL of
    `store/aggregates` says the same, and that of `store/verification` says it a second time on
    purpose. Property tests compare them.
 """

@@ -19,7 +19,7 @@ LEAST_DAYS = 8
 """So many other days say what is usual at an hour, at the least."""
 FAR = Decimal("1.4")  # times the largest that is usual
 NEAR = Decimal("1.3")  # times the usual, at most, is usual as well
-STEADY = Decimal("1.2")
+STEADY = Decimal("1.3")
 """Twice as much is told from the usual where the largest is at most so many times the least."""
 SCALES = (Decimal(10), Decimal(100), Decimal(1000))
 
@@ -42,13 +42,13 @@ def find_multiples(rows: Sequence[HourRow], *, baseline: timedelta = BASELINE) -
 
 
 def _compare(row: HourRow, others: Sequence[HourRow]) -> Found | None:
-    least, most = _usual([other.maximum for other in others])
+    maxima = sorted(other.maximum for other in others)
+    least, most = _usual(maxima)
     if least > 0 and row.maximum > FAR * most:
-        factors = (Decimal(2), *SCALES) if most <= STEADY * least else SCALES
-        for factor in factors:
+        for factor in (Decimal(2), *SCALES) if _is_steady(maxima) else SCALES:
             if least <= NEAR * row.maximum / factor and row.maximum / factor <= NEAR * most:
                 return _make(row, row.maximum, times=factor, usual=(least, most))
-    least, most = _usual([other.minimum for other in others])
+    least, most = _usual(sorted(other.minimum for other in others))
     if least > 0 and 0 < FAR * row.minimum < least:
         for factor in SCALES:
             if least <= NEAR * row.minimum * factor and row.minimum * factor <= NEAR * most:
@@ -56,11 +56,16 @@ def _compare(row: HourRow, others: Sequence[HourRow]) -> Found | None:
     return None
 
 
-def _usual(values: list[Decimal]) -> tuple[Decimal, Decimal]:
+def _usual(values: Sequence[Decimal]) -> tuple[Decimal, Decimal]:
     """Between which values six of ten lie: the others may be wrong, one after the other."""
-    values.sort()
     left_out = max(1, len(values) // 5)
     return values[left_out], values[-1 - left_out]
+
+
+def _is_steady(values: Sequence[Decimal]) -> bool:
+    """Whether eight of ten values are nearly the same."""
+    left_out = max(1, len(values) // 10)
+    return values[-1 - left_out] <= STEADY * values[left_out]
 
 
 def _make(row: HourRow, value: Decimal, *, times: Decimal, usual: tuple[Decimal, Decimal]) -> Found:

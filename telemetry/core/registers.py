@@ -10,13 +10,13 @@ Between two readings of one register, `before` and `after`:
 - From the upper tenth of a modulus to its lower tenth: the register rolled over.
 - Any other fall: the register began again at zero (a reset, which someone has to decide).
 
-An exchange of the meter is a reading of both registers at its instant. Each stretch between two
-exchanges is counted by itself.
+A reading is multiplied by the factor of its meter and rounded to four decimals before it is
+counted, so that parts add up. Each meter of a device is counted by itself (`installations.py`).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Context, Decimal
 from typing import Literal, TypeAlias
 
 from msgspec import Struct
@@ -25,6 +25,9 @@ NOISE = Decimal("0.01")  # of the height: a fall of at most this is none
 MOST_OUTLIERS = 3
 UPPER_TENTH, LOWER_TENTH = Decimal("0.9"), Decimal("0.1")
 HOUR = timedelta(hours=1)
+ONE = Decimal(1)
+FOUR_DECIMALS = Decimal("0.0001")
+EXACT = Context(prec=60, rounding=ROUND_HALF_UP)
 
 Case: TypeAlias = Literal["dip", "spike", "reset", "too_fast"]
 
@@ -36,20 +39,13 @@ class Value(Struct, frozen=True):
     value: Decimal
 
 
-class Replacement(Struct, frozen=True):
-    """The register was exchanged at an instant: a reading of the old one and of the new one. A
-    reading at the same instant is of the register that it equals, else of the old one."""
-
-    at: datetime
-    old_value: Decimal
-    new_value: Decimal
-
-
 class Register(Struct, frozen=True):
-    """How a register counts: from 0 to below `modulus` (None: for ever). `is_net`: also
-    backwards, when energy is fed in. `largest_rate`: units an hour that are plausible."""
+    """How a register counts: from 0 to below `modulus` (None: for ever), in units of `factor`.
+    `is_net`: also backwards, when energy is fed in. `largest_rate`: units an hour that are
+    plausible."""
 
     modulus: Decimal | None = None
+    factor: Decimal = ONE
     is_net: bool = False
     largest_rate: Decimal | None = None
 
@@ -58,7 +54,8 @@ class Step(Struct, frozen=True):
     """What was consumed after `since`, up to and including `at`; None: the first reading ever.
 
     `height` is what the register has reached, and goes on from. `skipped`: the readings that a dip
-    or a spike consists of. `case`: what someone should look at.
+    or a spike consists of. `case`: what someone should look at. `longest`: a longer step is spread
+    over its time; None: no step is.
     """
 
     since: datetime | None
@@ -67,40 +64,14 @@ class Step(Struct, frozen=True):
     height: Decimal
     case: Case | None = None
     skipped: tuple[Value, ...] = ()
+    longest: timedelta | None = None
 
 
-def count_register(
-    readings: Sequence[Value], register: Register, exchanges: Iterable[Replacement] = ()
-) -> list[Step]:
-    """The steps of a register. `readings`: in the order of time, each instant once. The first one
-    of each stretch has no step."""
-    return [
-        step
-        for stretch in split_stretches(readings, exchanges)
-        for step in count_stretch(stretch, register)
-    ]
-
-
-def split_stretches(
-    readings: Sequence[Value], exchanges: Iterable[Replacement]
-) -> list[list[Value]]:
-    """The readings of each meter, with those at its exchanges."""
-    stretches: list[list[Value]] = [[]]
-    rest = list(readings)
-    for exchange in sorted(exchanges, key=lambda exchange: exchange.at):
-        is_old = [_is_of_old(reading, exchange) for reading in rest]
-        old = is_old.index(False) if False in is_old else len(rest)
-        stretches[-1] += [*rest[:old], Value(exchange.at, exchange.old_value)]
-        stretches.append([Value(exchange.at, exchange.new_value)])
-        rest = rest[old:]
-    stretches[-1] += rest
-    return stretches
-
-
-def _is_of_old(reading: Value, exchange: Replacement) -> bool:
-    if reading.at != exchange.at:
-        return reading.at < exchange.at
-    return reading.value == exchange.old_value or reading.value != exchange.new_value
+def scale(value: Decimal, factor: Decimal) -> Decimal:
+    """A value times a factor, to four decimals."""
+    if factor == 1:
+        return value
+    return EXACT.quantize(EXACT.multiply(value, factor), FOUR_DECIMALS)
 
 
 def count_stretch(
@@ -158,14 +129,15 @@ def _count(
     height: Decimal, value: Decimal, register: Register
 ) -> tuple[Decimal, Decimal, Case | None]:
     """What was counted from a height to a value, and the height after it."""
-    modulus = register.modulus
+    modulus, factor = register.modulus, register.factor
     if value >= height or register.is_net:
-        return value - height, value, None
+        return scale(value, factor) - scale(height, factor), value, None
     if not is_fall(height, value):
         return Decimal(0), height, None
     if modulus is not None and rolls_over(height, value, modulus=modulus):
-        return modulus - height + value, value, None
-    return max(value, Decimal(0)), value, "reset"
+        full = scale(modulus, factor) - scale(height, factor)
+        return full + scale(value, factor), value, None
+    return max(scale(value, factor), Decimal(0)), value, "reset"
 
 
 def _is_too_fast(consumed: Decimal, time: timedelta, register: Register) -> bool:

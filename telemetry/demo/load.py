@@ -18,12 +18,13 @@ from telemetry.core.findings import BLOCKING
 from telemetry.demo.messages import list_lines, read_register_at
 from telemetry.edits.editing import Change, request_edit
 from telemetry.findings.deciding import decide_finding
+from telemetry.installations.changing import KEPT, MeterChange, change_meter
 from telemetry.models import (
     Account,
     Device,
     Edit,
     Finding,
-    MeterReplacement,
+    Installation,
     MonthlyConsumption,
     User,
 )
@@ -115,15 +116,17 @@ def _evaluate(connection: Connection, *, now: datetime) -> None:
 
 def _replace_meter(fleet: SimulatedFleet, events: Events) -> None:
     event = events.replacement
-    MeterReplacement.objects.get_or_create(
-        device=_find_device(event.mac, event.code),
-        at=event.at,
-        defaults={
-            "old_value": read_register_at(fleet, event, seed=SEED),
-            "new_value": Decimal(),
-            "note": "The old meter was due for calibration",
-        },
+    device = _find_device(event.mac, event.code)
+    if Installation.objects.filter(device=device, since=event.at).exists():
+        return
+    change = MeterChange(
+        since=event.at,
+        **{name: getattr(device, name) for name in KEPT},
+        old_register=read_register_at(fleet, event, seed=SEED),
+        first_register=Decimal(),
+        note="The old meter was due for calibration",
     )
+    change_meter(device, change, user=None)
 
 
 def _accept(spike: Spike) -> None:

@@ -16,6 +16,8 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from telemetry.core.measurement import Measurement
 from telemetry.core.topic import MAC_PATTERN, read_mac
+from telemetry.installations.changing import check_settings_kept
+from telemetry.installations.texts import InstallationError
 from telemetry.models import Account, Device, Gateway
 from telemetry.models.accounts import LAST_BILLING_DAY, validate_time_zone
 
@@ -156,6 +158,11 @@ def load_fleet(fleet: FleetSpec) -> Loaded:
         for spec in fleet.gateways
         for device in spec.devices
     }
+    try:
+        for key, row in devices.items():
+            check_settings_kept(row, wanted=wanted_devices.get(key, {}))
+    except InstallationError as error:
+        raise FleetError(f"devices: {error}") from error
     return Loaded(done_accounts, done_gateways, _save_all(Device, devices, wanted_devices))
 
 

@@ -3,7 +3,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("telemetry", "0036_sessions_and_identities"),
+        ("telemetry", "0038_installations"),
     ]
 
     operations = [

@@ -5,11 +5,12 @@ from telemetry.models.alarm_rules import AlarmDelivery, AlarmRule, AlarmWatch, W
 from telemetry.models.alarms import Alarm, AlarmCursor
 from telemetry.models.bands import BandPeriod, Holiday
 from telemetry.models.certificates import Certificate, Enrolment, Lot
-from telemetry.models.consumption import DailyAggregate, MeterReplacement, MonthlyConsumption
+from telemetry.models.consumption import DailyAggregate, MonthlyConsumption
 from telemetry.models.dead_letters import DeadLetter
 from telemetry.models.edits import Edit, EditedReading
 from telemetry.models.findings import ChangedHour, Finding
 from telemetry.models.fleet import Device, Gateway, GatewayEvent
+from telemetry.models.installations import Installation
 from telemetry.models.invitations import Invitation, MembershipEvent
 from telemetry.models.ledger import Batch, BatchDay, DirtyHour, FrozenHour
 from telemetry.models.months import ClosedLine, ClosedMonth, MonthAdjustment, MonthEvent
@@ -51,11 +52,11 @@ __all__ = [
     "Holiday",
     "HourlyListing",
     "Identity",
+    "Installation",
     "Invitation",
     "Lot",
     "Membership",
     "MembershipEvent",
-    "MeterReplacement",
     "MonthAdjustment",
     "MonthEvent",
     "MonthlyConsumption",

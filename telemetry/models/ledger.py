@@ -98,6 +98,7 @@ class DirtyHour(models.Model):
     hour = models.DateTimeField(_("hour"))
     device_ids = ArrayField(models.BigIntegerField(), verbose_name=_("devices"))
     edit_id = models.BigIntegerField(_("edit"), null=True)
+    installation_id = models.BigIntegerField(_("installation"), null=True)
 
     class Meta:
         db_table = "dirty_hour"

@@ -135,9 +135,9 @@ class MonthEvent(models.Model):
 
 
 class MonthAdjustment(models.Model):
-    """What a refresh found a device to have consumed more or less in a closed month. `edit_ids`:
-    the edits that it applied or undid; none: late readings, or a change of the device. Closing a
-    later month settles it there."""
+    """What a refresh found a device to have consumed more or less in a closed month. `edit_ids`
+    and `installation_ids`: the edits and changes of the meter that it applied or undid; neither:
+    late readings. Closing a later month settles it there."""
 
     account = models.ForeignKey(
         Account, on_delete=models.PROTECT, related_name="adjustments", verbose_name=_("account")
@@ -150,6 +150,9 @@ class MonthAdjustment(models.Model):
     recorded_at = models.DateTimeField(_("recorded at"), db_default=Now())
     edit_ids = ArrayField(
         models.BigIntegerField(), verbose_name=_("edits"), default=list, db_default=[]
+    )
+    installation_ids = ArrayField(
+        models.BigIntegerField(), verbose_name=_("changes of meter"), default=list, db_default=[]
     )
     settled_in = models.DateField(
         _("settled in"), null=True, help_text=_("The later month with which it is billed.")

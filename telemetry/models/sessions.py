@@ -1,7 +1,9 @@
 """Sign-ins that last, and who users are at an identity provider."""
 
+from importlib import import_module
 from typing import Any
 
+from django.conf import settings
 from django.contrib.sessions.base_session import AbstractBaseSession
 from django.db import models
 from django.db.models.functions import Now
@@ -31,9 +33,7 @@ class Session(AbstractBaseSession):
     @classmethod
     def get_session_store_class(cls) -> Any:
         """What reads and writes it."""
-        from telemetry.accounts.sessions import SessionStore  # noqa: PLC0415 - it reads this model
-
-        return SessionStore
+        return import_module(settings.SESSION_ENGINE).SessionStore
 
 
 class Identity(models.Model):

@@ -1,6 +1,7 @@
 """Virtual meters: sums and differences of devices, such as a common area."""
 
 from decimal import Decimal
+from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
@@ -50,12 +51,19 @@ class VirtualMeter(models.Model):
 
 
 class VirtualPart(models.Model):
-    """A device of a virtual meter: added, or subtracted."""
+    """A device of a virtual meter: added, or subtracted. Its account is that of the meter."""
 
     class Sign(models.IntegerChoices):
         ADDED = 1, _("added")
         SUBTRACTED = -1, _("subtracted")
 
+    account = models.ForeignKey(
+        Account,
+        on_delete=models.CASCADE,
+        related_name="+",
+        editable=False,
+        verbose_name=_("account"),
+    )
     meter = models.ForeignKey(
         VirtualMeter,
         on_delete=models.CASCADE,
@@ -79,6 +87,11 @@ class VirtualPart(models.Model):
 
     def __str__(self) -> str:
         return f"{'+' if self.sign > 0 else '-'} {self.device}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """With the account of the meter."""
+        self.account_id = self.meter.account_id
+        super().save(*args, **kwargs)
 
     def clean(self) -> None:
         """The device is of the meter's account, has its unit, and consumes."""

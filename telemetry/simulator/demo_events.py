@@ -76,5 +76,5 @@ def list_events(registered_at: datetime) -> Events:
         silence=Outage(_COLD_STORE, last.replace(day=17), last.replace(day=24)),
         late=Outage(_PAVILION_B, closed.replace(day=20), closed.replace(day=23)),
         open_spike=Spike(_PAVILION_A, "D01", last.replace(day=27, hour=15), factor=30),
-        accepted_spike=Spike(_PAVILION_B, "D01", closed.replace(day=9, hour=4), factor=40),
+        accepted_spike=Spike(_PAVILION_B, "D01", closed.replace(day=9, hour=14), factor=40),
     )

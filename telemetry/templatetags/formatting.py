@@ -19,9 +19,9 @@ register = template.Library()
 
 
 @register.filter
-def exact(value: Decimal | None, unit: str = "") -> str:
+def exact(value: Decimal | int | None, unit: str = "") -> str:
     """Every digit but trailing zeros, with the unit; a dash for None."""
-    return NONE if value is None else formatting.format_exact(value, unit=unit)
+    return NONE if value is None else formatting.format_exact(Decimal(value), unit=unit)
 
 
 @register.filter
@@ -75,8 +75,8 @@ def compared_level(now: Decimal, before: Decimal, unit: str, text: str) -> SafeS
     is_same = not round(now - before, places)
     higher, lower = _("%(difference)s higher"), _("%(difference)s lower")
     form = _("the same") if is_same else higher if now > before else lower
-    words = form if is_same else form % {"difference": f"{value}{formatting.NO_BREAK}{unit}"}
-    shown = format_html('<span class="change same">{}</span>', words)
+    described = form if is_same else form % {"difference": f"{value}{formatting.NO_BREAK}{unit}"}
+    shown = format_html('<span class="change same">{}</span>', described)
     return _join_compared(shown, text, is_same=is_same)
 
 

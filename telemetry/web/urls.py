@@ -29,6 +29,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("telemetry.web.overview.urls")),
     path("", include("telemetry.web.device.urls")),
     path("", include("telemetry.web.edits.urls")),
+    path("", include("telemetry.web.installations.urls")),
     path("", include("telemetry.web.closing.urls")),
     path("", include("telemetry.web.findings.urls")),
     path("", include("telemetry.web.bands.urls")),

@@ -151,6 +151,18 @@ FLOWS = (
             id="guard",
         ),
         pytest.param(
+            ("storm", "--rate", "50", "--connects", "100", "--alone", "1", "--seconds", "2"),
+            (
+                "gateway: refused",
+                "dashboard: refused",
+                "none: refused",
+                "certificate: let in under its own name",
+                "counted by the broker",
+                "beside 100 connects a second, p99, ms",
+            ),
+            id="storm",
+        ),
+        pytest.param(
             (
                 *("dashboard", "--times", "1", "--warm", "0", "--rate", "100"),
                 *("--seconds", "5", "--members", "3"),
@@ -202,5 +214,7 @@ def test_it_drains_a_variant_of_scale_again_and_again_on_servers_prepared_once()
 
 def test_it_says_what_is_wrong_with_its_options() -> None:
     assert "--count 0: expected at least 1" in bench("drain", "--count", "0").stderr
-    names = "{drain,sustain,latency,batch,faults,loud,guard,scale,memory,aggregates,dashboard}"
+    names = (
+        "{drain,sustain,latency,batch,faults,loud,storm,guard,scale,memory,aggregates,dashboard}"
+    )
     assert names in bench("--help").stdout

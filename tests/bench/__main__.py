@@ -22,6 +22,7 @@ from tests.bench.loud import Loud, run_loud
 from tests.bench.memory import run_memory
 from tests.bench.results import Run, as_grid, as_table, write_json
 from tests.bench.scale import make_variants, run_scale
+from tests.bench.storm import Storm, run_storm
 from tests.bench.sustain import run_sustain
 
 Say = Callable[[str], None]
@@ -132,6 +133,15 @@ def make_parser() -> argparse.ArgumentParser:
     loud.add_argument("--rate", type=float, default=500.0, help="of the quiet; default 500")
     loud.add_argument("--loud-rate", type=float, default=2_000.0, help="default 2,000")
     loud.add_argument("--seconds", type=float, default=20.0, help="each time; default 20")
+    loud.add_argument("--defaults", action="store_true", help="with the default limits")
+    storm = benches.add_parser(
+        "storm", help="messages beside clients that connect with the bridge's client id"
+    )
+    _add_common(storm, _storm, runs=1)
+    storm.add_argument("--rate", type=float, default=500.0, help="messages a second; default 500")
+    storm.add_argument("--connects", type=float, default=100.0, help="a second; default 100")
+    storm.add_argument("--alone", type=float, default=20.0, help="seconds without; default 20")
+    storm.add_argument("--seconds", type=float, default=60.0, help="seconds beside; default 60")
     guard = benches.add_parser(
         "guard", help="healthy gateways' latency beside some whose clocks stand at 1970"
     )
@@ -252,8 +262,13 @@ def _faults(options: argparse.Namespace, say: Say) -> Run:
 
 
 def _loud(options: argparse.Namespace, _: Say) -> Run:
-    load = Loud(options.quiet, options.rate, options.loud_rate, options.seconds)
+    load = Loud(options.quiet, options.rate, options.loud_rate, options.seconds, options.defaults)
     return run_loud(load, concurrency=options.concurrency)
+
+
+def _storm(options: argparse.Namespace, _: Say) -> Run:
+    load = Storm(options.rate, options.connects, options.alone, options.seconds)
+    return run_storm(load, concurrency=options.concurrency)
 
 
 def _guard(options: argparse.Namespace, _: Say) -> Run:

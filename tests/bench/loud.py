@@ -40,19 +40,25 @@ SELECT (SELECT count(*) / 3 FROM reading WHERE gateway_id = %(loud)s),
 
 @dataclass(frozen=True)
 class Loud:
-    """`quiet` gateways send `rate` messages a second together, one sends `loud_rate`."""
+    """`quiet` gateways send `rate` messages a second together, one sends `loud_rate`.
+    `has_defaults`: with the limits that the product has by default, whose bursts are longer."""
 
     quiet: int = 500
     rate: float = 500.0
     loud_rate: float = 2_000.0
     seconds: float = 20.0
+    has_defaults: bool = False
 
 
 def run_loud(load: Loud, *, concurrency: int) -> Run:
     """Percentiles alone and beside, and what became of the loud one's messages. Raises `StackError`
     when a message has no end or the books do not balance."""
     with Rig(concurrency=concurrency) as rig:
-        rig.environ.update(LIMITS)
+        for name, value in LIMITS.items():
+            if load.has_defaults:
+                rig.environ.pop(name, None)
+            else:
+                rig.environ[name] = value
         pipeline = Pipeline(rig, gateways=load.quiet + 1)
         with (
             closing(Announcements(rig)) as announcements,

@@ -28,7 +28,11 @@ SERVERS = ("mosquitto", "redis", "postgres")
 class Rig:
     """Fresh servers with the schema, and what is started beside them. Use with `with`."""
 
-    def __init__(self, *, concurrency: int, is_crash_safe: bool = True) -> None:
+    def __init__(
+        self, *, concurrency: int, is_crash_safe: bool = True, migrates: bool = True
+    ) -> None:
+        """Not `migrates`: the schema is made by who uses it."""
+        self._migrates = migrates
         self._is_tls = os.environ.get("BENCH_TLS") == "1"  # bridge and generator
         self.servers = ServerSet(is_crash_safe=is_crash_safe)
         self.environ: dict[str, str] = {}
@@ -57,7 +61,7 @@ class Rig:
                 "BRIDGE_CLIENT_ID": "bridge-1",
                 "INGEST_CONCURRENCY": str(self._concurrency),
             }
-            if not self.servers.is_migrated:
+            if self._migrates and not self.servers.is_migrated:
                 self.manage("migrate", "--verbosity", "0")
         except BaseException:
             self._exit.close()

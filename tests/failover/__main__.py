@@ -43,12 +43,13 @@ def main() -> int:
     parser.add_argument("--rate", type=float, default=500.0, help="messages a second (500)")
     parser.add_argument("--seconds", type=float, default=60.0, help="of load (60)")
     parser.add_argument("--behind", type=float, default=3.0, help="seconds without a replica (3)")
+    parser.add_argument("--waiting", action="store_true", help="only where a replica is waited for")
     options = parser.parse_args()
     trials = {"redis": try_redis, "postgres": try_postgres}
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # what was started ends with it
     try:
         for name in options.servers:
-            for is_waiting in (False, True):
+            for is_waiting in (True,) if options.waiting else (False, True):
                 with Network() as network, Rig(concurrency=2) as rig:
                     for host in HOSTS:
                         network.add_host(host)

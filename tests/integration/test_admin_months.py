@@ -7,11 +7,10 @@ from typing import Any
 import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
-from django.core.exceptions import ValidationError
 from django.test import Client
 
 from telemetry.core.consumption import Meter, Value
-from telemetry.models import ClosedMonth, Device, MeterReplacement, MonthEvent
+from telemetry.models import ClosedMonth, MonthEvent
 from telemetry.store.aggregates.refresh import refresh_aggregates
 from telemetry.store.db.connection import Connection
 from tests.consumption import Site, put, read, register
@@ -82,66 +81,6 @@ def test_it_closes_nothing_for_those_who_may_only_look(site: Site) -> None:
     user.user_permissions.add(Permission.objects.get(codename="view_monthlyconsumption"))
     press(client, "close_months", f"{site.device_id}.2026-01-01.{site.account_id}", confirmed="yes")
     assert not ClosedMonth.objects.exists()
-
-
-def test_it_enters_a_replacement_for_registers_only(connection: Connection, site: Site) -> None:
-    client = log_in(is_superuser=True)
-    fields = {
-        "device": site.device_id, "at_0": "2026-01-10", "at_1": "12:00:00", "old_value": "100",
-        "new_value": "0", "note": "",
-    }  # fmt: skip
-    add = "/admin/telemetry/meterreplacement/add/"
-    assert "Only a cumulative device" in client.post(add, fields).content.decode()
-    connection.execute("UPDATE device SET measurement = 'cumulative'")
-    assert client.post(add, fields).status_code == 302
-    [entered] = MeterReplacement.objects.select_related("created_by")
-    assert entered.created_by is not None
-    assert entered.created_by.username == "somebody"
-
-
-def test_it_rejects_a_replacement_that_contradicts_readings(
-    connection: Connection, site: Site
-) -> None:
-    connection.execute("UPDATE device SET measurement = 'cumulative', register_modulus = 10000")
-    connection.execute("UPDATE account SET time_zone = 'America/Sao_Paulo'")
-    put(connection, [
-        (site, Value(datetime(2026, 1, 20, hour, tzinfo=UTC), Decimal(value)))
-        for hour, value in ((9, 7_000), (15, 12))
-    ])  # fmt: skip
-    device = Device.objects.select_related("gateway", "account").get(pk=site.device_id)
-
-    def check(old: int, new: int, hour: int = 13) -> dict[str, list[str]]:
-        entered = MeterReplacement(
-            device=device, at=datetime(2026, 1, 20, hour, tzinfo=UTC), old_value=Decimal(old),
-            new_value=Decimal(new),
-        )  # fmt: skip
-        try:
-            entered.full_clean()
-        except ValidationError as error:
-            return error.message_dict
-        return {}
-
-    name = f"{device.account.name} / {device.gateway.code} / D"
-    assert check(7_010, 0) == {}
-    assert check(6_990, 0) == {
-        "old_value": [
-            f"{name}: at 2026-01-20 10:00:00 (America/Sao_Paulo) the old register cannot have "
-            "6990, as it had 7000.0000 already at 2026-01-20 06:00:00. Correct the value or the "
-            "instant, or void that reading."
-        ]
-    }
-    assert check(7_010, 13)["new_value"][0].startswith(
-        f"{name}: at 2026-01-20 10:00:00 (America/Sao_Paulo) the new register cannot have 13"
-    )
-    # The reading at 15:00 is of the register that it equals, else of the old one.
-    assert check(6_990, 12, 15).keys() == {"old_value"}
-    assert check(6_990, 2, 15) == {}
-    # Between two exchanges the values are those of the exchanges; a rollover is no contradiction.
-    MeterReplacement.objects.create(
-        device=device, at=datetime(2026, 1, 20, 11, tzinfo=UTC), old_value=7_005, new_value=9_990
-    )
-    assert check(5, 0) == {}
-    assert check(9_980, 0).keys() == {"old_value"}
 
 
 def test_it_lists_frozen_hours(connection: Connection, site: Site) -> None:

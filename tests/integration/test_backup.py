@@ -13,12 +13,12 @@ from django.core.management.base import CommandError
 
 from telemetry.backup.archive import ArchiveReader, ArchiveWriter, BackupError, Head, Table
 from telemetry.backup.tables import list_tables
-from telemetry.core.consumption import Meter, Replacement, Value
+from telemetry.core.consumption import Meter, Value
 from telemetry.queue.batches import BatchQueue
 from telemetry.store.aggregates.refresh import refresh_aggregates
 from telemetry.store.billing.closing import close_month
 from telemetry.store.db.connection import Connection
-from tests.consumption import put, read, read_figures, register, replace_register
+from tests.consumption import Replacement, put, read, read_figures, register, replace_register
 from tests.messages import make_message
 
 pytestmark = pytest.mark.integration

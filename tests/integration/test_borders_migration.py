@@ -15,7 +15,16 @@ from telemetry.store.aggregates.refresh import refresh_aggregates
 from telemetry.store.db.connection import Connection, open_connection
 from telemetry.store.db.edition import read_edition
 from telemetry.store.verification.verify import verify_aggregates
-from tests.consumption import FIGURES, Site, expect_figures, put, read, read_figures, register
+from tests.consumption import (
+    FIGURES,
+    Replacement,
+    Site,
+    expect_figures,
+    put,
+    read,
+    read_figures,
+    register,
+)
 
 pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("as_owner")]
 
@@ -99,11 +108,12 @@ def make_site(
 
 @pytest.mark.django_db(transaction=True)
 def test_it_computes_everything_again_and_closed_months_get_lines(before: Connection) -> None:
-    daily = [START + number * DAY for number in range(62)]  # until 1 October 00:00, alone there
+    # Around the borders of months, until 1 October 00:00, alone there; what lies between is no gap.
+    daily = [START + number * DAY for number in (0, 1, 2, 3, 4, 30, 31, 32, 60, 61)]
     quarters = [START + timedelta(minutes=15 * number) for number in range(3 * 96)]
     sites = [
-        make_site(before, Meter("delta", interval_s=86_400), daily),
-        make_site(before, Meter("cumulative", interval_s=86_400), daily),
+        make_site(before, Meter("delta", interval_s=14 * 86_400), daily),
+        make_site(before, Meter("cumulative", interval_s=14 * 86_400), daily),
         make_site(before, Meter("gauge"), quarters),
         make_site(before, Meter("delta", interval_s=900), quarters),
     ]
@@ -122,31 +132,40 @@ def test_it_computes_everything_again_and_closed_months_get_lines(before: Connec
     waiting = Value(START + 3 * DAY + timedelta(hours=5), Decimal(5))
     put(before, [(sites[1][0], waiting)])
     before.execute("UPDATE dirty_hour SET hour = %s", [waiting.at])
+    # A meter that was replaced, which is an installation afterwards.
+    replaced = Replacement(START + 10.5 * DAY, Decimal("11.5"), Decimal(11))
+    before.execute(
+        "INSERT INTO meter_replacement (device_id, at, old_value, new_value)"
+        " VALUES (%s, %s, %s, %s)",
+        [sites[1][0].device_id, replaced.at, replaced.old_value, replaced.new_value],
+    )
     migrate()
     refresh_aggregates(before)
     for site, values in sites[1:]:
-        found = [*values, waiting] if site is sites[1][0] else values
-        assert read_figures(before, site) == expect_figures(site, found), site
+        is_replaced = site is sites[1][0]
+        found = [*values, waiting] if is_replaced else values
+        changes = [replaced] if is_replaced else []
+        assert read_figures(before, site) == expect_figures(site, found, changes), site
     assert verify_aggregates(before).examples == []
     months = "SELECT month, closed_total, total FROM monthly_total WHERE device_id = %s ORDER BY 1"
     billed: dict[date, Any] = {row[0]: row[1:] for row in read(before, months, delta.device_id)}
     # 1 August is July's, 1 September August's, 1 October September's.
     assert billed == {
         date(2026, 7, 1): (None, 1),
-        AUGUST: (sum(range(1, 32)), sum(range(2, 33))),
-        date(2026, 9, 1): (None, sum(range(33, 63))),
-        OCTOBER: (62, 0),
+        AUGUST: (sum(range(1, 7)), sum(range(2, 8))),
+        date(2026, 9, 1): (None, sum(range(8, 11))),
+        OCTOBER: (10, 0),
     }
     lines = "SELECT month, difference FROM month_adjustment WHERE device_id = %s ORDER BY 1"
-    assert read(before, lines, delta.device_id) == [(AUGUST, 31), (OCTOBER, -62)]
+    assert read(before, lines, delta.device_id) == [(AUGUST, 6), (OCTOBER, -10)]
 
 
 @pytest.mark.django_db(transaction=True)
 def test_it_leaves_what_lies_before_the_horizon(before: Connection) -> None:
-    quarters = [START + timedelta(minutes=15 * number) for number in range(40 * 96)]
+    quarters = [START + timedelta(minutes=15 * number) for number in range(12 * 96)]
     site, values = make_site(before, Meter("delta"), quarters)
     fill(before, [(site, value) for value in values])
-    horizon = START + 35 * DAY
+    horizon = START + 8 * DAY
     before.execute("UPDATE raw_horizon SET dropped_before = %s", [horizon])
     before.execute("SELECT drop_chunks('reading', %s::timestamptz)", [START + 4 * DAY])
     old = read(before, FIGURES["hours"], site.device_id)

@@ -24,8 +24,9 @@ MIGRATIONS = Path("telemetry/migrations")
 HOURLY = "hourly_aggregate_{edition}"
 # In an order in which a database can run them.
 FILES = (
-    *("readings", HOURLY, "aggregates", "consumption", "fleet", "registry_change", "batches"),
-    *("dirty_hours", "calendars", "monthly_consumption", "billed_month", "listings"),
+    *("readings", HOURLY, "aggregates", "consumption", "fleet", "installations"),
+    *("registry_change", "batches", "dirty_hours", "calendars", "monthly_consumption"),
+    *("billed_month", "listings"),
 )
 # Each object of the schema with its definition. The order of a table's columns is not part of it.
 OBJECTS = """

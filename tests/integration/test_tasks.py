@@ -1,8 +1,10 @@
 """Scheduled tasks: their schedule, their history, the alarm on an old success, the button."""
 
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,6 +21,7 @@ from telemetry.core.batch import VERIFY_TASK
 from telemetry.core.consumption import Meter, Value
 from telemetry.models import TaskHistory, TaskRun
 from telemetry.queue.batches import BatchQueue
+from telemetry.queue.statuses import OFFLINE_KEY, ONLINE_KEY, note_statuses
 from telemetry.queue.tasks import count_waiting
 from telemetry.store.db.connection import Connection, open_connection
 from telemetry.store.db.locks import Lock, wait_for_lock
@@ -30,8 +33,14 @@ from telemetry.store.operations.pipeline_status import (
 from telemetry.store.operations.task_ages import read_task_ages
 from tests.consumption import put, register
 from tests.integration.test_chains import take_task
+from tests.integration.workers.conftest import add_gateways
 from tests.status import read_test_status
-from workers.maintenance import apply_retention, purge_ledger, refresh_aggregates
+from workers.maintenance import (
+    apply_retention,
+    mark_offline_gateways,
+    purge_ledger,
+    refresh_aggregates,
+)
 from workers.recording import Recorder
 from workers.schedule import SCHEDULE, ensure_schedule
 
@@ -151,6 +160,31 @@ def test_it_works_off_a_long_list_in_turns(
     assert last is not None
     assert (last.rows, last.result["chunks"], last.result["left"]) == (2, 2, 0)
     assert count_waiting(queue.redis, "maintenance") == 0, "nothing is left for another turn"
+
+
+def test_it_marks_offline_whose_connection_broke_a_minute_ago_and_online_who_says_so(
+    queue: BatchQueue, connection: Connection, fleet: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = time.time()
+    one, two = add_gateways(connection, range(2))
+    connection.execute(
+        "UPDATE gateway SET is_online = (mac = %s), last_seen = to_timestamp(%s)", [one, now - 90]
+    )
+    connection.commit()
+    bridge = SimpleNamespace(state="ready", at=now)
+    monkeypatch.setattr("workers.maintenance.read_bridges", lambda _: [bridge])
+
+    def read_online() -> list[str]:
+        mark_offline_gateways()
+        query = "SELECT mac FROM gateway WHERE is_online ORDER BY mac"
+        return [mac for (mac,) in connection.execute(query).fetchall()]
+
+    note_statuses(queue.redis, {one: False}, now_s=now - 50)
+    assert read_online() == [one]  # it may come back
+    note_statuses(queue.redis, {one: False}, now_s=now - 61)
+    note_statuses(queue.redis, {two: True}, now_s=now - 1)
+    assert read_online() == [two]
+    assert queue.redis.exists(ONLINE_KEY, OFFLINE_KEY) == 0
 
 
 def test_it_alarms_when_two_runs_in_a_row_are_missed(

@@ -86,7 +86,8 @@ def draw_case(seed: int) -> Case:
         random.choice((1, 1, 1, 2)),
         random.choice((1, 2, 2, 3)),
         random.choice((1, 1, 2, 3)),
-        random.choice((NO_LIMIT, NO_LIMIT, LIMIT, HARD_LIMIT)),
+        # In every fifth case: each question is one more place for an event.
+        NO_LIMIT if seed % 5 != 1 else (LIMIT, HARD_LIMIT)[seed // 5 % 2],
     )
 
 

@@ -22,7 +22,7 @@ FOLDER = ROOT / "compose" / "kubernetes"
 KUBERNETES = "1.34.0"
 NOT_MANIFESTS = {"kustomization.yaml", "hardened.yaml"}
 # Start scripts of the local stack alone: what they do is done by hand, once.
-NOT_PROCESSES = {"prepare", "simulate"}
+NOT_PROCESSES = {"prepare", "simulate", "demo-history"}
 # What the start scripts read.
 OTHER_VARIABLES = {
     *("FLOWER_ADDRESS", "FLOWER_PORT", "INGEST_CONCURRENCY"),

@@ -19,6 +19,10 @@ LATE = {
     "a start beside others counts as one alone": 1_079,
     "a batch is split without asking the ledger": 530,
     "only a connection that was ready ends a generation": 478,
+    "the ledger does not know of the excess in a batch whose rest it has": 486,
+    "excess is stored as the first part of its batch": 486,
+    "excess is forgotten when the rest of its batch is stored": 426,
+    "what is stored of a batch that holds excess counts as pending": 426,
     "Redis knows of a split before the ledger": 358,
 }
 

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 UNITS = ROOT / "compose" / "systemd"
 SERVICES = sorted(UNITS.glob("*.service"))
 # Start scripts of the local stack alone: what they do is done by hand, once.
-NOT_UNITS = {"prepare", "simulate"}
+NOT_UNITS = {"prepare", "simulate", "demo-history"}
 # What the start scripts and Python itself read.
 OTHER_VARIABLES = {
     *("PATH", "PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE", "PYTHONFAULTHANDLER"),

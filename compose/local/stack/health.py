@@ -21,7 +21,6 @@ from compose.local.stack.programs import run
 from compose.local.stack.request import Request
 from compose.probe import UnhealthyError, probe_http
 from config.options import RedisOptions
-from config.queue import make_tls
 
 TIMEOUT_S = 3.0
 
@@ -109,7 +108,7 @@ def probe_redis(url: str) -> None:
     try:
         with Redis.from_url(
             url,
-            **make_tls(RedisOptions(url, ca_file=os.environ.get("REDIS_CA_FILE", ""))),
+            **RedisOptions(url, ca_file=os.environ.get("REDIS_CA_FILE", "")).make_tls(),
             protocol=2,
             socket_timeout=TIMEOUT_S,
             socket_connect_timeout=TIMEOUT_S,

@@ -1,7 +1,10 @@
 """Consumption by time-of-use band, and the largest demand."""
 
+from datetime import timedelta
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo
 
+from django.utils import timezone
 from ninja import Query, Router
 from pydantic import Field
 
@@ -15,13 +18,17 @@ from telemetry.api.values import First, Id
 from telemetry.core.consumption import month_of
 from telemetry.store.bands.month import read_band_month
 
+DAY = timedelta(days=1)
+
 router = Router(tags=["consumption"])
 
 
 class BandParams(OfDevices, Paging):
     """Which month."""
 
-    month: Annotated[First, Field(description="first day of a billing month")]
+    month: Annotated[
+        First | None, Field(description="first day of a billing month; the last one that is over")
+    ] = None
 
 
 @router.get("/accounts/{account_id}/bands", response=Page[DeviceBands], **opened_by(Scope.READ))
@@ -32,7 +39,9 @@ def list_bands(request: ApiRequest, *, account_id: Id, params: Query[BandParams]
     of an hour, times four: of devices that send every 15 minutes or more often.
     """
     account = open_account(request, account_id).account
-    month = params.month
+    today = timezone.localdate(timezone=ZoneInfo(account.time_zone))
+    last = month_of(month_of(today, account.billing) - DAY, account.billing)
+    month = params.month or last
     if month_of(month, account.billing) != month:
         raise ParameterError("month", "expected the first day of a billing month")
     is_some = bool(params.device_id) or params.gateway_id is not None
@@ -45,4 +54,10 @@ def list_bands(request: ApiRequest, *, account_id: Id, params: Query[BandParams]
         limit=params.limit + 1,
         device_ids=select_devices(account_id, params) if is_some else None,
     )
-    return cut_page(rows, key=lambda _row: (offset + params.limit,), request=request, paging=params)
+    return cut_page(
+        rows,
+        key=lambda _row: (offset + params.limit,),
+        request=request,
+        paging=params,
+        month=month,
+    )

@@ -1,5 +1,5 @@
 -- What is computed from readings beside the hourly aggregates. Only the refresh writes these
--- tables (telemetry/store/aggregates/README.md); every row can be made again from readings and replacements.
+-- tables (telemetry/store/aggregates/README.md); every row can be made again from readings and installations.
 
 -- Hours of registers and of deltas. `consumption` is that of the steps that end in the hour: `step`,
 -- which reaches into the hour from the reading before it (from `step_from` to `step_to`), and
@@ -8,7 +8,7 @@
 -- nothing else is written down of them.
 -- Where a register did not simply rise, `steps` lists the steps of the hour ([until, consumed]), and
 -- `height` is what it had reached at the hour's end, by the reading of `height_at`; null: by the last
--- one. An hour of an exchange can have no reading.
+-- one. An hour of a change of meter can have no reading.
 CREATE TABLE hourly_consumption (
     device_id bigint NOT NULL,
     hour timestamptz NOT NULL,

@@ -1,4 +1,5 @@
--- What reports, files and the API read of billing months: an open month as it is now, with today's names;
+-- What reports, files and the API read of billing months: an open month as it is now, with today's names
+-- and what its own meter measured;
 -- a closed one from its lines, as it was when it was closed. A device that is another account's by now
 -- has no names.
 CREATE VIEW billed_month AS
@@ -10,12 +11,15 @@ SELECT m.account_id, m.device_id, m.month, m.month_end, 'open' AS state,
     CASE WHEN d.account_id = m.account_id THEN d.name ELSE '' END AS name,
     CASE WHEN d.account_id = m.account_id THEN d."group" ELSE '' END AS "group",
     CASE WHEN d.account_id = m.account_id THEN d.kind ELSE '' END AS kind,
-    d.measurement, d.unit, m.total, m.daily_mean, m.reading_mean, m.reading_sum, m.readings_count,
+    i.measurement, i.unit, m.total, m.daily_mean, m.reading_mean, m.reading_sum, m.readings_count,
     m.coverage, m.estimated, m.first_register, m.last_register, m.minimum,
     m.maximum, '{}'::text[] AS quality
 FROM monthly_consumption m
 JOIN device d ON d.id = m.device_id
 JOIN gateway g ON g.id = d.gateway_id
+JOIN account a ON a.id = m.account_id
+CROSS JOIN LATERAL installation_of(m.device_id, local_day_start(m.month, a.time_zone),
+    local_day_start(m.month_end, a.time_zone)) AS i
 WHERE m.state = 'open'
 UNION ALL
 SELECT account_id, device_id, month, month_end, 'closed', gateway_id, gateway_code, gateway_name, code,

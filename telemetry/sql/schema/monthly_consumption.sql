@@ -8,8 +8,7 @@ SELECT m.device_id || '.' || m.month || '.' || m.account_id AS id,
     billed.total / calendar.days_elapsed AS daily_mean,
     coalesce(m.reading_sum / nullif(m.readings_count, 0), 0) AS reading_mean,
     m.reading_sum, m.readings_count,
-    least(1, m.intervals_seen / nullif(
-        calendar.hours_elapsed * 3600 / coalesce(d.interval_s, 3600), 0)) AS coverage,
+    least(1, m.intervals_seen / nullif(expected.intervals, 0)) AS coverage,
     m.first_register, m.last_register, m.minimum, m.maximum,
     CASE WHEN c.id IS NULL THEN 'open'
         WHEN coalesce(adjusted.difference, 0) <> 0 THEN 'adjusted'
@@ -17,7 +16,6 @@ SELECT m.device_id || '.' || m.month || '.' || m.account_id AS id,
     m.estimated
 FROM monthly_total m
 JOIN account a ON a.id = m.account_id
-JOIN device d ON d.id = m.device_id
 LEFT JOIN closed_month c ON c.account_id = m.account_id AND c.month = m.month
 LEFT JOIN LATERAL (
     SELECT sum(difference) AS difference FROM month_adjustment
@@ -28,10 +26,11 @@ CROSS JOIN LATERAL (
     SELECT month_end,
         greatest(1, least(month_end, (now() AT TIME ZONE a.time_zone)::date + 1) - m.month)
             AS days_elapsed,
-        greatest(0, extract(epoch FROM least(now(), local_day_start(month_end, a.time_zone))
-            - local_day_start(m.month, a.time_zone)) / 3600) AS hours_elapsed
+        local_day_start(m.month, a.time_zone) AS starts_at,
+        least(now(), local_day_start(month_end, a.time_zone)) AS ends_at
     FROM next_billing_month(m.month, a.billing_day, a.earlier_billing_days) AS month_end
 ) calendar
+CROSS JOIN LATERAL installations_in(m.device_id, calendar.starts_at, calendar.ends_at) AS expected
 CROSS JOIN LATERAL (
     SELECT CASE WHEN c.id IS NULL THEN m.total ELSE m.closed_total END AS total
 ) billed;

@@ -2,7 +2,7 @@
 -- The local days that affected hours lie in, in the zone of the hour's account. In a zone of half
 -- hours one hour can lie in two days. Of devices that were another account's: all days near by, as an
 -- hour may have gone from one account to the other; not before the horizon, where none does and
--- readings may be gone. And the days that gaps and exchanges lie in, which may have no readings.
+-- readings may be gone. And the days that gaps and changes of meter lie in, which may have no readings.
 WITH parts AS (
     SELECT DISTINCT t.device_id, h.account_id, a.time_zone,
         ((t.hour + part.shift) AT TIME ZONE a.time_zone)::date AS day
@@ -73,30 +73,34 @@ ON CONFLICT DO NOTHING
 -- coverage. Of a gap a day gets what was consumed between its own ends. Doubtful days that have
 -- nothing go. Answers how many there are.
 WITH computed AS (
-    SELECT t.device_id, t.day, t.account_id, d.measurement, s.total AS reading_sum, s.minimum,
+    SELECT t.device_id, t.day, t.account_id, i.counts, s.total AS reading_sum, s.minimum,
         s.maximum, s.first, s.last, s.readings_count,
-        least(coalesce(s.intervals_seen, 0), greatest(1,
-            extract(epoch FROM t.ends_at - t.starts_at) / coalesce(d.interval_s, 3600)))
-            AS intervals_seen,
-        CASE d.measurement WHEN 'delta' THEN s.total WHEN 'cumulative' THEN s.consumption END
-            AS consumed,
-        g.moved, g.estimated
+        least(coalesce(s.intervals_seen, 0), greatest(1, i.intervals)) AS intervals_seen,
+        s.consumption AS consumed, g.moved, g.estimated
     FROM affected_day t
-    JOIN device d ON d.id = t.device_id
+    CROSS JOIN LATERAL installations_in(t.device_id, t.starts_at, t.ends_at) AS i
     CROSS JOIN LATERAL (
         SELECT sum(p.total) AS total, sum(p.consumption) AS consumption,
             min(p.minimum) AS minimum, max(p.maximum) AS maximum,
             first(p.first, p.starts_at) FILTER (WHERE p.first IS NOT NULL) AS first,
             last(p.last, p.starts_at) FILTER (WHERE p.last IS NOT NULL) AS last,
             sum(p.readings_count) AS readings_count,
-            sum(least(p.whole, intervals_an_hour(d.interval_s)))
-                + least(sum(p.parts), intervals_an_hour(d.interval_s)) AS intervals_seen
+            sum(least(p.whole, intervals_an_hour(coalesce(i.interval_s, (
+                SELECT o.interval_s FROM installation_of(t.device_id, p.starts_at,
+                    p.starts_at + interval '1 hour') AS o)))))
+                + least(sum(p.parts), intervals_an_hour(coalesce(i.interval_s, (
+                    SELECT o.interval_s
+                    FROM installation_of(t.device_id, t.starts_at, t.ends_at) AS o))))
+                AS intervals_seen
         FROM (
             SELECT h.hour AS starts_at,
-                CASE WHEN d.measurement = 'cumulative' THEN (
+                CASE WHEN i.counts THEN coalesce((
                     SELECT c.consumption FROM hourly_consumption c
                     WHERE c.device_id = h.device_id AND c.hour = h.hour
-                ) END AS consumption,
+                ), (
+                    SELECT h.total FROM installation_of(t.device_id, h.hour, h.hour + interval '1 hour')
+                        AS o WHERE o.measurement = 'delta'  -- from before steps were kept
+                )) END AS consumption,
                 h.total, h.minimum, h.maximum, h.first, h.last, h.readings_count,
                 h.readings_count AS whole, 0 AS parts
             FROM hourly_aggregate h
@@ -135,14 +139,14 @@ WITH computed AS (
         ) consumed
         WHERE c.account_id = t.account_id
           AND c.step_from < t.ends_at AND c.step_to > t.starts_at
-          AND d.measurement <> 'gauge'
+          AND i.counts
     ) g
     WHERE s.readings_count IS NOT NULL OR s.consumption IS NOT NULL OR g.moved IS NOT NULL
 ), written AS (
     INSERT INTO daily_aggregate (device_id, day, account_id, total, reading_sum, minimum, maximum,
         first, last, readings_count, intervals_seen, estimated)
     SELECT device_id, day, account_id,
-        CASE WHEN measurement <> 'gauge' THEN coalesce(consumed, 0) + coalesce(moved, 0) END,
+        CASE WHEN counts THEN coalesce(consumed, 0) + coalesce(moved, 0) END,
         coalesce(reading_sum, 0), minimum, maximum, first, last, coalesce(readings_count, 0),
         intervals_seen, coalesce(estimated, 0)
     FROM computed
@@ -285,7 +289,7 @@ JOIN device d ON d.id = h.device_id
 WHERE h.account_id = %(account_id)s AND h.device_id = ANY(%(device_ids)s)
 
 -- name: find_affected_account_spans
--- And the gaps and exchanges that days without readings may have consumption of.
+-- And the gaps and changes of meter that days without readings may have consumption of.
 INSERT INTO affected_span (device_id, account_id, since, until)
 SELECT device_id, account_id, coalesce(step_from, hour), hour + interval '1 hour'
 FROM hourly_consumption
@@ -309,9 +313,12 @@ WITH affected AS (
     WHERE t.starts_at = %(border)s OR t.ends_at = %(border)s
 ), steps AS (
     SELECT d.device_id, r.time > %(border)s AS is_after, r.value, r.time,
-        CASE WHEN c.steps IS NOT NULL THEN 0
-            ELSE coalesce(r.value - lag(r.value) OVER by_time, c.step) END AS consumed
+        CASE WHEN c.steps IS NOT NULL OR i.measurement = 'gauge' THEN 0
+            WHEN i.measurement = 'delta' THEN scaled(r.value, i.factor)
+            ELSE coalesce(scaled(r.value, i.factor)
+                - scaled(lag(r.value) OVER by_time, i.factor), c.step) END AS consumed
     FROM (SELECT DISTINCT a.device_id, a.account_id FROM affected a) d
+    CROSS JOIN LATERAL installation_of(d.device_id, %(hour)s, %(end)s) AS i
     JOIN hourly_aggregate h ON h.device_id = d.device_id AND h.account_id = d.account_id
         AND h.hour = %(hour)s
     JOIN reading r ON r.device_id = d.device_id AND r.time > %(hour)s AND r.time <= %(end)s

@@ -14,6 +14,7 @@ class Sql(Queries):
     list_dirty: LiteralString
     claim_dirty_hours: LiteralString
     claim_edits: LiteralString
+    claim_changes: LiteralString
     record_frozen_hours: LiteralString
     claim_dirty_account: LiteralString
 
@@ -54,9 +55,10 @@ def list_dirty(connection: Connection, *, rows: int, device_hours: int) -> tuple
 
 
 def claim_dirty_hours(connection: Connection, ids: list[int]) -> int:
-    """Delete dirty rows, put their device hours into `affected_hour` and the edits that made them
-    dirty into `affected_edit`; returns how many device hours."""
+    """Delete dirty rows, put their device hours into `affected_hour`, the edits and changes of
+    meter that made them dirty into `affected_edit` and `affected_change`; how many hours."""
     connection.execute(Sql.claim_edits, {"ids": ids})
+    connection.execute(Sql.claim_changes, {"ids": ids})
     affected = connection.execute(Sql.claim_dirty_hours, {"ids": ids}).rowcount
     connection.execute("ANALYZE affected_hour")
     return affected

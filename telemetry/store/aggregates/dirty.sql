@@ -13,26 +13,33 @@ SELECT coalesce(array_agg(id) FILTER (WHERE device_hours_before < %(device_hours
 FROM counted
 
 -- name: claim_dirty_hours
--- Claim dirty hours: which hours of which devices, and whether they are frozen.
+-- Claim dirty hours: which hours of which devices, how they are measured, whether they are frozen.
 WITH claimed AS (
     DELETE FROM dirty_hour WHERE id = ANY(%(ids)s) RETURNING hour, device_ids
 ), affected AS (
     SELECT DISTINCT hour, unnest(device_ids) AS device_id FROM claimed
 )
-INSERT INTO affected_hour (device_id, hour, measurement, longest_step, is_frozen)
-SELECT t.device_id, t.hour, d.measurement,
-    CASE WHEN a.spreads_gaps THEN longest_step(d.interval_s) END,
+INSERT INTO affected_hour (device_id, hour, measurement, factor, longest_step, is_frozen)
+SELECT t.device_id, t.hour, i.measurement, i.factor,
+    CASE WHEN a.spreads_gaps THEN longest_step(i.interval_s) END,
     is_hour_dropped(t.hour, a.time_zone,
         (SELECT coalesce(max(dropped_before), '-infinity') FROM raw_horizon))
 FROM affected t
 JOIN device d ON d.id = t.device_id
 JOIN account a ON a.id = d.account_id
+CROSS JOIN LATERAL installation_of(t.device_id, t.hour, t.hour + interval '1 hour') AS i
 
 -- name: claim_edits
 -- The edits that changed readings of dirty hours. To be called before these are claimed.
 INSERT INTO affected_edit (edit_id, device_id, hour)
 SELECT DISTINCT edit_id, unnest(device_ids), hour FROM dirty_hour
 WHERE id = ANY(%(ids)s) AND edit_id IS NOT NULL
+
+-- name: claim_changes
+-- The changes of meter that made hours dirty. To be called before these are claimed.
+INSERT INTO affected_change (installation_id, device_id)
+SELECT DISTINCT installation_id, unnest(device_ids) FROM dirty_hour
+WHERE id = ANY(%(ids)s) AND installation_id IS NOT NULL
 
 -- name: record_frozen_hours
 -- Late readings whose neighbours were dropped change no aggregate; they are recorded.

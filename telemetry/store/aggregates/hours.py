@@ -20,6 +20,7 @@ class Sql(Queries):
     list_dirty_hours: LiteralString
     refresh_hourly: LiteralString
     refresh_deltas: LiteralString
+    scale_deltas: LiteralString
     refresh_registers: LiteralString
     record_gaps: LiteralString
     delete_wrong_kind: LiteralString
@@ -65,11 +66,14 @@ def refresh_hours(
     connection.execute(Sql.delete_wrong_kind)
     registers = list_spans(connection, measurements=["cumulative"])
     deltas = list_spans(connection, measurements=["delta"])
+    scaled = list_spans(connection, measurements=["delta"], is_scaled=True)
     for span in list_spans(connection, measurements=MEASUREMENTS):
         if edition == "apache":
             _compute_span(connection, Sql.refresh_hourly, *span, throttle=throttle)
         elif span in deltas:
             _compute_span(connection, Sql.refresh_deltas, *span, throttle=throttle)
+        if span in scaled:
+            _compute(connection, Sql.scale_deltas, start=span[0], end=span[1])
         if span in registers:
             _compute_span(connection, Sql.refresh_registers, *span, throttle=throttle)
     if registers or deltas:
@@ -110,14 +114,15 @@ def delete_emptied_hours(connection: Connection, *, edition: str) -> None:
 
 
 def list_spans(
-    connection: Connection, *, measurements: Sequence[str]
+    connection: Connection, *, measurements: Sequence[str], is_scaled: bool = False
 ) -> list[tuple[datetime, datetime]]:
-    """The spans of UTC days that affected hours lie in: all but the last hour of a day, or that."""
+    """The spans of UTC days that affected hours lie in: all but the last hour of a day, or that.
+    `is_scaled`: those with a factor alone."""
     rows: Any = connection.execute(
         "SELECT DISTINCT day, hour - day = interval '23 hours' AS is_last "
         "FROM affected_hour, date_trunc('day', hour, 'UTC') AS day "
-        "WHERE measurement = ANY(%s) ORDER BY 1, 2",
-        [list(measurements)],
+        "WHERE measurement = ANY(%s) AND (NOT %s OR factor <> 1) ORDER BY 1, 2",
+        [list(measurements), is_scaled],
     ).fetchall()
     return [
         (day + 23 * HOUR, day + DAY) if is_last else (day, day + 23 * HOUR) for day, is_last in rows

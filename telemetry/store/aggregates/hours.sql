@@ -85,33 +85,51 @@ ON CONFLICT (device_id, hour) DO UPDATE SET
     account_id = excluded.account_id, within = excluded.within, first = excluded.first,
     first_at = excluded.first_at, last = excluded.last, last_at = excluded.last_at, steps = NULL
 
+-- name: scale_deltas
+-- What deltas with a factor consumed: each is multiplied, and rounded, by itself.
+UPDATE hourly_consumption c SET within = s.total - scaled(c.first, s.factor)
+FROM (
+    SELECT t.device_id, t.hour, t.factor, sum(scaled(r.value, t.factor)) AS total
+    FROM affected_hour t
+    JOIN reading r ON r.device_id = t.device_id
+        AND r.time > t.hour AND r.time <= t.hour + interval '1 hour'
+        AND r.time > %(start)s AND r.time <= %(end)s
+    WHERE t.measurement = 'delta' AND t.factor <> 1 AND t.hour >= %(start)s AND t.hour < %(end)s
+    GROUP BY t.device_id, t.hour, t.factor
+) s
+WHERE c.device_id = s.device_id AND c.hour = s.hour
+
 -- name: refresh_registers
 -- Registers: the two ends of each affected hour of a span, and what lies between them where the
 -- readings rise. Where they do not, uneven.py counts; `[]` says so until then. Read as in
 -- refresh_hourly.
+WITH found AS (
+    SELECT s.device_id, s.hour, first(s.account_id, s.received_at) AS account_id,
+        first(s.value, s.time) AS first, min(s.time) AS first_at, last(s.value, s.time) AS last,
+        max(s.time) AS last_at, bool_or(s.value < s.before) AS falls
+    FROM (
+        SELECT hour, array_agg(device_id) AS device_ids
+        FROM affected_hour
+        WHERE measurement = 'cumulative' AND hour >= %(start)s AND hour < %(end)s
+          AND (%(devices)s::bigint[] IS NULL OR device_id = ANY(%(devices)s::bigint[]))
+        GROUP BY hour
+    ) each
+    CROSS JOIN LATERAL (
+        SELECT r.device_id, each.hour, r.account_id, r.received_at, r.value, r.time,
+            lag(r.value) OVER by_time AS before
+        FROM reading r
+        WHERE r.device_id = ANY(each.device_ids)
+          AND r.time > each.hour AND r.time <= each.hour + interval '1 hour'
+          AND r.time > %(start)s AND r.time <= %(end)s
+        WINDOW by_time AS (PARTITION BY r.device_id ORDER BY r.time)
+    ) s
+    GROUP BY s.device_id, s.hour
+)
 INSERT INTO hourly_consumption (device_id, hour, account_id, consumption, within, first, first_at,
     last, last_at, steps)
-SELECT s.device_id, s.hour, first(s.account_id, s.received_at), 0,
-    last(s.value, s.time) - first(s.value, s.time), first(s.value, s.time), min(s.time),
-    last(s.value, s.time), max(s.time),
-    CASE WHEN bool_or(s.value < s.before) THEN '[]'::jsonb END
-FROM (
-    SELECT hour, array_agg(device_id) AS device_ids
-    FROM affected_hour
-    WHERE measurement = 'cumulative' AND hour >= %(start)s AND hour < %(end)s
-      AND (%(devices)s::bigint[] IS NULL OR device_id = ANY(%(devices)s::bigint[]))
-    GROUP BY hour
-) each
-CROSS JOIN LATERAL (
-    SELECT r.device_id, each.hour, r.account_id, r.received_at, r.value, r.time,
-        lag(r.value) OVER by_time AS before
-    FROM reading r
-    WHERE r.device_id = ANY(each.device_ids)
-      AND r.time > each.hour AND r.time <= each.hour + interval '1 hour'
-      AND r.time > %(start)s AND r.time <= %(end)s
-    WINDOW by_time AS (PARTITION BY r.device_id ORDER BY r.time)
-) s
-GROUP BY s.device_id, s.hour
+SELECT f.device_id, f.hour, f.account_id, 0, scaled(f.last, t.factor) - scaled(f.first, t.factor),
+    f.first, f.first_at, f.last, f.last_at, CASE WHEN f.falls THEN '[]'::jsonb END
+FROM found f JOIN affected_hour t USING (device_id, hour)
 ON CONFLICT (device_id, hour) DO UPDATE SET
     account_id = excluded.account_id, within = excluded.within, first = excluded.first,
     first_at = excluded.first_at, last = excluded.last, last_at = excluded.last_at,
@@ -126,7 +144,7 @@ FROM affected_hour t
 JOIN hourly_consumption c ON c.device_id = t.device_id AND c.hour = t.hour AND c.is_gap
 
 -- name: delete_wrong_kind
--- What is left of another measurement: a gauge consumes nothing, a delta has no exchanges.
+-- What is left of another measurement: a gauge consumes nothing, a delta nothing without readings.
 DELETE FROM hourly_consumption c USING affected_hour t
 WHERE c.device_id = t.device_id AND c.hour = t.hour
   AND (t.measurement = 'gauge' OR t.measurement = 'delta' AND c.first IS NULL)
@@ -135,31 +153,34 @@ WHERE c.device_id = t.device_id AND c.hour = t.hour
 -- The step into an hour begins at the last reading before it: the next hour that has readings
 -- changes with the one before it. Hours that are still dirty are not seen here; when they are
 -- refreshed, they affect the hour after them.
-INSERT INTO affected_hour (device_id, hour, measurement, longest_step, is_frozen)
-SELECT DISTINCT t.device_id, after.hour, t.measurement, t.longest_step, false
+INSERT INTO affected_hour (device_id, hour, measurement, factor, longest_step, is_frozen)
+SELECT DISTINCT t.device_id, after.hour, i.measurement, i.factor,
+    CASE WHEN t.longest_step IS NOT NULL THEN longest_step(i.interval_s) END, false
 FROM affected_hour t
 CROSS JOIN LATERAL (
     SELECT c.hour FROM hourly_consumption c
     WHERE c.device_id = t.device_id AND c.hour > t.hour
     ORDER BY c.hour LIMIT 1
 ) after
+CROSS JOIN LATERAL installation_of(t.device_id, after.hour, after.hour + interval '1 hour') AS i
 WHERE t.measurement <> 'gauge'
 ON CONFLICT DO NOTHING
 
 -- name: find_counted_hours
--- Affected hours of registers and deltas, with the last reading before them. A register is counted
--- reading by reading where there is a fall, an exchange or what is left of one: in the hour, on the
--- way into it, or within four hours with readings, as a reading can tell that earlier ones
--- were a dip. Elsewhere it rises.
-INSERT INTO counted_hour (device_id, hour, measurement, longest_step, before, before_at, is_uneven)
-SELECT t.device_id, t.hour, t.measurement, t.longest_step, b.last, b.last_at,
-    t.measurement = 'cumulative' AND (
+-- Affected hours of registers and deltas, with the last reading before them. They are counted reading
+-- by reading where the meter is changed, in the hour or on the way into it; a register also where
+-- there is a fall or what is left of one: there, or within four hours with readings, as a reading can
+-- tell that earlier ones were a dip. Elsewhere it rises.
+INSERT INTO counted_hour (device_id, hour, measurement, factor, longest_step, before, before_at,
+    is_uneven)
+SELECT t.device_id, t.hour, t.measurement, t.factor, t.longest_step, b.last, b.last_at,
+    t.device_id IN (SELECT device_id FROM installation WHERE since IS NOT NULL)
+        AND EXISTS (
+            SELECT FROM installation_period p
+            WHERE p.device_id = t.device_id AND p.since <= t.hour + interval '1 hour'
+              AND p.since > coalesce(b.last_at, '-infinity'))
+    OR t.measurement = 'cumulative' AND (
         c.steps IS NOT NULL OR coalesce(c.first < b.last, false)
-        OR t.device_id IN (SELECT device_id FROM meter_replacement)
-            AND EXISTS (
-                SELECT FROM meter_replacement m
-                WHERE m.device_id = t.device_id AND m.at <= t.hour + interval '1 hour'
-                  AND m.at > coalesce(b.last_at, '-infinity'))
         OR t.device_id IN (SELECT device_id FROM hourly_consumption WHERE steps IS NOT NULL)
             AND EXISTS (
                 SELECT FROM hourly_consumption u
@@ -188,8 +209,9 @@ WHERE t.measurement <> 'gauge'
 UPDATE hourly_consumption c
 SET (step, consumption) = (
         SELECT step, c.within + step
-        FROM (VALUES (CASE WHEN t.measurement = 'delta' THEN c.first
-            ELSE coalesce(c.first - t.before, 0) END)) AS counted (step)),
+        FROM (VALUES (CASE WHEN t.measurement = 'delta' THEN scaled(c.first, t.factor)
+            ELSE coalesce(scaled(c.first, t.factor) - scaled(t.before, t.factor), 0) END))
+            AS counted (step)),
     step_from = t.before_at, step_to = c.first_at,
     is_gap = coalesce(t.before_at < c.hour AND c.first_at - t.before_at > t.longest_step, false),
     height = NULL, height_at = NULL

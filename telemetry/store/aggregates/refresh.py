@@ -32,7 +32,7 @@ from telemetry.store.db.sql import Queries
 class Sql(Queries):
     refresh_tables: LiteralString
     record_changed_hours: LiteralString
-    name_edits: LiteralString
+    name_causes: LiteralString
 
 
 DIRTY_ROWS_A_STEP = 5_000
@@ -99,7 +99,7 @@ def _refresh_hours(connection: Connection, done: Refreshed, throttle: Throttle |
         refresh_hours(connection, edition=done.edition, throttle=throttle)
         days, months, adjusted = refresh_days(connection), *refresh_months(connection)
         if adjusted:
-            connection.execute(Sql.name_edits)
+            connection.execute(Sql.name_causes)
         connection.execute(Sql.record_changed_hours)
     done.dirty += len(dirty_ids)
     done.hours += affected - frozen

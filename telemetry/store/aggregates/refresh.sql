@@ -4,6 +4,7 @@ CREATE TEMPORARY TABLE IF NOT EXISTS affected_hour (
     device_id bigint NOT NULL,
     hour timestamptz NOT NULL,
     measurement text NOT NULL,
+    factor numeric NOT NULL DEFAULT 1,
     longest_step interval,  -- null: steps are not spread
     is_frozen boolean NOT NULL,
     PRIMARY KEY (device_id, hour)
@@ -13,10 +14,11 @@ CREATE TEMPORARY TABLE IF NOT EXISTS counted_hour (
     device_id bigint NOT NULL,
     hour timestamptz NOT NULL,
     measurement text NOT NULL,
+    factor numeric NOT NULL,
     longest_step interval,
     before numeric,
     before_at timestamptz,
-    is_uneven boolean NOT NULL,  -- a register that does not simply rise here
+    is_uneven boolean NOT NULL,  -- a register that does not simply rise here, or a change of meter
     PRIMARY KEY (device_id, hour)
 ) ON COMMIT DELETE ROWS;
 -- What lies between two readings, and may be consumption of hours without any.
@@ -31,6 +33,10 @@ CREATE TEMPORARY TABLE IF NOT EXISTS affected_edit (
     edit_id bigint NOT NULL,
     device_id bigint NOT NULL,
     hour timestamptz NOT NULL
+) ON COMMIT DELETE ROWS;
+CREATE TEMPORARY TABLE IF NOT EXISTS affected_change (
+    installation_id bigint NOT NULL,
+    device_id bigint NOT NULL
 ) ON COMMIT DELETE ROWS;
 CREATE TEMPORARY TABLE IF NOT EXISTS affected_day (
     device_id bigint NOT NULL,
@@ -69,11 +75,19 @@ INSERT INTO changed_hour (hour, device_ids)
 SELECT hour, array_agg(device_id ORDER BY device_id) FROM affected_hour
 GROUP BY hour ORDER BY hour
 
--- name: name_edits
--- Lines of closed months that this step recorded say which edits of the device it applied or undid.
-UPDATE month_adjustment j SET edit_ids = e.ids
+-- name: name_causes
+-- Lines of closed months that this step recorded say which edits, and which changes of meter, of the
+-- device it applied or undid.
+UPDATE month_adjustment j SET edit_ids = e.ids, installation_ids = c.ids
 FROM (
-    SELECT device_id, array_agg(DISTINCT edit_id ORDER BY edit_id) AS ids
-    FROM affected_edit GROUP BY device_id
+    SELECT device_id FROM affected_edit UNION SELECT device_id FROM affected_change
+) d
+CROSS JOIN LATERAL (
+    SELECT coalesce(array_agg(DISTINCT edit_id ORDER BY edit_id), '{}') AS ids
+    FROM affected_edit WHERE device_id = d.device_id
 ) e
-WHERE j.device_id = e.device_id AND j.recorded_at >= now()
+CROSS JOIN LATERAL (
+    SELECT coalesce(array_agg(DISTINCT installation_id ORDER BY installation_id), '{}') AS ids
+    FROM affected_change WHERE device_id = d.device_id
+) c
+WHERE j.device_id = d.device_id AND j.recorded_at >= now()

@@ -1,4 +1,4 @@
-"""Hours in which a register does not simply rise: counted reading by reading.
+"""Hours in which a register does not simply rise or a meter is changed, reading by reading.
 
 A fall can be noise, a rollover, a dip, a reset (`telemetry/core/registers.py`), and the readings
 after it tell which. So what is counted again begins four hours with readings before the hour that
@@ -8,30 +8,32 @@ before.
 
 import json
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any, LiteralString
 
 from msgspec import Struct
 
 from telemetry.core.consumption import hour_of
 from telemetry.core.register_hours import CountedHour, count_hours
-from telemetry.core.registers import HOUR, Register, Replacement, Value
+from telemetry.core.registers import HOUR, Value
 from telemetry.store.db.connection import Connection
 from telemetry.store.db.sql import Queries
+from telemetry.store.installations.meters import list_meters
 
 
 class Sql(Queries):
     list_uneven_hours: LiteralString
-    read_settings: LiteralString
+    read_account: LiteralString
     read_hours_around: LiteralString
-    read_exchanges: LiteralString
     read_values: LiteralString
     write_uneven_hour: LiteralString
     delete_uneven_hours: LiteralString
     find_affected_uneven_hours: LiteralString
 
 
+GAUGE = {"gauge"}
 NEIGHBOURS = 4
 """Hours with readings on either side: one more than the readings of the longest dip."""
 
@@ -49,12 +51,11 @@ class Span(Struct):
         return {"device_id": self.device_id, "first": self.first, "last": self.last}
 
 
-class Settings(Struct, frozen=True):
-    """How a device is counted. `longest_step`: that is not spread; None: none is."""
+class Account(Struct, frozen=True):
+    """Whose the device is. `spreads_gaps`: what is consumed in them is spread over their hours."""
 
-    account_id: int
-    register: Register
-    longest_step: timedelta | None
+    id: int
+    spreads_gaps: bool
 
 
 class StoredHour(Struct, frozen=True):
@@ -95,19 +96,18 @@ def _merge(rows: Sequence[tuple[int, datetime, datetime]]) -> list[Span]:
 
 def _count_span(connection: Connection, span: Span) -> None:
     """Count a span, a longer one while what the register reached at its end changes."""
-    row: Any = connection.execute(Sql.read_settings, [span.device_id]).fetchone()
-    account_id, modulus, longest_step = row
-    settings = Settings(account_id, Register(modulus=modulus), longest_step)
+    row: Any = connection.execute(Sql.read_account, [span.device_id]).fetchone()
+    account = Account(*row)
     while True:
         context = _read_context(connection, span)
-        counted = _count(connection, span, context, settings.register)
+        counted = _count(connection, span, context, account)
         last = context.hours[-1] if context.hours else None
         end = counted.get(last.hour) if last else None
         if not context.after or (last and end and end.height == last.height):
             break
         span.last = context.after[-1].hour
     connection.execute(Sql.find_affected_uneven_hours, span.bounds)
-    _write(connection, span, context, counted, settings)
+    _write(connection, span, context, counted, account)
     connection.execute(Sql.find_affected_uneven_hours, span.bounds)
 
 
@@ -133,19 +133,28 @@ def _read_context(connection: Connection, span: Span) -> Context:
 
 
 def _count(
-    connection: Connection, span: Span, context: Context, register: Register
+    connection: Connection, span: Span, context: Context, account: Account
 ) -> dict[datetime, CountedHour]:
     """What the hours of a span come to, from the readings before, in and after it."""
     height = context.before.height if context.before else None
     until = (context.after[-1].hour if context.after else span.last) + HOUR
-    bounds = {"device_id": span.device_id, "since": height.at if height else None, "until": until}
-    changes: Any = connection.execute(Sql.read_exchanges, bounds).fetchall()
-    exchanges = [Replacement(*row) for row in changes]
-    if height is None:  # the beginning: an exchange may come before the first reading
-        span.first = min([span.first, *(hour_of(exchange.at) for exchange in exchanges)])
-        bounds["since"] = span.first
+    installations = list_meters(connection, span.device_id, until=until)
+    since = height.at if height else None
+    if height is None:  # the beginning: a change of meter may come before the first reading
+        changes = [
+            hour_of(one.since)
+            for before, one in pairwise(installations)
+            if one.since is not None and {before.meter.measurement, one.meter.measurement} != GAUGE
+        ]
+        since = span.first = min([span.first, *changes])
+    bounds = {"device_id": span.device_id, "since": since, "until": until}
     values: Any = connection.execute(Sql.read_values, bounds, prepare=False).fetchall()
-    counted = count_hours([Value(*row) for row in values], register, exchanges, height=height)
+    counted = count_hours(
+        [Value(*row) for row in values],
+        installations,
+        height=height,
+        is_spread=account.spreads_gaps,
+    )
     return {hour: of for hour, of in counted.items() if span.first <= hour <= span.last}
 
 
@@ -154,7 +163,7 @@ def _write(
     span: Span,
     context: Context,
     counted: dict[datetime, CountedHour],
-    settings: Settings,
+    account: Account,
 ) -> None:
     stored = {hour.hour: hour for hour in context.hours}
     before = context.before
@@ -169,12 +178,12 @@ def _write(
             {
                 "device_id": span.device_id,
                 "hour": hour,
-                "account_id": here.account_id if here else _find_account(context, hour, settings),
+                "account_id": here.account_id if here else _find_account(context, hour, account),
                 "within": of.within,
                 "step": of.step,
                 "step_from": of.step_from,
                 "step_to": of.step_to,
-                "longest_step": settings.longest_step,
+                "is_gap": of.is_gap,
                 "height": None if is_rising else of.height.value,
                 "height_at": None if is_rising else of.height.at,
                 "steps": None if is_rising else _as_json(of.steps),
@@ -186,13 +195,13 @@ def _write(
         cursor.executemany(Sql.write_uneven_hour, rows)
 
 
-def _find_account(context: Context, hour: datetime, settings: Settings) -> int:
+def _find_account(context: Context, hour: datetime, account: Account) -> int:
     """Whose an hour without readings is: that of the next one with readings, or of the last one."""
     hours = [*context.hours, *context.after]
     later = [one.account_id for one in hours if one.hour > hour and one.ends]
     last = [context.before.account_id] if context.before else []
     last += [one.account_id for one in hours]
-    return [*later[:1], *last[-1:], settings.account_id][0]
+    return [*later[:1], *last[-1:], account.id][0]
 
 
 def _as_json(steps: list[tuple[datetime, Decimal]]) -> str:

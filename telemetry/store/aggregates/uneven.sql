@@ -16,10 +16,8 @@ FROM counted_hour t
 WHERE t.is_uneven
 ORDER BY t.device_id, first
 
--- name: read_settings
-SELECT a.id, d.register_modulus, CASE WHEN a.spreads_gaps THEN longest_step(d.interval_s) END
-FROM device d JOIN account a ON a.id = d.account_id
-WHERE d.id = %s
+-- name: read_account
+SELECT a.id, a.spreads_gaps FROM device d JOIN account a ON a.id = d.account_id WHERE d.id = %s
 
 -- name: read_hours_around
 -- The hours of a device from %(first)s to %(last)s, the one before them, those after.
@@ -37,18 +35,13 @@ FROM (
 ) hours
 ORDER BY hour
 
--- name: read_exchanges
-SELECT at, old_value, new_value FROM meter_replacement
-WHERE device_id = %(device_id)s AND at > coalesce(%(since)s::timestamptz, '-infinity') AND at <= %(until)s
-ORDER BY at
-
 -- name: read_values
 SELECT time, value FROM reading
 WHERE device_id = %(device_id)s AND time > %(since)s AND time <= %(until)s
 ORDER BY time
 
 -- name: find_affected_uneven_hours
--- The hours of a span, and the gaps and exchanges that are consumption of other hours or of hours
+-- The hours of a span, and the gaps and changes of meter that are consumption of other hours or of hours
 -- without readings.
 WITH hours AS MATERIALIZED (
     SELECT * FROM hourly_consumption
@@ -63,7 +56,7 @@ SELECT device_id, hour, 'cumulative', false FROM hours WHERE first IS NOT NULL
 ON CONFLICT DO NOTHING
 
 -- name: delete_uneven_hours
--- Hours without readings whose exchange is gone.
+-- Hours without readings whose change of meter is gone.
 DELETE FROM hourly_consumption
 WHERE device_id = %(device_id)s AND hour = ANY(%(hours)s) AND first IS NULL
 
@@ -71,10 +64,7 @@ WHERE device_id = %(device_id)s AND hour = ANY(%(hours)s) AND first IS NULL
 INSERT INTO hourly_consumption (device_id, hour, account_id, consumption, within, step, step_from,
     step_to, is_gap, height, height_at, steps)
 VALUES (%(device_id)s, %(hour)s, %(account_id)s, %(within)s::numeric + %(step)s, %(within)s, %(step)s,
-    %(step_from)s, %(step_to)s,
-    coalesce(%(step_from)s::timestamptz < %(hour)s
-        AND %(step_to)s::timestamptz - %(step_from)s > %(longest_step)s::interval, false),
-    %(height)s, %(height_at)s, %(steps)s)
+    %(step_from)s, %(step_to)s, %(is_gap)s, %(height)s, %(height_at)s, %(steps)s)
 ON CONFLICT (device_id, hour) DO UPDATE SET
     consumption = excluded.consumption, within = excluded.within, step = excluded.step,
     step_from = excluded.step_from, step_to = excluded.step_to, is_gap = excluded.is_gap,

@@ -15,12 +15,13 @@ GROUP BY c.device_id, p.band
 SELECT c.device_id, c.hour, c.consumption - CASE WHEN c.is_gap THEN c.step ELSE 0 END,
     coalesce(s.instants, '{}'), coalesce(s.consumed, '{}')
 FROM hourly_consumption c
-JOIN device d ON d.id = c.device_id
+CROSS JOIN LATERAL installation_of(c.device_id, c.hour, c.hour + interval '1 hour') AS i
 LEFT JOIN LATERAL (
     SELECT array_agg(at ORDER BY at) AS instants, array_agg(consumed ORDER BY at) AS consumed
     FROM (
-        SELECT r.time AS at, CASE d.measurement WHEN 'delta' THEN r.value
-            ELSE coalesce(r.value - lag(r.value) OVER (ORDER BY r.time), c.step) END AS consumed
+        SELECT r.time AS at, CASE i.measurement WHEN 'delta' THEN scaled(r.value, i.factor)
+            ELSE coalesce(scaled(r.value, i.factor)
+                - scaled(lag(r.value) OVER (ORDER BY r.time), i.factor), c.step) END AS consumed
         FROM reading r
         WHERE c.steps IS NULL AND r.device_id = c.device_id
           AND r.time > c.hour AND r.time <= c.hour + interval '1 hour'
@@ -35,24 +36,35 @@ WHERE c.device_id = ANY(%(devices)s::bigint[]) AND c.account_id = %(account)s
   AND c.hour = ANY(%(hours)s::timestamptz[])
 
 -- name: gaps
--- The gaps of devices that lie in a period or reach into it.
-SELECT device_id, step, step_from, step_to
-FROM hourly_consumption
-WHERE device_id = ANY(%(devices)s::bigint[]) AND account_id = %(account)s AND is_gap
-  AND hour > %(since)s::timestamptz - interval '1 hour' AND step_from < %(until)s
+-- The gaps of devices that end in a period, or in the hour it begins in, and the one that reaches over
+-- its end.
+SELECT d.id, g.step, g.step_from, g.step_to
+FROM unnest(%(devices)s::bigint[]) AS d (id)
+CROSS JOIN LATERAL (
+    SELECT account_id, step, step_from, step_to FROM hourly_consumption
+    WHERE device_id = d.id AND is_gap
+      AND hour > %(since)s::timestamptz - interval '1 hour' AND hour < %(until)s
+    UNION ALL
+    (SELECT account_id, step, step_from, step_to FROM hourly_consumption
+     WHERE device_id = d.id AND is_gap AND hour >= %(until)s
+     ORDER BY hour LIMIT 1)
+) g
+WHERE g.account_id = %(account)s AND g.step_from < %(until)s
 
 -- name: largest_demand
 -- The largest demand of devices by band: what was consumed in a quarter of an hour, four times. A step
 -- is spread evenly over its time. Steps of an hour come to what was counted in it.
 WITH hours AS MATERIALIZED (
-    SELECT c.*, d.measurement FROM hourly_consumption c
-    JOIN device d ON d.id = c.device_id
+    SELECT c.*, i.measurement, i.factor FROM hourly_consumption c
+    CROSS JOIN LATERAL installation_of(c.device_id, c.hour, c.hour + interval '1 hour') AS i
     WHERE c.device_id = ANY(%(devices)s::bigint[]) AND c.account_id = %(account)s
       AND c.hour > %(since)s::timestamptz - interval '1 hour'
       AND c.hour < %(until)s::timestamptz + interval '1 hour'
 ), counted AS (
-    SELECT c.device_id, c.hour, r.time AS at, CASE c.measurement WHEN 'delta' THEN r.value
-        ELSE coalesce(r.value - lag(r.value) OVER of_hour, c.step) END AS consumed
+    SELECT c.device_id, c.hour, r.time AS at, CASE c.measurement
+        WHEN 'delta' THEN scaled(r.value, c.factor)
+        ELSE coalesce(scaled(r.value, c.factor) - scaled(lag(r.value) OVER of_hour, c.factor),
+            c.step) END AS consumed
     FROM hours c
     JOIN reading r ON r.device_id = c.device_id AND r.time > c.hour
         AND r.time <= c.hour + interval '1 hour'

@@ -17,7 +17,8 @@ WITH month AS (
     FROM month
 ), concerned AS (
     SELECT array_agg(d.id) AS ids,
-        coalesce(array_agg(d.id) FILTER (WHERE d.measurement = 'cumulative'), '{}') AS registers
+        coalesce(array_agg(d.id) FILTER (WHERE d.id IN (
+            SELECT device_id FROM installation WHERE measurement = 'cumulative')), '{}') AS registers
     FROM device d, span
     WHERE d.account_id = span.id OR d.id IN (
         SELECT m.device_id FROM monthly_total m WHERE m.account_id = span.id
@@ -95,7 +96,7 @@ SELECT c.account_id, c.month, span.month_end, d.id,
     CASE WHEN d.account_id = c.account_id THEN d.name ELSE '' END,
     CASE WHEN d.account_id = c.account_id THEN d."group" ELSE '' END,
     CASE WHEN d.account_id = c.account_id THEN d.kind ELSE '' END,
-    d.measurement, d.unit, CASE WHEN m.id IS NULL THEN 0 ELSE m.total END,
+    i.measurement, i.unit, CASE WHEN m.id IS NULL THEN 0 ELSE m.total END,
     CASE WHEN m.id IS NULL THEN 0 ELSE m.daily_mean END, coalesce(m.reading_mean, 0),
     coalesce(m.reading_sum, 0), coalesce(m.readings_count, 0), m.coverage,
     coalesce(m.estimated, 0), m.first_register, m.last_register, m.minimum, m.maximum, coalesce(noted.rules, '{}')
@@ -110,6 +111,8 @@ JOIN device d ON d.id IN (
     UNION
     SELECT device_id FROM month_adjustment
     WHERE account_id = %(account_id)s AND settled_in = %(month)s)
+CROSS JOIN LATERAL installation_of(d.id, local_day_start(c.month, a.time_zone),
+    local_day_start(span.month_end, a.time_zone)) AS i
 LEFT JOIN gateway g ON g.id = d.gateway_id
 LEFT JOIN monthly_consumption m ON m.device_id = d.id AND m.account_id = c.account_id
     AND m.month = c.month

@@ -18,10 +18,12 @@ from telemetry.core.findings import (
     find_baseline,
     find_cases,
 )
+from telemetry.core.installations import measure_stretch, split_stretches
 from telemetry.core.multiples import find_repeated
-from telemetry.core.registers import MOST_OUTLIERS, Register, Replacement, Value, count_register
+from telemetry.core.registers import MOST_OUTLIERS, Value
 from telemetry.store.db.connection import Connection
 from telemetry.store.db.sql import Queries
+from telemetry.store.installations.meters import list_meters
 
 
 class Sql(Queries):
@@ -29,7 +31,6 @@ class Sql(Queries):
     read_hours: LiteralString
     list_uneven: LiteralString
     read_values: LiteralString
-    read_exchanges: LiteralString
     list_days: LiteralString
     read_late: LiteralString
     largest_reading: LiteralString
@@ -49,7 +50,6 @@ class Device(Struct, frozen=True):
     account_id: int
     measurement: str
     interval_s: int | None
-    modulus: Decimal | None
     is_sending: bool
     since: datetime
     until: datetime
@@ -100,13 +100,13 @@ def find_register_cases(
     margin = max(DAY, (MOST_OUTLIERS + 1) * timedelta(seconds=device.interval_s or 0))
     for start, end in merge_hours(hours, margin=margin):
         readings = read_values(connection, device, start=start, end=end)
-        bounds = {"device": device.id, "start": start, "end": end}
-        exchanges: Any = connection.execute(Sql.read_exchanges, bounds).fetchall()
-        steps = count_register(
-            readings,
-            Register(modulus=device.modulus),
-            [Replacement(at, old, new) for at, old, new in exchanges],
-        )
+        meters = list_meters(connection, device.id, until=end)
+        begun = readings[0] if readings else None
+        steps = [
+            step
+            for stretch in split_stretches(readings[1:], meters, height=begun)
+            for step in measure_stretch(stretch)
+        ]
         for one in find_cases(readings, steps):
             found[one.rule, one.since] = one
     return list(found.values())

@@ -1,7 +1,7 @@
 -- name: read_devices
 -- The devices to look at, in which account, and over which period: around the changed hours, and as
 -- far back as what goes on began.
-SELECT d.id, d.account_id, d.measurement, d.interval_s, d.register_modulus, d.is_active AND g.is_active AND a.is_active,
+SELECT d.id, d.account_id, d.measurement, d.interval_s, d.is_active AND g.is_active AND a.is_active,
     least(span.first, ongoing.since) - %(context)s,
     least(span.last + %(context)s, %(now)s)
 FROM (
@@ -22,17 +22,17 @@ ORDER BY d.id
 -- The hours of devices in their periods, and the one before; what was consumed in them, and their
 -- first and last readings.
 SELECT w.device_id, h.hour, h.minimum, h.maximum, h.last, h.readings_count,
-    CASE w.measurement WHEN 'delta' THEN h.total ELSE c.consumption END, c.first_at, c.last_at
+    c.consumption, c.first_at, c.last_at
 FROM unnest(%(device_ids)s::bigint[], %(account_ids)s::bigint[], %(measurements)s::text[],
     %(sinces)s::timestamptz[], %(untils)s::timestamptz[])
     AS w (device_id, account_id, measurement, since, until)
 CROSS JOIN LATERAL (
-    (SELECT hour, minimum, maximum, last, readings_count, total FROM hourly_aggregate
+    (SELECT hour, minimum, maximum, last, readings_count FROM hourly_aggregate
      WHERE device_id = w.device_id AND account_id = w.account_id AND hour < w.since
        AND hour >= w.since - interval '400 days'
      ORDER BY hour DESC LIMIT 1)
     UNION ALL
-    (SELECT hour, minimum, maximum, last, readings_count, total FROM hourly_aggregate
+    (SELECT hour, minimum, maximum, last, readings_count FROM hourly_aggregate
      WHERE device_id = w.device_id AND account_id = w.account_id AND hour >= w.since
        AND hour < w.until)
 ) h
@@ -53,11 +53,6 @@ GROUP BY w.device_id
 SELECT time, value FROM reading
 WHERE device_id = %(device)s AND account_id = %(account)s AND time > %(start)s AND time <= %(end)s
 ORDER BY time LIMIT %(most)s
-
--- name: read_exchanges
-SELECT at, old_value, new_value FROM meter_replacement
-WHERE device_id = %(device)s AND at > %(start)s AND at <= %(end)s
-ORDER BY at
 
 -- name: list_days
 -- The UTC days of the changed hours.

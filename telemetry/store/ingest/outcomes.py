@@ -32,11 +32,11 @@ class ValidatedBatch(Struct, frozen=True):
     def without(self, second_part: Sequence[int]) -> "ValidatedBatch":
         """The first part of a batch whose second part is to be stored later."""
         left = frozenset(second_part)
-        kept = [index for index in range(len(self.messages)) if index not in left]
+        indexes = [index for index in range(len(self.messages)) if index not in left]
         return ValidatedBatch(
-            structs.replace(self.batch, id=half_ids(self.batch.id)[0], messages_count=len(kept)),
-            [self.messages[index] for index in kept],
-            [self.validated_messages[index] for index in kept],
+            structs.replace(self.batch, id=half_ids(self.batch.id)[0], messages_count=len(indexes)),
+            [self.messages[index] for index in indexes],
+            [self.validated_messages[index] for index in indexes],
             self.batch,
             second_part,
         )

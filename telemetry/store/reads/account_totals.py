@@ -2,7 +2,7 @@
 
 Every query names the account first and reads nothing of another one. Periods are half open, and
 they and rows are bounded (`bounds.py`). Values are as of the last refresh. Rows are by the unit
-that devices have today; those without a unit are one group.
+that devices had then; those without a unit are one group.
 """
 
 from collections.abc import Collection

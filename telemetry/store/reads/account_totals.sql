@@ -1,9 +1,11 @@
 -- name: compare_devices
 -- One index range for each device (the key is device and day), so that other devices of the
 -- account cost nothing.
-SELECT wanted.id, d.unit, period.*
+SELECT wanted.id, i.unit, period.*
 FROM unnest(%(devices)s::bigint[]) AS wanted (id)
-JOIN device d ON d.id = wanted.id
+JOIN account a ON a.id = %(account)s
+CROSS JOIN LATERAL installation_of(wanted.id, local_day_start(%(first)s, a.time_zone),
+    local_day_start(%(until)s, a.time_zone)) AS i
 CROSS JOIN LATERAL (
     SELECT sum(g.total), sum(g.reading_sum) / nullif(sum(g.readings_count), 0), min(g.minimum),
         max(g.maximum), (sum(g.readings_count))::bigint AS readings_count
@@ -16,13 +18,17 @@ ORDER BY wanted.id
 LIMIT %(rows)s
 
 -- name: account_days
-SELECT g.day, d.unit, sum(g.total), count(*), sum(g.readings_count)::bigint
+-- A day has the unit of its meter: units change where a month begins.
+SELECT g.day, u.unit, sum(g.total), count(*), sum(g.readings_count)::bigint
 FROM daily_aggregate g
-JOIN device d ON d.id = g.device_id
+JOIN account a ON a.id = %(account)s
+JOIN installation_period u ON u.device_id = g.device_id
+    AND g.day >= (u.since AT TIME ZONE a.time_zone)::date
+    AND g.day < (u.until AT TIME ZONE a.time_zone)::date
 WHERE g.account_id = %(account)s AND g.day >= %(first)s AND g.day < %(until)s
   AND g.total IS NOT NULL
-GROUP BY g.day, d.unit
-ORDER BY g.day, d.unit
+GROUP BY g.day, u.unit
+ORDER BY g.day, u.unit
 LIMIT %(rows)s
 
 -- name: account_months
@@ -38,23 +44,18 @@ LIMIT %(rows)s
 -- What an account's devices consumed in whole UTC hours, by unit: deltas and what registers counted,
 -- with what the hours have of gaps. A device that moved away keeps the hours that it had here.
 WITH own AS MATERIALIZED (
-    SELECT id, unit, measurement FROM device
-    WHERE measurement <> 'gauge' AND id IN (
-        SELECT device_id FROM daily_aggregate
+    SELECT g.id, i.unit
+    FROM (
+        SELECT DISTINCT device_id AS id FROM daily_aggregate
         WHERE account_id = %(account)s AND day >= %(first)s AND day <= %(last)s
-    )
+    ) g
+    CROSS JOIN LATERAL installation_of(g.id, %(since)s, %(until)s) AS i
+    WHERE i.measurement <> 'gauge'
 ), line AS (
-    SELECT own.unit, h.total AS consumption
-    FROM own
-    JOIN hourly_aggregate h ON h.device_id = own.id
-    WHERE own.measurement = 'delta'
-      AND h.account_id = %(account)s AND h.hour >= %(since)s AND h.hour < %(until)s
-    UNION ALL
     SELECT own.unit, c.consumption
     FROM own
     JOIN hourly_consumption c ON c.device_id = own.id
-    WHERE own.measurement = 'cumulative'
-      AND c.account_id = %(account)s AND c.hour >= %(since)s AND c.hour < %(until)s
+    WHERE c.account_id = %(account)s AND c.hour >= %(since)s AND c.hour < %(until)s
     UNION ALL
     SELECT own.unit, g.moved
     FROM own
@@ -69,9 +70,12 @@ LIMIT %(rows)s
 -- The share is of all devices with this unit (of those asked for), not only of those that are listed.
 SELECT g.device_id, sum(g.total) AS total, sum(g.total) / nullif(sum(sum(g.total)) OVER (), 0)
 FROM daily_aggregate g
-JOIN device d ON d.id = g.device_id
+JOIN account a ON a.id = %(account)s
+JOIN installation_period u ON u.device_id = g.device_id
+    AND g.day >= (u.since AT TIME ZONE a.time_zone)::date
+    AND g.day < (u.until AT TIME ZONE a.time_zone)::date
 WHERE g.account_id = %(account)s AND g.day >= %(first)s AND g.day < %(until)s
-  AND g.total IS NOT NULL AND d.unit = %(unit)s
+  AND g.total IS NOT NULL AND u.unit = %(unit)s
   AND (%(devices)s::bigint[] IS NULL OR g.device_id = ANY(%(devices)s::bigint[]))
 GROUP BY g.device_id
 ORDER BY total DESC, g.device_id

@@ -3,7 +3,7 @@
 -- as in hour_series (chart_series.sql).
 SELECT own.*
 FROM unnest(%(devices)s::bigint[]) AS wanted (id)
-JOIN device d ON d.id = wanted.id
+CROSS JOIN LATERAL installations_in(wanted.id, %(since)s, %(until)s) AS i
 CROSS JOIN LATERAL (
     -- The hour after the key: of the device of the key, the next one.
     SELECT CASE WHEN wanted.id = %(device)s THEN greatest(%(since)s,
@@ -14,8 +14,10 @@ CROSS JOIN LATERAL (
         s.first, s.last, s.readings_count
     FROM (
         SELECT hour,
-            CASE WHEN d.measurement <> 'gauge' THEN coalesce(c.consumption, h.total, 0)
-                + coalesce(g.moved, 0) END AS total,
+            CASE coalesce(i.measurement, (
+                SELECT o.measurement FROM installation_of(wanted.id, hour, hour + interval '1 hour') AS o
+            )) WHEN 'gauge' THEN NULL
+                ELSE coalesce(c.consumption, h.total, 0) + coalesce(g.moved, 0) END AS total,
             coalesce(g.estimated, 0) AS estimated, h.total AS reading_sum, h.mean, h.minimum, h.maximum,
             h.first, h.last, coalesce(h.readings_count, 0) AS readings_count
         FROM (
@@ -25,13 +27,13 @@ CROSS JOIN LATERAL (
         ) h
         FULL JOIN (
             SELECT * FROM hourly_consumption
-            WHERE account_id = %(account)s AND device_id = wanted.id AND d.measurement <> 'gauge'
+            WHERE account_id = %(account)s AND device_id = wanted.id AND i.counts
               AND (first IS NOT NULL OR steps <> '[]')
               AND hour >= next.hour AND hour < %(until)s
         ) c USING (hour)
         FULL JOIN (
             SELECT * FROM gap_hours(wanted.id, %(account)s, next.hour, %(until)s)
-            WHERE d.measurement <> 'gauge'
+            WHERE i.counts
         ) g USING (hour)
     ) s
     ORDER BY s.hour LIMIT %(rows)s
@@ -57,7 +59,8 @@ LIMIT %(rows)s
 
 -- name: page_months
 -- Billing months of some devices, by device and month, after a key. One index range for each device.
--- What the month settles of earlier, closed ones is summed.
+-- What is billed with the month of earlier, closed ones is summed: what it settled, and in the first month
+-- after the closed ones what none settled yet, as in reports.
 SELECT m.device_id, m.month, m.month_end, m.state, m.unit, m.total, m.estimated, m.daily_mean,
     m.reading_mean, m.minimum, m.maximum, m.first_register, m.last_register, m.readings_count,
     m.coverage, settled.difference
@@ -71,7 +74,9 @@ CROSS JOIN LATERAL (
 ) m
 CROSS JOIN LATERAL (
     SELECT coalesce(sum(difference), 0) AS difference FROM month_adjustment
-    WHERE device_id = m.device_id AND settled_in = m.month AND account_id = %(account)s
+    WHERE device_id = m.device_id AND account_id = %(account)s AND coalesce(settled_in, (
+        SELECT month_end FROM closed_line WHERE account_id = %(account)s
+        ORDER BY month DESC LIMIT 1)) = m.month
 ) settled
 ORDER BY m.device_id, m.month
 LIMIT %(rows)s

@@ -6,11 +6,13 @@
 SELECT wanted.id, sample.hour, sample.total, sample.estimated, coalesce(sample.reading_sum, 0),
     sample.minimum, sample.maximum, sample.last, sample.readings_count
 FROM unnest(%(devices)s::bigint[]) AS wanted (id)
-JOIN device d ON d.id = wanted.id
+CROSS JOIN LATERAL installations_in(wanted.id, %(since)s, %(until)s) AS i
 CROSS JOIN LATERAL (
     SELECT hour,
-        CASE WHEN d.measurement <> 'gauge' THEN coalesce(c.consumption, h.total, 0)
-            + coalesce(g.moved, 0) END AS total,
+        CASE coalesce(i.measurement, (
+            SELECT o.measurement FROM installation_of(wanted.id, hour, hour + interval '1 hour') AS o
+        )) WHEN 'gauge' THEN NULL
+            ELSE coalesce(c.consumption, h.total, 0) + coalesce(g.moved, 0) END AS total,
         coalesce(g.estimated, 0) AS estimated, h.total AS reading_sum, h.mean, h.minimum, h.maximum,
         h.first, h.last, coalesce(h.readings_count, 0) AS readings_count
     FROM (
@@ -20,13 +22,13 @@ CROSS JOIN LATERAL (
     ) h
     FULL JOIN (
         SELECT * FROM hourly_consumption
-        WHERE account_id = %(account)s AND device_id = wanted.id AND d.measurement <> 'gauge'
+        WHERE account_id = %(account)s AND device_id = wanted.id AND i.counts
           AND (first IS NOT NULL OR steps <> '[]')
           AND hour >= %(since)s AND hour < %(until)s
     ) c USING (hour)
     FULL JOIN (
         SELECT * FROM gap_hours(wanted.id, %(account)s, %(since)s, %(until)s)
-        WHERE d.measurement <> 'gauge'
+        WHERE i.counts
     ) g USING (hour)
 ) sample
 ORDER BY wanted.id, sample.hour
@@ -50,13 +52,13 @@ LIMIT %(rows)s
 -- start, up to and including its end. A register's minutes have no total: what it counted is known by
 -- the hour.
 SELECT date_trunc('minute', r.time - interval '1 microsecond'),
-    CASE d.measurement WHEN 'delta' THEN sum(r.value) END,
+    sum(scaled(r.value, p.factor)) FILTER (WHERE p.measurement = 'delta'),
     0, sum(r.value), min(r.value), max(r.value), last(r.value, r.time), count(*)
 FROM reading r
-JOIN device d ON d.id = r.device_id
+JOIN installation_period p ON p.device_id = r.device_id AND r.time > p.since AND r.time <= p.until
 WHERE r.account_id = %(account)s AND r.device_id = %(device)s
   AND r.time > %(since)s AND r.time <= %(until)s
-GROUP BY 1, d.measurement
+GROUP BY 1
 ORDER BY 1
 LIMIT %(rows)s
 

@@ -14,14 +14,14 @@ WITH spans AS MATERIALIZED (
             WHERE c.device_id = f.device_id AND c.hour < f.since
             ORDER BY c.hour DESC OFFSET 3 LIMIT 1), '-infinity')) AS hour
     ) before ON f.relation <> 'hourly_aggregate' AND f.since <> 'infinity'
-        AND d.measurement <> 'gauge'
+        AND d.id IN (SELECT device_id FROM installation WHERE measurement <> 'gauge')
     LEFT JOIN LATERAL (
         SELECT greatest(f.ends_at + interval '2 days', coalesce((
             SELECT c.hour + interval '1 hour' FROM hourly_consumption c
             WHERE c.device_id = f.device_id AND c.hour >= f.ends_at
             ORDER BY c.hour OFFSET 3 LIMIT 1), 'infinity')) AS hour
     ) after ON f.relation <> 'hourly_aggregate' AND f.since <> 'infinity'
-        AND d.measurement <> 'gauge'
+        AND d.id IN (SELECT device_id FROM installation WHERE measurement <> 'gauge')
 ), waiting AS MATERIALIZED (
     SELECT DISTINCT unnest(device_ids) AS device_id, hour FROM dirty_hour
     WHERE hour >= (SELECT min(since) FROM spans) AND hour < (SELECT max(until) FROM spans)
@@ -60,7 +60,7 @@ FROM (
     JOIN reading r ON r.device_id = f.device_id
         AND r.time > date_trunc('hour', f.starts_at, 'UTC') AND r.time <= f.ends_at
         AND r.time > %(start)s AND r.time <= %(end)s
-    WHERE f.status IN ('differs', 'waiting') AND f.relation <> 'closed_month'
+    WHERE f.status IN ('differs', 'waiting') AND f.relation NOT IN ('closed_month', 'closed_line')
 ) hours
 GROUP BY hour
 ORDER BY hour

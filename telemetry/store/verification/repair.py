@@ -22,6 +22,7 @@ from telemetry.store.verification.verify import (
 
 class Sql(Queries):
     repair_closed_months: LiteralString
+    repair_closed_lines: LiteralString
 
 
 class Repaired(Struct):
@@ -67,3 +68,4 @@ def repair_closed_months(connection: Connection, scope: Scope) -> None:
                 choose_devices(connection, piece, account_id=scope.account_id)
                 compare_closed_months(connection, piece)
                 connection.execute(Sql.repair_closed_months)
+                connection.execute(Sql.repair_closed_lines)

@@ -1,3 +1,10 @@
+-- name: repair_closed_lines
+-- A line of a closed month gets back the total that closing wrote down.
+UPDATE closed_line l SET total = (f.expected ->> 'total')::numeric
+FROM difference f
+WHERE f.relation = 'closed_line' AND f.status = 'differs' AND l.device_id = f.device_id
+  AND l.month = f.key::date AND l.account_id = f.account_id
+
 -- name: repair_closed_months
 -- Closed months get back the closed total that closing wrote down, and the line that is missing for
 -- the sum. What is left of closing on months that are not closed goes.

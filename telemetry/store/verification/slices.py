@@ -12,9 +12,11 @@ from telemetry.store.verification.diff import Differences, classify_differences,
 
 class Sql(Queries):
     verify_scope: LiteralString
+    verify_meters: LiteralString
     verify_accounts: LiteralString
     verify_month_scope: LiteralString
     differ_closed_months: LiteralString
+    differ_closed_lines: LiteralString
     verify_hours: LiteralString
     differ_hours: LiteralString
     differ_registers: LiteralString
@@ -110,13 +112,15 @@ def choose_devices(connection: Connection, piece: Slice, *, account_id: int | No
         bounds = {"month": piece.day, "until": piece.until}
         connection.execute(Sql.verify_accounts, {"account_id": account_id, **bounds})
         connection.execute(Sql.verify_month_scope, bounds, prepare=False)
-    connection.execute("ANALYZE verified_device")
+    connection.execute(Sql.verify_meters)
+    connection.execute("ANALYZE verified_device, verified_meter")
 
 
 def compare_closed_months(connection: Connection, piece: Slice) -> None:
-    """Compare what closing recorded with closed totals and adjustments of a month."""
+    """Compare what closing recorded with closed totals, adjustments and lines of a month."""
     bounds = {"month": piece.day, "until": piece.until}
     connection.execute(Sql.differ_closed_months, bounds, prepare=False)
+    connection.execute(Sql.differ_closed_lines, bounds, prepare=False)
 
 
 def _verify_hours(check: SliceCheck, piece: Slice) -> tuple[datetime, datetime]:

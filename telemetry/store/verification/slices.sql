@@ -1,10 +1,7 @@
 -- name: verify_scope
 -- The devices of a slice of hours: those that an account has, or had once, or all.
-INSERT INTO verified_device (id, measurement, modulus, interval_s, longest_step)
-SELECT d.id, d.measurement, d.register_modulus, d.interval_s,
-    CASE WHEN a.spreads_gaps THEN interval '2 seconds' * coalesce(d.interval_s, 3600) END
-FROM device d
-JOIN account a ON a.id = d.account_id
+INSERT INTO verified_device (id)
+SELECT d.id FROM device d
 WHERE %(account_id)s::bigint IS NULL OR d.account_id = %(account_id)s
     OR d.id IN (SELECT device_id FROM monthly_total WHERE account_id = %(account_id)s)
 
@@ -19,11 +16,8 @@ WHERE id = coalesce(%(account_id)s, id)
 -- name: verify_month_scope
 -- The devices of a slice of months: those that its accounts have, and those that had hours of theirs
 -- in the month from %(month)s to before %(until)s, or have rows there.
-INSERT INTO verified_device (id, measurement, modulus, interval_s, longest_step)
-SELECT d.id, d.measurement, d.register_modulus, d.interval_s,
-    CASE WHEN a.spreads_gaps THEN interval '2 seconds' * coalesce(d.interval_s, 3600) END
-FROM device d
-JOIN account a ON a.id = d.account_id
+INSERT INTO verified_device (id)
+SELECT d.id FROM device d
 WHERE d.account_id IN (SELECT id FROM verified_account)
     OR d.id IN (
         SELECT h.device_id FROM hourly_aggregate h
@@ -38,6 +32,24 @@ WHERE d.account_id IN (SELECT id FROM verified_account)
         SELECT g.device_id FROM daily_aggregate g
         WHERE g.account_id IN (SELECT id FROM verified_account)
           AND g.day >= %(month)s AND g.day < %(until)s)
+
+-- name: verify_meters
+-- Which meter a device had when.
+INSERT INTO verified_meter (device_id, number, since, until, measurement, factor, modulus, interval_s,
+    longest_step, old_register, first_register, is_change, is_after_gauge)
+SELECT i.device_id, row_number() OVER by_time, coalesce(i.since, '-infinity'),
+    lead(i.since, 1, 'infinity') OVER by_time, i.measurement, i.factor, i.register_modulus,
+    coalesce(i.interval_s, 3600),
+    CASE WHEN a.spreads_gaps THEN interval '2 seconds' * coalesce(i.interval_s, 3600) END,
+    i.old_register, i.first_register,
+    i.measurement <> 'gauge' OR coalesce(lag(i.measurement) OVER by_time <> 'gauge', false),
+    coalesce(lag(i.measurement) OVER by_time = 'gauge', false)
+FROM installation i
+JOIN verified_device v ON v.id = i.device_id
+JOIN device d ON d.id = i.device_id
+JOIN account a ON a.id = d.account_id
+WHERE i.undone_at IS NULL
+WINDOW by_time AS (PARTITION BY i.device_id ORDER BY i.since NULLS FIRST)
 
 -- name: differ_closed_months
 -- What closing recorded of months that begin from %(month)s to before %(until)s. Where a month is closed,
@@ -93,23 +105,49 @@ WHERE CASE WHEN is_closed
         OR closed_total IS NULL AND total IS NOT NULL
     ELSE closed_total IS NOT NULL OR adjustments IS NOT NULL END
 
+-- name: differ_closed_lines
+-- The lines of closed months that begin from %(month)s to before %(until)s, from which they are billed: a
+-- total is the one that closing wrote down.
+WITH closings AS (
+    SELECT DISTINCT ON (e.account_id, e.month) e.account_id, e.month, e.totals, a.time_zone
+    FROM month_event e
+    JOIN closed_month x USING (account_id, month)
+    JOIN verified_account a ON a.id = e.account_id
+    WHERE e.month >= %(month)s AND e.month < %(until)s AND e.kind = 'closed'
+    ORDER BY e.account_id, e.month, e.at DESC, e.id DESC
+)
+INSERT INTO difference (relation, device_id, key, starts_at, ends_at, since, account_id, actual,
+    expected)
+SELECT 'closed_line', b.device_id, c.month::text, local_day_start(c.month, c.time_zone),
+    local_day_start(%(until)s, c.time_zone), 'infinity', c.account_id,
+    CASE WHEN l.device_id IS NOT NULL THEN jsonb_build_object('total', l.total) END,
+    jsonb_build_object('total', b.total)
+FROM closings c
+CROSS JOIN LATERAL (
+    SELECT key::bigint AS device_id, (value ->> 'closed_total')::numeric AS total
+    FROM jsonb_each(c.totals)
+) b
+LEFT JOIN closed_line l ON l.account_id = c.account_id AND l.month = c.month
+    AND l.device_id = b.device_id
+WHERE b.total IS NOT NULL AND l.total IS DISTINCT FROM b.total
+
 -- name: verify_hours
 , hours AS (
-    SELECT device_id, hour, measurement, longest_step, is_uneven,
-        first(before_at, time) AS before_at, first(consumed, time) AS step,
+    SELECT device_id, hour, max(longest_step) AS longest_step, is_uneven,
+        bool_or(measurement <> 'gauge') AS counts, first(before_at, time) AS before_at, first(consumed, time) AS step,
         first(account_id, received_at) AS account_id, sum(value) AS total, avg(value) AS mean,
         min(value) AS minimum, max(value) AS maximum, first(value, time) AS first,
         min(time) AS first_at, last(value, time) AS last, max(time) AS last_at, count(*) AS readings,
         sum(consumed) AS consumed
     FROM counted
-    GROUP BY device_id, hour, measurement, longest_step, is_uneven
+    GROUP BY device_id, hour, is_uneven
 )
-INSERT INTO expected_hour (device_id, hour, since, measurement, account_id, total, mean, minimum,
+INSERT INTO expected_hour (device_id, hour, since, counts, account_id, total, mean, minimum,
     maximum, first, first_at, last, last_at, readings_count, consumption, within, step_from, step_to,
     is_gap, height, height_at)
 SELECT device_id, hour,
     date_trunc('hour', coalesce(before_at, first_at) - interval '1 microsecond', 'UTC'),
-    measurement, account_id, total, mean, minimum, maximum, first, first_at, last, last_at, readings,
+    counts, account_id, total, mean, minimum, maximum, first, first_at, last, last_at, readings,
     CASE WHEN is_uneven THEN 0 ELSE consumed END, CASE WHEN is_uneven THEN 0 ELSE consumed - step END,
     CASE WHEN NOT is_uneven THEN before_at END,
     CASE WHEN NOT is_uneven AND before_at IS NOT NULL THEN first_at END,
@@ -118,29 +156,37 @@ SELECT device_id, hour,
 FROM hours
 
 -- name: verify_uneven_hours
--- The same for what registers counted that do not simply rise: also in hours without readings.
+-- The same for what was counted where registers do not simply rise, or a meter is changed: also in
+-- hours without readings.
 WITH steps AS (
     SELECT device_id, date_trunc('hour', at - interval '1 microsecond', 'UTC') AS hour, consumed, at,
-        since, number, height,
-        date_trunc('hour', since - interval '1 microsecond', 'UTC')
-            < date_trunc('hour', at - interval '1 microsecond', 'UTC') AS is_step
-    FROM uneven_step
+        since, number, height, meter,
+        coalesce(date_trunc('hour', since - interval '1 microsecond', 'UTC')
+            < date_trunc('hour', at - interval '1 microsecond', 'UTC'), true) AS is_step
+    FROM uneven_step s
     WHERE at > %(start)s AND at <= %(end)s
+      -- A change at the very end of an hour of a gauge is not of that hour.
+      AND NOT (since IS NULL AND at = date_trunc('hour', at, 'UTC') AND EXISTS (
+        SELECT FROM verified_meter m
+        WHERE m.device_id = s.device_id AND m.number = s.meter AND m.since = s.at
+          AND m.is_after_gauge))
 ), hours AS (
     SELECT device_id, hour, sum(consumed) AS consumption,
-        coalesce(sum(consumed) FILTER (WHERE is_step IS NOT TRUE), 0) AS within,
-        min(since) FILTER (WHERE is_step) AS step_from, min(at) FILTER (WHERE is_step) AS step_to
+        coalesce(sum(consumed) FILTER (WHERE NOT is_step), 0) AS within,
+        min(since) FILTER (WHERE is_step) AS step_from,
+        min(at) FILTER (WHERE is_step AND since IS NOT NULL) AS step_to,
+        min(meter) FILTER (WHERE is_step AND since IS NOT NULL) AS meter
     FROM steps
     GROUP BY device_id, hour
 )
-INSERT INTO expected_hour AS e (device_id, hour, since, measurement, consumption, within, step_from,
+INSERT INTO expected_hour AS e (device_id, hour, since, counts, consumption, within, step_from,
     step_to, is_gap)
-SELECT h.device_id, h.hour, coalesce(h.step_from, h.hour), 'cumulative', h.consumption, h.within,
+SELECT h.device_id, h.hour, coalesce(h.step_from, h.hour), true, h.consumption, h.within,
     h.step_from, h.step_to,
-    coalesce(h.step_from < h.hour AND h.step_to - h.step_from > d.longest_step, false)
+    coalesce(h.step_from < h.hour AND h.step_to - h.step_from > m.longest_step, false)
 FROM hours h
-JOIN verified_device d ON d.id = h.device_id
-ON CONFLICT (device_id, hour) DO UPDATE SET
+LEFT JOIN verified_meter m ON m.device_id = h.device_id AND m.number = h.meter
+ON CONFLICT (device_id, hour) DO UPDATE SET counts = true,
     consumption = excluded.consumption, within = excluded.within, step_from = excluded.step_from,
     step_to = excluded.step_to, is_gap = excluded.is_gap, since = least(e.since, excluded.since)
 
@@ -182,7 +228,7 @@ WHERE (a.account_id, a.total, a.mean, a.minimum, a.maximum, a.first, a.last, a.r
     (e.account_id, e.total, e.mean, e.minimum, e.maximum, e.first, e.last, e.readings_count)
 
 -- name: differ_registers
--- The same for what registers and deltas counted. The account of an hour without readings is that of
+-- The same for what registers and deltas counted; where steps are kept, they add up. The account of an hour without readings is that of
 -- neighbours, and is left out.
 WITH compared AS (
     SELECT device_id, hour, e.since, a.device_id IS NOT NULL AS is_actual,
@@ -192,17 +238,22 @@ WITH compared AS (
             'step_from', a.step_from, 'step_to', CASE WHEN a.step_from IS NOT NULL THEN a.step_to END,
             'is_gap', a.is_gap, 'first', a.first, 'first_at', a.first_at, 'last', a.last,
             'last_at', a.last_at, 'height', coalesce(a.height, a.last),
-            'height_at', coalesce(a.height_at, a.last_at)) AS actual,
+            'height_at', coalesce(a.height_at, a.last_at), 'steps', s.total) AS actual,
         jsonb_build_object('account_id', CASE WHEN e.first IS NOT NULL THEN e.account_id END,
             'consumption', e.consumption, 'within', e.within, 'step', e.consumption - e.within,
             'step_from', e.step_from, 'step_to', e.step_to,
             'is_gap', e.is_gap, 'first', e.first, 'first_at', e.first_at, 'last', e.last,
-            'last_at', e.last_at, 'height', e.height, 'height_at', e.height_at) AS expected
-    FROM (SELECT * FROM expected_hour WHERE measurement <> 'gauge') e
+            'last_at', e.last_at, 'height', e.height, 'height_at', e.height_at,
+            'steps', CASE WHEN s.total IS NOT NULL THEN e.consumption END) AS expected
+    FROM (SELECT * FROM expected_hour WHERE counts) e
     FULL JOIN (
         SELECT h.* FROM hourly_consumption h JOIN verified_device d ON d.id = h.device_id
         WHERE h.hour >= %(start)s AND h.hour < %(end)s
     ) a USING (device_id, hour)
+    CROSS JOIN LATERAL (
+        SELECT CASE WHEN a.steps IS NOT NULL THEN coalesce(sum((one ->> 1)::numeric), 0) END AS total
+        FROM jsonb_array_elements(a.steps) AS one
+    ) s
 )
 INSERT INTO difference (relation, device_id, key, starts_at, ends_at, since, actual, expected)
 SELECT 'hourly_consumption', device_id,
@@ -322,7 +373,7 @@ RETURNING starts_at, ends_at
         ) AS owner_id
     FROM counted c
 ), inside AS (
-    SELECT p.*, extract(epoch FROM z.ends_at - z.starts_at) AS day_s,
+    SELECT p.*, z.starts_at, z.ends_at,
         CASE WHEN p.hour >= z.starts_at AND p.hour + interval '1 hour' <= z.ends_at
         THEN p.hour END AS whole_hour  -- null: the partial ends
     FROM placed p
@@ -330,27 +381,49 @@ RETURNING starts_at, ends_at
     JOIN verified_zone z ON z.time_zone = a.time_zone
     WHERE ((p.time - interval '1 microsecond') AT TIME ZONE a.time_zone)::date = %(day)s
 ), hours AS (
-    SELECT device_id, owner_id, measurement, interval_s, whole_hour,
+    SELECT device_id, owner_id, whole_hour, starts_at, ends_at,
         min(coalesce(before_at, time)) AS since, min(time) AS first_at, max(time) AS last_at,
         sum(consumed) AS consumed, sum(value) AS total, min(value) AS minimum, max(value) AS maximum,
-        first(value, time) AS first, last(value, time) AS last, count(*) AS readings,
-        max(day_s) AS day_s
+        first(value, time) AS first, last(value, time) AS last, count(*) AS readings
     FROM inside
-    GROUP BY device_id, owner_id, measurement, interval_s, whole_hour
+    GROUP BY device_id, owner_id, whole_hour, starts_at, ends_at
+), seen AS (
+    -- With as many intervals as the meter has that counts in the hour, or in the day, at its end.
+    SELECT h.*, least(h.readings, greatest(1, 3600.0 / m.interval_s)) AS intervals
+    FROM hours h
+    CROSS JOIN LATERAL (
+        SELECT (array_agg(v.interval_s ORDER BY v.measurement <> 'gauge' DESC, v.number DESC))[1]
+            AS interval_s
+        FROM verified_meter v
+        WHERE v.device_id = h.device_id
+          AND v.since < coalesce(h.whole_hour + interval '1 hour', h.ends_at)
+          AND v.until > coalesce(h.whole_hour, h.starts_at)
+    ) m
+), days AS (
+    SELECT device_id, owner_id, starts_at, ends_at, min(since) AS since, sum(consumed) AS consumed,
+        sum(total) AS total, min(minimum) AS minimum, max(maximum) AS maximum,
+        first(first, first_at) AS first, last(last, last_at) AS last, sum(readings) AS readings,
+        sum(intervals) AS intervals
+    FROM seen
+    GROUP BY device_id, owner_id, starts_at, ends_at
 )
 INSERT INTO expected_day (device_id, day, since, account_id, total, reading_sum, minimum, maximum,
     first, last, readings_count, intervals_seen)
-SELECT device_id, %(day)s, date_trunc('hour', min(since) - interval '1 microsecond', 'UTC'), owner_id,
-    CASE WHEN measurement <> 'gauge' THEN coalesce(sum(consumed), 0) END, sum(total), min(minimum),
-    max(maximum), first(first, first_at), last(last, last_at), sum(readings),
-    least(sum(least(readings, greatest(1, 3600.0 / coalesce(interval_s, 3600)))),
-        greatest(1, max(day_s) / coalesce(interval_s, 3600)))
-FROM hours
-GROUP BY device_id, owner_id, measurement, interval_s
+SELECT d.device_id, %(day)s, date_trunc('hour', d.since - interval '1 microsecond', 'UTC'), d.owner_id,
+    CASE WHEN m.counts THEN coalesce(d.consumed, 0) END, d.total, d.minimum, d.maximum, d.first, d.last,
+    d.readings, least(d.intervals, greatest(1, m.intervals))
+FROM days d
+CROSS JOIN LATERAL (
+    SELECT bool_or(v.measurement <> 'gauge') AS counts,
+        sum(extract(epoch FROM least(v.until, d.ends_at) - greatest(v.since, d.starts_at))
+            / v.interval_s) AS intervals
+    FROM verified_meter v
+    WHERE v.device_id = d.device_id AND v.since < d.ends_at AND v.until > d.starts_at
+) m
 
 -- name: verify_uneven_days
--- What registers counted that do not simply rise, in the local day %(day)s. Whose an hour is, the
--- verification of hours tells.
+-- What was counted in the local day %(day)s where registers do not simply rise, or a meter is changed.
+-- Whose an hour is, the verification of hours tells.
 INSERT INTO expected_day AS e (device_id, day, since, account_id, total)
 SELECT s.device_id, %(day)s, min(z.starts_at), c.account_id, sum(s.consumed)
 FROM uneven_step s
@@ -358,7 +431,7 @@ JOIN hourly_consumption c ON c.device_id = s.device_id
     AND c.hour = date_trunc('hour', s.at - interval '1 microsecond', 'UTC')
 JOIN verified_account a ON a.id = c.account_id
 JOIN verified_zone z ON z.time_zone = a.time_zone
-WHERE s.since IS NOT NULL AND s.at > z.starts_at AND s.at <= z.ends_at
+WHERE (s.since IS NOT NULL OR s.consumed <> 0) AND s.at > z.starts_at AND s.at <= z.ends_at
 GROUP BY s.device_id, c.account_id
 ON CONFLICT (device_id, day, account_id) DO UPDATE SET total = e.total + excluded.total
 
@@ -384,7 +457,7 @@ CROSS JOIN LATERAL (
     SELECT consumed_until(g.step, g.step_from, g.step_to, z.ends_at)
         - consumed_until(g.step, g.step_from, g.step_to, z.starts_at) AS part
 ) consumed
-WHERE g.step_from < z.ends_at AND g.step_to > z.starts_at AND d.measurement <> 'gauge'
+WHERE g.step_from < z.ends_at AND g.step_to > z.starts_at
 GROUP BY g.device_id, g.account_id
 ON CONFLICT (device_id, day, account_id) DO UPDATE SET
     total = e.total + excluded.total, estimated = excluded.estimated,
@@ -437,16 +510,16 @@ LEFT JOIN LATERAL (
     WHERE c.device_id = d.id AND c.hour < %(start)s AND c.last IS NOT NULL
     ORDER BY c.hour DESC LIMIT 1
 ) r ON true
-WHERE d.measurement <> 'gauge'
 
 -- name: verify_uneven_devices
--- Registers with a fall or an exchange after %(start)s, up to %(end)s, or so near that it matters: the
--- last readings before had one, or the next hours have.
+-- Devices with a change of meter, and registers with a fall, after %(start)s, up to %(end)s, or so near
+-- that it matters: the last readings before had one, or the next hours have.
 WITH falling AS (
     SELECT DISTINCT device_id FROM (
         SELECT r.device_id, r.value < coalesce(lag(r.value) OVER by_time, b.value) AS is_fall
         FROM reading r
-        JOIN verified_device d ON d.id = r.device_id AND d.measurement = 'cumulative'
+        JOIN (SELECT DISTINCT device_id FROM verified_meter WHERE measurement = 'cumulative'
+            AND since < %(end)s AND until > %(start)s) d ON d.device_id = r.device_id
         LEFT JOIN value_before b ON b.device_id = r.device_id
         WHERE r.time > %(start)s AND r.time <= %(end)s
         WINDOW by_time AS (PARTITION BY r.device_id ORDER BY r.time)
@@ -454,8 +527,11 @@ WITH falling AS (
     WHERE is_fall
 ), near AS (
     SELECT d.id, coalesce(max(n.hour), %(end)s - interval '1 hour') + interval '1 hour' AS until,
-        bool_or(n.steps IS NOT NULL OR n.first < n.before) AS is_uneven
-    FROM verified_device d
+        d.has_register AND bool_or(n.steps IS NOT NULL OR n.first < n.before) AS is_uneven
+    FROM (
+        SELECT device_id AS id, bool_or(measurement = 'cumulative') AS has_register
+        FROM verified_meter GROUP BY device_id
+    ) d
     LEFT JOIN LATERAL (
         SELECT c.hour, c.steps, c.first, lag(c.last) OVER (ORDER BY c.hour) AS before
         FROM (
@@ -466,8 +542,7 @@ WITH falling AS (
              WHERE device_id = d.id AND hour < %(end)s ORDER BY hour DESC LIMIT 1)
         ) c
     ) n ON true
-    WHERE d.measurement = 'cumulative'
-    GROUP BY d.id
+    GROUP BY d.id, d.has_register
 )
 INSERT INTO uneven_device (device_id, until)
 SELECT n.id, greatest(n.until, %(end)s)
@@ -476,8 +551,9 @@ LEFT JOIN value_before b ON b.device_id = n.id
 WHERE n.is_uneven OR n.id IN (SELECT device_id FROM falling)
     OR (b.value, b.time) IS DISTINCT FROM (b.height, b.height_at)
     OR EXISTS (
-        SELECT FROM meter_replacement m
-        WHERE m.device_id = n.id AND m.at <= %(end)s AND m.at > coalesce(b.height_at, '-infinity'))
+        SELECT FROM verified_meter m
+        WHERE m.device_id = n.id AND m.is_change AND m.since <= %(end)s
+          AND m.since > coalesce(b.height_at, '-infinity'))
     OR EXISTS (
         SELECT FROM hourly_consumption c
         WHERE c.device_id = n.id AND c.steps IS NOT NULL
@@ -489,60 +565,80 @@ FROM uneven_device u
 LEFT JOIN value_before b ON b.device_id = u.device_id
 
 -- name: verify_uneven_steps
--- The steps of registers that do not simply rise, point by point from what they had reached before. The
--- rules are written out a second time here, on purpose: what proves the refresh must not call it.
-WITH RECURSIVE exchanges AS (
-    SELECT m.*, row_number() OVER (PARTITION BY m.device_id ORDER BY m.at) AS number
-    FROM meter_replacement m
+-- The steps of devices that do not simply rise, or whose meter is changed, point by point from what they
+-- had reached before. The rules are written out a second time here, on purpose: what proves the refresh
+-- must not call it.
+WITH RECURSIVE changes AS (
+    SELECT m.*, u.until AS matters_until
+    FROM verified_meter m
     JOIN uneven_device u ON u.device_id = m.device_id
     LEFT JOIN value_before b ON b.device_id = m.device_id
-    WHERE m.at > coalesce(b.height_at, '-infinity') AND m.at <= u.until
+    WHERE m.is_change AND m.since > coalesce(b.height_at, '-infinity') AND m.since <= u.until
 ), points AS (
-    SELECT b.device_id, 0 AS meter, b.height_at AS at, 0 AS kind, b.height AS value
+    SELECT b.device_id, (
+        SELECT max(m.number) FROM verified_meter m
+        WHERE m.device_id = b.device_id AND m.since <= b.height_at
+    ) AS meter, b.height_at AS at, 0 AS kind, b.height AS value
     FROM value_before b JOIN uneven_device u ON u.device_id = b.device_id
     WHERE b.height IS NOT NULL
     UNION ALL
-    SELECT r.device_id, (
-        SELECT count(*) FROM exchanges e WHERE e.device_id = r.device_id AND (e.at < r.time
-            OR e.at = r.time AND r.value = e.new_value AND r.value <> e.old_value)
-    ), r.time, 1, r.value
+    SELECT r.device_id, m.number, r.time, 1, r.value
     FROM uneven_device u
     LEFT JOIN value_before b ON b.device_id = u.device_id
     JOIN reading r ON r.device_id = u.device_id AND r.time > coalesce(b.height_at, '-infinity')
         AND r.time <= u.until
-    WHERE r.time > %(from)s AND r.time <= %(to)s
+    JOIN verified_meter m ON m.device_id = r.device_id AND CASE
+        WHEN r.time = m.since THEN r.value = m.first_register
+            AND r.value IS DISTINCT FROM m.old_register
+        WHEN r.time = m.until THEN NOT EXISTS (
+            SELECT FROM verified_meter n
+            WHERE n.device_id = m.device_id AND n.number = m.number + 1
+              AND r.value = n.first_register AND r.value IS DISTINCT FROM n.old_register)
+        ELSE r.time > m.since AND r.time < m.until END
+    WHERE r.time > %(from)s AND r.time <= %(to)s AND m.measurement <> 'gauge'
     UNION ALL
-    SELECT device_id, number - 1, at, 2, old_value FROM exchanges
+    SELECT c.device_id, c.number - 1, c.since, 2, c.old_register FROM changes c
+    JOIN verified_meter m ON m.device_id = c.device_id AND m.number = c.number - 1
+        AND m.measurement = 'cumulative'
+    WHERE c.old_register IS NOT NULL
     UNION ALL
-    SELECT device_id, number, at, 0, new_value FROM exchanges
+    SELECT device_id, number, since, 0, coalesce(first_register, 0) FROM changes
 ), series AS MATERIALIZED (
-    SELECT device_id, meter, at, value, row_number() OVER by_time AS number,
+    SELECT device_id, meter, at, kind, value, row_number() OVER by_time AS number,
         lead(value, 1) OVER by_time AS v1, lead(value, 2) OVER by_time AS v2,
         lead(value, 3) OVER by_time AS v3, lead(value, 4) OVER by_time AS v4
     FROM points
     WINDOW by_time AS (PARTITION BY device_id, meter ORDER BY at, kind)
 ), walk AS (
-    SELECT device_id, meter, number, NULL::timestamptz AS since, at, 0::numeric AS consumed,
-        value AS height, v1, v2, v3, v4
-    FROM series WHERE number = 1
+    SELECT s.device_id, s.meter, s.number, NULL::timestamptz AS since, s.at,
+        CASE WHEN m.measurement = 'delta' AND s.kind = 1 THEN scaled(s.value, m.factor) ELSE 0 END
+            AS consumed,
+        s.value AS height, s.v1, s.v2, s.v3, s.v4
+    FROM series s
+    JOIN verified_meter m ON m.device_id = s.device_id AND m.number = s.meter
+    WHERE s.number = 1
     UNION ALL
     SELECT s.device_id, s.meter, s.number, w.at, s.at,
         CASE
-            WHEN s.value >= w.height THEN s.value - w.height
+            WHEN d.measurement = 'delta' THEN scaled(s.value, d.factor)
+            WHEN s.value >= w.height THEN scaled(s.value, d.factor) - scaled(w.height, d.factor)
             WHEN w.height - s.value <= abs(w.height) / 100 THEN 0
             WHEN w.height >= d.modulus * 0.9 AND w.height < d.modulus
-                AND s.value >= 0 AND s.value < d.modulus * 0.1 THEN d.modulus - w.height + s.value
-            ELSE greatest(s.value, 0) END,
-        CASE WHEN s.value < w.height AND w.height - s.value <= abs(w.height) / 100 THEN w.height
-            ELSE s.value END,
+                AND s.value >= 0 AND s.value < d.modulus * 0.1
+                THEN scaled(d.modulus, d.factor) - scaled(w.height, d.factor)
+                    + scaled(s.value, d.factor)
+            ELSE greatest(scaled(s.value, d.factor), 0) END,
+        CASE WHEN d.measurement = 'cumulative' AND s.value < w.height
+            AND w.height - s.value <= abs(w.height) / 100 THEN w.height ELSE s.value END,
         s.v1, s.v2, s.v3, s.v4
     FROM walk w
-    JOIN verified_device d ON d.id = w.device_id
+    JOIN verified_meter d ON d.device_id = w.device_id AND d.number = w.meter
     CROSS JOIN LATERAL (
         SELECT w.height - abs(w.height) / 100 AS low
     ) l
     JOIN series s ON s.device_id = w.device_id AND s.meter = w.meter
         AND s.number = w.number + CASE
+            WHEN d.measurement <> 'cumulative' THEN 1
             WHEN w.v4 >= l.low AND (w.v1 < l.low OR w.v1 - w.v4 > abs(w.v1) / 100)
                 AND (w.v2 < l.low OR w.v2 - w.v4 > abs(w.v2) / 100)
                 AND (w.v3 < l.low OR w.v3 - w.v4 > abs(w.v3) / 100) THEN 4
@@ -551,31 +647,33 @@ WITH RECURSIVE exchanges AS (
             WHEN w.v2 >= l.low AND (w.v1 < l.low OR w.v1 - w.v2 > abs(w.v1) / 100) THEN 2
             ELSE 1 END
 )
-INSERT INTO uneven_step (device_id, since, at, consumed, height, number)
-SELECT device_id, since, at, consumed, height,
+INSERT INTO uneven_step (device_id, since, at, consumed, height, meter, number)
+SELECT device_id, since, at, consumed, height, meter,
     row_number() OVER (PARTITION BY device_id ORDER BY meter, number)
 FROM walk
 
 -- name: verify_steps
 -- Readings after %(start)s, up to %(end)s, with what was consumed since the one before, in the order
--- of time over the whole device, and the hour that counts them. What uneven registers consumed is
+-- of time over the whole device, and the hour that counts them. What uneven devices consumed is
 -- in uneven_step.
 WITH steps AS (
-    SELECT r.device_id, r.account_id, r.received_at, r.time, r.value, d.measurement, d.interval_s,
+    SELECT r.device_id, r.account_id, r.received_at, r.time, r.value, d.measurement, d.factor,
         d.longest_step, u.device_id IS NOT NULL AS is_uneven,
         date_trunc('hour', r.time - interval '1 microsecond', 'UTC') AS hour,
         coalesce(lag(r.value) OVER by_time, b.value) AS before,
         coalesce(lag(r.time) OVER by_time, b.time) AS before_at
     FROM reading r
-    JOIN verified_device d ON d.id = r.device_id
+    JOIN verified_meter d ON d.device_id = r.device_id AND r.time > d.since AND r.time <= d.until
     LEFT JOIN value_before b ON b.device_id = r.device_id
     LEFT JOIN uneven_device u ON u.device_id = r.device_id
     WHERE r.time > %(start)s AND r.time <= %(end)s
     WINDOW by_time AS (PARTITION BY r.device_id ORDER BY r.time)
 ), counted AS (
     SELECT *, CASE
-        WHEN measurement = 'delta' THEN value
-        WHEN measurement = 'cumulative' AND NOT is_uneven THEN coalesce(value - before, 0)
+        WHEN is_uneven THEN CASE WHEN measurement <> 'gauge' THEN 0 END
+        WHEN measurement = 'delta' THEN scaled(value, factor)
+        WHEN measurement = 'cumulative'
+            THEN coalesce(scaled(value, factor) - scaled(before, factor), 0)
     END AS consumed
     FROM steps
 )

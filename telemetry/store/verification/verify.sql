@@ -2,11 +2,24 @@
 -- What one slice of the verification is about, for this session and transaction alone. Of differences,
 -- `account_id` is null for hours.
 CREATE TEMPORARY TABLE IF NOT EXISTS verified_device (
-    id bigint PRIMARY KEY,
+    id bigint PRIMARY KEY
+) ON COMMIT DELETE ROWS;
+-- Their meters, numbered by device, each after `since`, up to `until`.
+CREATE TEMPORARY TABLE IF NOT EXISTS verified_meter (
+    device_id bigint NOT NULL,
+    number bigint NOT NULL,
+    since timestamptz NOT NULL,
+    until timestamptz NOT NULL,
     measurement text NOT NULL,
+    factor numeric NOT NULL,
     modulus numeric,
-    interval_s integer,
-    longest_step interval  -- null: steps are not spread
+    interval_s integer NOT NULL,
+    longest_step interval,  -- null: steps are not spread
+    old_register numeric,
+    first_register numeric,
+    is_change boolean NOT NULL,  -- it, or the one before it, counts
+    is_after_gauge boolean NOT NULL,
+    PRIMARY KEY (device_id, number)
 ) ON COMMIT DELETE ROWS;
 -- What a device had reached before the span that is computed: `value` is its last reading, `height` that
 -- of a register, with the reading by which it has it.
@@ -17,7 +30,7 @@ CREATE TEMPORARY TABLE IF NOT EXISTS value_before (
     height numeric,
     height_at timestamptz
 ) ON COMMIT DELETE ROWS;
--- Registers that do not simply rise in the span, with the instant up to which their readings matter.
+-- Devices with registers that do not simply rise in the span, or with a change of meter, with the instant up to which their readings matter.
 CREATE TEMPORARY TABLE IF NOT EXISTS uneven_device (
     device_id bigint PRIMARY KEY,
     until timestamptz NOT NULL
@@ -28,6 +41,7 @@ CREATE TEMPORARY TABLE IF NOT EXISTS uneven_step (
     at timestamptz NOT NULL,
     consumed numeric NOT NULL,
     height numeric NOT NULL,
+    meter bigint NOT NULL,
     number bigint NOT NULL
 ) ON COMMIT DELETE ROWS;
 -- Of days and months.
@@ -45,7 +59,7 @@ CREATE TEMPORARY TABLE IF NOT EXISTS expected_hour (
     device_id bigint NOT NULL,
     hour timestamptz NOT NULL,
     since timestamptz NOT NULL,
-    measurement text NOT NULL,
+    counts boolean NOT NULL,  -- it is no gauge's
     account_id bigint,
     total numeric,
     mean numeric,

@@ -5,13 +5,16 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.db.models import Value
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+from msgspec import Struct
 
 from telemetry.core.findings import BLOCKING
 from telemetry.models import Device, Edit, Finding
 from telemetry.store.reads.chart_series import read_day_series
 from telemetry.web.charts.chart import Resolution
+from telemetry.web.charts.period import Period
 from telemetry.web.charts.to_json import to_ms, write
 from telemetry.web.charts.view import ChartView, Show, find_slot
 from telemetry.web.device.events import Event, EventKind
@@ -22,6 +25,39 @@ LOOKED_BACK = (
     (timedelta(weeks=4), gettext_lazy("4 weeks earlier, same weekdays")),
 )
 MOST_MARKS = 12
+MOST_FINDINGS = 20
+EDITED = "edited"
+
+
+class Flag(Struct, frozen=True):
+    """Readings that are to be decided (`rule` is a finding's), or were edited."""
+
+    rule: str
+    since: datetime
+    until: datetime | None
+
+    @property
+    def label(self) -> str:
+        """The rule for people."""
+        return str(Finding.Rule(self.rule).label)
+
+
+def read_flags(account_id: int, *, device: Device, period: Period) -> tuple[list[Flag], list[Flag]]:
+    """The open findings of a device, newest first, and the edits of the period. One query."""
+    findings = Finding.objects.filter(account_id=account_id, device=device, state="open")
+    edits = Edit.objects.filter(
+        account_id=account_id, device=device, state="applied",
+        until__gt=period.since, since__lte=period.until,
+    ).annotate(rule=Value(EDITED))  # fmt: skip
+    columns = ("rule", "since", "until")
+    listed = findings.order_by("-since").values_list(*columns)[:MOST_FINDINGS]
+    edited = edits.order_by("since").values_list(*columns)[:MOST_MARKS]
+    flags = [Flag(*row) for row in listed.union(edited, all=True)]
+    flags.sort(key=lambda flag: flag.since, reverse=True)
+    return (
+        [flag for flag in flags if flag.rule != EDITED],
+        [flag for flag in flags if flag.rule == EDITED],
+    )
 
 
 def annotate(
@@ -30,14 +66,13 @@ def annotate(
     *,
     device: Device,
     events: Sequence[Event],
-    findings: Sequence[Finding],
+    findings: Sequence[Flag],
+    edits: Sequence[Flag],
 ) -> dict[str, Any]:
-    """More keys of the chart's JSON. `findings`: the open ones. At most three queries."""
+    """More keys of the chart's JSON. At most two queries."""
     return {
         "limits": _list_limits(view, device),
-        "marks": [[to_ms(at), text] for at, text in _list_marks(account_id, view, device, events)][
-            :MOST_MARKS
-        ],
+        "marks": [[to_ms(at), text] for at, text in _list_marks(view, events, edits)][:MOST_MARKS],
         "suspect": _list_suspect(view, findings),
         "before": _read_before(account_id, view, device),
     }
@@ -58,19 +93,15 @@ def _list_limits(view: ChartView, device: Device) -> list[list[str]]:
 
 
 def _list_marks(
-    account_id: int, view: ChartView, device: Device, events: Sequence[Event]
+    view: ChartView, events: Sequence[Event], edits: Sequence[Flag]
 ) -> list[tuple[datetime, str]]:
     since, until = view.period.since, view.period.until
-    replaced = (event.at for event in events if event.kind is EventKind.REPLACED)
+    replaced = (event.at for event in events if event.kind is EventKind.METER)
     marks = [(at, _("Meter replaced")) for at in replaced if since < at <= until]
-    edits = Edit.objects.filter(
-        account_id=account_id, device=device, state="applied", until__gt=since, since__lte=until
-    )
-    instants = edits.order_by("since").values_list("since", flat=True)[:MOST_MARKS]
-    return sorted(marks + [(max(at, since), _("Edited")) for at in instants])
+    return sorted(marks + [(max(edit.since, since), _("Edited")) for edit in edits])
 
 
-def _list_suspect(view: ChartView, findings: Sequence[Finding]) -> list[int]:
+def _list_suspect(view: ChartView, findings: Sequence[Flag]) -> list[int]:
     """The indexes of slots with readings that somebody should decide."""
     of_values = [finding for finding in findings if finding.rule in BLOCKING]
     slots = {find_slot(view, finding.since) for finding in of_values}

@@ -1,4 +1,4 @@
-"""What happened to a device, newest first: its gateway's presence, replacements, alarms."""
+"""What happened to a device, newest first: its gateway's presence, changes of meter, alarms."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -6,7 +6,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from telemetry.models import Alarm, Device, GatewayEvent, MeterReplacement
+from telemetry.models import Alarm, Device, GatewayEvent, Installation
 from telemetry.store.reads.device_events import find_first_day
 from telemetry.web.charts.calendar import Calendar
 
@@ -18,7 +18,7 @@ class EventKind(StrEnum):
 
     OFFLINE = "offline"
     ONLINE = "online"
-    REPLACED = "replaced"
+    METER = "meter"
     ALARM = "alarm"
 
 
@@ -31,8 +31,8 @@ class Event(Struct, frozen=True):
 
 
 def list_events(account_id: int, *, device: Device, calendar: Calendar) -> list[Event]:
-    """At most 30. Presence and replacements from the device's first day in the account on: what was
-    before may be another account's. Four queries."""
+    """At most 30. Presence and changes of meter from the device's first day in the account on: what
+    was before may be another account's. Four queries."""
     first_day = find_first_day(account_id, device_id=device.pk)
     events = _list_alarms(account_id, device)
     if first_day is not None:
@@ -54,5 +54,6 @@ def _list_since(device: Device, *, since: datetime) -> list[Event]:
         Event(event.at, kinds[GatewayEvent.Kind(event.kind)], event)
         for event in presence.order_by("-at")[:MOST_EVENTS]
     ]
-    replaced = MeterReplacement.objects.filter(device=device, at__gte=since).order_by("-at")
-    return events + [Event(one.at, EventKind.REPLACED, one) for one in replaced[:MOST_EVENTS]]
+    changed = Installation.objects.filter(device=device, since__gte=since, undone_at=None)
+    changed = changed.order_by("-since")[:MOST_EVENTS]
+    return events + [Event(one.since, EventKind.METER, one) for one in changed if one.since]

@@ -107,20 +107,18 @@ def _read_days(
 def _read_hours(
     account_id: int, device: Device, period: Period, *, calendar: Calendar, now: datetime
 ) -> Headline:
-    def read(since: datetime, until: datetime) -> list[Sample]:
-        if since >= until:
-            return []
-        series = read_hour_series(account_id, device_ids=[device.pk], since=since, until=until)
-        return series.get(device.pk, [])
-
     since, end = floor_hour(period.since), min(period.until, now)
     whole = max(since, floor_hour(end))
-    samples = read(since, end)
+    hours: list[Sample] = []
+    if end > since:  # with the week before
+        series = read_hour_series(account_id, device_ids=[device.pk], since=since - WEEK, until=end)
+        hours = series.get(device.pk, [])
+    samples = [sample for sample in hours if sample.start >= since]
     part = [sample for sample in samples if sample.start < whole]
+    earlier = [sample for sample in hours if sample.start < whole - WEEK]
     beside = []
-    if whole > since:
-        text = _("the same hours a week before")
-        beside.append(Beside(text, fold(read(since - WEEK, whole - WEEK))))
+    if whole > since and earlier:
+        beside.append(Beside(_("the same hours a week before"), fold(earlier)))
     return Headline(
         name_period(period, calendar=calendar),
         fold(samples),

@@ -1,5 +1,5 @@
-"""The billing months of a device with the adjustments since they were closed, and the edits behind
-these."""
+"""The billing months of a device with the adjustments since they were closed, and the edits and
+changes of meter behind these."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from msgspec import Struct
 
-from telemetry.models import Device, Edit, MonthAdjustment, MonthlyConsumption
+from telemetry.models import Device, Edit, Installation, MonthAdjustment, MonthlyConsumption
 
 MOST_MONTHS = 24
 MOST_ADJUSTMENTS = 200
@@ -16,10 +16,11 @@ LEAST_COVERAGE = Decimal("0.5")
 
 
 class Adjustment(Struct, frozen=True):
-    """A line of a closed month. No edits: late readings, or a change of the device."""
+    """A line of a closed month. No edits, no changes of the meter: late readings."""
 
     line: MonthAdjustment
     edits: Sequence[Edit]
+    changes: Sequence[Installation]
 
 
 class Month(Struct, frozen=True):
@@ -37,8 +38,8 @@ class Month(Struct, frozen=True):
 
 
 def list_months(account_id: int, *, device: Device, current: date) -> list[Month]:
-    """The newest 24; `current` begins on that day. Two queries, three where edits caused
-    adjustments."""
+    """The newest 24; `current` begins on that day. Two queries, more where edits or
+    changes of meter caused adjustments."""
     months = list(
         MonthlyConsumption.objects.filter(account_id=account_id, device_id=device.pk).order_by(
             "-month"
@@ -69,14 +70,24 @@ def list_months(account_id: int, *, device: Device, current: date) -> list[Month
 
 
 def explain_adjustments(account_id: int, lines: Iterable[MonthAdjustment]) -> list[Adjustment]:
-    """Lines with the edits that caused them. One query, if any did."""
+    """Lines with the edits and the changes of meter that caused them. A query for either, if any
+    did."""
     found = list(lines)
     ids = {edit_id for line in found for edit_id in line.edit_ids}
     edits: dict[int, Edit] = {}
     if ids:
         rows = Edit.objects.filter(account_id=account_id)
         edits = rows.select_related("requested_by", "undone_by").in_bulk(ids)
+    changed_ids = {one for line in found for one in line.installation_ids}
+    changes: dict[int, Installation] = {}
+    if changed_ids:
+        changed = Installation.objects.select_related("created_by", "undone_by")
+        changes = changed.in_bulk(changed_ids)
     return [
-        Adjustment(line, [edits[edit_id] for edit_id in line.edit_ids if edit_id in edits])
+        Adjustment(
+            line,
+            [edits[edit_id] for edit_id in line.edit_ids if edit_id in edits],
+            [changes[one] for one in line.installation_ids if one in changes],
+        )
         for line in found
     ]

@@ -8,7 +8,7 @@ from django.shortcuts import render
 from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_safe
 
-from telemetry.models import Alarm, Device, Finding
+from telemetry.models import Alarm, Device
 from telemetry.store.reads.chart_series import LONGEST_RAW
 from telemetry.store.reads.device_events import read_rejected
 from telemetry.store.reads.freshness import Freshness
@@ -22,7 +22,7 @@ from telemetry.web.charts.table import read_table
 from telemetry.web.charts.to_json import to_json
 from telemetry.web.charts.view import ChartView, DeviceLabel, Show
 from telemetry.web.conditional_get import conditional, get_freshness, make_address, make_etag
-from telemetry.web.device.annotations import annotate, list_key
+from telemetry.web.device.annotations import annotate, list_key, read_flags
 from telemetry.web.device.events import list_events
 from telemetry.web.device.headline import read_headline
 from telemetry.web.device.months import list_months
@@ -35,7 +35,6 @@ from telemetry.web.device.params import (
 from telemetry.web.formatting import choose_places
 
 MOST_DEAD_LETTERS = 10
-MOST_FINDINGS = 20
 
 
 def tag_state(request: AccountRequest, device_id: int) -> str:
@@ -140,13 +139,9 @@ def _read_chart_and_months(
     named = DeviceLabel(device.pk, label_device(device))
     view = ChartView(chart, params.period, calendar, (named,), show, device.unit)
     events = list_events(account_id, device=device, calendar=calendar)
-    findings = list(
-        Finding.objects.filter(account_id=account_id, device=device, state="open").order_by(
-            "-since"
-        )[:MOST_FINDINGS]
-    )
+    findings, edits = read_flags(account_id, device=device, period=params.period)
     chart_data = to_json(view, now=params.now) | annotate(
-        account_id, view, device=device, events=events, findings=findings
+        account_id, view, device=device, events=events, findings=findings, edits=edits
     )
     current = calendar.month_of(calendar.day_of(params.now))
     months = list_months(account_id, device=device, current=current)

@@ -117,7 +117,7 @@ def read_consumption(
     hours = _read_hours(account_id, part)
     hours_before, hours_week = _read_hours(account_id, before), _read_hours(account_id, week)
     units = [row.unit for row in sorted(this, key=lambda row: (-row.devices_count, row.unit))]
-    units += sorted({*hours_before, *days_before} - set(units))
+    units += sorted({*hours_before, *hours_week, *days_before} - set(units))
     listed = units[:MOST_UNITS]
     part_of_month = _add(month_totals, _subtract(hours, today))
     month_before = _add(days_before, hours_before)

@@ -27,9 +27,9 @@ from telemetry.accounts.second_factor import (
     verify_code,
 )
 from telemetry.models import User
-from telemetry.web.second_factor.qr import render_qr
 from telemetry.web.signin.limits import count_failure, is_locked
 from telemetry.web.signin.lockout import render_lockout
+from telemetry.web.signin.qr import render_qr
 
 PENDING = "sign_in_pending"
 NEW_KEY = "new_second_factor"

@@ -1,5 +1,6 @@
 """Virtual meters of an account by billing month, with what their devices add: a page and a file."""
 
+from collections.abc import Iterable
 from datetime import date, timedelta
 from zoneinfo import ZoneInfo
 
@@ -10,7 +11,7 @@ from django.views.decorators.http import require_safe
 from msgspec import Struct
 
 from telemetry.core.consumption import start_of
-from telemetry.core.virtual_meters import is_unbalanced
+from telemetry.core.virtual_meters import is_unbalanced as contradict
 from telemetry.models import Finding
 from telemetry.reporting.sending import name_file
 from telemetry.reporting.virtual_meters import write_virtual_csv
@@ -20,6 +21,7 @@ from telemetry.web.account_page import AccountRequest, account_page
 from telemetry.web.reports.params import list_months
 
 SHOWN = 3
+MOST_FINDINGS = 5_000
 
 
 class MonthRow(Struct, frozen=True):
@@ -42,7 +44,7 @@ def virtual_meters(request: AccountRequest) -> HttpResponse:
     """The last three months, or the last sixty."""
     months = _read(request, count=60 if request.GET.get("all") else SHOWN)
     context = {
-        "rows": [_make_row(request, month) for month in months],
+        "rows": _make_rows(request, months),
         "refreshed_at": read_freshness(request.account.pk).refreshed_at,
     }
     return render(request, "telemetry/virtual_meters/virtual_meters.html", context)
@@ -70,16 +72,16 @@ def _read(request: AccountRequest, *, count: int) -> list[VirtualMonth]:
     return read_virtual_months(request.account.pk, first=first, until=today + timedelta(days=1))
 
 
-def _make_row(request: AccountRequest, month: VirtualMonth) -> MonthRow:
-    zone = ZoneInfo(request.account.time_zone)
-    since, until = start_of(month.month, zone), start_of(month.month_end, zone)
-    findings = Finding.objects.filter(
-        account=request.account, state="open", device_id__in=[one.device_id for one in month.parts],
-        since__gte=since, since__lt=until,
-    ).count()  # fmt: skip
-    is_over = until <= timezone.now()
-    return MonthRow(
-        month,
-        findings,
-        is_over and is_unbalanced(month.sum, largest_share=month.largest_share),
-    )
+def _make_rows(request: AccountRequest, months: Iterable[VirtualMonth]) -> list[MonthRow]:
+    """With the open findings that begin in each month, of its devices."""
+    zone, now = ZoneInfo(request.account.time_zone), timezone.now()
+    rows = Finding.objects.filter(account=request.account, state="open")
+    findings = list(rows.values_list("device_id", "since")[:MOST_FINDINGS])
+    made = []
+    for month in months:
+        since, until = start_of(month.month, zone), start_of(month.month_end, zone)
+        device_ids = {part.device_id for part in month.parts}
+        count = sum(device in device_ids and since <= at < until for device, at in findings)
+        is_unbalanced = contradict(month.sum, largest_share=month.largest_share)
+        made.append(MonthRow(month, count, until <= now and is_unbalanced))
+    return made

@@ -121,6 +121,6 @@ def test_it_takes_the_value_of_a_conflict(
     store(stocked, make_message(code="D01", valor="7", at=AT))
     dead_letter = DeadLetter.objects.get(reason="conflicting_reading", state="pending")
     made = post(admins[0], own, f"/dead-letters/{dead_letter.pk}/take", reason="x").json()
-    assert (made["dead_letter_id"], made["value"]) == (dead_letter.pk, "7.0000")
+    assert (made["dead_letter_id"], made["value"]) == (dead_letter.pk, "7")
     assert read_value(stocked) == [(7,)]
     assert get(f"/dead-letters/{dead_letter.pk}").json()["state"] == "taken"

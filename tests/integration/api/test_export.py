@@ -66,7 +66,7 @@ def test_it_writes_csv_that_programs_read(filled: int, get: Get) -> None:
     period = {"since": "2026-09-01T00:00:00Z", "until": "2026-09-01T01:00:00Z"}
     text = get("/readings/export", **period).getvalue().decode()
     rows = list(csv.DictReader(io.StringIO(text, newline="")))
-    assert (rows[0]["time"], rows[0]["value"]) == ("2026-09-01T00:00:00Z", "0.0000")
+    assert (rows[0]["time"], rows[0]["value"]) == ("2026-09-01T00:00:00Z", "0")
     assert {row["unit"] for row in rows} == {'k"W,h'}
 
 

@@ -21,6 +21,7 @@ from telemetry.models import (
     Edit,
     Finding,
     Gateway,
+    Installation,
     Membership,
     User,
 )
@@ -37,13 +38,16 @@ NEEDED = {
     "acknowledge_alarm": "operate",
     **dict.fromkeys(
         ("edit_readings", "undo_an_edit", "approve_an_edit", "reject_an_edit",
-         "take_rejected_value", "decide_a_finding"),
+         "take_rejected_value", "decide_a_finding", "change_a_meter", "preview_a_change",
+         "undo_a_change"),
         "billing",
     ),
 }  # fmt: skip
 BODIES = {
     "edits": {"since": "2026-09-01T12:00:00Z", "kind": "void", "reason": "x"},
     "undo": {"reason": "x"},
+    "installations": {"since": "2026-09-01T12:30:00Z", "measurement": "delta", "unit": "kWh"},
+    "preview": {"since": "2026-09-01T12:30:00Z", "measurement": "delta", "unit": "kWh"},
     "take": {"reason": "x"},
     "decide": {"state": "ignored"},
 }
@@ -76,6 +80,7 @@ def find_things(account: Account) -> dict[str, int]:
         "finding_id": Finding.objects.filter(account=account)[0].pk,
         "edit_id": Edit.objects.filter(account=account)[0].pk,
         "dead_letter_id": DeadLetter.objects.filter(account=account)[0].pk,
+        "installation_id": Installation.objects.filter(device__account=account)[0].pk,
     }
 
 
@@ -95,8 +100,11 @@ def users(own: Account) -> dict[str, User]:
 
 def ask(client: Client, method: str, path: str) -> Any:
     body = BODIES.get(path.rpartition("/")[2]) if method == "POST" else None
+    if "/installations/" in path and path.endswith("/undo"):
+        body = None
     content = {} if body is None else {"data": json.dumps(body), "content_type": "application/json"}
-    response = client.generic(method, path, **content)
+    query = "?month=2026-09-01" if path.endswith("/bands") else ""
+    response = client.generic(method, path + query, **content)
     if response.streaming:
         b"".join(response.streaming_content)
         response.close()
@@ -104,7 +112,7 @@ def ask(client: Client, method: str, path: str) -> Any:
 
 
 def test_it_knows_all_operations() -> None:
-    assert len(OPERATIONS) == 30
+    assert len(OPERATIONS) == 36
     assert {scope for _, _, scope in OPERATIONS.values()} == set(ALL_SCOPES)
 
 

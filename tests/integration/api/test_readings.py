@@ -49,13 +49,13 @@ def test_it_gives_exact_values_in_utc(seeded: Connection, meters: Any, get: Get)
     put(seeded, meters[0], "123.45", "-0.0001", "99999999999.9999")
     answer = get("/readings", **PERIOD, order="oldest").json()
     assert [item["value"] for item in answer["items"]] == [
-        "123.4500", "-0.0001", "99999999999.9999",
+        "123.45", "-0.0001", "99999999999.9999",
     ]  # fmt: skip
     assert answer["items"][0] == {
         "time": "2026-09-01T00:00:00Z",
         "device_id": meters[0].pk,
         "gateway_id": meters[0].gateway_id,
-        "value": "123.4500",
+        "value": "123.45",
         "unit": "kWh",
         "received_at": "2026-09-01T00:00:00Z",
     }

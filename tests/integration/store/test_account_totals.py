@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from telemetry.core.consumption import Meter, Value
-from telemetry.models import Device, MonthlyConsumption
+from telemetry.models import MonthlyConsumption
 from telemetry.store.aggregates.refresh import refresh_aggregates
 from telemetry.store.billing.closing import close_month
 from telemetry.store.db.connection import Connection
@@ -129,7 +129,7 @@ def test_it_shows_a_closed_month_as_it_was_billed(connection: Connection) -> Non
         site.account_id, month=month["first"], user_id=None, now=datetime(2026, 12, 5, tzinfo=UTC)
     )
     fill(connection, site, (1, 2))
-    Device.objects.update(unit="m³")
+    connection.execute("UPDATE installation SET unit = 'm³'")
     assert MonthlyConsumption.objects.get(device=site.device_id).total == D(7)
     [of_account] = read_account_months(site.account_id, **month)
     assert (of_account.total, of_account.unit) == (D(7), "")

@@ -38,13 +38,15 @@ VALUES: dict[tuple[str, str], object] = {
     ("alarm_delivery", "alarm_ids"): [1],
     ("alarm_rule", "kind"): "above",
     ("api_token", "scopes"): ["read"],
+    ("band_period", "days"): ["weekday"],
     ("edit", "kind"): "void",
     ("edit", "state"): "applied",
     ("membership", "role"): "viewer",
 }
 BY_TYPE: dict[str, object] = {
     "bigint": 1, "integer": 1, "smallint": 1, "numeric": 1, "boolean": True, "jsonb": "{}",
-    "date": "2026-09-01", "timestamp with time zone": "2026-09-01T12:00Z",
+    "date": "2026-09-01", "time without time zone": "00:00",
+    "timestamp with time zone": "2026-09-01T12:00Z",
 }  # fmt: skip
 REFUSED = (InsufficientPrivilege, CheckViolation, ForeignKeyViolation, WithCheckOptionViolation)
 # A view's check comes after those of its table: a row that lacks nothing.

@@ -9,7 +9,7 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
-from telemetry.core.consumption import BillingDays, Meter, Replacement, Value
+from telemetry.core.consumption import BillingDays, Meter, Value
 from telemetry.models import (
     Account,
     ClosedMonth,
@@ -21,7 +21,7 @@ from telemetry.store.aggregates.refresh import refresh_aggregates
 from telemetry.store.billing.closing import MonthError, close_month, reopen_month
 from telemetry.store.db.connection import Connection, open_connection
 from telemetry.store.verification.verify import verify_aggregates
-from tests.consumption import Site, put, read, register, replace_register
+from tests.consumption import Replacement, Site, put, read, register, replace_register
 
 pytestmark = pytest.mark.integration
 
@@ -175,15 +175,16 @@ def test_it_keeps_the_time_zone_while_a_month_is_closed(connection: Connection) 
 
 def test_it_changes_the_billing_day_from_the_first_open_month_on(connection: Connection) -> None:
     site = register(connection, Meter("delta", interval_s=86_400))
-    days = (date(2026, 9, 15) + timedelta(days=shift) for shift in range(70))
+    # Around the days on which months begin, by one rule or the other.
+    days = {9: (15, 16, 30), 10: (1, 2, 14, 15, 16, 30, 31), 11: (1, 2, 14, 15, 16, 23)}
     put(connection, [
-        (site, Value(datetime(day.year, day.month, day.day, 12, tzinfo=UTC), Decimal(1)))
-        for day in days
+        (site, Value(datetime(2026, month, day, 12, tzinfo=UTC), Decimal(1)))
+        for month, found in days.items() for day in found
     ])  # fmt: skip
     refresh_aggregates(connection)
     for month in (date(2026, 9, 1), date(2026, 10, 1)):
         close_month(site.account_id, month=month, user_id=None, now=NOW)
-    closed = [(date(2026, 9, 1), 16, "closed"), (date(2026, 10, 1), 31, "closed")]
+    closed = [(date(2026, 9, 1), 3, "closed"), (date(2026, 10, 1), 7, "closed")]
     account = Account.objects.get(pk=site.account_id)
 
     def list_months() -> list[Any]:
@@ -197,15 +198,15 @@ def test_it_changes_the_billing_day_from_the_first_open_month_on(connection: Con
     account.full_clean()
     account.save()
     assert list_months() == [
-        *closed, (date(2026, 11, 1), 14, "open"), (date(2026, 11, 15), 9, "open")
+        *closed, (date(2026, 11, 1), 3, "open"), (date(2026, 11, 15), 3, "open")
     ]  # fmt: skip
     # A form that was open meanwhile takes nothing back.
     Account(pk=account.pk, name="other", time_zone="UTC", billing_day=15).save()
     connection.execute("UPDATE account SET billing_day = 31")
-    assert list_months() == [*closed, (date(2026, 11, 1), 23, "open")]
+    assert list_months() == [*closed, (date(2026, 11, 1), 6, "open")]
     put(connection, [(site, Value(datetime(2026, 10, 31, 13, tzinfo=UTC), Decimal(5)))])
     assert list_months()[1:] == [
-        (date(2026, 10, 1), 31, "adjusted"), (date(2026, 11, 1), 23, "open")
+        (date(2026, 10, 1), 7, "adjusted"), (date(2026, 11, 1), 6, "open")
     ]  # fmt: skip
     account.refresh_from_db()
     assert account.billing == BillingDays(31, ((date(2026, 11, 1), 1),))
@@ -250,7 +251,7 @@ def test_it_notes_an_hour_that_a_refresh_writes_while_the_measurement_changes(
     with open_connection(database_url, name="other", statement_timeout_s=10) as other:
         with other.transaction():
             other.execute("DELETE FROM dirty_hour")
-            connection.execute("UPDATE device SET measurement = 'cumulative'")
+            connection.execute("UPDATE installation SET measurement = 'cumulative'")
         assert refresh_aggregates(connection).hours == 2
     assert find_month(site)[0] == 20
 

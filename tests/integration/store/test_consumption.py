@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from telemetry.core.consumption import Meter, Replacement, Value
+from telemetry.core.consumption import Meter, Value
 from telemetry.models import TaskRun
 from telemetry.store.aggregates import refresh
 from telemetry.store.aggregates.refresh import refresh_aggregates
@@ -21,6 +21,7 @@ from telemetry.store.verification.verify import verify_aggregates
 from tests.bands import check_bands
 from tests.billing_cases import CASES
 from tests.consumption import (
+    Replacement,
     Site,
     expect_figures,
     put,
@@ -28,6 +29,7 @@ from tests.consumption import (
     read_figures,
     register,
     replace_register,
+    set_meter,
 )
 from tests.random_cases import random_cases
 
@@ -62,7 +64,14 @@ registers = st.sampled_from(
     [Decimal(text) for text in ("0", "50", "90", "99.5", "100", "101", "999.9999")]
 )
 series = st.dictionaries(minutes, values | registers, max_size=18)
-replacements = st.dictionaries(minutes, st.tuples(registers, registers), max_size=2)
+meters = st.builds(
+    Meter,
+    st.sampled_from(["cumulative", "cumulative", "delta", "gauge"]),
+    modulus=st.sampled_from([None, Decimal(50)]),
+    interval_s=st.sampled_from([None, 900, 86_400]),
+    factor=st.sampled_from([Decimal(1), Decimal(40), Decimal("0.3333")]),
+)
+changes = st.dictionaries(minutes, st.tuples(registers, registers, meters), max_size=2)
 
 
 def draw_sites(
@@ -78,10 +87,10 @@ def draw_sites(
                 is_spread=data.draw(st.booleans()),
             )  # fmt: skip
             drawn = data.draw(series)
-            changes = data.draw(replacements) if meter.measurement == "cumulative" else {}
+            drawn_changes = data.draw(changes)
             found[site] = (
                 [Value(start + at * MINUTE, value) for at, value in drawn.items()],
-                [Replacement(start + at * MINUTE, *ends) for at, ends in changes.items()],
+                [Replacement(start + at * MINUTE, *change) for at, change in drawn_changes.items()],
             )
     return found
 
@@ -104,9 +113,10 @@ def test_it_comes_to_the_same_in_any_order_with_any_duplicates_in_any_batches(
         for site, change in changes[step::steps]:
             replace_register(connection, site, change)
         refresh_aggregates(connection)
-    for site, (found, changed) in sites.items():
+    for number, (site, (found, changed)) in enumerate(sites.items()):
         assert read_figures(connection, site) == expect_figures(site, found, changed), site
-        check_bands(connection, site, found, changed)
+        if number % 3 == steps % 3:  # others in other cases: bands take as long as all the rest
+            check_bands(connection, site, found, changed)
     assert read(connection, "SELECT count(*) FROM dirty_hour") == [(0,)]
 
 
@@ -126,7 +136,9 @@ def test_it_bills_what_is_right_whatever_came_first(connection: Connection) -> N
         )
         sites[name] = site
         put(connection, [(site, value) for value in case.readings[1::2]])
-        refresh_aggregates(connection)
+    refresh_aggregates(connection)
+    for name, case in CASES.items():
+        site = sites[name]
         for change in case.replacements:
             replace_register(connection, site, change)
         put(connection, [(site, value) for value in case.readings[::-1]])
@@ -242,31 +254,28 @@ def test_it_computes_again_when_a_device_is_told_to_measure_otherwise(
     found = make((0, 90), (1, 95), (30, 5))
     put(connection, [(site, value) for value in found])
     refresh_aggregates(connection)
-    for change, total, seen in (
-        ("measurement = 'cumulative'", Decimal(10), 3),
-        ("register_modulus = 100", Decimal(15), 3),
-        ("measurement = 'gauge', interval_s = 60", None, 3),
-        ("measurement = 'delta'", Decimal(190), 3),
+    for meter, total, seen in (
+        (Meter("cumulative"), Decimal(10), 3),
+        (Meter("cumulative", modulus=Decimal(100)), Decimal(15), 3),
+        (Meter("gauge", interval_s=60), None, 3),
+        (Meter("delta", interval_s=60), Decimal(190), 3),
+        (Meter("delta", interval_s=60, factor=Decimal("0.3333")), Decimal("63.3270"), 3),
     ):
-        connection.execute(f"UPDATE device SET {change}")  # type: ignore[arg-type]
+        set_meter(connection, site, meter)
         assert refresh_aggregates(connection).hours == 3
         assert read(connection, "SELECT total, intervals_seen FROM monthly_total") == [
             (total, seen)
         ]
 
 
-def test_it_takes_a_replacement_back_when_it_is_deleted(connection: Connection) -> None:
+def test_it_takes_a_change_of_meter_back_when_it_is_undone(connection: Connection) -> None:
     site = register(connection, Meter("cumulative"))
     put(connection, [(site, value) for value in make((0, 100), (30, 99))])
     replace_register(connection, site, Replacement(at(5), Decimal(120), Decimal(90)))
     refresh_aggregates(connection)
     total = "SELECT sum(total) FROM daily_aggregate"
     assert read(connection, total) == [(Decimal(29),)]
-    connection.execute("UPDATE meter_replacement SET at = at + interval '60 days'")
-    refresh_aggregates(connection)
-    assert read(connection, total) == [(Decimal(20),)]  # 99 is noise, and 120 the next reading
-    connection.execute("UPDATE meter_replacement SET at = at - interval '60 days'")
-    connection.execute("DELETE FROM meter_replacement")
+    connection.execute("UPDATE installation SET undone_at = now() WHERE since IS NOT NULL")
     refresh_aggregates(connection)
     assert read(connection, total) == [(Decimal(0),)]
     verified = verify_aggregates(connection)

@@ -142,12 +142,13 @@ def test_it_begins_days_and_months_as_the_reference_does(connection: Connection)
         (), ((date(2026, 5, 31), 15),), ((date(2026, 2, 28), 30), (date(2026, 11, 1), 1)),
     )  # fmt: skip
     for billing_day, earlier in product((1, 2, 15, 28, 29, 30, 31), changes):
+        found = days[:400] if earlier else days  # before, between and after the changes
         billing = BillingDays(billing_day, earlier)
         rows = read(
             connection,
             "SELECT day, m, next_billing_month(m, n, e) FROM unnest(%s::date[]) AS d (day),"
             " (VALUES (%s, %s::jsonb)) AS a (n, e), billing_month(day, n, e) AS m",
-            days, billing_day, json.dumps([[until.isoformat(), day] for until, day in earlier]),
+            found, billing_day, json.dumps([[until.isoformat(), day] for until, day in earlier]),
         )  # fmt: skip
         for day, month, following in rows:
             assert month == month_of(day, billing)

@@ -125,6 +125,24 @@ def test_it_tells_an_old_clock_from_readings_that_came_late(connection: Connecti
     assert read_findings(site, rule="old_clock") == [("old_clock", 0, 24, "gone")]
 
 
+def test_it_finds_nothing_late_in_what_was_imported(connection: Connection) -> None:
+    site = register(connection, METER)
+    imported_at = START + 90 * DAY
+    send(connection, site, range(10), at_once=False)
+    connection.execute(
+        "UPDATE reading SET received_at = %s WHERE device_id = %s", [imported_at, site.device_id]
+    )
+    connection.execute(
+        "INSERT INTO batch (id, source, seq, received_at, stored_at, messages, messages_stored,"
+        " messages_duplicate, messages_rejected, readings, readings_stored, readings_duplicate,"
+        " readings_rejected, dead_letters)"
+        " VALUES ('imported', 'import', 1, %s, now(), 10, 10, 0, 0, 10, 10, 0, 0, 0)",
+        [imported_at],
+    )
+    run(connection, hours=11)
+    assert read_findings(site, rule__in=("late", "old_clock")) == []
+
+
 def test_it_never_changes_what_was_decided(connection: Connection) -> None:
     site = register(connection, METER)
     send(connection, site, range(10))

@@ -175,8 +175,17 @@ def test_it_refuses_a_reading_that_is_not_below_the_modulus_of_its_register(
     )
     assert dead_letters == [("bad_value", True)]
     # A greater register was built in a moment ago: the worker looks before it refuses.
-    connection.execute("UPDATE device SET register_modulus = 100000 WHERE code = 'D01'")
+    connection.execute(
+        "UPDATE installation SET register_modulus = 100000 WHERE register_modulus > 0"
+    )
     assert outcome("1000.5", "2026-11-01T00:00:03Z") == 1
+    # A smaller one was built in: a late reading can still be of the one before.
+    connection.execute(
+        "INSERT INTO installation (device_id, since, measurement, unit, register_modulus)"
+        " SELECT id, '2026-11-01T01:00Z', measurement, unit, 100 FROM device WHERE code = 'D01'"
+    )
+    kept = open_store(connection, refresh_s=3600)
+    assert outcome("99999", "2026-11-01T00:00:04Z") == 1
 
 
 def test_it_stores_the_devices_own_spelling_of_a_unit(connection: Connection, fleet: None) -> None:

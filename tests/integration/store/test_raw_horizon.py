@@ -4,14 +4,15 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import psycopg
 import pytest
 
-from telemetry.core.consumption import Meter, Replacement, Value
+from telemetry.core.consumption import Meter, Value
 from telemetry.models import FrozenHour
 from telemetry.store.aggregates.refresh import refresh_aggregates
 from telemetry.store.db.connection import Connection
-from tests.consumption import Site, put, read, register, replace_register
+from tests.consumption import Replacement, Site, put, read, register, replace_register, set_meter
 
 pytestmark = pytest.mark.integration
 
@@ -88,7 +89,7 @@ def test_it_leaves_old_hours_alone_when_the_device_is_told_to_measure_otherwise(
     drop(connection)
     old = "SELECT * FROM daily_aggregate WHERE day < '2026-11-03' ORDER BY device_id, day"
     before = read(connection, old)
-    connection.execute("UPDATE device SET interval_s = 60 WHERE id = %s", [site.device_id])
+    set_meter(connection, site, msgspec.structs.replace(site.meter, interval_s=60))
     done = refresh_aggregates(connection)
     assert (done.hours, done.frozen) == (3, 0)
     assert read(connection, old) == before

@@ -28,9 +28,9 @@ def sites(connection: Connection) -> list[Site]:
     of October; both count 10 a day."""
     first = register(connection, Meter("delta", interval_s=86_400), zone="America/Sao_Paulo")
     sites = [first, register(connection, Meter("cumulative", interval_s=86_400), beside=first)]
+    Device.objects.update(unit="kWh", name="Flat")
     put(connection, [(sites[0], Value(FIRST + day * DAY, Decimal(10))) for day in range(61)])
     put(connection, [(sites[1], Value(FIRST + day * DAY, Decimal(10 * day))) for day in range(50)])
-    Device.objects.update(unit="kWh", name="Flat")
     refresh_aggregates(connection)
     return sites
 

@@ -13,10 +13,10 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from telemetry.core.consumption import Meter, Replacement
-from telemetry.models import Alarm, GatewayEvent, MonthAdjustment
+from telemetry.core.consumption import Meter
+from telemetry.models import Alarm, Finding, GatewayEvent, MonthAdjustment
 from telemetry.store.db.connection import Connection
-from tests.consumption import Site, register, replace_register
+from tests.consumption import Replacement, Site, register, replace_register
 from tests.integration.web.metered import device_of, open_account, receive, refresh
 
 pytestmark = pytest.mark.integration
@@ -155,6 +155,35 @@ def test_it_offers_the_way_to_other_periods(connection: Connection) -> None:
     closest = zoom(NOON, NOON + MINUTE)
     assert 'data-step="closer"' not in open_page(site, client, **closest)
     assert 'data-step="later"' not in open_page(site, client, period="24h")
+
+
+def test_it_says_what_a_month_comes_to_how_that_changed_and_what_is_over_it(
+    connection: Connection,
+) -> None:
+    site, client = open_account(connection, Meter("cumulative"))
+    days = [datetime(2025, 9, 1, tzinfo=UTC) + number * DAY for number in range(61)]
+    counted = [100 * number + (500 if number > 40 else 0) for number in range(61)]
+    receive(connection, *((site, day, value) for day, value in zip(days, counted, strict=True)))
+    replace_register(connection, site, Replacement(days[-1], Decimal(6_500), Decimal(0)))
+    Finding.objects.create(
+        account_id=site.account_id, device_id=site.device_id, rule="too_fast",
+        since=days[40] + 12 * HOUR, until=days[40] + 13 * HOUR,
+    )  # fmt: skip
+    refresh(connection)
+    page = open_page(site, client, period="month", month="2025-10")
+    headline = page[page.index('data-part="headline"') : page.index('data-part="key"')]
+    assert "October 2025" in headline
+    assert "3,500" in headline
+    assert "17% more" in headline
+    assert "than September 2025" in headline
+    chart_data = chart_data_of(page)
+    assert chart_data["caption"] == "kWh per day"
+    assert [text for _, text in chart_data["marks"]] == ["Meter replaced"]
+    assert chart_data["suspect"] == [10]
+    assert chart_data["before"]["values"][0] == "100"
+    assert len(chart_data["weekends"]) == 8
+    assert '<tr aria-current="true">' in page
+    assert "To decide" in page
 
 
 def test_it_lists_months_with_their_adjustments(connection: Connection) -> None:

@@ -189,7 +189,7 @@ def test_it_pages_back_through_many_readings(connection: Connection, device: Dev
 def test_it_says_beside_an_adjustment_who_edited_what_and_why(
     connection: Connection, device: Device
 ) -> None:
-    Device.objects.update(measurement="delta")
+    connection.execute("UPDATE installation SET measurement = 'delta'")
     connection.execute(
         "INSERT INTO dirty_hour (hour, device_ids)"
         " SELECT date_trunc('hour', time), ARRAY[device_id] FROM reading"

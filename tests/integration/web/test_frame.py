@@ -1,5 +1,7 @@
 """The frame of all pages: where one begins, what headers say, what is shown to whom."""
 
+from contextlib import closing
+
 import pytest
 from django.test import Client
 
@@ -62,3 +64,6 @@ def test_it_lets_pages_load_nothing_from_elsewhere_and_nobody_keep_them(
     assert answer.headers["Referrer-Policy"] == "same-origin"
     admin = Client().get("/admin/login/").headers["Content-Security-Policy"]
     assert "script-src 'self' 'unsafe-eval';" in admin
+    with closing(Client().get("/static/telemetry/site.css")) as file:
+        assert file.status_code == 200
+        assert "Access-Control-Allow-Origin" not in file.headers

@@ -24,6 +24,7 @@ from telemetry.models import (
     DeadLetter,
     Edit,
     Finding,
+    Installation,
     Invitation,
     Membership,
     ReportSchedule,
@@ -48,6 +49,7 @@ PAGES = {
     "overview": VIEW, "overview-state": VIEW, "overview-aggregates": VIEW,
     "devices": VIEW, "device": VIEW, "device-state": VIEW, "device-chart": VIEW,
     "gateways": VIEW, "gateway": VIEW, "alarms": VIEW, "device-readings": VIEW, "edits": VIEW,
+    "meter": VIEW, "meter-undo": BILLING,
     "months": VIEW, "month": VIEW, "close-month": BILLING,
     "findings": VIEW, "bands": VIEW, "bands-csv": VIEW,
     "virtual-meters": VIEW, "virtual-meters-csv": VIEW,
@@ -117,6 +119,9 @@ def make_objects(connection: Connection, name: str) -> dict[str, Any]:
         "invitation_id": Invitation.objects.create(
             account=account, email="x@example.com", token_digest=name,
             expires_at=now + timedelta(days=1),
+        ).pk,
+        "installation_id": Installation.objects.create(
+            device_id=site.device_id, since=now - timedelta(minutes=2), factor=2
         ).pk,
         "edit_id": Edit.objects.create(
             account=account, device_id=site.device_id, kind="void", since=now, until=now,

@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from telemetry.core.consumption import Meter
-from telemetry.models import Alarm
+from telemetry.models import Alarm, Finding
 from telemetry.store.db.connection import Connection
 from tests.consumption import Site, register
 from tests.integration.web.metered import add_devices, device_of, open_account, receive, refresh
@@ -198,6 +198,21 @@ def test_it_lists_open_alarms_newest_first(connection: Connection) -> None:
     assert alarms.index("above the limit") < alarms.index("below the limit")
     assert alarms.count("limit 3") == 2
     assert 'data-announce="2 open alarms"' in page
+
+
+def test_it_says_what_needs_attention_or_that_nothing_does(connection: Connection) -> None:
+    site, client = open_account(connection)
+    assert "Nothing needs attention." in page_of(site, client)
+    now = timezone.now()
+    connection.execute("UPDATE gateway SET last_seen = %s, name = 'Roof'", [now - 3 * HOUR])
+    for rule in ("silent", "stuck"):
+        Finding.objects.create(
+            account_id=site.account_id, device_id=site.device_id, rule=rule, since=now - HOUR
+        )
+    connection.execute("UPDATE gateway SET firmware_version = '2'")  # another tag of the state
+    state = client.get(live_address(site, "state")).content.decode()
+    for words in ("1 gateway is silent", "Roof", "2 findings to decide"):
+        assert words in state, words
 
 
 def test_it_answers_live_parts_only_when_something_changed(connection: Connection) -> None:

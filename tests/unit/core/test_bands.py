@@ -74,10 +74,10 @@ def test_it_puts_what_is_consumed_at_a_border_into_the_band_that_ends() -> None:
     steps = [
         Step(at - QUARTER, at, Decimal(1), Decimal(1)),
         Step(at, at + QUARTER, Decimal(2), Decimal(3)),
-        Step(at + QUARTER, at + 6 * HOUR, Decimal("10"), Decimal(13)),
+        Step(at + QUARTER, at + 6 * HOUR, Decimal("10"), Decimal(13), longest=HOUR),
     ]
     spans = list_spans(at - HOUR, at + 8 * HOUR, CALENDAR, SAO_PAULO, cut=timedelta(days=99_999))
-    bands = consume_by_band(steps, spans, limit=HOUR)
+    bands = consume_by_band(steps, spans)
     assert [(band, of.total) for band, of in bands.items()] == [
         ("between", Decimal("2.7391")), ("peak", Decimal("6.7826")), ("", Decimal("3.4783")),
     ]  # fmt: skip

@@ -24,6 +24,7 @@ from telemetry.core.consumption import (
     sum_by,
 )
 from tests.billing_cases import CASES, bill
+from tests.consumption import install
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -36,9 +37,9 @@ def at(hours: float, value: str = "1") -> Value:
 
 def test_it_sees_each_reading_once_whatever_the_order() -> None:
     readings = [at(2, "12"), at(0, "10"), at(2, "12"), at(1, "11")]
-    assert [step.consumed for step in measure(readings, Meter("cumulative"))] == [1, 1]
-    assert [step.consumed for step in measure(readings, Meter("delta"))] == [10, 11, 12]
-    assert measure(readings, Meter("gauge")) == []
+    assert [step.consumed for step in measure(readings, install(Meter("cumulative")))] == [1, 1]
+    assert [step.consumed for step in measure(readings, install(Meter("delta")))] == [10, 11, 12]
+    assert measure(readings, install(Meter("gauge"))) == []
     [day] = sum_by(sorted(set(readings), key=lambda one: one.at), lambda at: at.date()).values()
     assert [day.reading_sum, day.first, day.last] == [33, 10, 12]
 
@@ -63,7 +64,7 @@ def test_it_bills_what_is_right(name: str) -> None:
     assert set(totals.values()) <= {0}
     assert {day: days[day].total for day in case.days} == case.days
     assert {month: of.estimated for month, of in months.items() if of.estimated} == case.estimated
-    steps = measure(case.readings, case.meter, replacements=case.replacements)
+    steps = measure(case.readings, install(case.meter, case.replacements))
     assert tuple(step.case for step in steps if step.case) == case.cases
 
 
@@ -74,7 +75,7 @@ def test_it_counts_a_gap_at_its_end_where_it_is_not_spread() -> None:
 
 
 def test_it_covers_a_day_by_as_many_intervals_as_it_has() -> None:
-    meter = Meter("cumulative", interval_s=86_400)
+    meter = install(Meter("cumulative", interval_s=86_400))
     twice = [datetime(2026, 11, 1, hour, tzinfo=UTC) for hour in (8, 20)]
     seen = sum(
         count_intervals([at + day * DAY for at in twice], meter, LISBON) for day in range(10)
@@ -142,18 +143,18 @@ def test_it_begins_months_on_another_day_from_a_month_on() -> None:
 
 def test_it_covers_no_more_than_the_hours_there_are() -> None:
     instants = [at(0).at + shift * HOUR / 4 for shift in range(1, 9)]  # four an hour, two hours
-    assert count_intervals(instants, Meter("delta"), LISBON) == 2
-    assert count_intervals(instants, Meter("delta", interval_s=1800), LISBON) == 4
-    assert count_intervals(instants, Meter("delta", interval_s=7200), LISBON) == 2
+    assert count_intervals(instants, install(Meter("delta")), LISBON) == 2
+    assert count_intervals(instants, install(Meter("delta", interval_s=1800)), LISBON) == 4
+    assert count_intervals(instants, install(Meter("delta", interval_s=7200)), LISBON) == 2
     kolkata = ZoneInfo("Asia/Kolkata")
     ends = [datetime(2026, 11, 1, 18, 40, tzinfo=UTC), datetime(2026, 11, 2, 18, 20, tzinfo=UTC)]
-    assert count_intervals(ends, Meter("delta"), kolkata) == 1
+    assert count_intervals(ends, install(Meter("delta")), kolkata) == 1
 
 
 def test_it_measures_a_month_by_what_has_passed_of_it() -> None:
     month = date(2026, 10, 1)
     begun = start_of(month, LISBON)
-    meter = Meter("delta")
+    meter = install(Meter("delta"))
     end = date(2026, 11, 1)
     assert cover(Decimal(5), month, end, meter, LISBON, now=begun) is None
     assert cover(Decimal(5), month, end, meter, LISBON, now=begun + 10 * HOUR) == Decimal("0.5")

@@ -14,23 +14,22 @@ from telemetry.core.registers import HOUR, Step
 START = datetime(2026, 11, 1, tzinfo=UTC)
 
 
-def step(since: float, until: float, consumed: object) -> Step:
+def step(
+    since: float, until: float, consumed: object, longest: timedelta | None = 2 * HOUR
+) -> Step:
     amount = Decimal(str(consumed))
-    return Step(START + since * HOUR, START + until * HOUR, amount, amount)
+    return Step(START + since * HOUR, START + until * HOUR, amount, amount, longest=longest)
 
 
-def tell(gap: Step, *, hours: int, limit: timedelta | None = 2 * HOUR) -> list[str]:
+def tell(gap: Step, *, hours: int) -> list[str]:
     """What its first hours consumed, and how much of it is estimated."""
-    parts = consume([gap], START, START + hours * HOUR, limit=limit)
+    parts = consume([gap], START, START + hours * HOUR)
     return [str(part.normalize()) for part in parts]
 
 
 def test_it_spreads_to_four_decimals_and_gives_the_rest_to_the_last() -> None:
     gap = step(0, 3, 10)
-    parts = [
-        consume([gap], START + hour * HOUR, START + (hour + 1) * HOUR, limit=2 * HOUR)
-        for hour in range(3)
-    ]
+    parts = [consume([gap], START + hour * HOUR, START + (hour + 1) * HOUR) for hour in range(3)]
     assert [str(part) for part, _ in parts] == ["3.3333", "3.3333", "3.3334"]
     assert [part for part, _ in parts] == [estimated for _, estimated in parts]
 
@@ -47,18 +46,18 @@ def test_it_spreads_to_four_decimals_and_gives_the_rest_to_the_last() -> None:
     ],
 )  # fmt: skip
 def test_it_knows_gaps(since: float, until: float, interval_s: int | None, expected: bool) -> None:
-    assert is_gap(step(since, until, 1), find_limit(interval_s)) is expected
+    assert is_gap(step(since, until, 1, find_limit(interval_s))) is expected
 
 
 def test_it_measures_a_day_between_its_midnights_and_estimates_its_hours() -> None:
     assert tell(step(0, 24, 48), hours=24) == ["48", "0"]
     assert tell(step(0, 24, 48), hours=1) == ["2", "2"]
-    assert tell(step(0, 24, 48), hours=1, limit=None) == ["0", "0"]
+    assert tell(step(0, 24, 48, longest=None), hours=1) == ["0", "0"]
 
 
 def test_it_counts_the_first_delta_at_its_instant() -> None:
     first = Step(None, START, Decimal(7), Decimal(7))
-    assert list(consume([first], START - HOUR, START, limit=2 * HOUR)) == [Decimal(7), Decimal(0)]
+    assert list(consume([first], START - HOUR, START)) == [Decimal(7), Decimal(0)]
 
 
 @given(

@@ -19,17 +19,22 @@ NAMES_ONE = re.compile(r"""['"](delta|cumulative|gauge)['"]|\.(DELTA|CUMULATIVE|
 
 ALL = {"delta", "cumulative", "gauge"}
 WRITTEN_FOR = {
-    "telemetry/core/consumption.py": ALL,
+    "telemetry/core/installations.py": ALL,
     "telemetry/core/measurement.py": ALL,
+    "telemetry/core/register_hours.py": ALL,
+    "telemetry/installations/changing.py": ALL,
+    "telemetry/installations/rules.py": ALL,
     "telemetry/metrics/names.py": ALL,  # the word gauge alone: a kind of metric
-    "telemetry/models/consumption.py": ALL,
     "telemetry/models/fleet.py": ALL,
+    "telemetry/models/installations.py": ALL,
     "telemetry/models/virtual_meters.py": ALL,
     "telemetry/simulator/registration.py": ALL,
     "telemetry/simulator/series.py": ALL,
+    "telemetry/sql/schema/installations.sql": ALL,
     "telemetry/store/aggregates/days_months.sql": ALL,
     "telemetry/store/aggregates/hours.py": ALL,
     "telemetry/store/aggregates/hours.sql": ALL,
+    "telemetry/store/aggregates/uneven.py": ALL,
     "telemetry/store/aggregates/uneven.sql": ALL,
     "telemetry/store/bands/read.sql": ALL,
     "telemetry/store/alarms/samples.sql": ALL,
@@ -45,6 +50,7 @@ WRITTEN_FOR = {
     "telemetry/store/verification/diff.sql": ALL,
     "telemetry/store/verification/slices.sql": ALL,
     "telemetry/templates/telemetry/device/parts/facts.html": ALL,
+    "telemetry/templates/telemetry/device/parts/headline.html": ALL,
     "telemetry/templates/telemetry/device/parts/months.html": ALL,
     "telemetry/web/charts/chart.py": ALL,
     "telemetry/web/device/params.py": ALL,

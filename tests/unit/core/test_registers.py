@@ -7,17 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from telemetry.core.installations import Meter, measure_stretch, split_stretches
 from telemetry.core.register_hours import count_hours
 from telemetry.core.registers import (
     HOUR,
     Register,
-    Replacement,
     Step,
     Value,
-    count_register,
     count_stretch,
-    split_stretches,
 )
+from tests.consumption import Replacement, install
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
 numbers = st.integers(0, 3_000).map(lambda number: Decimal(number) / 10)
@@ -62,21 +61,21 @@ def test_it_counts_between_readings(
     values: tuple[object, ...], modulus: int | None, expected: list[tuple[str, str | None]]
 ) -> None:
     register = Register(modulus=None if modulus is None else Decimal(modulus))
-    assert tell(count_register(make(*values), register)) == expected
+    assert tell(count_stretch(make(*values), register)) == expected
 
 
 def test_it_counts_backwards_where_feed_in_is_allowed() -> None:
-    steps = count_register(make(100, 90, 95), Register(is_net=True))
+    steps = count_stretch(make(100, 90, 95), Register(is_net=True))
     assert tell(steps) == [("-10", None), ("5", None)]
 
 
 def test_it_tells_what_is_above_the_largest_rate() -> None:
     register = Register(largest_rate=Decimal(10))
-    assert tell(count_register(make(100, 110, 121), register)) == [("10", None), ("11", "too_fast")]
+    assert tell(count_stretch(make(100, 110, 121), register)) == [("10", None), ("11", "too_fast")]
 
 
 def test_it_names_the_readings_that_it_skips() -> None:
-    [step] = count_register(make(2000, 0, 0, 2015), Register())
+    [step] = count_stretch(make(2000, 0, 0, 2015), Register())
     assert [value.value for value in step.skipped] == [0, 0]
     assert (step.since, step.at) == (START, START + 3 * HOUR)
 
@@ -88,14 +87,36 @@ def test_it_takes_a_reading_at_an_exchange_for_the_register_that_it_equals(
     value: int, is_old: bool
 ) -> None:
     exchange = Replacement(START + HOUR, Decimal(101), Decimal(5))
-    old, new = split_stretches(make(100, value, 6), [exchange])
-    assert [one.value for one in old] == [100, *([value] if is_old else []), 101]
-    assert [one.value for one in new] == [5, *([] if is_old else [value]), 6]
+    meters = install(Meter("cumulative"), [exchange])
+    old, new = split_stretches(make(100, value, 6), meters)
+    assert [one.value for one in old.readings] == [100, *([value] if is_old else [])]
+    assert [one.value for one in new.readings] == [*([] if is_old else [value]), 6]
+    assert (old.end, new.start) == (
+        Value(exchange.at, Decimal(101)),
+        Value(exchange.at, Decimal(5)),
+    )
+
+
+@given(st.lists(numbers, min_size=2, max_size=12), st.data())
+def test_it_counts_the_same_when_a_meter_is_only_entered_anew(
+    values: list[Decimal], data: st.DataObject
+) -> None:
+    readings = make(*sorted(values))
+    one = data.draw(st.sampled_from(readings))
+    meter = Meter("cumulative", factor=Decimal("1.5"))
+    meters = install(meter, [Replacement(one.at, one.value, one.value)])
+    consumed = [
+        step.consumed
+        for stretch in split_stretches(readings, meters)
+        for step in measure_stretch(stretch)
+    ]
+    [whole] = split_stretches(readings, install(meter))
+    assert sum(consumed) == sum(step.consumed for step in measure_stretch(whole))
 
 
 @given(st.lists(numbers, min_size=1, max_size=12), st.sampled_from([None, Decimal(300)]))
 def test_it_counts_nothing_below_zero(values: list[Decimal], modulus: Decimal | None) -> None:
-    steps = count_register(make(*values), Register(modulus=modulus))
+    steps = count_stretch(make(*values), Register(modulus=modulus))
     assert all(step.consumed >= 0 for step in steps)
 
 
@@ -113,8 +134,8 @@ def test_it_goes_on_from_what_a_register_has_reached(
 @given(st.lists(numbers, min_size=2, max_size=12))
 def test_it_counts_by_hour_what_the_steps_count(values: list[Decimal]) -> None:
     readings = [Value(START + number * HOUR / 2, value) for number, value in enumerate(values)]
-    hours = count_hours(readings, Register(), [], height=None)
-    steps = count_register(readings, Register())
+    hours = count_hours(readings, install(Meter("cumulative")), height=None, is_spread=False)
+    steps = count_stretch(readings, Register())
     assert sum(of.within + of.step for of in hours.values()) == sum(step.consumed for step in steps)
     assert [step for of in hours.values() for step in of.steps] == [
         (step.at, step.consumed) for step in steps

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from compose.local.commands.status import check_program
 from compose.local.layout import Layout, StackError
 from compose.local.processes import is_alive, wait_until_gone
 from compose.local.stack.programs import Program
@@ -18,6 +19,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptio
 
 ENVIRON = {"PATH": "/usr/bin:/bin"}
 SLEEP = Program("sleep", ("sleep", "60"), ENVIRON, priority=10)
+ENDING = Program("ending", ("true",), ENVIRON, priority=30, ends=True)
 BROKEN = Program("broken", ("sh", "-c", "echo no such disk; exit 3"), ENVIRON, priority=20)
 
 
@@ -26,7 +28,7 @@ def supervision(tmp_path: Path) -> Iterator[Supervision]:
     layout = Layout(tmp_path / ("deep" * 30))  # longer than the path of a socket may be
     layout.create()
     supervision = Supervision(layout)
-    supervision.write_config([SLEEP, BROKEN])
+    supervision.write_config([SLEEP, BROKEN, ENDING])
     supervision.start()
     pid = supervision.read_pid()
     yield supervision
@@ -52,6 +54,18 @@ def test_it_starts_again_what_was_killed_and_stops_what_it_is_told_to(
     supervision.stop_programs(["sleep", "broken"])  # one of them does not run
     assert supervision.list_states()["sleep"]["statename"] == "STOPPED"
     assert not is_alive(second)
+
+
+def test_it_leaves_a_program_that_ends_by_itself_to_it(supervision: Supervision) -> None:
+    supervision.start_ending(["ending"])
+    deadline = time.monotonic() + 10
+    while (state := supervision.list_states()["ending"])["statename"] != "EXITED":
+        assert time.monotonic() < deadline, state
+        time.sleep(0.05)
+
+    assert supervision.count_starts() == {"ending": 1}
+    assert check_program(state, "", {}) == ""
+    assert check_program({**state, "exitstatus": 1}, "", {}) == "exited (exit code 1)"
 
 
 def test_it_writes_for_nobody_else(tmp_path: Path) -> None:

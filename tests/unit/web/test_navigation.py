@@ -27,7 +27,7 @@ def test_it_moves_months_by_months_and_days_by_days() -> None:
     assert (before.first, before.end) == (date(2026, 10, 15), date(2026, 11, 15))
     week = shift(parse(period="7d"), by=-1, calendar=CALENDAR)
     assert (week.first, week.end) == (date(2026, 11, 15), date(2026, 11, 22))
-    assert shift(week, by=1, calendar=CALENDAR).first == parse().first
+    assert shift(week, by=1, calendar=CALENDAR).first == parse(period="7d").first
 
 
 def test_it_moves_hours_by_hours() -> None:

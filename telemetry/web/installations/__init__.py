@@ -1,0 +1,1 @@
+"""The page "Meter changed" of a device."""

@@ -1,0 +1,1 @@
+"""The release before beside this one, on one queue and database: `python -m tests.upgrade`."""
