@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 
 import pytest
 from django.contrib import admin
+from django.core.management import call_command
 from django.urls import NoReverseMatch, reverse
 from playwright.sync_api import Page, expect
 
@@ -24,15 +25,20 @@ USER, PASSWORD = "administrator", "a long pass phrase 1"
 @pytest.fixture
 def page(web: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Page]:
     """A browser that is logged in."""
-    from django.core.management import call_command
-
     monkeypatch.setenv("ADMIN_PASSWORD", PASSWORD)
+    with open_admin(web) as opened:
+        yield opened
+
+
+@contextmanager
+def open_admin(url: str) -> Iterator[Page]:
+    """The admin's first page, of an administrator with the password of the environment."""
     call_command("ensure_admin", username=USER, verbosity=0)
-    with open_page(web) as opened:
+    with open_page(url) as opened:
         opened.goto("/admin/")
         opened.get_by_label("Username").fill(USER)
         opened.get_by_label("Password").fill(PASSWORD)
-        opened.get_by_role("button", name="Log in").click()
+        opened.get_by_role("button", name="Sign in").click()
         expect(opened).to_have_title("Site administration | TDS Telemetry")
         yield opened
 

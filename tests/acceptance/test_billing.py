@@ -76,7 +76,7 @@ def test_it_takes_few_clicks_from_a_spike_to_a_month_that_is_closed_and_adjusted
     page: Page, site: Site, empty_pipeline: Pipeline
 ) -> None:
     click = Clicks()
-    click(page.get_by_role("link", name="1", exact=True))
+    click(page.get_by_role("link", name="See findings"))
     expect(page.get_by_role("heading", level=1)).to_contain_text("Findings")
     expect(page.get_by_text("7002")).to_be_visible()  # what the hour counted
     click(page.get_by_role("link", name="Void or substitute"))

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from django.urls import reverse
 from playwright.sync_api import Page, expect
 
 from telemetry.core.consumption import Meter, Value
@@ -106,12 +107,18 @@ def list_pages(account: Account) -> dict[str, str]:
         "profile": "/profile/",
         "tokens": "/profile/tokens/",
         "password": "/password/",
+        "sessions": "/sessions/",
+        "second-factor": "/second-factor/",
         "overview": base,
         "devices": f"{base}devices/",
         "device": f"{base}devices/{device.pk}/",
         "gateways": f"{base}gateways/",
         "gateway": f"{base}gateways/{device.gateway_id}/",
         "alarms": f"{base}alarms/",
+        "alarm-rules": reverse("alarm-rules", args=[account.pk]),
+        "bands": reverse("bands", args=[account.pk]),
+        "virtual-meters": reverse("virtual-meters", args=[account.pk]),
+        "meter": reverse("meter", args=[account.pk, device.pk]),
         "reports": f"{base}reports/",
         "print": f"{base}reports/print/",
         "schedules": f"{base}reports/schedules/",

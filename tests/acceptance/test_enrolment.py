@@ -11,10 +11,9 @@ from django.core.management import call_command
 from playwright.sync_api import Page, expect
 
 from telemetry.certificates.x509 import make_key
-from tests.acceptance.browser import open_page
 from tests.acceptance.conftest import Pipeline, fetch
 from tests.acceptance.processes import wait_until
-from tests.acceptance.test_admin import PASSWORD, USER
+from tests.acceptance.test_admin import PASSWORD, open_admin
 from tests.certificates import EstClient, Wallet, make_request, read_certificates
 from tests.integration.local.test_tls import connect, publish
 from tests.messages import make_payload
@@ -37,13 +36,7 @@ def lot(pipeline: Pipeline, tmp_path: Path) -> Path:
 def page(web: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Page]:
     """A browser that is logged in."""
     monkeypatch.setenv("ADMIN_PASSWORD", PASSWORD)
-    call_command("ensure_admin", username=USER, verbosity=0)
-    with open_page(web) as opened:
-        opened.goto("/admin/")
-        opened.get_by_label("Username").fill(USER)
-        opened.get_by_label("Password").fill(PASSWORD)
-        opened.get_by_role("button", name="Log in").click()
-        expect(opened).to_have_title("Site administration | TDS Telemetry")
+    with open_admin(web) as opened:
         yield opened
 
 

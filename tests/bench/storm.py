@@ -85,8 +85,8 @@ class Crowd:
         environ = self._environ
         is_tls = identity == "certificate"
         port = environ["MQTT_TLS_PORT" if is_tls else "MQTT_PORT"]
-        with socket.create_connection((environ["MQTT_HOST"], int(port)), timeout=10) as plain:
-            link = self._tls.wrap_socket(plain, server_hostname="127.0.0.1") if is_tls else plain
+        plain = socket.create_connection((environ["MQTT_HOST"], int(port)), timeout=10)
+        with self._tls.wrap_socket(plain, server_hostname="127.0.0.1") if is_tls else plain as link:
             fields = [CLIENT_ID]
             if identity in ("gateway", "dashboard"):
                 name = f"MQTT_{identity.upper()}"
