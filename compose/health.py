@@ -79,6 +79,7 @@ CHECKS: dict[str, Callable[[], str]] = {
     "web": lambda: probe_http("127.0.0.1:8000", "/health"),
     "enrolment": check_enrolment,
     "flower": lambda: probe_http("127.0.0.1:5555", "/healthcheck"),
+    "metrics": lambda: probe_http("127.0.0.1:9808", "/metrics"),
     "worker": check_worker,
     "beat": check_beat,
 }

@@ -17,13 +17,18 @@ from config.env import read_options
 from config.options import DatabaseOptions, MaintenanceOptions
 from config.queue import connect_redis
 from config.start import stop_on_errors
+from telemetry.alarms.deliver import deliver_alarms as deliver_due_alarms
+from telemetry.alarms.rules import evaluate_rules
+from telemetry.alarms.system import SystemState
 from telemetry.certificates.status import update_and_check
 from telemetry.core.batch import (
     APPLY_RETENTION_TASK,
     CHECK_CERTIFICATES_TASK,
     COMPARE_ZONES_TASK,
+    DELIVER_ALARMS_TASK,
     EVALUATE_ALARMS_TASK,
     EVALUATE_FINDINGS_TASK,
+    EVALUATE_RULES_TASK,
     MAINTENANCE_QUEUE,
     MARK_OFFLINE_TASK,
     PURGE_LEDGER_TASK,
@@ -50,6 +55,7 @@ from telemetry.store.findings import evaluate as findings
 from telemetry.store.ingest.presence import mark_offline, mark_online
 from telemetry.store.operations.housekeeping import (
     fold_ledger,
+    purge_alarm_deliveries,
     purge_registry_changes,
     purge_task_history,
 )
@@ -177,6 +183,19 @@ def evaluate_alarms() -> Result:
             return BUSY
 
 
+@recorded_task(EVALUATE_RULES_TASK, rows="changed", is_frequent=True)
+def evaluate_alarm_rules() -> Result:
+    """Raise and clear the alarms of rules, and queue whom they tell."""
+    system = SystemState(_queue(), _connect)
+    return structs.asdict(evaluate_rules(now=datetime.now(UTC), read_system=system.read))
+
+
+@recorded_task(DELIVER_ALARMS_TASK, rows="sent", is_frequent=True)
+def deliver_alarms() -> Result:
+    """Send e-mails and call webhooks about alarms. What failed is tried again, later each time."""
+    return structs.asdict(deliver_due_alarms(now=datetime.now(UTC)))
+
+
 @recorded_task(EVALUATE_FINDINGS_TASK, rows="found", is_frequent=True)
 def evaluate_findings() -> Result:
     """Look at the hours that changed, and at devices that fell silent."""
@@ -198,6 +217,7 @@ def purge_ledger() -> Result:
             "folded": folded,
             "changes": purge_registry_changes(connection),
             "runs": purge_task_history(connection, keep_days=_options().history_days),
+            "deliveries": purge_alarm_deliveries(connection, keep_days=_options().history_days),
         }
 
 

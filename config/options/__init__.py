@@ -4,10 +4,12 @@
 Each process reads the classes that it needs and nothing else.
 """
 
+from config.options.alarms import AlarmOptions
 from config.options.api import ApiOptions
 from config.options.bridge import BridgeOptions, MarkOptions
 from config.options.certificates import CertificateOptions, RootOptions
 from config.options.mail import MailOptions
+from config.options.metrics import MetricsOptions
 from config.options.retention import RetentionOptions
 from config.options.shared import (
     BrokerOptions,
@@ -25,6 +27,7 @@ from config.options.workers import ContractOptions, IngestOptions, LimitOptions,
 
 __all__ = [
     "ALL_OPTIONS",
+    "AlarmOptions",
     "ApiOptions",
     "BridgeOptions",
     "BrokerOptions",
@@ -38,6 +41,7 @@ __all__ = [
     "MailOptions",
     "MaintenanceOptions",
     "MarkOptions",
+    "MetricsOptions",
     "ProviderOptions",
     "QueueOptions",
     "RedisOptions",
@@ -60,4 +64,5 @@ ALL_OPTIONS: tuple[type, ...] = (
     SimulatorOptions,
     CertificateOptions,
     RootOptions,
+    MetricsOptions,
 )

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from config.env import SettingError, setting
+from config.options.alarms import AlarmOptions
 from config.options.api import ApiOptions
 from config.options.mail import MailOptions
 from config.options.retention import RetentionOptions
@@ -53,6 +54,7 @@ class WebOptions:
     status: StatusOptions
     retention: RetentionOptions
     mail: MailOptions
+    alarms: AlarmOptions
     api: ApiOptions
     sign_in: SignInOptions
     checks: CheckOptions

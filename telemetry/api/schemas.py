@@ -34,8 +34,11 @@ FindingRule = Literal[
 FindingState = Literal["open", "accepted", "ignored", "voided", "substituted", "gone"]
 EditKind = Literal["void", "substitute"]
 EditState = Literal["waiting", "applied", "rejected", "undo_waiting", "undone"]
-AlarmKind = Literal["low", "high"]
-AlarmEnding = Literal["", "reading", "limit", "inactive", "moved"]
+AlarmKind = Literal[
+    "low", "high", "above", "below", "jump", "device_limits", "day", "month", "night", "no_data",
+    "finding", "offline",
+]  # fmt: skip
+AlarmEnding = Literal["", "reading", "limit", "inactive", "moved", "cleared", "rule"]
 
 
 class Schema(BaseModel):
@@ -397,15 +400,21 @@ class DeadLetterWithPayload(DeadLetter):
 
 
 class Alarm(Schema):
-    """A run of readings beyond one limit of a device."""
+    """A run of readings beyond one limit of a device, or a condition of an alarm rule that held.
+
+    `low` and `high` are the device's own limits; every other kind is a rule's.
+    """
 
     id: Id
-    device_id: Id
+    device_id: Annotated[Id | None, Field(description="null for an alarm of a gateway")]
+    gateway_id: Annotated[Id | None, Field(description="null for an alarm of a device")]
+    rule_id: Annotated[Id | None, Field(description="null: a device's own limit, or deleted")]
     kind: AlarmKind
-    limit: Exact
-    value: Annotated[Exact, Field(description="the worst of its readings")]
-    opened_at: Annotated[Instant, Field(description="time of its first reading")]
-    last_beyond_at: Annotated[Instant, Field(description="time of its last reading")]
+    limit: Annotated[Exact | None, Field(description="null where the kind has none")]
+    value: Annotated[Exact | None, Field(description="the value that was furthest beyond it")]
+    detail: Annotated[str, Field(description="which findings, which limits; mostly empty")]
+    opened_at: Annotated[Instant, Field(description="since when it was beyond the limit")]
+    last_beyond_at: Annotated[Instant, Field(description="when it was beyond it last")]
     closed_at: Annotated[Instant | None, Field(description="null while it is open")]
     ending: Annotated[AlarmEnding, Field(description="why it ended; empty while it is open")]
     acknowledged_at: Instant | None

@@ -13,7 +13,7 @@ from telemetry.store.db.connection import Connection
 # Created by `migrate`, or meaningless in another database.
 LEFT_OUT = ("django_migrations", "registry_change")
 # What `migrate` fills in an empty database; loading replaces it.
-FILLED_BY_MIGRATE = ("django_content_type", "auth_permission", "raw_horizon")
+FILLED_BY_MIGRATE = ("alarm_rule", "django_content_type", "auth_permission", "raw_horizon")
 
 _TABLES = """
 SELECT c.oid::bigint, c.relname,

@@ -11,6 +11,7 @@ WINDOW_S = 3_600
 LIMITS: dict[str, dict[str, int]] = {
     "reset": {"address": 10, "recipient": 3},
     "invitation": {"address": 40, "user": 20, "account": 40, "recipient": 3},
+    "alarm_test": {"address": 40, "user": 20, "account": 40},
     "report": {"address": 20, "user": 6, "account": 20},
     "confirmation": {"address": 10, "user": 5, "recipient": 3},
 }

@@ -1,6 +1,7 @@
 """The domain's nouns. Tables under `telemetry/sql` that the ORM does not manage are read only."""
 
 from telemetry.models.accounts import Account, Membership, User
+from telemetry.models.alarm_rules import AlarmDelivery, AlarmRule, AlarmWatch, Webhook
 from telemetry.models.alarms import Alarm, AlarmCursor
 from telemetry.models.bands import BandPeriod, Holiday
 from telemetry.models.certificates import Certificate, Enrolment, Lot
@@ -25,6 +26,9 @@ __all__ = [
     "Account",
     "Alarm",
     "AlarmCursor",
+    "AlarmDelivery",
+    "AlarmRule",
+    "AlarmWatch",
     "ApiToken",
     "BandPeriod",
     "Batch",
@@ -67,4 +71,5 @@ __all__ = [
     "User",
     "VirtualMeter",
     "VirtualPart",
+    "Webhook",
 ]

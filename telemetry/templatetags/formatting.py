@@ -75,8 +75,8 @@ def compared_level(now: Decimal, before: Decimal, unit: str, text: str) -> SafeS
     is_same = not round(now - before, places)
     higher, lower = _("%(difference)s higher"), _("%(difference)s lower")
     form = _("the same") if is_same else higher if now > before else lower
-    words = form if is_same else form % {"difference": f"{value}{formatting.NO_BREAK}{unit}"}
-    shown = format_html('<span class="change same">{}</span>', words)
+    phrase = form if is_same else form % {"difference": f"{value}{formatting.NO_BREAK}{unit}"}
+    shown = format_html('<span class="change same">{}</span>', phrase)
     return _join_compared(shown, text, is_same=is_same)
 
 

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.integration
 
 READ_ONLY = (
     "readinglisting", "hourlylisting", "batch", "batchday", "gatewayevent", "taskrun",
-    "taskhistory", "droppedrange", "alarm", "edit", "finding",
+    "taskhistory", "droppedrange", "alarm", "alarmdelivery", "edit", "finding",
     "monthlyconsumption", "closedmonth", "monthadjustment", "monthevent", "frozenhour",
 )  # fmt: skip
 STORAGE = "/admin/telemetry/storage/"

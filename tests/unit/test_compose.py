@@ -16,6 +16,7 @@ from config.options import (
     IngestOptions,
     LogOptions,
     MaintenanceOptions,
+    MetricsOptions,
     QueueOptions,
     SimulatorOptions,
     WebOptions,
@@ -45,6 +46,7 @@ READS: dict[str, tuple[type, ...]] = {
     "worker-maintenance": (MaintenanceOptions, WebOptions, LogOptions),
     "beat": (WebOptions, QueueOptions),
     "flower": (WebOptions, QueueOptions),
+    "metrics": (WebOptions, QueueOptions, MetricsOptions),
     "fleet": (SimulatorOptions, WebOptions, QueueOptions),
 }
 # What belongs to it: an operator must be able to set all of it from outside.
@@ -110,6 +112,7 @@ def test_it_runs_the_whole_product() -> None:
     assert set(SERVICES) == {
         *("mosquitto", "redis", "timescaledb", "ca", "migrate", "manage", "web", "enrolment"),
         *("bridge", "worker-ingest", "worker-maintenance", "beat", "flower", "fleet", "adminer"),
+        "metrics",
     }
 
 
@@ -162,7 +165,7 @@ def test_it_checks_the_health_of_every_service_that_runs_on(service: str) -> Non
 
 def test_it_publishes_ports_of_what_people_and_gateways_reach_and_only_on_loopback() -> None:
     published = {name: each["ports"] for name, each in SERVICES.items() if "ports" in each}
-    assert set(published) == {"mosquitto", "web", "enrolment", "flower", "adminer"}
+    assert set(published) == {"mosquitto", "web", "enrolment", "flower", "metrics", "adminer"}
     for name, ports in published.items():
         # The broker's address can be opened, on purpose: gateways are elsewhere.
         addresses = ("127.0.0.1", "${PUBLISH_ADDRESS:-127.0.0.1}")
@@ -187,12 +190,12 @@ def test_it_has_no_default_for_a_secret() -> None:
         ("CA_PASSPHRASE", {"ca", "manage", "worker-maintenance"}),
         ("POSTGRES_ADMIN_PASSWORD", {"timescaledb"}),
         ("POSTGRES_PASSWORD", {"timescaledb", "migrate", "manage", "fleet"}),
-        ("POSTGRES_WEB_PASSWORD", {"timescaledb", "web", "enrolment"}),
+        ("POSTGRES_WEB_PASSWORD", {"timescaledb", "web", "enrolment", "metrics"}),
         ("POSTGRES_INGEST_PASSWORD", {"timescaledb", "worker-ingest"}),
         ("POSTGRES_MAINTENANCE_PASSWORD", {"timescaledb", "worker-maintenance"}),
         ("POSTGRES_BEAT_PASSWORD", {"timescaledb", "beat"}),
         ("REDIS_PASSWORD", {"redis", "manage", "fleet"}),
-        ("REDIS_WEB_PASSWORD", {"redis", "web", "enrolment"}),
+        ("REDIS_WEB_PASSWORD", {"redis", "web", "enrolment", "metrics"}),
         ("REDIS_BRIDGE_PASSWORD", {"redis", "bridge"}),
         ("REDIS_INGEST_PASSWORD", {"redis", "worker-ingest"}),
         ("REDIS_MAINTENANCE_PASSWORD", {"redis", "worker-maintenance"}),

@@ -77,6 +77,6 @@ def test_it_is_unhealthy_when_this_beat_gives_no_fresh_sign(seen: bytes | None) 
 def test_it_names_the_checks_when_called_wrongly(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["everything"]) == 2
     assert (
-        "'everything': expected one of web, enrolment, flower, worker, beat"
+        "'everything': expected one of web, enrolment, flower, metrics, worker, beat"
         in capsys.readouterr().err
     )

@@ -44,6 +44,7 @@ ROLES = {
     "worker-ingest": "INGEST",
     "worker-maintenance": "MAINTENANCE",
     "beat": "BEAT",
+    "metrics": "WEB",
     "flower": "FLOWER",
     "bridge": "BRIDGE",
     "simulate": "WEB",
@@ -114,6 +115,8 @@ def list_processes(request: Request, values: Mapping[str, str], *, layout: Layou
         program("beat", "beat", 40),
         program("flower", "flower", 50, FLOWER_ADDRESS=HOST, FLOWER_PORT=str(flower)),
     ]
+    if base.get("METRICS_PORT", "0") != "0":
+        processes.append(program("metrics", "metrics", 50))
     if "ENROLMENT_URL" in values:
         folder = values["MQTT_TLS_FOLDER"]
         extra = {

@@ -22,7 +22,7 @@ WITH watched AS MATERIALIZED (
             ELSE 'limit' END
     FROM device d
     LEFT JOIN watched w ON w.id = d.id
-    WHERE o.closed_at IS NULL AND d.id = o.device_id
+    WHERE o.closed_at IS NULL AND d.id = o.device_id AND o.kind IN ('low', 'high')
       AND (w.account_id, CASE o.kind WHEN 'low' THEN w.low ELSE w.high END)
         IS DISTINCT FROM (o.account_id, o.limit_value)
     RETURNING o.id

@@ -79,9 +79,9 @@ def read_band_month(
             total,
             lines.get(device, [])
             if state == "open"
-            else msgspec.json.decode(kept, type=list[BandLine]),
+            else msgspec.json.decode(closed_lines, type=list[BandLine]),
         )
-        for device, gateway, code, name, unit, state, total, kept in rows
+        for device, gateway, code, name, unit, state, total, closed_lines in rows
     ]
 
 

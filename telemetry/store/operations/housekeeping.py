@@ -38,3 +38,11 @@ def purge_task_history(connection: Connection, *, keep_days: int) -> int:
         "WHERE number > %(runs)s)",
         {"days": keep_days, "runs": RUNS_A_TASK},
     ).rowcount
+
+
+def purge_alarm_deliveries(connection: Connection, *, keep_days: int) -> int:
+    """Delete what was sent about alarms longer ago than `keep_days`; how many. What was given up
+    stays until somebody sends it again."""
+    return connection.execute(
+        "DELETE FROM alarm_delivery WHERE sent_at < now() - make_interval(days => %s)", [keep_days]
+    ).rowcount

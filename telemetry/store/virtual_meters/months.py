@@ -1,5 +1,5 @@
 """Billing months of virtual meters: open ones from their devices' months as they are now, closed
-ones as they were kept."""
+ones as they were written."""
 
 from datetime import date, timedelta
 from decimal import Decimal
@@ -56,10 +56,10 @@ def read_virtual_months(
     """The billing months that begin in [first, until), the newest first, by code. Raises
     `PeriodError`."""
     check_days(first, until, longest=LONGEST)
-    kept = _read_kept(account_id, first=first, until=until)
-    closed = [line for lines in kept.values() for line in lines if meter_id in (None, line.id)]
+    by_month = _read_closed(account_id, first=first, until=until)
+    closed = [line for lines in by_month.values() for line in lines if meter_id in (None, line.id)]
     computed = _compute(account_id, first=first, until=until, meter_id=meter_id)
-    months = [*closed, *(line for line in computed if line.month not in kept)]
+    months = [*closed, *(line for line in computed if line.month not in by_month)]
     return sorted(months, key=lambda line: (-line.month.toordinal(), line.code))
 
 
@@ -98,7 +98,7 @@ def _compute(
     return months
 
 
-def _read_kept(account_id: int, *, first: date, until: date) -> dict[date, list[VirtualMonth]]:
+def _read_closed(account_id: int, *, first: date, until: date) -> dict[date, list[VirtualMonth]]:
     parameters: dict[str, Any] = {"account": account_id, "first": first, "until": until}
     with connection.cursor() as cursor:
         cursor.execute(Sql.kept_lines, parameters)

@@ -82,13 +82,15 @@ class AlarmFilters(Filters):
     def _list(self) -> QuerySet[Alarm]:
         chosen = self.cleaned_data
         alarms = Alarm.objects.filter(account=self.account)
-        # Names of a device that moved away are another account's.
-        mine = Q(device__account=self.account)
+        # Names of a device or gateway that moved away are another account's.
+        mine, mine_too = Q(device__account=self.account), Q(gateway__account=self.account)
         if search := chosen["search"]:
             matches = Q(device__code__icontains=search) | Q(device__name__icontains=search)
-            alarms = alarms.filter(mine & matches)
+            of_gateway = Q(gateway__code__icontains=search) | Q(gateway__name__icontains=search)
+            alarms = alarms.filter(mine & matches | mine_too & of_gateway)
         if chosen["gateway"]:
-            alarms = alarms.filter(mine, device__gateway_id=chosen["gateway"])
+            of_device = mine & Q(device__gateway_id=chosen["gateway"])
+            alarms = alarms.filter(of_device | mine_too & Q(gateway_id=chosen["gateway"]))
         if chosen["device"]:
             alarms = alarms.filter(device_id=chosen["device"])
         if chosen["first"]:
@@ -96,9 +98,9 @@ class AlarmFilters(Filters):
             alarms = alarms.filter(Q(closed_at=None) | Q(closed_at__gte=since))
         if chosen["last"]:
             alarms = alarms.filter(opened_at__lt=_start(chosen["last"] + timedelta(days=1)))
-        alarms = alarms.select_related("device", "acknowledged_by")
+        alarms = alarms.select_related("device", "acknowledged_by", "rule")
         # The gateway of a device that moved away is not to be seen: no join.
-        return alarms.prefetch_related("device__gateway").order_by("-opened_at", "-id")
+        return alarms.prefetch_related("device__gateway", "gateway").order_by("-opened_at", "-id")
 
 
 def _start(day: date) -> datetime:

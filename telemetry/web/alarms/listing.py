@@ -7,7 +7,7 @@ from django.shortcuts import render
 from msgspec import Struct
 
 from telemetry.accounts.access import Right, has_right
-from telemetry.models import Alarm, Device
+from telemetry.models import Alarm, Device, Gateway
 from telemetry.web.account_page import AccountRequest, account_page
 from telemetry.web.alarms.filters import AlarmFilters
 from telemetry.web.alarms.forms import AcknowledgeForm
@@ -16,16 +16,17 @@ from telemetry.web.paging import read_page
 
 class AlarmRow(Struct, frozen=True):
     """An alarm as the page shows it. `form` acknowledges it; None for those who may not, or when
-    somebody did. `device` is None when it is another account's by now."""
+    somebody did. `device` and `gateway` are None when they are another account's by now."""
 
     alarm: Alarm
     device: Device | None
+    gateway: Gateway | None
     form: AcknowledgeForm | None
 
     @property
     def unit(self) -> str:
-        """The device's unit, as far as it is known here."""
-        return self.device.unit if self.device else ""
+        """The unit, as far as it is known here."""
+        return self.alarm.unit or (self.device.unit if self.device else "")
 
 
 @account_page()
@@ -66,11 +67,14 @@ def _make_rows(
 ) -> Iterable[AlarmRow]:
     may = has_right(request.membership, Right.OPERATE)
     for alarm in alarms:
-        device = alarm.device if alarm.device.account_id == request.account.pk else None
+        of = request.account.pk
+        device = alarm.device if alarm.device and alarm.device.account_id == of else None
+        gateway = alarm.gateway if alarm.gateway and alarm.gateway.account_id == of else None
         form = AcknowledgeForm(alarm_id=alarm.pk)
         if invalid_form is not None and invalid_form.alarm_id == alarm.pk:
             form = invalid_form
-        yield AlarmRow(alarm, device, form if may and alarm.acknowledged_at is None else None)
+        may_now = may and alarm.acknowledged_at is None
+        yield AlarmRow(alarm, device, gateway, form if may_now else None)
 
 
 def _find_device(request: AccountRequest, device_id: int | None) -> Device | None:

@@ -131,7 +131,7 @@ def _read_latest(
 
 def _read_alarms(account_id: int) -> OpenAlarms:
     is_open = Alarm.objects.filter(account_id=account_id, closed_at=None)
-    alarms = is_open.select_related("device").prefetch_related("device__gateway")
+    alarms = is_open.select_related("device").prefetch_related("device__gateway", "gateway")
     newest = list(alarms.order_by("-opened_at", "-pk")[: ALARMS + 1])
     count = len(newest) if len(newest) <= ALARMS else is_open[:MOST_COUNTED].count()
     return OpenAlarms(newest[:ALARMS], count)

@@ -35,6 +35,8 @@ pytestmark = pytest.mark.integration
 
 # What a column demands, where the value of its type does not do.
 VALUES: dict[tuple[str, str], object] = {
+    ("alarm_delivery", "alarm_ids"): [1],
+    ("alarm_rule", "kind"): "above",
     ("api_token", "scopes"): ["read"],
     ("band_period", "days"): ["weekday"],
     ("edit", "kind"): "void",

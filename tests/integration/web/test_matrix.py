@@ -19,6 +19,8 @@ from telemetry.core.consumption import Meter, Value
 from telemetry.models import (
     Account,
     Alarm,
+    AlarmDelivery,
+    AlarmRule,
     DeadLetter,
     Edit,
     Finding,
@@ -27,6 +29,7 @@ from telemetry.models import (
     Membership,
     ReportSchedule,
     User,
+    Webhook,
 )
 from telemetry.store.aggregates.refresh import refresh_aggregates
 from telemetry.store.db.connection import Connection
@@ -50,6 +53,8 @@ PAGES = {
     "months": VIEW, "month": VIEW, "close-month": BILLING,
     "findings": VIEW, "bands": VIEW, "bands-csv": VIEW,
     "virtual-meters": VIEW, "virtual-meters-csv": VIEW,
+    "alarm-rules": OPERATE, "edit-alarm-rule": OPERATE, "delete-alarm-rule": OPERATE,
+    "delete-webhook": OPERATE,
     "reports": VIEW, "report-print": VIEW, "report-csv": VIEW, "report-xlsx": VIEW,
     "report-schedules": OPERATE, "delete-schedule": OPERATE,
     "members": VIEW, "remove-member": MANAGE,
@@ -57,6 +62,8 @@ PAGES = {
 ACTIONS = {
     "alarm-acknowledge": OPERATE, "alarm-withdraw": OPERATE, "edit-undo": BILLING,
     "decide-finding": BILLING,
+    "switch-alarm-rule": OPERATE, "test-alarm-rule": OPERATE, "send-alarm-again": OPERATE,
+    "add-webhook": OPERATE,
     "edit-approve": BILLING, "edit-reject": BILLING, "dead-letter-take": BILLING,
     "switch-schedule": OPERATE, "send-report": OPERATE,
     "invite-member": MANAGE, "revoke-invitation": MANAGE, "change-member": MANAGE,
@@ -123,6 +130,11 @@ def make_objects(connection: Connection, name: str) -> dict[str, Any]:
         "finding_id": Finding.objects.create(
             account=account, device_id=site.device_id, rule="silent", since=now,
         ).pk,
+        "rule_id": AlarmRule.objects.create(account=account, kind="offline").pk,
+        "webhook_id": Webhook.objects.create(account=account, name="H", url="https://x.example").pk,
+        "delivery_id": AlarmDelivery.objects.create(
+            account=account, event="raised", due_at=now, failed_at=now,
+        ).pk,
         "schedule_id": ReportSchedule.objects.create(account=account, name="Monthly").pk,
         "alarm_id": Alarm.objects.create(
             account=account, device_id=site.device_id, kind="high", limit=1, value=2,
@@ -145,7 +157,8 @@ def find(name: str, objects: dict[str, Any]) -> str:
 
 
 def call(client: Client, name: str, address: str) -> int:
-    fields = {"email": "n@example.com", "role": "viewer", "note": ""}
+    fields = {"email": "n@example.com", "role": "viewer", "note": "", "name": "N",
+        "url": "https://x.example/"}  # fmt: skip
     answer = client.post(address, fields) if name in ACTIONS else client.get(address)
     answer.close()
     return answer.status_code

@@ -47,6 +47,7 @@ def test_it_says_what_to_do_when_there_is_nothing(connection: Connection) -> Non
     assert "Values appear within a minute of the first reading" in page
     assert "A reading appears here seconds after a gateway published it" in page
     assert "No alarm is open" in page
+    connection.execute("DELETE FROM installation")
     connection.execute("DELETE FROM device")
     assert "This account has no devices yet" in page_of(site, client)
 

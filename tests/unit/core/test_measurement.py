@@ -24,6 +24,7 @@ WRITTEN_FOR = {
     "telemetry/core/register_hours.py": ALL,
     "telemetry/installations/changing.py": ALL,
     "telemetry/installations/rules.py": ALL,
+    "telemetry/metrics/names.py": ALL,  # the word gauge alone: a kind of metric
     "telemetry/models/fleet.py": ALL,
     "telemetry/models/installations.py": ALL,
     "telemetry/models/virtual_meters.py": ALL,
@@ -36,6 +37,7 @@ WRITTEN_FOR = {
     "telemetry/store/aggregates/uneven.py": ALL,
     "telemetry/store/aggregates/uneven.sql": ALL,
     "telemetry/store/bands/read.sql": ALL,
+    "telemetry/store/alarms/samples.sql": ALL,
     "telemetry/store/billing/closing.sql": ALL,
     "telemetry/store/billing/review.py": ALL,
     "telemetry/store/billing/review.sql": ALL,
