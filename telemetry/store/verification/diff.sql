@@ -49,9 +49,9 @@ ORDER BY f.relation, f.starts_at, f.device_id
 LIMIT %(limit)s
 
 -- name: mark_dirty
--- Mark dirty the hours, with readings, of what differs: the refresh computes them again, and what depends
--- on them. %(start)s to %(end)s hold all of them. What waits is marked, too: it may wait for what another
--- slice of the repair marked.
+-- Mark dirty the hours, with readings, of what differs, and those of a change of meter, which may have
+-- none: the refresh computes them again, and what depends on them. %(start)s to %(end)s hold all of
+-- them. What waits is marked, too: it may wait for what another slice of the repair marked.
 INSERT INTO dirty_hour (hour, device_ids)
 SELECT hour, array_agg(device_id ORDER BY device_id)
 FROM (
@@ -61,6 +61,9 @@ FROM (
         AND r.time > date_trunc('hour', f.starts_at, 'UTC') AND r.time <= f.ends_at
         AND r.time > %(start)s AND r.time <= %(end)s
     WHERE f.status IN ('differs', 'waiting') AND f.relation NOT IN ('closed_month', 'closed_line')
+    UNION
+    SELECT device_id, starts_at FROM difference
+    WHERE status = 'differs' AND relation = 'hourly_consumption'
 ) hours
 GROUP BY hour
 ORDER BY hour

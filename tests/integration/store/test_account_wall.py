@@ -111,6 +111,8 @@ def find_owner(connection: Connection, name: str) -> sql.Composable:
 
 def add_row(connection: Connection, table: str, site: Site, user_id: int) -> None:
     """A row of the account in a table, whatever the table is."""
+    if table == "installation":  # one comes with the device
+        return
     parents = dict(connection.execute(PARENTS, [table]).fetchall())
     row: dict[str, object] = {}
     for name, kind in connection.execute(COLUMNS, [table]).fetchall():
