@@ -6,6 +6,7 @@ text that it replaces is no longer there.
 
 import importlib
 import inspect
+import re
 import textwrap
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -211,7 +212,7 @@ FAULTS = (
         "a batch is split in more than one step",
         f"{QUEUE}.split",
         'self._scripts["split"](',
-        "1\n    self.finish(batch.id)\n    for part_id, part in zip(ids, parts, strict=True):\n"
+        "1\n    self.finish(batch.id)\n    for part_id, part in parts_by_id.items():\n"
         "        self.write(part_id, pack_messages(part), count=len(part), source=batch.source,"
         " producer=part_id, received_us=batch.received_us)\n    (lambda **_: None)(",
     ),
@@ -336,11 +337,17 @@ def _change(source: str, fault: Fault) -> str:
     return source.replace(fault.old, fault.new)
 
 
+BROKEN = re.compile(r"raised (NameError|AttributeError|TypeError|SyntaxError|UnboundLocalError)\b")
+
+
 def find(fault: Fault, *, seeds: Iterable[int]) -> Outcome | None:
-    """The first run that shows the fault. Inside `faked_modules`."""
+    """The first run that shows the fault. Inside `faked_modules`. Raises `ValueError` when what was
+    planted does not even run."""
     with planted(fault) as wiring:
         for seed in seeds:
             outcome = run(seed, wiring)
+            if BROKEN.search(outcome.violation):
+                raise ValueError(f"{fault.name}: {outcome.violation}")
             if outcome.violation:
                 return outcome
     return None
