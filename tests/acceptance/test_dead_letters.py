@@ -7,7 +7,7 @@ import pytest
 
 from telemetry.core.batch import RawMessage
 from tests import forks
-from tests.acceptance.conftest import Gateways, Pipeline, fetch
+from tests.acceptance.conftest import Gateways, Pipeline, fetch, start_together
 from tests.acceptance.test_faults import publish_many, wait_for_acknowledged
 from tests.messages import make_payload
 
@@ -21,7 +21,10 @@ MAC = "02:5e:00:00:00:01"
 START = datetime.now(UTC) - timedelta(hours=6)
 
 
-def test_it_keeps_a_million_copies_of_one_bad_message_in_one_row(ingesting: Pipeline) -> None:
+def test_it_keeps_a_million_copies_of_one_bad_message_in_one_row(empty_pipeline: Pipeline) -> None:
+    ingesting = empty_pipeline
+    ingesting.environ |= {"LIMIT_GATEWAY_RATE": "1000000", "LIMIT_ACCOUNT_RATE": "1000000"}
+    start_together(ingesting, "ingest")
     bad = RawMessage("tds_new/devices/aa:bb:cc:dd:ee:ff/telemetry", b"{")
     for _ in range(COPIES // BATCH):
         ingesting.queue.put([bad] * BATCH, source="test")

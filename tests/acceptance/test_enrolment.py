@@ -7,10 +7,10 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from django.core.management import call_command
 from playwright.sync_api import Page, expect
 
 from telemetry.certificates.x509 import make_key
+from tests import forks
 from tests.acceptance.conftest import Pipeline, fetch
 from tests.acceptance.processes import wait_until
 from tests.acceptance.test_admin import PASSWORD, open_admin
@@ -28,7 +28,9 @@ TOPIC = f"tds_new/devices/{MAC}/telemetry"
 @pytest.fixture
 def lot(pipeline: Pipeline, tmp_path: Path) -> Path:
     """The certificate that the factory gave to all gateways of a lot, and its key."""
-    call_command("ca", "lot", "2026-11", "--folder", str(tmp_path), verbosity=0)
+    command = ("manage.py", "ca", "lot", "2026-11", "--folder", str(tmp_path))
+    done = forks.run(command, pipeline.environ)
+    assert done.returncode == 0, done.stderr
     return tmp_path / "lot-2026-11"
 
 
