@@ -65,6 +65,7 @@ def page(web: str, site: Site) -> Iterator[Page]:
 def test_it_updates_without_taking_anything_away_from_who_reads(
     page: Page, empty_pipeline: Pipeline, site: Site
 ) -> None:
+    page.goto(f"/accounts/{site.account_id}/?period=24h")
     expect(page.get_by_role("img", name="Consumption by hour")).to_be_visible()
     page.locator("#chart-table summary").click()
     link = page.locator('[data-part="latest"] tbody a').first
@@ -100,7 +101,7 @@ def test_it_pauses_hidden_backs_off_and_says_so(
 
 
 def test_it_zooms_by_dragging_and_comes_back(page: Page, site: Site) -> None:
-    page.goto(f"/accounts/{site.account_id}/devices/{site.device_id}/")
+    page.goto(f"/accounts/{site.account_id}/devices/{site.device_id}/?period=7d")
     box: Any = page.locator("figure.chart canvas").bounding_box()
     wait_until(
         lambda: page.locator("canvas[aria-label]").count(), timeout_s=5, what="the chart is shown"
@@ -115,7 +116,9 @@ def test_it_zooms_by_dragging_and_comes_back(page: Page, site: Site) -> None:
     page.go_back()
     expect(page.locator("canvas[aria-label]")).to_be_visible()
     assert "by hour" in str(page.locator("canvas").get_attribute("aria-label"))
+    page.get_by_text("Another period").press("Enter")
     page.get_by_role("link", name="Zoom in").press("Enter")
     page.wait_for_url("**period=zoom**")
+    page.get_by_text("Another period").press("Enter")
     page.get_by_role("link", name="Reset").press("Enter")
     page.wait_for_url("**/?")

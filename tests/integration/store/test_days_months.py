@@ -28,7 +28,7 @@ from telemetry.store.aggregates import refresh
 from telemetry.store.aggregates.refresh import refresh_aggregates
 from telemetry.store.db.connection import Connection
 from telemetry.store.verification.verify import verify_aggregates
-from tests.consumption import Site, expect_figures, put, read, read_figures, register
+from tests.consumption import Site, expect_figures, install, put, read, read_figures, register
 from tests.integration.store.ingest import store
 from tests.messages import make_message
 
@@ -158,6 +158,7 @@ def test_it_begins_days_and_months_as_the_reference_does(connection: Connection)
 def test_it_describes_a_month_that_is_under_way(connection: Connection) -> None:
     now = datetime.now(UTC)
     meter = Meter("delta", interval_s=1800)
+    meters = install(meter)
     site = register(connection, meter, zone="America/Sao_Paulo", billing_day=14)
     zone = ZoneInfo(site.zone)
     found = [Value(now - shift * HOUR / 3, Decimal(2)) for shift in range(200)]
@@ -173,8 +174,8 @@ def test_it_describes_a_month_that_is_under_way(connection: Connection) -> None:
             row.total / count_days(row.month, row.month_end, zone, now=now), 6
         )
         by_day = groupby(sorted(inside), key=lambda at: counted_day(at, zone))
-        seen = sum(count_intervals(of_day, meter, zone) for _, of_day in by_day)
-        covered = cover(Decimal(seen), row.month, row.month_end, meter, zone, now=now)
+        seen = sum(count_intervals(of_day, meters, zone) for _, of_day in by_day)
+        covered = cover(Decimal(seen), row.month, row.month_end, meters, zone, now=now)
         assert covered is not None
         assert abs(row.coverage - covered) < Decimal("0.001")
 

@@ -27,7 +27,7 @@ from telemetry.store.db.connection import Connection
 from telemetry.store.ingest.ledger import insert_dirty_hours
 from telemetry.store.verification.repair import repair_aggregates
 from telemetry.store.verification.verify import Scope, verify_aggregates
-from tests.consumption import EPOCH, Site, put, read, register
+from tests.consumption import EPOCH, Site, install, put, read, register
 from tests.random_cases import random_cases
 
 pytestmark = pytest.mark.integration
@@ -81,7 +81,8 @@ def expect(arrivals: list[Arrival], device: Site) -> dict[str, dict[Any, Any]]:
     for _, value, _, owner in of_device:
         owners.setdefault(hour_of(value.at), owner)
     readings = sorted({value for _, value, _, _ in of_device}, key=lambda value: value.at)
-    consumed = {step.at: step.consumed for step in measure(readings, device.meter)}
+    meters = install(device.meter)
+    consumed = {step.at: step.consumed for step in measure(readings, meters)}
     is_gauge = device.meter.measurement == "gauge"
 
     def place(at: datetime) -> tuple[Site, date]:
@@ -92,7 +93,7 @@ def expect(arrivals: list[Arrival], device: Site) -> dict[str, dict[Any, Any]]:
     for reading in readings:
         instants[place(reading.at)].append(reading.at)
     seen = {
-        key: count_intervals(found, device.meter, ZoneInfo(key[0].zone))
+        key: count_intervals(found, meters, ZoneInfo(key[0].zone))
         for key, found in instants.items()
     }
 
