@@ -17,7 +17,7 @@ from unfold.decorators import display
 from telemetry.admin.readonly import ReadOnlyAdmin, show_choice
 from telemetry.installations.changing import check_settings_kept
 from telemetry.installations.texts import InstallationError
-from telemetry.models import Device, Gateway, GatewayEvent, Reading
+from telemetry.models import Device, Gateway, GatewayEvent, Installation, Reading
 
 LISTED = 10
 
@@ -125,6 +125,7 @@ class DeviceAdmin(ModelAdmin):  # type: ignore[misc]
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """Name the devices that have readings, so that they are not deleted."""
         deleted, counts, perms_needed, protected = super().get_deleted_objects(objs, request)
+        perms_needed.discard(Installation._meta.verbose_name)  # a device's own: it goes with it
         protected_devices = [
             _("%(device)s has readings: deactivate it instead") % {"device": device}
             for device in list_devices_with_readings(objs)

@@ -13,6 +13,7 @@ from django.urls import reverse
 
 from telemetry.core.consumption import Meter, Value
 from telemetry.edits.editing import VOID, request_edit
+from telemetry.installations.changing import KEPT, MeterChange, change_meter
 from telemetry.models import Account, ClosedLine, Device, Gateway, Membership, MonthAdjustment, User
 from telemetry.store.aggregates.refresh import refresh_aggregates
 from telemetry.store.billing.closing import (
@@ -90,7 +91,7 @@ def read_everything(client: Client, account_id: int) -> dict[str, Any]:
 
 
 def change_much(connection: Connection, sites: list[Site]) -> None:
-    """A thousand late readings, edits, new names, units, groups and codes."""
+    """A thousand late readings, edits, changes of meters, new names, groups and codes."""
     draw = random.Random(7)
     late = {
         FIRST + timedelta(minutes=draw.randrange(29 * 24 * 60)): Decimal(draw.randrange(9))
@@ -105,9 +106,12 @@ def change_much(connection: Connection, sites: list[Site]) -> None:
             until=FIRST + 6 * DAY, change=VOID, reason="a spike", user=None,
         )  # fmt: skip
     for site in sites:
-        Device.objects.filter(pk=site.device_id).update(
-            name="renamed", code="X", group="North", unit="m³", kind="meter"
-        )
+        devices = Device.objects.filter(pk=site.device_id)
+        devices.update(name="renamed", code="X", group="North", kind="meter")
+        device = devices.get()
+        same = {name: getattr(device, name) for name in KEPT}
+        change = MeterChange(since=FIRST + 12 * DAY, factor=Decimal(3), **same)
+        change_meter(device, change, user=None)
     Gateway.objects.update(name="renamed")
     refresh_aggregates(connection)
 
@@ -137,8 +141,8 @@ def test_it_is_the_same_in_every_form_whatever_comes_later(
         ).fetchall()
         adjustments = MonthAdjustment.objects.filter(device_id=site.device_id, month=SEPTEMBER)
         assert sum(line.difference for line in adjustments) == rows[0][0]
-    # Without two of its readings a register counts the same.
-    assert MonthAdjustment.objects.exclude(edit_ids=[]).count() == 2
+    # Without two of its readings the register counts the same, but its meter changed, too.
+    assert MonthAdjustment.objects.exclude(edit_ids=[]).count() == len(sites)
     verified = verify_aggregates(connection)
     assert verified.differences == 0, verified.examples
 
