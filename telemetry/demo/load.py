@@ -12,8 +12,10 @@ from tempfile import TemporaryDirectory
 
 from django.core.management import call_command
 
+from config.celery import app
 from config.env import read_options
 from config.options import DatabaseOptions
+from telemetry.core.batch import MAINTENANCE_QUEUE, REFRESH_TASK
 from telemetry.core.findings import BLOCKING
 from telemetry.demo.messages import list_lines, read_register_at
 from telemetry.edits.editing import Change, request_edit
@@ -66,6 +68,8 @@ def load_history(*, now: datetime, say: Say) -> None:
         for since, until in ((newest, events.until), (events.since, newest)):
             _import(fleet, events, since=since, until=until)
             _refresh(connection)
+            # Pages show totals by the time of the task's last run.
+            app.send_task(REFRESH_TASK, queue=MAINTENANCE_QUEUE, retry=False, expires=60)
             say(f"the past from {since:%Y-%m-%d} to {until:%Y-%m-%d} is there")
         _evaluate(connection, now=now)
         _accept(events.accepted_spike)
