@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from celery import Celery
 from redis import Redis
 from redis.exceptions import AuthenticationError, NoPermissionError
 
@@ -87,3 +88,10 @@ def test_it_refuses_to_a_process_what_another_needs(connect: Any, role: str, com
 def test_it_refuses_a_script_what_it_refuses_its_user(connect: Any) -> None:
     with pytest.raises(NoPermissionError):
         connect("bridge").eval("return redis.call('DEL', KEYS[1])", 1, "maintenance")
+
+
+def test_it_lets_flower_follow_events(servers: Any) -> None:
+    app = Celery(broker=servers.environ["FLOWER_REDIS_URL"], set_as_current=False)
+    with app.connection() as connection, pytest.raises(TimeoutError):  # there are none
+        app.events.Receiver(connection).capture(timeout=0.1, wakeup=False)
+    app.close()
