@@ -93,5 +93,9 @@ def test_it_refuses_a_script_what_it_refuses_its_user(connect: Any) -> None:
 def test_it_lets_flower_follow_events(servers: Any) -> None:
     app = Celery(broker=servers.environ["FLOWER_REDIS_URL"], set_as_current=False)
     with app.connection() as connection, pytest.raises(TimeoutError):  # there are none
-        app.events.Receiver(connection).capture(timeout=0.1, wakeup=False)
+        app.events.Receiver(connection).capture(timeout=1, wakeup=False)
     app.close()
+    with Redis.from_url(servers.environ["REDIS_URL"]) as operator:
+        log: Any = operator.acl_log()
+        denied = [entry["object"] for entry in log if entry["reason"] == "command"]
+    assert denied == []
