@@ -18,15 +18,29 @@ ORDER BY wanted.id
 LIMIT %(rows)s
 
 -- name: account_days
--- A day has the unit of its meter: units change where a month begins.
+-- A day has the unit of its meter: units change where a month begins. One index range for each meter,
+-- whatever the planner expects: joined otherwise, each day would be compared with all meters.
+WITH metered AS MATERIALIZED (
+    SELECT d.device_id, u.unit, (u.since AT TIME ZONE a.time_zone)::date AS first,
+        (u.until AT TIME ZONE a.time_zone)::date AS until
+    FROM account a
+    CROSS JOIN (
+        SELECT DISTINCT device_id FROM daily_aggregate
+        WHERE account_id = %(account)s AND day >= %(first)s AND day < %(until)s AND total IS NOT NULL
+    ) d
+    CROSS JOIN LATERAL (
+        SELECT * FROM installation_period p WHERE p.device_id = d.device_id OFFSET 0
+    ) u
+    WHERE a.id = %(account)s
+)
 SELECT g.day, u.unit, sum(g.total), count(*), sum(g.readings_count)::bigint
-FROM daily_aggregate g
-JOIN account a ON a.id = %(account)s
-JOIN installation_period u ON u.device_id = g.device_id
-    AND g.day >= (u.since AT TIME ZONE a.time_zone)::date
-    AND g.day < (u.until AT TIME ZONE a.time_zone)::date
-WHERE g.account_id = %(account)s AND g.day >= %(first)s AND g.day < %(until)s
-  AND g.total IS NOT NULL
+FROM metered u
+CROSS JOIN LATERAL (
+    SELECT * FROM daily_aggregate g
+    WHERE g.device_id = u.device_id AND g.account_id = %(account)s AND g.total IS NOT NULL
+      AND g.day >= greatest(u.first, %(first)s) AND g.day < least(u.until, %(until)s)
+    OFFSET 0
+) g
 GROUP BY g.day, u.unit
 ORDER BY g.day, u.unit
 LIMIT %(rows)s
@@ -68,15 +82,29 @@ LIMIT %(rows)s
 
 -- name: top_consumers
 -- The share is of all devices with this unit (of those asked for), not only of those that are listed.
+-- Meters as in account_days.
+WITH metered AS MATERIALIZED (
+    SELECT d.device_id, (u.since AT TIME ZONE a.time_zone)::date AS first,
+        (u.until AT TIME ZONE a.time_zone)::date AS until
+    FROM account a
+    CROSS JOIN (
+        SELECT DISTINCT device_id FROM daily_aggregate
+        WHERE account_id = %(account)s AND day >= %(first)s AND day < %(until)s AND total IS NOT NULL
+          AND (%(devices)s::bigint[] IS NULL OR device_id = ANY(%(devices)s::bigint[]))
+    ) d
+    CROSS JOIN LATERAL (
+        SELECT * FROM installation_period p WHERE p.device_id = d.device_id OFFSET 0
+    ) u
+    WHERE a.id = %(account)s AND u.unit = %(unit)s
+)
 SELECT g.device_id, sum(g.total) AS total, sum(g.total) / nullif(sum(sum(g.total)) OVER (), 0)
-FROM daily_aggregate g
-JOIN account a ON a.id = %(account)s
-JOIN installation_period u ON u.device_id = g.device_id
-    AND g.day >= (u.since AT TIME ZONE a.time_zone)::date
-    AND g.day < (u.until AT TIME ZONE a.time_zone)::date
-WHERE g.account_id = %(account)s AND g.day >= %(first)s AND g.day < %(until)s
-  AND g.total IS NOT NULL AND u.unit = %(unit)s
-  AND (%(devices)s::bigint[] IS NULL OR g.device_id = ANY(%(devices)s::bigint[]))
+FROM metered u
+CROSS JOIN LATERAL (
+    SELECT * FROM daily_aggregate g
+    WHERE g.device_id = u.device_id AND g.account_id = %(account)s AND g.total IS NOT NULL
+      AND g.day >= greatest(u.first, %(first)s) AND g.day < least(u.until, %(until)s)
+    OFFSET 0
+) g
 GROUP BY g.device_id
 ORDER BY total DESC, g.device_id
 LIMIT %(rows)s
