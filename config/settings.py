@@ -97,6 +97,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 AUTH_USER_MODEL = "telemetry.User"
 AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",  # before the one that looks at the password
+    "telemetry.accounts.staff.AccountStaff",  # before the one that gives permissions
     "django.contrib.auth.backends.ModelBackend",
 ]
 AUTH_PASSWORD_VALIDATORS = [
@@ -181,6 +182,9 @@ UNFOLD = {
     "SHOW_VIEW_ON_SITE": False,
     "SITE_URL": None,
     "SCRIPTS": [lambda _: static("telemetry/confirm.js")],
+    "STYLES": [lambda _: static("telemetry/admin.css")],
+    "DASHBOARD_CALLBACK": "telemetry.admin.home.page.fill_home",
+    "SIDEBAR": {"navigation": "telemetry.admin.sidebar.list_groups"},
     "SITE_FAVICONS": [
         {"rel": "icon", "type": "image/svg+xml", "href": "/static/telemetry/favicon.svg"}
     ],

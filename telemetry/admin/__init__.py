@@ -22,3 +22,5 @@ from telemetry.admin import (  # noqa: F401
     tokens,
     virtual_meters,
 )
+from telemetry.admin.home import page  # noqa: F401
+from telemetry.admin.workbench import groups  # noqa: F401

@@ -81,6 +81,21 @@ def _send(queue: BatchQueue, ids: list[int], user: User | None) -> int:
     return marked
 
 
+def replay_edited(dead_letter: DeadLetter, payload: bytes, *, user: User) -> bool:
+    """Send one that is still pending again, with another payload; whether it was sent. What it is
+    rejected for now becomes a dead letter of its own. Raises `redis.RedisError`."""
+    redis = read_options(RedisOptions)
+    queue = BatchQueue(connect_redis(redis), app, wait_replicas=redis.wait_replicas)
+    waiting = DeadLetter.objects.filter(pk=dead_letter.pk, state=DeadLetter.State.PENDING)
+    if not waiting.exists():
+        return False
+    message = RawMessage(dead_letter.topic, payload)
+    batch_id = queue.put([message], source=REPLAY_SOURCE, is_ready=False)
+    waiting.update(state=DeadLetter.State.REPLAYED, handled_by=user, handled_at=timezone.now())
+    queue.offer([batch_id])
+    return True
+
+
 def find_waiting_dead_letters() -> "QuerySet[DeadLetter]":
     """Pending dead letters whose gateway or device is registered and active by now."""
     gateways = Gateway.objects.filter(mac=OuterRef("mac"), is_active=True, account__is_active=True)

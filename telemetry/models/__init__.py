@@ -6,7 +6,7 @@ from telemetry.models.alarms import Alarm, AlarmCursor
 from telemetry.models.bands import BandPeriod, Holiday
 from telemetry.models.certificates import Certificate, Enrolment, Lot
 from telemetry.models.consumption import DailyAggregate, MonthlyConsumption
-from telemetry.models.dead_letters import DeadLetter
+from telemetry.models.dead_letters import DeadLetter, DeadLetterAction
 from telemetry.models.edits import Edit, EditedReading
 from telemetry.models.findings import ChangedHour, Finding
 from telemetry.models.fleet import Device, Gateway, GatewayEvent
@@ -18,6 +18,7 @@ from telemetry.models.readings import HourlyListing, Reading, ReadingListing
 from telemetry.models.reports import ReportDelivery, ReportSchedule
 from telemetry.models.retention import DroppedRange, Storage
 from telemetry.models.sessions import Identity, Session
+from telemetry.models.summaries import DeadLetterGroup, LedgerQuarter
 from telemetry.models.tasks import TaskHistory, TaskRun
 from telemetry.models.tokens import ApiToken
 from telemetry.models.virtual_meters import VirtualMeter, VirtualPart
@@ -39,6 +40,8 @@ __all__ = [
     "ClosedMonth",
     "DailyAggregate",
     "DeadLetter",
+    "DeadLetterAction",
+    "DeadLetterGroup",
     "Device",
     "DirtyHour",
     "DroppedRange",
@@ -54,6 +57,7 @@ __all__ = [
     "Identity",
     "Installation",
     "Invitation",
+    "LedgerQuarter",
     "Lot",
     "Membership",
     "MembershipEvent",

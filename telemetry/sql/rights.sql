@@ -122,7 +122,7 @@ DECLARE
         "dead_letter": "SELECT, INSERT, UPDATE", "dirty_hour": "SELECT (hour), INSERT",
         "edited_reading": "SELECT", "installation": "SELECT", "gateway_event": "INSERT"}';
     -- What pages and API never write. Triggers do, with the owner's rights.
-    shown constant text[] := ARRAY['batch', 'batch_day', 'hourly_consumption', 'daily_aggregate',
+    shown constant text[] := ARRAY['batch', 'batch_day', 'ledger_quarter', 'hourly_consumption', 'daily_aggregate',
         'raw_horizon', 'dropped_range', 'frozen_hour', 'dirty_account', 'registry_change',
         'alarm_cursor', 'changed_hour', 'django_migrations'];
     -- Who may sign in, and who did: no task needs it.

@@ -116,9 +116,12 @@ def test_it_lists_tokens_and_revokes_them_after_a_question(root: User, member: U
     assert ApiToken.objects.get().revoked_at is not None
 
 
+SEES_TOKENS = ("view_apitoken", "see_every_account")
+
+
 def test_it_lets_only_those_revoke_tokens_who_may_change_them(member: User) -> None:
     viewer = User.objects.create_user("viewer", is_staff=True)
-    viewer.user_permissions.set(Permission.objects.filter(codename="view_apitoken"))
+    viewer.user_permissions.set(Permission.objects.filter(codename__in=SEES_TOKENS))
     client = Client()
     client.force_login(viewer)
     token, _ = issue_token(member, name="nightly export", scopes=["read"])
