@@ -36,6 +36,7 @@ INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "auditlog",
     "axes",
     "django_otp",
     "django_otp.plugins.otp_totp",
@@ -58,6 +59,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "telemetry.web.headers.SecurityHeaders",
+    "auditlog.middleware.AuditlogMiddleware",
     "telemetry.web.admin_scope.AdminScope",
     "telemetry.web.language.UserLanguage",
     "axes.middleware.AxesMiddleware",
@@ -165,6 +167,10 @@ AXES_LOCKOUT_CALLABLE = "telemetry.web.signin.lockout.render_lockout"
 AXES_DISABLE_ACCESS_LOG = True
 AXES_ENABLE_ADMIN = False
 AXES_VERBOSE = False
+
+# Changes that people make (telemetry/changes). What they name is kept as it is called then.
+AUDITLOG_USE_FK_STRING_REPRESENTATION = True
+AUDITLOG_DISABLE_REMOTE_ADDR = True
 
 OTP_TOTP_ISSUER = "TDS Telemetry"  # how authenticator apps list the key
 

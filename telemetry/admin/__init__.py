@@ -5,6 +5,7 @@ from telemetry.admin import (  # noqa: F401
     alarms,
     bands,
     certificates,
+    changes,
     closing,
     consumption,
     dead_letters,

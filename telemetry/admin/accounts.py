@@ -21,6 +21,7 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 from telemetry.accounts.second_factor import turn_off
 from telemetry.accounts.sessions import end_sessions
 from telemetry.admin.confirm import ask_first
+from telemetry.admin.deactivate import DeactivateMixin
 from telemetry.models import Account, Gateway, Identity, Membership, User
 
 admin.site.unregister(Group)
@@ -139,7 +140,7 @@ class GroupAdmin(DjangoGroupAdmin, ModelAdmin):  # type: ignore[misc]
 
 
 @admin.register(Account)
-class AccountAdmin(ModelAdmin):  # type: ignore[misc]
+class AccountAdmin(DeactivateMixin, ModelAdmin):  # type: ignore[misc]
     """Tenants, with their members."""
 
     list_display = [

@@ -14,6 +14,7 @@ from unfold.admin import ModelAdmin, TabularInline
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, RangeDateTimeFilter
 from unfold.decorators import display
 
+from telemetry.admin.deactivate import DeactivateMixin
 from telemetry.admin.readonly import CappedPaginator, ReadOnlyAdmin, show_choice
 from telemetry.admin.search import MacSearchMixin
 from telemetry.admin.why import WhyMixin
@@ -53,7 +54,7 @@ class DeviceInline(TabularInline):  # type: ignore[misc]
 
 
 @admin.register(Gateway)
-class GatewayAdmin(WhyMixin, MacSearchMixin, ModelAdmin):  # type: ignore[misc]
+class GatewayAdmin(DeactivateMixin, WhyMixin, MacSearchMixin, ModelAdmin):  # type: ignore[misc]
     """Gateways: register, deactivate, see whether they are online."""
 
     list_display = [
@@ -105,7 +106,7 @@ class GatewayAdmin(WhyMixin, MacSearchMixin, ModelAdmin):  # type: ignore[misc]
 
 
 @admin.register(Device)
-class DeviceAdmin(WhyMixin, MacSearchMixin, ModelAdmin):  # type: ignore[misc]
+class DeviceAdmin(DeactivateMixin, WhyMixin, MacSearchMixin, ModelAdmin):  # type: ignore[misc]
     """Devices: what is measured, in which unit, with which limits."""
 
     form = DeviceForm

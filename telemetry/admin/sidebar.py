@@ -2,6 +2,7 @@
 
 from typing import Any, NamedTuple
 
+from auditlog.models import LogEntry
 from django.contrib import admin
 from django.http import HttpRequest
 from django.urls import reverse
@@ -63,6 +64,7 @@ GROUPS: tuple[tuple[Any, tuple[Entry, ...]], ...] = (
     (
         _("System"),
         (
+            Entry(_("Changes"), LogEntry),
             Entry(_("Batches"), models.Batch),
             Entry(_("Task runs"), models.TaskRun),
             Entry(_("Scheduled tasks"), PeriodicTask),
@@ -77,8 +79,8 @@ def list_groups(request: HttpRequest) -> list[dict[str, Any]]:
     counts = count_open(most=MOST_COUNTED + 1)
     home = {"title": _("Home"), "link": reverse("admin:index")}
     groups: list[dict[str, Any]] = [{"title": "", "items": [home]}]
-    given = getattr(request, "given_accounts", [])
-    if given:
+    accounts = getattr(request, "given_accounts", [])
+    if accounts:
         chosen: Any = getattr(request, "given_account", None)
         items = [
             {
@@ -86,7 +88,7 @@ def list_groups(request: HttpRequest) -> list[dict[str, Any]]:
                 "link": f"{reverse('admin:index')}?account={account.pk}",
                 "active": account == chosen,
             }
-            for account in given
+            for account in accounts
         ]
         groups.append({"title": _("Account"), "items": items})
     for title, entries in GROUPS:

@@ -161,6 +161,9 @@ BEGIN
                     -- has issued and revoked nothing any more.)
                     WHEN relation.relname = 'certificate' THEN
                         'SELECT, UPDATE (revoked_at, revoked_by_id, reason, issued_by_id)'
+                    -- What was done stays: of a user who is deleted the name alone.
+                    WHEN relation.relname = 'auditlog_logentry' THEN
+                        'SELECT, INSERT, UPDATE (actor_id)'
                     WHEN relation.relname = 'lot' THEN 'SELECT, UPDATE (closed_at)'
                     WHEN relation.relname = 'enrolment' THEN 'SELECT, INSERT, UPDATE'
                     WHEN relation.nspname = 'scoped' THEN 'SELECT'

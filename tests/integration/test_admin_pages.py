@@ -117,6 +117,16 @@ def test_it_keeps_a_device_that_has_readings(client: Client, connection: Connect
     reply = client.post(f"/admin/telemetry/device/{device.pk}/delete/", {"post": "yes"})
     assert "deactivate it instead" in reply.content.decode()
     assert Device.objects.filter(pk=device.pk).exists()
+    deactivate = f"/admin/telemetry/device/{device.pk}/deactivate/"
+    assert deactivate in client.get(f"/admin/telemetry/device/{device.pk}/delete/").content.decode()
+    assert client.get(deactivate).status_code == 404
+    assert "is deactivated" in client.post(deactivate, follow=True).content.decode()
+    device.refresh_from_db()
+    assert not device.is_active
+    assert (
+        deactivate
+        not in client.get(f"/admin/telemetry/device/{device.pk}/delete/").content.decode()
+    )
 
 
 def test_it_says_what_is_wrong_when_a_gateway_is_registered_twice(client: Client) -> None:

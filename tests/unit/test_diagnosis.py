@@ -54,7 +54,7 @@ def rejected(reason: str = "unit_mismatch", *, at: datetime = NOW) -> Rejected:
 
 
 DENIED = Denial("denied_publish", 318, NOW.timestamp() - 48)
-CASES = {
+CASES: dict[str, tuple[dict[str, Any], int, str]] = {
     "it is silent": ({}, 3, "silent: nothing of it reaches the broker"),
     "its certificate is revoked": ({"certificate": certificate(revoked_at=LONG_AGO)}, 2, "revoked"),
     "its certificate has ended": ({"certificate": certificate(not_after=LONG_AGO)}, 2, "has ended"),

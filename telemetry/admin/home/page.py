@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
+from auditlog.models import LogEntry
 from django.contrib import admin
 from django.db.models import Count
 from django.http import HttpRequest
@@ -18,6 +19,7 @@ from telemetry.admin.home.needs import make_headline
 from telemetry.admin.home.state import read_home
 from telemetry.admin.sidebar import list_link
 from telemetry.certificates.status import find_ending
+from telemetry.changes.texts import list_fields, name_actor
 
 ENDING_WITHIN = timedelta(days=30)
 
@@ -38,7 +40,8 @@ def fill_home(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "batches_link": list_link(models.Batch),
         "dead_letters_link": list_link(models.DeadLetterGroup),
         "coming": _list_coming(request),
-        "changes": state.changes,
+        "changes": [(entry, name_actor(entry), list_fields(entry)) for entry in state.changes],
+        "changes_link": list_link(LogEntry),
         "is_all_open": "all" in request.GET,
         "has_no_account": not sees_all and getattr(request, "given_account", None) is None,
     }

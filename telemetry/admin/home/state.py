@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.contrib.admin.models import LogEntry
+from auditlog.models import LogEntry
 from django.db.models import QuerySet
 from msgspec import Struct
 from redis import RedisError
@@ -138,6 +138,5 @@ def _list_lost(now: datetime) -> list[Gateway]:
 
 
 def _list_changes() -> list[LogEntry]:
-    """By key: there is no index on the time."""
-    entries = LogEntry.objects.select_related("user", "content_type").order_by("-pk")
+    entries = LogEntry.objects.select_related("actor", "content_type").order_by("-timestamp")
     return list(entries[:LISTED])

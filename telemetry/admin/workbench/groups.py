@@ -118,8 +118,7 @@ class DeadLetterGroupAdmin(RegisterMixin, MacSearchMixin, ReadOnlyAdmin):
     def about(self, group: Any) -> SafeString:
         """The reason in words, and what exactly."""
         return format_html(
-            '<span class="tds-swatch series-{}"></span><b>{}</b><br>'
-            '<span class="tds-detail">{}</span>',
+            '<div class="tds-cell"><span class="tds-swatch series-{}"></span><b>{}</b><br>{}</div>',
             choose_series(group.reason), name_reason(group.reason), (group.detail or "")[:120],
         )  # fmt: skip
 
@@ -127,7 +126,11 @@ class DeadLetterGroupAdmin(RegisterMixin, MacSearchMixin, ReadOnlyAdmin):
     def whose(self, group: Any) -> SafeString:
         """Which gateway, and whose."""
         account = group.account.name if group.account_id else _("account not known")
-        return format_html("<b>{}</b><br>{}", group.code or group.mac or _("no MAC"), account)
+        return format_html(
+            '<div class="tds-cell"><b>{}</b><br>{}</div>',
+            group.code or group.mac or _("no MAC"),
+            account,
+        )
 
     @display(description=gettext_lazy("messages"), ordering="messages")
     def messages_count(self, group: DeadLetterGroup) -> int:
@@ -143,7 +146,7 @@ class DeadLetterGroupAdmin(RegisterMixin, MacSearchMixin, ReadOnlyAdmin):
                 '<a class="tds-action" href="{}">{}</a>', address, _("Register gateway…")
             )
         address = reverse("admin:telemetry_deadlettergroup_open", args=[group.pk])
-        return format_html('<a class="tds-action" href="{}">{}</a>', address, _("Open"))
+        return format_html('<a class="tds-action" href="{}">{}</a>', address, _("Open group"))
 
     def open_group(self, request: HttpRequest, key: int) -> HttpResponse:
         """The newest dead letter, why it was rejected, and the choices with their dry run."""
