@@ -14,6 +14,7 @@ from unfold.admin import ModelAdmin, TabularInline
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, RangeDateTimeFilter
 from unfold.decorators import display
 
+from telemetry.admin.csv_files import CsvMixin
 from telemetry.admin.deactivate import DeactivateMixin
 from telemetry.admin.readonly import CappedPaginator, ReadOnlyAdmin, show_choice
 from telemetry.admin.search import MacSearchMixin
@@ -54,7 +55,7 @@ class DeviceInline(TabularInline):  # type: ignore[misc]
 
 
 @admin.register(Gateway)
-class GatewayAdmin(DeactivateMixin, WhyMixin, MacSearchMixin, ModelAdmin):  # type: ignore[misc]
+class GatewayAdmin(CsvMixin, DeactivateMixin, WhyMixin, MacSearchMixin, ModelAdmin):  # type: ignore[misc]
     """Gateways: register, deactivate, see whether they are online."""
 
     list_display = [
@@ -106,7 +107,7 @@ class GatewayAdmin(DeactivateMixin, WhyMixin, MacSearchMixin, ModelAdmin):  # ty
 
 
 @admin.register(Device)
-class DeviceAdmin(DeactivateMixin, WhyMixin, MacSearchMixin, ModelAdmin):  # type: ignore[misc]
+class DeviceAdmin(CsvMixin, DeactivateMixin, WhyMixin, MacSearchMixin, ModelAdmin):  # type: ignore[misc]
     """Devices: what is measured, in which unit, with which limits."""
 
     form = DeviceForm

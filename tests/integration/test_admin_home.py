@@ -60,7 +60,7 @@ def test_it_says_whether_all_is_accounted_for_and_what_needs_a_person(
 
     page = client.get("/admin/").content.decode()
     for text in (
-        "things need you", f"Register {NEW_MAC}", "→ <b>Renamed</b>", "stopped sending", "Why no data?",
+        "things need you", f"Register {NEW_MAC}", "→ <b>Renamed</b>", "stopped sending",
         "1 gateway is not registered. The largest sent 3 messages so far.", "Unregistered gateway",
         "4 messages and 3 dead letters in 24 hours", "Fresh",
     ):  # fmt: skip
