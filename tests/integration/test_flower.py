@@ -47,14 +47,25 @@ def port(environ: dict[str, str]) -> Iterator[int]:
                 process.kill()
 
 
-def ask(port: int, path: str, *, login: str | bytes = "", method: str = "GET") -> int:
-    """The status of the answer; 0 when nobody answers."""
+def ask(
+    port: int,
+    path: str,
+    *,
+    login: str | bytes = "",
+    method: str = "GET",
+    seen: dict[str, str] | None = None,
+) -> int:
+    """The status of the answer, whose headers go into `seen`; 0 when nobody answers."""
     raw = login.encode() if isinstance(login, str) else login
     headers = {"Authorization": f"Basic {b64encode(raw).decode()}"} if login else {}
     connection = HTTPConnection("127.0.0.1", port, timeout=10)
     try:
         connection.request(method, path, headers=headers)
-        return connection.getresponse().status
+        answer = connection.getresponse()
+        if seen is not None:
+            seen.clear()
+            seen.update(answer.getheaders())
+        return answer.status
     except (OSError, HTTPException):
         return 0
     finally:
@@ -71,6 +82,12 @@ def test_it_shows_nothing_without_the_login_and_runs_nothing_with_it(port: int) 
         assert ask(port, path, method="POST", login=right) == 403, path
     for path in ("/workers", "/tasks", "/metrics", "/api/tasks"):
         assert ask(port, path, login=right) == 200, path
+    seen: dict[str, str] = {}
+    for path in ("/workers", "/static/favicon.ico", "/nowhere", "/healthcheck"):
+        for login in (right, ""):  # no site shows it in a frame
+            ask(port, path, login=login, seen=seen)
+            assert "frame-ancestors 'none'" in seen["Content-Security-Policy"], path
+            assert seen["X-Frame-Options"] == "DENY", path
     assert ask(port, "/healthcheck") == 200
 
 
