@@ -25,7 +25,7 @@ from config.options import ProviderOptions
 from telemetry.accounts.identities import UnknownUserError, find_user
 from telemetry.mail.links import make_link
 from telemetry.web.signin.address import read_client_address
-from telemetry.web.signin.second_factor import BY_PROVIDER, go_on
+from telemetry.web.signin.second_factor import BY_PROVIDER, WITHIN_S, go_on
 
 NEXT = "provider_next"
 BACKEND = "django.contrib.auth.backends.ModelBackend"
@@ -64,6 +64,8 @@ def _read_options() -> ProviderOptions:
 def ask_provider(request: HttpRequest) -> HttpResponse:
     """Lead to the provider."""
     options = _read_options()
+    if not request.user.is_authenticated:  # anybody may come here, and each leaves a row
+        request.session.set_expiry(WITHIN_S)
     request.session[NEXT] = request.GET.get("next", "")
     try:
         answer: HttpResponse = find_client(options).authorize_redirect(

@@ -6,18 +6,22 @@ import json
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 from joserfc import jwt
 from joserfc.jwk import ECKey, KeySet
 
-from telemetry.models import Identity, User
+from telemetry.accounts.members import invite
+from telemetry.models import Identity, Session, User
 from telemetry.store.db.connection import Connection
 from tests.integration.web.mails import SITE
+from tests.integration.web.site import make_account
 
 pytestmark = pytest.mark.integration
 
@@ -224,6 +228,27 @@ def test_it_takes_an_answer_once(provider: Provider, ana: User) -> None:
     client.post("/logout/")
     client.get(back)
     assert not is_signed_in(client)
+
+
+def test_it_finds_nobody_by_an_address_that_was_never_confirmed(
+    provider: Provider, ana: User
+) -> None:
+    """Without e-mail a user could enter another's, and a member invite it."""
+    User.objects.update(email="old@example.com")
+    client = Client()
+    client.force_login(ana)
+    fields = {"first_name": "Ana", "email": "ana@example.com", "password": PASSWORD}
+    page = client.post("/profile/", fields)
+    assert "sends no e-mail that could confirm it" in page.content.decode()
+    account = make_account()
+    token = invite(account, email="ana@example.com", role="owner", by=ana, now=timezone.now())
+    person = {"username": "guest", "password1": PASSWORD, "password2": PASSWORD}
+    assert Client().post(f"/invitations/{token}/", person).status_code == 302
+    assert set(User.objects.values_list("email", flat=True)) == {"old@example.com", ""}
+    come_by(provider, client := Client())
+    assert not is_signed_in(client)
+    row = Session.objects.get(pk=client.session.session_key)  # nor are rows of it kept for long
+    assert row.expire_date < timezone.now() + timedelta(minutes=11)
 
 
 def test_it_signs_in_nobody_whose_user_is_switched_off(provider: Provider, ana: User) -> None:
