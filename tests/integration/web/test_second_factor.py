@@ -214,9 +214,7 @@ def test_it_is_set_up_at_the_sign_in_of_who_must_have_it(
     assert enter_password(Client(), "eva").headers["Location"] == "/"
 
 
-def test_it_gives_each_user_of_a_browser_another_key(
-    connection: Connection, settings: Any
-) -> None:
+def test_it_gives_each_user_of_a_browser_another_key(connection: Connection, settings: Any) -> None:
     ask_of(settings, "everyone")
     client, keys = Client(), []
     for name in ("eva", "bob"):  # who began before knows the codes of that key
