@@ -39,7 +39,7 @@ class Provider:
         self.claims: dict[str, Any] = dict(ANA)
         self.changes: dict[str, Any] = {}
         self.signs_with = self.key
-        self.challenge = self.nonce = ""
+        self.challenge = self.nonce = self.other_name = ""
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), self.make_handler())
         self.issuer = f"http://127.0.0.1:{self.server.server_port}"
 
@@ -69,7 +69,7 @@ class Provider:
         if path == "/keys":
             return KeySet([self.key]).as_dict(private=False)  # type: ignore[return-value]
         return {
-            "issuer": self.issuer,
+            "issuer": self.other_name or self.issuer,
             "authorization_endpoint": f"{self.issuer}/authorize",
             "token_endpoint": f"{self.issuer}/token",
             "jwks_uri": f"{self.issuer}/keys",
@@ -115,6 +115,7 @@ def running() -> Iterator[Provider]:
 def provider(running: Provider, settings: Any, connection: Connection) -> Provider:
     """The provider, which this site uses."""
     running.claims, running.changes, running.signs_with = dict(ANA), {}, running.key
+    running.other_name = ""
     configure(settings, issuer=running.issuer, client_id=CLIENT, client_secret=SECRET, name="Corp")
     mail = replace(settings.OPTIONS.mail, site_url=SITE)
     settings.OPTIONS = replace(settings.OPTIONS, mail=mail)
@@ -294,3 +295,7 @@ def test_it_says_so_when_the_provider_is_away(provider: Provider, settings: Any)
     client = Client()
     assert client.get("/login/provider/").headers["Location"] == "/login/"
     assert "The identity provider does not answer" in read_refusal(client)
+    # Nor is one asked that says it is another.
+    provider.other_name = "https://login.example"
+    configure(settings, issuer=provider.issuer, name="Read anew")
+    assert client.get("/login/provider/").headers["Location"] == "/login/"
