@@ -28,6 +28,7 @@ HEADERS = {
         "frame-ancestors 'none'; form-action 'self'; base-uri 'none'; object-src 'none'"
     ),
     "X-Frame-Options": "DENY",
+    "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
 }
 """Of every answer. What its pages may load is left alone: they have scripts in them."""

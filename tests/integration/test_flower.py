@@ -88,6 +88,7 @@ def test_it_shows_nothing_without_the_login_and_runs_nothing_with_it(port: int) 
             ask(port, path, login=login, seen=seen)
             assert "frame-ancestors 'none'" in seen["Content-Security-Policy"], path
             assert seen["X-Frame-Options"] == "DENY", path
+            assert seen["X-Content-Type-Options"] == "nosniff", path
     assert ask(port, "/healthcheck") == 200
 
 

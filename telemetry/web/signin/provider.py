@@ -72,8 +72,10 @@ def _connect(options: ProviderOptions) -> Any:
 @never_cache
 @require_safe
 def ask_provider(request: HttpRequest) -> HttpResponse:
-    """Lead to the provider."""
+    """Lead to the provider. Not from a link of another site: it would sign in who did not ask."""
     options = _read_options()
+    if request.headers.get("Sec-Fetch-Site") == "cross-site":
+        return redirect("login")
     if not request.user.is_authenticated:  # anybody may come here, and each leaves a row
         request.session.set_expiry(WITHIN_S)
     request.session[NEXT] = request.GET.get("next", "")

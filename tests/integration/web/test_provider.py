@@ -158,6 +158,8 @@ def test_it_signs_in_a_user_of_that_confirmed_address(provider: Provider, ana: U
     page = client.get("/login/?next=/profile/").content.decode()
     assert "Sign in with Corp" in page
     assert 'href="/login/provider/?next=%2Fprofile%2F"' in page
+    elsewhere = client.get("/login/provider/", headers={"Sec-Fetch-Site": "cross-site"})
+    assert elsewhere.headers["Location"] == "/login/"
     assert come_by(provider, client, "/profile/").headers["Location"] == "/profile/"
     assert is_signed_in(client)
     # From then on the subject counts: addresses change hands.
