@@ -23,6 +23,7 @@ OPEN = "/healthcheck"
 MOST_FAILURES = 10
 LOCK_S = 900.0
 MOST_ADDRESSES = 10_000
+SHORTEST = 16
 HEADERS = {
     "Content-Security-Policy": (
         "frame-ancestors 'none'; form-action 'self'; base-uri 'none'; object-src 'none'"
@@ -104,8 +105,11 @@ class GuardedFlower(Flower):  # type: ignore[misc]
         super().__init__(*args, **kwargs)
         self._lock = Lock()
         self.add_transform(Framed)
-        if not any(all(login.partition(":")) for login in self.options.basic_auth or ()):
-            sys.exit("error: FLOWER_BASIC_AUTH=(hidden): expected USER:PASSWORD of the operators")
+        if not are_strong(self.options.basic_auth or ()):
+            sys.exit(
+                "error: FLOWER_BASIC_AUTH=(hidden): expected USER:PASSWORD of the operators, with "
+                f"{SHORTEST} characters or more in the password"
+            )
 
     def get_handler_delegate(self, request: HTTPServerRequest, *args: Any, **kwargs: Any) -> Any:
         """The page, or the answer without the login."""
@@ -129,6 +133,12 @@ class GuardedFlower(Flower):  # type: ignore[misc]
             return 0
         self._lock.note(address)
         return 401
+
+
+def are_strong(logins: Sequence[str]) -> bool:
+    """Whether there are logins, each with a user and a password that nobody guesses."""
+    pairs = [login.partition(":")[::2] for login in logins]
+    return bool(pairs) and all(user and len(password) >= SHORTEST for user, password in pairs)
 
 
 def is_login(header: str, logins: Sequence[str]) -> bool:

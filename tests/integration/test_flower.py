@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from config.flower_guard import are_strong
 from tests.forks import ROOT
 from tests.servers.free_ports import find_free_ports
 
@@ -100,3 +101,10 @@ def test_it_locks_an_address_after_ten_failures(port: int) -> None:
     assert [ask(port, "/metrics", login="a:b") for _ in range(11)] == [401] * 10 + [429]
     assert ask(port, "/", login=right) == 429
     assert ask(port, "/healthcheck") == 200
+
+
+def test_it_starts_with_no_password_that_can_be_guessed() -> None:
+    right = f"{USER}:{PASSWORD}"
+    assert are_strong([right])
+    for wrong in ([], [USER], [f"{USER}:"], [f":{PASSWORD}"], [f"{USER}:flower"], [right, "a:b"]):
+        assert not are_strong(wrong), wrong
