@@ -3,7 +3,9 @@
 import json
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from typing import Any
 
+import psycopg
 import pytest
 from django.urls import reverse
 from msgspec.structs import replace
@@ -12,6 +14,7 @@ from telemetry.core.consumption import Meter, Value
 from telemetry.models import Account, Device, Gateway, Installation, User
 from telemetry.store.aggregates.refresh import refresh_aggregates
 from telemetry.store.db.connection import Connection
+from telemetry.store.installations.former import FORMER_END
 from tests.consumption import put, read, register
 from tests.integration.web.site import sign_in
 from tests.integration.web.test_installations import DAY, send
@@ -78,3 +81,14 @@ def test_it_keeps_the_months_of_the_account_before(connection: Connection, devic
     assert "The change is entered" in answer.content.decode()
     refresh_aggregates(connection)
     assert read(connection, MONTHS, former.pk) == before
+
+
+def test_it_finds_the_end_of_that_time_with_the_rights_of_pages(
+    connection: Connection, device: Device, servers: Any
+) -> None:
+    """They see no reading of another account, unless they look beyond their own."""
+    asked = {"account": device.account_id, "device": device.pk}
+    with psycopg.connect(servers.environ["WEB_DATABASE_URL"], autocommit=True) as web:
+        for opened, end in ((device.account_id, None), (0, FIRST + 39 * DAY)):
+            web.execute("SELECT set_config('app.account_id', %s, false)", [str(opened)])
+            assert web.execute(FORMER_END, asked).fetchone() == (end,)
