@@ -13,10 +13,11 @@ from msgspec import Struct
 from telemetry.core.findings import BLOCKING
 from telemetry.models import Device, Edit, Finding
 from telemetry.store.reads.chart_series import read_day_series
-from telemetry.web.charts.chart import Resolution
+from telemetry.web.charts.chart import Resolution, read_device_chart
 from telemetry.web.charts.period import Period
 from telemetry.web.charts.to_json import to_ms, write
-from telemetry.web.charts.view import ChartView, Show, find_slot
+from telemetry.web.charts.view import ChartView, Show, find_slot, pick
+from telemetry.web.device.compare import Compared
 from telemetry.web.device.events import Event, EventKind
 from telemetry.web.formatting import format_exact
 
@@ -68,13 +69,20 @@ def annotate(
     events: Sequence[Event],
     findings: Sequence[Flag],
     edits: Sequence[Flag],
+    compared: Compared | None,
+    now: datetime,
 ) -> dict[str, Any]:
-    """More keys of the chart's JSON. At most two queries."""
+    """More keys of the chart's JSON. At most two queries, or those of a chart that it is compared
+    with."""
+    if compared is None:
+        before = _read_before(account_id, view, device)
+    else:
+        before = _read_compared(account_id, view, device, compared, now=now)
     return {
         "limits": _list_limits(view, device),
         "marks": [[to_ms(at), text] for at, text in _list_marks(view, events, edits)][:MOST_MARKS],
         "suspect": _list_suspect(view, findings),
-        "before": _read_before(account_id, view, device),
+        "before": before,
     }
 
 
@@ -124,13 +132,38 @@ def _read_before(account_id: int, view: ChartView, device: Device) -> dict[str, 
     return None
 
 
+def _read_compared(
+    account_id: int, view: ChartView, device: Device, compared: Compared, *, now: datetime
+) -> dict[str, Any] | None:
+    """The other period, moved to where the one that is shown is. Bars are compared with bars."""
+    calendar = view.calendar
+    chart = read_device_chart(
+        account_id, device=device, period=compared.period, calendar=calendar, now=now
+    )
+    bars = (Resolution.DAY, Resolution.HOUR)
+    is_alike = (chart.resolution in bars) == (view.chart.resolution in bars)
+    if not chart.series or not (is_alike or view.show is not Show.CONSUMPTION):
+        return None
+    other = ChartView(chart, compared.period, calendar, view.devices, view.show, view.unit)
+    middles = (start + (end - start) / 2 for start, end in other.spans)
+    [(_name, series)] = other.list_series()
+    return {
+        "label": compared.name,
+        "at": [to_ms(compared.move(at, calendar=calendar)) for at in middles],
+        "labels": other.slot_labels,
+        "values": [None if one is None else write(pick(one, view.show)) for one in series],
+    }
+
+
 def list_key(chart_data: dict[str, Any]) -> list[tuple[str, str]]:
-    """Classes and texts of what the bars of the chart hold; nothing where there are none."""
+    """Classes and texts of what the chart holds; nothing where a line stands alone."""
     series = chart_data["series"]
-    if chart_data["show"] != Show.CONSUMPTION or not series:
+    if not series:
         return []
-    if chart_data["resolution"] not in (Resolution.DAY, Resolution.HOUR):
-        return []
+    before = chart_data["before"]
+    is_bars = chart_data["resolution"] in (Resolution.DAY, Resolution.HOUR)
+    if chart_data["show"] != Show.CONSUMPTION or not is_bars:
+        return [("line", _("Measured")), ("dashed", before["label"])] if before else []
     key = [("measured", _("Measured"))]
     if "estimated" in series[0]:
         key.append(("hatched", _("Estimated")))
@@ -138,6 +171,6 @@ def list_key(chart_data: dict[str, Any]) -> list[tuple[str, str]]:
         key.append(("suspect", _("To decide")))
     if chart_data["current"] >= 0:
         key.append(("soft", _("In progress")))
-    if chart_data["before"]:
-        key.append(("outlined", chart_data["before"]["label"]))
+    if before:
+        key.append(("outlined", before["label"]))
     return key

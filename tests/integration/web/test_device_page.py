@@ -182,8 +182,27 @@ def test_it_says_what_a_month_comes_to_how_that_changed_and_what_is_over_it(
     assert chart_data["suspect"] == [10]
     assert chart_data["before"]["values"][0] == "100"
     assert len(chart_data["weekends"]) == 8
-    assert '<tr aria-current="true">' in page
+    assert '<tr role="row" aria-current="true">' in page
     assert "To decide" in page
+    by_choice = {
+        name: open_page(site, client, period="month", month="2025-10", **given)
+        for name, given in (
+            ("before", {"compare": "before"}),
+            ("any", {"compare": "from", "compare_from": "2025-09-03"}),
+        )
+    }
+    for name, words, total in (
+        ("before", "than September 2025", "3,000"),
+        ("any", "than 3 Sep \u2013 3 Oct 2025", "3,100"),
+    ):
+        headline = by_choice[name][by_choice[name].index('data-part="headline"') :][:1500]
+        assert words in headline
+        assert total in headline
+    before = chart_data_of(by_choice["before"])["before"]
+    assert (before["label"], set(before["values"])) == ("September 2025", {"100"})
+    assert before["at"][0] == chart_data["at"][0]
+    assert "compare=before" in by_choice["before"]  # and so do the links to other periods
+    assert "Choose one of the comparisons" in open_page(site, client, status=400, compare="x")
 
 
 def test_it_lists_months_with_their_adjustments(connection: Connection) -> None:
