@@ -30,6 +30,7 @@ FindingRule = Literal[
     "double",
     "scale",
     "balance",
+    "reported",
 ]
 FindingState = Literal["open", "accepted", "ignored", "voided", "substituted", "gone"]
 EditKind = Literal["void", "substitute"]

@@ -5,20 +5,18 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Value
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from msgspec import Struct
 
 from telemetry.core.findings import BLOCKING
-from telemetry.models import Device, Edit, Finding
+from telemetry.models import Device
 from telemetry.store.reads.chart_series import read_day_series
 from telemetry.web.charts.chart import Resolution, read_device_chart
-from telemetry.web.charts.period import Period
 from telemetry.web.charts.to_json import to_ms, write
 from telemetry.web.charts.view import ChartView, Show, find_slot, pick
 from telemetry.web.device.compare import Compared
 from telemetry.web.device.events import Event, EventKind
+from telemetry.web.device.flags import Flag, Flags
 from telemetry.web.formatting import format_exact
 
 LOOKED_BACK = (
@@ -26,39 +24,8 @@ LOOKED_BACK = (
     (timedelta(weeks=4), gettext_lazy("4 weeks earlier, same weekdays")),
 )
 MOST_MARKS = 12
-MOST_FINDINGS = 20
-EDITED = "edited"
-
-
-class Flag(Struct, frozen=True):
-    """Readings that are to be decided (`rule` is a finding's), or were edited."""
-
-    rule: str
-    since: datetime
-    until: datetime | None
-
-    @property
-    def label(self) -> str:
-        """The rule for people."""
-        return str(Finding.Rule(self.rule).label)
-
-
-def read_flags(account_id: int, *, device: Device, period: Period) -> tuple[list[Flag], list[Flag]]:
-    """The open findings of a device, newest first, and the edits of the period. One query."""
-    findings = Finding.objects.filter(account_id=account_id, device=device, state="open")
-    edits = Edit.objects.filter(
-        account_id=account_id, device=device, state="applied",
-        until__gt=period.since, since__lte=period.until,
-    ).annotate(rule=Value(EDITED))  # fmt: skip
-    columns = ("rule", "since", "until")
-    listed = findings.order_by("-since").values_list(*columns)[:MOST_FINDINGS]
-    edited = edits.order_by("since").values_list(*columns)[:MOST_MARKS]
-    flags = [Flag(*row) for row in listed.union(edited, all=True)]
-    flags.sort(key=lambda flag: flag.since, reverse=True)
-    return (
-        [flag for flag in flags if flag.rule != EDITED],
-        [flag for flag in flags if flag.rule == EDITED],
-    )
+SUSPECT = (*BLOCKING, "reported")
+LONGEST_MARK = 30
 
 
 def annotate(
@@ -67,8 +34,7 @@ def annotate(
     *,
     device: Device,
     events: Sequence[Event],
-    findings: Sequence[Flag],
-    edits: Sequence[Flag],
+    flags: Flags,
     compared: Compared | None,
     now: datetime,
 ) -> dict[str, Any]:
@@ -80,8 +46,8 @@ def annotate(
         before = _read_compared(account_id, view, device, compared, now=now)
     return {
         "limits": _list_limits(view, device),
-        "marks": [[to_ms(at), text] for at, text in _list_marks(view, events, edits)][:MOST_MARKS],
-        "suspect": _list_suspect(view, findings),
+        "marks": [[to_ms(at), text] for at, text in _list_marks(view, events, flags)][:MOST_MARKS],
+        "suspect": _list_suspect(view, flags.findings),
         "before": before,
     }
 
@@ -101,17 +67,25 @@ def _list_limits(view: ChartView, device: Device) -> list[list[str]]:
 
 
 def _list_marks(
-    view: ChartView, events: Sequence[Event], edits: Sequence[Flag]
+    view: ChartView, events: Sequence[Event], flags: Flags
 ) -> list[tuple[datetime, str]]:
     since, until = view.period.since, view.period.until
     replaced = (event.at for event in events if event.kind is EventKind.METER)
     marks = [(at, _("Meter replaced")) for at in replaced if since < at <= until]
-    return sorted(marks + [(max(edit.since, since), _("Edited")) for edit in edits])
+    marks += [(max(edit.since, since), _("Edited")) for edit in flags.edits]
+    noted = ((view.calendar.start_of(note.day), note.text) for note in flags.notes)
+    marks += [(at, shorten(text)) for at, text in noted if since <= at < until]
+    return sorted(marks)
+
+
+def shorten(text: str) -> str:
+    """As much of it as stands over a chart."""
+    return text if len(text) <= LONGEST_MARK else f"{text[: LONGEST_MARK - 1].rstrip()}\u2026"
 
 
 def _list_suspect(view: ChartView, findings: Sequence[Flag]) -> list[int]:
     """The indexes of slots with readings that somebody should decide."""
-    of_values = [finding for finding in findings if finding.rule in BLOCKING]
+    of_values = [finding for finding in findings if finding.rule in SUSPECT]
     slots = {find_slot(view, finding.since) for finding in of_values}
     return sorted(slots - {-1})
 

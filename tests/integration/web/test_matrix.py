@@ -21,6 +21,7 @@ from telemetry.models import (
     Alarm,
     AlarmDelivery,
     AlarmRule,
+    DayNote,
     DeadLetter,
     Edit,
     Finding,
@@ -58,8 +59,10 @@ PAGES = {
     "reports": VIEW, "report-print": VIEW, "report-csv": VIEW, "report-xlsx": VIEW,
     "report-schedules": OPERATE, "delete-schedule": OPERATE,
     "members": VIEW, "remove-member": MANAGE,
+    "edit-device": OPERATE, "edit-gateway": OPERATE, "add-note": OPERATE, "report-reading": VIEW,
 }  # fmt: skip
 ACTIONS = {
+    "delete-note": OPERATE,
     "alarm-acknowledge": OPERATE, "alarm-withdraw": OPERATE, "edit-undo": BILLING,
     "decide-finding": BILLING,
     "switch-alarm-rule": OPERATE, "test-alarm-rule": OPERATE, "send-alarm-again": OPERATE,
@@ -129,6 +132,9 @@ def make_objects(connection: Connection, name: str) -> dict[str, Any]:
         ).pk,
         "finding_id": Finding.objects.create(
             account=account, device_id=site.device_id, rule="silent", since=now,
+        ).pk,
+        "note_id": DayNote.objects.create(
+            account=account, device_id=site.device_id, day=now.date(), text="holiday",
         ).pk,
         "rule_id": AlarmRule.objects.create(account=account, kind="offline").pk,
         "webhook_id": Webhook.objects.create(account=account, name="H", url="https://x.example").pk,
