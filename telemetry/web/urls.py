@@ -24,6 +24,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("telemetry.web.fleet.urls")),
     path("", include("telemetry.web.alarms.urls")),
     path("", include("telemetry.web.members.urls")),
+    path("", include("telemetry.web.kiosk.urls")),
     path("", include("telemetry.web.tokens.urls")),
     path("", include("telemetry.web.reports.urls")),
     path("", include("telemetry.web.overview.urls")),

@@ -107,7 +107,7 @@ def _cache_aggregates(request: AccountRequest, freshness: Freshness) -> Fragment
     def render_aggregates() -> Fragments:
         params, filters = read_overview_params(request)
         context = {
-            **_read_aggregates(request, params, filters, freshness),
+            **read_aggregates(request, params, filters, freshness),
             **list_filter_options(request.account.pk, params, filters),
         }
         html = _render(request, AGGREGATES, context)
@@ -138,7 +138,7 @@ def _read_state(
     return {"state": state, "filters": filters}
 
 
-def _read_aggregates(
+def read_aggregates(
     request: AccountRequest, params: ChartParams, filters: ChartFilters, freshness: Freshness
 ) -> dict[str, Any]:
     """Consumption, the chart and its table."""

@@ -15,6 +15,7 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.utils import timezone
 
 from telemetry.accounts.access import Right
+from telemetry.accounts.kiosks import issue_link
 from telemetry.core.consumption import Meter, Value
 from telemetry.models import (
     Account,
@@ -58,11 +59,11 @@ PAGES = {
     "delete-webhook": OPERATE,
     "reports": VIEW, "report-print": VIEW, "report-csv": VIEW, "report-xlsx": VIEW,
     "report-schedules": OPERATE, "delete-schedule": OPERATE,
-    "members": VIEW, "remove-member": MANAGE,
+    "members": VIEW, "remove-member": MANAGE, "screens": MANAGE,
     "edit-device": OPERATE, "edit-gateway": OPERATE, "add-note": OPERATE, "report-reading": VIEW,
 }  # fmt: skip
 ACTIONS = {
-    "delete-note": OPERATE,
+    "delete-note": OPERATE, "revoke-screen": MANAGE,
     "alarm-acknowledge": OPERATE, "alarm-withdraw": OPERATE, "edit-undo": BILLING,
     "decide-finding": BILLING,
     "switch-alarm-rule": OPERATE, "test-alarm-rule": OPERATE, "send-alarm-again": OPERATE,
@@ -79,6 +80,7 @@ OPEN = {
     "login", "logout", "set_language", "health", "pending-health", "pipeline-health", "invitation",
     "password_reset",
     "password_reset_done", "password_reset_confirm", "password_reset_complete",
+    "kiosk", "kiosk-live",
     "admin-login", "sign-in-code", "provider", "provider-return",
 }  # fmt: skip
 
@@ -136,6 +138,7 @@ def make_objects(connection: Connection, name: str) -> dict[str, Any]:
         "note_id": DayNote.objects.create(
             account=account, device_id=site.device_id, day=now.date(), text="holiday",
         ).pk,
+        "link_id": issue_link(account, name="Canteen", user=user)[0].pk,
         "rule_id": AlarmRule.objects.create(account=account, kind="offline").pk,
         "webhook_id": Webhook.objects.create(account=account, name="H", url="https://x.example").pk,
         "delivery_id": AlarmDelivery.objects.create(
