@@ -30,6 +30,7 @@ from telemetry.models import (
     Invitation,
     Membership,
     ReportSchedule,
+    SavedView,
     User,
     Webhook,
 )
@@ -48,6 +49,7 @@ ALLOWED: dict[Right, tuple[str, ...]] = {
 
 # Pages of an account: the right that they need. Those of the second table take POST alone.
 PAGES = {
+    "save-view": VIEW,
     "overview": VIEW, "overview-state": VIEW, "overview-aggregates": VIEW,
     "devices": VIEW, "device": VIEW, "device-state": VIEW, "device-chart": VIEW,
     "gateways": VIEW, "gateway": VIEW, "alarms": VIEW, "device-readings": VIEW, "edits": VIEW,
@@ -63,7 +65,7 @@ PAGES = {
     "edit-device": OPERATE, "edit-gateway": OPERATE, "add-note": OPERATE, "report-reading": VIEW,
 }  # fmt: skip
 ACTIONS = {
-    "delete-note": OPERATE, "revoke-screen": MANAGE,
+    "delete-note": OPERATE, "delete-view": OPERATE, "revoke-screen": MANAGE,
     "alarm-acknowledge": OPERATE, "alarm-withdraw": OPERATE, "edit-undo": BILLING,
     "decide-finding": BILLING,
     "switch-alarm-rule": OPERATE, "test-alarm-rule": OPERATE, "send-alarm-again": OPERATE,
@@ -137,6 +139,9 @@ def make_objects(connection: Connection, name: str) -> dict[str, Any]:
         ).pk,
         "note_id": DayNote.objects.create(
             account=account, device_id=site.device_id, day=now.date(), text="holiday",
+        ).pk,
+        "view_id": SavedView.objects.create(
+            account=account, name="Hall", is_shared=True, created_by=user
         ).pk,
         "link_id": issue_link(account, name="Canteen", user=user)[0].pk,
         "rule_id": AlarmRule.objects.create(account=account, kind="offline").pk,
