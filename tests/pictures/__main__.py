@@ -28,7 +28,7 @@ from rich.table import Table
 from compose.local.layout import LOCAL, StackError
 from tests.acceptance.browser import ARGUMENTS, find_browser
 from tests.pictures.look import MOST_BYTES, Eye, Form, Look
-from tests.pictures.pages import OPEN_PAGES, find_addresses, sign_in
+from tests.pictures.pages import OPEN_PAGES, find_addresses, open_screen, sign_in
 from tests.pictures.stage import Stage, set_stage
 
 LANGUAGES, THEMES, WIDTHS = ("en", "pt-br"), ("light", "dark"), (320, 390, 1366, 1920)
@@ -85,14 +85,17 @@ def look_at_all(
         with browser.new_context(base_url=stage.url) as visit:
             page = sign_in(visit, user=stage.user, password=stage.password)
             addresses = find_addresses(page)
-            state = visit.storage_state()
-        unknown = set(chosen) - set(addresses)
-        if unknown:
-            sys.exit(f"error: no page {', '.join(sorted(unknown))}: {', '.join(addresses)}")
-        names = chosen or list(addresses)
-        for form, name in track(list(product(forms, names)), transient=True):
-            eye = Eye(browser, stage.url, form, state=state, folder=folder)
-            looks.append(eye.look(name, addresses[name], signed_in=name not in OPEN_PAGES))
+            with open_screen(page, addresses["screens"]) as screen:
+                addresses["kiosk"] = screen
+                state = visit.storage_state()
+                unknown = set(chosen) - set(addresses)
+                if unknown:
+                    sys.exit(f"error: no page {', '.join(unknown)}: {', '.join(addresses)}")
+                names = chosen or list(addresses)
+                for form, name in track(list(product(forms, names)), transient=True):
+                    eye = Eye(browser, stage.url, form, state=state, folder=folder)
+                    is_own = name not in (*OPEN_PAGES, "kiosk")
+                    looks.append(eye.look(name, addresses[name], signed_in=is_own))
         browser.close()
     return looks
 

@@ -2,6 +2,8 @@
 
 import re
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from playwright.sync_api import BrowserContext, Page
 
@@ -16,11 +18,14 @@ ACCOUNT_PAGES = {
     "alarms": "alarms/", "alarm-rules": "alarms/rules/", "bands": "bands/",
     "virtual-meters": "virtual-meters/", "reports": "reports/", "print": "reports/print/",
     "schedules": "reports/schedules/", "edits": "edits/", "findings": "findings/?state=all",
-    "months": "months/", "members": "members/",
+    "months": "months/", "members": "members/", "screens": "screens/", "views": "views/?period=7d",
 }  # fmt: skip
 DEVICE_PAGES = {
-    "device": "", "device-day": "?period=24h", "readings": "readings/", "meter": "meter/",
+    "device": "", "device-day": "?period=24h&compare=weekday", "readings": "readings/",
+    "meter": "meter/", "edit-device": "edit/", "note": "notes/", "report": "report/",
 }  # fmt: skip
+SCREEN = "Pictures"
+"""The link of a screen that is made for its picture, and revoked."""
 
 
 def sign_in(visit: BrowserContext, *, user: str, password: str) -> Page:
@@ -50,11 +55,26 @@ def find_addresses(page: Page) -> dict[str, str]:
     device = _find(rf"{base}devices/\d+/", links)
     found |= {name: device + path for name, path in DEVICE_PAGES.items()}
     found["gateway"] = _find(rf"{base}gateways/\d+/", links)
+    found["edit-gateway"] = found["gateway"] + "edit/"
     months = [link for link in links if re.fullmatch(rf"{base}months/[\d-]+/", link)]
     if months:
         month = months[min(1, len(months) - 1)]
         found |= {"month": month, "close": f"{month}close/"}
     return found
+
+
+@contextmanager
+def open_screen(page: Page, screens: str) -> Iterator[str]:
+    """The address of a screen of the account, for as long as it is looked at."""
+    page.goto(screens)
+    page.locator("[name=name]").fill(SCREEN)
+    page.locator("main form button").first.click()
+    yield str(page.locator("#secret").get_attribute("href"))
+    page.goto(screens)
+    revoke = page.get_by_role("row").filter(has_text=SCREEN).locator("form button")
+    while revoke.count():
+        revoke.first.click()
+        page.wait_for_load_state()
 
 
 def _list_links(page: Page, path: str) -> list[str]:

@@ -60,7 +60,8 @@ def read_flags(account_id: int, *, device: Device, period: Period) -> Flags:
     columns = ("rule", "since", "until")
     nothing = {
         "body": Value("", TextField()), "author": Value("", TextField()),
-        "note_id": Cast(Value(None), BigIntegerField()), "writer_id": Cast(Value(None), BigIntegerField()),
+        "note_id": Cast(Value(None), BigIntegerField()),
+        "writer_id": Cast(Value(None), BigIntegerField()),
     }  # fmt: skip
     listed = findings.order_by("-since").annotate(**nothing)
     edited = edits.order_by("since").annotate(**nothing)
