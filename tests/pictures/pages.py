@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from playwright.sync_api import BrowserContext, Page
 
-OPEN_PAGES = {"sign-in": "/login/", "new-password": "/password/reset/"}
+OPEN_PAGES = {"sign-in": "/login/", "new-password": "/password/forgotten/"}
 OWN_PAGES = {
     "accounts": "/accounts/", "profile": "/profile/", "tokens": "/profile/tokens/",
     "password": "/password/", "sessions": "/sessions/", "second-factor": "/second-factor/",

@@ -123,7 +123,7 @@ def _read_compared(
     [(_name, series)] = other.list_series()
     return {
         "label": compared.name,
-        "at": [to_ms(compared.move(at, calendar=calendar)) for at in middles],
+        "at": [to_ms(compared.align(at, calendar=calendar)) for at in middles],
         "labels": other.slot_labels,
         "values": [None if one is None else write(pick(one, view.show)) for one in series],
     }

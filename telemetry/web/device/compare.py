@@ -55,7 +55,7 @@ class Compared(Struct, frozen=True):
     back: timedelta
     name: str
 
-    def move(self, at: datetime, *, calendar: Calendar) -> datetime:
+    def align(self, at: datetime, *, calendar: Calendar) -> datetime:
         """Where an instant of it lies in the period that is shown, by the local clock."""
         return at.astimezone(calendar.zone) + self.back
 
@@ -81,12 +81,12 @@ def read_choice(
     how, first = Compare(text), None
     pairs = [("compare", text)]
     if how is Compare.FROM:
-        given = params.get("compare_from", "")
-        first = _read_day(given)
+        text_from = params.get("compare_from", "")
+        first = _read_day(text_from)
         if first is None:
             message = _("Choose a day between 2000 and 2099.")
             return ComparisonChoice((), None, {"compare_from": message})
-        pairs.append(("compare_from", given))
+        pairs.append(("compare_from", text_from))
     return ComparisonChoice(tuple(pairs), _find(how, first, period, calendar), {})
 
 

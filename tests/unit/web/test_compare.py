@@ -54,7 +54,7 @@ def test_it_moves_by_the_local_clock_over_a_change_of_it() -> None:
     found = read_choice({"compare": "before"}, period=shown, calendar=CALENDAR).compared
     assert found is not None
     noon = datetime(2026, 10, 26, 12, tzinfo=CALENDAR.zone)
-    moved = found.move(noon.astimezone(UTC), calendar=CALENDAR)
+    moved = found.align(noon.astimezone(UTC), calendar=CALENDAR)
     assert moved == datetime(2026, 11, 2, 12, tzinfo=CALENDAR.zone)
 
 
