@@ -3,13 +3,15 @@ and the same weekdays of an earlier time."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
+from django.db.models import Q
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from telemetry.core.findings import BLOCKING
-from telemetry.models import Device
+from telemetry.models import AlarmRule, Device
 from telemetry.store.reads.chart_series import read_day_series
 from telemetry.web.charts.chart import Resolution, read_device_chart
 from telemetry.web.charts.to_json import to_ms, write
@@ -24,6 +26,7 @@ LOOKED_BACK = (
     (timedelta(weeks=4), gettext_lazy("4 weeks earlier, same weekdays")),
 )
 MOST_MARKS = 12
+MOST_LIMITS = 4
 SUSPECT = (*BLOCKING, "reported")
 LONGEST_MARK = 30
 
@@ -53,17 +56,31 @@ def annotate(
 
 
 def _list_limits(view: ChartView, device: Device) -> list[list[str]]:
-    """The limits of alarms, which are limits of single readings."""
-    if view.show is Show.REGISTER or (
+    """The limits of alarms: of days those of rules, else those of single readings."""
+    if view.show is Show.CONSUMPTION and view.chart.resolution is Resolution.DAY:
+        limits = _list_day_limits(device)
+    elif view.show is Show.REGISTER or (
         view.show is Show.CONSUMPTION and view.chart.resolution is not Resolution.READING
     ):
         return []
+    else:
+        limits = [device.alarm_low, device.alarm_high]
     text = _("Limit %(limit)s")
     return [
         [write(limit) or "", text % {"limit": format_exact(limit, unit=view.unit)}]
-        for limit in (device.alarm_low, device.alarm_high)
+        for limit in limits
         if limit is not None
     ]
+
+
+def _list_day_limits(device: Device) -> list[Decimal | None]:
+    """Of the rules that watch what the device consumes in a day. One query."""
+    of_device = Q(device=device) | Q(device=None, gateway=None) | Q(gateway_id=device.gateway_id)
+    rules = AlarmRule.objects.filter(
+        of_device, account_id=device.account_id, kind="day", is_active=True
+    )
+    limits = set(rules.values_list("limit", flat=True)[:MOST_LIMITS]) - {None}
+    return sorted(limits, key=lambda limit: limit or 0)
 
 
 def _list_marks(
