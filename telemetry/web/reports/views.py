@@ -13,6 +13,7 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_safe
 
 from telemetry.accounts.exports import PacedStream, SlotsTakenError, take_slot
@@ -49,6 +50,7 @@ TAKEN = {
 CHOICES = 500
 
 
+@gzip_page
 @require_safe
 @account_page()
 def reports(request: AccountRequest) -> HttpResponse:
@@ -86,6 +88,7 @@ def reports(request: AccountRequest) -> HttpResponse:
     return render(request, page, context, status=400 if error else 200)
 
 
+@gzip_page
 @require_safe
 @account_page()
 def printed(request: AccountRequest) -> HttpResponse:
