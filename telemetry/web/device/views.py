@@ -63,7 +63,6 @@ def device(request: AccountRequest, device_id: int) -> HttpResponse:
     context = {
         **_read_chart_and_months(request, found, chosen, freshness),
         "comparisons": list_comparisons(chosen),
-        "comparison": chosen.comparison,
         **_read_state(request, found, params),
         "quantities": list_quantities(params, device=found, show=show),
         "steps": list_steps(params),
@@ -166,6 +165,7 @@ def _read_chart_and_months(
         "events": sort_events([*events, *list_notes(flags, calendar=calendar)]),
         "findings": flags.findings,
         "params": params,
+        "comparison": chosen.comparison,
         "errors": params.errors,
         "device": device,
         "freshness": freshness,

@@ -206,6 +206,9 @@ def test_it_says_what_a_month_comes_to_how_that_changed_and_what_is_over_it(
     assert (before["label"], set(before["values"])) == ("September 2025", {"100"})
     assert before["at"][0] == chart_data["at"][0]
     assert "compare=before" in by_choice["before"]  # and so do the links to other periods
+    lonely = {"compare": "from", "compare_from": "2024-01-01"}
+    assert "Too few readings of 1\u201331 Jan 2024" in open_page(site, client, period="month",
+        month="2025-10", **lonely)  # fmt: skip
     assert "Choose one of the comparisons" in open_page(site, client, status=400, compare="x")
 
 
