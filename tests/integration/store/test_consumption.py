@@ -128,6 +128,20 @@ def make(*found: tuple[float, Any]) -> list[Value]:
     return [Value(at(hours), Decimal(str(value))) for hours, value in found]
 
 
+def test_a_day_counts_from_a_change_of_meter_in_an_hour_without_readings(
+    connection: Connection,
+) -> None:
+    """Found by the property above: the day had no total when its only reading came before."""
+    site = register(connection, Meter("gauge"))
+    readings = make((1, 90), (30, 100))
+    put(connection, [(site, reading) for reading in readings])
+    refresh_aggregates(connection)
+    change = Replacement(at(5), Decimal(90), Decimal(0), Meter("delta"))
+    replace_register(connection, site, change)
+    refresh_aggregates(connection)
+    assert read_figures(connection, site) == expect_figures(site, readings, [change])
+
+
 def test_it_bills_what_is_right_whatever_came_first(connection: Connection) -> None:
     sites = {}
     for name, case in CASES.items():
