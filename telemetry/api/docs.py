@@ -39,9 +39,9 @@ class Docs(DocsBase):
             "examples": EXAMPLES,
             "payload": read_payload(),
         }
-        return _COMPRESS.process_response(
-            request, render(request, "telemetry/api/docs.html", context)
-        )
+        answer = render(request, "telemetry/api/docs.html", context)
+        _COMPRESS.process_response(request, answer)  # in place
+        return answer
 
 
 @cache
