@@ -194,6 +194,8 @@ def test_it_compares_notes_saves_and_shows_on_a_wall_by_keyboard(
 ) -> None:
     page.goto(pages["device"])
     page.get_by_label("Compare with", exact=True).press("ArrowDown")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
     expect(page.locator('[data-part="key"]')).to_contain_text("Measured")
     assert "compare=before" in page.url
 
