@@ -112,6 +112,7 @@ Exact = Annotated[
     WithJsonSchema(
         {
             "type": "string",
+            "format": "decimal",
             "pattern": r"^-?[0-9]+(\.[0-9]+)?$",
             "description": "a decimal number in text, of at most four decimals",
         }

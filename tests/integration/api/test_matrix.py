@@ -36,6 +36,7 @@ MOST_LOOKS = 12
 MOST_EDIT_QUERIES = 30
 NEEDED = {
     "acknowledge_alarm": "operate",
+    "list_alarm_rules": "operate",
     **dict.fromkeys(
         ("edit_readings", "undo_an_edit", "approve_an_edit", "reject_an_edit",
          "take_rejected_value", "decide_a_finding", "change_a_meter", "preview_a_change",
@@ -112,7 +113,7 @@ def ask(client: Client, method: str, path: str) -> Any:
 
 
 def test_it_knows_all_operations() -> None:
-    assert len(OPERATIONS) == 36
+    assert len(OPERATIONS) == 39
     assert {scope for _, _, scope in OPERATIONS.values()} == set(ALL_SCOPES)
 
 

@@ -15,12 +15,14 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.utils import timezone
 
 from telemetry.accounts.access import Right
+from telemetry.accounts.kiosks import issue_link
 from telemetry.core.consumption import Meter, Value
 from telemetry.models import (
     Account,
     Alarm,
     AlarmDelivery,
     AlarmRule,
+    DayNote,
     DeadLetter,
     Edit,
     Finding,
@@ -28,6 +30,7 @@ from telemetry.models import (
     Invitation,
     Membership,
     ReportSchedule,
+    SavedView,
     User,
     Webhook,
 )
@@ -46,6 +49,7 @@ ALLOWED: dict[Right, tuple[str, ...]] = {
 
 # Pages of an account: the right that they need. Those of the second table take POST alone.
 PAGES = {
+    "save-view": VIEW,
     "overview": VIEW, "overview-state": VIEW, "overview-aggregates": VIEW,
     "devices": VIEW, "device": VIEW, "device-state": VIEW, "device-chart": VIEW,
     "gateways": VIEW, "gateway": VIEW, "alarms": VIEW, "device-readings": VIEW, "edits": VIEW,
@@ -57,9 +61,11 @@ PAGES = {
     "delete-webhook": OPERATE,
     "reports": VIEW, "report-print": VIEW, "report-csv": VIEW, "report-xlsx": VIEW,
     "report-schedules": OPERATE, "delete-schedule": OPERATE,
-    "members": VIEW, "remove-member": MANAGE,
+    "members": VIEW, "remove-member": MANAGE, "screens": MANAGE,
+    "edit-device": OPERATE, "edit-gateway": OPERATE, "add-note": OPERATE, "report-reading": VIEW,
 }  # fmt: skip
 ACTIONS = {
+    "delete-note": OPERATE, "delete-view": OPERATE, "revoke-screen": MANAGE,
     "alarm-acknowledge": OPERATE, "alarm-withdraw": OPERATE, "edit-undo": BILLING,
     "decide-finding": BILLING,
     "switch-alarm-rule": OPERATE, "test-alarm-rule": OPERATE, "send-alarm-again": OPERATE,
@@ -76,6 +82,7 @@ OPEN = {
     "login", "logout", "set_language", "health", "pending-health", "pipeline-health", "invitation",
     "password_reset",
     "password_reset_done", "password_reset_confirm", "password_reset_complete",
+    "kiosk", "kiosk-live",
     "admin-login", "sign-in-code", "provider", "provider-return",
 }  # fmt: skip
 
@@ -130,6 +137,13 @@ def make_objects(connection: Connection, name: str) -> dict[str, Any]:
         "finding_id": Finding.objects.create(
             account=account, device_id=site.device_id, rule="silent", since=now,
         ).pk,
+        "note_id": DayNote.objects.create(
+            account=account, device_id=site.device_id, day=now.date(), text="holiday",
+        ).pk,
+        "view_id": SavedView.objects.create(
+            account=account, name="Hall", is_shared=True, created_by=user
+        ).pk,
+        "link_id": issue_link(account, name="Canteen", user=user)[0].pk,
         "rule_id": AlarmRule.objects.create(account=account, kind="offline").pk,
         "webhook_id": Webhook.objects.create(account=account, name="H", url="https://x.example").pk,
         "delivery_id": AlarmDelivery.objects.create(
