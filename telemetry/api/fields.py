@@ -51,7 +51,7 @@ def list_fields(
 
 def make_field(name: str, shape: Json, *, location: str, is_required: bool) -> Field:
     """A row of a shape that is resolved."""
-    # A list is bound by its own rules and by those of its items.
+    # A list is bound by its own rules and by those of its items. A format says more than a pattern.
     bound = {**shape.get("items", {}), **shape}
     default = shape.get("default")
     return Field(
@@ -61,7 +61,7 @@ def make_field(name: str, shape: Json, *, location: str, is_required: bool) -> F
         rules=tuple(
             f"{sign} {bound[rule]}"
             for rule, sign in SIGNS.items()
-            if bound.get(rule, LARGEST) != LARGEST
+            if bound.get(rule, LARGEST) != LARGEST and not (rule == "pattern" and "format" in bound)
         ),
         choices=tuple(str(choice) or '""' for choice in bound.get("enum", ())),
         is_required=is_required,

@@ -37,6 +37,7 @@ from telemetry.api.routes import (
     fleet,
     installations,
     readings,
+    statements,
     totals,
     virtual_meters,
 )
@@ -139,6 +140,7 @@ def build_api() -> Api:
         aggregates,
         totals,
         bands,
+        statements,
         virtual_meters,
         alarms,
         dead_letters,

@@ -32,6 +32,7 @@ from tests.consumption import (
     set_meter,
 )
 from tests.random_cases import random_cases
+from tests.statements import check_statements
 
 pytestmark = pytest.mark.integration
 
@@ -117,6 +118,11 @@ def test_it_comes_to_the_same_in_any_order_with_any_duplicates_in_any_batches(
         assert read_figures(connection, site) == expect_figures(site, found, changed), site
         if number % 3 == steps % 3:  # others in other cases: bands take as long as all the rest
             check_bands(connection, site, found, changed)
+        else:
+            start = PLACES[number // 2][1]
+            instants = [start + random.randrange(-60, 3000) * MINUTE for _ in range(2)]
+            instants += [start + 1440 * MINUTE, *(one.at for one in changed[:1])]
+            check_statements(connection, site, found, changed, instants=set(instants))
     assert read(connection, "SELECT count(*) FROM dirty_hour") == [(0,)]
 
 
@@ -280,6 +286,20 @@ def test_it_takes_a_change_of_meter_back_when_it_is_undone(connection: Connectio
     assert read(connection, total) == [(Decimal(0),)]
     verified = verify_aggregates(connection)
     assert (verified.examples, verified.waiting) == ([], 0)
+
+
+def test_it_forgets_a_change_of_a_register_that_turns_out_to_be_none(
+    connection: Connection,
+) -> None:
+    site = register(connection, Meter("cumulative"))
+    found = make((0, 100), (1, 110))
+    later = Replacement(at(72), Decimal(150), Decimal(0))
+    earlier = Replacement(at(48), Decimal(120), None, Meter("gauge"))
+    put(connection, [(site, value) for value in found])
+    for change in (later, earlier):  # what the later one ended was a level's
+        replace_register(connection, site, change)
+        refresh_aggregates(connection)
+    assert read_figures(connection, site) == expect_figures(site, found, [earlier, later])
 
 
 def test_it_comes_to_the_same_in_steps_of_a_few_notes(

@@ -52,6 +52,7 @@ PAGES = {
     "meter": VIEW, "meter-undo": BILLING,
     "months": VIEW, "month": VIEW, "close-month": BILLING,
     "findings": VIEW, "bands": VIEW, "bands-csv": VIEW,
+    "statement": VIEW, "statement-print": VIEW, "statement-csv": VIEW,
     "virtual-meters": VIEW, "virtual-meters-csv": VIEW,
     "alarm-rules": OPERATE, "edit-alarm-rule": OPERATE, "delete-alarm-rule": OPERATE,
     "delete-webhook": OPERATE,
