@@ -144,16 +144,10 @@ FROM affected_hour t
 JOIN hourly_consumption c ON c.device_id = t.device_id AND c.hour = t.hour AND c.is_gap
 
 -- name: delete_wrong_kind
--- What is left of another measurement: a gauge consumes nothing, a delta nothing without readings. No
--- reading leads to the day of a change of meter that is gone.
-WITH gone AS (
-    DELETE FROM hourly_consumption c USING affected_hour t
-    WHERE c.device_id = t.device_id AND c.hour = t.hour
-      AND (t.measurement = 'gauge' OR t.measurement = 'delta' AND c.first IS NULL)
-    RETURNING c.device_id, c.account_id, c.hour, c.first
-)
-INSERT INTO affected_span (device_id, account_id, since, until)
-SELECT device_id, account_id, hour, hour + interval '1 hour' FROM gone WHERE first IS NULL
+-- What is left of another measurement: a gauge consumes nothing, a delta nothing without readings.
+DELETE FROM hourly_consumption c USING affected_hour t
+WHERE c.device_id = t.device_id AND c.hour = t.hour
+  AND (t.measurement = 'gauge' OR t.measurement = 'delta' AND c.first IS NULL)
 
 -- name: find_affected_next_hours
 -- The step into an hour begins at the last reading before it: the next hour that has readings
