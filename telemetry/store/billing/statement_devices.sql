@@ -19,8 +19,8 @@ ORDER BY g.code NULLS LAST, d.code, d.id
 LIMIT %(most)s
 
 -- name: installations
-SELECT device_id, since, measurement, register_modulus, interval_s, factor, old_register,
-    first_register, unit, serial
+SELECT device_id, since, measurement, register_modulus, interval_s, factor, is_net, largest_rate,
+    old_register, first_register, unit, serial
 FROM installation
 WHERE device_id = ANY(%(devices)s::bigint[]) AND undone_at IS NULL
 ORDER BY device_id, since NULLS FIRST

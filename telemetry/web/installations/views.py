@@ -23,6 +23,7 @@ from telemetry.installations.changing import (
 )
 from telemetry.installations.texts import InstallationError
 from telemetry.models import Device, Installation, Reading
+from telemetry.store.installations.preview import propose_largest_rate
 from telemetry.store.reads.device_events import find_first_day
 from telemetry.web.account_page import AccountRequest, account_page
 from telemetry.web.edits.readings import find_device
@@ -98,6 +99,7 @@ def _show(
         "form": form if has_right(request.membership, Right.BILLING) else None,
         "installations": rows[:MOST_INSTALLATIONS],
         "at": at,
+        "proposed_rate": propose_largest_rate(request.account.pk, device_id=device.pk),
         "before": list(before)[::-1],
         "after": list(after),
         **more,

@@ -71,6 +71,7 @@ meters = st.builds(
     modulus=st.sampled_from([None, Decimal(50)]),
     interval_s=st.sampled_from([None, 900, 86_400]),
     factor=st.sampled_from([Decimal(1), Decimal(40), Decimal("0.3333")]),
+    is_net=st.sampled_from([False, False, True]),
 )
 changes = st.dictionaries(minutes, st.tuples(registers, registers, meters), max_size=2)
 
