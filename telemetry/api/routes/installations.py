@@ -49,6 +49,8 @@ class NewInstallation(BaseModel):
     factor: Factor = "1"
     register_modulus: Number | None = None
     interval_s: Annotated[int | None, Field(ge=1, le=2**31 - 1, strict=True)] = None
+    is_net: Annotated[bool, Field(strict=True)] = False
+    largest_rate: Number | None = None
     old_register: Number | None = None
     first_register: Number | None = None
     model: Text = ""
@@ -59,7 +61,13 @@ class NewInstallation(BaseModel):
     def change(self) -> MeterChange:
         """With numbers as such."""
         values = {name: getattr(self, name) for name in MeterChange.__struct_fields__}
-        for name in ("factor", "register_modulus", "old_register", "first_register"):
+        for name in (
+            "factor",
+            "register_modulus",
+            "largest_rate",
+            "old_register",
+            "first_register",
+        ):
             values[name] = None if values[name] is None else Decimal(values[name])
         return MeterChange(**values)
 

@@ -22,6 +22,7 @@ from telemetry.installations.changing import (
 from telemetry.installations.own import check_is_own, hide_former, list_own
 from telemetry.installations.texts import InstallationError
 from telemetry.models import Device, Installation, Reading
+from telemetry.store.installations.preview import propose_largest_rate
 from telemetry.web.account_page import AccountRequest, account_page
 from telemetry.web.edits.readings import find_device
 from telemetry.web.installations.forms import MeterForm, fill_form
@@ -94,6 +95,7 @@ def _show(
         "form": form if has_right(request.membership, Right.BILLING) else None,
         "installations": [hide_former(row, begin=begin) for row in rows],
         "at": at,
+        "proposed_rate": propose_largest_rate(request.account.pk, device_id=device.pk),
         "before": list(before)[::-1],
         "after": list(after),
         **more,
