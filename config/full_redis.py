@@ -19,6 +19,9 @@ from kombu.transport import redis as kombu_redis
 from redis.client import Pipeline
 from redis.exceptions import ExecAbortError, OutOfMemoryError, ResponseError
 
+QUEUES = ("ingest", "maintenance")
+"""Of tasks."""
+
 SCRIPT_COMMANDS = ("EVAL", "EVALSHA", "FCALL")
 MAY_FILL = "#!lua flags=allow-oom\n"
 
@@ -110,16 +113,37 @@ class SentinelChannel(WithSmallWrites, kombu_redis.SentinelChannel):
     """The same, for a Redis whose address Sentinels know."""
 
 
-class Transport(kombu_redis.Transport):
+class Poller(kombu_redis.MultiChannelPoller):
+    """kombu's; only who takes tasks sends again those that nobody acknowledged.
+
+    kombu does so wherever it waits for an answer. Web and Flower, which only ask, have no right to.
+    """
+
+    def maybe_restore_messages(self) -> None:
+        if any(set(QUEUES).intersection(channel.active_queues) for channel in self._channels):  # type: ignore[attr-defined]
+            super().maybe_restore_messages()
+
+
+class WithPoller:
+    """What a transport of kombu's gets with the poller above."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.cycle: Any = Poller()
+
+
+class Transport(WithPoller, kombu_redis.Transport):
     """Celery's way to Redis."""
 
     Channel = Channel
+    cycle: Any
 
 
-class SentinelTransport(kombu_redis.SentinelTransport):
+class SentinelTransport(WithPoller, kombu_redis.SentinelTransport):
     """Celery's way to the Redis that Sentinels name."""
 
     Channel = SentinelChannel
+    cycle: Any
 
 
 def is_refused(error: Exception) -> bool:

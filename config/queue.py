@@ -16,7 +16,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 from redis.sentinel import Sentinel
 
-from config.full_redis import SmallWrites
+from config.full_redis import QUEUES, SmallWrites
 from config.logs import configure_logging
 from config.options import LogOptions, QueueOptions, RedisOptions
 from config.options.shared import parse_sentinels
@@ -93,8 +93,7 @@ def build_celery_app(
         task_create_missing_queues=False,
         task_default_queue="maintenance",
         task_queues=[
-            Queue(name, Exchange(name, type="direct"), routing_key=name)
-            for name in ("ingest", "maintenance")
+            Queue(name, Exchange(name, type="direct"), routing_key=name) for name in QUEUES
         ],
         worker_prefetch_multiplier=1,
         worker_send_task_events=False,  # Flower switches them on; a task costs less without

@@ -37,15 +37,19 @@ class Layout:
         self.folder = folder
         self.logs = folder / "log"
         self.run = folder / "run"
+        self.health = folder / "health"
+        self.mail = folder / "mail"
+        self.tls = folder / "tls"
         self.stack_env = folder / "stack.env"
         self.state = self.run / "stack.json"
         self.lock = self.run / "up.lock"
 
     def create(self) -> None:
-        """Make the folders, private to the user that starts the stack."""
-        for folder in (self.folder, self.logs, self.run):
+        """Make the folders, private to the user that starts the stack. The first may be entered by
+        the group, to which `make up` adds nobody but the processes."""
+        for folder in (self.folder, self.logs, self.run, self.health):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            folder.chmod(0o700)  # an earlier version left it open
+            folder.chmod(0o710 if folder == self.folder else 0o700)
 
 
 def write_private(path: Path, text: str, *, owner: tuple[int, int] | None = None) -> None:

@@ -151,6 +151,10 @@ class AccountAdmin(DeactivateMixin, ModelAdmin):  # type: ignore[misc]
     readonly_fields = ["created_at"]
     inlines = [MembershipInline]
 
+    def get_readonly_fields(self, request: HttpRequest, obj: Account | None = None) -> Any:
+        """A new one has no time yet."""
+        return super().get_readonly_fields(request, obj) if obj is not None else ()
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[Account]:
         accounts: QuerySet[Account] = super().get_queryset(request)
         gateways = Gateway.objects.filter(account=OuterRef("pk")).order_by().values("account")
@@ -185,6 +189,10 @@ class IdentityAdmin(ModelAdmin):  # type: ignore[misc]
     search_fields = ["user__username", "user__email", "subject"]
     autocomplete_fields = ["user"]
     readonly_fields = ["created_at"]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Identity | None = None) -> Any:
+        """A new one has no time yet."""
+        return super().get_readonly_fields(request, obj) if obj is not None else ()
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.is_superuser)

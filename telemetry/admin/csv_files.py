@@ -78,7 +78,8 @@ def _read_text(request: HttpRequest) -> str:
     file = request.FILES.get("file")
     if file is None:
         return str(request.POST.get("text", ""))
-    return file.read(4 * MOST_CHARACTERS).decode("utf-8", "replace")
+    content: bytes = file.read(4 * MOST_CHARACTERS)
+    return content.decode("utf-8", "replace")
 
 
 def _choose_rows(plan: Plan | None) -> list[Any]:

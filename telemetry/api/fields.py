@@ -12,6 +12,8 @@ SIGNS = {
     "minimum": "≥", "maximum": "≤", "minLength": "length ≥", "maxLength": "length ≤",
     "minItems": "items ≥", "maxItems": "items ≤", "pattern": "pattern",
 }  # fmt: skip
+FORMATS = ("decimal", "date-time")
+"""Their patterns say no more than their names."""
 LARGEST = 2**63 - 1
 """What every number in the database is below: no news."""
 
@@ -51,7 +53,7 @@ def list_fields(
 
 def make_field(name: str, shape: Json, *, location: str, is_required: bool) -> Field:
     """A row of a shape that is resolved."""
-    # A list is bound by its own rules and by those of its items.
+    # A list is bound by its own rules and by those of its items. A format says more than a pattern.
     bound = {**shape.get("items", {}), **shape}
     default = shape.get("default")
     return Field(
@@ -62,6 +64,7 @@ def make_field(name: str, shape: Json, *, location: str, is_required: bool) -> F
             f"{sign} {bound[rule]}"
             for rule, sign in SIGNS.items()
             if bound.get(rule, LARGEST) != LARGEST
+            and not (rule == "pattern" and bound.get("format") in FORMATS)
         ),
         choices=tuple(str(choice) or '""' for choice in bound.get("enum", ())),
         is_required=is_required,

@@ -100,6 +100,7 @@ Reason = Annotated[
     str, Field(min_length=1, max_length=500, pattern=r"\S"), AfterValidator(_reject_nul)
 ]
 Note = Annotated[str, Field(max_length=500), AfterValidator(_reject_nul)]
+Group = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_reject_nul)]
 
 Instant = Annotated[
     datetime,
@@ -112,6 +113,7 @@ Exact = Annotated[
     WithJsonSchema(
         {
             "type": "string",
+            "format": "decimal",
             "pattern": r"^-?[0-9]+(\.[0-9]+)?$",
             "description": "a decimal number in text, of at most four decimals",
         }

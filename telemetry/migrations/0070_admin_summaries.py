@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("telemetry", "0044_alarm_rules"),
+        ("telemetry", "0080_notes_views_screens"),
     ]
 
     operations = [

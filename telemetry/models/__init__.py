@@ -6,6 +6,7 @@ from telemetry.models.alarms import Alarm, AlarmCursor
 from telemetry.models.bands import BandPeriod, Holiday
 from telemetry.models.certificates import Certificate, Enrolment, Lot
 from telemetry.models.consumption import DailyAggregate, MonthlyConsumption
+from telemetry.models.dashboards import KioskLink, SavedView
 from telemetry.models.dead_letters import DeadLetter, DeadLetterAction
 from telemetry.models.edits import Edit, EditedReading
 from telemetry.models.findings import ChangedHour, Finding
@@ -14,6 +15,7 @@ from telemetry.models.installations import Installation
 from telemetry.models.invitations import Invitation, MembershipEvent
 from telemetry.models.ledger import Batch, BatchDay, DirtyHour, FrozenHour
 from telemetry.models.months import ClosedLine, ClosedMonth, MonthAdjustment, MonthEvent
+from telemetry.models.notes import DayNote
 from telemetry.models.readings import HourlyListing, Reading, ReadingListing
 from telemetry.models.reports import ReportDelivery, ReportSchedule
 from telemetry.models.retention import DroppedRange, Storage
@@ -39,6 +41,7 @@ __all__ = [
     "ClosedLine",
     "ClosedMonth",
     "DailyAggregate",
+    "DayNote",
     "DeadLetter",
     "DeadLetterAction",
     "DeadLetterGroup",
@@ -57,6 +60,7 @@ __all__ = [
     "Identity",
     "Installation",
     "Invitation",
+    "KioskLink",
     "LedgerQuarter",
     "Lot",
     "Membership",
@@ -68,6 +72,7 @@ __all__ = [
     "ReadingListing",
     "ReportDelivery",
     "ReportSchedule",
+    "SavedView",
     "Session",
     "Storage",
     "TaskHistory",

@@ -14,6 +14,7 @@ from compose.local.stack.plan import Stack, find_data, load_request, plan_stack,
 from compose.local.stack.programs import build_process_environment, list_bridges, run
 from compose.local.stack.request import SERVER_PORTS, Request, read_request
 from compose.local.stack.settings import read_stack_env, write_stack_env
+from compose.local.stack.user import describe_user, hand_over
 from compose.local.supervisor.supervision import Supervision
 
 LONGEST_START_S = 60.0
@@ -40,6 +41,7 @@ def bring_up(layout: Layout) -> Stack:
                 require_free(name, port)
     check_external(request)
     stack = plan_stack(request, layout=layout, environ=environ)
+    say(f"  {describe_user(stack.user)}")
     write_stack_env(layout.stack_env, stack.values)
     for server in [] if is_running else stack.servers:
         server.prepare()
@@ -70,6 +72,7 @@ def start_in_order(stack: Stack, supervision: Supervision, *, layout: Layout) ->
     environ = build_process_environment(stack.values, layout=layout)
     with step("schema, demo fleet, administrator"):
         prepare(environ, layout=layout)
+        hand_over(stack.user, stack.values, layout=layout)
     simulators = ["simulator"] if stack.request.simulate else []
     ending = [program.name for program in stack.programs if program.ends]
     names = [program.name for program in stack.programs]

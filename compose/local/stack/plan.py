@@ -20,6 +20,7 @@ from compose.local.stack.programs import (
 )
 from compose.local.stack.request import SERVER_PORTS, Request
 from compose.local.stack.settings import build_values, load_secrets, secrets_path
+from compose.local.stack.user import find_process_user
 
 STACK = "stack"
 
@@ -32,6 +33,7 @@ class Stack:
     servers: list[Server]
     values: dict[str, str]
     programs: list[Program]
+    user: int | None  # of the programs that are no servers; None: whoever starts them
 
 
 def plan_stack(request: Request, *, layout: Layout, environ: dict[str, str]) -> Stack:
@@ -48,8 +50,9 @@ def plan_stack(request: Request, *, layout: Layout, environ: dict[str, str]) -> 
     values = build_values(request, stack_secrets, addresses)
     check_settings(build_process_environment(values, layout=layout))
     programs = list_server_programs(servers, marker=layout.folder)
-    programs += list_processes(request, values, layout=layout)
-    return Stack(request, servers, values, programs)
+    user = find_process_user()
+    programs += list_processes(request, values, layout=layout, user=user)
+    return Stack(request, servers, values, programs, user)
 
 
 def build_server(

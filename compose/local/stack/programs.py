@@ -22,6 +22,7 @@ from compose.local.ports import HOST
 from compose.local.servers.rootfs import SERVER_ENVIRONMENT
 from compose.local.servers.server import Server
 from compose.local.stack.request import Request
+from compose.local.stack.user import NO_HOME, become
 from config.env import list_settings, read_options
 from config.options import ALL_OPTIONS
 from config.options.bridge import make_client_id
@@ -89,14 +90,18 @@ def list_server_programs(servers: list[Server], *, marker: Path) -> list[Program
     ]
 
 
-def list_processes(request: Request, values: Mapping[str, str], *, layout: Layout) -> list[Program]:
+def list_processes(
+    request: Request, values: Mapping[str, str], *, layout: Layout, user: int | None = None
+) -> list[Program]:
     """The product's own processes for the set that was asked for."""
     base = build_process_environment(values, layout=layout)
+    if user is not None:
+        base["HOME"] = NO_HOME  # libpq takes it for an error when it may not look into root's
     signing = {name: base.pop(name) for name in ("CA_PASSPHRASE",) if name in base}
     web, flower = request.ports["WEB_PORT"], request.ports["FLOWER_PORT"]
 
     def program(name: str, script: str, priority: int, **extra: str) -> Program:
-        argv = (str(START_SCRIPTS / script),)
+        argv = become(user, (str(START_SCRIPTS / script),))
         environ = {**limit_addresses(base, script=script), **extra}
         # A pool ends its children when they have stored what is in their hands.
         is_pool = script.startswith("worker-")
@@ -118,7 +123,7 @@ def list_processes(request: Request, values: Mapping[str, str], *, layout: Layou
     if base.get("METRICS_PORT", "0") != "0":
         processes.append(program("metrics", "metrics", 50))
     if "ENROLMENT_URL" in values:
-        folder = values["MQTT_TLS_FOLDER"]
+        folder = values["MQTT_TLS_FOLDER"] if user is None else layout.tls
         extra = {
             "ENROLMENT_BIND": f"{HOST}:{request.ports['ENROLMENT_PORT']}",
             "ENROLMENT_CERT_FILE": f"{folder}/broker.crt",
@@ -129,7 +134,7 @@ def list_processes(request: Request, values: Mapping[str, str], *, layout: Layou
         pool = f"ingest-{number}"
         processes.append(program(f"worker-{pool}", "worker-ingest", 30, INGEST_POOL=pool))
     for name, client_id in list_bridges(request, values).items():
-        health_file = str(layout.run / f"{name}.health")
+        health_file = str(layout.health / f"{name}.health")
         extra = {"BRIDGE_CLIENT_ID": client_id, "BRIDGE_HEALTH_FILE": health_file}
         processes.append(program(name, "bridge", 60, **extra))
     if request.simulate:

@@ -10,7 +10,7 @@ from telemetry.store.db.sql import Queries
 
 class Sql(Queries):
     find_affected_days: LiteralString
-    find_edited_days: LiteralString
+    find_changed_days: LiteralString
     refresh_days: LiteralString
     find_affected_months: LiteralString
     find_affected_account_months: LiteralString
@@ -37,7 +37,7 @@ def refresh_days(connection: Connection) -> int:
     if first is None:
         return 0
     connection.execute(Sql.find_affected_days, {"first": first, "last": last}, prepare=False)
-    connection.execute(Sql.find_edited_days)
+    connection.execute(Sql.find_changed_days)
     connection.execute("ANALYZE affected_day")
     for border in _list_borders(connection):
         _split_hour(connection, border=border)

@@ -52,13 +52,15 @@ SELECT f.device_id, f.day, f.account_id, min(d.starts_at), min(d.ends_at), bool_
 FROM found f JOIN days d USING (day, time_zone)
 GROUP BY f.device_id, f.day, f.account_id
 
--- name: find_edited_days
--- Days near hours whose readings an edit changed: where these have no readings any more, no hour
+-- name: find_changed_days
+-- Days near hours that an edit or a change of meter made dirty: where these have no readings, no hour
 -- leads to the day. Not before the horizon, where nothing changes.
 INSERT INTO affected_day (device_id, day, account_id, starts_at, ends_at, is_doubtful)
 SELECT DISTINCT g.device_id, g.day, g.account_id, local_day_start(g.day, a.time_zone),
     local_day_start(g.day + 1, a.time_zone), true
-FROM affected_edit e
+FROM (
+    SELECT device_id, hour FROM affected_edit UNION SELECT device_id, hour FROM affected_change
+) e
 JOIN affected_hour USING (device_id, hour)
 JOIN daily_aggregate g ON g.device_id = e.device_id
     AND g.day BETWEEN (e.hour AT TIME ZONE 'UTC')::date - 1 AND (e.hour AT TIME ZONE 'UTC')::date + 1

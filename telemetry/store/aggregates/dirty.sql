@@ -37,8 +37,8 @@ WHERE id = ANY(%(ids)s) AND edit_id IS NOT NULL
 
 -- name: claim_changes
 -- The changes of meter that made hours dirty. To be called before these are claimed.
-INSERT INTO affected_change (installation_id, device_id)
-SELECT DISTINCT installation_id, unnest(device_ids) FROM dirty_hour
+INSERT INTO affected_change (installation_id, device_id, hour)
+SELECT DISTINCT installation_id, unnest(device_ids), hour FROM dirty_hour
 WHERE id = ANY(%(ids)s) AND installation_id IS NOT NULL
 
 -- name: record_frozen_hours

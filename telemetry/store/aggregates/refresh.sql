@@ -34,9 +34,11 @@ CREATE TEMPORARY TABLE IF NOT EXISTS affected_edit (
     device_id bigint NOT NULL,
     hour timestamptz NOT NULL
 ) ON COMMIT DELETE ROWS;
+-- Hours that a change of meter made dirty: they may have no readings at all.
 CREATE TEMPORARY TABLE IF NOT EXISTS affected_change (
     installation_id bigint NOT NULL,
-    device_id bigint NOT NULL
+    device_id bigint NOT NULL,
+    hour timestamptz NOT NULL
 ) ON COMMIT DELETE ROWS;
 CREATE TEMPORARY TABLE IF NOT EXISTS affected_day (
     device_id bigint NOT NULL,

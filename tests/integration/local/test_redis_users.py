@@ -9,6 +9,10 @@ from redis import Redis
 from redis.exceptions import AuthenticationError, NoPermissionError
 
 from compose.local.servers.redis import ROLES
+from config.env import read_options
+from config.options import QueueOptions
+from config.queue import build_celery_app
+from telemetry.queue.pings import ask_pools, note_seen
 
 pytestmark = pytest.mark.integration
 
@@ -88,6 +92,20 @@ def test_it_refuses_to_a_process_what_another_needs(connect: Any, role: str, com
 def test_it_refuses_a_script_what_it_refuses_its_user(connect: Any) -> None:
     with pytest.raises(NoPermissionError):
         connect("bridge").eval("return redis.call('DEL', KEYS[1])", 1, "maintenance")
+
+
+def test_it_lets_web_ask_a_pool_that_does_not_answer(connect: Any, servers: Any) -> None:
+    """Celery looks for tasks to send again while it waits; who takes none leaves that to pools."""
+    options = read_options(
+        QueueOptions, {**servers.environ, "REDIS_URL": servers.environ["WEB_REDIS_URL"]}
+    )
+    app, operator = build_celery_app(options), Redis.from_url(servers.environ["REDIS_URL"])
+    note_seen(operator, "ingest@gone")
+    [pool] = ask_pools(app, connect("web"), wanted=1)
+    assert (pool.name, pool.ok) == ("ingest@gone", False)
+    assert operator.acl_log() == []
+    app.close()
+    operator.close()
 
 
 def test_it_lets_flower_follow_events(servers: Any) -> None:

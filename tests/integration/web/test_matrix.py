@@ -5,7 +5,7 @@ API's routes have a matrix of their own (tests/integration/api).
 """
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import time, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -15,19 +15,24 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.utils import timezone
 
 from telemetry.accounts.access import Right
+from telemetry.accounts.kiosks import issue_link
 from telemetry.core.consumption import Meter, Value
 from telemetry.models import (
     Account,
     Alarm,
     AlarmDelivery,
     AlarmRule,
+    BandPeriod,
+    DayNote,
     DeadLetter,
     Edit,
     Finding,
+    Holiday,
     Installation,
     Invitation,
     Membership,
     ReportSchedule,
+    SavedView,
     User,
     Webhook,
 )
@@ -46,22 +51,27 @@ ALLOWED: dict[Right, tuple[str, ...]] = {
 
 # Pages of an account: the right that they need. Those of the second table take POST alone.
 PAGES = {
+    "save-view": VIEW,
     "overview": VIEW, "overview-state": VIEW, "overview-aggregates": VIEW,
     "devices": VIEW, "device": VIEW, "device-state": VIEW, "device-chart": VIEW,
     "gateways": VIEW, "gateway": VIEW, "alarms": VIEW, "device-readings": VIEW, "edits": VIEW,
     "meter": VIEW, "meter-undo": BILLING, "why-gateway": VIEW, "why-device": VIEW,
     "months": VIEW, "month": VIEW, "close-month": BILLING,
-    "findings": VIEW, "bands": VIEW, "bands-csv": VIEW,
+    "findings": VIEW, "bands": VIEW, "bands-csv": VIEW, "bands-xlsx": VIEW,
+    "bands-print": VIEW, "band-periods": VIEW,
+    "statement": VIEW, "statement-print": VIEW, "statement-csv": VIEW,
     "virtual-meters": VIEW, "virtual-meters-csv": VIEW,
     "alarm-rules": OPERATE, "edit-alarm-rule": OPERATE, "delete-alarm-rule": OPERATE,
     "delete-webhook": OPERATE,
     "reports": VIEW, "report-print": VIEW, "report-csv": VIEW, "report-xlsx": VIEW,
     "report-schedules": OPERATE, "delete-schedule": OPERATE,
-    "members": VIEW, "remove-member": MANAGE,
+    "members": VIEW, "remove-member": MANAGE, "screens": MANAGE,
+    "edit-device": OPERATE, "edit-gateway": OPERATE, "add-note": OPERATE, "report-reading": VIEW,
 }  # fmt: skip
 ACTIONS = {
+    "delete-note": OPERATE, "delete-view": OPERATE, "revoke-screen": MANAGE,
     "alarm-acknowledge": OPERATE, "alarm-withdraw": OPERATE, "edit-undo": BILLING,
-    "decide-finding": BILLING,
+    "decide-finding": BILLING, "delete-band-period": BILLING, "delete-holiday": BILLING,
     "switch-alarm-rule": OPERATE, "test-alarm-rule": OPERATE, "send-alarm-again": OPERATE,
     "add-webhook": OPERATE,
     "edit-approve": BILLING, "edit-reject": BILLING, "dead-letter-take": BILLING,
@@ -76,6 +86,7 @@ OPEN = {
     "login", "logout", "set_language", "health", "pending-health", "pipeline-health", "invitation",
     "password_reset",
     "password_reset_done", "password_reset_confirm", "password_reset_complete",
+    "kiosk", "kiosk-live",
     "admin-login", "sign-in-code", "provider", "provider-return",
 }  # fmt: skip
 
@@ -130,6 +141,17 @@ def make_objects(connection: Connection, name: str) -> dict[str, Any]:
         "finding_id": Finding.objects.create(
             account=account, device_id=site.device_id, rule="silent", since=now,
         ).pk,
+        "note_id": DayNote.objects.create(
+            account=account, device_id=site.device_id, day=now.date(), text="holiday",
+        ).pk,
+        "view_id": SavedView.objects.create(
+            account=account, name="Hall", is_shared=True, created_by=user
+        ).pk,
+        "link_id": issue_link(account, name="Canteen", user=user)[0].pk,
+        "period_id": BandPeriod.objects.create(
+            account=account, band="P", days=["weekday"], starts=time(18), ends=time(21)
+        ).pk,
+        "holiday_id": Holiday.objects.create(account=account, day=now.date()).pk,
         "rule_id": AlarmRule.objects.create(account=account, kind="offline").pk,
         "webhook_id": Webhook.objects.create(account=account, name="H", url="https://x.example").pk,
         "delivery_id": AlarmDelivery.objects.create(
