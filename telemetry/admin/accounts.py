@@ -22,6 +22,7 @@ from telemetry.accounts.second_factor import turn_off
 from telemetry.accounts.sessions import end_sessions
 from telemetry.admin.confirm import ask_first
 from telemetry.admin.deactivate import DeactivateMixin
+from telemetry.admin.readonly import NewWithoutTimeMixin
 from telemetry.models import Account, Gateway, Identity, Membership, User
 
 admin.site.unregister(Group)
@@ -140,7 +141,7 @@ class GroupAdmin(DjangoGroupAdmin, ModelAdmin):  # type: ignore[misc]
 
 
 @admin.register(Account)
-class AccountAdmin(DeactivateMixin, ModelAdmin):  # type: ignore[misc]
+class AccountAdmin(NewWithoutTimeMixin, DeactivateMixin, ModelAdmin):  # type: ignore[misc]
     """Tenants, with their members."""
 
     list_display = [
@@ -150,10 +151,6 @@ class AccountAdmin(DeactivateMixin, ModelAdmin):  # type: ignore[misc]
     search_fields = ["name"]
     readonly_fields = ["created_at"]
     inlines = [MembershipInline]
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Account | None = None) -> Any:
-        """A new one has no time yet."""
-        return super().get_readonly_fields(request, obj) if obj is not None else ()
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Account]:
         accounts: QuerySet[Account] = super().get_queryset(request)
@@ -180,7 +177,7 @@ class MembershipAdmin(ModelAdmin):  # type: ignore[misc]
 
 
 @admin.register(Identity)
-class IdentityAdmin(ModelAdmin):  # type: ignore[misc]
+class IdentityAdmin(NewWithoutTimeMixin, ModelAdmin):  # type: ignore[misc]
     """Who users are at the identity provider. Administrators alone change it: whoever could would
     sign in as anybody."""
 
@@ -189,10 +186,6 @@ class IdentityAdmin(ModelAdmin):  # type: ignore[misc]
     search_fields = ["user__username", "user__email", "subject"]
     autocomplete_fields = ["user"]
     readonly_fields = ["created_at"]
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Identity | None = None) -> Any:
-        """A new one has no time yet."""
-        return super().get_readonly_fields(request, obj) if obj is not None else ()
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.is_superuser)

@@ -6,6 +6,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
@@ -17,7 +18,7 @@ from unfold.decorators import display
 from telemetry.admin.csv_files import CsvMixin
 from telemetry.admin.deactivate import DeactivateMixin
 from telemetry.admin.readonly import CappedPaginator, ReadOnlyAdmin, show_choice
-from telemetry.admin.search import MacSearchMixin
+from telemetry.admin.search import MacSearchMixin, find_gateways
 from telemetry.admin.why import WhyMixin
 from telemetry.installations.changing import check_settings_kept
 from telemetry.installations.texts import InstallationError
@@ -75,6 +76,13 @@ class GatewayAdmin(CsvMixin, DeactivateMixin, WhyMixin, MacSearchMixin, ModelAdm
         (_("Limits"), {"fields": ["max_devices", "offline_after_s", "firmware_version"]}),
         (_("Presence"), {"fields": ["is_online", "last_seen", "last_events", "last_readings"]}),
     ]
+
+    def search_text(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """In one look, however many there are."""
+        text = search_term.strip()
+        return (find_gateways(queryset, text) if text else queryset), False
 
     @display(
         description=_("state"),

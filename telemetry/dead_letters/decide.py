@@ -70,13 +70,13 @@ def find_action(dead_letter: DeadLetter) -> DeadLetterAction | None:
     ).first()
 
 
-def record_edit(dead_letter: DeadLetter, *, note: str, user: User) -> DeadLetterAction:
-    """Record that one dead letter was edited and replayed."""
-    key = DeadLetterGroup(
-        reason=dead_letter.reason, mac=dead_letter.mac, account_id=dead_letter.account_id
-    )
-    action = _record(key, Kind.EDIT, count=1, at=timezone.now(), note=note, user=user)
-    count_group_again([(dead_letter.reason, dead_letter.mac)])
+def record_edit(
+    of: DeadLetter | DeadLetterGroup, *, note: str, user: User, count: int = 1
+) -> DeadLetterAction:
+    """Record that a dead letter, or so many of a group, were edited and replayed."""
+    key = DeadLetterGroup(reason=of.reason, mac=of.mac, account_id=of.account_id)
+    action = _record(key, Kind.EDIT, count=count, at=timezone.now(), note=note, user=user)
+    count_group_again([(of.reason, of.mac)])
     return action
 
 

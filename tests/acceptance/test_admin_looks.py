@@ -44,6 +44,8 @@ def pages(empty_pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> dict[str
         "register": reverse("admin:telemetry_deadlettergroup_register", args=[NEW_MAC]),
         "edit": reverse("admin:telemetry_deadletter_edit", args=[dead_letter.pk]),
         "why": reverse("admin:telemetry_gateway_why", args=[gateway.pk]),
+        "import": "/admin/telemetry/gateway/import-csv/",
+        "changes": reverse("admin:auditlog_logentry_changelist"),
     }
 
 

@@ -134,7 +134,8 @@ def test_it_lets_only_those_revoke_tokens_who_may_change_them(member: User) -> N
 
 def test_it_lets_who_may_see_the_schedule_not_switch_it(connection: Connection) -> None:
     viewer = User.objects.create_user("viewer", is_staff=True)
-    viewer.user_permissions.set(Permission.objects.filter(codename="view_periodictask"))
+    seen = ("view_periodictask", "see_every_account")
+    viewer.user_permissions.set(Permission.objects.filter(codename__in=seen))
     client, schedule = Client(), "/admin/django_celery_beat/periodictask/"
     client.force_login(viewer)
     interval = IntervalSchedule.objects.create(every=1, period="hours")

@@ -120,6 +120,23 @@ def test_it_shows_what_fails_and_what_a_replay_would_come_to(client: Client) -> 
     assert "This cannot be undone" in read(client, LIST)
 
 
+def test_it_maps_a_unit_for_all_and_replays_them(client: Client, queue: Any) -> None:
+    opened = open_group("unit_mismatch")
+    assert "Map a unit" not in read(client, open_group("conflicting_reading"))
+    tried = read(client, opened, before="kwh", after="m\u00b3")
+    assert "2 readings would be stored" in tried
+    assert "Map kwh to m\u00b3 and replay" in tried
+    assert "0 readings would be stored" in read(client, opened, before="other", after="m\u00b3")
+    answer = client.post(opened, {"replay": "1", "before": "other", "after": "m\u00b3"})
+    assert answer.status_code == 302
+    assert queue.snapshot().pending_messages == 0
+    client.post(opened, {"replay": "1", "before": "kwh", "after": "m\u00b3"})
+    assert queue.snapshot().pending_messages == 2
+    assert not DeadLetterGroup.objects.filter(reason="unit_mismatch").exists()
+    action = DeadLetterAction.objects.latest("at")
+    assert (action.kind, action.dead_letters, action.note) == ("edit", 2, "kwh \u2192 m\u00b3")
+
+
 def test_it_discards_with_a_reason_and_undoes_it(client: Client) -> None:
     assert "Say why" in client.post(
         open_group("unknown_gateway"), {"discard": "1", "note": " "}, follow=True

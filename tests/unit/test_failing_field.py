@@ -3,6 +3,7 @@
 import pytest
 
 from telemetry.core.failing_field import mark_lines
+from telemetry.core.map_values import list_values, map_value
 from telemetry.core.shown_payload import show_payload
 from telemetry.dead_letters.register import find_devices, guess_measurement
 from tests.messages import make_payload
@@ -42,6 +43,18 @@ def test_it_marks_the_line_of_the_field(
 ) -> None:
     lines = mark_lines(show_payload(payload).text, reason=reason, detail=detail)
     assert [line.text.strip() for line in lines if line.is_failing] == ([marked] if marked else [])
+
+
+def test_it_maps_a_value_and_leaves_every_other_byte() -> None:
+    payload = b'{"a":1.10, "unidade" : "kwh","leituras":[{"unidade":"m\\u00b3"},{"unidade":"kwh"}]}'
+    assert list_values(payload, "unidade") == ["kwh", "m³", "kwh"]
+    mapped = map_value(payload, "unidade", before="kwh", after='k"Wh')
+    assert mapped == payload.replace(b'"kwh"', b'"k\\"Wh"')
+    assert map_value(payload, "unidade", before="m³", after="L") == payload.replace(
+        b'"m\\u00b3"', b'"L"'
+    )
+    assert map_value(payload, "unidade", before="none", after="L") is None
+    assert map_value(b"\xff", "unidade", before="none", after="L") is None
 
 
 def test_it_finds_devices_and_guesses_how_they_measure() -> None:

@@ -22,6 +22,7 @@ from telemetry.admin.readonly import ReadOnlyAdmin
 from telemetry.admin.search import MacSearchMixin, find_groups
 from telemetry.admin.workbench.payload import read_payload
 from telemetry.admin.workbench.register import RegisterMixin
+from telemetry.core.map_values import MAPPED
 from telemetry.core.reasons import Reason
 from telemetry.dead_letters.decide import (
     MOST_REPLAYED,
@@ -31,6 +32,7 @@ from telemetry.dead_letters.decide import (
     undo_action,
 )
 from telemetry.dead_letters.dry_run import MOST_TRIED, try_waiting
+from telemetry.dead_letters.mapping import Mapping, list_choices, replay_mapped, try_mapping
 from telemetry.dead_letters.texts import NEXT_STEPS, choose_series, name_reason
 from telemetry.models import DeadLetter, DeadLetterAction, DeadLetterGroup, Gateway
 from telemetry.store.operations.summaries import count_groups_if_few
@@ -161,15 +163,20 @@ class DeadLetterGroupAdmin(RegisterMixin, MacSearchMixin, ReadOnlyAdmin):
         if request.method == "POST" and request.user.has_perm(CHANGE):
             return self._decide(request, group)
         newest = list_waiting(group).order_by("-last_seen", "-id").first()
-        dry_run = None
-        if "dry_run" in request.GET:
+        choices, mapping = list_choices(group), _read_mapping(request.GET, group)
+        dry_run = mapped_run = None
+        if mapping is not None:
+            mapped_run = try_mapping(group, mapping, now=timezone.now())
+        elif "dry_run" in request.GET:
             dry_run = try_waiting(list_waiting(group), now=timezone.now())
         context = {
             **self.admin_site.each_context(request),
             "title": _("Dead letters"), "opts": self.opts, "group": group,
             "name": name_reason(group.reason), "next_step": NEXT_STEPS.get(group.reason, ""),
             "newest": newest, "payload": read_payload(newest) if newest else None,
-            "dry_run": dry_run, "reasons": _name_reasons(dry_run), "most_tried": MOST_TRIED,
+            "dry_run": dry_run, "reasons": _name_reasons(dry_run or mapped_run),
+            "choices": choices, "mapping": mapping, "mapped_run": mapped_run,
+            "most_tried": MOST_TRIED,
             "most_replayed": MOST_REPLAYED, "may_decide": request.user.has_perm(CHANGE),
             "is_unregistered": group.reason == Reason.UNKNOWN_GATEWAY and bool(group.mac),
         }  # fmt: skip
@@ -188,15 +195,19 @@ class DeadLetterGroupAdmin(RegisterMixin, MacSearchMixin, ReadOnlyAdmin):
             )
             self.message_user(request, text % {"n": action.dead_letters}, messages.SUCCESS)
             return redirect(LIST)
+        mapping = _read_mapping(request.POST, group)
         try:
-            action, replay = replay_group(group, user=user)
+            if mapping is not None:
+                replay = replay_mapped(group, mapping, user=user)
+            else:
+                replay = replay_group(group, user=user)[1]
         except (RedisError, OperationalError):
             text = _("Redis does not answer: what was not sent is still pending. Try again later.")
             self.message_user(request, text, messages.ERROR)
             return redirect(LIST)
         text = ngettext(
-            "%(n)d dead letter sent again.", "%(n)d dead letters sent again.", action.dead_letters
-        ) % {"n": action.dead_letters}
+            "%(n)d dead letter sent again.", "%(n)d dead letters sent again.", replay.sent
+        ) % {"n": replay.sent}
         if replay.hindrance:
             text += " " + _("The queue is full: the others are still pending. Try again later.")
         self.message_user(request, text, messages.SUCCESS if replay.sent else messages.WARNING)
@@ -215,6 +226,14 @@ class DeadLetterGroupAdmin(RegisterMixin, MacSearchMixin, ReadOnlyAdmin):
             request, text % {"n": count}, messages.SUCCESS if count else messages.WARNING
         )
         return redirect(LIST)
+
+
+def _read_mapping(values: Any, group: DeadLetterGroup) -> Mapping | None:
+    """What was chosen to be mapped; None where nothing was, or may be."""
+    before, after = values.get("before", ""), values.get("after", "").strip()
+    if not before or not after or group.reason not in MAPPED:
+        return None
+    return Mapping(MAPPED[Reason(group.reason)], before, after)
 
 
 def _name_reasons(dry_run: Any) -> list[tuple[Any, int]]:

@@ -84,7 +84,7 @@ SELECT
 -- name: group_macs
 -- MACs of gateways by a part of their code or name, and those whose newest dead letters name a device.
 SELECT mac FROM (
-    SELECT mac FROM gateway WHERE code ILIKE %(like)s OR name ILIKE %(like)s LIMIT %(most)s) g
+    SELECT mac FROM gateway WHERE lower(code || ' ' || name) LIKE lower(%(like)s) LIMIT %(most)s) g
 UNION
 SELECT mac FROM (
     SELECT mac, device_code FROM dead_letter ORDER BY last_seen DESC, id DESC LIMIT %(newest)s) d
