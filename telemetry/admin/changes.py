@@ -5,7 +5,7 @@ from typing import Any
 from auditlog.models import LogEntry
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
@@ -17,6 +17,13 @@ from telemetry.changes.texts import list_fields, name_actor
 from telemetry.changes.tracking import TRACKED
 
 admin.site.unregister(LogEntry)
+
+
+ACTIONS = {
+    LogEntry.Action.CREATE: _("created"),
+    LogEntry.Action.UPDATE: _("changed"),
+    LogEntry.Action.DELETE: _("deleted"),
+}
 
 
 class KindFilter(admin.SimpleListFilter):
@@ -36,7 +43,7 @@ class KindFilter(admin.SimpleListFilter):
 class ChangeAdmin(ReadOnlyAdmin):
     """The list. Nothing in it is changed or deleted."""
 
-    list_display = ["timestamp", "who", "kind", "object_repr", "action", "what"]
+    list_display = ["timestamp", "who", "kind", "thing", "done", "what"]
     list_filter = [
         KindFilter, ["actor", AutocompleteSelectFilter], ["timestamp", RangeDateTimeFilter],
     ]  # fmt: skip
@@ -44,8 +51,14 @@ class ChangeAdmin(ReadOnlyAdmin):
     list_per_page = 50
     search_fields = ["object_repr", "actor__username", "=object_pk"]
     search_help_text = _("Part of the name of what was changed or who did it; a whole key")
-    fields = ["timestamp", "who", "kind", "object_repr", "action", "what"]
+    fields = ["timestamp", "who", "kind", "thing", "done", "what"]
     sortable_by = ()
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        """By a name for people."""
+        context = {"title": _("Changes"), **(extra_context or {})}
+        response: HttpResponse = super().changelist_view(request, context)
+        return response
 
     @display(description=_("who"))
     def who(self, entry: LogEntry) -> str:
@@ -56,6 +69,16 @@ class ChangeAdmin(ReadOnlyAdmin):
     def kind(self, entry: LogEntry) -> str:
         """What was changed."""
         return str(entry.content_type.name)
+
+    @display(description=_("what"))
+    def thing(self, entry: LogEntry) -> str:
+        """What it was called then."""
+        return str(entry.object_repr)
+
+    @display(description=_("done"))
+    def done(self, entry: LogEntry) -> str:
+        """Whether it was made, changed or deleted."""
+        return str(ACTIONS.get(entry.action, entry.get_action_display()))
 
     @display(description=_("from what to what"))
     def what(self, entry: LogEntry) -> SafeString:

@@ -43,5 +43,10 @@ TRACKED: tuple[tuple[Any, dict[str, Any]], ...] = (
 def track() -> None:
     """Record the changes from now on. Repeatable."""
     for model, options in TRACKED:
-        if not auditlog.contains(model):
-            auditlog.register(model, **options)
+        if auditlog.contains(model):
+            continue
+        hidden = set(options.get("exclude_fields", ()))
+        own = [field.name for field in model._meta.fields if field.name not in hidden]
+        auditlog.register(
+            model, include_fields=own, m2m_fields=options.get("m2m_fields", set())
+        )  # only columns of its own: the package would list what points to it, too

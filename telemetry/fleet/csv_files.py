@@ -115,7 +115,8 @@ RESOURCES: dict[str, type[FleetResource]] = {"gateway": GatewayResource, "device
 
 def write_csv(name: str, rows: "QuerySet[Any]") -> str:
     """The rows as CSV."""
-    return str(RESOURCES[name]().export(rows).csv)
+    parent = "account" if name == "gateway" else "gateway"
+    return str(RESOURCES[name]().export(rows.select_related(parent)).csv)
 
 
 def plan_import(name: str, text: str, *, is_dry_run: bool) -> Plan:

@@ -15,6 +15,7 @@ from telemetry.accounts.staff import has_account
 from telemetry.models import Account, DeadLetter, Device, Gateway, Membership
 from telemetry.store.db.connection import Connection
 from tests.consumption import Site
+from tests.databases import connect_as
 from tests.integration.store.test_account_wall import sites  # noqa: F401 - a fixture
 
 pytestmark = pytest.mark.integration
@@ -173,3 +174,12 @@ def test_it_opens_lists_with_a_wall_alone(connection: Connection) -> None:
     opened = {model._meta.db_table for model in admin.site._registry if has_account(model)}
     assert opened <= walled
     assert len(opened) > 20
+
+
+def test_it_shows_staff_of_an_account_nothing_where_no_wall_stands(
+    bravo: Site, servers: Any
+) -> None:
+    client = log_in(bravo.account_id, name="alfa")
+    with connect_as(servers.environ["DATABASE_URL"]):
+        assert client.get("/admin/telemetry/gateway/").status_code == 403
+    assert client.get("/admin/telemetry/gateway/").status_code == 200

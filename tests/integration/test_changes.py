@@ -51,6 +51,11 @@ def test_it_lists_who_changed_what_from_what_to_what(
     admin.set_password("a long pass phrase 1")
     admin.save()
     assert LogEntry.objects.count() == before  # nothing that is told changed
+    made = User.objects.create_user("new")
+    entry_of_new = LogEntry.objects.get(object_pk=str(made.pk), action=LogEntry.Action.CREATE)
+    names = {one.name for one in list_fields(entry_of_new)}
+    assert "username" in names
+    assert not names & {"sessions", "memberships", "password"}
     rule = AlarmRule.objects.create(account=device.account, kind="above", limit=1)
     rule.recipients.add(admin)
     added = LogEntry.objects.latest("timestamp")
