@@ -244,6 +244,25 @@ CASES = {
             *exchange("2026-09-12 10:00", None, 1_000, Meter("cumulative")),
         ],
     ),
+    "a net register that is fed": BillingCase(
+        Meter("cumulative", is_net=True, factor=FORTY),
+        read_hourly(100, 110, 90, 90, "90.5", 2, 5),
+        expect({"2026-09-01": 40 * (5 - 100)}),
+        expect({"2026-09-10": 40 * (5 - 100)}),
+    ),
+    "a net register with a gap over the end of a month": BillingCase(
+        Meter("cumulative", is_net=True),
+        read_at({"2026-10-30": 140, "2026-11-03": 100}),
+        expect({"2026-10-01": -20, "2026-11-01": -20}),
+        expect({"2026-10-30": -10, "2026-11-02": -10}),
+        expect({"2026-10-01": -20, "2026-11-01": -20}),
+    ),
+    "a net meter in the place of one that counts forwards": BillingCase(
+        Meter("cumulative"),
+        read_at({"2026-09-10 09:00": 100, "2026-09-10 11:00": 45, "2026-09-10 12:00": 44}),
+        expect({"2026-09-01": 3 - 6}),
+        replacements=exchange("2026-09-10 10:00", 103, 50, Meter("cumulative", is_net=True)),
+    ),
     "a factor with decimals": BillingCase(
         Meter("cumulative", factor=Decimal("0.3333")),
         read_hourly("1.0", "1.1", "1.2", "1.3"),

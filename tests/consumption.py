@@ -106,6 +106,10 @@ def register(
         connection.execute(
             "UPDATE installation SET factor = %s WHERE device_id = %s", [meter.factor, device_id]
         )
+    if meter.is_net:
+        connection.execute(
+            "UPDATE installation SET is_net = true WHERE device_id = %s", [device_id]
+        )
     return Site(device_id, account_id, gateway_id, zone, billing_day, meter, bool(is_spread))
 
 
@@ -145,6 +149,11 @@ def replace_register(connection: Connection, site: Site, change: Replacement) ->
             meter.interval_s, meter.factor, site.device_id,
         ],
     )  # fmt: skip
+    if meter.is_net:
+        connection.execute(
+            "UPDATE installation SET is_net = true WHERE device_id = %s AND since = %s",
+            [site.device_id, change.at],
+        )
 
 
 def set_meter(

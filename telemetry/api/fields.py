@@ -53,7 +53,7 @@ def list_fields(
 
 def make_field(name: str, shape: Json, *, location: str, is_required: bool) -> Field:
     """A row of a shape that is resolved."""
-    # A list is bound by its own rules and by those of its items.
+    # A list is bound by its own rules and by those of its items. A format says more than a pattern.
     bound = {**shape.get("items", {}), **shape}
     default = shape.get("default")
     return Field(

@@ -303,6 +303,10 @@ class Installation(Schema):
     factor: Annotated[Exact, Field(description="what is read is multiplied by it")]
     register_modulus: Exact | None
     interval_s: int | None
+    is_net: Annotated[bool, Field(description="it counts backwards, too")]
+    largest_rate: Annotated[
+        Exact | None, Field(description="plausible an hour, with the factor; null: by its history")
+    ]
     old_register: Annotated[Exact | None, Field(description="the last of the meter before")]
     first_register: Exact | None
     model: str

@@ -40,6 +40,7 @@ from telemetry.api.routes import (
     notes,
     readings,
     report,
+    statements,
     totals,
     virtual_meters,
 )
@@ -144,6 +145,7 @@ def build_api() -> Api:
         totals,
         report,
         bands,
+        statements,
         virtual_meters,
         alarms,
         alarm_rules,

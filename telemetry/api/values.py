@@ -100,6 +100,7 @@ Reason = Annotated[
     str, Field(min_length=1, max_length=500, pattern=r"\S"), AfterValidator(_reject_nul)
 ]
 Note = Annotated[str, Field(max_length=500), AfterValidator(_reject_nul)]
+Group = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_reject_nul)]
 
 Instant = Annotated[
     datetime,

@@ -42,6 +42,18 @@ class Found(Struct, frozen=True):
     evidence: dict[str, str]
 
 
+class Plausible(Struct, frozen=True):
+    """What is plausible of a meter after `since`; None: of the first one. `largest_rate`: units an
+    hour; None: as its history says. `is_net`: also less than nothing."""
+
+    since: datetime | None
+    largest_rate: Decimal | None = None
+    is_net: bool = False
+
+
+ANYTHING = Plausible(None)
+
+
 class HourRow(Struct, frozen=True):
     """A device's readings in the UTC hour that begins at `hour`, and what was consumed in it.
     `first_at`, `last_at`: None where they are not known, as of gauges."""
@@ -150,29 +162,45 @@ def find_baseline(interval_s: int | None) -> timedelta:
 
 
 def propose_rate(rows: Iterable[HourRow]) -> Decimal | None:
-    """The largest plausible consumption of an hour, from a device's history: ten times what nine of
-    ten hours with consumption stay below. None: too little history."""
-    consumed = sorted(row.consumed for row in rows if row.consumed is not None and row.consumed > 0)
+    """The largest plausible consumption of an hour, from a device's history."""
+    return propose_rate_of(row.consumed for row in rows if row.consumed is not None)
+
+
+def propose_rate_of(hours: Iterable[Decimal]) -> Decimal | None:
+    """The same from what was consumed in hours: ten times what nine of ten hours with consumption
+    stay below. None: too little history."""
+    consumed = sorted(hour for hour in hours if hour > 0)
     if len(consumed) < LEAST_HISTORY:
         return None
     return RATE_FACTOR * consumed[len(consumed) * 9 // 10]
 
 
+def find_plausible(meters: Sequence[Plausible], row: HourRow) -> Plausible:
+    """What is plausible in an hour, by the last meter in it. `meters` in order of time."""
+    begun = [one for one in meters if one.since is None or one.since < row.end]
+    return begun[-1] if begun else ANYTHING
+
+
 def find_too_fast(
-    rows: Sequence[HourRow], *, largest_rate: Decimal | None = None, baseline: timedelta = BASELINE
+    rows: Sequence[HourRow],
+    *,
+    meters: Sequence[Plausible] = (),
+    baseline: timedelta = BASELINE,
 ) -> list[Found]:
-    """Hours in which more was consumed than is plausible since the hour before that has readings.
-    `largest_rate`: units an hour; None: as the rows around the day propose. `rows` in order of
-    time."""
+    """Hours in which more was consumed than is plausible since the hour before that has readings:
+    than the meter's largest rate, or than the rows around the day propose. `rows`, `meters` in
+    order of time."""
     instants = [row.hour for row in rows]
     found = []
-    rate, rate_of = largest_rate, None
+    usual, usual_of = None, None
     for number, row in enumerate(rows):
         day = _day_of(row.hour)
-        if largest_rate is None and day != rate_of:
+        rate = find_plausible(meters, row).largest_rate
+        if rate is None and day != usual_of:
             first = bisect_left(instants, day - baseline)
-            rate = propose_rate(rows[first : bisect_left(instants, day + DAY + baseline)])
-            rate_of = day
+            usual = propose_rate(rows[first : bisect_left(instants, day + DAY + baseline)])
+            usual_of = day
+        rate = usual if rate is None else rate
         if rate is None:
             continue
         elapsed = row.end - rows[number - 1].end if number else HOUR
@@ -215,9 +243,10 @@ def propose_modulus(before: Decimal, after: Decimal) -> Decimal | None:
     return None
 
 
-def find_negative(rows: Iterable[HourRow]) -> list[Found]:
-    """Deltas below zero, day by day (UTC)."""
+def find_negative(rows: Iterable[HourRow], *, meters: Sequence[Plausible] = ()) -> list[Found]:
+    """Deltas below zero, day by day (UTC), where the meter is no net one."""
     found = []
+    rows = (row for row in rows if not find_plausible(meters, row).is_net)
     for day, group in groupby(rows, key=lambda row: _day_of(row.hour)):
         least = min(row.minimum for row in group)
         if least < 0:

@@ -20,12 +20,15 @@ from telemetry.core.registers import ONE, Register, Step, Value, count_stretch, 
 
 class Meter(Struct, frozen=True):
     """How a meter measures. `modulus`: its register counts from 0 to below it; `factor`: what its
-    values are multiplied by, as behind a transformer."""
+    values are multiplied by, as behind a transformer; `is_net`: it counts backwards, too, when
+    energy is fed in; `largest_rate`: units an hour that are plausible, with the factor."""
 
     measurement: Measurement
     modulus: Decimal | None = None
     interval_s: int | None = None
     factor: Decimal = ONE
+    is_net: bool = False
+    largest_rate: Decimal | None = None
 
 
 class Installation(Struct, frozen=True):
@@ -96,7 +99,7 @@ def measure_stretch(stretch: Stretch, *, is_spread: bool = True) -> list[Step]:
         points = [stretch.start, *stretch.readings, stretch.end]
         steps = count_stretch(
             [point for point in points if point is not None],
-            Register(modulus=meter.modulus, factor=meter.factor),
+            Register(meter.modulus, meter.factor, meter.is_net, meter.largest_rate),
         )
     else:
         start = None if stretch.start is None else stretch.start.at

@@ -26,9 +26,12 @@ from telemetry.installations.texts import (
 from telemetry.models import Device, Installation, Reading, User
 from telemetry.store.installations.preview import Preview, preview_change
 
-SETTINGS = ("measurement", "unit", "factor", "register_modulus", "interval_s")
+SETTINGS = (
+    "measurement", "unit", "factor", "register_modulus", "interval_s", "is_net", "largest_rate",
+)  # fmt: skip
 """How a device measures, which changes only from an instant on."""
-KEPT = tuple(name for name in SETTINGS if name != "factor")  # what a device has of them itself
+KEPT = ("measurement", "unit", "register_modulus", "interval_s")
+"""What a device has of them itself."""
 
 
 class MeterChange(Struct, frozen=True, kw_only=True):
@@ -41,6 +44,8 @@ class MeterChange(Struct, frozen=True, kw_only=True):
     factor: Decimal = Decimal(1)
     register_modulus: Decimal | None = None
     interval_s: int | None = None
+    is_net: bool = False
+    largest_rate: Decimal | None = None
     old_register: Decimal | None = None
     first_register: Decimal | None = None
     model: str = ""
@@ -159,6 +164,8 @@ def preview(installation: Installation) -> Preview:
             installation.register_modulus,
             installation.interval_s,
             installation.factor,
+            installation.is_net,
+            installation.largest_rate,
         ),
         installation.since,
         installation.old_register,

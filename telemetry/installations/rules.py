@@ -85,6 +85,20 @@ def _find_wrong_settings(new: Installation, before: Installation) -> Iterator[tu
         yield "register_modulus", _("a register rolls over at more than 0")
     if new.register_modulus is not None and new.measurement != CUMULATIVE:
         yield "register_modulus", _("only a cumulative meter has a register that rolls over")
+    if new.is_net and new.register_modulus is not None:
+        yield (
+            "register_modulus",
+            _("of a meter that counts backwards, too, no rollover can be told: leave it empty"),
+        )
+    if new.is_net and new.measurement == GAUGE:
+        yield "is_net", _("a level counts nothing, neither forwards nor backwards")
+    if new.largest_rate is not None and new.largest_rate <= 0:
+        yield (
+            "largest_rate",
+            _("%(rate)s an hour: expected more than 0") % {"rate": new.largest_rate},
+        )
+    if new.largest_rate is not None and new.measurement == GAUGE:
+        yield "largest_rate", _("a level has no consumption an hour")
     if new.unit != before.unit:
         start = find_month_start(new.device.account_id, at=new.since)
         found = (
@@ -197,7 +211,9 @@ def find_first(new: Installation, after: Installation | None) -> Beside | None:
 
 
 def _can_follow(before: Decimal, after: Decimal, meter: Installation) -> bool:
-    return after >= before or rolls_over(before, after, modulus=meter.register_modulus)
+    return (
+        meter.is_net or after >= before or rolls_over(before, after, modulus=meter.register_modulus)
+    )
 
 
 def _list_beside(new: Installation) -> str:

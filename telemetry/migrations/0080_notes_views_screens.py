@@ -8,7 +8,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("telemetry", "0044_alarm_rules"),
+        ("telemetry", "0060_net_meters"),
     ]
 
     operations = [

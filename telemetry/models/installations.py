@@ -59,6 +59,20 @@ class Installation(models.Model):
         validators=[MinValueValidator(1)],
         help_text=_("Expected seconds between readings. Empty: one an hour is full coverage."),
     )
+    is_net = models.BooleanField(
+        _("counts backwards, too"),
+        default=False,
+        db_default=False,
+        help_text=_("A net meter: energy that is fed in counts below zero."),
+    )
+    largest_rate = models.DecimalField(
+        _("largest plausible consumption an hour"),
+        max_digits=15,
+        decimal_places=4,
+        null=True,
+        blank=True,
+        help_text=_("With the factor. More is a finding. Empty: as its history says."),
+    )
     old_register = models.DecimalField(
         _("last of the old register"), max_digits=15, decimal_places=4, null=True, blank=True
     )

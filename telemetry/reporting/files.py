@@ -7,7 +7,7 @@ rounds them silently.
 
 import csv
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -74,21 +74,11 @@ def _take(buffer: io.StringIO) -> str:
 
 def write_xlsx(path: Path, rows: Iterable[ReportRow], *, header: Header, grouping: Grouping) -> int:
     """Write the file; how many rows."""
-    with xlsxwriter.Workbook(
-        str(path),
-        {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False},
-    ) as book:
+    with open_book(path) as book:
         sheet = book.add_worksheet(_("Consumption"))
-        forms = {
-            "title": book.add_format({"bold": True, "bottom": 1, "text_wrap": True}),
-            "day": book.add_format({"num_format": "yyyy-mm-dd"}),
-            "number": book.add_format({"num_format": "#,##0.####"}),
-            "count": book.add_format({"num_format": "#,##0"}),
-            "share": book.add_format({"num_format": "0.0%"}),
-            "exact": book.add_format({"align": "right"}),
-            "text": book.add_format({"quote_prefix": True}),  # text, also after an edit
-        }
-        _set_up(sheet, forms, header=header, grouping=grouping)
+        forms = make_forms(book)
+        columns = list(zip(list_titles(grouping), WIDTHS, strict=True))
+        set_up(sheet, forms, header=header, columns=columns)
         count = 0
         for count, row in enumerate(rows, start=1):
             _write_row(sheet, count, row, forms, header=header, grouping=grouping)
@@ -97,8 +87,30 @@ def write_xlsx(path: Path, rows: Iterable[ReportRow], *, header: Header, groupin
     return count
 
 
-def _set_up(sheet: Any, forms: dict[str, Any], *, header: Header, grouping: Grouping) -> None:
-    for column, (title, width) in enumerate(zip(list_titles(grouping), WIDTHS, strict=True)):
+def open_book(path: Path) -> Any:
+    """A workbook whose rows are written as they come, in order."""
+    options = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
+    return xlsxwriter.Workbook(str(path), options)
+
+
+def make_forms(book: Any) -> dict[str, Any]:
+    """How cells look, by what they hold."""
+    return {
+        "title": book.add_format({"bold": True, "bottom": 1, "text_wrap": True}),
+        "day": book.add_format({"num_format": "yyyy-mm-dd"}),
+        "number": book.add_format({"num_format": "#,##0.####"}),
+        "count": book.add_format({"num_format": "#,##0"}),
+        "share": book.add_format({"num_format": "0.0%"}),
+        "exact": book.add_format({"align": "right"}),
+        "text": book.add_format({"quote_prefix": True}),  # text, also after an edit
+    }
+
+
+def set_up(
+    sheet: Any, forms: dict[str, Any], *, header: Header, columns: Sequence[tuple[str, int]]
+) -> None:
+    """Titles with widths, and how the sheet is printed."""
+    for column, (title, width) in enumerate(columns):
         sheet.set_column(column, column, width)
         sheet.write_string(0, column, title, forms["title"])
     sheet.freeze_panes(1, 0)
@@ -128,15 +140,24 @@ def _write_row(
     for column, value in enumerate(
         (row.total, row.adjustments, row.billed_total, row.daily_mean), start=5
     ):
-        shown = round_number(value)
-        if count_digits(shown) <= EXACT_DIGITS:
-            sheet.write_number(line, column, float(shown), forms["number"])
-        else:
-            sheet.write_string(line, column, write_number(shown), forms["exact"])
+        write_quantity(sheet, line, column, value, forms)
     sheet.write_number(line, 9, row.readings_count, forms["count"])
     if row.coverage is not None:
         sheet.write_number(line, 10, float(round_number(row.coverage)), forms["share"])
     sheet.write_string(line, 11, str(STATES[row.state]))
+
+
+def write_quantity(
+    sheet: Any, line: int, column: int, value: Decimal | None, forms: dict[str, Any]
+) -> None:
+    """A number, or text where a spreadsheet would round it; nothing for None."""
+    if value is None:
+        return
+    shown = round_number(value)
+    if count_digits(shown) <= EXACT_DIGITS:
+        sheet.write_number(line, column, float(shown), forms["number"])
+    else:
+        sheet.write_string(line, column, write_number(shown), forms["exact"])
 
 
 def count_digits(value: Decimal) -> int:

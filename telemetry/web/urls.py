@@ -35,5 +35,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("telemetry.web.closing.urls")),
     path("", include("telemetry.web.findings.urls")),
     path("", include("telemetry.web.bands.urls")),
+    path("", include("telemetry.web.statements.urls")),
     path("", include("telemetry.web.virtual_meters.urls")),
 ]

@@ -89,6 +89,11 @@ DECLARE
     other installation;
     ends timestamptz;
 BEGIN
+    -- Workers know which devices may have values below zero.
+    IF NEW.is_net OR TG_OP = 'UPDATE' AND OLD.is_net THEN
+        INSERT INTO registry_change (gateway_id)
+        SELECT gateway_id FROM device WHERE id = NEW.device_id;
+    END IF;
     UPDATE device d SET measurement = n.measurement, unit = n.unit,
         register_modulus = n.register_modulus, interval_s = n.interval_s
     FROM (
@@ -124,8 +129,10 @@ BEGIN
     WHERE hour >= coalesce((SELECT dropped_before FROM raw_horizon), '-infinity')
       AND hour >= coalesce(NEW.since, '-infinity') - interval '1 hour'
       AND (hour < NEW.since
-        OR (other.measurement, other.factor, other.register_modulus, other.interval_s)
-            IS DISTINCT FROM (NEW.measurement, NEW.factor, NEW.register_modulus, NEW.interval_s)
+        OR (other.measurement, other.factor, other.register_modulus, other.interval_s, other.is_net,
+                other.largest_rate)  -- a rate changes no hour, but what is found in it
+            IS DISTINCT FROM (NEW.measurement, NEW.factor, NEW.register_modulus, NEW.interval_s,
+                NEW.is_net, NEW.largest_rate)
         AND hour < coalesce(ends, 'infinity'));
     RETURN NULL;
 END $$;

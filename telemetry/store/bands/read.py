@@ -75,8 +75,8 @@ def read_bands(period: Period, *, device_ids: Sequence[int]) -> dict[int, list[B
     with connection.cursor() as cursor:
         _add_whole_hours(cursor, consumed, spans, parameters)
         _add_cut_hours(cursor, consumed, spans, parameters)
-        _add_gaps(cursor, consumed, period.spans(cut=UNCUT), parameters)
         demands = _read_demands(cursor, period, parameters)
+    _add_gaps(consumed, period.spans(cut=UNCUT), parameters)
     return {
         device: [
             _make_line(band, of, demands.get((device, band))) for band, of in sorted(bands.items())
@@ -167,22 +167,29 @@ def _minutes(length: timedelta) -> Decimal:
     return Decimal(length // timedelta(minutes=1))
 
 
+def read_gaps(parameters: dict[str, Any]) -> list[tuple[int, Step]]:
+    """The gaps of devices that a period, from `since` to `until`, has a part of, and perhaps ones
+    before it."""
+    with connection.cursor() as cursor:
+        cursor.execute(Sql.gaps, parameters)
+        rows: Any = cursor.fetchall()
+    return [(device, Step(since, until, amount, amount)) for device, amount, since, until in rows]
+
+
 def _add_gaps(
-    cursor: Any,
     consumed: dict[int, dict[str, Consumption]],
     spans: Sequence[Span],
     parameters: dict[str, Any],
 ) -> None:
     """What the spans get of steps over a time without readings: their shares by time."""
     starts = [span.since for span in spans]
-    cursor.execute(Sql.gaps, parameters)
-    for device, amount, since, until in cursor.fetchall():
-        step = Step(since, until, amount, amount)
-        for span in spans[max(0, bisect_right(starts, since) - 1) :]:
-            if span.since >= until:
+    for device, step in read_gaps(parameters):
+        assert step.since is not None
+        for span in spans[max(0, bisect_right(starts, step.since) - 1) :]:
+            if span.since >= step.at:
                 break
             share = consume_until(step, span.until) - consume_until(step, span.since)
-            is_estimated = since < span.since or span.until < until
+            is_estimated = step.since < span.since or span.until < step.at
             _add(consumed, device, span.band, share, share if is_estimated else Decimal(0))
 
 

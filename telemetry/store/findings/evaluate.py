@@ -135,11 +135,12 @@ def _find(connection: Connection, device: Device, seen: _Seen, *, now: datetime)
             for one in find_standstills(rows, is_register=device.measurement == "cumulative")
             if have_neighbours_counted(connection, device, since=one.since, until=one.until or now)
         ]
-        found += _locate(connection, device, find_too_fast(seen.rows, baseline=baseline))
+        fast = find_too_fast(seen.rows, meters=device.meters, baseline=baseline)
+        found += _locate(connection, device, fast)
     if device.measurement == "cumulative":
         found += find_register_cases(connection, device, seen.uneven)
     if device.measurement == "delta":
-        found += find_negative(rows)
+        found += find_negative(rows, meters=device.meters)
         found += _locate(connection, device, find_multiples(seen.rows, baseline=baseline))
         crowded = list_crowded_hours(rows, interval_s=device.interval_s)
         found += find_repeated_deltas(connection, device, crowded)

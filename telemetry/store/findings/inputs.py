@@ -8,6 +8,7 @@ from operator import itemgetter
 from typing import Any, LiteralString
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from telemetry.core.findings import (
     DAY,
@@ -15,6 +16,7 @@ from telemetry.core.findings import (
     Found,
     HourRow,
     LateReading,
+    Plausible,
     find_baseline,
     find_cases,
 )
@@ -44,7 +46,8 @@ MOST_VALUES = 20_000
 
 
 class Device(Struct, frozen=True):
-    """A device, and from when on to when the rules look at it. `is_sending`: it should send."""
+    """A device, and from when on to when the rules look at it. `is_sending`: it should send.
+    `meters`: what is plausible of each, where one says it."""
 
     id: int
     account_id: int
@@ -53,12 +56,18 @@ class Device(Struct, frozen=True):
     is_sending: bool
     since: datetime
     until: datetime
+    meters: tuple[Plausible, ...] = ()
 
 
 def read_devices(connection: Connection, *, now: datetime) -> list[Device]:
     """The devices of the hours that are looked at."""
     rows: Any = connection.execute(Sql.read_devices, {"context": CONTEXT, "now": now}).fetchall()
-    return [Device(*row) for row in rows]
+    return [replace(Device(*row[:7]), meters=_read_plausible(*row[7:])) for row in rows]
+
+
+def _read_plausible(*columns: Any) -> tuple[Plausible, ...]:
+    """What is plausible of a device's meters; nothing where none says it."""
+    return tuple(Plausible(*one) for one in zip(*(of or () for of in columns), strict=True))
 
 
 def read_hours(connection: Connection, devices: list[Device]) -> dict[int, list[HourRow]]:

@@ -3,7 +3,7 @@
 -- far back as what goes on began.
 SELECT d.id, d.account_id, d.measurement, d.interval_s, d.is_active AND g.is_active AND a.is_active,
     least(span.first, ongoing.since) - %(context)s,
-    least(span.last + %(context)s, %(now)s)
+    least(span.last + %(context)s, %(now)s), meters.since, meters.rates, meters.are_net
 FROM (
     SELECT device_id, min(hour) AS first, max(hour) + interval '1 hour' AS last FROM looked_at
     GROUP BY device_id
@@ -16,6 +16,14 @@ LEFT JOIN LATERAL (
     WHERE f.device_id = d.id AND f.account_id = d.account_id AND f.until IS NULL
       AND f.since < span.last
 ) ongoing ON true
+LEFT JOIN LATERAL (
+    SELECT array_agg(i.since ORDER BY i.since NULLS FIRST) AS since,
+        array_agg(i.largest_rate ORDER BY i.since NULLS FIRST) AS rates,
+        array_agg(i.is_net ORDER BY i.since NULLS FIRST) AS are_net
+    FROM installation i
+    WHERE i.device_id = d.id AND i.undone_at IS NULL
+    HAVING bool_or(i.is_net OR i.largest_rate IS NOT NULL)
+) meters ON true
 ORDER BY d.id
 
 -- name: read_hours

@@ -1,11 +1,14 @@
 -- name: load_gateways
 -- Gateways with their devices, by MAC. A gateway counts as active when its account is, too. The modulus
--- is the greatest of a device's meters, as a late reading may be of an earlier one.
+-- is the greatest of a device's meters, as a late reading may be of an earlier one; and a meter that
+-- is a net one, or was, may have values below zero.
 SELECT g.id, g.account_id, g.mac, g.is_active AND a.is_active,
        coalesce(array_agg(d.code ORDER BY d.id) FILTER (WHERE d.id IS NOT NULL), '{}'),
        coalesce(array_agg(d.id ORDER BY d.id) FILTER (WHERE d.id IS NOT NULL), '{}'),
        coalesce(array_agg(d.is_active ORDER BY d.id) FILTER (WHERE d.id IS NOT NULL), '{}'),
-       coalesce(array_agg(d.kind = 'meter' ORDER BY d.id) FILTER (WHERE d.id IS NOT NULL), '{}'),
+       coalesce(array_agg(d.kind = 'meter' AND NOT EXISTS (
+           SELECT FROM installation i WHERE i.device_id = d.id AND i.undone_at IS NULL AND i.is_net
+       ) ORDER BY d.id) FILTER (WHERE d.id IS NOT NULL), '{}'),
        coalesce(array_agg(d.unit ORDER BY d.id) FILTER (WHERE d.id IS NOT NULL), '{}'),
        coalesce(array_agg((
            SELECT CASE WHEN count(*) = count(i.register_modulus) THEN max(i.register_modulus) END

@@ -16,4 +16,4 @@ def list_meters(connection: Connection, device_id: int, *, until: datetime) -> l
     """The installations of a device that began until an instant, in order."""
     bounds = {"device_id": device_id, "until": until}
     rows: Any = connection.execute(Sql.read_meters, bounds).fetchall()
-    return [Installation(Meter(*row[1:5]), row[0], *row[5:]) for row in rows]
+    return [Installation(Meter(*row[1:7]), row[0], *row[7:]) for row in rows]

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, LiteralString
 from zoneinfo import ZoneInfo
@@ -19,6 +19,7 @@ from telemetry.core.consumption import (
     next_month,
     start_of,
 )
+from telemetry.core.findings import propose_rate_of
 from telemetry.core.installations import Installation, measure_stretch, split_stretches
 from telemetry.core.registers import Step
 from telemetry.store.db.sql import Queries
@@ -31,10 +32,12 @@ class Sql(Queries):
     read_months: LiteralString
     read_calendar: LiteralString
     month_start: LiteralString
+    recent_hours: LiteralString
     horizon: LiteralString
 
 
 MOST_READINGS = 50_000
+HISTORY = timedelta(days=31)
 NEIGHBOURS = 4
 """Hours with readings before a change that it can concern: a dip may end in it."""
 
@@ -120,6 +123,14 @@ def find_month_start(account_id: int, *, at: datetime) -> datetime:
         row: Any = cursor.fetchone()
     start: datetime = row[0]
     return start
+
+
+def propose_largest_rate(account_id: int, *, device_id: int) -> Decimal | None:
+    """The largest plausible consumption of an hour, from the last days; None: too few hours."""
+    scope: dict[str, Any] = {"account": account_id, "device": device_id, "history": HISTORY}
+    with connection.cursor() as cursor:
+        cursor.execute(Sql.recent_hours, scope)
+        return propose_rate_of(consumed for (consumed,) in cursor.fetchall())
 
 
 def find_horizon() -> datetime | None:

@@ -25,5 +25,10 @@ SELECT local_day_start(billing_month((%(at)s::timestamptz AT TIME ZONE time_zone
     billing_day, earlier_billing_days), time_zone)
 FROM account WHERE id = %(account)s
 
+-- name: recent_hours
+-- What a device consumed in the hours of the last days.
+SELECT consumption FROM hourly_consumption
+WHERE device_id = %(device)s AND account_id = %(account)s AND hour > now() - %(history)s
+
 -- name: horizon
 SELECT dropped_before FROM raw_horizon WHERE isfinite(dropped_before)

@@ -35,11 +35,11 @@ WHERE d.account_id IN (SELECT id FROM verified_account)
 
 -- name: verify_meters
 -- Which meter a device had when.
-INSERT INTO verified_meter (device_id, number, since, until, measurement, factor, modulus, interval_s,
-    longest_step, old_register, first_register, is_change, is_after_gauge)
+INSERT INTO verified_meter (device_id, number, since, until, measurement, factor, modulus, is_net,
+    interval_s, longest_step, old_register, first_register, is_change, is_after_gauge)
 SELECT i.device_id, row_number() OVER by_time, coalesce(i.since, '-infinity'),
     lead(i.since, 1, 'infinity') OVER by_time, i.measurement, i.factor, i.register_modulus,
-    coalesce(i.interval_s, 3600),
+    i.is_net, coalesce(i.interval_s, 3600),
     CASE WHEN a.spreads_gaps THEN interval '2 seconds' * coalesce(i.interval_s, 3600) END,
     i.old_register, i.first_register,
     i.measurement <> 'gauge' OR coalesce(lag(i.measurement) OVER by_time <> 'gauge', false),
@@ -621,14 +621,15 @@ WITH RECURSIVE changes AS (
     SELECT s.device_id, s.meter, s.number, w.at, s.at,
         CASE
             WHEN d.measurement = 'delta' THEN scaled(s.value, d.factor)
-            WHEN s.value >= w.height THEN scaled(s.value, d.factor) - scaled(w.height, d.factor)
+            WHEN s.value >= w.height OR d.is_net
+                THEN scaled(s.value, d.factor) - scaled(w.height, d.factor)
             WHEN w.height - s.value <= abs(w.height) / 100 THEN 0
             WHEN w.height >= d.modulus * 0.9 AND w.height < d.modulus
                 AND s.value >= 0 AND s.value < d.modulus * 0.1
                 THEN scaled(d.modulus, d.factor) - scaled(w.height, d.factor)
                     + scaled(s.value, d.factor)
             ELSE greatest(scaled(s.value, d.factor), 0) END,
-        CASE WHEN d.measurement = 'cumulative' AND s.value < w.height
+        CASE WHEN d.measurement = 'cumulative' AND NOT d.is_net AND s.value < w.height
             AND w.height - s.value <= abs(w.height) / 100 THEN w.height ELSE s.value END,
         s.v1, s.v2, s.v3, s.v4
     FROM walk w
@@ -638,7 +639,7 @@ WITH RECURSIVE changes AS (
     ) l
     JOIN series s ON s.device_id = w.device_id AND s.meter = w.meter
         AND s.number = w.number + CASE
-            WHEN d.measurement <> 'cumulative' THEN 1
+            WHEN d.measurement <> 'cumulative' OR d.is_net THEN 1
             WHEN w.v4 >= l.low AND (w.v1 < l.low OR w.v1 - w.v4 > abs(w.v1) / 100)
                 AND (w.v2 < l.low OR w.v2 - w.v4 > abs(w.v2) / 100)
                 AND (w.v3 < l.low OR w.v3 - w.v4 > abs(w.v3) / 100) THEN 4

@@ -13,6 +13,7 @@ CREATE TEMPORARY TABLE IF NOT EXISTS verified_meter (
     measurement text NOT NULL,
     factor numeric NOT NULL,
     modulus numeric,
+    is_net boolean NOT NULL,
     interval_s integer NOT NULL,
     longest_step interval,  -- null: steps are not spread
     old_register numeric,

@@ -1,6 +1,10 @@
-"""Consumption by time-of-use band and the largest demand of a billing month: a page and a file."""
+"""Consumption by time-of-use band and the largest demand of a billing month: page, paper, files."""
 
+import tempfile
+from collections.abc import Iterable, Iterator
 from datetime import date
+from pathlib import Path
+from wsgiref.util import FileWrapper
 from zoneinfo import ZoneInfo
 
 from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
@@ -10,9 +14,9 @@ from django.views.decorators.http import require_safe
 from msgspec import Struct
 
 from telemetry.accounts.exports import PacedStream, SlotsTakenError, take_slot
-from telemetry.reporting.bands import name_band, name_power, write_bands_csv
-from telemetry.reporting.columns import STATES
-from telemetry.reporting.sending import name_file
+from telemetry.reporting.bands import name_band, name_power, write_bands_csv, write_bands_xlsx
+from telemetry.reporting.files import Decimals
+from telemetry.reporting.sending import make_header, name_file
 from telemetry.store.bands.month import (
     DeviceBands,
     read_band_month,
@@ -25,9 +29,10 @@ from telemetry.web.account_page import AccountRequest, account_page
 from telemetry.web.charts.period_names import name_month
 from telemetry.web.long_select import render_options
 from telemetry.web.reports.params import ParamsError, list_months, parse_month
-from telemetry.web.reports.views import TAKEN
+from telemetry.web.reports.views import PIECE_BYTES, TAKEN, TYPES
 
 ROWS = 50
+PRINTED = 1_000
 
 
 class BandRow(Struct, frozen=True):
@@ -70,11 +75,7 @@ def bands(request: AccountRequest) -> HttpResponse:
         "month": month,
         "months": render_options(pairs, chosen=[str(month)]),
         "has_bands": bool(read_calendar(request.account.pk).periods),
-        "rows": [
-            BandRow(device, line, is_first=number == 0)
-            for device in devices[:ROWS]
-            for number, line in enumerate(device.lines)
-        ],
+        "rows": _make_rows(devices[:ROWS]),
         "page": page,
         "has_more": len(devices) > ROWS,
         "refreshed_at": read_freshness(request.account.pk).refreshed_at,
@@ -84,8 +85,28 @@ def bands(request: AccountRequest) -> HttpResponse:
 
 @require_safe
 @account_page()
-def download(request: AccountRequest) -> HttpResponseBase:
-    """The month as CSV, all devices of it."""
+def printed(request: AccountRequest) -> HttpResponse:
+    """The month on paper."""
+    try:
+        month = _parse_month(request, list_months(request.account, today=timezone.localdate()))
+    except ParamsError as wrong:
+        return HttpResponse(str(wrong), status=400, content_type="text/plain; charset=utf-8")
+    devices = read_band_month(request.account.pk, month=month, limit=PRINTED + 1)
+    context = {
+        "month": month,
+        "rows": _make_rows(devices[:PRINTED]),
+        "is_cut": len(devices) > PRINTED,
+        "most": PRINTED,
+        "header": make_header(request.account),
+        "refreshed_at": read_freshness(request.account.pk).refreshed_at,
+    }
+    return render(request, "telemetry/bands/printed.html", context)
+
+
+@require_safe
+@account_page()
+def download(request: AccountRequest, format: str) -> HttpResponseBase:  # noqa: A002
+    """The month as a file, all devices of it."""
     months = list_months(request.account, today=timezone.localdate())
     try:
         month = _parse_month(request, months)
@@ -96,19 +117,43 @@ def download(request: AccountRequest) -> HttpResponseBase:
     except SlotsTakenError as error:
         text = TAKEN[error.subject]
         return HttpResponse(text, status=429, content_type="text/plain; charset=utf-8")
-    pieces = write_bands_csv(
-        stream_band_month(request.account.pk, month=month),
-        zone=ZoneInfo(request.account.time_zone),
-        states={state: str(text) for state, text in STATES.items()},
-        decimals="comma" if request.GET.get("decimals") == "comma" else "point",
-    )
-    encoded = (piece.encode() for piece in pieces)
-    answer = StreamingHttpResponse(
-        PacedStream(encoded, slot=slot), content_type="text/csv; charset=utf-8"
-    )
-    name = f"bands-{name_file(request.account, month, format='csv')}"
+    pieces = None
+    try:
+        pieces = _write_file(request, month, format)
+    finally:
+        if pieces is None:
+            slot.release()
+    answer = StreamingHttpResponse(PacedStream(pieces, slot=slot), content_type=TYPES[format])
+    name = f"bands-{name_file(request.account, month, format=format)}"
     answer.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     return answer
+
+
+def _write_file(
+    request: AccountRequest,
+    month: date,
+    format: str,  # noqa: A002
+) -> Iterator[bytes]:
+    """The file in pieces. An XLSX is written whole first."""
+    rows = stream_band_month(request.account.pk, month=month)
+    zone = ZoneInfo(request.account.time_zone)
+    if format == "csv":
+        decimals: Decimals = "comma" if request.GET.get("decimals") == "comma" else "point"
+        lines = write_bands_csv(rows, zone=zone, decimals=decimals)
+        return (piece.encode() for piece in lines)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "bands.xlsx"
+        write_bands_xlsx(path, rows, zone=zone, header=make_header(request.account))
+        file = path.open("rb")  # still readable when its folder is gone
+    return iter(FileWrapper(file, PIECE_BYTES))
+
+
+def _make_rows(devices: Iterable[DeviceBands]) -> list[BandRow]:
+    return [
+        BandRow(device, line, is_first=number == 0)
+        for device in devices
+        for number, line in enumerate(device.lines)
+    ]
 
 
 def _parse_month(request: AccountRequest, months: list[date]) -> date:

@@ -38,6 +38,18 @@ class MeterForm(forms.Form):
     interval_s = forms.IntegerField(
         label=_("Interval (s)"), required=False, min_value=1, max_value=2**31 - 1
     )
+    is_net = forms.BooleanField(
+        label=_("Counts backwards, too"),
+        required=False,
+        help_text=_("A net meter: energy that is fed in counts below zero."),
+    )
+    largest_rate = forms.DecimalField(
+        label=_("Largest plausible consumption an hour"),
+        required=False,
+        max_digits=15,
+        decimal_places=4,
+        help_text=_("With the factor. More is a finding. Empty: as its history says."),
+    )
     model = forms.CharField(label=_("Model"), required=False, max_length=100)
     serial = forms.CharField(
         label=_("Serial number"),

@@ -32,7 +32,7 @@ def post(client: Client, device: Device, path: str = "", **body: Any) -> Any:
 
 
 def test_it_previews_changes_and_undoes(device: Device, admin: Client, get: Get) -> None:
-    change = {**CHANGE, "unit": device.unit}
+    change = {**CHANGE, "unit": device.unit, "is_net": True, "largest_rate": "12.5"}
     [effect] = post(admin, device, "/preview", **change).json()["months"]
     # Of the readings of 1.5 after the change: one on the 2nd, two on the 3rd; 0.25 on the 4th.
     assert effect == {
@@ -42,6 +42,7 @@ def test_it_previews_changes_and_undoes(device: Device, admin: Client, get: Get)
     assert float(effect["difference"]) == 39 * (3 * 1.5 + 0.25)
     made = post(admin, device, **change).json()
     assert (made["since"], made["factor"], made["old_register"]) == (CHANGE["since"], "40", None)
+    assert (made["is_net"], made["largest_rate"]) == (True, "12.5")
     path = f"/devices/{device.pk}/installations"
     first, listed = get(path).json()["items"]
     assert (first["since"], listed["id"]) == (None, made["id"])

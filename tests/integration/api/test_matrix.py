@@ -33,6 +33,8 @@ pytestmark = pytest.mark.integration
 MOST_QUERIES = 6
 MOST_LOOKS = 12
 """Readings are looked for in growing windows of time, back to the beginning of the period."""
+MOST_STATEMENT_QUERIES = 20
+"""Days, hours and registers at both ends, edits, findings: each of all devices at once."""
 MOST_EDIT_QUERIES = 30
 NEEDED = {
     "acknowledge_alarm": "operate",
@@ -136,6 +138,7 @@ def test_it_opens_an_account_to_its_members_by_their_role(
                 status = ask(client, method, address).status_code
             assert status in expected, (role, name)
             most = MOST_LOOKS if "/readings" in path else MOST_QUERIES
+            most = MOST_STATEMENT_QUERIES if path.endswith("/statements") else most
             most = MOST_EDIT_QUERIES if needed == "billing" else most
             assert len(captured) <= most, (name, [one["sql"] for one in captured])
             assert ask(client, method, fill(path, foreign)).status_code == 404, (role, name)

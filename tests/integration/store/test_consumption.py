@@ -32,6 +32,7 @@ from tests.consumption import (
     set_meter,
 )
 from tests.random_cases import random_cases
+from tests.statements import check_statements
 
 pytestmark = pytest.mark.integration
 
@@ -70,6 +71,7 @@ meters = st.builds(
     modulus=st.sampled_from([None, Decimal(50)]),
     interval_s=st.sampled_from([None, 900, 86_400]),
     factor=st.sampled_from([Decimal(1), Decimal(40), Decimal("0.3333")]),
+    is_net=st.sampled_from([False, False, True]),
 )
 changes = st.dictionaries(minutes, st.tuples(registers, registers, meters), max_size=2)
 
@@ -117,6 +119,11 @@ def test_it_comes_to_the_same_in_any_order_with_any_duplicates_in_any_batches(
         assert read_figures(connection, site) == expect_figures(site, found, changed), site
         if number % 3 == steps % 3:  # others in other cases: bands take as long as all the rest
             check_bands(connection, site, found, changed)
+        else:
+            start = PLACES[number // 2][1]
+            instants = [start + random.randrange(-60, 3000) * MINUTE for _ in range(2)]
+            instants += [start + 1440 * MINUTE, *(one.at for one in changed[:1])]
+            check_statements(connection, site, found, changed, instants=set(instants))
     assert read(connection, "SELECT count(*) FROM dirty_hour") == [(0,)]
 
 

@@ -5,15 +5,17 @@ import csv
 import io
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from itertools import product
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import openpyxl
 import pytest
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 
 from telemetry.accounts.tokens import issue_token
-from telemetry.core.bands import QUARTER, find_demand, list_spans
+from telemetry.core.bands import QUARTER, BandCalendar, find_demand, list_spans
 from telemetry.core.consumption import Meter, Value, measure
 from telemetry.models import Account, BandPeriod, Holiday, User
 from telemetry.store.aggregates.refresh import refresh_aggregates
@@ -138,9 +140,48 @@ def show(site: Site) -> list[Any]:
         for item in answer["items"]
         for line in item["lines"]
     ] == [[row[1], row[2], row[4], row[5]] for row in rows]
-    for row in rows:
-        assert all(f">{number}" in page.replace(",", "") for number in (row[2], row[5]) if number)
+    paper = client.get(f"/accounts/{account.pk}/bands/print/?month={month}").content.decode()
+    for row, html in product(rows, (page, paper)):
+        assert all(f">{number}" in html.replace(",", "") for number in (row[2], row[5]) if number)
+    book = b"".join(client.get(f"/accounts/{account.pk}/bands/bands.xlsx?month={month}"))  # type: ignore[arg-type]
+    cells = list(openpyxl.load_workbook(io.BytesIO(book)).worksheets[0].values)
+    assert str(SAO_PAULO) in str(cells[0][7])
+    for row, line in zip(rows, cells[1:], strict=True):
+        numbers = [str(Decimal(str(line[column] or 0))) for column in (2, 4, 5)]
+        assert numbers == [row[2], row[4], row[5] or "0"]
+        local = None if line[7] is None else line[7].replace(tzinfo=SAO_PAULO).isoformat()  # type: ignore[union-attr]
+        assert (line[0], line[1], local or "", line[8]) == (row[0], row[1], row[7], row[8])
     return rows
+
+
+def test_members_who_may_bill_enter_bands(connection: Connection) -> None:
+    account = Account.objects.create(name="A", time_zone="America/Sao_Paulo")
+    page = f"/accounts/{account.pk}/bands/periods/"
+    fields = {"band": "Ponta", "days": ["weekday"], "starts": "18:00", "ends": "21:00"}
+    viewer, admin = sign_in(account), sign_in(account, role="admin")
+    assert viewer.post(page, fields).status_code == 403
+    assert admin.post(page, fields | {"starts": "18:10"}).status_code == 400
+    assert (
+        "It ends before it begins" in admin.post(page, fields | {"ends": "17:00"}).content.decode()
+    )
+    assert (
+        "A season has a first"
+        in admin.post(page, fields | {"season_from": "10-15"}).content.decode()
+    )
+    assert admin.post(page, fields, follow=True).status_code == 200
+    day = {"what": "holiday", "day": "2026-11-02", "name": "Finados"}
+    assert "Finados is entered" in admin.post(page, day, follow=True).content.decode()
+    assert "This day is a holiday already" in admin.post(page, day).content.decode()
+    found = viewer.get(page).content.decode()
+    assert ("America/Sao_Paulo" in found, "Ponta" in found, "Finados" in found) == (True,) * 3
+    assert "csrf" not in found.partition("<main")[2]
+    calendar = read_calendar(account.pk)
+    assert ([one.band for one in calendar.periods], calendar.holidays) == (
+        ["Ponta"], {date(2026, 11, 2)},
+    )  # fmt: skip
+    admin.post(f"{page}{BandPeriod.objects.get().pk}/delete/")
+    admin.post(f"/accounts/{account.pk}/bands/holidays/{Holiday.objects.get().pk}/delete/")
+    assert read_calendar(account.pk) == BandCalendar()
 
 
 def test_it_rejects_what_is_no_period(connection: Connection) -> None:

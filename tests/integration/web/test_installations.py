@@ -11,10 +11,12 @@ from django.test import Client
 from django.urls import reverse
 
 from telemetry.core.consumption import Meter, Value
-from telemetry.models import Device, Installation, MonthAdjustment
+from telemetry.models import Device, Finding, Installation, MonthAdjustment
 from telemetry.store.aggregates.refresh import refresh_aggregates
 from telemetry.store.billing.closing import close_month
 from telemetry.store.db.connection import Connection
+from telemetry.store.findings.evaluate import evaluate_findings
+from telemetry.store.ingest.fleet_cache import Registry
 from telemetry.store.verification.verify import verify_aggregates
 from tests.consumption import Site, put, read, register
 from tests.integration.test_admin_pages import log_in
@@ -22,7 +24,7 @@ from tests.integration.web.site import sign_in
 
 pytestmark = pytest.mark.integration
 
-DAY = timedelta(days=1)
+DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 FIRST = datetime(2026, 9, 1, 3, tzinfo=UTC)  # 00:00 in São Paulo
 SEPTEMBER = date(2026, 9, 1)
 
@@ -101,6 +103,32 @@ def test_it_shows_what_a_factor_does_enters_it_and_undoes_it(
     assert "undone" in client.get(address(device)).content.decode()
 
 
+def test_a_net_meter_counts_backwards_and_has_its_own_largest_rate(
+    connection: Connection, device: Device, site: Site
+) -> None:
+    Device.objects.filter(pk=device.pk).update(kind="meter")
+    registry = Registry(refresh_s=0)
+    registry.load(connection, [device.gateway.mac])
+    assert registry.gateways[device.gateway.mac].devices["D"].is_meter
+    client = sign_in(device.account, role="admin")
+    change = {"since": "2026-09-21 00:00", "factor": "1", "is_net": "on", "largest_rate": "0.4"}
+    page = send(client, device, step="preview", **change)
+    assert page.context["preview"].months == []
+    assert "counts backwards, too" in send(client, device, **change).content.decode()
+    registry.prepare(connection, [device.gateway.mac], now_s=1)
+    assert not registry.gateways[device.gateway.mac].devices["D"].is_meter  # below zero is right
+    put(connection, [(site, Value(FIRST + 34 * DAY, Decimal(-20)))])
+    assert read_months(connection)[date(2026, 10, 1)] == 30 - 350
+    verified = verify_aggregates(connection)
+    assert (verified.examples, verified.waiting) == ([], 0)
+    evaluate_findings(connection, now=FIRST + 40 * DAY)
+    found = Finding.objects.exclude(rule__in=["late", "old_clock"]).order_by("since")
+    assert {one.rule for one in found} == {"too_fast", "silent"}  # no reset
+    fast = [one for one in found if one.rule == "too_fast"]
+    assert {one.evidence["plausible"] for one in fast} == {"9.6000"}  # 0.4 in each of 24 hours
+    assert [one.since for one in fast] == [FIRST + day * DAY - HOUR for day in range(21, 34)]
+
+
 def test_it_shows_viewers_the_meters_and_no_form(device: Device) -> None:
     client = sign_in(device.account, role="viewer")
     assert client.get(address(device)).context["form"] is None
@@ -127,13 +155,17 @@ def test_it_shows_viewers_the_meters_and_no_form(device: Device) -> None:
         ({"measurement": "gauge"}, "factor", "expected 1, as a level is not summed up"),
         ({"measurement": "delta", "first_register": "5"}, "first_register",
          "5: this meter has no register"),
+        ({"register_modulus": "500", "is_net": "on"}, "register_modulus",
+         "no rollover can be told"),
+        ({"largest_rate": "0"}, "largest_rate", "0 an hour: expected more than 0"),
         ({"register_modulus": "50"}, "first_register",
          "100.0000: expected 0 or more, and less than 50"),
     ],
     ids=[
         "a register is missing", "the old one is too low", "the new one is too high",
         "a unit within a month", "the future", "no factor", "a factor of a gauge",
-        "a register of deltas", "a register above its modulus",
+        "a register of deltas", "a net meter that rolls over", "no rate",
+        "a register above its modulus",
     ],
 )  # fmt: skip
 def test_it_refuses_a_change_with_the_values_beside(
@@ -205,13 +237,14 @@ def test_it_enters_and_undoes_a_change_in_the_admin(device: Device) -> None:
     add = "/admin/telemetry/installation/add/"
     fields = {
         "device": device.pk, "since_0": "2026-09-11", "since_1": "09:00:00", "old_register": "99",
+        "largest_rate": "2",
         "first_register": "0", "factor": "1", "measurement": "cumulative", "unit": "kWh",
     }  # fmt: skip
     assert "as it had 100.0000 already" in client.post(add, fields).content.decode()
     fields |= {"old_register": "104", "first_register": "6"}
     assert client.post(add, fields).status_code == 302
     [entered] = Installation.objects.filter(since__isnull=False).select_related("created_by")
-    assert entered.created_by is not None
+    assert (entered.created_by is not None, entered.largest_rate) == (True, 2)
     assert client.get(f"/admin/telemetry/installation/{entered.pk}/change/").status_code == 200
     pressed = {"action": "undo", "_selected_action": [entered.pk], "confirmed": "yes"}
     client.post("/admin/telemetry/installation/", pressed)

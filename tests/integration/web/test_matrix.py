@@ -5,7 +5,7 @@ API's routes have a matrix of their own (tests/integration/api).
 """
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import time, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -22,10 +22,12 @@ from telemetry.models import (
     Alarm,
     AlarmDelivery,
     AlarmRule,
+    BandPeriod,
     DayNote,
     DeadLetter,
     Edit,
     Finding,
+    Holiday,
     Installation,
     Invitation,
     Membership,
@@ -55,7 +57,9 @@ PAGES = {
     "gateways": VIEW, "gateway": VIEW, "alarms": VIEW, "device-readings": VIEW, "edits": VIEW,
     "meter": VIEW, "meter-undo": BILLING,
     "months": VIEW, "month": VIEW, "close-month": BILLING,
-    "findings": VIEW, "bands": VIEW, "bands-csv": VIEW,
+    "findings": VIEW, "bands": VIEW, "bands-csv": VIEW, "bands-xlsx": VIEW,
+    "bands-print": VIEW, "band-periods": VIEW,
+    "statement": VIEW, "statement-print": VIEW, "statement-csv": VIEW,
     "virtual-meters": VIEW, "virtual-meters-csv": VIEW,
     "alarm-rules": OPERATE, "edit-alarm-rule": OPERATE, "delete-alarm-rule": OPERATE,
     "delete-webhook": OPERATE,
@@ -67,7 +71,7 @@ PAGES = {
 ACTIONS = {
     "delete-note": OPERATE, "delete-view": OPERATE, "revoke-screen": MANAGE,
     "alarm-acknowledge": OPERATE, "alarm-withdraw": OPERATE, "edit-undo": BILLING,
-    "decide-finding": BILLING,
+    "decide-finding": BILLING, "delete-band-period": BILLING, "delete-holiday": BILLING,
     "switch-alarm-rule": OPERATE, "test-alarm-rule": OPERATE, "send-alarm-again": OPERATE,
     "add-webhook": OPERATE,
     "edit-approve": BILLING, "edit-reject": BILLING, "dead-letter-take": BILLING,
@@ -144,6 +148,10 @@ def make_objects(connection: Connection, name: str) -> dict[str, Any]:
             account=account, name="Hall", is_shared=True, created_by=user
         ).pk,
         "link_id": issue_link(account, name="Canteen", user=user)[0].pk,
+        "period_id": BandPeriod.objects.create(
+            account=account, band="P", days=["weekday"], starts=time(18), ends=time(21)
+        ).pk,
+        "holiday_id": Holiday.objects.create(account=account, day=now.date()).pk,
         "rule_id": AlarmRule.objects.create(account=account, kind="offline").pk,
         "webhook_id": Webhook.objects.create(account=account, name="H", url="https://x.example").pk,
         "delivery_id": AlarmDelivery.objects.create(

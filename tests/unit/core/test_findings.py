@@ -9,6 +9,7 @@ import pytest
 from telemetry.core.findings import (
     HourRow,
     LateReading,
+    Plausible,
     find_late,
     find_negative,
     find_silences,
@@ -90,6 +91,8 @@ def test_it_finds_negative_deltas_by_day() -> None:
     assert [(one.since, one.evidence["least"]) for one in found] == [
         (START, "-2"), (START + DAY, "-1"),
     ]  # fmt: skip
+    net = [Plausible(None), Plausible(START + HOUR, is_net=True)]
+    assert [one.since for one in find_negative(rows(-1, -1, *[1] * 24, -1), meters=net)] == [START]
 
 
 def late(hours: int, *, before: int | None, after: int | None) -> LateReading:
@@ -140,6 +143,8 @@ def test_it_proposes_a_rate_from_history_and_finds_what_is_faster() -> None:
     [found] = find_too_fast(consumed(*usual, 31))
     assert (found.rule, found.since) == ("too_fast", START + 62 * HOUR)
     assert found.evidence == {"consumed": "31", "plausible": "30"}
-    assert find_too_fast(consumed(1, 9), largest_rate=Decimal(8))[0].since == START + HOUR
+    assert (
+        find_too_fast(consumed(1, 9), meters=[Plausible(None, Decimal(8))])[0].since == START + HOUR
+    )
     gap = [consumed(1)[0], *consumed(0, 0, 0, 9)[3:]]  # three hours at 3 each
-    assert find_too_fast(gap, largest_rate=Decimal(3)) == []
+    assert find_too_fast(gap, meters=[Plausible(None, Decimal(3))]) == []

@@ -22,6 +22,7 @@ WRITTEN_FOR = {
     "telemetry/core/installations.py": ALL,
     "telemetry/core/measurement.py": ALL,
     "telemetry/core/register_hours.py": ALL,
+    "telemetry/core/statements.py": ALL,
     "telemetry/installations/changing.py": ALL,
     "telemetry/installations/rules.py": ALL,
     "telemetry/metrics/names.py": ALL,  # the word gauge alone: a kind of metric
@@ -39,8 +40,10 @@ WRITTEN_FOR = {
     "telemetry/store/bands/read.sql": ALL,
     "telemetry/store/alarms/samples.sql": ALL,
     "telemetry/store/billing/closing.sql": ALL,
+    "telemetry/store/billing/consumed.sql": ALL,
     "telemetry/store/billing/review.py": ALL,
     "telemetry/store/billing/review.sql": ALL,
+    "telemetry/store/billing/statement_parts.py": ALL,
     "telemetry/store/findings/evaluate.py": ALL,
     "telemetry/store/findings/inputs.py": ALL,
     "telemetry/store/findings/inputs.sql": ALL,
