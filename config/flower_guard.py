@@ -1,7 +1,7 @@
 """Flower behind one login: `python -m config.flower_guard`, in place of `celery flower`.
 
 Flower itself answers /metrics and static files to anybody, shows a traceback for a login that is
-not ASCII, and lets passwords be guessed without end.
+not ASCII, lets passwords be guessed without end, and any site show it in a frame.
 """
 
 import hmac
@@ -15,14 +15,24 @@ import flower.command
 import structlog
 from celery.bin.celery import main
 from flower.app import Flower
-from tornado.httputil import HTTPServerRequest
-from tornado.web import RequestHandler
+from tornado.httputil import HTTPHeaders, HTTPServerRequest
+from tornado.web import OutputTransform, RequestHandler
 
 OPEN = "/healthcheck"
 """Says "OK" and nothing else, for health checks."""
 MOST_FAILURES = 10
 LOCK_S = 900.0
 MOST_ADDRESSES = 10_000
+SHORTEST = 16
+HEADERS = {
+    "Content-Security-Policy": (
+        "frame-ancestors 'none'; form-action 'self'; base-uri 'none'; object-src 'none'"
+    ),
+    "X-Frame-Options": "DENY",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+}
+"""Of every answer. What its pages may load is left alone: they have scripts in them."""
 
 log = structlog.get_logger("flower")
 
@@ -73,14 +83,33 @@ class Denied(RequestHandler):
             self.finish("Too many attempts failed. Try again later.")
 
 
+class Framed(OutputTransform):
+    """Puts `HEADERS` before an answer, files and errors included."""
+
+    def transform_first_chunk(
+        self,
+        status_code: int,
+        headers: HTTPHeaders,
+        chunk: bytes,
+        finishing: bool,  # noqa: FBT001 - tornado's signature
+    ) -> tuple[int, HTTPHeaders, bytes]:
+        """The start of the answer, with them."""
+        headers.update(HEADERS)
+        return status_code, headers, chunk
+
+
 class GuardedFlower(Flower):  # type: ignore[misc]
     """Flower that looks at the login before it looks for a page."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._lock = Lock()
-        if not any(all(login.partition(":")) for login in self.options.basic_auth or ()):
-            sys.exit("error: FLOWER_BASIC_AUTH=(hidden): expected USER:PASSWORD of the operators")
+        self.add_transform(Framed)
+        if not are_strong(self.options.basic_auth or ()):
+            sys.exit(
+                "error: FLOWER_BASIC_AUTH=(hidden): expected USER:PASSWORD of the operators, with "
+                f"{SHORTEST} characters or more in the password"
+            )
 
     def get_handler_delegate(self, request: HTTPServerRequest, *args: Any, **kwargs: Any) -> Any:
         """The page, or the answer without the login."""
@@ -104,6 +133,12 @@ class GuardedFlower(Flower):  # type: ignore[misc]
             return 0
         self._lock.note(address)
         return 401
+
+
+def are_strong(logins: Sequence[str]) -> bool:
+    """Whether there are logins, each with a user and a password that nobody guesses."""
+    pairs = [login.partition(":")[::2] for login in logins]
+    return bool(pairs) and all(user and len(password) >= SHORTEST for user, password in pairs)
 
 
 def is_login(header: str, logins: Sequence[str]) -> bool:

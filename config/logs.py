@@ -29,7 +29,7 @@ def configure_logging(options: LogOptions) -> None:
         cache_logger_on_first_use=True,
     )
     formatter = structlog.stdlib.ProcessorFormatter(
-        foreign_pre_chain=[structlog.stdlib.ExtraAdder(), *shared],
+        foreign_pre_chain=[structlog.stdlib.ExtraAdder(), *shared, _shorten_refusal],
         processors=[
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
             *_renderers(options.format),
@@ -43,6 +43,13 @@ def configure_logging(options: LogOptions) -> None:
     # A line per task or request would be a line per batch: count them, do not log them.
     for noisy in ("celery.app.trace", "celery.worker.strategy", "kombu", "amqp", "django.server"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))
+
+
+def _shorten_refusal(_: WrappedLogger, __: str, line: EventDict) -> EventDict:
+    """What Django refuses, such as an unknown host, says why: a traceback adds nothing."""
+    if line["logger"].startswith("django.security."):
+        line.pop("exc_info", None)
+    return line
 
 
 def _renderers(form: str) -> list[Processor]:

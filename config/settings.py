@@ -11,6 +11,7 @@ from config.env import read_or_exit
 from config.logs import configure_logging
 from config.mail import make_mail_settings
 from config.options import WebOptions
+from config.static import add_headers
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -99,14 +100,12 @@ AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",  # before the one that looks at the password
     "django.contrib.auth.backends.ModelBackend",
 ]
+DJANGO_PASSWORDS = "django.contrib.auth.password_validation"
 AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": f"django.contrib.auth.password_validation.{name}", "OPTIONS": options}
-    for name, options in (
-        ("UserAttributeSimilarityValidator", {}),
-        ("MinimumLengthValidator", {"min_length": 12}),
-        ("CommonPasswordValidator", {}),
-        ("NumericPasswordValidator", {}),
-    )
+    {"NAME": f"{DJANGO_PASSWORDS}.UserAttributeSimilarityValidator"},
+    {"NAME": f"{DJANGO_PASSWORDS}.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "telemetry.accounts.passwords.CommonPassword"},
+    {"NAME": f"{DJANGO_PASSWORDS}.NumericPasswordValidator"},
 ]
 
 LOGIN_URL = "login"
@@ -127,6 +126,7 @@ STATIC_ROOT = OPTIONS.static_root or None
 IS_COLLECTED = bool(STATIC_ROOT)
 WHITENOISE_USE_FINDERS = not IS_COLLECTED
 WHITENOISE_ALLOW_ALL_ORIGINS = False  # no other site needs our static files
+WHITENOISE_ADD_HEADERS_FUNCTION = add_headers
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {
@@ -142,7 +142,10 @@ COOKIE_PREFIX = "__Host-" if OPTIONS.is_https else ""
 SESSION_COOKIE_NAME = f"{COOKIE_PREFIX}sessionid"
 CSRF_COOKIE_NAME = f"{COOKIE_PREFIX}csrftoken"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = OPTIONS.is_https
-SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_HTTPONLY = LANGUAGE_COOKIE_HTTPONLY = True
+LANGUAGE_COOKIE_NAME = f"{COOKIE_PREFIX}django_language"
+LANGUAGE_COOKIE_SECURE = OPTIONS.is_https
+LANGUAGE_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_AGE = OPTIONS.sign_in.session_hours * 3_600
 PASSWORD_RESET_TIMEOUT = 4 * 3_600
 SECURE_HSTS_SECONDS = 31_536_000 if OPTIONS.is_https else 0
@@ -150,16 +153,19 @@ SECURE_HSTS_INCLUDE_SUBDOMAINS = OPTIONS.is_https
 SECURE_REDIRECT_EXEMPT = [r"^health$", r"^health/pending$"]
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if OPTIONS.is_https else None
 X_FRAME_OPTIONS = "DENY"
+# Not in a cookie: one says the secret of a new webhook.
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 
 # Sign-ins, those of the admin included: ten failures for a name from an address, or from an address
-# whatever the name, and nobody signs in from there for a quarter of an hour.
+# (of IPv6: a network of 64 bits) whatever the name, and nobody signs in from there for a quarter of
+# an hour.
 AXES_FAILURE_LIMIT = 10
 AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"], "ip_address"]
 AXES_RESET_ON_SUCCESS = True
 AXES_HANDLER = "telemetry.web.signin.limits.Handler"
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
-AXES_CLIENT_IP_CALLABLE = "telemetry.web.signin.address.read_client_address"
+AXES_CLIENT_IP_CALLABLE = "telemetry.web.signin.address.read_client_network"
 AXES_LOCKOUT_CALLABLE = "telemetry.web.signin.lockout.render_lockout"
 AXES_DISABLE_ACCESS_LOG = True
 AXES_ENABLE_ADMIN = False

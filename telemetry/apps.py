@@ -14,6 +14,7 @@ class TelemetryConfig(AppConfig):
     def ready(self) -> None:
         """Connect the signals and register the checks."""
         from telemetry import checks  # noqa: F401, PLC0415 - models must be loaded first
+        from telemetry.accounts import sessions  # noqa: F401, PLC0415 - receives signals
         from telemetry.fleet import signals  # noqa: F401, PLC0415 - models must be loaded first
         from telemetry.mail import notices  # noqa: F401, PLC0415 - models must be loaded first
         from telemetry.store.db import account_scope  # noqa: F401, PLC0415 - receives signals

@@ -45,8 +45,10 @@ fi
     echo 'listener 9001'
     echo 'protocol websockets'
     echo 'tls_version tlsv1.2'
+    echo "cafile $tls/ca.crt"
     echo "certfile $tls/broker.crt"
     echo "keyfile $tls/broker.key"
+    echo 'require_certificate true' # or all would come in who know the password that gateways share
     echo 'max_connections 1000'
     echo 'listener 1883 127.0.0.1'
     echo 'protocol mqtt'

@@ -9,6 +9,8 @@ import structlog
 from django.conf import settings
 from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.sessions.backends import db
+from django.db.models.signals import post_save
+from django.dispatch import receiver
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
@@ -84,5 +86,17 @@ def end_session(user: User, *, digest: str) -> bool:
 def end_sessions(user: User, *, but: str | None = None) -> int:
     """End the user's sessions, but the one with this key; how many."""
     ended = Session.objects.filter(user=user).exclude(pk=but or "").delete()[0]
-    log.info("sessions_ended", user=user.get_username(), count=ended)
+    if ended:
+        log.info("sessions_ended", user=user.get_username(), count=ended)
     return ended
+
+
+@receiver(post_save, sender=User)
+def _note_change(instance: User, *, created: bool, **_: Any) -> None:
+    """Log another password; end the sessions of who is switched off, or they would go on when the
+    user is switched on again."""
+    # By `set_password`, and not by a new hash of the same password.
+    if not created and getattr(instance, "_password", None) is not None:
+        log.info("password_changed", user=instance.get_username())
+    if not instance.is_active:
+        end_sessions(instance)

@@ -4,6 +4,7 @@ The name is resolved once; every address that it has must be allowed, and the co
 of these, so that a name that changes in between leads nowhere. Redirects are not followed.
 """
 
+import contextlib
 import hashlib
 import hmac
 import http.client
@@ -25,11 +26,11 @@ LONGEST_S = 20.0
 SIGNATURE_HEADER = "X-Telemetry-Signature"
 TIMESTAMP_HEADER = "X-Telemetry-Timestamp"
 DELIVERY_HEADER = "X-Telemetry-Delivery"
-TUNNELS = tuple(
-    ipaddress.ip_network(text)
-    for text in ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32")
-)
-"""Addresses that lead to an IPv4 address that they contain."""
+INTERNET = IPv6Network("2000::/3")
+"""All of IPv6 that is given out for the Internet. Beyond it Python calls addresses global that lead
+into networks of one's own (fec0::/10), or to an IPv4 address (::/96, 64:ff9b::/96)."""
+TUNNELS = (IPv6Network("2002::/16"), IPv6Network("2001::/32"))
+"""Addresses of the Internet that lead to an IPv4 address that they contain."""
 
 
 class WebhookError(Exception):
@@ -96,7 +97,7 @@ def is_public(address: Address) -> bool:
     if isinstance(address, IPv6Address):
         if address.ipv4_mapped is not None:
             return is_public(address.ipv4_mapped)
-        if any(address in tunnel for tunnel in TUNNELS):
+        if address not in INTERNET or any(address in tunnel for tunnel in TUNNELS):
             return False
     return address.is_global and not address.is_multicast
 
@@ -107,18 +108,26 @@ def _exchange(
     host = parts.hostname or ""
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     connection = http.client.HTTPConnection(host, address[1], timeout=TIMEOUT_S)
-    plain = socket.create_connection(address, timeout=TIMEOUT_S)
-    limit = threading.Timer(LONGEST_S, plain.shutdown, [socket.SHUT_RDWR])
+    client = socket.create_connection(address, timeout=TIMEOUT_S)
+    if parts.scheme == "https":  # it takes the place of the plain one, also to be ended
+        context = ssl.create_default_context()
+        client = context.wrap_socket(client, server_hostname=host, do_handshake_on_connect=False)
+    limit = threading.Timer(LONGEST_S, _end, [client])
     limit.daemon = True
     limit.start()
     try:
-        connection.sock = plain
-        if parts.scheme == "https":
-            context = ssl.create_default_context()
-            connection.sock = context.wrap_socket(plain, server_hostname=host)
+        if isinstance(client, ssl.SSLSocket):
+            client.do_handshake()
+        connection.sock = client
         connection.request("POST", target, body, headers)
         return connection.getresponse().status
     finally:
         limit.cancel()
         connection.close()
-        plain.close()
+        client.close()
+
+
+def _end(client: socket.socket) -> None:
+    """Let whoever waits for it wait no longer. (The shutdown of TLS is not for another thread.)"""
+    with contextlib.suppress(OSError):
+        socket.socket.shutdown(client, socket.SHUT_RDWR)

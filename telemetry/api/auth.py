@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import structlog
 from django.conf import settings
 from django.http import HttpRequest
 from django.utils import timezone
@@ -23,6 +24,7 @@ from telemetry.api.problems import (
 )
 from telemetry.models import ApiToken, Membership, User
 from telemetry.store.db import account_scope
+from telemetry.web.signin.address import read_client_address
 
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="TDS Telemetry"'}
 INVALID = {"WWW-Authenticate": 'Bearer realm="TDS Telemetry", error="invalid_token"'}
@@ -31,6 +33,8 @@ SCOPE_MARK = "x-scope"
 SAFE_METHODS = frozenset({"GET", "HEAD"})
 
 Scope = ApiToken.Scope
+
+log = structlog.get_logger("telemetry.api")
 
 
 class Caller(Struct, frozen=True):
@@ -61,7 +65,11 @@ class TokenAuth(AuthBase):
         header = request.headers.get("Authorization")
         if header is None:
             return None
-        token = read_token(header)
+        try:
+            token = read_token(header)
+        except ProblemError as error:
+            log.warning("token_rejected", address=read_client_address(request), reason=error.detail)
+            raise
         count_against(REQUESTS, request, user_id=token.user_id)
         if self.scope not in token.scopes:
             raise ProblemError(

@@ -12,6 +12,8 @@ SIGNS = {
     "minimum": "≥", "maximum": "≤", "minLength": "length ≥", "maxLength": "length ≤",
     "minItems": "items ≥", "maxItems": "items ≤", "pattern": "pattern",
 }  # fmt: skip
+FORMATS = ("decimal", "date-time")
+"""Their patterns say no more than their names."""
 LARGEST = 2**63 - 1
 """What every number in the database is below: no news."""
 
@@ -61,7 +63,8 @@ def make_field(name: str, shape: Json, *, location: str, is_required: bool) -> F
         rules=tuple(
             f"{sign} {bound[rule]}"
             for rule, sign in SIGNS.items()
-            if bound.get(rule, LARGEST) != LARGEST and not (rule == "pattern" and "format" in bound)
+            if bound.get(rule, LARGEST) != LARGEST
+            and not (rule == "pattern" and bound.get("format") in FORMATS)
         ),
         choices=tuple(str(choice) or '""' for choice in bound.get("enum", ())),
         is_required=is_required,

@@ -6,8 +6,8 @@ from telemetry.api.auth import SCOPE_MARK
 from telemetry.api.problems import KINDS, MEDIA_TYPE, TYPE_PREFIX
 
 DESCRIPTION = """\
-Accounts, gateways, devices, readings, consumption, dead letters, alarms, edits and findings of the
-accounts that you are a member of.
+Accounts, gateways, devices, readings, consumption, dead letters, alarms, edits, findings and notes
+of the accounts that you are a member of.
 
 - Send `Authorization: Bearer tds_...` with a personal token (Profile, API tokens). A token never
   allows more than your role in an account does.

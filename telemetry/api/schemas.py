@@ -30,6 +30,7 @@ FindingRule = Literal[
     "double",
     "scale",
     "balance",
+    "reported",
 ]
 FindingState = Literal["open", "accepted", "ignored", "voided", "substituted", "gone"]
 EditKind = Literal["void", "substitute"]
@@ -100,6 +101,7 @@ class Device(Schema):
     gateway_id: Id
     code: str
     name: str
+    group: Annotated[str, Field(description="by which reports add up; empty: none")]
     kind: DeviceKind
     measurement: Measurement
     unit: str
@@ -374,6 +376,50 @@ class MonthTotal(Total):
     """A billing month of the account, by its first day."""
 
     month: Annotated[date, Field(validation_alias="start")]
+
+
+class ReportLine(Schema):
+    """A group of devices with one unit in a billing month."""
+
+    month: date
+    month_end: date
+    key: Annotated[str, Field(description="id of the device or gateway; name of group or kind")]
+    label: str
+    unit: str
+    devices_count: int
+    total: Annotated[Exact, Field(description="what was consumed")]
+    adjustments: Annotated[Exact, Field(description="of earlier closed months, billed with it")]
+    billed_total: Annotated[Exact, Field(description="both together")]
+    daily_mean: Exact
+    readings_count: Annotated[int, Field(ge=0)]
+    coverage: Exact | None
+    state: MonthState
+
+
+class DayNote(Schema):
+    """A note on a local day of a device."""
+
+    id: Id
+    device_id: Id
+    day: date
+    text: str
+    created_by: UserName
+    created_at: Instant
+
+
+class AlarmRule(Schema):
+    """What raises an alarm. Null `device_id` and `gateway_id`: all of the account."""
+
+    id: Id
+    name: str
+    kind: AlarmKind
+    device_id: Id | None
+    gateway_id: Id | None
+    limit: Annotated[Exact | None, Field(description="null where the kind has none")]
+    margin: Exact
+    delay_minutes: int
+    clear_minutes: int
+    is_active: bool
 
 
 class DeadLetter(Schema):

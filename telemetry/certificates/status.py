@@ -48,7 +48,7 @@ def read_status(*, now: datetime) -> AuthorityStatus:
         can_sign=bool(authority.passphrase),
         intermediate_until=intermediate.not_valid_after_utc,
         lots_until=lots.not_valid_after_utc,
-        crl_written_at=crl.last_update_utc if crl else None,
+        crl_written_at=None if crl is None else crl.last_update_utc,  # an empty list is false
         valid=rows.filter(revoked_at=None, not_after__gt=now).count(),
         ending=ending.count(),
         ended=ended.count(),

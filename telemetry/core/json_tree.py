@@ -180,7 +180,8 @@ def _decode(text: str) -> Node:
         if not words:
             raise
     written = iter(words)
-    return _make_decoder(lambda _: Constant(next(written))).decode(known)
+    # What the decoder takes for a word and we do not, as in `-Infinity-Infinity`, is an error soon.
+    return _make_decoder(lambda word: Constant(next(written, word))).decode(known)
 
 
 def _has_surrogate(node: Node) -> bool:

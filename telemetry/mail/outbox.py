@@ -20,6 +20,12 @@ def has_mail() -> bool:
     return bool(settings.OPTIONS.mail.url and settings.OPTIONS.mail.site_url)
 
 
+def can_take_addresses() -> bool:
+    """Whether people may enter an address as theirs: an e-mail confirms it, or it opens nothing. An
+    identity provider's users are found by it, so one who entered another's would get that user."""
+    return has_mail() or not settings.OPTIONS.sign_in.provider.issuer
+
+
 def queue_mail(kind: str, **about: Any) -> bool:
     """Have an e-mail written in the language of now; False when it cannot be queued.
 

@@ -7,6 +7,7 @@ from telemetry.models.assignments import Assignment
 from telemetry.models.bands import BandPeriod, Holiday
 from telemetry.models.certificates import Certificate, Enrolment, Lot
 from telemetry.models.consumption import DailyAggregate, MonthlyConsumption
+from telemetry.models.dashboards import KioskLink, SavedView
 from telemetry.models.dead_letters import DeadLetter
 from telemetry.models.edits import Edit, EditedReading
 from telemetry.models.findings import ChangedHour, Finding
@@ -15,6 +16,7 @@ from telemetry.models.installations import Installation
 from telemetry.models.invitations import Invitation, MembershipEvent
 from telemetry.models.ledger import Batch, BatchDay, DirtyHour, FrozenHour
 from telemetry.models.months import ClosedLine, ClosedMonth, MonthAdjustment, MonthEvent
+from telemetry.models.notes import DayNote
 from telemetry.models.readings import HourlyListing, Reading, ReadingListing
 from telemetry.models.reports import ReportDelivery, ReportSchedule
 from telemetry.models.retention import DroppedRange, Storage
@@ -40,6 +42,7 @@ __all__ = [
     "ClosedLine",
     "ClosedMonth",
     "DailyAggregate",
+    "DayNote",
     "DeadLetter",
     "Device",
     "DirtyHour",
@@ -56,6 +59,7 @@ __all__ = [
     "Identity",
     "Installation",
     "Invitation",
+    "KioskLink",
     "Lot",
     "Membership",
     "MembershipEvent",
@@ -66,6 +70,7 @@ __all__ = [
     "ReadingListing",
     "ReportDelivery",
     "ReportSchedule",
+    "SavedView",
     "Session",
     "Storage",
     "TaskHistory",

@@ -1,6 +1,7 @@
 """Rules that raise alarms, whom they tell, and what was sent."""
 
 from django.contrib.postgres.fields import ArrayField
+from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
@@ -136,6 +137,14 @@ class AlarmRule(models.Model):
 
     def __str__(self) -> str:
         return self.name or self.get_kind_display()
+
+    def clean(self) -> None:
+        """What it watches, and where it is told, are of its own account."""
+        for name in ("gateway", "device", "webhook"):
+            part = getattr(self, name)
+            is_watched_by_system = self.account_id is None and name != "webhook"
+            if part and part.account_id != self.account_id and not is_watched_by_system:
+                raise ValidationError({name: _("This is another account's.")})
 
     @property
     def unit(self) -> str:

@@ -32,6 +32,7 @@ class Finding(models.Model):
         DOUBLE = "double", _("double: a delta counted twice")
         SCALE = "scale", _("scale: 10, 100 or 1,000 times what is usual, or a part")
         BALANCE = "balance", _("balance: a main meter and its parts contradict each other")
+        REPORTED = "reported", _("reported: somebody says that it is wrong")
 
     class State(models.TextChoices):
         OPEN = "open", _("open")

@@ -70,7 +70,7 @@ BEGIN
         EXECUTE format('CREATE POLICY account ON %s USING (%s)', one.relation, rule);
         EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY', one.relation);
         -- Before an account is opened: who is it, and which accounts may it open?
-        IF one.relname IN ('account', 'membership', 'invitation') THEN
+        IF one.relname IN ('account', 'membership', 'invitation', 'kiosk_link') THEN
             EXECUTE format('CREATE POLICY identity ON %s FOR SELECT USING (%s IS NULL)',
                 one.relation, open_account);
         ELSIF one.relname = 'api_token' THEN

@@ -25,6 +25,8 @@ NAMES: dict[str, Promise] = {
     "added": _("added"),
     "subtracted": _("subtracted"),
     "left": _("left"),
+    "text": _("what is wrong"),
+    "reporter": _("reported by"),
     "usual_from": _("usual from"),
     "usual_to": _("usual to"),
 }

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 
 COMMON = (
     "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; "
@@ -12,18 +12,20 @@ COMMON = (
 # come in a style element, and widgets are styled in place. Scripts in pages are not allowed.
 ADMIN = f"{COMMON}; script-src 'self' 'unsafe-eval'; style-src 'self' 'unsafe-inline'"
 ADMIN_PREFIX = "/admin/"
+METHODS = ("GET", "HEAD", "OPTIONS", "POST")
 
 
 class SecurityHeaders:
     """Django middleware: Content-Security-Policy, Permissions-Policy, and no caching of pages of
-    people who are signed in."""
+    people who are signed in. TRACE is not answered."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Answer with the headers that the view has not set itself."""
-        response = self.get_response(request)
+        is_trace = request.method == "TRACE"
+        response = HttpResponseNotAllowed(METHODS) if is_trace else self.get_response(request)
         policy = ADMIN if request.path.startswith(ADMIN_PREFIX) else COMMON
         response.headers.setdefault("Content-Security-Policy", policy)
         response.headers.setdefault(

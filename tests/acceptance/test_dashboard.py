@@ -98,6 +98,12 @@ def test_it_shows_a_message_of_a_moment_ago_filters_switches_exports_and_signs_o
     expect(page.get_by_role("heading", level=1)).to_have_text("Sign in")
 
 
+@pytest.fixture
+def pages(account: Account) -> dict[str, str]:
+    """Read before the browser's loop runs in this thread."""
+    return list_pages(account)
+
+
 def list_pages(account: Account) -> dict[str, str]:
     base = f"/accounts/{account.pk}/"
     device = Device.objects.filter(account=account, is_active=True).order_by("pk").first()
@@ -129,6 +135,12 @@ def list_pages(account: Account) -> dict[str, str]:
         "month": f"{base}months/{datetime.now(UTC).date().replace(day=1)}/",
         "close": f"{base}months/{datetime.now(UTC).date().replace(day=1)}/close/",
         "members": f"{base}members/",
+        "screens": f"{base}screens/",
+        "views": f"{base}views/?period=7d",
+        "edit-device": f"{base}devices/{device.pk}/edit/",
+        "note": f"{base}devices/{device.pk}/notes/",
+        "report": f"{base}devices/{device.pk}/report/",
+        "edit-gateway": f"{base}gateways/{device.gateway_id}/edit/",
     }
 
 
@@ -175,6 +187,39 @@ def look(page: Page, name: str) -> list[str]:
     if page.evaluate("document.documentElement.scrollWidth > window.innerWidth + 1"):
         wrong.append(f"{name}: wider than its window")
     return wrong
+
+
+def test_it_compares_notes_saves_and_shows_on_a_wall_by_keyboard(
+    pages: dict[str, str], page: Page, account: Account
+) -> None:
+    page.goto(pages["device"])
+    page.get_by_label("Compare with", exact=True).press("ArrowDown")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(page.locator('[data-part="key"]')).to_contain_text("Measured")
+    assert "compare=before" in page.url
+
+    page.get_by_role("link", name="Add a note").press("Enter")
+    page.get_by_label("note").fill("Hall closed")
+    page.get_by_role("button", name="Write the note").press("Enter")
+    expect(page.get_by_text("The note is written.")).to_be_visible()
+    expect(page.locator(".plain-list")).to_contain_text("Hall closed")
+
+    page.goto(f"{pages['overview']}?period=7d")
+    page.get_by_role("link", name="Save this view").press("Enter")
+    page.get_by_label("name").fill("Week")
+    page.get_by_role("button", name="Save").press("Enter")
+    expect(page.locator(".cards.views")).to_contain_text("Week")
+
+    page.goto(pages["screens"])
+    page.get_by_label("Name").fill("Canteen")
+    page.get_by_role("button", name="Create the link").press("Enter")
+    address = page.locator("#secret").get_attribute("href")
+    assert address
+    page.goto(address)
+    expect(page.get_by_role("heading", level=1)).to_have_text(account.name)
+    expect(page.locator("canvas")).to_be_visible()
+    assert look(page, "kiosk") == []
 
 
 def test_it_works_without_javascript(web: str, account: Account) -> None:

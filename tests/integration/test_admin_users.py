@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import Group, Permission
 from django.test import Client
+from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
 from telemetry.accounts.tokens import issue_token
 from telemetry.models import ApiToken, User
@@ -126,3 +127,18 @@ def test_it_lets_only_those_revoke_tokens_who_may_change_them(member: User) -> N
     action = {"action": "revoke", "_selected_action": [token.pk], "confirmed": "yes"}
     client.post(TOKENS, action)
     assert ApiToken.objects.get().revoked_at is None
+
+
+def test_it_lets_who_may_see_the_schedule_not_switch_it(connection: Connection) -> None:
+    viewer = User.objects.create_user("viewer", is_staff=True)
+    viewer.user_permissions.set(Permission.objects.filter(codename="view_periodictask"))
+    client, schedule = Client(), "/admin/django_celery_beat/periodictask/"
+    client.force_login(viewer)
+    interval = IntervalSchedule.objects.create(every=1, period="hours")
+    task = PeriodicTask.objects.create(name="x", task="telemetry.x", interval=interval)
+    for action in ("disable_tasks", "toggle_tasks"):
+        client.post(schedule, {"action": action, "_selected_action": [task.pk]})
+        assert PeriodicTask.objects.get(pk=task.pk).enabled, action
+    viewer.user_permissions.add(Permission.objects.get(codename="change_periodictask"))
+    client.post(schedule, {"action": "disable_tasks", "_selected_action": [task.pk]})
+    assert not PeriodicTask.objects.get(pk=task.pk).enabled

@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.core.exceptions import ValidationError
 from django.test import Client
 from django.urls import reverse
 
@@ -350,6 +351,23 @@ def test_it_escalates_what_nobody_acknowledged(
         ("boss@example.com",
          "[Alpha] Alarm that nobody has acknowledged: T-03 Boiler (GW1): reading above"),
     ]  # fmt: skip
+
+
+def test_it_takes_nothing_of_another_account(connection: Connection) -> None:
+    """Administrators choose among all: a slip would tell one account of another's readings."""
+    own, foreign = make_account("Own"), make_account("Foreign")
+    device = make_device(make_gateway(foreign))
+    hook = Webhook.objects.create(account=foreign, name="H", url="https://x.example", secret="s")
+    for kind, account, fields in (
+        ("above", own, {"device": device}),
+        ("offline", own, {"gateway": device.gateway}),
+        ("above", own, {"webhook": hook}),
+        ("drops", None, {"webhook": hook}),
+    ):
+        rule = AlarmRule(account=account, kind=kind, limit=1, **fields)
+        with pytest.raises(ValidationError, match="another account's"):
+            rule.full_clean()
+    AlarmRule(account=foreign, kind="above", limit=1, device=device, webhook=hook).full_clean()
 
 
 def test_it_retries_a_webhook_gives_it_up_and_sends_it_again(

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from config.flower_guard import are_strong
 from tests.forks import ROOT
 from tests.servers.free_ports import find_free_ports
 
@@ -47,14 +48,25 @@ def port(environ: dict[str, str]) -> Iterator[int]:
                 process.kill()
 
 
-def ask(port: int, path: str, *, login: str | bytes = "", method: str = "GET") -> int:
-    """The status of the answer; 0 when nobody answers."""
+def ask(
+    port: int,
+    path: str,
+    *,
+    login: str | bytes = "",
+    method: str = "GET",
+    seen: dict[str, str] | None = None,
+) -> int:
+    """The status of the answer, whose headers go into `seen`; 0 when nobody answers."""
     raw = login.encode() if isinstance(login, str) else login
     headers = {"Authorization": f"Basic {b64encode(raw).decode()}"} if login else {}
     connection = HTTPConnection("127.0.0.1", port, timeout=10)
     try:
         connection.request(method, path, headers=headers)
-        return connection.getresponse().status
+        answer = connection.getresponse()
+        if seen is not None:
+            seen.clear()
+            seen.update(answer.getheaders())
+        return answer.status
     except (OSError, HTTPException):
         return 0
     finally:
@@ -71,6 +83,13 @@ def test_it_shows_nothing_without_the_login_and_runs_nothing_with_it(port: int) 
         assert ask(port, path, method="POST", login=right) == 403, path
     for path in ("/workers", "/tasks", "/metrics", "/api/tasks"):
         assert ask(port, path, login=right) == 200, path
+    seen: dict[str, str] = {}
+    for path in ("/workers", "/static/favicon.ico", "/nowhere", "/healthcheck"):
+        for login in (right, ""):  # no site shows it in a frame
+            ask(port, path, login=login, seen=seen)
+            assert "frame-ancestors 'none'" in seen["Content-Security-Policy"], path
+            assert seen["X-Frame-Options"] == "DENY", path
+            assert seen["X-Content-Type-Options"] == "nosniff", path
     assert ask(port, "/healthcheck") == 200
 
 
@@ -82,3 +101,10 @@ def test_it_locks_an_address_after_ten_failures(port: int) -> None:
     assert [ask(port, "/metrics", login="a:b") for _ in range(11)] == [401] * 10 + [429]
     assert ask(port, "/", login=right) == 429
     assert ask(port, "/healthcheck") == 200
+
+
+def test_it_starts_with_no_password_that_can_be_guessed() -> None:
+    right = f"{USER}:{PASSWORD}"
+    assert are_strong([right])
+    for wrong in ([], [USER], [f"{USER}:"], [f":{PASSWORD}"], [f"{USER}:flower"], [right, "a:b"]):
+        assert not are_strong(wrong), wrong

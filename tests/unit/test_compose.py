@@ -291,6 +291,15 @@ def test_it_fills_in_every_placeholder_of_the_brokers_settings(name: str) -> Non
     assert {each for each in placeholders if f"{each}|" not in script} == set()
 
 
+def test_it_asks_for_a_certificate_wherever_the_broker_listens_beyond_its_container() -> None:
+    script = (COMPOSE / "containers" / "mosquitto.sh").read_text(encoding="utf-8")
+    settings = (COMPOSE / "servers" / "mosquitto-tls.conf").read_text(encoding="utf-8")
+    listeners = re.split(r"(?m)^(?:\s*echo ')?listener ", f"{settings}\n{script}")[1:]
+    open_ones = [each for each in listeners if not each.startswith("1883 127.0.0.1")]
+    assert len(open_ones) == 3
+    assert [each[:12] for each in open_ones if "require_certificate true" not in each] == []
+
+
 def test_it_copies_into_the_image_what_is_there_and_named_in_dockerignore() -> None:
     ignore = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
     assert "*" in ignore

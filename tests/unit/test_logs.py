@@ -6,6 +6,7 @@ from logging import StreamHandler, getLogger
 
 import pytest
 import structlog
+from django.core.exceptions import DisallowedHost
 
 from config.logs import configure_logging
 from config.options import LogOptions
@@ -41,3 +42,12 @@ def test_it_keeps_what_somebody_typed_in_one_line(logged: StringIO) -> None:
     structlog.get_logger("test").warning("sign_in_failed", user="ana\nsigned_in user=ana\x1b[2J")
     assert logged.getvalue().count("\n") == 1
     assert "\x1b" not in logged.getvalue()
+
+
+def test_it_says_in_one_line_what_was_refused(logged: StringIO) -> None:
+    try:
+        raise DisallowedHost("Invalid HTTP_HOST header: 'x'")
+    except DisallowedHost as error:
+        getLogger("django.security.DisallowedHost").error(str(error), exc_info=True)
+    assert logged.getvalue().count("\n") == 1
+    assert "Traceback" not in logged.getvalue()

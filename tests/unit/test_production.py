@@ -37,12 +37,14 @@ def test_it_passes_the_deployment_check_of_django() -> None:
 def test_it_asks_staff_for_a_second_factor_and_has_cookies_of_this_host_alone() -> None:
     code = (
         "from django.conf import settings as s; print(s.OPTIONS.sign_in.second_factor,"
-        " s.SESSION_COOKIE_NAME, s.CSRF_COOKIE_NAME, s.SESSION_COOKIE_SECURE)"
+        " s.SESSION_COOKIE_NAME, s.CSRF_COOKIE_NAME, s.LANGUAGE_COOKIE_NAME,"
+        " s.SESSION_COOKIE_SECURE, s.LANGUAGE_COOKIE_SECURE)"
     )
     done = forks.run(
         ("manage.py", "shell", "--no-imports", "-c", code), {"PATH": os.environ["PATH"], **GOOD}
     )
-    assert done.stdout.split() == ["staff", "__Host-sessionid", "__Host-csrftoken", "True"]
+    names = ["__Host-sessionid", "__Host-csrftoken", "__Host-django_language"]
+    assert done.stdout.split() == ["staff", *names, "True", "True"]
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,9 @@
 """Gateways and devices of an account."""
 
-from typing import Any
+from typing import Annotated, Any
 
 from ninja import Query, Router
+from pydantic import Field
 
 from telemetry.api.auth import ApiRequest, Scope, open_account, opened_by
 from telemetry.api.paging import Page, Paging, page_by_id
@@ -11,6 +12,8 @@ from telemetry.api.selection import find_row, require_gateway
 from telemetry.api.values import Flag, Id
 from telemetry.models import Device as DeviceRow
 from telemetry.models import Gateway as GatewayRow
+
+NO_CONTROL = r"^[^\x00-\x1f\x7f]*$"
 
 router = Router(tags=["fleet"])
 
@@ -26,6 +29,7 @@ class DeviceParams(Paging):
     """Which devices."""
 
     gateway_id: Id | None = None
+    group: Annotated[str | None, Field(max_length=50, pattern=NO_CONTROL)] = None
     kind: DeviceKind | None = None
     is_active: Flag | None = None
 

@@ -1,10 +1,10 @@
 """The meters at a device: list, preview a change, enter one, undo one."""
 
 from collections.abc import Callable
+from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any
 
-from django.db.models import QuerySet
 from ninja import Query, Router
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -24,6 +24,7 @@ from telemetry.installations.changing import (
     preview,
     undo_change,
 )
+from telemetry.installations.own import check_is_own, hide_former, list_own
 from telemetry.installations.texts import InstallationError
 from telemetry.models import Device
 from telemetry.models import Installation as Row
@@ -75,10 +76,15 @@ class NewInstallation(BaseModel):
 def list_installations(
     request: ApiRequest, *, account_id: Id, device_id: Id, params: Query[Paging]
 ) -> Any:
-    """The meters of a device, those that were undone among them, by id."""
+    """The meters of a device, those that were undone among them, by id. Of one that was another
+    account's before, those since it is this one's, and the one that was there then."""
     open_account(request, account_id)
-    device = find_row(Device.objects.filter(account_id=account_id), device_id)
-    return page_by_id(_find_rows(device), request=request, paging=params)
+    devices = Device.objects.filter(account_id=account_id).select_related("account")
+    device = find_row(devices, device_id)
+    rows, begin = list_own(device)
+    rows = rows.select_related("created_by", "undone_by")
+    page = page_by_id(rows, request=request, paging=params)
+    return {**page, "items": [hide_former(row, begin=begin) for row in page["items"]]}
 
 
 @router.post(DEVICE, response=Installation, **opened_by(Scope.BILLING_WRITE))
@@ -92,7 +98,7 @@ def change_a_meter(
     """
     device = _find_device(request, account_id, device_id)
     user = request.auth.user
-    return _do(device, lambda: change_meter(device, body.change, user=user))
+    return _do(device, body.since, lambda: change_meter(device, body.change, user=user))
 
 
 @router.post(f"{DEVICE}/preview", response=InstallationPreview, **opened_by(Scope.BILLING_WRITE))
@@ -101,7 +107,9 @@ def preview_a_change(
 ) -> Preview:
     """What a change of the meter would do to open and closed months; nothing is entered."""
     device = _find_device(request, account_id, device_id)
-    found: Preview = _try(lambda: preview(plan_change(device, body.change, user=None)))
+    found: Preview = _try(
+        device, body.since, lambda: preview(plan_change(device, body.change, user=None))
+    )
     return found
 
 
@@ -115,7 +123,7 @@ def undo_a_change(
     device = _find_device(request, account_id, device_id)
     row = find_row(Row.objects.filter(device=device), installation_id)
     row.device = device
-    return _do(device, lambda: undo_change(row, user=request.auth.user))
+    return _do(device, row.since, lambda: undo_change(row, user=request.auth.user))
 
 
 def _find_device(request: ApiRequest, account_id: int, device_id: int) -> Device:
@@ -124,17 +132,15 @@ def _find_device(request: ApiRequest, account_id: int, device_id: int) -> Device
     return find_row(rows, device_id)
 
 
-def _find_rows(device: Device) -> "QuerySet[Row]":
-    return Row.objects.filter(device=device).select_related("created_by", "undone_by")
+def _do(device: Device, since: datetime | None, change: Callable[[], Row]) -> Row:
+    rows = Row.objects.filter(device=device).select_related("created_by", "undone_by")
+    return find_row(rows, _try(device, since, change).pk)
 
 
-def _do(device: Device, change: Callable[[], Row]) -> Row:
-    return find_row(_find_rows(device), _try(change).pk)
-
-
-def _try(change: Callable[[], Any]) -> Any:
+def _try(device: Device, since: datetime | None, change: Callable[[], Any]) -> Any:
     """The result. Raises `ProblemError` with what hinders it."""
     try:
+        check_is_own(device, since=since)
         return change()
     except InstallationError as error:
         raise ProblemError(NOT_POSSIBLE, f"{error}.") from error

@@ -40,7 +40,21 @@ def open_every_account() -> None:
 @contextmanager
 def identify() -> Iterator[None]:
     """For a moment, show memberships, accounts, invitations and tokens of all, and nothing else."""
-    token = _wanted.set(NONE)
+    with _want(NONE):
+        yield
+
+
+@contextmanager
+def look_beyond() -> Iterator[None]:
+    """For a moment, show everything: to find out that something is another account's, and no
+    more."""
+    with _want(EVERY):
+        yield
+
+
+@contextmanager
+def _want(scope: str) -> Iterator[None]:
+    token = _wanted.set(scope)
     try:
         yield
     finally:

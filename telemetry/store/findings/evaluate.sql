@@ -62,6 +62,7 @@ WHERE (f.until, f.evidence, f.state = 'gone')
 -- Open findings of the period that the rules do not say any more.
 UPDATE finding f SET state = 'gone', changed_at = %(now)s
 WHERE f.device_id = %(device)s AND f.account_id = %(account)s AND f.state = 'open'
+  AND f.rule <> 'reported'  -- by a person
   AND CASE WHEN f.rule IN ('late', 'old_clock') THEN EXISTS (
         SELECT FROM looked_at l
         WHERE l.device_id = f.device_id AND date_trunc('day', l.hour, 'UTC') = f.since)

@@ -28,6 +28,7 @@ class Sql(Queries):
     account_months: LiteralString
     hours_of_account: LiteralString
     top_consumers: LiteralString
+    parts_of_devices: LiteralString
 
 
 MOST_DEVICES = 100
@@ -129,6 +130,34 @@ def read_account_hours(
         "last": last,
     }
     return dict(fetch_rows(Sql.hours_of_account, parameters))
+
+
+class Parts(Struct, frozen=True):
+    """What some devices consumed: in a period, in its first part, and in another period. None where
+    nothing is known."""
+
+    total: Decimal | None
+    part: Decimal | None
+    other: Decimal | None
+
+
+def read_parts(
+    account_id: int,
+    *,
+    device_ids: Collection[int],
+    period: tuple[date, date],
+    part_until: date,
+    other: tuple[date, date],
+) -> Parts:
+    """Of the local days [first, until) of both periods, at most 93 each. Raises `PeriodError`."""
+    for first, until in (period, other):
+        check_days(first, until, longest=LONGEST_ACCOUNT_DAYS)
+    parameters = {
+        "account": account_id, "devices": sorted(set(device_ids)), "first": period[0],
+        "until": period[1], "part": part_until, "other": other[0], "other_until": other[1],
+    }  # fmt: skip
+    [row] = fetch_rows(Sql.parts_of_devices, parameters)
+    return Parts(*row)
 
 
 def find_top_consumers(

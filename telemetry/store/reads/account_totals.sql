@@ -108,3 +108,18 @@ CROSS JOIN LATERAL (
 GROUP BY g.device_id
 ORDER BY total DESC, g.device_id
 LIMIT %(rows)s
+
+-- name: parts_of_devices
+-- What devices consumed in [first, until), in the part of it before `part`, and in [other, other_until).
+-- One index range for each device and period.
+SELECT sum(g.total) FILTER (WHERE g.day >= %(first)s AND g.day < %(until)s),
+    sum(g.total) FILTER (WHERE g.day >= %(first)s AND g.day < %(part)s),
+    sum(g.total) FILTER (WHERE g.day >= %(other)s AND g.day < %(other_until)s)
+FROM unnest(%(devices)s::bigint[]) AS wanted (id)
+CROSS JOIN LATERAL (
+    SELECT g.day, g.total FROM daily_aggregate g
+    WHERE g.account_id = %(account)s AND g.device_id = wanted.id AND (
+        g.day >= %(first)s AND g.day < %(until)s
+        OR g.day >= %(other)s AND g.day < %(other_until)s)
+    OFFSET 0
+) g

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
+from telemetry.alarms.webhook import is_public
 from telemetry.core.alarm_rules import KINDS, Source
 from telemetry.models import Account, AlarmRule, Device, User, Webhook
 from telemetry.web.filters import MOST_CHOICES, GatewayField
@@ -120,7 +121,7 @@ class WebhookForm(forms.ModelForm):  # type: ignore[type-arg]
         if parts.scheme != "https" and not settings.OPTIONS.alarms.webhook_networks:
             raise ValidationError(_("Expected an address that begins with https://."), "https")
         try:
-            is_private = not ipaddress.ip_address(parts.hostname or "").is_global
+            is_private = not is_public(ipaddress.ip_address(parts.hostname or ""))
         except ValueError:
             is_private = parts.hostname == "localhost"
         if is_private and not settings.OPTIONS.alarms.webhook_networks:

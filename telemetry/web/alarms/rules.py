@@ -17,7 +17,7 @@ from telemetry.mail.outbox import has_mail
 from telemetry.models import AlarmDelivery, AlarmRule, Webhook
 from telemetry.web.account_page import AccountRequest, account_page
 from telemetry.web.alarms.rule_forms import MOST_RULES, MOST_WEBHOOKS, RuleForm, WebhookForm
-from telemetry.web.signin.address import read_client_address
+from telemetry.web.signin.address import read_client_network
 from telemetry.web.signin.views import TOO_MANY
 
 SHOWN = 50
@@ -122,7 +122,7 @@ def test_rule(request: AccountRequest, rule_id: int) -> HttpResponse:
     """Send a trial to everybody whom the rule tells."""
     rule = _find(request, rule_id)
     subjects = {"account": request.account.pk, "user": request.user.pk}
-    if count_mail("alarm_test", address=read_client_address(request), **subjects):
+    if count_mail("alarm_test", address=read_client_network(request), **subjects):
         messages.error(request, TOO_MANY)
     else:
         count = queue_test(rule, now=timezone.now())

@@ -10,7 +10,6 @@ from zoneinfo import ZoneInfo
 from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import render
 from django.utils import timezone
-from django.utils.formats import date_format
 from django.views.decorators.http import require_safe
 from msgspec import Struct
 
@@ -27,6 +26,7 @@ from telemetry.store.bands.month import (
 from telemetry.store.bands.read import BandLine
 from telemetry.store.reads.freshness import read_freshness
 from telemetry.web.account_page import AccountRequest, account_page
+from telemetry.web.charts.period_names import name_month
 from telemetry.web.long_select import render_options
 from telemetry.web.reports.params import ParamsError, list_months, parse_month
 from telemetry.web.reports.views import PIECE_BYTES, TAKEN, TYPES
@@ -69,7 +69,7 @@ def bands(request: AccountRequest) -> HttpResponse:
     devices = read_band_month(
         request.account.pk, month=month, offset=(max(page, 1) - 1) * ROWS, limit=ROWS + 1
     )
-    pairs = [(str(each), date_format(each, "SHORT_DATE_FORMAT")) for each in months]
+    pairs = [(str(each), name_month(each)) for each in months]
     context = {
         "error": error,
         "month": month,

@@ -6,10 +6,8 @@ from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 from django.utils import timezone
-from django.utils.formats import date_format
 from django.utils.functional import Promise
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from msgspec import Struct
 
@@ -18,7 +16,7 @@ from telemetry.web.account_page import AccountRequest
 from telemetry.web.charts.calendar import DAY, Calendar
 from telemetry.web.charts.navigation import find_neighbours
 from telemetry.web.charts.period import Errors, Period, Span, parse_period
-from telemetry.web.formatting import format_day
+from telemetry.web.charts.period_names import name_month
 from telemetry.web.long_select import render_options
 
 MONTHS_OFFERED = 24
@@ -70,6 +68,11 @@ class ChartParams(Struct, frozen=True):
         return [*self.other_pairs, *self._show_pairs]
 
     @property
+    def pairs_to_compare(self) -> Pairs:
+        """Hidden fields of a form that chooses another comparison."""
+        return [*self.period.query.items(), *self._show_pairs]
+
+    @property
     def _show_pairs(self) -> Pairs:
         return [("show", self.show)] if self.show else []
 
@@ -90,10 +93,7 @@ class ChartParams(Struct, frozen=True):
         month = self.calendar.month_of(self.calendar.day_of(self.now))
         pairs = []
         for _number in range(MONTHS_OFFERED):
-            text = date_format(month, "YEAR_MONTH_FORMAT")
-            if month.day != 1:
-                text += f" ({gettext('from %(first)s') % {'first': format_day(month)}})"
-            pairs.append((self.calendar.name_month(month), text))
+            pairs.append((self.calendar.name_month(month), name_month(month)))
             month = self.calendar.month_before(month)
         is_month = self.period.span is Span.MONTH
         return render_options(

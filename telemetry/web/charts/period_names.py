@@ -3,6 +3,7 @@
 from datetime import date, timedelta
 
 from django.utils.formats import date_format
+from django.utils.translation import gettext as _
 
 from telemetry.web.charts.calendar import DAY, Calendar
 from telemetry.web.charts.period import Period, Span
@@ -19,6 +20,14 @@ def name_period(period: Period, *, calendar: Calendar) -> str:
     if since.date() == (until - timedelta(microseconds=1)).date():
         return f"{date_format(since, 'DATE_FORMAT')}, {since:%H:%M}\u2013{until:%H:%M}"
     return f"{format_day(since)} {since:%H:%M} \u2013 {format_day(until)} {until:%H:%M}"
+
+
+def name_month(first: date) -> str:
+    """A billing month in a list; one that does not begin on the first says when it does."""
+    text = date_format(first, "YEAR_MONTH_FORMAT")
+    if first.day == 1:
+        return text
+    return f"{text} ({_('from %(first)s') % {'first': format_day(first)}})"
 
 
 def count_days_so_far(period: Period, *, today: date) -> int:

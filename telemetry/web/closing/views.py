@@ -16,6 +16,7 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_safe
 
 from telemetry.accounts.access import Right
@@ -53,6 +54,7 @@ def months(request: AccountRequest) -> HttpResponse:
     return render(request, "telemetry/closing/months.html", {"months": listed, "this": today})
 
 
+@gzip_page
 @require_safe
 @account_page()
 def month(request: AccountRequest, month: str) -> HttpResponse:

@@ -3,21 +3,22 @@ and the same weekdays of an earlier time."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
-from django.db.models import Value
+from django.db.models import Q
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from msgspec import Struct
 
 from telemetry.core.findings import BLOCKING
-from telemetry.models import Device, Edit, Finding
+from telemetry.models import AlarmRule, Device
 from telemetry.store.reads.chart_series import read_day_series
-from telemetry.web.charts.chart import Resolution
-from telemetry.web.charts.period import Period
+from telemetry.web.charts.chart import Resolution, read_device_chart
 from telemetry.web.charts.to_json import to_ms, write
-from telemetry.web.charts.view import ChartView, Show, find_slot
+from telemetry.web.charts.view import ChartView, Show, find_slot, pick
+from telemetry.web.device.compare import Compared
 from telemetry.web.device.events import Event, EventKind
+from telemetry.web.device.flags import Flag, Flags
 from telemetry.web.formatting import format_exact
 
 LOOKED_BACK = (
@@ -25,39 +26,9 @@ LOOKED_BACK = (
     (timedelta(weeks=4), gettext_lazy("4 weeks earlier, same weekdays")),
 )
 MOST_MARKS = 12
-MOST_FINDINGS = 20
-EDITED = "edited"
-
-
-class Flag(Struct, frozen=True):
-    """Readings that are to be decided (`rule` is a finding's), or were edited."""
-
-    rule: str
-    since: datetime
-    until: datetime | None
-
-    @property
-    def label(self) -> str:
-        """The rule for people."""
-        return str(Finding.Rule(self.rule).label)
-
-
-def read_flags(account_id: int, *, device: Device, period: Period) -> tuple[list[Flag], list[Flag]]:
-    """The open findings of a device, newest first, and the edits of the period. One query."""
-    findings = Finding.objects.filter(account_id=account_id, device=device, state="open")
-    edits = Edit.objects.filter(
-        account_id=account_id, device=device, state="applied",
-        until__gt=period.since, since__lte=period.until,
-    ).annotate(rule=Value(EDITED))  # fmt: skip
-    columns = ("rule", "since", "until")
-    listed = findings.order_by("-since").values_list(*columns)[:MOST_FINDINGS]
-    edited = edits.order_by("since").values_list(*columns)[:MOST_MARKS]
-    flags = [Flag(*row) for row in listed.union(edited, all=True)]
-    flags.sort(key=lambda flag: flag.since, reverse=True)
-    return (
-        [flag for flag in flags if flag.rule != EDITED],
-        [flag for flag in flags if flag.rule == EDITED],
-    )
+MOST_LIMITS = 4
+SUSPECT = (*BLOCKING, "reported")
+LONGEST_MARK = 30
 
 
 def annotate(
@@ -66,44 +37,72 @@ def annotate(
     *,
     device: Device,
     events: Sequence[Event],
-    findings: Sequence[Flag],
-    edits: Sequence[Flag],
+    flags: Flags,
+    compared: Compared | None,
+    now: datetime,
 ) -> dict[str, Any]:
-    """More keys of the chart's JSON. At most two queries."""
+    """More keys of the chart's JSON. At most two queries, or those of a chart that it is compared
+    with."""
+    if compared is None:
+        before = _read_before(account_id, view, device)
+    else:
+        before = _read_compared(account_id, view, device, compared, now=now)
     return {
         "limits": _list_limits(view, device),
-        "marks": [[to_ms(at), text] for at, text in _list_marks(view, events, edits)][:MOST_MARKS],
-        "suspect": _list_suspect(view, findings),
-        "before": _read_before(account_id, view, device),
+        "marks": [[to_ms(at), text] for at, text in _list_marks(view, events, flags)][:MOST_MARKS],
+        "suspect": _list_suspect(view, flags.findings),
+        "before": before,
     }
 
 
 def _list_limits(view: ChartView, device: Device) -> list[list[str]]:
-    """The limits of alarms, which are limits of single readings."""
-    if view.show is Show.REGISTER or (
+    """The limits of alarms: of days those of rules, else those of single readings."""
+    if view.show is Show.CONSUMPTION and view.chart.resolution is Resolution.DAY:
+        limits = _list_day_limits(device)
+    elif view.show is Show.REGISTER or (
         view.show is Show.CONSUMPTION and view.chart.resolution is not Resolution.READING
     ):
         return []
+    else:
+        limits = [device.alarm_low, device.alarm_high]
     text = _("Limit %(limit)s")
     return [
         [write(limit) or "", text % {"limit": format_exact(limit, unit=view.unit)}]
-        for limit in (device.alarm_low, device.alarm_high)
+        for limit in limits
         if limit is not None
     ]
 
 
+def _list_day_limits(device: Device) -> list[Decimal | None]:
+    """Of the rules that watch what the device consumes in a day. One query."""
+    of_device = Q(device=device) | Q(device=None, gateway=None) | Q(gateway_id=device.gateway_id)
+    rules = AlarmRule.objects.filter(
+        of_device, account_id=device.account_id, kind="day", is_active=True
+    )
+    limits = set(rules.values_list("limit", flat=True)[:MOST_LIMITS]) - {None}
+    return sorted(limits, key=lambda limit: limit or 0)
+
+
 def _list_marks(
-    view: ChartView, events: Sequence[Event], edits: Sequence[Flag]
+    view: ChartView, events: Sequence[Event], flags: Flags
 ) -> list[tuple[datetime, str]]:
     since, until = view.period.since, view.period.until
     replaced = (event.at for event in events if event.kind is EventKind.METER)
     marks = [(at, _("Meter replaced")) for at in replaced if since < at <= until]
-    return sorted(marks + [(max(edit.since, since), _("Edited")) for edit in edits])
+    marks += [(max(edit.since, since), _("Edited")) for edit in flags.edits]
+    noted = ((view.calendar.start_of(note.day), note.text) for note in flags.notes)
+    marks += [(at, shorten(text)) for at, text in noted if since <= at < until]
+    return sorted(marks)
+
+
+def shorten(text: str) -> str:
+    """As much of it as stands over a chart."""
+    return text if len(text) <= LONGEST_MARK else f"{text[: LONGEST_MARK - 1].rstrip()}\u2026"
 
 
 def _list_suspect(view: ChartView, findings: Sequence[Flag]) -> list[int]:
     """The indexes of slots with readings that somebody should decide."""
-    of_values = [finding for finding in findings if finding.rule in BLOCKING]
+    of_values = [finding for finding in findings if finding.rule in SUSPECT]
     slots = {find_slot(view, finding.since) for finding in of_values}
     return sorted(slots - {-1})
 
@@ -124,13 +123,38 @@ def _read_before(account_id: int, view: ChartView, device: Device) -> dict[str, 
     return None
 
 
+def _read_compared(
+    account_id: int, view: ChartView, device: Device, compared: Compared, *, now: datetime
+) -> dict[str, Any] | None:
+    """The other period, moved to where the one that is shown is. Bars are compared with bars."""
+    calendar = view.calendar
+    chart = read_device_chart(
+        account_id, device=device, period=compared.period, calendar=calendar, now=now
+    )
+    bars = (Resolution.DAY, Resolution.HOUR)
+    is_alike = (chart.resolution in bars) == (view.chart.resolution in bars)
+    if not chart.series or not (is_alike or view.show is not Show.CONSUMPTION):
+        return None
+    other = ChartView(chart, compared.period, calendar, view.devices, view.show, view.unit)
+    middles = (start + (end - start) / 2 for start, end in other.spans)
+    [(_name, series)] = other.list_series()
+    return {
+        "label": compared.name,
+        "at": [to_ms(compared.align(at, calendar=calendar)) for at in middles],
+        "labels": other.slot_labels,
+        "values": [None if one is None else write(pick(one, view.show)) for one in series],
+    }
+
+
 def list_key(chart_data: dict[str, Any]) -> list[tuple[str, str]]:
-    """Classes and texts of what the bars of the chart hold; nothing where there are none."""
+    """Classes and texts of what the chart holds; nothing where a line stands alone."""
     series = chart_data["series"]
-    if chart_data["show"] != Show.CONSUMPTION or not series:
+    if not series:
         return []
-    if chart_data["resolution"] not in (Resolution.DAY, Resolution.HOUR):
-        return []
+    before = chart_data["before"]
+    is_bars = chart_data["resolution"] in (Resolution.DAY, Resolution.HOUR)
+    if chart_data["show"] != Show.CONSUMPTION or not is_bars:
+        return [("line", _("Measured")), ("dashed", before["label"])] if before else []
     key = [("measured", _("Measured"))]
     if "estimated" in series[0]:
         key.append(("hatched", _("Estimated")))
@@ -138,6 +162,6 @@ def list_key(chart_data: dict[str, Any]) -> list[tuple[str, str]]:
         key.append(("suspect", _("To decide")))
     if chart_data["current"] >= 0:
         key.append(("soft", _("In progress")))
-    if chart_data["before"]:
-        key.append(("outlined", chart_data["before"]["label"]))
+    if before:
+        key.append(("outlined", before["label"]))
     return key

@@ -1,5 +1,6 @@
 """What happened to a device, newest first: its gateway's presence, changes of meter, alarms."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -20,6 +21,7 @@ class EventKind(StrEnum):
     ONLINE = "online"
     METER = "meter"
     ALARM = "alarm"
+    NOTE = "note"
 
 
 class Event(Struct, frozen=True):
@@ -37,6 +39,11 @@ def list_events(account_id: int, *, device: Device, calendar: Calendar) -> list[
     events = _list_alarms(account_id, device)
     if first_day is not None:
         events += _list_since(device, since=calendar.start_of(first_day))
+    return sort_events(events)
+
+
+def sort_events(events: Iterable[Event]) -> list[Event]:
+    """The newest 30, newest first."""
     return sorted(events, key=lambda event: event.at, reverse=True)[:MOST_EVENTS]
 
 

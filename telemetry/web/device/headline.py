@@ -1,8 +1,9 @@
 """The answer over the chart of a device: what the period comes to, and beside what."""
 
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 
 from django.utils.translation import gettext as _
 from msgspec import Struct
@@ -14,6 +15,7 @@ from telemetry.web.charts.chart import Chart, Resolution
 from telemetry.web.charts.period import Period, Span
 from telemetry.web.charts.period_names import count_days_so_far, list_days_beside, name_period
 from telemetry.web.charts.totals import Totals, fold
+from telemetry.web.device.compare import Compared
 from telemetry.web.formatting import format_days
 
 WEEK = 7 * DAY
@@ -58,21 +60,24 @@ def read_headline(
     period: Period,
     calendar: Calendar,
     now: datetime,
+    compared: Compared | None = None,
 ) -> Headline:
-    """As of the last refresh. At most three queries: of days, the period is that of its chart."""
-    if period.is_hourly and period.span in (Span.DAY, Span.ZOOM):
-        return _read_hours(account_id, device, period, calendar=calendar, now=now)
-    return _read_days(account_id, device, chart, period, calendar=calendar, now=now)
+    """As of the last refresh. Beside it is what it is compared with, where somebody chose that. At
+    most three queries: of days, the period is that of its chart."""
+    is_clock = period.is_hourly and period.span in (Span.DAY, Span.ZOOM)
+    read = _read_hours if is_clock else partial(_read_days, chart=chart)
+    return read(account_id, device, period, calendar=calendar, now=now, compared=compared)
 
 
 def _read_days(
     account_id: int,
     device: Device,
-    chart: Chart,
     period: Period,
     *,
+    chart: Chart,
     calendar: Calendar,
     now: datetime,
+    compared: Compared | None,
 ) -> Headline:
     def read(first: date, until: date) -> list[Sample]:
         if first >= until:
@@ -89,7 +94,10 @@ def _read_days(
         samples = read(period.first, min(period.end, today + DAY))
     part = [sample for sample in samples if sample.start < end]
     beside = []
-    for text, first, until in list_days_beside(period, calendar=calendar, days=days):
+    others = list_days_beside(period, calendar=calendar, days=days)
+    if compared is not None and days:
+        others = [_name_days(compared, days, is_whole=end == period.end)]
+    for text, first, until in others:
         earlier = read(first, until)
         if len(earlier) >= WHOLE * (until - first).days:
             beside.append(Beside(text, fold(earlier)))
@@ -104,21 +112,43 @@ def _read_days(
     )
 
 
+def _name_days(compared: Compared, days: timedelta, *, is_whole: bool) -> tuple[str, date, date]:
+    first = compared.period.first
+    until = compared.period.end if is_whole else min(first + days, compared.period.end)
+    is_named = is_whole or until == compared.period.end
+    return compared.name if is_named else format_days(first, until - DAY), first, until
+
+
 def _read_hours(
-    account_id: int, device: Device, period: Period, *, calendar: Calendar, now: datetime
+    account_id: int,
+    device: Device,
+    period: Period,
+    *,
+    calendar: Calendar,
+    now: datetime,
+    compared: Compared | None,
 ) -> Headline:
     since, end = floor_hour(period.since), min(period.until, now)
     whole = max(since, floor_hour(end))
-    hours: list[Sample] = []
-    if end > since:  # with the week before
-        series = read_hour_series(account_id, device_ids=[device.pk], since=since - WEEK, until=end)
-        hours = series.get(device.pk, [])
+    back = WEEK if compared is None else period.since - compared.period.since
+
+    def read(first: datetime, until: datetime) -> list[Sample]:
+        if until <= first:
+            return []
+        series = read_hour_series(account_id, device_ids=[device.pk], since=first, until=until)
+        return series.get(device.pk, [])
+
+    is_near = timedelta(0) < back <= WEEK  # then both are read at once
+    hours = read(since - back if is_near else since, end)
     samples = [sample for sample in hours if sample.start >= since]
     part = [sample for sample in samples if sample.start < whole]
-    earlier = [sample for sample in hours if sample.start < whole - WEEK]
+    first, until = floor_hour(since - back), floor_hour(whole - back)
+    earlier = hours if is_near else read(first, until)
+    earlier = [sample for sample in earlier if first <= sample.start < until]
     beside = []
-    if whole > since and earlier:
-        beside.append(Beside(_("the same hours a week before"), fold(earlier)))
+    if earlier:
+        name = compared.name if compared else _("the same hours a week before")
+        beside.append(Beside(name, fold(earlier)))
     return Headline(
         name_period(period, calendar=calendar),
         fold(samples),

@@ -20,15 +20,18 @@ from telemetry.web.charts.params import ChartParams, list_steps, read_params
 from telemetry.web.charts.period import Period, Span
 from telemetry.web.charts.table import read_table
 from telemetry.web.charts.to_json import to_json
-from telemetry.web.charts.view import ChartView, DeviceLabel, Show
+from telemetry.web.charts.view import ChartView, DeviceLabel
 from telemetry.web.conditional_get import conditional, get_freshness, make_address, make_etag
-from telemetry.web.device.annotations import annotate, list_key, read_flags
-from telemetry.web.device.events import list_events
+from telemetry.web.device.annotations import annotate, list_key
+from telemetry.web.device.events import list_events, sort_events
+from telemetry.web.device.flags import list_notes, read_flags
 from telemetry.web.device.headline import read_headline
 from telemetry.web.device.months import list_months
 from telemetry.web.device.params import (
     LONGEST,
     TITLES,
+    DeviceParams,
+    list_comparisons,
     list_quantities,
     read_device_params,
 )
@@ -54,10 +57,12 @@ def tag_chart(request: AccountRequest, device_id: int) -> str:
 def device(request: AccountRequest, device_id: int) -> HttpResponse:
     """The whole page."""
     found = _find_device(request, device_id)
-    params, show = read_device_params(request, device=found)
+    chosen = read_device_params(request, device=found)
+    params, show = chosen.chart, chosen.show
     freshness = get_freshness(request)
     context = {
-        **_read_chart_and_months(request, found, params, show, freshness),
+        **_read_chart_and_months(request, found, chosen, freshness),
+        "comparisons": list_comparisons(chosen),
         **_read_state(request, found, params),
         "quantities": list_quantities(params, device=found, show=show),
         "steps": list_steps(params),
@@ -93,9 +98,8 @@ def device_state(request: AccountRequest, device_id: int) -> HttpResponse:
 def device_chart(request: AccountRequest, device_id: int) -> HttpResponse:
     """The chart and the months, which change as `tag_chart` says."""
     found = _find_device(request, device_id)
-    params, show = read_device_params(request, device=found)
-    freshness = get_freshness(request)
-    context = _read_chart_and_months(request, found, params, show, freshness)
+    chosen = read_device_params(request, device=found)
+    context = _read_chart_and_months(request, found, chosen, get_freshness(request))
     return render(request, "telemetry/device/chart_and_months.html", context)
 
 
@@ -129,9 +133,10 @@ def _read_state(request: AccountRequest, device: Device, params: ChartParams) ->
 
 
 def _read_chart_and_months(
-    request: AccountRequest, device: Device, params: ChartParams, show: Show, freshness: Freshness
+    request: AccountRequest, device: Device, chosen: DeviceParams, freshness: Freshness
 ) -> dict[str, Any]:
     """The chart and its table (hours, days, minutes or single readings), today, the months."""
+    params, show, compared = chosen.chart, chosen.show, chosen.comparison.compared
     account_id, calendar = request.account.pk, params.calendar
     chart = read_device_chart(
         account_id, device=device, period=params.period, calendar=calendar, now=params.now
@@ -139,10 +144,11 @@ def _read_chart_and_months(
     named = DeviceLabel(device.pk, label_device(device))
     view = ChartView(chart, params.period, calendar, (named,), show, device.unit)
     events = list_events(account_id, device=device, calendar=calendar)
-    findings, edits = read_flags(account_id, device=device, period=params.period)
+    flags = read_flags(account_id, device=device, period=params.period)
     chart_data = to_json(view, now=params.now) | annotate(
-        account_id, view, device=device, events=events, findings=findings, edits=edits
-    )
+        account_id, view, device=device, events=events, flags=flags,
+        compared=compared, now=params.now,
+    )  # fmt: skip
     current = calendar.month_of(calendar.day_of(params.now))
     months = list_months(account_id, device=device, current=current)
     most = max((month.consumption.total or Decimal() for month in months), default=Decimal())
@@ -154,10 +160,12 @@ def _read_chart_and_months(
             period=params.period,
             calendar=calendar,
             now=params.now,
+            compared=compared,
         ),
-        "events": events,
-        "findings": findings,
+        "events": sort_events([*events, *list_notes(flags, calendar=calendar)]),
+        "findings": flags.findings,
         "params": params,
+        "comparison": chosen.comparison,
         "errors": params.errors,
         "device": device,
         "freshness": freshness,

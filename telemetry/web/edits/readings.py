@@ -13,6 +13,7 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
+from django.views.decorators.gzip import gzip_page
 from msgspec import Struct
 
 from telemetry.accounts.access import Right, has_right
@@ -39,6 +40,7 @@ class EditRow(Struct, frozen=True):
     may_approve: bool
 
 
+@gzip_page
 @account_page()
 def device_readings(request: AccountRequest, device_id: int) -> HttpResponse:
     """List and, by POST, edit. Members who may not edit see no form and get 403."""

@@ -73,7 +73,8 @@ def _reject(
         "enrolment_not_accepted", status=status, reason=text, address=request.META["REMOTE_ADDR"]
     )
     headers = {"Retry-After": str(retry_after_s)} if retry_after_s else {}
-    return HttpResponse(f"{text}\n", status=status, content_type="text/plain", headers=headers)
+    kind = "text/plain; charset=utf-8"
+    return HttpResponse(f"{text}\n", status=status, content_type=kind, headers=headers)
 
 
 @require_GET

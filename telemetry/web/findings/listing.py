@@ -15,6 +15,7 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_POST, require_safe
 from msgspec import Struct
 
@@ -106,6 +107,7 @@ class FindingRow(Struct, frozen=True):
         return [(name, _read(value)) for name, value in self.finding.evidence.items()]
 
 
+@gzip_page
 @require_safe
 @account_page()
 def findings(request: AccountRequest) -> HttpResponse:

@@ -8,6 +8,7 @@ from django.http import HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from django.views.decorators.gzip import gzip_page
 
 from telemetry.core.consumption import month_of
 from telemetry.models import Account, DailyAggregate, Device, MonthlyConsumption
@@ -93,6 +94,7 @@ class DeviceFilters(Filters):
         return any(self.cleaned_data.get(name) for name in self.field_order)
 
 
+@gzip_page
 @account_page()
 def devices(request: AccountRequest) -> HttpResponse:
     """Devices with their newest reading and their consumption, a page of them."""

@@ -77,16 +77,17 @@ def render_devices(rows: Iterable[DeviceRow], *, account: Account) -> SafeString
             f'<tr><th scope="row"><a href="{str(device.pk).join(device_page)}">'
             f"{escape(device.name or device.code)}</a>"
             f'<small class="under">{escape(device.gateway.code)}/{escape(device.code)}</small></th>'
-            f'<td><a href="{str(device.gateway_id).join(gateway_page)}">'
+            f'<td class="spare"><a href="{str(device.gateway_id).join(gateway_page)}">'
             f"{escape(device.gateway.name or device.gateway.code)}</a></td>"
-            f"<td>{escape(device.group) or NONE}</td>"
-            f"<td>{escape(device.get_kind_display())} "
+            f'<td class="spare">{escape(device.group) or NONE}</td>'
+            f'<td class="spare">{escape(device.get_kind_display())} '
             f'<small class="under">{escape(row.measurement)}</small></td>'
-            f'<td><span class="badge {row.state.colour}">{escape(row.state.label)}</span></td>'
-            f'<td class="number">{value}</td>'
-            f'<td class="number">{short_age(newest.time) if newest else never}</td>'
-            f'<td class="number">{figure(row.today, row.unit)}</td>'
-            f'<td class="number">{figure(row.this_month, row.unit)}</td></tr>'
+            f'<td class="state"><span class="badge {row.state.colour}">'
+            f"{escape(row.state.label)}</span></td>"
+            f'<td class="number value">{value}</td>'
+            f'<td class="number age">{short_age(newest.time) if newest else never}</td>'
+            f'<td class="number today">{figure(row.today, row.unit)}</td>'
+            f'<td class="number month">{figure(row.this_month, row.unit)}</td></tr>'
         )
 
     return SafeString("\n".join(map(render, rows)))  # nosec

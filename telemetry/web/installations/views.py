@@ -2,7 +2,6 @@
 
 from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
@@ -12,7 +11,6 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from telemetry.accounts.access import Right, has_right
-from telemetry.core.consumption import start_of
 from telemetry.installations.changing import (
     change_meter,
     find_installation,
@@ -21,10 +19,10 @@ from telemetry.installations.changing import (
     preview_undo,
     undo_change,
 )
+from telemetry.installations.own import check_is_own, hide_former, list_own
 from telemetry.installations.texts import InstallationError
 from telemetry.models import Device, Installation, Reading
 from telemetry.store.installations.preview import propose_largest_rate
-from telemetry.store.reads.device_events import find_first_day
 from telemetry.web.account_page import AccountRequest, account_page
 from telemetry.web.edits.readings import find_device
 from telemetry.web.installations.forms import MeterForm, fill_form
@@ -47,6 +45,7 @@ def meter(request: AccountRequest, device_id: int) -> HttpResponse:
     if not form.is_valid():
         return _show(request, device, form=form, status=400)
     try:
+        check_is_own(device, since=form.change.since)
         if request.POST.get("step") == "enter":
             change_meter(device, form.change, user=request.user)
             messages.success(request, _("The change is entered. Totals follow within a minute."))
@@ -66,14 +65,15 @@ def undo(request: AccountRequest, device_id: int, installation_id: int) -> HttpR
         Installation, pk=installation_id, device=device, undone_at=None, since__isnull=False
     )
     installation.device = device
-    if request.method == "POST":
-        try:
+    try:
+        check_is_own(device, since=installation.since)
+        if request.method == "POST":
             undo_change(installation, user=request.user)
-        except InstallationError as error:
-            messages.error(request, str(error))
-        else:
             text = _("The change of the meter is undone. Totals follow within a minute.")
             messages.success(request, text)
+            return redirect("meter", request.account.pk, device.pk)
+    except InstallationError as error:
+        messages.error(request, str(error))
         return redirect("meter", request.account.pk, device.pk)
     context = {
         "device": device, "installation": installation, "preview": preview_undo(installation),
@@ -85,19 +85,15 @@ def _show(
     request: AccountRequest, device: Device, *, form: MeterForm, status: int = 200, **more: Any
 ) -> HttpResponse:
     at = _read_instant(form)
-    rows = Installation.objects.filter(device=device).select_related("created_by", "undone_by")
-    first_day = find_first_day(request.account.pk, device_id=device.pk)
-    if first_day is not None:  # what was before may be another account's
-        begin = start_of(first_day, ZoneInfo(request.account.time_zone))
-        first = find_installation(device, before=begin)
-        rows = rows.filter(since__gte=begin) | rows.filter(pk=first.pk)
+    rows, begin = list_own(device)
+    rows = rows.select_related("created_by", "undone_by")[:MOST_INSTALLATIONS]
     readings = Reading.objects.filter(device_id=device.pk, account=request.account)
     before = readings.filter(time__lte=at).order_by("-time")[:MOST_BESIDE]
     after = readings.filter(time__gt=at).order_by("time")[:MOST_BESIDE]
     context = {
         "device": device,
         "form": form if has_right(request.membership, Right.BILLING) else None,
-        "installations": rows[:MOST_INSTALLATIONS],
+        "installations": [hide_former(row, begin=begin) for row in rows],
         "at": at,
         "proposed_rate": propose_largest_rate(request.account.pk, device_id=device.pk),
         "before": list(before)[::-1],

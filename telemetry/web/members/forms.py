@@ -33,5 +33,5 @@ class JoinForm(BaseUserCreationForm):  # type: ignore[type-arg]
 
     def __init__(self, *args: Any, email: str, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.instance.email = email  # the e-mail arrived there: it is theirs
+        self.instance.email = email
         self.fields["username"].widget.attrs["autocomplete"] = "username"

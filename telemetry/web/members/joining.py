@@ -14,6 +14,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 
 from telemetry.accounts.members import MemberError, accept, find_invitation
+from telemetry.mail.outbox import can_take_addresses
 from telemetry.models import User
 from telemetry.store.db.account_scope import open_account
 from telemetry.web.members.forms import JoinForm
@@ -28,7 +29,9 @@ def join(request: Any, token: str) -> HttpResponse:
         return render(request, "telemetry/members/void.html", status=404)
     open_account(invitation.account_id)
     is_known = request.user.is_authenticated
-    form = JoinForm(request.POST or None, email=invitation.email)
+    # Where no e-mail brought the link, nothing says that the address is theirs.
+    email = invitation.email if can_take_addresses() else ""
+    form = JoinForm(request.POST or None, email=email)
     if request.method == "POST" and (is_known or form.is_valid()):
         try:
             with transaction.atomic():  # no user without the account it was made for

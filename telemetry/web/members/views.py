@@ -21,12 +21,12 @@ from telemetry.accounts.members import (
 )
 from telemetry.mail.limits import count_mail
 from telemetry.mail.links import make_link
-from telemetry.mail.outbox import queue_mail
+from telemetry.mail.outbox import has_mail, queue_mail
 from telemetry.models import Invitation, Membership, MembershipEvent
 from telemetry.web.account_page import AccountRequest, account_page
 from telemetry.web.members.forms import InviteForm, RoleForm
-from telemetry.web.signin.address import read_client_address
-from telemetry.web.signin.views import TOO_MANY
+from telemetry.web.signin.address import read_client_network
+from telemetry.web.signin.views import NOT_QUEUED, TOO_MANY
 
 EVENTS = 20
 MEMBERS = 500
@@ -42,20 +42,24 @@ def members(request: AccountRequest) -> HttpResponse:
 @require_POST
 @account_page(Right.MANAGE_MEMBERS)
 def invite_member(request: AccountRequest) -> HttpResponse:
-    """Send the invitation by e-mail. Where none can be sent, its link is shown instead."""
+    """Send the invitation by e-mail. On a site without e-mail its link is shown instead: elsewhere
+    only who reads the e-mails of that address may get it."""
     form = InviteForm(request.POST)
     if not form.is_valid():
         return _show(request, form, status=400)
     email, role = form.cleaned_data["email"], form.cleaned_data["role"]
-    account, address = request.account, read_client_address(request)
+    account, address = request.account, read_client_network(request)
     subjects = {"account": account.pk, "user": request.user.pk, "recipient": email}
     if count_mail("invitation", address=address, **subjects):
         form.add_error(None, TOO_MANY)
         return _show(request, form, status=429)
     token = invite(account, email=email, role=role, by=request.user, now=timezone.now())
     invitation = find_invitation(token, now=timezone.now())
-    if invitation is None or not queue_mail("invitation", invitation_id=invitation.pk):
+    if not has_mail():
         return _show(request, InviteForm(), unsent=(email, make_link("invitation", token)))
+    if invitation is None or not queue_mail("invitation", invitation_id=invitation.pk):
+        form.add_error(None, NOT_QUEUED)
+        return _show(request, form, status=503)
     messages.success(request, _("%(email)s was invited.") % {"email": email})
     return redirect("members", request.account.pk)
 

@@ -38,22 +38,30 @@ def list_filter_options(
     gateways = Gateway.objects.filter(account_id=account_id).order_by("code")
     gateway_names = gateways.values_list("pk", "code", "name")[:MOST_OFFERED]
     devices = Device.objects.filter(account_id=account_id)
-    groups = Device.objects.filter(account_id=account_id).exclude(group="").order_by("group")
     if filters.gateways:
         devices = devices.filter(gateway__in=filters.gateways)
     in_order = devices.order_by("gateway__code", "code")
-    offered = list(in_order.values_list("pk", "name", "gateway__code", "code")[: MOST_OFFERED + 1])
+    columns = ("group", "pk", "name", "gateway__code", "code")
+    offered = list(in_order.values_list(*columns)[: MOST_OFFERED + 1])
+    is_whole = not filters.gateways and len(offered) <= MOST_OFFERED
     return {
         "kinds": Device.Kind.choices,
-        "groups": list(groups.values_list("group", flat=True).distinct()[:MOST_OFFERED]),
+        "groups": sorted({group for group, *_ in offered} - {""})
+        if is_whole
+        else _list_groups(account_id),
         "gateway_options": render_options(
             [(pk, f"{code} {name}".rstrip()) for pk, code, name in gateway_names],
             chosen=set(map(str, filters.gateways)),
         ),
         "device_options": render_options(
-            [(pk, format_label(*names)) for pk, *names in offered[:MOST_OFFERED]],
+            [(pk, format_label(*names)) for _, pk, *names in offered[:MOST_OFFERED]],
             chosen=set(map(str, filters.devices)),
         ),
         "has_more_devices": len(offered) > MOST_OFFERED,
         "href_without_filters": f"?{urlencode(params.period_pairs)}",
     }
+
+
+def _list_groups(account_id: int) -> list[str]:
+    groups = Device.objects.filter(account_id=account_id).exclude(group="").order_by("group")
+    return list(groups.values_list("group", flat=True).distinct()[:MOST_OFFERED])

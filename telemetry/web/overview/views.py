@@ -8,10 +8,12 @@ from typing import Any
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
+from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_safe
 
+from telemetry.models import SavedView
 from telemetry.store.reads.freshness import Freshness
 from telemetry.web.account_page import AccountRequest, account_page
 from telemetry.web.charts.calendar import DAY
@@ -28,9 +30,10 @@ from telemetry.web.overview.comparison import Comparison, read_comparison
 from telemetry.web.overview.consumption import DAYS_A_WEEK, read_cached_consumption
 from telemetry.web.overview.params import list_filter_options, read_overview_params, select_devices
 from telemetry.web.overview.quantities import Quantity, choose_quantity, list_quantities
+from telemetry.web.overview.saved import MOST_VALUED, clean_query, list_views, read_card
 from telemetry.web.overview.state import read_state
 
-STATE_S, AGGREGATES_S = 2, 10
+STATE_S, AGGREGATES_S, VIEWS_S = 2, 10, 60
 """How old what other members see may be. A page that is opened shows readings this late."""
 
 _PARTS = "telemetry/overview/parts"
@@ -64,6 +67,8 @@ def overview(request: AccountRequest) -> HttpResponse:
     context = {
         "aggregates": aggregates.html,
         "state": state.html,
+        "view_cards": _render_views(request, freshness),
+        "save_query": clean_query(request.GET.urlencode()),
         "state_address": make_address(request, "overview-state"),
         "state_tag": make_etag(request, freshness.tag_readings()),
         "aggregates_address": make_address(request, "overview-aggregates"),
@@ -107,7 +112,7 @@ def _cache_aggregates(request: AccountRequest, freshness: Freshness) -> Fragment
     def render_aggregates() -> Fragments:
         params, filters = read_overview_params(request)
         context = {
-            **_read_aggregates(request, params, filters, freshness),
+            **read_aggregates(request, params, filters, freshness),
             **list_filter_options(request.account.pk, params, filters),
         }
         html = _render(request, AGGREGATES, context)
@@ -117,6 +122,29 @@ def _cache_aggregates(request: AccountRequest, freshness: Freshness) -> Fragment
         request, name="aggregates", tag=freshness.tag_aggregates(), seconds=AGGREGATES_S,
         render=render_aggregates,
     )  # fmt: skip
+
+
+def _render_views(request: AccountRequest, freshness: Freshness) -> list[SafeString]:
+    """The cards of the views that the member sees, in their order."""
+    views = list_views(request.account.pk, user_id=request.user.pk)
+    return [
+        _cache_view(request, view, freshness, is_valued=number < MOST_VALUED)
+        for number, view in enumerate(views)
+    ]
+
+
+def _cache_view(
+    request: AccountRequest, view: SavedView, freshness: Freshness, *, is_valued: bool
+) -> SafeString:
+    def render_view() -> Fragments:
+        card = read_card(request, view, now=timezone.now(), valued=is_valued)
+        return Fragments({"card": render_to_string(f"{_PARTS}/view_card.html", {"card": card})})
+
+    about = f"view {view.pk} {view.name} {view.query} {view.is_shared} {is_valued}"
+    cached = cache_fragments(
+        request, name=about, tag=freshness.tag_aggregates(), seconds=VIEWS_S, render=render_view
+    )
+    return cached.html["card"]
 
 
 def _render(
@@ -138,7 +166,7 @@ def _read_state(
     return {"state": state, "filters": filters}
 
 
-def _read_aggregates(
+def read_aggregates(
     request: AccountRequest, params: ChartParams, filters: ChartFilters, freshness: Freshness
 ) -> dict[str, Any]:
     """Consumption, the chart and its table."""

@@ -15,9 +15,9 @@ from django.views.decorators.cache import never_cache
 
 from telemetry.mail.limits import count_mail
 from telemetry.mail.links import read_address
-from telemetry.mail.outbox import has_mail, queue_mail
+from telemetry.mail.outbox import can_take_addresses, has_mail, queue_mail
 from telemetry.models import User
-from telemetry.web.signin.address import read_client_address
+from telemetry.web.signin.address import read_client_network
 from telemetry.web.signin.limits import is_password
 from telemetry.web.signin.views import NOT_QUEUED, TOO_MANY
 
@@ -50,16 +50,18 @@ class ProfileForm(forms.ModelForm):  # type: ignore[type-arg]
     def clean(self) -> dict[str, Any]:
         """Another address needs the password: an open session is not enough."""
         data: dict[str, Any] = super().clean() or self.cleaned_data
-        if "email" in self.changed_data and not is_password(
-            self._request, data.get("password", "")
-        ):
+        is_other = "email" in self.changed_data
+        if is_other and not is_password(self._request, data.get("password", "")):
             self.add_error("password", _("Your password is needed for another e-mail address."))
+        elif is_other and data.get("email") and not can_take_addresses():
+            text = _("This site sends no e-mail that could confirm it: ask the administrator.")
+            self.add_error("email", text)
         return data
 
 
 def _ask_to_confirm(request: HttpRequest, user: User, *, address: str) -> None:
     """Send a link there: the address changes when it is opened."""
-    client = read_client_address(request)
+    client = read_client_network(request)
     if count_mail("confirmation", address=client, user=user.pk, recipient=address):
         messages.error(request, TOO_MANY)
     elif queue_mail("confirmation", user_id=user.pk, email=address):

@@ -18,7 +18,7 @@ from telemetry.mail.outbox import has_mail, queue_mail
 from telemetry.models import Account, ReportDelivery, ReportSchedule, User
 from telemetry.web.account_page import AccountRequest, account_page
 from telemetry.web.reports.params import list_months
-from telemetry.web.signin.address import read_client_address
+from telemetry.web.signin.address import read_client_network
 from telemetry.web.signin.views import NOT_QUEUED, TOO_MANY
 
 SHOWN = 50
@@ -108,7 +108,7 @@ def send_now(request: AccountRequest, schedule_id: int) -> HttpResponse:
     month = list_months(request.account, today=timezone.localdate())[1]
     about = {"schedule_id": schedule.pk, "month": month.isoformat(), "user_id": request.user.pk}
     subjects = {"account": request.account.pk, "user": request.user.pk}
-    if count_mail("report", address=read_client_address(request), **subjects):
+    if count_mail("report", address=read_client_network(request), **subjects):
         messages.error(request, TOO_MANY)
     elif not queue_mail("report", **about):
         messages.error(request, NOT_QUEUED)

@@ -10,10 +10,10 @@ from wsgiref.util import FileWrapper
 from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import render
 from django.utils import timezone
-from django.utils.formats import date_format
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_safe
 
 from telemetry.accounts.exports import PacedStream, SlotsTakenError, take_slot
@@ -30,6 +30,7 @@ from telemetry.store.billing.monthly_report import (
 )
 from telemetry.store.reads.freshness import read_freshness
 from telemetry.web.account_page import AccountRequest, account_page
+from telemetry.web.charts.period_names import name_month
 from telemetry.web.long_select import render_options
 from telemetry.web.reports.params import ParamsError, ReportParams, list_months, make_default, parse
 from telemetry.web.reports.pivot import make_pivot
@@ -49,6 +50,7 @@ TAKEN = {
 CHOICES = 500
 
 
+@gzip_page
 @require_safe
 @account_page()
 def reports(request: AccountRequest) -> HttpResponse:
@@ -86,6 +88,7 @@ def reports(request: AccountRequest) -> HttpResponse:
     return render(request, page, context, status=400 if error else 200)
 
 
+@gzip_page
 @require_safe
 @account_page()
 def printed(request: AccountRequest) -> HttpResponse:
@@ -158,7 +161,7 @@ def list_groups(account: Account) -> list[str]:
 
 def _render_months(account: Account, *, today: date, chosen: date) -> SafeString:
     months = list_months(account, today=today)
-    pairs = [(str(month), date_format(month, "SHORT_DATE_FORMAT")) for month in months]
+    pairs = [(str(month), name_month(month)) for month in months]
     return render_options(pairs, chosen=[str(chosen)])
 
 

@@ -67,7 +67,8 @@ def second_factor(request: Any) -> HttpResponse:
 
 
 def _turn_on(request: Any) -> HttpResponse:
-    form, key = TurnOnForm(request.POST or None, request=request), take_key(request)
+    form = TurnOnForm(request.POST or None, request=request)
+    key = take_key(request, request.user)
     if form.is_valid():
         device = turn_on(request.user, key=key, code=form.cleaned_data["code"])
         if device is not None:

@@ -18,7 +18,7 @@ from django.http import HttpRequest
 
 from telemetry.accounts.sessions import begin_session
 from telemetry.models import User
-from telemetry.web.signin.address import read_client_address
+from telemetry.web.signin.address import read_client_address, read_client_network
 
 NAME_CHARACTERS = 150
 
@@ -52,7 +52,7 @@ class Handler(AxesDatabaseHandler):  # type: ignore[misc]
     ) -> int:
         """Forget the failures of this name from this address; how many rows."""
         name = (credentials or {}).get("username")
-        address = read_client_address(request)
+        address = read_client_network(request)
         failures = AccessAttempt.objects.filter(username=name, ip_address=address)
         return int(failures.delete()[0])
 

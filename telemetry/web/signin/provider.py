@@ -25,7 +25,7 @@ from config.options import ProviderOptions
 from telemetry.accounts.identities import UnknownUserError, find_user
 from telemetry.mail.links import make_link
 from telemetry.web.signin.address import read_client_address
-from telemetry.web.signin.second_factor import BY_PROVIDER, go_on
+from telemetry.web.signin.second_factor import BY_PROVIDER, WITHIN_S, go_on
 
 NEXT = "provider_next"
 BACKEND = "django.contrib.auth.backends.ModelBackend"
@@ -59,14 +59,28 @@ def _read_options() -> ProviderOptions:
     return options
 
 
+def _connect(options: ProviderOptions) -> Any:
+    """The client, if what it read is of that issuer (OpenID Connect Discovery, section 4.3). Raises
+    one of `ERRORS`."""
+    client = find_client(options)
+    issuer = client.load_server_metadata().get("issuer")
+    if issuer != options.issuer:
+        raise ValueError(f"OIDC_ISSUER={options.issuer!r}: it says that it is {issuer!r}")
+    return client
+
+
 @never_cache
 @require_safe
 def ask_provider(request: HttpRequest) -> HttpResponse:
-    """Lead to the provider."""
+    """Lead to the provider. Not from a link of another site: it would sign in who did not ask."""
     options = _read_options()
+    if request.headers.get("Sec-Fetch-Site") == "cross-site":
+        return redirect("login")
+    if not request.user.is_authenticated:  # anybody may come here, and each leaves a row
+        request.session.set_expiry(WITHIN_S)
     request.session[NEXT] = request.GET.get("next", "")
     try:
-        answer: HttpResponse = find_client(options).authorize_redirect(
+        answer: HttpResponse = _connect(options).authorize_redirect(
             request, make_link("provider-return")
         )
     except ERRORS as error:
@@ -84,7 +98,7 @@ def return_from_provider(request: HttpRequest) -> HttpResponse:
         "aud": {"essential": True, "value": options.client_id},
     }
     try:
-        token = find_client(options).authorize_access_token(request, claims_options=must_be)
+        token = _connect(options).authorize_access_token(request, claims_options=must_be)
         claims = token["userinfo"]
         user: Any = find_user(claims, issuer=options.issuer, creates_users=options.creates_users)
     except UnknownUserError as error:
@@ -97,7 +111,7 @@ def return_from_provider(request: HttpRequest) -> HttpResponse:
     ):
         to = resolve_url(settings.LOGIN_REDIRECT_URL)
     user.backend = BACKEND
-    if "mfa" not in (claims.get("amr") or ()):  # RFC 8176
+    if "mfa" not in (claims.get("amr") or ()):  # RFC 8176; authlib sees to it that it is a list
         return go_on(request, user, to=to)
     login(request, user, backend=BACKEND)
     request.session[BY_PROVIDER] = True

@@ -32,7 +32,7 @@ from telemetry.web.signin.lockout import render_lockout
 from telemetry.web.signin.qr import render_qr
 
 PENDING = "sign_in_pending"
-NEW_KEY = "new_second_factor"
+NEW_KEY = "new_second_factor_key"
 BY_PROVIDER = "second_factor_by_provider"
 """Where a session has that the identity provider asked for a second factor."""
 WITHIN_S = 600
@@ -124,7 +124,7 @@ def _ask_code(request: HttpRequest, user: User, *, to: str) -> HttpResponse:
 
 
 def _set_up(request: HttpRequest, user: User, *, to: str) -> HttpResponse:
-    form, key = CodeForm(request.POST or None), take_key(request)
+    form, key = CodeForm(request.POST or None), take_key(request, user)
     if form.is_valid():
         device = turn_on(user, key=key, code=form.cleaned_data["code"])
         if device is not None:
@@ -144,11 +144,13 @@ def _sign_in(request: HttpRequest, user: Any, device: Any) -> None:
     login(request, user, backend=user.backend)
 
 
-def take_key(request: HttpRequest) -> str:
-    """The key that the app is being given: the same until a code has shown that it has it."""
-    if NEW_KEY not in request.session:
-        request.session[NEW_KEY] = make_key()
-    return str(request.session[NEW_KEY])
+def take_key(request: HttpRequest, user: User) -> str:
+    """The key that the user's app is being given: the same until a code has shown that it has it.
+    Never that of somebody else who began in this browser, and would know the codes."""
+    made = request.session.get(NEW_KEY)
+    if not made or made["user"] != user.pk:
+        made = request.session[NEW_KEY] = {"user": user.pk, "key": make_key()}
+    return str(made["key"])
 
 
 def show_key(user: User, key: str) -> dict[str, str]:

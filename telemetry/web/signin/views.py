@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from telemetry.accounts.tokens import revoke_all_tokens
 from telemetry.mail.limits import count_mail
 from telemetry.mail.outbox import has_mail, queue_mail
-from telemetry.web.signin.address import read_client_address
+from telemetry.web.signin.address import read_client_network
 from telemetry.web.signin.limits import is_password
 from telemetry.web.signin.second_factor import go_on
 
@@ -109,7 +109,7 @@ class ForgottenPassword(PasswordResetView):
     def form_valid(self, form: Any) -> HttpResponse:
         """Queue the e-mail, unless too many were asked for."""
         email = form.cleaned_data["email"]
-        above = count_mail("reset", address=read_client_address(self.request), recipient=email)
+        above = count_mail("reset", address=read_client_network(self.request), recipient=email)
         if "address" in above:
             form.add_error(None, TOO_MANY)
             return render(

@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 from msgspec import Struct
 
+from telemetry.accounts.exports import SlotsTakenError, take_slot
 from telemetry.core.consumption import start_of
 from telemetry.core.virtual_meters import is_unbalanced as contradict
 from telemetry.models import Finding
@@ -19,6 +20,7 @@ from telemetry.store.reads.freshness import read_freshness
 from telemetry.store.virtual_meters.months import VirtualMonth, read_virtual_months
 from telemetry.web.account_page import AccountRequest, account_page
 from telemetry.web.reports.params import list_months
+from telemetry.web.reports.views import TAKEN
 
 SHOWN = 3
 MOST_FINDINGS = 5_000
@@ -54,9 +56,17 @@ def virtual_meters(request: AccountRequest) -> HttpResponse:
 @account_page()
 def download(request: AccountRequest) -> HttpResponse:
     """The last sixty months as CSV, a line for each virtual meter and each of its devices."""
+    try:
+        slot = take_slot(user_id=request.user.pk, account_id=request.account.pk)
+    except SlotsTakenError as error:
+        text = TAKEN[error.subject]
+        return HttpResponse(text, status=429, content_type="text/plain; charset=utf-8")
+    try:
+        months = _read(request, count=60)
+    finally:  # what is left to send is small
+        slot.release()
     lines = write_virtual_csv(
-        _read(request, count=60),
-        decimals="comma" if request.GET.get("decimals") == "comma" else "point",
+        months, decimals="comma" if request.GET.get("decimals") == "comma" else "point"
     )
     name = f"virtual-{name_file(request.account, timezone.localdate(), format='csv')}"
     return HttpResponse(

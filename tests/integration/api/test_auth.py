@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+import structlog
 from django.db import connection as django
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -35,9 +36,12 @@ def test_it_asks_for_a_token_when_nobody_is_known(own: Account) -> None:
     ],
 )
 def test_it_refuses_a_header_that_is_no_token(own: Account, header: str) -> None:
-    response = Client(headers={"Authorization": header}).get(ME)
+    with structlog.testing.capture_logs() as lines:
+        response = Client(headers={"Authorization": header}).get(ME)
     assert read_problem(response, status=401)["type"].endswith(":invalid-token")
     assert 'error="invalid_token"' in response.headers["WWW-Authenticate"]
+    assert [(line["event"], line["address"]) for line in lines] == [("token_rejected", "127.0.0.1")]
+    assert "A" * 43 not in repr(lines)
 
 
 def test_it_does_not_ask_the_session_when_a_token_is_wrong(member: User) -> None:

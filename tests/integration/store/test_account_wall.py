@@ -54,7 +54,7 @@ INSERTS = {
     "reading": "INSERT INTO reading (time, received_at, account_id, gateway_id, device_id, value,"
     " unit) VALUES (now(), now(), %(other)s, 1, 1, 1, 'kWh')"
 }
-READ_BEFORE_AN_ACCOUNT = {"account", "membership", "invitation", "api_token"}
+READ_BEFORE_AN_ACCOUNT = {"account", "membership", "invitation", "api_token", "kiosk_link"}
 COLUMNS = """
 SELECT column_name, data_type FROM information_schema.columns
 WHERE table_schema = 'public' AND table_name = %s AND column_default IS NULL AND is_identity = 'NO'

@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from telemetry.core.consumption import Meter
-from telemetry.models import Alarm, Finding, GatewayEvent, MonthAdjustment
+from telemetry.models import Alarm, AlarmRule, Finding, GatewayEvent, MonthAdjustment
 from telemetry.store.db.connection import Connection
 from tests.consumption import Replacement, Site, register, replace_register
 from tests.integration.web.metered import device_of, open_account, receive, refresh
@@ -169,6 +169,9 @@ def test_it_says_what_a_month_comes_to_how_that_changed_and_what_is_over_it(
         account_id=site.account_id, device_id=site.device_id, rule="too_fast",
         since=days[40] + 12 * HOUR, until=days[40] + 13 * HOUR,
     )  # fmt: skip
+    AlarmRule.objects.create(
+        account_id=site.account_id, kind="day", device_id=site.device_id, limit="190.5"
+    )
     refresh(connection)
     page = open_page(site, client, period="month", month="2025-10")
     headline = page[page.index('data-part="headline"') : page.index('data-part="key"')]
@@ -180,10 +183,33 @@ def test_it_says_what_a_month_comes_to_how_that_changed_and_what_is_over_it(
     assert chart_data["caption"] == "kWh per day"
     assert [text for _, text in chart_data["marks"]] == ["Meter replaced"]
     assert chart_data["suspect"] == [10]
+    assert chart_data["limits"] == [["190.5", "Limit 190.5\u00a0kWh"]]
     assert chart_data["before"]["values"][0] == "100"
     assert len(chart_data["weekends"]) == 8
-    assert '<tr aria-current="true">' in page
+    assert '<tr role="row" aria-current="true">' in page
     assert "To decide" in page
+    by_choice = {
+        name: open_page(site, client, period="month", month="2025-10", **given)
+        for name, given in (
+            ("before", {"compare": "before"}),
+            ("any", {"compare": "from", "compare_from": "2025-09-03"}),
+        )
+    }
+    for name, words, total in (
+        ("before", "than September 2025", "3,000"),
+        ("any", "than 3 Sep \u2013 3 Oct 2025", "3,100"),
+    ):
+        headline = by_choice[name][by_choice[name].index('data-part="headline"') :][:1500]
+        assert words in headline
+        assert total in headline
+    before = chart_data_of(by_choice["before"])["before"]
+    assert (before["label"], set(before["values"])) == ("September 2025", {"100"})
+    assert before["at"][0] == chart_data["at"][0]
+    assert "compare=before" in by_choice["before"]  # and so do the links to other periods
+    lonely = {"compare": "from", "compare_from": "2024-01-01"}
+    assert "Too few readings of 1\u201331 Jan 2024" in open_page(site, client, period="month",
+        month="2025-10", **lonely)  # fmt: skip
+    assert "Choose one of the comparisons" in open_page(site, client, status=400, compare="x")
 
 
 def test_it_lists_months_with_their_adjustments(connection: Connection) -> None:

@@ -44,7 +44,8 @@ def test_it_gives_a_user_one_slot_and_an_account_two(account: Account) -> None:
     assert again.status_code == 429
     assert "at most 1 exports of one user" in again.json()["detail"]
     report = f"/accounts/{account.pk}/reports/consumption.csv"
-    assert export(account, "ana", report).status_code == 429
+    for other in (report, f"/accounts/{account.pk}/virtual-meters/months.csv"):
+        assert export(account, "ana", other).status_code == 429
     second = export(account, "eva", report)
     assert second.status_code == 200
     third = export(account, "leo")

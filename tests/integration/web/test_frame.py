@@ -67,3 +67,14 @@ def test_it_lets_pages_load_nothing_from_elsewhere_and_nobody_keep_them(
     with closing(Client().get("/static/telemetry/site.css")) as file:
         assert file.status_code == 200
         assert "Access-Control-Allow-Origin" not in file.headers
+        assert "frame-ancestors 'none'" in file.headers["Content-Security-Policy"]
+    assert Client().trace("/accounts/").status_code == 405
+
+
+def test_it_keeps_messages_on_the_server(connection: Connection) -> None:
+    """One says the secret of a new webhook."""
+    client = sign_in(is_staff=True, is_superuser=True)
+    fields = {"name": "Hook", "url": "https://hook.example/"}
+    answer = client.post("/admin/telemetry/webhook/add/", fields, follow=True)
+    assert "The secret that signs every call" in answer.content.decode()
+    assert set(client.cookies) == {"sessionid", "csrftoken"}

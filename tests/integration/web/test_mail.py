@@ -202,3 +202,16 @@ def test_it_tries_again_what_failed(
         send_mail(**waiting[0])
         tries += 1
     assert tries == MAIL_TRIES
+
+
+def test_it_leads_who_has_no_address_to_the_profile(
+    mails: Mails, client: Client, user: User
+) -> None:
+    account = Account.objects.get()
+    for page in ("reports/schedules/", "alarms/rules/"):
+        address = f"/accounts/{account.pk}/{page}"
+        User.objects.update(email="ana@example.com")
+        assert "You have no e-mail address" not in client.get(address).content.decode()
+        User.objects.update(email="")
+        page_text = client.get(address).content.decode()
+        assert 'Enter one in your <a href="/profile/">' in page_text

@@ -15,6 +15,7 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.utils import timezone
 
 from telemetry.accounts.access import Right
+from telemetry.accounts.kiosks import issue_link
 from telemetry.core.consumption import Meter, Value
 from telemetry.models import (
     Account,
@@ -22,6 +23,7 @@ from telemetry.models import (
     AlarmDelivery,
     AlarmRule,
     BandPeriod,
+    DayNote,
     DeadLetter,
     Edit,
     Finding,
@@ -30,6 +32,7 @@ from telemetry.models import (
     Invitation,
     Membership,
     ReportSchedule,
+    SavedView,
     User,
     Webhook,
 )
@@ -48,6 +51,7 @@ ALLOWED: dict[Right, tuple[str, ...]] = {
 
 # Pages of an account: the right that they need. Those of the second table take POST alone.
 PAGES = {
+    "save-view": VIEW,
     "overview": VIEW, "overview-state": VIEW, "overview-aggregates": VIEW,
     "devices": VIEW, "device": VIEW, "device-state": VIEW, "device-chart": VIEW,
     "gateways": VIEW, "gateway": VIEW, "alarms": VIEW, "device-readings": VIEW, "edits": VIEW,
@@ -61,9 +65,11 @@ PAGES = {
     "delete-webhook": OPERATE,
     "reports": VIEW, "report-print": VIEW, "report-csv": VIEW, "report-xlsx": VIEW,
     "report-schedules": OPERATE, "delete-schedule": OPERATE,
-    "members": VIEW, "remove-member": MANAGE,
+    "members": VIEW, "remove-member": MANAGE, "screens": MANAGE,
+    "edit-device": OPERATE, "edit-gateway": OPERATE, "add-note": OPERATE, "report-reading": VIEW,
 }  # fmt: skip
 ACTIONS = {
+    "delete-note": OPERATE, "delete-view": OPERATE, "revoke-screen": MANAGE,
     "alarm-acknowledge": OPERATE, "alarm-withdraw": OPERATE, "edit-undo": BILLING,
     "decide-finding": BILLING, "delete-band-period": BILLING, "delete-holiday": BILLING,
     "switch-alarm-rule": OPERATE, "test-alarm-rule": OPERATE, "send-alarm-again": OPERATE,
@@ -80,6 +86,7 @@ OPEN = {
     "login", "logout", "set_language", "health", "pending-health", "pipeline-health", "invitation",
     "password_reset",
     "password_reset_done", "password_reset_confirm", "password_reset_complete",
+    "kiosk", "kiosk-live",
     "admin-login", "sign-in-code", "provider", "provider-return",
 }  # fmt: skip
 
@@ -134,6 +141,13 @@ def make_objects(connection: Connection, name: str) -> dict[str, Any]:
         "finding_id": Finding.objects.create(
             account=account, device_id=site.device_id, rule="silent", since=now,
         ).pk,
+        "note_id": DayNote.objects.create(
+            account=account, device_id=site.device_id, day=now.date(), text="holiday",
+        ).pk,
+        "view_id": SavedView.objects.create(
+            account=account, name="Hall", is_shared=True, created_by=user
+        ).pk,
+        "link_id": issue_link(account, name="Canteen", user=user)[0].pk,
         "period_id": BandPeriod.objects.create(
             account=account, band="P", days=["weekday"], starts=time(18), ends=time(21)
         ).pk,

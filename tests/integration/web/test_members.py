@@ -13,6 +13,7 @@ from django.utils import timezone
 from telemetry.accounts.members import LastOwnerError, accept, find_invitation, invite, remove
 from telemetry.models import Account, Invitation, Membership, MembershipEvent, User
 from telemetry.store.db.connection import Connection
+from telemetry.web.members import views
 from tests.integration.web.mails import SITE, Mails
 
 pytestmark = pytest.mark.integration
@@ -118,6 +119,17 @@ def test_it_shows_the_link_when_the_email_cannot_be_sent(account: Account) -> No
     assert "could not be sent" in page
     [link] = re.findall(r'<a href="(/invitations/[^<]+/)">', page)
     assert Client().get(link).status_code == 200
+
+
+def test_it_shows_no_link_where_an_email_is_to_bring_it(
+    account: Account, mails: Mails, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever has the link is taken for who reads the e-mails of that address."""
+    monkeypatch.setattr(views, "queue_mail", lambda *_, **__: False)
+    fields = {"email": "new@example.com", "role": "viewer"}
+    answer = sign_in(account, "owner").post(f"/accounts/{account.pk}/members/invite/", fields)
+    assert answer.status_code == 503
+    assert not re.search(r"/invitations/[\w-]{40,}/", answer.content.decode())
 
 
 @pytest.mark.parametrize("role", ROLES)

@@ -285,7 +285,7 @@ def test_it_asks_no_more_questions_of_a_thousand_devices_than_of_one(
         with CaptureQueriesContext(django_connection) as queries:
             page = page_of(site, client)
         counts.append(len(queries))
-        assert page.count("<tr>") > 1
+        assert page.count("<tr") > 1
     assert max(counts) <= 24, counts  # five of them for the cards, which are kept for a minute
 
 

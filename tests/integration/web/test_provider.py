@@ -6,18 +6,22 @@ import json
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 from joserfc import jwt
 from joserfc.jwk import ECKey, KeySet
 
-from telemetry.models import Identity, User
+from telemetry.accounts.members import invite
+from telemetry.models import Identity, Session, User
 from telemetry.store.db.connection import Connection
 from tests.integration.web.mails import SITE
+from tests.integration.web.site import make_account
 
 pytestmark = pytest.mark.integration
 
@@ -35,7 +39,7 @@ class Provider:
         self.claims: dict[str, Any] = dict(ANA)
         self.changes: dict[str, Any] = {}
         self.signs_with = self.key
-        self.challenge = self.nonce = ""
+        self.challenge = self.nonce = self.other_name = ""
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), self.make_handler())
         self.issuer = f"http://127.0.0.1:{self.server.server_port}"
 
@@ -65,7 +69,7 @@ class Provider:
         if path == "/keys":
             return KeySet([self.key]).as_dict(private=False)  # type: ignore[return-value]
         return {
-            "issuer": self.issuer,
+            "issuer": self.other_name or self.issuer,
             "authorization_endpoint": f"{self.issuer}/authorize",
             "token_endpoint": f"{self.issuer}/token",
             "jwks_uri": f"{self.issuer}/keys",
@@ -111,6 +115,7 @@ def running() -> Iterator[Provider]:
 def provider(running: Provider, settings: Any, connection: Connection) -> Provider:
     """The provider, which this site uses."""
     running.claims, running.changes, running.signs_with = dict(ANA), {}, running.key
+    running.other_name = ""
     configure(settings, issuer=running.issuer, client_id=CLIENT, client_secret=SECRET, name="Corp")
     mail = replace(settings.OPTIONS.mail, site_url=SITE)
     settings.OPTIONS = replace(settings.OPTIONS, mail=mail)
@@ -153,6 +158,8 @@ def test_it_signs_in_a_user_of_that_confirmed_address(provider: Provider, ana: U
     page = client.get("/login/?next=/profile/").content.decode()
     assert "Sign in with Corp" in page
     assert 'href="/login/provider/?next=%2Fprofile%2F"' in page
+    elsewhere = client.get("/login/provider/", headers={"Sec-Fetch-Site": "cross-site"})
+    assert elsewhere.headers["Location"] == "/login/"
     assert come_by(provider, client, "/profile/").headers["Location"] == "/profile/"
     assert is_signed_in(client)
     # From then on the subject counts: addresses change hands.
@@ -226,6 +233,27 @@ def test_it_takes_an_answer_once(provider: Provider, ana: User) -> None:
     assert not is_signed_in(client)
 
 
+def test_it_finds_nobody_by_an_address_that_was_never_confirmed(
+    provider: Provider, ana: User
+) -> None:
+    """Without e-mail a user could enter another's, and a member invite it."""
+    User.objects.update(email="old@example.com")
+    client = Client()
+    client.force_login(ana)
+    fields = {"first_name": "Ana", "email": "ana@example.com", "password": PASSWORD}
+    page = client.post("/profile/", fields)
+    assert "sends no e-mail that could confirm it" in page.content.decode()
+    account = make_account()
+    token = invite(account, email="ana@example.com", role="owner", by=ana, now=timezone.now())
+    person = {"username": "guest", "password1": PASSWORD, "password2": PASSWORD}
+    assert Client().post(f"/invitations/{token}/", person).status_code == 302
+    assert set(User.objects.values_list("email", flat=True)) == {"old@example.com", ""}
+    come_by(provider, client := Client())
+    assert not is_signed_in(client)
+    row = Session.objects.get(pk=client.session.session_key)  # nor are rows of it kept for long
+    assert row.expire_date < timezone.now() + timedelta(minutes=11)
+
+
 def test_it_signs_in_nobody_whose_user_is_switched_off(provider: Provider, ana: User) -> None:
     come_by(provider, Client())
     User.objects.update(is_active=False)
@@ -269,3 +297,7 @@ def test_it_says_so_when_the_provider_is_away(provider: Provider, settings: Any)
     client = Client()
     assert client.get("/login/provider/").headers["Location"] == "/login/"
     assert "The identity provider does not answer" in read_refusal(client)
+    # Nor is one asked that says it is another.
+    provider.other_name = "https://login.example"
+    configure(settings, issuer=provider.issuer, name="Read anew")
+    assert client.get("/login/provider/").headers["Location"] == "/login/"

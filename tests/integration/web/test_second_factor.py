@@ -214,6 +214,16 @@ def test_it_is_set_up_at_the_sign_in_of_who_must_have_it(
     assert enter_password(Client(), "eva").headers["Location"] == "/"
 
 
+def test_it_gives_each_user_of_a_browser_another_key(connection: Connection, settings: Any) -> None:
+    ask_of(settings, "everyone")
+    client, keys = Client(), []
+    for name in ("eva", "bob"):  # who began before knows the codes of that key
+        User.objects.create_user(name, password=PASSWORD)
+        enter_password(client, name)
+        keys.append(read_key(client.get("/login/code/")))
+    assert keys[0] != keys[1]
+
+
 def test_it_ends_sessions_without_it_when_it_becomes_required(
     ana: User, clock: list[int], settings: Any
 ) -> None:

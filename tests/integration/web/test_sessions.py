@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import structlog
 from django.contrib.admin.models import LogEntry
 from django.test import Client
 from django.utils import timezone
@@ -73,6 +74,19 @@ def test_it_lists_none_that_a_new_password_has_ended(user: User) -> None:
     fields = {"old_password": PASSWORD, "new_password1": "another-long-one"}
     here.post("/password/", {**fields, "new_password2": "another-long-one"})
     assert list_ends(here) == []
+
+
+def test_it_ends_those_of_who_is_switched_off(user: User) -> None:
+    client = sign_in(FIREFOX, "192.0.2.1")
+    for is_active in (False, True):  # on again, and still not signed in
+        user.is_active = is_active
+        user.save()
+        assert not is_signed_in(client)
+    with structlog.testing.capture_logs() as lines:
+        user.set_password("another-long-one")
+        user.save()
+        user.save()
+    assert [(line["event"], line["user"]) for line in lines] == [("password_changed", "ana")]
 
 
 def test_it_ends_in_time_however_often_it_is_used(user: User, settings: Any) -> None:

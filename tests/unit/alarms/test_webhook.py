@@ -1,6 +1,7 @@
 """Webhooks reach public addresses, and nothing behind this process."""
 
 import socket
+import time
 from collections.abc import Iterator
 from ipaddress import ip_address, ip_network
 from typing import Any
@@ -51,6 +52,8 @@ def send(url: str, **given: Any) -> int:
         ("224.0.0.1", False), ("255.255.255.255", False), ("::1", False), ("fe80::1", False),
         ("fd00::1", False), ("::ffff:127.0.0.1", False), ("::ffff:10.0.0.1", False),
         ("64:ff9b::7f00:1", False), ("2002:7f00:1::", False), ("2001::1", False),
+        ("::127.0.0.1", False), ("::ffff:0:127.0.0.1", False), ("fec0::1", False),
+        ("5f00::1", False),
     ],
 )  # fmt: skip
 def test_it_knows_public_addresses(text: str, expected: bool) -> None:
@@ -114,7 +117,13 @@ def test_it_does_not_follow_a_redirect(sink: HttpSink) -> None:
     assert len(sink.received) == 1
 
 
-def test_it_ends_an_answer_that_takes_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(webhook, "LONGEST_S", 0.05)
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_it_ends_an_answer_that_takes_too_long(
+    monkeypatch: pytest.MonkeyPatch, scheme: str
+) -> None:
+    monkeypatch.setattr(webhook, "LONGEST_S", 0.3)
+    monkeypatch.setattr(webhook, "TIMEOUT_S", 3.0)
+    began_at = time.monotonic()
     with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(WebhookError):
-        send(f"http://127.0.0.1:{silent.getsockname()[1]}/", networks=LOOPBACK)
+        send(f"{scheme}://127.0.0.1:{silent.getsockname()[1]}/", networks=LOOPBACK)
+    assert time.monotonic() - began_at < 2

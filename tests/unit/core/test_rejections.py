@@ -39,6 +39,9 @@ from tests.unit.core.payloads import (
             message(valor=float("nan")), Reason.BAD_JSON, "NaN", id="a NaN beside the readings"
         ),
         pytest.param(message().replace(b"1,", b"--NaN,"), Reason.BAD_JSON, "", id="two signs"),
+        pytest.param(
+            b"[Infinity, -Infinity-Infinity]", Reason.BAD_JSON, "", id="more words than there are"
+        ),
         pytest.param(message().replace(b"1,", b"nano,"), Reason.BAD_JSON, "", id="another word"),
         pytest.param(message().replace(b"1,", b"1nan,"), Reason.BAD_JSON, "", id="half a number"),
         pytest.param(

@@ -19,7 +19,7 @@ export function isBars(chartData) {
 }
 
 export function makeDatasets(chartData) {
-  const before = isBars(chartData) && chartData.before ? [makeOutline(chartData)] : [];
+  const before = chartData.before ? [isBars(chartData) ? makeOutline(chartData) : makeEarlier(chartData)] : [];
   const expected = isBars(chartData) && chartData.expected?.length > 0 ? [makeExpected(chartData)] : [];
   return before.concat(makeSeries(chartData), expected);
 }
@@ -108,12 +108,12 @@ function makeExpected({ expected }) {
 
 // The same weekdays of an earlier time, behind.
 function makeOutline(chartData) {
-  const { label, values } = chartData.before;
+  const { label, values, at = chartData.at } = chartData.before;
   return {
     type: "bar",
     label,
     exact: values,
-    data: join(chartData.at, values),
+    data: join(at, values),
     backgroundColor: "transparent",
     hoverBackgroundColor: "transparent",
     borderColor: readColour("--outline"),
@@ -121,6 +121,24 @@ function makeOutline(chartData) {
     categoryPercentage: 1,
     barPercentage: 0.96,
     grouped: false,
+    order: 2,
+  };
+}
+
+// An earlier time, moved to here: a thin line behind.
+function makeEarlier({ before: { label, values, at, labels } }) {
+  return {
+    type: "line",
+    label,
+    labels,
+    exact: values,
+    data: join(at, values),
+    borderColor: readColour("--outline"),
+    backgroundColor: readColour("--outline"),
+    borderDash: [4, 3],
+    borderWidth: 1.5,
+    pointRadius: 0,
+    spanGaps: false,
     order: 2,
   };
 }

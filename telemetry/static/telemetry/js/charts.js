@@ -68,7 +68,7 @@ function makeOptions(chartData) {
         filter: ({ dataset }) => !dataset.isEdge,
         usePointStyle: true,
         callbacks: {
-          title: (items) => (items.length > 0 ? chartData.labels[items[0].dataIndex] : ""),
+          title: (items) => (items.length > 0 ? (items[0].dataset.labels ?? chartData.labels)[items[0].dataIndex] : ""),
           label: (item) => describePoint(chartData, item),
         },
       },

@@ -1,0 +1,87 @@
+"""Which pages are looked at. Devices and months are found by their links, on any stack."""
+
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from playwright.sync_api import BrowserContext, Page
+
+OPEN_PAGES = {"sign-in": "/login/", "new-password": "/password/forgotten/"}
+OWN_PAGES = {
+    "accounts": "/accounts/", "profile": "/profile/", "tokens": "/profile/tokens/",
+    "password": "/password/", "sessions": "/sessions/", "second-factor": "/second-factor/",
+    "api": "/api/v1/docs",
+}  # fmt: skip
+ACCOUNT_PAGES = {
+    "overview": "", "overview-week": "?period=7d", "devices": "devices/", "gateways": "gateways/",
+    "alarms": "alarms/", "alarm-rules": "alarms/rules/", "bands": "bands/",
+    "virtual-meters": "virtual-meters/", "reports": "reports/", "print": "reports/print/",
+    "schedules": "reports/schedules/", "edits": "edits/", "findings": "findings/?state=all",
+    "months": "months/", "members": "members/", "screens": "screens/", "views": "views/?period=7d",
+}  # fmt: skip
+DEVICE_PAGES = {
+    "device": "", "device-day": "?period=24h&compare=weekday", "readings": "readings/",
+    "meter": "meter/", "edit-device": "edit/", "note": "notes/", "report": "report/",
+}  # fmt: skip
+SCREEN = "Pictures"
+"""The link of a screen that is made for its picture, and revoked."""
+
+
+def sign_in(visit: BrowserContext, *, user: str, password: str) -> Page:
+    """The overview of the member's account. Exits when the password is refused."""
+    page = visit.new_page()
+    page.goto("/login/")
+    page.locator("[name=username]").fill(user)
+    page.locator("[name=password]").fill(password)
+    page.locator("main button").first.click()
+    page.wait_for_load_state()
+    if "/accounts/" not in page.url:
+        sys.exit(f"error: {user} was not signed in to an account at {page.url}")
+    return page
+
+
+def find_addresses(page: Page) -> dict[str, str]:
+    """Paths of all pages by name, from the overview of the account that is shown.
+
+    Of devices it is the one with the newest finding, or the first; the first gateway; of months the
+    last that is over.
+    """
+    base = "/accounts/" + page.url.split("/accounts/")[1].split("/")[0] + "/"
+    found = OPEN_PAGES | OWN_PAGES
+    found |= {name: base + path for name, path in ACCOUNT_PAGES.items()}
+    links = [link for path in ("findings/?state=all", "devices/", "gateways/", "months/")
+             for link in _list_links(page, base + path)]  # fmt: skip
+    device = _find(rf"{base}devices/\d+/", links)
+    found |= {name: device + path for name, path in DEVICE_PAGES.items()}
+    found["gateway"] = _find(rf"{base}gateways/\d+/", links)
+    found["edit-gateway"] = found["gateway"] + "edit/"
+    months = [link for link in links if re.fullmatch(rf"{base}months/[\d-]+/", link)]
+    if months:
+        month = months[min(1, len(months) - 1)]
+        found |= {"month": month, "close": f"{month}close/"}
+    return found
+
+
+@contextmanager
+def open_screen(page: Page, screens: str) -> Iterator[str]:
+    """The address of a screen of the account, for as long as it is looked at."""
+    page.goto(screens)
+    page.locator("[name=name]").fill(SCREEN)
+    page.locator("main form button").first.click()
+    yield str(page.locator("#secret").get_attribute("href"))
+    page.goto(screens)
+    revoke = page.get_by_role("row").filter(has_text=SCREEN).locator("form button")
+    while revoke.count():
+        revoke.first.click()
+        page.wait_for_load_state()
+
+
+def _list_links(page: Page, path: str) -> list[str]:
+    page.goto(path)
+    links: list[str] = page.locator("main a").evaluate_all("all => all.map(one => one.pathname)")
+    return links
+
+
+def _find(pattern: str, links: list[str]) -> str:
+    return next(link for link in links if re.fullmatch(pattern, link))
