@@ -6,6 +6,7 @@ from telemetry.admin import (  # noqa: F401
     assignments,
     bands,
     certificates,
+    changes,
     closing,
     consumption,
     dead_letters,
@@ -23,3 +24,5 @@ from telemetry.admin import (  # noqa: F401
     tokens,
     virtual_meters,
 )
+from telemetry.admin.home import page  # noqa: F401
+from telemetry.admin.workbench import groups  # noqa: F401

@@ -8,7 +8,7 @@ from telemetry.models.bands import BandPeriod, Holiday
 from telemetry.models.certificates import Certificate, Enrolment, Lot
 from telemetry.models.consumption import DailyAggregate, MonthlyConsumption
 from telemetry.models.dashboards import KioskLink, SavedView
-from telemetry.models.dead_letters import DeadLetter
+from telemetry.models.dead_letters import DeadLetter, DeadLetterAction
 from telemetry.models.edits import Edit, EditedReading
 from telemetry.models.findings import ChangedHour, Finding
 from telemetry.models.fleet import Device, Gateway, GatewayEvent
@@ -21,6 +21,7 @@ from telemetry.models.readings import HourlyListing, Reading, ReadingListing
 from telemetry.models.reports import ReportDelivery, ReportSchedule
 from telemetry.models.retention import DroppedRange, Storage
 from telemetry.models.sessions import Identity, Session
+from telemetry.models.summaries import DeadLetterGroup, LedgerQuarter
 from telemetry.models.tasks import TaskHistory, TaskRun
 from telemetry.models.tokens import ApiToken
 from telemetry.models.virtual_meters import VirtualMeter, VirtualPart
@@ -44,6 +45,8 @@ __all__ = [
     "DailyAggregate",
     "DayNote",
     "DeadLetter",
+    "DeadLetterAction",
+    "DeadLetterGroup",
     "Device",
     "DirtyHour",
     "DroppedRange",
@@ -60,6 +63,7 @@ __all__ = [
     "Installation",
     "Invitation",
     "KioskLink",
+    "LedgerQuarter",
     "Lot",
     "Membership",
     "MembershipEvent",
