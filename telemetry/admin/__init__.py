@@ -3,6 +3,7 @@
 from telemetry.admin import (  # noqa: F401
     accounts,
     alarms,
+    assignments,
     bands,
     certificates,
     changes,

@@ -10,10 +10,11 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 from import_export.fields import Field
 from import_export.resources import ModelResource
-from import_export.widgets import ForeignKeyWidget, Widget
+from import_export.widgets import CharWidget, ForeignKeyWidget, Widget
 from msgspec import Struct
 from tablib.exceptions import TablibException
 
+from telemetry.core.formulas import disarm
 from telemetry.core.topic import read_mac
 from telemetry.installations.changing import check_settings_kept
 from telemetry.installations.texts import InstallationError
@@ -48,6 +49,33 @@ class Plan(Struct, frozen=True):
     wrong: int
 
 
+class TextWidget(CharWidget):  # type: ignore[misc]
+    """A text that no spreadsheet takes for a formula, and that comes back as it was."""
+
+    def clean(self, value: Any, row: Any = None, **kwargs: Any) -> Any:
+        """Without the apostrophe that it was given on its way out."""
+        return _rearm(str(super().clean(value, row, **kwargs) or ""))
+
+    def render(self, value: Any, obj: Any = None, **kwargs: Any) -> str:
+        """With an apostrophe where it needs one."""
+        return disarm(str(super().render(value, obj, **kwargs) or ""))
+
+
+class AccountWidget(ForeignKeyWidget):  # type: ignore[misc]
+    """An account by its name, written like other texts."""
+
+    def __init__(self) -> None:
+        super().__init__(Account, "name")
+
+    def clean(self, value: Any, row: Any = None, **kwargs: Any) -> Any:
+        """The account of the name."""
+        return super().clean(_rearm(str(value or "")), row, **kwargs)
+
+    def render(self, value: Any, obj: Any = None, **kwargs: Any) -> str:
+        """Its name."""
+        return disarm(str(super().render(value, obj, **kwargs) or ""))
+
+
 class MacWidget(Widget):  # type: ignore[misc]
     """A MAC in any form."""
 
@@ -75,7 +103,10 @@ class FleetResource(ModelResource):  # type: ignore[misc]
 class GatewayResource(FleetResource):
     """Gateways, found by their MAC."""
 
-    account = Field("account", "account", ForeignKeyWidget(Account, "name"))
+    account = Field("account", "account", AccountWidget())
+    code = Field("code", "code", TextWidget())
+    name = Field("name", "name", TextWidget())
+    location = Field("location", "location", TextWidget())
     mac = Field("mac", "mac", MacWidget())
 
     class Meta(FleetResource.Meta):
@@ -89,6 +120,9 @@ class DeviceResource(FleetResource):
     """Devices, found by the MAC of their gateway and their code."""
 
     gateway = Field("gateway", "gateway", ForeignKeyWidget(Gateway, "mac"))
+    code = Field("code", "code", TextWidget())
+    name = Field("name", "name", TextWidget())
+    group = Field("group", "group", TextWidget())
 
     class Meta(FleetResource.Meta):
         model = Device
@@ -136,6 +170,12 @@ def plan_import(name: str, text: str, *, is_dry_run: bool) -> Plan:
         sum(plan.kind == kind for plan in plans) for kind in ("new", "update", "skip", "error")
     ]
     return Plan(plans, *counts)
+
+
+def _rearm(text: str) -> str:
+    """The text without the apostrophe that `disarm` gave it."""
+    bare = text[1:]
+    return bare if text.startswith("'") and disarm(bare) == text else text
 
 
 def _read(text: str, *, columns: list[str]) -> Any:

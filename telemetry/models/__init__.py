@@ -3,6 +3,7 @@
 from telemetry.models.accounts import Account, Membership, User
 from telemetry.models.alarm_rules import AlarmDelivery, AlarmRule, AlarmWatch, Webhook
 from telemetry.models.alarms import Alarm, AlarmCursor
+from telemetry.models.assignments import Assignment
 from telemetry.models.bands import BandPeriod, Holiday
 from telemetry.models.certificates import Certificate, Enrolment, Lot
 from telemetry.models.consumption import DailyAggregate, MonthlyConsumption
@@ -33,6 +34,7 @@ __all__ = [
     "AlarmRule",
     "AlarmWatch",
     "ApiToken",
+    "Assignment",
     "BandPeriod",
     "Batch",
     "BatchDay",

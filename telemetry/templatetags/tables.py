@@ -14,13 +14,7 @@ register = template.Library()
 _TOKENS = re.compile(r"<(?P<closes>/?)(?P<name>table|thead|tbody|tfoot|tr|th|td)\b(?P<rest>[^>]*)>")
 _HIDDEN = re.compile(r'<span aria-hidden="true">[^<]*</span>')
 _SPAN = re.compile(r"colspan=\"?(\d+)")
-_ROLES = {
-    "table": "table",
-    "thead": "rowgroup",
-    "tbody": "rowgroup",
-    "tfoot": "rowgroup",
-    "tr": "row",
-}
+_ROLES = {"table": "table", "tr": "row"}
 
 
 @register.tag
@@ -54,7 +48,8 @@ def _label(html: str) -> Iterator[str]:
             headings = []
         if name in ("thead", "tbody", "tfoot"):
             is_head = name == "thead"
-        if name in _ROLES:
+            yield found[0]
+        elif name in _ROLES:
             column = 0
             yield f'<{name} role="{_ROLES[name]}"{rest}>'
         elif is_head:

@@ -31,7 +31,9 @@ def export(client: Client, address: str) -> str:
 
 
 def test_it_brings_out_and_in_what_was_changed_in_between(client: Client) -> None:
+    Gateway.objects.filter(mac=MAC).update(name="=HYPERLINK(1)", location="'quoted'")
     text = export(client, GATEWAYS)
+    assert ",'=HYPERLINK(1),'quoted'," in text
     head = text.splitlines()[0]
     assert head == "account,code,mac,name,location,max_devices,is_active"
     unchanged = client.post(f"{GATEWAYS}import-csv/", {"text": text}).content.decode()

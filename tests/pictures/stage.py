@@ -14,7 +14,6 @@ from tests.servers.free_ports import find_free_ports
 
 FLEET = "telemetry/fleet/demo.json"
 ACCOUNT, MEMBER = "Conta Teste Telemetria", "member"
-PUBLISHED = "3"
 
 
 class Stage(Struct, frozen=True):
@@ -55,7 +54,7 @@ def set_stage() -> Iterator[Stage]:
         rig.start("worker-maintenance")
         rig.wait_for_bridge("bridge-1")
         rig.manage("load_demo_history")
-        rig.manage("simulate", "--fleet", "demo", "--interval", "1", "--count", PUBLISHED)
+        rig.start("simulate", SIMULATE_INTERVAL_S="60")
         rig.start("beat")
         address = f"{HOST}:{port}"
         web = rig.start("web", WEB_BIND=address, WEB_WORKERS="1")

@@ -1,7 +1,9 @@
 """What members change and say: names, limits, notes on days, readings that they report as wrong."""
 
+import re
 from datetime import datetime, timedelta
 from decimal import Decimal
+from html import unescape
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -91,6 +93,11 @@ def test_it_takes_the_report_of_any_member_as_a_finding_that_only_people_decide(
         values = {"at": instant.isoformat(sep=" "), "text": "The hall was closed"}
         return read(viewer, page_of(site, "report/"), status=status, data=values)
 
+    listed = read(viewer, page_of(site, "readings/"))
+    [link] = re.findall(r'href="([^"]+report/\?at=[^"]+)"', listed)[-1:]
+    assert f'value="{at.astimezone(ZoneInfo("America/Sao_Paulo")).isoformat()}"' in unescape(
+        read(viewer, unescape(link))
+    )
     assert "lies ahead" in report(at + timedelta(days=1), status=400)
     assert "no reading within an hour" in report(at - timedelta(hours=2), status=400)
     assert "among the findings" in report(at + timedelta(minutes=7), status=200)
