@@ -54,8 +54,9 @@ def find_gateways(queryset: QuerySet[Any], text: str) -> QuerySet[Any]:
     """Gateways by a part of what they are called, or of their account's name. One comparison for
     each row takes an eighth of the time of one for each column."""
     accounts = list(Account.objects.filter(name__icontains=text).values_list("pk", flat=True))
-    columns = Concat("code", Value(" "), "name", Value(" "), "location", Value(" "), "mac")
-    named = queryset.annotate(called=Lower(columns, output_field=TextField()))
+    texts = ("code", Value(" "), "name", Value(" "), "location", Value(" "), "mac")
+    columns = Concat(*texts, output_field=TextField())
+    named = queryset.annotate(called=Lower(columns))
     found = named.filter(Q(called__contains=text.lower()) | Q(account__in=accounts))
     keys = list(found.order_by().values_list("pk", flat=True)[:MOST_FOUND])
     return queryset.filter(pk__in=keys)

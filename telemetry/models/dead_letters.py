@@ -102,6 +102,11 @@ class DeadLetter(models.Model):
                 name="dead_letter_group_seen",
                 condition=models.Q(state="pending"),
             ),
+            models.Index(
+                fields=["mac", "handled_at"],
+                name="dead_letter_mac_handled",
+                condition=models.Q(handled_at__isnull=False),
+            ),
         ]
 
     def __str__(self) -> str:

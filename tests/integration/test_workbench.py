@@ -72,6 +72,12 @@ def test_it_lists_a_line_for_each_reason_and_gateway_and_finds_macs_in_any_form(
     assert "Unregistered gateway</b>" not in read(client, LIST, q="D02")
     assert "Other unit</b>" in read(client, LIST, q="Conta Teste")
     assert "Unregistered gateway</b>" not in read(client, LIST, reason="unit_mismatch")
+    for term in ("GW-TEST-002", "aa:bb:cc:dd:ee:02", "AABBCCDDEE02", "conta teste"):
+        found = client.get("/admin/telemetry/gateway/", {"q": term}).content.decode()
+        assert "GW-TEST-002" in found.partition("result_list")[2], term
+        chosen = {"app_label": "telemetry", "model_name": "device", "field_name": "gateway"}
+        answer = client.get("/admin/autocomplete/", {"term": term, **chosen})
+        assert "GW-TEST-002" in answer.content.decode(), term
     for form in ("027700000001", "02-77-00-00-00-01"):
         single = read(client, "/admin/telemetry/deadletter/", q=form)
         assert single.count("unknown_gateway") >= 3

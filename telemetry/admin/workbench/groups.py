@@ -18,6 +18,7 @@ from redis import RedisError
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from unfold.decorators import display
 
+from telemetry.accounts.staff import sees_every_account
 from telemetry.admin.readonly import ReadOnlyAdmin
 from telemetry.admin.search import MacSearchMixin, find_groups
 from telemetry.admin.workbench.payload import read_payload
@@ -102,7 +103,7 @@ class DeadLetterGroupAdmin(RegisterMixin, MacSearchMixin, ReadOnlyAdmin):
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         """Count again where that takes no time, and say what was decided last."""
-        is_live = count_groups_if_few()
+        is_live = sees_every_account(request.user) and count_groups_if_few()
         last = DeadLetterAction.objects.select_related("user").first()
         context = {"last": last, "is_live": is_live, "may_decide": request.user.has_perm(CHANGE)}
         response: HttpResponse = super().changelist_view(
