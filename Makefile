@@ -123,6 +123,11 @@ test-failover: ## Lose the host of Redis's master, then of PostgreSQL's primary,
 	@compose/local/install base
 	exec $(PYTHON) -m tests.failover $(ARGS)
 
+.PHONY: test-monitoring
+test-monitoring: ## Scrape a running system with Prometheus, ask what the dashboard asks, cause each alert
+	@compose/local/install base
+	exec $(PYTHON) -m tests.monitoring
+
 .PHONY: test-upgrade
 test-upgrade: ## Upgrade from the release of a commit under load (BEFORE=COMMIT); no message lost, no error page
 	@compose/local/install base

@@ -37,6 +37,7 @@ INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "auditlog",
     "axes",
     "django_otp",
     "django_otp.plugins.otp_totp",
@@ -59,6 +60,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "telemetry.web.headers.SecurityHeaders",
+    "auditlog.middleware.AuditlogMiddleware",
     "telemetry.web.admin_scope.AdminScope",
     "telemetry.web.language.UserLanguage",
     "axes.middleware.AxesMiddleware",
@@ -98,6 +100,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 AUTH_USER_MODEL = "telemetry.User"
 AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",  # before the one that looks at the password
+    "telemetry.accounts.staff.AccountStaff",  # before the one that gives permissions
     "django.contrib.auth.backends.ModelBackend",
 ]
 DJANGO_PASSWORDS = "django.contrib.auth.password_validation"
@@ -171,6 +174,10 @@ AXES_DISABLE_ACCESS_LOG = True
 AXES_ENABLE_ADMIN = False
 AXES_VERBOSE = False
 
+# Changes that people make (telemetry/changes). What they name is kept as it is called then.
+AUDITLOG_USE_FK_STRING_REPRESENTATION = True
+AUDITLOG_DISABLE_REMOTE_ADDR = True
+
 OTP_TOTP_ISSUER = "TDS Telemetry"  # how authenticator apps list the key
 
 logging.getLogger("axes").setLevel(logging.ERROR)  # telemetry/web/signin/limits.py logs sign-ins
@@ -187,6 +194,9 @@ UNFOLD = {
     "SHOW_VIEW_ON_SITE": False,
     "SITE_URL": None,
     "SCRIPTS": [lambda _: static("telemetry/confirm.js")],
+    "STYLES": [lambda _: static("telemetry/admin.css")],
+    "DASHBOARD_CALLBACK": "telemetry.admin.home.page.fill_home",
+    "SIDEBAR": {"navigation": "telemetry.admin.sidebar.list_groups"},
     "SITE_FAVICONS": [
         {"rel": "icon", "type": "image/svg+xml", "href": "/static/telemetry/favicon.svg"}
     ],

@@ -37,6 +37,7 @@ from telemetry.core.batch import (
     REQUEUE_TASK,
     SEND_MAIL_TASK,
     SEND_REPORTS_TASK,
+    SUMMARISE_TASK,
     VERIFY_TASK,
 )
 from telemetry.core.presence import BridgeSign, choose_offline_instant
@@ -53,12 +54,14 @@ from telemetry.store.alarms import evaluate
 from telemetry.store.db.connection import Connection, become_owner, open_connection
 from telemetry.store.findings import evaluate as findings
 from telemetry.store.ingest.presence import mark_offline, mark_online
+from telemetry.store.operations.delivery_report import read_report
 from telemetry.store.operations.housekeeping import (
     fold_ledger,
     purge_alarm_deliveries,
     purge_registry_changes,
     purge_task_history,
 )
+from telemetry.store.operations.summaries import count_groups, read_waiting, sum_quarters
 from telemetry.store.operations.time_zones import WHAT_TO_DO, compare_zones
 from telemetry.store.retention.apply import apply_retention as store_apply_retention
 from telemetry.store.verification import verify as verification
@@ -204,6 +207,25 @@ def evaluate_findings() -> Result:
             return structs.asdict(findings.evaluate_findings(connection, now=datetime.now(UTC)))
         except findings.EvaluationBusyError:
             return BUSY
+
+
+@recorded_task(SUMMARISE_TASK, rows="difference", is_frequent=True)
+def summarise_pipeline() -> Result:
+    """Add up what the admin's home shows: the ledger by the quarter of an hour, waiting dead
+    letters by reason and gateway, the delivery report."""
+    count_groups()
+    with _connect() as connection:
+        sum_quarters(connection)
+        report = read_report(connection, _queue())
+    names = ("received", "stored", "duplicate", "dead_lettered", "in_flight", "difference")
+    result: Result = {name: getattr(report, name) for name in names}
+    waiting = read_waiting()
+    return {
+        **result,
+        "dead_letters_difference": report.dead_letters_difference,
+        "waiting": sum(reason.dead_letters for reason in waiting),
+        "waiting_groups": sum(reason.groups for reason in waiting),
+    }
 
 
 @recorded_task(PURGE_LEDGER_TASK)

@@ -21,6 +21,7 @@ from telemetry.core.batch import (
     REPLAY_WAITING_TASK,
     REQUEUE_TASK,
     SEND_REPORTS_TASK,
+    SUMMARISE_TASK,
     VERIFY_TASK,
 )
 from telemetry.models import TaskRun
@@ -135,6 +136,12 @@ SCHEDULE = (
         APPLY_RETENTION_TASK,
         Daily(2, 30),
         "Drops readings and aggregates that are too old, and compresses old ones, as configured.",
+    ),
+    ScheduledTask(
+        "Summarise the pipeline",
+        SUMMARISE_TASK,
+        Every(60),
+        "Adds up what the admin's home and its dead letters show.",
     ),
     ScheduledTask(
         "Send reports",

@@ -3,8 +3,10 @@
 from telemetry.admin import (  # noqa: F401
     accounts,
     alarms,
+    assignments,
     bands,
     certificates,
+    changes,
     closing,
     consumption,
     dead_letters,
@@ -22,3 +24,5 @@ from telemetry.admin import (  # noqa: F401
     tokens,
     virtual_meters,
 )
+from telemetry.admin.home import page  # noqa: F401
+from telemetry.admin.workbench import groups  # noqa: F401

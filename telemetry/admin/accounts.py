@@ -6,7 +6,8 @@ from django.contrib import admin, messages
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
-from django.db.models import Count, Exists, OuterRef, QuerySet
+from django.db.models import Count, Exists, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -20,7 +21,9 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 from telemetry.accounts.second_factor import turn_off
 from telemetry.accounts.sessions import end_sessions
 from telemetry.admin.confirm import ask_first
-from telemetry.models import Account, Identity, Membership, User
+from telemetry.admin.deactivate import DeactivateMixin
+from telemetry.admin.readonly import NewWithoutTimeMixin
+from telemetry.models import Account, Gateway, Identity, Membership, User
 
 admin.site.unregister(Group)
 # Their pages show secrets.
@@ -138,7 +141,7 @@ class GroupAdmin(DjangoGroupAdmin, ModelAdmin):  # type: ignore[misc]
 
 
 @admin.register(Account)
-class AccountAdmin(ModelAdmin):  # type: ignore[misc]
+class AccountAdmin(NewWithoutTimeMixin, DeactivateMixin, ModelAdmin):  # type: ignore[misc]
     """Tenants, with their members."""
 
     list_display = [
@@ -151,7 +154,9 @@ class AccountAdmin(ModelAdmin):  # type: ignore[misc]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Account]:
         accounts: QuerySet[Account] = super().get_queryset(request)
-        return accounts.annotate(gateways_count=Count("gateways"))
+        gateways = Gateway.objects.filter(account=OuterRef("pk")).order_by().values("account")
+        count = Subquery(gateways.annotate(count=Count("pk")).values("count"))
+        return accounts.annotate(gateways_count=Coalesce(count, 0))
 
     @display(description=_("gateways"), ordering="gateways_count")
     def gateways_count(self, account: Account) -> int:
@@ -172,7 +177,7 @@ class MembershipAdmin(ModelAdmin):  # type: ignore[misc]
 
 
 @admin.register(Identity)
-class IdentityAdmin(ModelAdmin):  # type: ignore[misc]
+class IdentityAdmin(NewWithoutTimeMixin, ModelAdmin):  # type: ignore[misc]
     """Who users are at the identity provider. Administrators alone change it: whoever could would
     sign in as anybody."""
 

@@ -17,7 +17,7 @@ from unfold.contrib.filters.admin import (
 )
 from unfold.decorators import action, display
 
-from telemetry.admin.readonly import ReadOnlyAdmin, show_choice
+from telemetry.admin.readonly import NewWithoutTimeMixin, ReadOnlyAdmin, show_choice
 from telemetry.alarms.acknowledging import acknowledge
 from telemetry.alarms.outbox import queue_test, send_again
 from telemetry.alarms.rules import reset_rule
@@ -103,7 +103,7 @@ class AlarmRuleAdmin(ModelAdmin):  # type: ignore[misc]
 
 
 @admin.register(Webhook)
-class WebhookAdmin(ModelAdmin):  # type: ignore[misc]
+class WebhookAdmin(NewWithoutTimeMixin, ModelAdmin):  # type: ignore[misc]
     """Webhooks; the secret of a new one is shown once, when it is saved."""
 
     list_display = ["name", "url", "account", "created_at"]

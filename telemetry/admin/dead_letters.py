@@ -4,11 +4,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.db.models import F, Func, IntegerField, QuerySet
-from django.http import Http404, HttpRequest, HttpResponse
-from django.template.loader import render_to_string
-from django.urls import URLPattern, path, reverse
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.http import HttpRequest, HttpResponse
 from django.utils.text import Truncator
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext, ngettext_lazy
@@ -24,12 +20,16 @@ from unfold.decorators import action, display
 
 from telemetry.admin.confirm import ask_first
 from telemetry.admin.edits import EditAction, ask_or_edit, may_edit
-from telemetry.admin.readonly import show_choice
-from telemetry.core.shown_payload import show_payload
+from telemetry.admin.readonly import CappedPaginator, show_choice
+from telemetry.admin.search import MacSearchMixin
+from telemetry.admin.workbench.editing import EditMixin
+from telemetry.admin.workbench.payload import PayloadMixin
+from telemetry.dead_letters.decide import find_action
 from telemetry.dead_letters.discard import discard_dead_letters, return_to_pending
 from telemetry.dead_letters.replay import replay_dead_letters
 from telemetry.edits.conflicts import take_value
 from telemetry.models import DeadLetter
+from telemetry.store.operations.summaries import NEWEST_SEARCHED
 
 DETAIL_CHARACTERS = 80
 DISCARDED = ngettext_lazy("%(n)d dead letter discarded.", "%(n)d dead letters discarded.", "n")
@@ -46,7 +46,7 @@ CONFIRMED = _("Discard this dead letter?")
 
 
 @admin.register(DeadLetter)
-class DeadLetterAdmin(ModelAdmin):  # type: ignore[misc]
+class DeadLetterAdmin(PayloadMixin, EditMixin, MacSearchMixin, ModelAdmin):  # type: ignore[misc]
     """Nothing here is edited or deleted: the totals count every dead letter. Only the actions
     change a state, and they need the permission to change."""
 
@@ -59,14 +59,18 @@ class DeadLetterAdmin(ModelAdmin):  # type: ignore[misc]
         ["account", AutocompleteSelectFilter], ["last_seen", RangeDateTimeFilter],
     ]  # fmt: skip
     list_filter_submit = True
+    paginator: Any = CappedPaginator
+    show_full_result_count = False
     search_fields = ["=mac", "=device_code", "topic", "detail"]
-    search_help_text = _("MAC or device code (whole), or a part of topic or detail")
+    search_help_text = _(
+        "MAC in any form; or a device code (whole), a part of topic or detail, in the newest 5,000"
+    )
     actions = ["replay", "discard", "take_back", "take_value"]
     actions_submit_line = ["replay_one", "discard_one", "take_back_one"]
     fields = [
         "reason", "detail", "state", "topic", "mac", "device_code", "gateway", "account",
         "occurrences", "first_seen", "last_seen", "handled_by", "handled_at", "payload_bytes",
-        "payload_view", "payload_download",
+        "payload_view", "payload_download", "edit_link", "decision",
     ]  # fmt: skip
     readonly_fields = fields
     state_label = show_choice(
@@ -76,21 +80,21 @@ class DeadLetterAdmin(ModelAdmin):  # type: ignore[misc]
         ordering="state",
     )
 
+    def search_text(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """Texts among the newest alone: there is no index on them."""
+        if search_term.strip():
+            newest = DeadLetter.objects.order_by("-last_seen", "-id").values("pk")
+            queryset = queryset.filter(pk__in=newest[:NEWEST_SEARCHED])
+        return super().search_text(request, queryset, search_term)
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[DeadLetter]:
         """Without the payloads, which only the page of one dead letter shows."""
         rows: QuerySet[DeadLetter] = super().get_queryset(request)
         size = Func(F("payload"), function="octet_length", output_field=IntegerField())
         related = rows.select_related("account", "gateway", "handled_by")
         return related.defer("payload").annotate(size_bytes=size)
-
-    def get_urls(self) -> list[URLPattern]:
-        """The download beside the usual pages."""
-        download = path(
-            "<int:dead_letter_id>/payload",
-            self.admin_site.admin_view(self.download_payload),
-            name="telemetry_deadletter_payload",
-        )
-        return [download, *super().get_urls()]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -131,31 +135,11 @@ class DeadLetterAdmin(ModelAdmin):  # type: ignore[misc]
         """The start of the detail."""
         return Truncator(row.detail).chars(DETAIL_CHARACTERS)
 
-    @display(description=_("payload"))
-    def payload_view(self, row: DeadLetter) -> SafeString:
-        """The payload in readable form, escaped."""
-        payload = show_payload(bytes(row.payload))
-        return render_to_string("telemetry/admin/payload.html", {"payload": payload})
-
-    @display(description=_("raw payload"))
-    def payload_download(self, row: DeadLetter) -> SafeString:
-        """A link to the bytes as they came."""
-        address = reverse("admin:telemetry_deadletter_payload", args=[row.pk])
-        return format_html('<a class="text-primary-600" href="{}">{}</a>', address, _("Download"))
-
-    def download_payload(self, request: HttpRequest, dead_letter_id: int) -> HttpResponse:
-        """The bytes as they came, as a file and never as a page."""
-        row = DeadLetter.objects.filter(pk=dead_letter_id).first()
-        if row is None or not self.has_view_permission(request, row):
-            raise Http404
-        return HttpResponse(
-            bytes(row.payload),
-            content_type="application/octet-stream",
-            headers={
-                "Content-Disposition": f'attachment; filename="dead-letter-{row.pk}.bin"',
-                "X-Content-Type-Options": "nosniff",
-            },
-        )
+    @display(description=_("why it was decided so"))
+    def decision(self, row: DeadLetter) -> str:
+        """The reason that was given for all of its group."""
+        found = find_action(row)
+        return found.note if found is not None and found.note else "-"
 
     @action(description=_("Replay selected dead letters"), permissions=["change"])
     def replay(self, request: HttpRequest, rows: QuerySet[DeadLetter]) -> None:

@@ -108,7 +108,8 @@ class EnrolmentAdmin(ModelAdmin):  # type: ignore[misc]
 
     def has_decide_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         """Whether the two buttons are shown."""
-        row = Enrolment.objects.filter(pk=object_id).first()
+        is_key = str(object_id).isdecimal()
+        row = Enrolment.objects.filter(pk=object_id).first() if is_key else None
         return self.has_change_permission(request, row)
 
     def render_change_form(

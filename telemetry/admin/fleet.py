@@ -6,6 +6,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
@@ -14,7 +15,11 @@ from unfold.admin import ModelAdmin, TabularInline
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, RangeDateTimeFilter
 from unfold.decorators import display
 
-from telemetry.admin.readonly import ReadOnlyAdmin, show_choice
+from telemetry.admin.csv_files import CsvMixin
+from telemetry.admin.deactivate import DeactivateMixin
+from telemetry.admin.readonly import CappedPaginator, ReadOnlyAdmin, show_choice
+from telemetry.admin.search import MacSearchMixin, find_gateways
+from telemetry.admin.why import WhyMixin
 from telemetry.installations.changing import check_settings_kept
 from telemetry.installations.texts import InstallationError
 from telemetry.models import Device, Gateway, GatewayEvent, Installation, Reading
@@ -51,13 +56,15 @@ class DeviceInline(TabularInline):  # type: ignore[misc]
 
 
 @admin.register(Gateway)
-class GatewayAdmin(ModelAdmin):  # type: ignore[misc]
+class GatewayAdmin(CsvMixin, DeactivateMixin, WhyMixin, MacSearchMixin, ModelAdmin):  # type: ignore[misc]
     """Gateways: register, deactivate, see whether they are online."""
 
     list_display = [
-        "code", "mac", "name", "account", "online", "last_seen", "is_active", "firmware_version",
+        "code", "mac", "name", "account", "online", "last_seen", "is_active", "why_link",
     ]  # fmt: skip
     list_filter = ["is_online", "is_active", ["account", AutocompleteSelectFilter]]
+    paginator: Any = CappedPaginator
+    show_full_result_count = False
     list_filter_submit = True
     list_select_related = ["account"]
     search_fields = ["code", "mac", "name", "location", "account__name"]
@@ -69,6 +76,13 @@ class GatewayAdmin(ModelAdmin):  # type: ignore[misc]
         (_("Limits"), {"fields": ["max_devices", "offline_after_s", "firmware_version"]}),
         (_("Presence"), {"fields": ["is_online", "last_seen", "last_events", "last_readings"]}),
     ]
+
+    def search_text(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """In one look, however many there are."""
+        text = search_term.strip()
+        return (find_gateways(queryset, text) if text else queryset), False
 
     @display(
         description=_("state"),
@@ -101,12 +115,16 @@ class GatewayAdmin(ModelAdmin):  # type: ignore[misc]
 
 
 @admin.register(Device)
-class DeviceAdmin(ModelAdmin):  # type: ignore[misc]
+class DeviceAdmin(CsvMixin, DeactivateMixin, WhyMixin, MacSearchMixin, ModelAdmin):  # type: ignore[misc]
     """Devices: what is measured, in which unit, with which limits."""
 
     form = DeviceForm
+    mac_field = "gateway__mac"
+    paginator: Any = CappedPaginator
+    show_full_result_count = False
     list_display = [
         "code", "name", "gateway", "account", "group", "kind", "measurement", "unit", "is_active",
+        "why_link",
     ]  # fmt: skip
     list_filter = [
         "group", "kind", "measurement", "is_active", "unit",
@@ -134,11 +152,12 @@ class DeviceAdmin(ModelAdmin):  # type: ignore[misc]
 
 
 @admin.register(GatewayEvent)
-class GatewayEventAdmin(ReadOnlyAdmin):
+class GatewayEventAdmin(MacSearchMixin, ReadOnlyAdmin):
     """When gateways came and went."""
 
     list_display = ["at", "gateway", "kind_label", "last_seen"]
     list_filter = ["kind", ["gateway", AutocompleteSelectFilter], ["at", RangeDateTimeFilter]]
     list_select_related = ["gateway"]
+    mac_field = "gateway__mac"
     search_fields = ["gateway__code", "gateway__mac"]
     kind_label = show_choice("kind", _("kind"), {"online": "success", "offline": "danger"})

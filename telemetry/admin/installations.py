@@ -68,6 +68,10 @@ class InstallationAdmin(ModelAdmin):  # type: ignore[misc]
         always = ["created_by", "created_at", "undone_by", "undone_at"]
         return always if obj is None else [name for name in self.fields if name not in TEXTS]
 
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        """A new one has no time yet: the database sets it when it is saved."""
+        return [name for name in self.fields if obj is not None or name != "created_at"]
+
     def get_form(self, request: HttpRequest, obj: Any = None, **options: Any) -> Any:
         """The rules are those of a new one."""
         if obj is not None:

@@ -6,10 +6,13 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
-from unfold.decorators import action
+from unfold.decorators import action, display
 
 from telemetry.admin.edits import EditAction, ask_or_edit, may_edit, void_reading
 from telemetry.admin.readonly import (
@@ -17,6 +20,7 @@ from telemetry.admin.readonly import (
     OrderedListMixin,
     ReadOnlyAdmin,
 )
+from telemetry.dead_letters.origin import find_origin
 from telemetry.models import Device, HourlyListing, MonthlyConsumption, ReadingListing
 from telemetry.store.reads.lookback import find_recent_span
 
@@ -123,6 +127,23 @@ class ReadingAdmin(_ListingAdmin):
     list_select_related = ["device__gateway", "gateway", "account"]
     sortable_by = ()
     actions = ["void"]
+    fields = [
+        "time", "received_at", "account", "gateway", "device", "value", "unit", "raw", "origin",
+    ]  # fmt: skip
+    readonly_fields = ["origin"]
+
+    @display(description=_("from a dead letter"))
+    def origin(self, row: ReadingListing) -> SafeString | str:
+        """A link to the dead letter that it was replayed from."""
+        gateway: Any = row.gateway
+        device: Any = row.device
+        found = find_origin(
+            mac=gateway.mac, code=device.code, at=row.time, received_at=row.received_at
+        )
+        if found is None:
+            return "-"
+        address = reverse("admin:telemetry_deadletter_change", args=[found.pk])
+        return format_html('<a class="text-primary-600" href="{}">{}</a>', address, found)
 
     def has_edit_permission(self, request: HttpRequest) -> bool:
         """Who may void readings, although nobody changes these rows by hand."""

@@ -37,6 +37,15 @@ class OrderedListMixin:
         return OrderedChangeList
 
 
+class NewWithoutTimeMixin:
+    """The form of a new object is without `created_at`: the database sets it when it is saved."""
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        """As they are said, less that one for a new object."""
+        names = super().get_readonly_fields(request, obj)  # type: ignore[misc]
+        return [name for name in names if obj is not None or name != "created_at"]
+
+
 class ReadOnlyAdmin(ModelAdmin):  # type: ignore[misc]
     """Look, search and filter; nothing else, whatever the user's permissions."""
 

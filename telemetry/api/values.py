@@ -115,7 +115,6 @@ Exact = Annotated[
             "type": "string",
             "format": "decimal",
             "pattern": r"^-?[0-9]+(\.[0-9]+)?$",
-            "description": "a decimal number in text, of at most four decimals",
         }
     ),
 ]

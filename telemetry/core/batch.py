@@ -28,6 +28,7 @@ DELIVER_ALARMS_TASK = "telemetry.deliver_alarms"
 EVALUATE_FINDINGS_TASK = "telemetry.evaluate_findings"
 MARK_OFFLINE_TASK = "telemetry.mark_offline_gateways"
 REFRESH_TASK = "telemetry.refresh_aggregates"
+SUMMARISE_TASK = "telemetry.summarise_pipeline"
 PURGE_LEDGER_TASK = "telemetry.purge_ledger"
 
 BATCH_KEY = "ingest:batch:"  # + id: hash of body, source, received_us, messages, seq, attempts

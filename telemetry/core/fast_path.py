@@ -84,7 +84,8 @@ def try_fast_path(
 def _accept_items(
     items: list[_Item], gateway: GatewayEntry, time_us: int
 ) -> list[ReadingRow] | None:
-    devices, account_id, gateway_id = gateway.devices, gateway.account_id, gateway.id
+    devices, gateway_id = gateway.devices, gateway.id
+    account_id = gateway.find_account(time_us) if gateway.earlier else gateway.account_id
     rows: list[ReadingRow] = []
     for item in items:
         device, unit = devices.get(item.code), item.unit

@@ -19,15 +19,24 @@ class DeviceEntry(Struct, frozen=True, gc=False):
 
 
 class GatewayEntry(Struct, frozen=True):
-    """One gateway. `is_active` is false as well when its account is deactivated."""
+    """One gateway. `is_active` is false as well when its account is deactivated. `earlier`: until
+    which instant (microseconds) it was another account's, in order; that instant included."""
 
     id: int
     account_id: int
     mac: str
     is_active: bool
     devices: dict[str, DeviceEntry]
+    earlier: tuple[tuple[int, int], ...] = ()
     allows_fast_path: bool = False
     """Active, and every code and unit registered is one that readings may name. Found out here."""
+
+    def find_account(self, time_us: int) -> int:
+        """Whose a reading of an instant is."""
+        for until_us, account_id in self.earlier:
+            if time_us <= until_us:
+                return account_id
+        return self.account_id
 
     def __post_init__(self) -> None:
         force_setattr(

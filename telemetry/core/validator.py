@@ -106,6 +106,8 @@ class Validator:
             validated_message.rejections.append(Rejection(error.reason, error.detail))
             return validated_message
         validated_message.readings_count = len(payload.items)
+        time_us = to_microseconds(time)
+        account_id = gateway.find_account(time_us)
         indexes: list[int] = []
         for index, item in enumerate(payload.items):
             try:
@@ -121,11 +123,11 @@ class Validator:
             validated_message.good.append(
                 (
                     device.id,
-                    to_microseconds(time),
+                    time_us,
                     value,
                     unit,
                     self._choose_raw(message.payload, item.extra, index),
-                    gateway.account_id,
+                    account_id,
                     gateway.id,
                 )
             )

@@ -34,8 +34,10 @@ def replay_dead_letters(
     limit: int | None = None,
     progress: Callable[[int], None] | None = None,
     wait: Callable[[str], bool] = lambda _: False,
+    edit: Callable[[bytes], bytes | None] = lambda payload: payload,
 ) -> Replay:
-    """Send pending dead letters again. `progress` gets the number of each batch.
+    """Send pending dead letters again. `progress` gets the number of each batch. `edit` makes of
+    each payload the one to send; None leaves the dead letter as it is.
 
     Live messages go first: where the queue is too full, `wait` gets the reason. It may pause
     and return True to try again; otherwise the rest stays pending. Raises `redis.RedisError`.
@@ -53,7 +55,7 @@ def replay_dead_letters(
                 continue
             return Replay(sent, hindrance)
         try:
-            sent += _send(queue, ids[:BATCH_SIZE], user)
+            sent += _send(queue, ids[:BATCH_SIZE], user, edit)
         except OutOfMemoryError:
             continue  # it has filled up since it was read
         if progress is not None:
@@ -62,23 +64,45 @@ def replay_dead_letters(
     return Replay(sent)
 
 
-def _send(queue: BatchQueue, ids: list[int], user: User | None) -> int:
+def _send(
+    queue: BatchQueue,
+    ids: list[int],
+    user: User | None,
+    edit: Callable[[bytes], bytes | None],
+) -> int:
     """Send those that are still pending as one batch; how many.
 
     First the queue has them, then they are marked: an end between the two sends them twice, which
     storing makes harmless; the other way round would lose them.
     """
     rows = DeadLetter.objects.filter(id__in=ids, state=DeadLetter.State.PENDING).order_by("id")
-    messages = [RawMessage(row.topic, bytes(row.payload)) for row in rows]
+    edited = [(row, edit(bytes(row.payload))) for row in rows]
+    messages = [RawMessage(row.topic, payload) for row, payload in edited if payload is not None]
     if not messages:
         return 0
     # Marked before a worker can have validated it again, or its result would be overwritten.
     batch_id = queue.put(messages, source=REPLAY_SOURCE, is_ready=False)
     marked = DeadLetter.objects.filter(
-        id__in=[row.id for row in rows], state=DeadLetter.State.PENDING
+        id__in=[row.id for row, payload in edited if payload is not None],
+        state=DeadLetter.State.PENDING,
     ).update(state=DeadLetter.State.REPLAYED, handled_by=user, handled_at=timezone.now())
     queue.offer([batch_id])
     return marked
+
+
+def replay_edited(dead_letter: DeadLetter, payload: bytes, *, user: User) -> bool:
+    """Send one that is still pending again, with another payload; whether it was sent. What it is
+    rejected for now becomes a dead letter of its own. Raises `redis.RedisError`."""
+    redis = read_options(RedisOptions)
+    queue = BatchQueue(connect_redis(redis), app, wait_replicas=redis.wait_replicas)
+    waiting = DeadLetter.objects.filter(pk=dead_letter.pk, state=DeadLetter.State.PENDING)
+    if not waiting.exists():
+        return False
+    message = RawMessage(dead_letter.topic, payload)
+    batch_id = queue.put([message], source=REPLAY_SOURCE, is_ready=False)
+    waiting.update(state=DeadLetter.State.REPLAYED, handled_by=user, handled_at=timezone.now())
+    queue.offer([batch_id])
+    return True
 
 
 def find_waiting_dead_letters() -> "QuerySet[DeadLetter]":

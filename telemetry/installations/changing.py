@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any, cast
 
 from django.db import transaction
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from msgspec import Struct
@@ -92,11 +93,16 @@ def undo_change(installation: Installation, *, user: User | None) -> Installatio
     return installation
 
 
+def list_until(device: Device, *, before: datetime) -> "QuerySet[Installation]":
+    """Those that began before an instant, the newest first."""
+    rows = Installation.objects.filter(device=device, undone_at=None)
+    began = rows.filter(Q(since=None) | Q(since__lt=before))  # the first one has no beginning
+    return began.order_by(F("since").desc(nulls_last=True))
+
+
 def find_installation(device: Device, *, before: datetime) -> Installation:
     """The one by which readings just before an instant are measured."""
-    rows = Installation.objects.filter(device=device, undone_at=None, since__lt=before)
-    found = rows.order_by("-since").first()
-    return found or Installation.objects.get(device=device, undone_at=None, since=None)
+    return list_until(device, before=before)[:1].get()
 
 
 def find_next(device: Device, *, after: datetime) -> Installation | None:

@@ -4,11 +4,11 @@ whose months stay as they are. For pages and API; administrators see and change 
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
 from telemetry.core.consumption import start_of
-from telemetry.installations.changing import find_installation
+from telemetry.installations.changing import list_until
 from telemetry.installations.texts import InstallationError, describe_device, describe_instant
 from telemetry.models import Device, Installation
 from telemetry.store.installations.former import find_former_end
@@ -35,8 +35,8 @@ def list_own(device: Device) -> tuple["QuerySet[Installation]", datetime | None]
     if first_day is None:
         return rows, None
     begin = start_of(first_day, ZoneInfo(device.account.time_zone))
-    first = find_installation(device, before=begin)
-    return rows.filter(since__gte=begin) | rows.filter(pk=first.pk), begin
+    first = list_until(device, before=begin).values("pk")[:1]
+    return rows.filter(Q(since__gte=begin) | Q(pk__in=first)), begin
 
 
 def hide_former(row: Installation, *, begin: datetime | None) -> Installation:

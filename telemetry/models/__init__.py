@@ -3,11 +3,12 @@
 from telemetry.models.accounts import Account, Membership, User
 from telemetry.models.alarm_rules import AlarmDelivery, AlarmRule, AlarmWatch, Webhook
 from telemetry.models.alarms import Alarm, AlarmCursor
+from telemetry.models.assignments import Assignment
 from telemetry.models.bands import BandPeriod, Holiday
 from telemetry.models.certificates import Certificate, Enrolment, Lot
 from telemetry.models.consumption import DailyAggregate, MonthlyConsumption
 from telemetry.models.dashboards import KioskLink, SavedView
-from telemetry.models.dead_letters import DeadLetter
+from telemetry.models.dead_letters import DeadLetter, DeadLetterAction
 from telemetry.models.edits import Edit, EditedReading
 from telemetry.models.findings import ChangedHour, Finding
 from telemetry.models.fleet import Device, Gateway, GatewayEvent
@@ -20,6 +21,7 @@ from telemetry.models.readings import HourlyListing, Reading, ReadingListing
 from telemetry.models.reports import ReportDelivery, ReportSchedule
 from telemetry.models.retention import DroppedRange, Storage
 from telemetry.models.sessions import Identity, Session
+from telemetry.models.summaries import DeadLetterGroup, LedgerQuarter
 from telemetry.models.tasks import TaskHistory, TaskRun
 from telemetry.models.tokens import ApiToken
 from telemetry.models.virtual_meters import VirtualMeter, VirtualPart
@@ -32,6 +34,7 @@ __all__ = [
     "AlarmRule",
     "AlarmWatch",
     "ApiToken",
+    "Assignment",
     "BandPeriod",
     "Batch",
     "BatchDay",
@@ -42,6 +45,8 @@ __all__ = [
     "DailyAggregate",
     "DayNote",
     "DeadLetter",
+    "DeadLetterAction",
+    "DeadLetterGroup",
     "Device",
     "DirtyHour",
     "DroppedRange",
@@ -58,6 +63,7 @@ __all__ = [
     "Installation",
     "Invitation",
     "KioskLink",
+    "LedgerQuarter",
     "Lot",
     "Membership",
     "MembershipEvent",

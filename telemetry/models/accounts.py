@@ -90,6 +90,7 @@ class Account(models.Model):
         ordering = ["name"]
         verbose_name = _("account")
         verbose_name_plural = _("accounts")
+        permissions = [("see_every_account", "Can see every account in the admin")]
         constraints = [
             models.CheckConstraint(
                 condition=models.Q(billing_day__range=(1, LAST_BILLING_DAY)),

@@ -94,7 +94,54 @@ class DeadLetter(models.Model):
                 name="dead_letter_mac_pending",
                 condition=models.Q(state="pending"),
             ),
+            models.Index(
+                models.F("reason"),
+                models.F("mac"),
+                models.F("last_seen").desc(),
+                models.F("id").desc(),
+                name="dead_letter_group_seen",
+                condition=models.Q(state="pending"),
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.reason} {self.mac or self.topic[:40]}"
+
+
+class DeadLetterAction(models.Model):
+    """A decision about the dead letters of a group. They have its user and its instant in
+    `handled_by` and `handled_at`, by which it can be undone."""
+
+    class Kind(models.TextChoices):
+        DISCARD = "discard", _("discarded")
+        REPLAY = "replay", _("replayed")
+        EDIT = "edit", _("edited and replayed")
+
+    at = models.DateTimeField(_("at"))
+    user = models.ForeignKey(
+        User, null=True, on_delete=models.SET_NULL, related_name="+", verbose_name=_("user")
+    )
+    kind = models.CharField(_("action"), max_length=10, choices=Kind)
+    reason = models.CharField(_("reason"), max_length=30)
+    mac = models.CharField(_("MAC"), max_length=17, blank=True, db_default="")
+    account = models.ForeignKey(
+        Account,
+        null=True,
+        on_delete=models.DO_NOTHING,
+        db_constraint=False,
+        related_name="+",
+        verbose_name=_("account"),
+    )
+    dead_letters = models.BigIntegerField(_("dead letters"))
+    note = models.TextField(_("why"), max_length=500, blank=True, db_default="")
+    undone_at = models.DateTimeField(_("undone at"), null=True)
+
+    class Meta:
+        db_table = "dead_letter_action"
+        ordering = ["-at", "-id"]
+        verbose_name = _("decision about dead letters")
+        verbose_name_plural = _("decisions about dead letters")
+        indexes = [models.Index(fields=["-at", "-id"], name="dead_letter_action_at")]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} {self.reason} {self.mac}"

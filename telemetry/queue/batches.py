@@ -148,6 +148,14 @@ class Dropped(Struct, frozen=True):
     at: float
 
 
+class Denial(Struct, frozen=True):
+    """What the broker refused one user: `denied_publish` and other kinds, how often, when last."""
+
+    kind: str
+    count: int
+    at: float
+
+
 class BrokerEvents(Struct, frozen=True):
     """What the broker refused, by kind and user (`denied_publish/gateway`), and how often it had
     lost a bridge's session. Times are Unix seconds of the last one; 0: there was none."""
@@ -440,6 +448,20 @@ class BatchQueue:
             lost_sessions=int(values.get("lost_sessions", 0)),
             lost_at=float(values.get("lost_sessions_at", 0)),
         )
+
+    def read_denials(self, user: str) -> list[Denial]:
+        """What the broker has refused this user so far, the newest first. Gateways' users are named
+        by their MAC."""
+        found: Any = self.redis.hgetall(BROKER_KEY)
+        values = {name.decode(): value for name, value in found.items()}
+        denials = [
+            Denial(name.partition("/")[0], int(values[name]), float(values[f"at:{name}"]))
+            for name in values
+            if name.startswith("denied")
+            and name.partition("/")[2] == user
+            and f"at:{name}" in values
+        ]
+        return sorted(denials, key=lambda denial: -denial.at)
 
     def count_held(self) -> int:
         """Batches that are put aside."""

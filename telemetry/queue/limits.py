@@ -53,6 +53,12 @@ class Buckets:
         self._redis.expire(LIMITED_KEY, 86_400)
 
 
+def read_limited_at(redis: Redis, mac: str) -> float | None:
+    """When a message of the gateway was last rejected for its rate, within the last day."""
+    score: Any = redis.zscore(LIMITED_KEY, mac)
+    return None if score is None else float(score)
+
+
 def list_limited(redis: Redis, *, since_s: float) -> list[str]:
     """The gateways whose messages were rejected for their rate since an instant."""
     found: Any = redis.zrangebyscore(LIMITED_KEY, since_s, "+inf")

@@ -120,9 +120,9 @@ DECLARE
         "account": "SELECT", "gateway": "SELECT, UPDATE (last_seen, is_online)", "device": "SELECT",
         "registry_change": "SELECT", "reading": "SELECT, INSERT", "batch": "SELECT, INSERT",
         "dead_letter": "SELECT, INSERT, UPDATE", "dirty_hour": "SELECT (hour), INSERT",
-        "edited_reading": "SELECT", "installation": "SELECT", "gateway_event": "INSERT"}';
+        "edited_reading": "SELECT", "installation": "SELECT", "assignment": "SELECT", "gateway_event": "INSERT"}';
     -- What pages and API never write. Triggers do, with the owner's rights.
-    shown constant text[] := ARRAY['batch', 'batch_day', 'hourly_consumption', 'daily_aggregate',
+    shown constant text[] := ARRAY['batch', 'batch_day', 'ledger_quarter', 'hourly_consumption', 'daily_aggregate',
         'raw_horizon', 'dropped_range', 'frozen_hour', 'dirty_account', 'registry_change',
         'alarm_cursor', 'changed_hour', 'django_migrations'];
     -- Who may sign in, and who did: no task needs it.
@@ -161,6 +161,9 @@ BEGIN
                     -- has issued and revoked nothing any more.)
                     WHEN relation.relname = 'certificate' THEN
                         'SELECT, UPDATE (revoked_at, revoked_by_id, reason, issued_by_id)'
+                    -- What was done stays: of a user who is deleted the name alone.
+                    WHEN relation.relname = 'auditlog_logentry' THEN
+                        'SELECT, INSERT, UPDATE (actor_id)'
                     WHEN relation.relname = 'lot' THEN 'SELECT, UPDATE (closed_at)'
                     WHEN relation.relname = 'enrolment' THEN 'SELECT, INSERT, UPDATE'
                     WHEN relation.nspname = 'scoped' THEN 'SELECT'

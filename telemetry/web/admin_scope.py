@@ -1,15 +1,19 @@
-"""The admin shows every account to staff; each page below it checks its own permissions."""
+"""What staff see in the admin: every account, or those given to them; each page checks its own
+permissions as well."""
 
 from collections.abc import Callable
 from typing import Any
 
 from django.http import HttpRequest, HttpResponseBase
+from django.views.defaults import permission_denied
+from psycopg.errors import InsufficientPrivilege
 
+from telemetry.accounts.staff import open_given, sees_every_account
 from telemetry.store.db.account_scope import open_every_account
 
 
 class AdminScope:
-    """Opens every account for staff in the admin, and there alone."""
+    """Opens accounts for staff in the admin, and there alone."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self._get_response = get_response
@@ -20,5 +24,16 @@ class AdminScope:
     def process_view(self, request: Any, *_: object) -> None:
         """Called when the address is resolved and the user is known."""
         is_staff = request.user.is_active and request.user.is_staff
-        if is_staff and request.resolver_match.app_name == "admin":
+        if not is_staff or request.resolver_match.app_name != "admin":
+            return
+        if sees_every_account(request.user):
             open_every_account()
+        else:
+            open_given(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> Any:
+        """What the wall of the database stops is forbidden, and no error: a row that would
+        belong to another account, or to none."""
+        if isinstance(exception.__cause__, InsufficientPrivilege):
+            return permission_denied(request, exception)
+        return None

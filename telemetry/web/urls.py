@@ -29,6 +29,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("telemetry.web.reports.urls")),
     path("", include("telemetry.web.overview.urls")),
     path("", include("telemetry.web.device.urls")),
+    path("", include("telemetry.web.diagnosis.urls")),
     path("", include("telemetry.web.acting.urls")),
     path("", include("telemetry.web.edits.urls")),
     path("", include("telemetry.web.installations.urls")),

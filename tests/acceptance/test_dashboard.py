@@ -120,6 +120,7 @@ def list_pages(account: Account) -> dict[str, str]:
         "device": f"{base}devices/{device.pk}/",
         "gateways": f"{base}gateways/",
         "gateway": f"{base}gateways/{device.gateway_id}/",
+        "why": reverse("why-device", args=[account.pk, device.pk]),
         "alarms": f"{base}alarms/",
         "alarm-rules": reverse("alarm-rules", args=[account.pk]),
         "bands": reverse("bands", args=[account.pk]),

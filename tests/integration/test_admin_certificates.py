@@ -26,7 +26,9 @@ CERTIFICATES, ENROLMENTS = "/admin/telemetry/certificate/", "/admin/telemetry/en
 
 @pytest.fixture
 def user(connection: Connection, environ: dict[str, str], fleet: None, queue: Any) -> User:
-    return User.objects.create_user("clerk", is_staff=True)
+    clerk = User.objects.create_user("clerk", is_staff=True)
+    allow(clerk, "see_every_account")
+    return clerk
 
 
 @pytest.fixture

@@ -78,7 +78,8 @@ def test_it_says_which_month_is_not_over(connection: Connection, site: Site) -> 
 def test_it_closes_nothing_for_those_who_may_only_look(site: Site) -> None:
     client = log_in()
     user = get_user_model().objects.get(username="somebody")
-    user.user_permissions.add(Permission.objects.get(codename="view_monthlyconsumption"))
+    seen = ("view_monthlyconsumption", "see_every_account")
+    user.user_permissions.add(*Permission.objects.filter(codename__in=seen))
     press(client, "close_months", f"{site.device_id}.2026-01-01.{site.account_id}", confirmed="yes")
     assert not ClosedMonth.objects.exists()
 

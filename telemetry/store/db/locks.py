@@ -19,6 +19,7 @@ class Lock(IntEnum):
     VERIFY = 0x7464_7332
     ALARMS = 0x7464_7333
     FINDINGS = 0x7464_7334
+    GROUPS = 0x7464_7335
 
 
 def try_lock(connection: Connection, lock: Lock) -> bool:

@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Any, LiteralString
 
 from telemetry.core.fleet_cache import DeviceEntry, GatewayEntry
-from telemetry.core.reading import MAX_TEN_THOUSANDTHS, to_ten_thousandths
+from telemetry.core.reading import MAX_TEN_THOUSANDTHS, to_microseconds, to_ten_thousandths
 from telemetry.store.db.connection import Connection
 from telemetry.store.db.sql import Queries
 
@@ -71,7 +71,7 @@ class Registry:
 
 
 def _read_entry(row: Any) -> GatewayEntry:
-    gateway_id, account_id, mac, is_active, codes, ids, actives, meters, units, moduli = row
+    gateway_id, account_id, mac, is_active, codes, ids, actives, meters, units, moduli, *was = row
     devices = {
         code: DeviceEntry(
             device_id,
@@ -84,4 +84,8 @@ def _read_entry(row: Any) -> GatewayEntry:
             codes, ids, actives, meters, units, moduli, strict=True
         )
     }
-    return GatewayEntry(gateway_id, account_id, mac, is_active, devices)
+    untils, accounts = was
+    earlier = tuple(
+        (to_microseconds(until), former) for until, former in zip(untils, accounts, strict=True)
+    )
+    return GatewayEntry(gateway_id, account_id, mac, is_active, devices, earlier)

@@ -1,7 +1,13 @@
 -- name: load_gateways
 -- Gateways with their devices, by MAC. A gateway counts as active when its account is, too. The modulus
 -- is the greatest of a device's meters, as a late reading may be of an earlier one; and a meter that
--- is a net one, or was, may have values below zero.
+-- is a net one, or was, may have values below zero. And until when it was which other account's.
+WITH earlier AS (
+    SELECT s.gateway_id, s.account_id,
+        lead(s.since) OVER (PARTITION BY s.gateway_id ORDER BY s.since NULLS FIRST) AS until
+    FROM assignment s JOIN gateway g ON g.id = s.gateway_id
+    WHERE g.mac = ANY(%(macs)s)
+)
 SELECT g.id, g.account_id, g.mac, g.is_active AND a.is_active,
        coalesce(array_agg(d.code ORDER BY d.id) FILTER (WHERE d.id IS NOT NULL), '{}'),
        coalesce(array_agg(d.id ORDER BY d.id) FILTER (WHERE d.id IS NOT NULL), '{}'),
@@ -13,7 +19,11 @@ SELECT g.id, g.account_id, g.mac, g.is_active AND a.is_active,
        coalesce(array_agg((
            SELECT CASE WHEN count(*) = count(i.register_modulus) THEN max(i.register_modulus) END
            FROM installation i WHERE i.device_id = d.id AND i.undone_at IS NULL
-       ) ORDER BY d.id) FILTER (WHERE d.id IS NOT NULL), '{}')
+       ) ORDER BY d.id) FILTER (WHERE d.id IS NOT NULL), '{}'),
+       (SELECT coalesce(array_agg(e.until ORDER BY e.until), '{}') FROM earlier e
+        WHERE e.gateway_id = g.id AND e.until IS NOT NULL),
+       (SELECT coalesce(array_agg(e.account_id ORDER BY e.until), '{}') FROM earlier e
+        WHERE e.gateway_id = g.id AND e.until IS NOT NULL)
 FROM gateway g
 JOIN account a ON a.id = g.account_id
 LEFT JOIN device d ON d.gateway_id = g.id

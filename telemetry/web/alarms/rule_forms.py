@@ -54,8 +54,14 @@ class RuleForm(forms.ModelForm):  # type: ignore[type-arg]
         fields["gateway"].offer(account, chosen=str(self["gateway"].value() or ""))
         fields["device"].choices = _list_devices(account, str(self["device"].value() or ""))
         members = User.objects.filter(memberships__account=account, is_active=True)
+        reachable = members.exclude(email="").order_by("username")
         for name in ("recipients", "escalate_to"):
-            fields[name].queryset = members.exclude(email="").order_by("username")
+            fields[name].queryset = reachable
+            if not reachable.exists():  # an empty list of boxes says nothing
+                fields[name].help_text = _(
+                    "No member of this account has an e-mail address. Each enters their own under "
+                    "Profile."
+                )
         fields["webhook"].queryset = Webhook.objects.filter(account=account)
 
     def clean_gateway(self) -> Any:

@@ -9,11 +9,16 @@ from telemetry.core.consumption import Meter, Value
 from telemetry.store.aggregates.refresh import refresh_aggregates
 from telemetry.store.billing import closing
 from telemetry.store.billing.closing import MonthError, close_month, reopen_month
+from telemetry.store.billing.statement import read_statement
+from telemetry.store.billing.statement_devices import StatementQuestion
 from telemetry.store.db.connection import Connection
 from telemetry.store.retention.chunks import move_horizon
 from telemetry.store.verification.verify import verify_aggregates
 from tests.consumption import Site, read, register
+from tests.integration.store.ingest import claimed
+from tests.integration.store.ingest import store as store_messages
 from tests.integration.store.test_moved_devices import MINUTE, NOW, START, store
+from tests.messages import make_message
 
 pytestmark = pytest.mark.integration
 
@@ -137,3 +142,47 @@ def test_it_closes_no_month_while_readings_of_a_device_that_moved_away_wait(
     assert close_month(old.account_id, month=NOVEMBER, user_id=None, now=NOW) == 1
     assert read(connection, "SELECT closed_total FROM monthly_total WHERE account_id = %s",
                 old.account_id) == [(Decimal(4),)]  # fmt: skip
+
+
+def test_a_late_reading_is_the_accounts_that_had_the_gateway_at_its_time(
+    connection: Connection,
+) -> None:
+    old, new = make_accounts(connection, "UTC", "America/Sao_Paulo")
+    device = register(connection, Meter("delta"), beside=old)
+    [(mac,)] = read(connection, "SELECT mac FROM gateway WHERE id = %s", device.gateway_id)
+
+    def receive(day: int, **values: int) -> None:
+        """Values by the day and hour of their stamp: `d14h10`."""
+        messages = [
+            make_message(
+                mac=mac, code="D", valor=value, at=f"2026-11-{name[1:3]}T{name[4:]}:00:00Z"
+            )
+            for name, value in values.items()
+        ]
+        received_at = datetime(2026, 11, day, 20, tzinfo=UTC)
+        store_messages(connection, *messages, batch=claimed(received_at=received_at))
+        refresh_aggregates(connection)
+
+    receive(14, d14h10=5)
+    connection.execute(
+        "UPDATE gateway SET account_id = %s WHERE id = %s", [new.account_id, device.gateway_id]
+    )
+    assert read(connection, "SELECT account_id, since IS NULL FROM assignment ORDER BY id") == [
+        (old.account_id, True), (new.account_id, False),
+    ]  # fmt: skip
+    connection.execute("UPDATE assignment SET since = '2026-11-15T12:00Z' WHERE since IS NOT NULL")
+    receive(20, d15h13=7, d15h12=1, d14h11=3)  # the instant of the move is still the old one's
+    months = "SELECT account_id, total FROM monthly_total ORDER BY account_id"
+    assert read(connection, months) == [(old.account_id, 9), (new.account_id, 7)]
+    close_month(old.account_id, month=NOVEMBER, user_id=None, now=NOW)
+    receive(21, d14h12=2, d16h01=4)
+    assert read(connection, months) == [(old.account_id, 11), (new.account_id, 11)]
+    assert read(connection, "SELECT account_id, difference FROM month_adjustment") == [
+        (old.account_id, 2)
+    ]
+    verified = verify_aggregates(connection)
+    assert (verified.examples, verified.waiting) == ([], 0)
+    since, until = datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 11, 21, tzinfo=UTC)
+    for account, is_own in ((old, False), (new, True)):
+        [of] = read_statement(StatementQuestion(account.account_id, since, until)).devices
+        assert (of.total, of.is_own) == (11, is_own)

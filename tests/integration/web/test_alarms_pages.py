@@ -9,7 +9,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from telemetry.models import Account, Alarm, Device
+from telemetry.models import Account, Alarm, Device, User
 from telemetry.store.db.connection import Connection
 from tests.integration.web.site import (
     HOSTILE,
@@ -53,6 +53,14 @@ def list_ids(client: Client, account: Account, **given: Any) -> list[int]:
 
 def act(client: Client, alarm: Alarm, what: str, **given: Any) -> Any:
     return client.post(reverse(f"alarm-{what}", args=[alarm.account_id, alarm.pk]), given)
+
+
+def test_it_says_that_no_member_can_be_told_by_email(account: Account) -> None:
+    client, page = sign_in(account, role="owner"), reverse("alarm-rules", args=[account.pk])
+    text = "No member of this account has an e-mail address."
+    assert client.get(page).content.decode().count(text) == 2  # escalation, too
+    User.objects.update(email="ana@example.com")
+    assert text not in client.get(page).content.decode()
 
 
 def test_it_says_what_alarms_are_when_there_is_none(account: Account) -> None:

@@ -55,7 +55,7 @@ PAGES = {
     "overview": VIEW, "overview-state": VIEW, "overview-aggregates": VIEW,
     "devices": VIEW, "device": VIEW, "device-state": VIEW, "device-chart": VIEW,
     "gateways": VIEW, "gateway": VIEW, "alarms": VIEW, "device-readings": VIEW, "edits": VIEW,
-    "meter": VIEW, "meter-undo": BILLING,
+    "meter": VIEW, "meter-undo": BILLING, "why-gateway": VIEW, "why-device": VIEW,
     "months": VIEW, "month": VIEW, "close-month": BILLING,
     "findings": VIEW, "bands": VIEW, "bands-csv": VIEW, "bands-xlsx": VIEW,
     "bands-print": VIEW, "band-periods": VIEW,

@@ -1,7 +1,7 @@
 """The fast path and the full validation accept and reject alike."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import msgspec
@@ -40,6 +40,22 @@ VALIDATOR_RAW_ALWAYS, VALIDATOR_RAW_NEVER = (
     Validator(msgspec.structs.replace(CONTRACT, keep_raw=keep), GATEWAYS, received_at=NOW)
     for keep in ("always", "never")
 )
+
+
+MOVED_AT = datetime(2026, 2, 18, 11, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(("second", "account"), [(-1, 7), (0, 7), (1, 1)])
+def test_a_reading_is_the_accounts_that_had_the_gateway_at_its_time(
+    second: int, account: int
+) -> None:
+    earlier = ((to_microseconds(MOVED_AT), 7),)
+    gateways = {MAC: msgspec.structs.replace(GATEWAYS[MAC], earlier=earlier)}
+    validator = Validator(CONTRACT, gateways, received_at=NOW)
+    at = (MOVED_AT + timedelta(seconds=second)).isoformat()
+    raw = RawMessage(TOPIC, message(timestamp=at))
+    for found in (validator.validate(raw, MAC), validator.validate_fully(raw, MAC)):
+        assert [row[5] for row in found.good] == [account]
 
 
 def as_parts(validated_message: ValidatedMessage) -> tuple[object, ...]:

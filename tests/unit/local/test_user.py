@@ -45,9 +45,9 @@ def test_it_can_read_and_write_what_is_its_own_and_nothing_else(tmp_path: Path) 
         "CA_CRL_FILE": str(crl / "crl.pem"),
         "MQTT_TLS_FOLDER": str(tls),
     }
-    for parent in tmp_path.parents[:2]:  # pytest's folders are closed to others
-        parent.chmod(0o711)
-    tmp_path.chmod(0o711)
+    for folder in (tmp_path, *tmp_path.parents):  # pytest's are closed to others
+        if folder.stat().st_uid == 0 and not folder.stat().st_mode & 0o001:
+            folder.chmod(0o711)
 
     hand_over(USER_ID, values, layout=layout)
 

@@ -1,0 +1,64 @@
+"""Every change that somebody made, in one list: who, what, from what to what."""
+
+from typing import Any
+
+from auditlog.models import LogEntry
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+from unfold.contrib.filters.admin import AutocompleteSelectFilter, RangeDateTimeFilter
+from unfold.decorators import display
+
+from telemetry.admin.readonly import ReadOnlyAdmin
+from telemetry.changes.texts import list_fields, name_actor
+from telemetry.changes.tracking import TRACKED
+
+admin.site.unregister(LogEntry)
+
+
+class KindFilter(admin.SimpleListFilter):
+    """By what was changed."""
+
+    title = _("kind")
+    parameter_name = "kind"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [(model._meta.model_name, model._meta.verbose_name) for model, _options in TRACKED]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(content_type__model=self.value()) if self.value() else queryset
+
+
+@admin.register(LogEntry)
+class ChangeAdmin(ReadOnlyAdmin):
+    """The list. Nothing in it is changed or deleted."""
+
+    list_display = ["timestamp", "who", "kind", "object_repr", "action", "what"]
+    list_filter = [
+        KindFilter, ["actor", AutocompleteSelectFilter], ["timestamp", RangeDateTimeFilter],
+    ]  # fmt: skip
+    list_select_related = ["actor", "content_type"]
+    list_per_page = 50
+    search_fields = ["object_repr", "actor__username", "=object_pk"]
+    search_help_text = _("Part of the name of what was changed or who did it; a whole key")
+    fields = ["timestamp", "who", "kind", "object_repr", "action", "what"]
+    sortable_by = ()
+
+    @display(description=_("who"))
+    def who(self, entry: LogEntry) -> str:
+        """Who did it."""
+        return name_actor(entry)
+
+    @display(description=_("kind"))
+    def kind(self, entry: LogEntry) -> str:
+        """What was changed."""
+        return str(entry.content_type.name)
+
+    @display(description=_("from what to what"))
+    def what(self, entry: LogEntry) -> SafeString:
+        """The fields that changed."""
+        rows = ((one.name, one.before, one.after) for one in list_fields(entry))
+        return format_html_join("", "<div>{}: {} → <b>{}</b></div>", rows)

@@ -1,0 +1,1 @@
+"""The admin's home: are all messages accounted for, what needs a person, and six figures."""

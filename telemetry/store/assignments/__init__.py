@@ -1,0 +1,1 @@
+"""What a move of a gateway to another account would do."""

@@ -1,0 +1,1 @@
+"""Alert rules and dashboard on a running system, with a real Prometheus."""
