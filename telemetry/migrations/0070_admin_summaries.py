@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("telemetry", "0080_notes_views_screens"),
+        ("telemetry", "0061_assignments"),
     ]
 
     operations = [
