@@ -1,6 +1,7 @@
 """Gateways and devices as CSV, out and in. What would change is found by doing it in a transaction
 that is rolled back (django-import-export)."""
 
+from collections.abc import Callable
 from typing import Any
 
 import tablib
@@ -14,6 +15,7 @@ from import_export.widgets import ForeignKeyWidget, Widget
 from msgspec import Struct
 from tablib.exceptions import TablibException
 
+from telemetry.core.formulas import disarm, restore
 from telemetry.core.topic import read_mac
 from telemetry.installations.changing import check_settings_kept
 from telemetry.installations.texts import InstallationError
@@ -114,8 +116,8 @@ RESOURCES: dict[str, type[FleetResource]] = {"gateway": GatewayResource, "device
 
 
 def write_csv(name: str, rows: "QuerySet[Any]") -> str:
-    """The rows as CSV."""
-    return str(RESOURCES[name]().export(rows).csv)
+    """The rows as CSV. Members name devices: no name becomes a formula in a spreadsheet."""
+    return str(_change_cells(RESOURCES[name]().export(rows), disarm).csv)
 
 
 def plan_import(name: str, text: str, *, is_dry_run: bool) -> Plan:
@@ -154,7 +156,12 @@ def _read(text: str, *, columns: list[str]) -> Any:
     if dataset.height > MOST_ROWS:
         text = _("%(rows)d rows: expected at most %(most)d.")
         raise CsvError(text % {"rows": dataset.height, "most": MOST_ROWS})
-    return dataset
+    return _change_cells(dataset, restore)
+
+
+def _change_cells(dataset: Any, change: Callable[[str], str]) -> Any:
+    rows = [[change(cell) if isinstance(cell, str) else cell for cell in row] for row in dataset]
+    return tablib.Dataset(*rows, headers=dataset.headers)
 
 
 def _plan_row(number: int, row: Any, resource: FleetResource) -> RowPlan:
