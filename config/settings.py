@@ -85,6 +85,10 @@ TEMPLATES = [
     },
 ]
 
+# Small files alone, in memory: others would be written to the disk before anybody looks who sends
+# them.
+FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.MemoryFileUploadHandler"]
+
 DATABASES = {"default": make_django_database(OPTIONS.database.url, name="tds-web")}
 # In the memory of each web process. Parts of pages are large and soon old: few are held.
 CACHES = {

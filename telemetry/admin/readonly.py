@@ -45,6 +45,11 @@ class NewWithoutTimeMixin:
         names = super().get_readonly_fields(request, obj)  # type: ignore[misc]
         return [name for name in names if obj is not None or name != "created_at"]
 
+    def get_exclude(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        """Nor is it asked for, where the model would let somebody enter it."""
+        names = list(super().get_exclude(request, obj) or ())  # type: ignore[misc]
+        return names if obj is not None else [*names, "created_at"]
+
 
 class ReadOnlyAdmin(ModelAdmin):  # type: ignore[misc]
     """Look, search and filter; nothing else, whatever the user's permissions."""

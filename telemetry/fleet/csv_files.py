@@ -1,6 +1,7 @@
 """Gateways and devices as CSV, out and in. What would change is found by doing it in a transaction
 that is rolled back (django-import-export)."""
 
+from collections.abc import Callable
 from typing import Any
 
 import tablib
@@ -10,11 +11,11 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 from import_export.fields import Field
 from import_export.resources import ModelResource
-from import_export.widgets import CharWidget, ForeignKeyWidget, Widget
+from import_export.widgets import ForeignKeyWidget, Widget
 from msgspec import Struct
 from tablib.exceptions import TablibException
 
-from telemetry.core.formulas import disarm
+from telemetry.core.formulas import disarm, restore
 from telemetry.core.topic import read_mac
 from telemetry.installations.changing import check_settings_kept
 from telemetry.installations.texts import InstallationError
@@ -49,33 +50,6 @@ class Plan(Struct, frozen=True):
     wrong: int
 
 
-class TextWidget(CharWidget):  # type: ignore[misc]
-    """A text that no spreadsheet takes for a formula, and that comes back as it was."""
-
-    def clean(self, value: Any, row: Any = None, **kwargs: Any) -> Any:
-        """Without the apostrophe that it was given on its way out."""
-        return _rearm(str(super().clean(value, row, **kwargs) or ""))
-
-    def render(self, value: Any, obj: Any = None, **kwargs: Any) -> str:
-        """With an apostrophe where it needs one."""
-        return disarm(str(super().render(value, obj, **kwargs) or ""))
-
-
-class AccountWidget(ForeignKeyWidget):  # type: ignore[misc]
-    """An account by its name, written like other texts."""
-
-    def __init__(self) -> None:
-        super().__init__(Account, "name")
-
-    def clean(self, value: Any, row: Any = None, **kwargs: Any) -> Any:
-        """The account of the name."""
-        return super().clean(_rearm(str(value or "")), row, **kwargs)
-
-    def render(self, value: Any, obj: Any = None, **kwargs: Any) -> str:
-        """Its name."""
-        return disarm(str(super().render(value, obj, **kwargs) or ""))
-
-
 class MacWidget(Widget):  # type: ignore[misc]
     """A MAC in any form."""
 
@@ -103,10 +77,7 @@ class FleetResource(ModelResource):  # type: ignore[misc]
 class GatewayResource(FleetResource):
     """Gateways, found by their MAC."""
 
-    account = Field("account", "account", AccountWidget())
-    code = Field("code", "code", TextWidget())
-    name = Field("name", "name", TextWidget())
-    location = Field("location", "location", TextWidget())
+    account = Field("account", "account", ForeignKeyWidget(Account, "name"))
     mac = Field("mac", "mac", MacWidget())
 
     class Meta(FleetResource.Meta):
@@ -120,9 +91,6 @@ class DeviceResource(FleetResource):
     """Devices, found by the MAC of their gateway and their code."""
 
     gateway = Field("gateway", "gateway", ForeignKeyWidget(Gateway, "mac"))
-    code = Field("code", "code", TextWidget())
-    name = Field("name", "name", TextWidget())
-    group = Field("group", "group", TextWidget())
 
     class Meta(FleetResource.Meta):
         model = Device
@@ -148,9 +116,10 @@ RESOURCES: dict[str, type[FleetResource]] = {"gateway": GatewayResource, "device
 
 
 def write_csv(name: str, rows: "QuerySet[Any]") -> str:
-    """The rows as CSV."""
+    """The rows as CSV. Members name devices: no name becomes a formula in a spreadsheet."""
     parent = "account" if name == "gateway" else "gateway"
-    return str(RESOURCES[name]().export(rows.select_related(parent)).csv)
+    exported = RESOURCES[name]().export(rows.select_related(parent))
+    return str(_change_cells(exported, disarm).csv)
 
 
 def plan_import(name: str, text: str, *, is_dry_run: bool) -> Plan:
@@ -172,12 +141,6 @@ def plan_import(name: str, text: str, *, is_dry_run: bool) -> Plan:
     return Plan(plans, *counts)
 
 
-def _rearm(text: str) -> str:
-    """The text without the apostrophe that `disarm` gave it."""
-    bare = text[1:]
-    return bare if text.startswith("'") and disarm(bare) == text else text
-
-
 def _read(text: str, *, columns: list[str]) -> Any:
     if len(text) > MOST_CHARACTERS:
         raise CsvError(_("The file is too large: expected at most 2 MB."))
@@ -195,7 +158,12 @@ def _read(text: str, *, columns: list[str]) -> Any:
     if dataset.height > MOST_ROWS:
         text = _("%(rows)d rows: expected at most %(most)d.")
         raise CsvError(text % {"rows": dataset.height, "most": MOST_ROWS})
-    return dataset
+    return _change_cells(dataset, restore)
+
+
+def _change_cells(dataset: Any, change: Callable[[str], str]) -> Any:
+    rows = [[change(cell) if isinstance(cell, str) else cell for cell in row] for row in dataset]
+    return tablib.Dataset(*rows, headers=dataset.headers)
 
 
 def _plan_row(number: int, row: Any, resource: FleetResource) -> RowPlan:

@@ -50,10 +50,12 @@ class Supervised:
             self._start()
 
     def ask_to_stop(self) -> None:
-        """SIGTERM it, and hold it back."""
+        """SIGTERM it, and hold it back. Its children are its own to end, as in the local stack, in
+        containers and with systemd."""
         self.is_wanted = False
         if self.is_running:
-            self._signal(signal.SIGTERM)
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGTERM)
             self._signal(signal.SIGCONT)
 
     def stop(self) -> None:

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth import get_user_model
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from telemetry.fleet.csv_files import CsvError, plan_import
@@ -87,3 +88,24 @@ def test_it_says_what_is_wrong_with_a_file(client: Client, text: str) -> None:
         plan_import("gateway", text, is_dry_run=True)
     answer: Any = client.post(f"{GATEWAYS}import-csv/", {"text": text})
     assert 'role="alert"' in answer.content.decode()
+
+
+def test_it_brings_out_no_formula_and_takes_the_name_back_as_it_was(client: Client) -> None:
+    """Members name their gateways, and staff open the file."""
+    name = "=HYPERLINK(A1)"
+    Gateway.objects.filter(mac=MAC).update(name=name)
+    text = export(client, GATEWAYS)
+    assert f",'{name}," in text
+    same = client.post(f"{GATEWAYS}import-csv/", {"text": text})
+    assert "0 new, 0 changed" in same.content.decode()
+    again = {"text": text.replace("HYPERLINK", "SUM"), "import": "1"}
+    assert client.post(f"{GATEWAYS}import-csv/", again).status_code == 302
+    assert Gateway.objects.get(mac=MAC).name == "=SUM(A1)"
+
+
+def test_it_keeps_no_file_that_is_too_large(client: Client) -> None:
+    """Whoever sends one, to whichever page: it is not written to the disk of the web process."""
+    file = SimpleUploadedFile("x.csv", b"x" * 3_000_000)
+    answer: Any = client.post(f"{GATEWAYS}import-csv/", {"file": file})
+    assert 'role="alert"' in answer.content.decode()
+    assert not answer.wsgi_request.FILES

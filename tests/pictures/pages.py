@@ -1,6 +1,7 @@
 """Which pages are looked at. Devices and months are found by their links, on any stack."""
 
 import re
+import secrets
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,8 +25,8 @@ DEVICE_PAGES = {
     "device": "", "device-day": "?period=24h&compare=weekday", "readings": "readings/",
     "meter": "meter/", "edit-device": "edit/", "note": "notes/", "report": "report/",
 }  # fmt: skip
-SCREEN = "Pictures"
-"""The link of a screen that is made for its picture, and revoked."""
+SCREEN = f"Pictures {secrets.token_hex(3)}"
+"""The link of a screen that is made for the pictures of this run, and revoked."""
 
 
 def sign_in(visit: BrowserContext, *, user: str, password: str) -> Page:

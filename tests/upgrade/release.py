@@ -14,6 +14,8 @@ from tests.chaos.supervised import Supervised
 
 MIGRATE_TRIES = 4  # as often as Compose and the Job try
 
+TRACEBACK = 3_000  # characters of one that are shown
+
 
 class Release:
     """The code of a commit, or with `folder` what lies there."""
@@ -86,8 +88,9 @@ class Release:
         return found["sessions"][0], places[0]
 
     def find_tracebacks(self) -> list[str]:
-        """Processes that have logged one."""
-        return [one.name for one in self.processes if "Traceback" in one.read_log()]
+        """The first of each process that has logged one."""
+        logs = {one.name: one.read_log().partition("Traceback") for one in self.processes}
+        return [f"{name}: {found[:TRACEBACK]}" for name, (_, sign, found) in logs.items() if sign]
 
     def _within(self, *argv: str) -> list[str]:
         return ["env", "-C", str(self._folder), f"PYTHONPATH={self._folder}", *argv]

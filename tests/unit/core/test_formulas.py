@@ -5,7 +5,7 @@ import io
 
 import pytest
 
-from telemetry.core.formulas import disarm
+from telemetry.core.formulas import disarm, restore
 
 SIGNS = ("=", "+", "-", "@")
 
@@ -25,6 +25,7 @@ def test_it_leaves_no_formula_whatever_separator_is_expected(
     file = io.StringIO()
     csv.writer(file, delimiter=written).writerow(["name", disarm(text), "kWh"])
     lines = file.getvalue().replace("\r", "\n").splitlines()
+    assert restore(disarm(text)) == text
     for row in csv.reader(lines, delimiter=read):
         for cell in row:
             bare = cell.strip().strip('"').strip()
@@ -35,4 +36,4 @@ def test_it_leaves_no_formula_whatever_separator_is_expected(
     "text", ["", "kWh", "m\u00b3", "a-b", "Hall 1 - north", "1+1=2", "me@home"]
 )
 def test_it_changes_no_other_text(text: str) -> None:
-    assert disarm(text) == text
+    assert disarm(text) == restore(text) == text
