@@ -8,7 +8,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("telemetry", "0060_net_meters"),
+        ("telemetry", "0048_net_meters"),
     ]
 
     operations = [

@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("telemetry", "0061_assignments"),
+        ("telemetry", "0050_assignments"),
     ]
 
     operations = [

@@ -3,7 +3,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("telemetry", "0071_see_every_account"),
+        ("telemetry", "0052_see_every_account"),
     ]
 
     operations = [

@@ -3,7 +3,7 @@ from django.db import migrations
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("telemetry", "0070_admin_summaries"),
+        ("telemetry", "0051_admin_summaries"),
     ]
 
     operations = [

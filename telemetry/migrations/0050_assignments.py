@@ -70,7 +70,7 @@ CREATE TRIGGER assignment_followed AFTER INSERT OR UPDATE OR DELETE
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("telemetry", "0080_notes_views_screens"),
+        ("telemetry", "0049_notes_views_screens"),
     ]
 
     operations = [
