@@ -43,6 +43,11 @@ def unlock(connection: Connection, lock: Lock) -> None:
         connection.execute("SELECT pg_advisory_unlock(%s)", [int(lock)])
 
 
+def lock_transaction(cursor: Any, lock: Lock) -> None:
+    """Wait for a lock and hold it until the transaction ends. `cursor`: psycopg's or Django's."""
+    cursor.execute("SELECT pg_advisory_xact_lock(%s)", [int(lock)])
+
+
 @contextmanager
 def hold_lock(
     connection: Connection, lock: Lock, *, busy: type[Exception], is_patient: bool = False

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from telemetry.models import LedgerQuarter
 from telemetry.store.db.connection import Connection
-from telemetry.store.db.locks import Lock
+from telemetry.store.db.locks import Lock, lock_transaction
 from telemetry.store.db.sql import Queries
 
 MOST_LIVE = 20_000
@@ -124,7 +124,7 @@ def read_quarters(*, until: datetime) -> list[LedgerQuarter]:
 
 def _lock(cursor: Any) -> None:
     """One at a time, until the transaction ends: a group that two inserted would stop one."""
-    cursor.execute("SELECT pg_advisory_xact_lock(%s)", [int(Lock.GROUPS)])
+    lock_transaction(cursor, Lock.GROUPS)
 
 
 def _fetch(statement: str, parameters: dict[str, Any] | None = None) -> list[Any]:
