@@ -58,7 +58,10 @@ def become(user: int | None, argv: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def hand_over(user: int | None, values: Mapping[str, str], *, layout: Layout) -> None:
-    """Let the processes write what is theirs to write, and read the files that they need."""
+    """Let the processes write what is theirs to write, and read the files that they need.
+
+    Of the folders that they write nothing inside is touched: it may be a link to what is root's.
+    """
     if user is None:
         return
     layout.folder.chmod(0o710)  # to enter, not to list
@@ -73,8 +76,7 @@ def hand_over(user: int | None, values: Mapping[str, str], *, layout: Layout) ->
             shutil.copyfile(Path(values["MQTT_TLS_FOLDER"]) / name, layout.tls / name)
     for folder in written:
         folder.mkdir(mode=0o700, exist_ok=True)
-        for path in (folder, *folder.rglob("*")):
-            os.chown(path, user, user)
+        os.chown(folder, user, user)
     for folder in read:
         for path in (folder, *folder.rglob("*")):
             os.chown(path, -1, user)

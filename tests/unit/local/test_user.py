@@ -49,7 +49,12 @@ def test_it_can_read_and_write_what_is_its_own_and_nothing_else(tmp_path: Path) 
         if folder.stat().st_uid == 0 and not folder.stat().st_mode & 0o001:
             folder.chmod(0o711)
 
+    layout.mail.mkdir()
+    (layout.mail / "link").symlink_to(layout.stack_env)
+
     hand_over(USER_ID, values, layout=layout)
+
+    assert layout.stack_env.stat().st_uid == os.geteuid()
 
     def can(word: str) -> bool:
         return subprocess.run(become(USER_ID, ("sh", "-c", word))).returncode == 0  # noqa: PLW1510
