@@ -1,9 +1,13 @@
-"""The schedule that a new system starts with. Later changes are made in the admin and stay."""
+"""The schedule that a new system starts with. Later changes are made in the admin and stay.
+
+Names and descriptions are stored in English; the admin shows them in the language of its reader.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.utils.translation import gettext_noop as _
 from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask
 
 from telemetry.core.batch import (
@@ -37,7 +41,7 @@ class Every:
 
     def ensure(self) -> dict[str, Any]:
         """The row of this schedule, as a field of `PeriodicTask`."""
-        interval, _ = IntervalSchedule.objects.get_or_create(
+        interval, _created = IntervalSchedule.objects.get_or_create(
             every=self.seconds, period=IntervalSchedule.SECONDS
         )
         return {"interval": interval}
@@ -72,94 +76,103 @@ class ScheduledTask:
 
 SCHEDULE = (
     ScheduledTask(
-        "Requeue stale batches",
+        _("Requeue stale batches"),
         REQUEUE_TASK,
         Every(10),
-        "Offers every pending batch again that waits in no list and that no worker holds.",
+        _("Offers every pending batch again that waits in no list and that no worker holds."),
     ),
     ScheduledTask(
-        "Mark offline gateways",
+        _("Mark offline gateways"),
         MARK_OFFLINE_TASK,
         Every(10),
-        "Sets gateways offline that sent nothing for their `offline after (s)`, or the setting's.",
+        _(
+            "Sets gateways offline that sent nothing for their `offline after (s)`, or the "
+            "setting's."
+        ),
     ),
     ScheduledTask(
-        "Evaluate alarms",
+        _("Evaluate alarms"),
         EVALUATE_ALARMS_TASK,
         Every(15),
-        "Opens and closes alarms of devices whose readings are beyond their limits.",
+        _("Opens and closes alarms of devices whose readings are beyond their limits."),
     ),
     ScheduledTask(
-        "Evaluate alarm rules",
+        _("Evaluate alarm rules"),
         EVALUATE_RULES_TASK,
         Every(15),
-        "Raises and clears the alarms of rules that members and administrators made.",
+        _("Raises and clears the alarms of rules that members and administrators made."),
     ),
     ScheduledTask(
-        "Deliver alarms",
+        _("Deliver alarms"),
         DELIVER_ALARMS_TASK,
         Every(15),
-        "Sends e-mails and calls webhooks about alarms; what fails is tried again.",
+        _("Sends e-mails and calls webhooks about alarms; what fails is tried again."),
     ),
     ScheduledTask(
-        "Check certificates",
+        _("Check certificates"),
         CHECK_CERTIFICATES_TASK,
         Every(30),
-        "Signs what was approved, lists revoked certificates for the broker, warns of an end.",
+        _("Signs what was approved, lists revoked certificates for the broker, warns of an end."),
     ),
     ScheduledTask(
-        "Refresh aggregates",
+        _("Refresh aggregates"),
         REFRESH_TASK,
         Every(60),
-        "Recomputes the hours, days and months that changed.",
+        _("Recomputes the hours, days and months that changed."),
     ),
     ScheduledTask(
-        "Evaluate findings",
+        _("Evaluate findings"),
         EVALUATE_FINDINGS_TASK,
         Every(300),
-        "Finds what somebody should decide: silent and stuck devices, old clocks, late readings.",
+        _(
+            "Finds what somebody should decide: silent and stuck devices, old clocks, late "
+            "readings."
+        ),
     ),
     ScheduledTask(
-        "Replay what waited",
+        _("Replay what waited"),
         REPLAY_WAITING_TASK,
         Every(60),
-        "Sends dead letters again whose gateway or device is registered by now.",
+        _("Sends dead letters again whose gateway or device is registered by now."),
     ),
     ScheduledTask(
-        "Purge ledger",
+        _("Purge ledger"),
         PURGE_LEDGER_TASK,
         Every(DAY_S),
-        "Folds old ledger rows into daily sums, and forgets old runs of tasks.",
+        _("Folds old ledger rows into daily sums, and forgets old runs of tasks."),
     ),
     ScheduledTask(
-        "Apply retention",
+        _("Apply retention"),
         APPLY_RETENTION_TASK,
         Daily(2, 30),
-        "Drops readings and aggregates that are too old, and compresses old ones, as configured.",
+        _(
+            "Drops readings and aggregates that are too old, and compresses old ones, as "
+            "configured."
+        ),
     ),
     ScheduledTask(
-        "Summarise the pipeline",
+        _("Summarise the pipeline"),
         SUMMARISE_TASK,
         Every(60),
-        "Adds up what the admin's home and its dead letters show.",
+        _("Adds up what the admin's home and its dead letters show."),
     ),
     ScheduledTask(
-        "Send reports",
+        _("Send reports"),
         SEND_REPORTS_TASK,
         Every(900),
-        "Sends the reports of billing months that are over to those who asked for them.",
+        _("Sends the reports of billing months that are over to those who asked for them."),
     ),
     ScheduledTask(
-        "Compare time zones",
+        _("Compare time zones"),
         COMPARE_ZONES_TASK,
         Daily(3, 15),
-        "Compares the offsets of all accounts' time zones with the database's.",
+        _("Compares the offsets of all accounts' time zones with the database's."),
     ),
     ScheduledTask(
-        "Verify aggregates",
+        _("Verify aggregates"),
         VERIFY_TASK,
         Daily(3, 30),
-        "Computes hours, days and months again from raw readings, and reports what differs.",
+        _("Computes hours, days and months again from raw readings, and reports what differs."),
     ),
 )
 

@@ -25,4 +25,5 @@ from telemetry.admin import (  # noqa: F401
     virtual_meters,
 )
 from telemetry.admin.home import page  # noqa: F401
+from telemetry.admin.schedules import page as schedules_page  # noqa: F401
 from telemetry.admin.workbench import groups  # noqa: F401

@@ -8,7 +8,6 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import escape
 from django.utils.translation import gettext_lazy as _
-from django_celery_beat.models import PeriodicTask
 
 from telemetry import models
 from telemetry.store.operations.summaries import count_open
@@ -66,8 +65,7 @@ GROUPS: tuple[tuple[Any, tuple[Entry, ...]], ...] = (
         (
             Entry(_("Changes"), LogEntry),
             Entry(_("Batches"), models.Batch),
-            Entry(_("Task runs"), models.TaskRun),
-            Entry(_("Scheduled tasks"), PeriodicTask),
+            Entry(_("Schedules"), models.TaskRun),
             Entry(_("Storage"), models.Storage),
         ),
     ),

@@ -22,6 +22,7 @@ class TaskRun(models.Model):
         ordering = ["name"]
         verbose_name = _("task run")
         verbose_name_plural = _("task runs")
+        permissions = [("run_taskrun", "Can run scheduled tasks at once")]
 
     def __str__(self) -> str:
         return self.name

@@ -140,4 +140,4 @@ def test_it_shows_a_disabled_task_among_the_runs(queue: BatchQueue, start: Start
     client = Client()
     client.force_login(get_user_model().objects.create_superuser("root", password="x"))
     page = client.get("/admin/telemetry/taskrun/").content.decode()
-    assert page.count("disabled") == 1
+    assert page.count("Disabled") == 1

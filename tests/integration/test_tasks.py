@@ -273,38 +273,6 @@ def log_in(**fields: Any) -> Client:
     return client
 
 
-RUN_NOW = "/admin/telemetry/taskrun/telemetry.apply_5Fretention/run-now/"
-
-
-def test_it_sends_a_task_once_when_an_administrator_confirms(
-    queue: BatchQueue, scheduled: Connection, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    client = log_in(is_superuser=True)
-    monkeypatch.setattr("telemetry.admin.tasks.app", queue._app)
-    listed = client.get("/admin/telemetry/taskrun/").content.decode()
-    assert RUN_NOW in listed
-    assert "never ran" in listed
-    assert RUN_NOW in client.get(RUN_NOW.replace("run-now", "change")).content.decode()
-    asked = client.get(RUN_NOW)
-    assert "Send telemetry.apply_retention once, now?" in asked.content.decode()
-    assert count_waiting(queue.redis, "maintenance") == 0
-    told = client.post(RUN_NOW, follow=True)
-    assert "telemetry.apply_retention was sent." in told.content.decode()
-    assert count_waiting(queue.redis, "maintenance") == 1
-
-
-def test_it_runs_nothing_for_others(queue: BatchQueue, scheduled: Connection) -> None:
-    from django.contrib.auth.models import Permission
-
-    client = log_in()
-    user = get_user_model().objects.get(username="somebody")
-    user.user_permissions.add(Permission.objects.get(codename="view_taskrun"))
-    assert RUN_NOW not in client.get("/admin/telemetry/taskrun/").content.decode()
-    for reply in (client.get(RUN_NOW), client.post(RUN_NOW)):
-        assert reply.status_code == 403
-    assert count_waiting(queue.redis, "maintenance") == 0
-
-
 def test_it_filters_the_history_by_task_and_outcome(
     queue: BatchQueue, scheduled: Connection
 ) -> None:

@@ -114,7 +114,7 @@ def _need_tasks(state: HomeState) -> list[Need]:
         Need(
             _("%(task)s fails") % {"task": run.name},
             run.error.splitlines()[0][:160] if run.error else "",
-            (_("Task runs"), list_link(models.TaskRun)),
+            (_("Schedules"), list_link(models.TaskRun)),
             kind=BAD,
         )
         for run in state.failing[:SHOWN]

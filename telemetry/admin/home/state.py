@@ -15,6 +15,7 @@ from telemetry.core.batch import REFRESH_TASK, SUMMARISE_TASK
 from telemetry.models import Alarm, DeadLetterGroup, Gateway, GatewayEvent, LedgerQuarter, TaskRun
 from telemetry.queue.alarm import read_alarm
 from telemetry.queue.levels import Levels, read_levels
+from telemetry.store.operations.schedules import is_failing
 from telemetry.store.operations.summaries import (
     MOST_LIVE,
     GatewayCounts,
@@ -88,7 +89,7 @@ def read_home(*, now: datetime, sees_all: bool) -> HomeState:
         refreshed_at=runs[REFRESH_TASK].success_at if REFRESH_TASK in runs else None,
         balance=_read_balance(runs.get(SUMMARISE_TASK), now),
         quarters=read_quarters(until=now) if sees_all else [],
-        failing=[run for run in runs.values() if _is_failing(run)],
+        failing=[run for run in runs.values() if is_failing(run)],
         alarms=list(_list_alarms()),
         lost=_list_lost(now),
         changes=_list_changes() if sees_all else [],
@@ -115,10 +116,6 @@ def _read_balance(run: TaskRun | None, now: datetime) -> Balance | None:
     names = ("received", "stored", "duplicate", "dead_lettered", "in_flight", "difference")
     counts = {name: int(run.result.get(name, 0)) for name in names}
     return Balance(at=run.success_at, is_stale=now - run.success_at > STALE, **counts)
-
-
-def _is_failing(run: TaskRun) -> bool:
-    return run.error_at is not None and (run.success_at is None or run.error_at > run.success_at)
 
 
 def _list_alarms() -> "QuerySet[Alarm]":

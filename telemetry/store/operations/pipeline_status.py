@@ -7,6 +7,7 @@ from typing import Any
 
 from celery import Celery
 from django.db import DatabaseError
+from django.utils.translation import gettext_noop
 from msgspec import Struct, field
 
 from config.options import StatusOptions
@@ -22,7 +23,7 @@ from telemetry.queue.tasks import count_claimed, count_waiting
 
 DROP_ALARM_S = 86_400.0
 REDIS_FULL_PERCENT = 100.0  # of maxmemory: from there on it refuses writes
-NEEDED_TASKS = {REQUEUE_TASK: "a batch whose task was lost is never stored"}
+NEEDED_TASKS = {REQUEUE_TASK: gettext_noop("a batch whose task was lost is never stored")}
 """The tasks that correct totals depend on, and how."""
 
 

@@ -1,0 +1,1 @@
+"""One page for all schedules: what beat sends, how it ended, when it comes next."""
