@@ -42,6 +42,7 @@ from telemetry.core.batch import (
 )
 from telemetry.core.presence import BridgeSign, choose_offline_instant
 from telemetry.dead_letters.replay import find_waiting_dead_letters, replay_dead_letters
+from telemetry.mail.outbox import HIDDEN
 from telemetry.mail.write import write_mail
 from telemetry.queue.batches import BatchQueue
 from telemetry.queue.bridges import read_bridges
@@ -333,6 +334,9 @@ def send_mail(kind: str, language: str, tries: int = 1, **about: Any) -> None:
         if tries < MAIL_TRIES:
             again = {"kind": kind, "language": language, "tries": tries + 1, **about}
             wait_s = MAIL_WAIT_S * 2 ** (tries - 1)
-            app.send_task(SEND_MAIL_TASK, kwargs=again, queue=MAINTENANCE_QUEUE, countdown=wait_s)
+            app.send_task(
+                SEND_MAIL_TASK, kwargs=again, queue=MAINTENANCE_QUEUE, countdown=wait_s,
+                kwargsrepr=HIDDEN,
+            )  # fmt: skip
     else:
         log.info("mail_sent", kind=kind, emails=sent)

@@ -38,6 +38,7 @@ class Layout:
         self.logs = folder / "log"
         self.run = folder / "run"
         self.health = folder / "health"
+        self.flower = folder / "flower"
         self.mail = folder / "mail"
         self.tls = folder / "tls"
         self.stack_env = folder / "stack.env"
@@ -47,7 +48,7 @@ class Layout:
     def create(self) -> None:
         """Make the folders, private to the user that starts the stack. The first may be entered by
         the group, to which `make up` adds nobody but the processes."""
-        for folder in (self.folder, self.logs, self.run, self.health):
+        for folder in (self.folder, self.logs, self.run, self.health, self.flower):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             folder.chmod(0o710 if folder == self.folder else 0o700)
 

@@ -11,6 +11,8 @@ from config.celery import app
 from telemetry.core.batch import MAINTENANCE_QUEUE, SEND_MAIL_TASK
 
 EXPIRES_S = 3_600
+HIDDEN = "(hidden)"
+"""What Flower shows in the place of addresses."""
 
 log = structlog.get_logger("telemetry.mail")
 
@@ -36,8 +38,9 @@ def queue_mail(kind: str, **about: Any) -> bool:
     given = {"kind": kind, "language": get_language() or settings.LANGUAGE_CODE, **about}
     try:
         app.send_task(
-            SEND_MAIL_TASK, kwargs=given, queue=MAINTENANCE_QUEUE, retry=False, expires=EXPIRES_S
-        )
+            SEND_MAIL_TASK, kwargs=given, queue=MAINTENANCE_QUEUE, retry=False, expires=EXPIRES_S,
+            kwargsrepr=HIDDEN,
+        )  # fmt: skip
     except OperationalError as error:
         log.warning("mail_not_queued", kind=kind, error=str(error))
         return False

@@ -1,17 +1,30 @@
 """Flower: nothing without the login but "OK", a lock after failures, and no actions by default."""
 
+import json
 import subprocess
 import time
 from base64 import b64encode
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
 import pytest
 
+from config.celery import app
 from config.flower_guard import are_strong
+from telemetry.core.batch import (
+    APPLY_RETENTION_TASK,
+    REQUEUE_TASK,
+    SEND_MAIL_TASK,
+    STORE_BATCHES_TASK,
+    VERIFY_TASK,
+)
+from telemetry.mail.outbox import queue_mail
+from telemetry.queue.batches import BatchQueue
 from tests.forks import ROOT
 from tests.servers.free_ports import find_free_ports
+from workers.schedule import SCHEDULE
 
 pytestmark = pytest.mark.integration
 
@@ -25,12 +38,18 @@ ACTIONS = (
 
 @pytest.fixture
 def port(environ: dict[str, str]) -> Iterator[int]:
-    """Flower, started by the script that starts it everywhere."""
+    with flower(environ) as port:
+        yield port
+
+
+@contextmanager
+def flower(environ: dict[str, str], **more: str) -> Iterator[int]:
+    """Flower, started by the script that starts it everywhere; its port."""
     [port] = find_free_ports(1)
     given = {
         **environ, "FLOWER_BASIC_AUTH": f"{USER}:{PASSWORD}", "FLOWER_ADDRESS": "127.0.0.1",
         "FLOWER_PORT": str(port), "PATH": f"{ROOT}/.venv/bin:{environ['PATH']}",
-        "DJANGO_SETTINGS_MODULE": "config.settings", "PYTHONPATH": str(ROOT),
+        "DJANGO_SETTINGS_MODULE": "config.settings", "PYTHONPATH": str(ROOT), **more,
     }  # fmt: skip
     with subprocess.Popen([Path(ROOT, "compose/start/flower")], env=given, cwd=ROOT) as process:
         try:
@@ -46,6 +65,16 @@ def port(environ: dict[str, str]) -> Iterator[int]:
                 process.wait(10)
             finally:
                 process.kill()
+
+
+def list_tasks(port: int) -> dict[str, dict[str, str]]:
+    """The tasks that Flower knows, by their ids."""
+    login = b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+    connection = HTTPConnection("127.0.0.1", port, timeout=10)
+    connection.request("GET", "/api/tasks", headers={"Authorization": f"Basic {login}"})
+    found: dict[str, dict[str, str]] = json.load(connection.getresponse())
+    connection.close()
+    return found
 
 
 def ask(
@@ -108,3 +137,41 @@ def test_it_starts_with_no_password_that_can_be_guessed() -> None:
     assert are_strong([right])
     for wrong in ([], [USER], [f"{USER}:"], [f":{PASSWORD}"], [f"{USER}:flower"], [right, "a:b"]):
         assert not are_strong(wrong), wrong
+
+
+def test_it_remembers_tasks_over_a_restart(
+    environ: dict[str, str], queue: BatchQueue, tmp_path: Path
+) -> None:
+    file = {"FLOWER_DB": str(tmp_path / "tasks")}
+    with flower(environ, **file) as port:
+        deadline = time.monotonic() + 20
+        while "one" not in list_tasks(port):  # it listens a moment after it answers
+            assert queue._app is not None
+            with queue._app.events.default_dispatcher() as events:
+                events.send(
+                    "task-received", uuid="one", name=STORE_BATCHES_TASK, args="()", kwargs="{}"
+                )
+            assert time.monotonic() < deadline
+            time.sleep(0.3)
+    with flower(environ, **file) as port:
+        assert list_tasks(port)["one"]["name"] == STORE_BATCHES_TASK
+
+
+def test_it_is_told_of_storing_and_not_of_what_runs_all_the_time() -> None:
+    app.loader.import_default_modules()
+    frequent = {entry.task for entry in SCHEDULE if entry.at.seconds <= 60}
+    assert REQUEUE_TASK in frequent
+    assert not any(app.tasks[name].send_events for name in frequent)
+    for name in (STORE_BATCHES_TASK, VERIFY_TASK, APPLY_RETENTION_TASK, SEND_MAIL_TASK):
+        assert app.tasks[name].send_events, name
+
+
+def test_it_shows_no_addresses_of_people(
+    queue: BatchQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("telemetry.mail.outbox.app", queue._app)
+    monkeypatch.setattr("telemetry.mail.outbox.has_mail", lambda: True)
+    assert queue_mail("reset", email="ana@example.com")
+    [body] = queue.redis.lrange("maintenance", 0, -1)
+    headers = json.loads(body)["headers"]
+    assert "ana@" not in headers["kwargsrepr"] + headers["argsrepr"]

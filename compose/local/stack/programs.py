@@ -99,6 +99,7 @@ def list_processes(
         base["HOME"] = NO_HOME  # libpq takes it for an error when it may not look into root's
     signing = {name: base.pop(name) for name in ("CA_PASSPHRASE",) if name in base}
     web, flower = request.ports["WEB_PORT"], request.ports["FLOWER_PORT"]
+    shown = {"FLOWER_PORT": str(flower), "FLOWER_DB": str(layout.flower / "tasks")}
 
     def program(name: str, script: str, priority: int, **extra: str) -> Program:
         argv = become(user, (str(START_SCRIPTS / script),))
@@ -118,7 +119,7 @@ def list_processes(
         program("web", "web", 20, WEB_BIND=f"{HOST}:{web}"),
         program("worker-maintenance", "worker-maintenance", 30, **signing),  # and nobody else
         program("beat", "beat", 40),
-        program("flower", "flower", 50, FLOWER_ADDRESS=HOST, FLOWER_PORT=str(flower)),
+        program("flower", "flower", 50, FLOWER_ADDRESS=HOST, **shown),
     ]
     if base.get("METRICS_PORT", "0") != "0":
         processes.append(program("metrics", "metrics", 50))

@@ -66,7 +66,7 @@ def hand_over(user: int | None, values: Mapping[str, str], *, layout: Layout) ->
         return
     layout.folder.chmod(0o710)  # to enter, not to list
     os.chown(layout.folder, -1, user)
-    written = [layout.health, layout.mail]
+    written = [layout.health, layout.flower, layout.mail]
     read = [Path(values["STATIC_ROOT"])]
     if "CA_FOLDER" in values:
         written.append(Path(values["CA_CRL_FILE"]).parent)
