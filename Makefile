@@ -172,7 +172,7 @@ messages: ## Collect the texts of pages for translators (telemetry/locale)
 .PHONY: lock
 lock: ## Compile requirements/*.in to locks with hashes
 	@compose/local/install dev
-	for name in base dev; do
+	for name in base traces dev; do
 	    $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	        --no-header --output-file requirements/$$name.txt requirements/$$name.in
 	done

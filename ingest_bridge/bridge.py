@@ -22,6 +22,7 @@ from telemetry.core.retry import backoff_delay_s
 from telemetry.core.topic import STATUS
 from telemetry.queue.batches import BatchQueue
 from telemetry.queue.levels import choose_marks
+from telemetry.queue.traces import open_tracer
 
 LONGEST_WAIT_S = 0.5
 CONNECT_TIMEOUT_S = 10.0
@@ -60,7 +61,8 @@ class Bridge:
         self._session.is_retiring = retire
         self._drops = BrokerDrops(queue, self._session, client_id=options.client_id)
         self._presence = PresenceReport(redis, prefix=options.topic.prefix)
-        self._sender = Sender(queue, client_id=options.client_id)
+        tracer = open_tracer(options.traces, service="tds-bridge", instance=options.client_id)
+        self._sender = Sender(queue, client_id=options.client_id, tracer=tracer)
         self._lease = numbered or Lease(redis, client_id=options.client_id)
         self._is_numbered = numbered is not None
         self._backpressure = Backpressure(queue, choose_marks(options.marks))
@@ -282,6 +284,7 @@ class Bridge:
         self._is_retired = self._is_drained()
         if self._session.is_open:
             self._session.close(for_good=self._is_retired)
+        self._sender.close()
         log.info(
             "session_ended" if self._is_retired else "stopped",
             client_id=self._options.client_id,

@@ -30,6 +30,7 @@ class Collected(Struct):
     messages: list[RawMessage]
     packet_ids: list[int]
     generation: int
+    first_s: float = 0.0  # when the first message was read, of `time.monotonic`
 
 
 class Collector:
@@ -94,7 +95,7 @@ class Collector:
 
     def flush(self, *, now_s: float) -> Collected:
         """Hand over the batch and start a new one."""
-        collected = Collected(self._messages, self._packet_ids, self._generation)
+        collected = Collected(self._messages, self._packet_ids, self._generation, self._first_at)
         self._clear()
         self._flushed_at = now_s
         return collected

@@ -11,6 +11,7 @@ from config.env import read_options
 from config.options import CheckOptions, IngestOptions, MaintenanceOptions
 from telemetry.core.batch import STORE_BATCHES_TASK
 from telemetry.core.batch_life import find_impatience
+from telemetry.queue.traces import find_missing
 from workers import signs  # noqa: F401 - connects to Celery's signals
 from workers.runner import BatchRunner, open_runner
 from workers.stopping import begin_stop
@@ -29,9 +30,12 @@ def _check_settings(**_: object) -> None:
         connect_timeout_s=read_connect_timeout_s(options.database.url),
     )
     errors = [found for found in errors if found.id not in silenced]
-    for found in errors:
-        sys.stderr.write(f"error: {found.text} ({found.id})\n")
-    if errors:
+    lines = [f"{found.text} ({found.id})" for found in errors]
+    if missing := find_missing(options.traces):
+        lines.append(missing)
+    for line in lines:
+        sys.stderr.write(f"error: {line}\n")
+    if lines:
         raise SystemExit(2)
 
 

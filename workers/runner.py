@@ -22,6 +22,8 @@ from telemetry.core.batch import (
 from telemetry.core.retry import backoff_delay_s
 from telemetry.queue.batches import COUNTED, EXCESS, BatchQueue, ClaimedBatch
 from telemetry.queue.pools import note_progress, note_wait
+from telemetry.queue.stages import StageCounter, note_stages
+from telemetry.queue.traces import open_tracer
 from telemetry.store.db.errors import classify_error, is_transient
 from telemetry.store.ingest.batch_store import BatchStore
 from telemetry.store.ingest.ledger import AlreadyStoredError, BatchSplitError, choose_second_half
@@ -31,6 +33,7 @@ from workers.lease import Lease
 from workers.limits import RateLimits, reject_as_too_many
 from workers.pool_guard import REQUESTED_SOURCES, PoolGuard
 from workers.siblings import is_dead_sibling, name_owner
+from workers.stages import StageWatch
 from workers.stopping import is_stopping, wait_unless_stopping
 
 NOTE_EVERY_S = 1.0
@@ -54,6 +57,7 @@ class BatchRunner:
         store: BatchStore,
         *,
         pool: str = "ingest",
+        stages: StageWatch | None = None,
     ) -> None:
         self._options = options
         self._queue = queue
@@ -61,6 +65,7 @@ class BatchRunner:
         self._guard = PoolGuard(options, queue.redis)
         self._limits = RateLimits(options.limits, queue.redis)
         self._pool = pool
+        self._stages = stages or StageWatch()
         self._wait_s = min(WAIT_S, options.queue.redis.socket_timeout_s / 2)
         self._noted_s = self._watched_s = float("-inf")
         self._finished: list[str] = []  # stored batches that are still to be finished
@@ -92,6 +97,7 @@ class BatchRunner:
             for batch_id in gone:
                 self._check_gone(batch_id)
             if batches:
+                self._stages.begin(batches)
                 self._run_claimed(batches)
                 self._note_progress()
         except (RedisError, QueueError) as error:
@@ -120,10 +126,14 @@ class BatchRunner:
             if self._finished:
                 self._queue.finish(*self._finished)
                 self._finished = []
+            if self._stages.counter is not None:
+                note_stages(self._queue.redis, self._stages.counter)
             self._queue.leave()
             self._queue.watch()
         except (RedisError, QueueError) as error:  # the lease runs out
             log.warning("lease_not_ended", error=str(error))
+        if is_stopping():
+            self._stages.flush()
 
     def close(self) -> None:
         """Close the connections."""
@@ -196,27 +206,35 @@ class BatchRunner:
 
     def _store_batches(self, batches: list[ClaimedBatch]) -> None:
         """The pipeline: read, validate, ask the reject guard and the limits, store, finish."""
+        watch = self._stages.watch
         approved: list[tuple[ValidatedBatch, Heard]] = []
         for batch in list(batches):
-            messages = batch.read_messages()
-            validated_messages = self._store.validate(messages, received_at=batch.received_at)
-            approval = self._guard.approve(
-                batch.source, validated_messages, known=self._store.gateways
-            )
+            with watch("read", batch.id):
+                messages = batch.read_messages()
+            with watch("validate", batch.id):
+                validated_messages = self._store.validate(messages, received_at=batch.received_at)
+            with watch("guard", batch.id):
+                approval = self._guard.approve(
+                    batch.source, validated_messages, known=self._store.gateways
+                )
             if approval.held:
                 self._put_aside(batch, messages, approval.held)
                 batches.remove(batch)
             else:
                 validated = ValidatedBatch(batch, messages, validated_messages)
                 approved.append((validated, approval.heard))
-        parts = self._take_excess(batches, [validated for validated, _ in approved])
+        with watch("limits"):
+            parts = self._take_excess(batches, [validated for validated, _ in approved])
         if not parts:
             return
-        self._store.store(list(parts.values()))
+        with watch("store"):
+            self._store.store(list(parts.values()))
         stored = [each for each in approved if each[0].batch.id in parts]
         for validated, heard in stored:
             self._guard.note_stored(validated.batch.source, heard)
-        self._note_presence(*((each.batch, each.list_seen()) for each in parts.values()))
+        with watch("presence"):
+            self._note_presence(*((each.batch, each.list_seen()) for each in parts.values()))
+        self._stages.end(list(parts.values()))
         self._finish(*(batch for batch in batches if parts[batch.id].whole is None))
         for validated, _ in stored:
             part = parts[validated.batch.id]
@@ -348,7 +366,8 @@ class BatchRunner:
         now_s = time.monotonic()
         if now_s - self._noted_s >= NOTE_EVERY_S:
             self._noted_s = now_s
-            note_progress(self._queue.redis, self._pool)
+            with self._stages.watch("redis"):
+                note_progress(self._queue.redis, self._pool, counter=self._stages.counter)
 
     def _check_gone(self, batch_id: str) -> None:
         """A batch that was ready is gone: it was stored, or something is wrong."""
@@ -370,4 +389,8 @@ def open_runner(options: IngestOptions, app: Celery, *, pool: str = "ingest") ->
     """A runner with the connections of the settings. `pool`: the name it reports progress under."""
     redis = connect_redis(options.queue.redis)
     queue = BatchQueue(redis, app, owner=name_owner(pool))
-    return BatchRunner(options, queue, BatchStore(options), pool=pool)
+    stages = StageWatch(
+        StageCounter() if options.counts_stages else None,
+        open_tracer(options.traces, service="tds-ingest", instance=pool),
+    )
+    return BatchRunner(options, queue, BatchStore(options), pool=pool, stages=stages)

@@ -22,6 +22,7 @@ from config.options.shared import (
 )
 from config.options.signin import ProviderOptions, SignInOptions
 from config.options.simulator import SimulatorOptions
+from config.options.traces import TraceOptions
 from config.options.web import StatusOptions, WebOptions, WebServerOptions
 from config.options.workers import ContractOptions, IngestOptions, LimitOptions, MaintenanceOptions
 
@@ -51,6 +52,7 @@ __all__ = [
     "SimulatorOptions",
     "StatusOptions",
     "TopicOptions",
+    "TraceOptions",
     "WebOptions",
     "WebServerOptions",
 ]

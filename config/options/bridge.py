@@ -7,6 +7,7 @@ from hashlib import sha256
 
 from config.env import SettingError, setting
 from config.options.shared import BrokerOptions, LogOptions, RedisOptions, TopicOptions
+from config.options.traces import TraceOptions
 
 NUMBER = "{n}"
 
@@ -63,6 +64,7 @@ class BridgeOptions:
     redis: RedisOptions
     log: LogOptions
     marks: MarkOptions
+    traces: TraceOptions
     user: str = setting("MQTT_BRIDGE_USER", "MQTT user of the bridge")
     password: str = setting("MQTT_BRIDGE_PASSWORD", "MQTT password of the bridge", is_secret=True)
     share_group: str = setting(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from config.env import setting
 from config.options.retention import RetentionOptions, lateness_setting
 from config.options.shared import DatabaseOptions, QueueOptions, TopicOptions
+from config.options.traces import TraceOptions
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,7 @@ class IngestOptions:
     topic: TopicOptions
     contract: ContractOptions
     limits: LimitOptions
+    traces: TraceOptions
     keep_raw: str = setting(
         "READING_RAW",
         "JSON that the column raw keeps of a reading: its extra keys, always all of it, never any",
@@ -130,6 +132,12 @@ class IngestOptions:
         unit="seconds",
         minimum=1,
         maximum=3600,
+    )
+    counts_stages: bool = setting(
+        "METRICS_STAGES",
+        "whether ingest pools count how long the stages of storing take, and how old readings are "
+        "when they are committed",
+        default=True,
     )
     statement_timeout_s: int = setting(
         "INGEST_STATEMENT_TIMEOUT_S",

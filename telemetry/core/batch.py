@@ -52,6 +52,7 @@ GUARD_HEARD_KEY = "ingest:guard:heard"  # what the workers tell each other of ga
 GUARD_OVERRULED_KEY = "ingest:guard:overruled"  # set while an operator lets everything pass
 POOLS_SEEN_KEY = "ingest:pools"  # zset: pool, Unix seconds of its last sign of life
 POOL_KEY = "ingest:pool:"  # + pool: hash of progress_at, waits_at, reason, retries, with an expiry
+STAGES_KEY = "ingest:stages"  # hash: how long stages of storing took, STAGE:BOUND and STAGE:us
 BEAT_KEY = "ingest:beat:"  # + active or waiting: who beats, with an expiry
 
 REPLAY_SOURCE = "replay"

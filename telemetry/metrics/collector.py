@@ -1,7 +1,8 @@
 """Reads every metric from Redis and the database when Prometheus asks.
 
-Nothing is counted in the processes that take and store messages: what they write anyway holds all
-of it, however many there are. A part that does not answer is `tds_up` 0; its metrics are absent.
+Nothing is counted for each message: what processes write anyway holds all of it, however many there
+are. Pools count how long stages take, a batch at a time, and add it to Redis.
+A part that does not answer is `tds_up` 0; its metrics are absent.
 """
 
 import shutil
@@ -40,6 +41,7 @@ from telemetry.queue.batches import BatchQueue
 from telemetry.queue.bridges import read_bridges
 from telemetry.queue.levels import read_levels
 from telemetry.queue.pools import read_pools
+from telemetry.queue.stages import LAG, LAG_SECONDS, STAGE_SECONDS, read_stages
 from telemetry.queue.tasks import count_claimed, count_waiting
 from telemetry.store.db.connection import Connection
 from telemetry.store.operations.delivery_report import read_report
@@ -131,6 +133,16 @@ class Exporter(Collector):
                 families.set("tds_pool_progress_seconds", now - pool.progress_at, pool.name)
             families.set("tds_pool_retries_total", pool.retries, pool.name)
         families.set("tds_beat_up", bool(redis.exists(BEAT_KEY + "active")))
+        for stage in read_stages(redis):
+            if stage.name == LAG:
+                families.set_histogram(
+                    "tds_commit_lag_seconds", LAG_SECONDS, stage.counts, total=stage.seconds
+                )
+            else:
+                families.set_histogram(
+                    "tds_stage_seconds", STAGE_SECONDS, stage.counts, stage.name,
+                    total=stage.seconds,
+                )  # fmt: skip
 
     def _read_database(self, families: "Families") -> None:
         if connection.connection is not None and not connection.is_usable():
@@ -205,13 +217,15 @@ class Families:
         self._families[name].add_metric(labels, float(value))
 
     def set_histogram(
-        self, name: str, bounds: Iterable[float], counts: list[int], *, total: float
+        self, name: str, bounds: Iterable[float], counts: list[int], *labels: str, total: float
     ) -> None:
         """Add a histogram of counts by bound; the last count is of what is above all bounds."""
         texts = [*(str(float(bound)) for bound in bounds), "+Inf"]
-        family = HistogramMetricFamily(name, BY_NAME[name].help)
-        family.add_metric([], list(zip(texts, accumulate(counts), strict=True)), total)
-        self._families[name] = family
+        metric = BY_NAME[name]
+        if name not in self._families:
+            self._families[name] = HistogramMetricFamily(name, metric.help, labels=metric.labels)
+        buckets = list(zip(texts, accumulate(counts), strict=True))
+        self._families[name].add_metric(labels, buckets, total)
 
     def list(self) -> Iterable[Family]:
         """All that were filled."""

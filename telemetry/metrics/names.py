@@ -62,6 +62,12 @@ METRICS: tuple[Metric, ...] = (
     Metric("tds_difference_messages", "gauge", "", "Messages that are not accounted for"),
     Metric("tds_reading_lag_seconds", "gauge", "seconds", "From the gateway's time of a reading to "
            "its receipt, over the last two minutes", ("quantile",)),
+    Metric("tds_commit_lag_seconds", "histogram", "seconds", "From the gateway's time of a reading "
+           "to its commit, of one reading for each batch"),
+    # Ingest pools count these, a batch or a group of batches at a time.
+    Metric("tds_stage_seconds", "histogram", "seconds", "How long the stages of storing take: "
+           "queue (receipt to claim), read, validate, guard, limits, store (the transaction), "
+           "presence, redis (one write)", ("stage",)),
     # The fleet and what is computed.
     Metric("tds_gateways", "gauge", "", "Active gateways by presence", ("presence",)),
     Metric("tds_dirty_hours", "gauge", "", "Hours that the refresh must compute again"),

@@ -7,6 +7,7 @@ from msgspec import Struct
 from redis import Redis
 
 from telemetry.core.batch import POOL_KEY
+from telemetry.queue.stages import StageCounter
 
 EXPIRES_S = 86_400
 
@@ -29,9 +30,9 @@ class PoolProgress(Struct, frozen=True):
         return self.waits_at > self.progress_at
 
 
-def note_progress(redis: Redis, pool: str) -> None:
-    """Say that a batch of this pool came to its end."""
-    _write(redis, pool, {"progress_at": time.time()})
+def note_progress(redis: Redis, pool: str, *, counter: StageCounter | None = None) -> None:
+    """Say that a batch of this pool came to its end; add what was counted meanwhile."""
+    _write(redis, pool, {"progress_at": time.time()}, counter)
 
 
 def note_wait(redis: Redis, pool: str, *, reason: str) -> None:
@@ -57,8 +58,17 @@ def read_pools(redis: Redis) -> list[PoolProgress]:
     return pools
 
 
-def _write(redis: Redis, pool: str, fields: dict[str, float | str]) -> None:
+def _write(
+    redis: Redis,
+    pool: str,
+    fields: dict[str, float | str],
+    counter: StageCounter | None = None,
+) -> None:
     pipeline = redis.pipeline(transaction=True)  # as a whole also when Redis is full
     pipeline.hset(POOL_KEY + pool, mapping=fields)  # type: ignore[arg-type]
     pipeline.expire(POOL_KEY + pool, EXPIRES_S)
+    if counter is not None:
+        counter.write(pipeline)
     pipeline.execute()
+    if counter is not None:
+        counter.clear()

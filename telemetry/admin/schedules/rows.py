@@ -58,7 +58,7 @@ def make_row(schedule: Schedule, *, now: datetime) -> Row:
     if schedule.is_wrong:
         kind = "bad"
     if schedule.state == store.DISABLED and run is not None:
-        state = _("Disabled (built in)")
+        state = gettext_lazy("Disabled (built in)")
     return Row(
         task=schedule.task,
         name=_translate(entry.name) if entry is not None else name_task(schedule.task),

@@ -282,12 +282,12 @@ def _check_disabled(status: PipelineStatus, tasks: list[TaskAge]) -> None:
         if task.is_disabled and task.name in NEEDED_TASKS:
             status.problems.append(
                 f"task {task.name} is disabled: {NEEDED_TASKS[task.name]}; the admin enables it "
-                "under periodic tasks"
+                "under Schedules"
             )
         elif not task.has_schedule:
             status.problems.append(
                 f"task {task.name} has no schedule: {NEEDED_TASKS[task.name]}; the admin sets an "
-                "interval under periodic tasks, or a start of beat does when the entry is deleted"
+                "interval under Schedules, or a start of beat does when the entry is deleted"
             )
         elif task.is_disabled:
             status.notes.append(f"task {task.name} is disabled")

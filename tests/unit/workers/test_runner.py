@@ -465,7 +465,7 @@ def test_it_notes_progress_once_a_second(
     at = [100.0]
     notes: list[str] = []
     monkeypatch.setattr(time, "monotonic", lambda: at[0])
-    monkeypatch.setattr(workers.runner, "note_progress", lambda _, pool: notes.append(pool))
+    monkeypatch.setattr(workers.runner, "note_progress", lambda _, pool, **__: notes.append(pool))
     for step_s in (0.0, 0.5, 0.5, 0.9):
         at[0] += step_s
         run_batch(runner, queue.put(make_messages(b"1"), source="bridge-1"))
