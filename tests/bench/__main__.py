@@ -20,6 +20,7 @@ from tests.bench.guard import Beside, run_guard
 from tests.bench.latency import RATES, run_latency
 from tests.bench.loud import Loud, run_loud
 from tests.bench.memory import run_memory
+from tests.bench.metrics import run_metrics
 from tests.bench.results import Run, as_grid, as_table, write_json
 from tests.bench.scale import make_variants, run_scale
 from tests.bench.storm import Storm, run_storm
@@ -82,6 +83,10 @@ def make_parser() -> argparse.ArgumentParser:
     drain.add_argument(
         "--naive", type=int, default=3_000, help="messages for the naive way; 0 leaves it out"
     )
+    metrics = benches.add_parser("metrics", help="the drain with metrics and without, in turns")
+    _add_common(metrics, _metrics, runs=1)
+    metrics.add_argument("--count", type=int, default=200_000, help="messages; default 200,000")
+    metrics.add_argument("--pairs", type=int, default=6, help="of drains; default 6")
     sustain = benches.add_parser("sustain", help="the highest rate without a growing backlog")
     _add_common(sustain, _sustain, runs=1)
     sustain.add_argument("--seconds", type=float, default=60.0, help="how long; default 60")
@@ -224,6 +229,11 @@ def _add_rates(parser: argparse.ArgumentParser, rates: Sequence[float]) -> None:
 def _drain(options: argparse.Namespace, _: Say) -> Run:
     plan = Drain(count=options.count, concurrency=options.concurrency, has_floor=True)
     return run_drain(plan, naive=options.naive)
+
+
+def _metrics(options: argparse.Namespace, say: Say) -> Run:
+    plan = Drain(count=options.count, concurrency=options.concurrency)
+    return run_metrics(plan, pairs=options.pairs, say=say)
 
 
 def _sustain(options: argparse.Namespace, say: Say) -> Run:

@@ -65,10 +65,11 @@ def drain_repeatedly(plan: Drain, *, times: int) -> list[Run]:
     with Rig(concurrency=plan.concurrency) as rig:
         if plan.prepare is not None:
             plan.prepare(rig)
-        return [_drain_once(rig, plan, number=number) for number in range(times)]
+        return [drain_again(rig, plan, number=number) for number in range(times)]
 
 
-def _drain_once(rig: Rig, plan: Drain, *, number: int) -> Run:
+def drain_again(rig: Rig, plan: Drain, *, number: int) -> Run:
+    """One backlog; the figures. `number`: drains on these servers before. Raises `StackError`."""
     start = _start_idle(rig, plan)
     if plan.has_floor:
         subscribe(rig)
