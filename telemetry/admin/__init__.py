@@ -20,6 +20,7 @@ from telemetry.admin import (  # noqa: F401
     periodic_tasks,
     readings,
     retention,
+    signin_locks,
     tasks,
     tokens,
     virtual_meters,

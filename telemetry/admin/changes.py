@@ -15,10 +15,12 @@ from unfold.decorators import display
 from telemetry.admin.readonly import ReadOnlyAdmin
 from telemetry.changes.texts import list_fields, name_actor
 from telemetry.changes.tracking import TRACKED
+from telemetry.models import SignInFailure, TaskRun
 
 admin.site.unregister(LogEntry)
 
-
+OF_ACTS = (TaskRun, SignInFailure)
+"""What is run or lifted, and not changed."""
 ACTIONS = {
     LogEntry.Action.CREATE: _("created"),
     LogEntry.Action.UPDATE: _("changed"),
@@ -33,7 +35,8 @@ class KindFilter(admin.SimpleListFilter):
     parameter_name = "kind"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        return [(model._meta.model_name, model._meta.verbose_name) for model, _options in TRACKED]
+        models = [*(model for model, _options in TRACKED), *OF_ACTS]
+        return [(model._meta.model_name, model._meta.verbose_name) for model in models]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         return queryset.filter(content_type__model=self.value()) if self.value() else queryset

@@ -58,6 +58,7 @@ GROUPS: tuple[tuple[Any, tuple[Entry, ...]], ...] = (
             Entry(_("Users"), models.User),
             Entry(_("Memberships"), models.Membership),
             Entry(_("Invitations"), models.Invitation),
+            Entry(_("Sign-in locks"), models.SignInFailure),
         ),
     ),
     (

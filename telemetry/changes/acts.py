@@ -3,17 +3,23 @@
 from typing import Any
 
 from auditlog.models import LogEntry
+from django.contrib.contenttypes.models import ContentType
 from django.utils.translation import gettext_noop
 
 TASK_SENT = gettext_noop("run by hand")
 LOCK_LIFTED = gettext_noop("lock of sign-ins lifted, failures")
 
 
-def record_act(thing: Any, *, act: str, user: Any, before: str = "", after: str = "") -> None:
-    """Enter it: on what, what, who, and from what to what. `act`: one of the texts above."""
+def record_act(
+    thing: Any, *, act: str, user: Any, name: str = "", before: str = "", after: str = ""
+) -> None:
+    """Enter it: on what (`name`: what it is called, where that is not its text), what, who, and
+    from what to what. `act`: one of the texts above."""
     LogEntry.objects.log_create(
         thing,
+        content_type=ContentType.objects.get_for_model(thing, for_concrete_model=False),
         action=LogEntry.Action.UPDATE,
         actor=user,
         changes={act: [before, after]},
+        **({"object_repr": name} if name else {}),
     )

@@ -39,7 +39,7 @@ def name_actor(entry: LogEntry) -> str:
 def _read_field(entry: LogEntry, name: str, change: Any) -> FieldChange:
     model = entry.content_type.model_class()
     fields = {field.name: field for field in model._meta.get_fields()} if model else {}
-    shown = str(getattr(fields.get(name), "verbose_name", name))
+    shown = str(getattr(fields.get(name), "verbose_name", _(name)))  # acts are no fields
     if isinstance(change, dict):  # of many to many: what was added or taken away
         objects = ", ".join(map(str, change.get("objects", [])))
         is_added = change.get("operation") == "add"

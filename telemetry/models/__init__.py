@@ -20,7 +20,7 @@ from telemetry.models.notes import DayNote
 from telemetry.models.readings import HourlyListing, Reading, ReadingListing
 from telemetry.models.reports import ReportDelivery, ReportSchedule
 from telemetry.models.retention import DroppedRange, Storage
-from telemetry.models.sessions import Identity, Session
+from telemetry.models.sessions import Identity, Session, SignInFailure
 from telemetry.models.summaries import DeadLetterGroup, LedgerQuarter
 from telemetry.models.tasks import TaskHistory, TaskRun
 from telemetry.models.tokens import ApiToken
@@ -76,6 +76,7 @@ __all__ = [
     "ReportSchedule",
     "SavedView",
     "Session",
+    "SignInFailure",
     "Storage",
     "TaskHistory",
     "TaskRun",

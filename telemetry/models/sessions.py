@@ -3,6 +3,7 @@
 from importlib import import_module
 from typing import Any
 
+from axes.models import AccessAttempt
 from django.conf import settings
 from django.contrib.sessions.base_session import AbstractBaseSession
 from django.db import models
@@ -59,3 +60,16 @@ class Identity(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user}: {self.subject}"
+
+
+class SignInFailure(AccessAttempt):  # type: ignore[misc]
+    """Failed sign-ins of a name from an address, which django-axes counts; too many are a lock."""
+
+    class Meta:
+        proxy = True
+        default_permissions = ("view", "delete")
+        verbose_name = _("failed sign-in")
+        verbose_name_plural = _("failed sign-ins")
+
+    def __str__(self) -> str:
+        return f"{self.username or '-'} {self.ip_address or '-'}"

@@ -95,13 +95,14 @@ def _without_number(text: str | None) -> str | None:
 def create_from_files(database: BaseDatabaseWrapper) -> None:
     """Tables from the models, everything else from the files; other apps by their migrations."""
     executor = MigrationExecutor(database)
-    executor.migrate([("auth", "0012_alter_user_first_name_max_length")])
+    axes = executor.loader.graph.leaf_nodes("axes")  # a model here is a proxy of one there
+    executor.migrate([("auth", "0012_alter_user_first_name_max_length"), *axes])
     with database.cursor() as cursor:
         ensure_extension(cursor)
         edition = read_edition(cursor)
     with database.schema_editor() as editor:
         for model in apps.get_app_config("telemetry").get_models():
-            if model._meta.managed:
+            if model._meta.managed and not model._meta.proxy:
                 editor.create_model(model)
     with database.cursor() as cursor:
         for name in FILES:
