@@ -72,6 +72,7 @@ WSGI_APPLICATION = "config.wsgi.application"
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "telemetry" / "overrides"],  # before those of packages
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [

@@ -1,10 +1,10 @@
 """Addresses of the app."""
 
 from django.urls import URLPattern, URLResolver, include, path
-from django.views.i18n import set_language
 
 from telemetry.web.health import health, pending_health, pipeline_health
 from telemetry.web.home import accounts, home
+from telemetry.web.language import choose_language
 from telemetry.web.profile.views import confirm_address, profile
 from telemetry.web.second_factor.views import second_factor
 from telemetry.web.sessions.views import sessions
@@ -12,7 +12,7 @@ from telemetry.web.sessions.views import sessions
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", home, name="home"),
     path("accounts/", accounts, name="accounts"),
-    path("language/", set_language, name="set_language"),
+    path("language/", choose_language, name="set_language"),
     path("health", health, name="health"),
     path("health/pending", pending_health, name="pending-health"),
     path("health/pipeline", pipeline_health, name="pipeline-health"),
