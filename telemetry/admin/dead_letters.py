@@ -25,6 +25,7 @@ from telemetry.admin.search import MacSearchMixin
 from telemetry.admin.workbench.editing import EditMixin
 from telemetry.admin.workbench.payload import PayloadMixin
 from telemetry.dead_letters.decide import find_action
+from telemetry.dead_letters.details import describe_detail
 from telemetry.dead_letters.discard import discard_dead_letters, return_to_pending
 from telemetry.dead_letters.replay import replay_dead_letters
 from telemetry.edits.conflicts import take_value
@@ -68,7 +69,7 @@ class DeadLetterAdmin(PayloadMixin, EditMixin, MacSearchMixin, ModelAdmin):  # t
     actions = ["replay", "discard", "take_back", "take_value"]
     actions_submit_line = ["replay_one", "discard_one", "take_back_one"]
     fields = [
-        "reason", "detail", "state", "topic", "mac", "device_code", "gateway", "account",
+        "reason", "said_detail", "state", "topic", "mac", "device_code", "gateway", "account",
         "occurrences", "first_seen", "last_seen", "handled_by", "handled_at", "payload_bytes",
         "payload_view", "payload_download", "edit_link", "decision",
     ]  # fmt: skip
@@ -133,7 +134,12 @@ class DeadLetterAdmin(PayloadMixin, EditMixin, MacSearchMixin, ModelAdmin):  # t
     @display(description=_("detail"))
     def short_detail(self, row: DeadLetter) -> str:
         """The start of the detail."""
-        return Truncator(row.detail).chars(DETAIL_CHARACTERS)
+        return Truncator(describe_detail(row.detail)).chars(DETAIL_CHARACTERS)
+
+    @display(description=_("detail"))
+    def said_detail(self, row: DeadLetter) -> str:
+        """What exactly was wrong, in the reader's language."""
+        return describe_detail(row.detail)
 
     @display(description=_("why it was decided so"))
     def decision(self, row: DeadLetter) -> str:
@@ -204,7 +210,7 @@ class DeadLetterAdmin(PayloadMixin, EditMixin, MacSearchMixin, ModelAdmin):  # t
             rows,
             EditAction("take_value", _("Take the rejected values"), _("Take")),
             change=lambda row, reason: take_value(row, user=request.user, reason=reason),  # type: ignore[arg-type]
-            describe=lambda row: f"{row.mac} {row.device_code}: {row.detail}",
+            describe=lambda row: f"{row.mac} {row.device_code}: {describe_detail(row.detail)}",
         )
 
     @action(description=_("Replay"), permissions=["change"])

@@ -6,6 +6,7 @@ import structlog
 from django.conf import settings
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.translation import gettext_noop
 from msgspec import Struct
 from ninja.security.base import AuthBase
 from ninja.utils import check_csrf
@@ -74,8 +75,8 @@ class TokenAuth(AuthBase):
         if self.scope not in token.scopes:
             raise ProblemError(
                 MISSING_SCOPE,
-                f"This needs a token with the scope {self.scope.value}; "
-                f"yours has {', '.join(token.scopes)}.",
+                gettext_noop("This needs a token with the scope %(scope)s; yours has %(scopes)s."),
+                values={"scope": self.scope.value, "scopes": ", ".join(token.scopes)},
             )
         return Caller(token.user, token)
 
@@ -93,13 +94,14 @@ class SessionAuth(AuthBase):
         if not isinstance(user, User):
             raise ProblemError(
                 UNAUTHENTICATED,
-                "Send Authorization: Bearer with a personal token, or sign in.",
+                gettext_noop("Send Authorization: Bearer with a personal token, or sign in."),
                 headers=CHALLENGE,
             )
         if request.method not in SAFE_METHODS:
             _ = request.body  # read now: the check may read a form from the stream
             if check_csrf(request) is not None:
-                raise ProblemError(CSRF_FAILED, "Send the header X-CSRFToken, or use a token.")
+                text = gettext_noop("Send the header X-CSRFToken, or use a token.")
+                raise ProblemError(CSRF_FAILED, text)
         count_against(REQUESTS, request, user_id=user.pk)
         return Caller(user)
 
@@ -119,14 +121,16 @@ def read_token(header: str) -> ApiToken:
     """The valid token in the header, with its user. Its use is recorded. Raises `ProblemError`."""
     scheme, _, text = header.partition(" ")
     if scheme.lower() != "bearer":
-        raise _reject("Authorization: expected Bearer and a personal token.")
+        raise _reject(gettext_noop("Authorization: expected Bearer and a personal token."))
     token, now = find_token(text.strip()), timezone.now()
     if token is None or not token.user.is_active:
-        raise _reject("This token is unknown: see Profile, API tokens.")
+        raise _reject(gettext_noop("This token is unknown: see Profile, API tokens."))
     if token.revoked_at is not None:
-        raise _reject(f"The token {token.prefix}... was revoked: make another.")
+        text = gettext_noop("The token %(prefix)s... was revoked: make another.")
+        raise _reject(text, prefix=token.prefix)
     if token.is_expired(now=now):
-        raise _reject(f"The token {token.prefix}... has expired: make another.")
+        text = gettext_noop("The token %(prefix)s... has expired: make another.")
+        raise _reject(text, prefix=token.prefix)
     record_use(token, now=now)
     return token
 
@@ -144,11 +148,13 @@ def open_account(request: ApiRequest, account_id: int, *, right: Right = Right.V
         raise NotFoundError
     if not has_right(membership, right):
         raise ProblemError(
-            ROLE_TOO_LOW, f"You are {membership.role} of this account, which does not allow this."
+            ROLE_TOO_LOW,
+            gettext_noop("You are %(role)s of this account, which does not allow this."),
+            values={"role": membership.role},
         )
     account_scope.open_account(account_id)
     return membership
 
 
-def _reject(detail: str) -> ProblemError:
-    return ProblemError(INVALID_TOKEN, detail, headers=INVALID)
+def _reject(detail: str, **values: str) -> ProblemError:
+    return ProblemError(INVALID_TOKEN, detail, values=values, headers=INVALID)

@@ -4,6 +4,7 @@ import time
 
 from django.conf import settings
 from django.http import HttpRequest
+from django.utils.translation import gettext_noop
 from msgspec import Struct
 
 from telemetry.accounts.counter import find_counter
@@ -41,6 +42,7 @@ def count_against(policy: Policy, request: HttpRequest, *, user_id: int) -> None
     if counted > most:
         raise ProblemError(
             RATE_LIMITED,
-            f"At most {most} {policy.name} a minute: try again in {left_s} s.",
+            gettext_noop("At most %(most)d %(what)s a minute: try again in %(seconds)d s."),
+            values={"most": most, "what": policy.name, "seconds": left_s},
             headers={"Retry-After": str(left_s)},
         )

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.utils.cache import patch_vary_headers
+from django.utils.translation import gettext
 
 from telemetry.api.problems import MEDIA_TYPE, NOTHING_HERE, find_kind, render_problem
 
@@ -40,12 +41,17 @@ def _explain(response: Any, request: HttpRequest) -> HttpResponse:
     """The problem details of a response that has only a status."""
     status = response.status_code
     if status == 404:
-        detail = NOTHING_HERE
+        detail = gettext(NOTHING_HERE)
     elif status == 405:
-        detail = f"{request.method}: expected {response.headers['Allow']} at this address."
+        detail = gettext("%(method)s: expected %(allowed)s at this address.") % {
+            "method": request.method,
+            "allowed": response.headers["Allow"],
+        }
     elif status >= 500:
-        detail = "The error was recorded. Try again; if it lasts, tell us when it happened."
+        detail = gettext(
+            "The error was recorded. Try again; if it lasts, tell us when it happened."
+        )
     else:
-        detail = "The request was rejected before it was read."
+        detail = gettext("The request was rejected before it was read.")
     headers = {name: text for name, text in response.headers.items() if name not in OF_CONTENT}
     return render_problem(find_kind(status), detail, headers=headers)

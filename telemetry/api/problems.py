@@ -3,6 +3,9 @@
 `ProblemError` is raised by the API's own code. Whatever else ends with a status of 400 or more
 below /api/ (an unknown address, a method that is not allowed, a bug) becomes a problem in
 `telemetry.api.middleware`.
+
+Titles and details are in the language that `Accept-Language` asks for, as far as they are texts of
+ours; `type` is the same in all. What is wrong with a parameter is said in English.
 """
 
 import json
@@ -11,6 +14,7 @@ from http import HTTPStatus
 from typing import Any
 
 from django.http import HttpResponse
+from django.utils.translation import gettext, gettext_noop
 from msgspec import Struct, to_builtins
 
 MEDIA_TYPE = "application/problem+json"
@@ -25,20 +29,20 @@ class Kind(Struct, frozen=True):
     title: str
 
 
-BAD_REQUEST = Kind("bad-request", 400, "The request cannot be read")
-UNAUTHENTICATED = Kind("unauthenticated", 401, "Sign in or send a token")
-INVALID_TOKEN = Kind("invalid-token", 401, "The token is not accepted")
-CSRF_FAILED = Kind("csrf-failed", 403, "The CSRF token is missing or wrong")
-MISSING_SCOPE = Kind("missing-scope", 403, "The token lacks a scope")
-ROLE_TOO_LOW = Kind("role-too-low", 403, "Your role does not allow this")
-NOT_FOUND = Kind("not-found", 404, "Not found")
-METHOD_NOT_ALLOWED = Kind("method-not-allowed", 405, "The method is not allowed here")
-NOT_POSSIBLE = Kind("not-possible", 409, "Not possible as things are")
-TOO_LARGE = Kind("too-large", 413, "The body is too large")
-INVALID_PARAMETERS = Kind("invalid-parameters", 422, "Parameters are wrong")
-RATE_LIMITED = Kind("rate-limited", 429, "Too many requests")
-INTERNAL = Kind("internal-error", 500, "Something broke on our side")
-UNAVAILABLE = Kind("unavailable", 503, "Not available right now")
+BAD_REQUEST = Kind("bad-request", 400, gettext_noop("The request cannot be read"))
+UNAUTHENTICATED = Kind("unauthenticated", 401, gettext_noop("Sign in or send a token"))
+INVALID_TOKEN = Kind("invalid-token", 401, gettext_noop("The token is not accepted"))
+CSRF_FAILED = Kind("csrf-failed", 403, gettext_noop("The CSRF token is missing or wrong"))
+MISSING_SCOPE = Kind("missing-scope", 403, gettext_noop("The token lacks a scope"))
+ROLE_TOO_LOW = Kind("role-too-low", 403, gettext_noop("Your role does not allow this"))
+NOT_FOUND = Kind("not-found", 404, gettext_noop("Not found"))
+METHOD_NOT_ALLOWED = Kind("method-not-allowed", 405, gettext_noop("The method is not allowed here"))
+NOT_POSSIBLE = Kind("not-possible", 409, gettext_noop("Not possible as things are"))
+TOO_LARGE = Kind("too-large", 413, gettext_noop("The body is too large"))
+INVALID_PARAMETERS = Kind("invalid-parameters", 422, gettext_noop("Parameters are wrong"))
+RATE_LIMITED = Kind("rate-limited", 429, gettext_noop("Too many requests"))
+INTERNAL = Kind("internal-error", 500, gettext_noop("Something broke on our side"))
+UNAVAILABLE = Kind("unavailable", 503, gettext_noop("Not available right now"))
 
 KINDS = (
     BAD_REQUEST, UNAUTHENTICATED, INVALID_TOKEN, CSRF_FAILED, MISSING_SCOPE, ROLE_TOO_LOW,
@@ -46,7 +50,7 @@ KINDS = (
     INTERNAL, UNAVAILABLE,
 )  # fmt: skip
 
-NOTHING_HERE = "There is nothing at this address, or nothing that you may see."
+NOTHING_HERE = gettext_noop("There is nothing at this address, or nothing that you may see.")
 
 
 class InvalidParameter(Struct, frozen=True, rename={"location": "in"}):
@@ -58,19 +62,26 @@ class InvalidParameter(Struct, frozen=True, rename={"location": "in"}):
 
 
 class ProblemError(Exception):
-    """Ends the request with a problem."""
+    """Ends the request with a problem. `values` are put into the detail, in whatever language."""
 
     def __init__(
         self,
         kind: Kind,
         detail: str,
         *,
+        values: Mapping[str, Any] | None = None,
         invalid: Sequence[InvalidParameter] = (),
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        super().__init__(f"{kind.slug}: {detail}")
-        self.kind, self.detail = kind, detail
+        self.kind, self._form, self._values = kind, detail, values
+        self.detail = detail % values if values else detail
+        super().__init__(f"{kind.slug}: {self.detail}")
         self.invalid, self.headers = invalid, headers or {}
+
+    def say(self) -> str:
+        """The detail in the language of the request."""
+        text = gettext(self._form)
+        return text % self._values if self._values else text
 
 
 class NotFoundError(ProblemError):
@@ -101,7 +112,7 @@ def render_problem(
     """The response. `errors` is there when parameters are to blame."""
     body: dict[str, Any] = {
         "type": TYPE_PREFIX + kind.slug,
-        "title": kind.title,
+        "title": gettext(kind.title),
         "status": kind.status,
         "detail": detail,
     }
@@ -114,7 +125,7 @@ def render_problem(
 
 def render_error(error: ProblemError) -> HttpResponse:
     """The response to an error that was raised."""
-    return render_problem(error.kind, error.detail, invalid=error.invalid, headers=error.headers)
+    return render_problem(error.kind, error.say(), invalid=error.invalid, headers=error.headers)
 
 
 def find_kind(status: int) -> Kind:

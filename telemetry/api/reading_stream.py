@@ -14,6 +14,7 @@ from functools import cache
 
 import msgspec
 from django.conf import settings
+from django.utils.translation import gettext_noop
 
 from telemetry.api.problems import UNAVAILABLE, ProblemError
 from telemetry.api.values import EARLIEST
@@ -40,7 +41,9 @@ class ReadingStream(Iterator[bytes]):
         if not self._is_open:
             raise ProblemError(
                 UNAVAILABLE,
-                "As many exports as this server sends at a time are under way: try again later.",
+                gettext_noop(
+                    "As many exports as this server sends at a time are under way: try again later."
+                ),
                 headers={"Retry-After": "15"},
             )
 

@@ -9,6 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from telemetry.api.values import Exact, Instant
 from telemetry.core.measurement import Measurement
 from telemetry.core.reasons import Reason
+from telemetry.dead_letters.details import describe_detail
 
 Id = Annotated[int, Field(ge=1)]
 
@@ -427,7 +428,11 @@ class DeadLetter(Schema):
 
     id: Id
     reason: Reason
-    detail: str
+    detail: Annotated[
+        str,
+        BeforeValidator(describe_detail),
+        Field(description="what exactly was wrong, in the language of Accept-Language"),
+    ]
     topic: str
     mac: str
     device_code: str

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 
@@ -97,7 +98,8 @@ def explain_validation(_request: HttpRequest, error: Any) -> HttpResponse:
 def explain_size(_request: HttpRequest, _error: Any) -> HttpResponse:
     """413, before the body was read."""
     most = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
-    return render_problem(TOO_LARGE, f"The body is too large: expected at most {most} bytes.")
+    text = gettext("The body is too large: expected at most %(most)d bytes.")
+    return render_problem(TOO_LARGE, text % {"most": most})
 
 
 def explain_outage(request: HttpRequest, error: Any) -> HttpResponse:
@@ -105,7 +107,7 @@ def explain_outage(request: HttpRequest, error: Any) -> HttpResponse:
     log.error("database unavailable", path=request.path, error=str(error))
     return render_problem(
         UNAVAILABLE,
-        "The database does not answer: try again in some seconds.",
+        gettext("The database does not answer: try again in some seconds."),
         headers={"Retry-After": "5"},
     )
 

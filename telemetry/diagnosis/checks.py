@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from msgspec import Struct, field
 
+from telemetry.dead_letters.details import describe_detail
 from telemetry.dead_letters.texts import NEXT_STEPS, name_reason
 from telemetry.diagnosis.facts import Facts
 from telemetry.diagnosis.texts import FAILURES, NOT_LOST, Failure
@@ -191,7 +192,7 @@ def check_dead_letters(facts: Facts) -> Check:
         BAD if is_cause else WARN,
         _("%(reasons)s. The last %(age)s.") % values,
         Failure(headline, next_step, NOT_LOST),
-        [(str(name_reason(one.reason)), one.detail) for one in rejected],
+        [(str(name_reason(one.reason)), describe_detail(one.detail)) for one in rejected],
         [Action(_("Open the dead letters"), "dead_letters", newest)],
     )
 

@@ -11,6 +11,8 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
+from telemetry.dead_letters.details import describe_detail
+from telemetry.dead_letters.texts import name_reason
 from telemetry.models import User
 from telemetry.web import formatting
 from telemetry.web.formatting import NONE, describe_change
@@ -176,3 +178,15 @@ def _render_age(at: datetime, text: str, *, form: str) -> SafeString:
         '<time datetime="{}" title="{}" data-age="{}">{}</time>',
         local.isoformat(timespec="milliseconds"), date_format(local, "DATETIME_FORMAT"), form, text,
     )  # fmt: skip
+
+
+@register.filter
+def detail(text: str) -> str:
+    """What exactly was wrong with a dead letter, in the reader's language."""
+    return describe_detail(text)
+
+
+@register.filter
+def reason(code: str) -> str:
+    """The reason of a dead letter in words."""
+    return str(name_reason(code))

@@ -61,4 +61,4 @@ UNKNOWN = gettext_noop("The program failed. The page of the run has the whole er
 def describe_error(error: Any) -> str:
     """The error that a run noted, in words."""
     text = str(error)
-    return _(next((words for rule, words in RULES if rule.search(text)), UNKNOWN))
+    return _(next((text_of for rule, text_of in RULES if rule.search(text)), UNKNOWN))

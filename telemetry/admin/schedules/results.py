@@ -115,7 +115,7 @@ PARTS: dict[str, dict[str, Write]] = {
         "months": lambda n: ngettext("%(n)s month", "%(n)s months", n),
     },
 }
-"""Numbers of a result that are told, the most important first. A number of zero is not."""
+"""Numbers of a result that are parts_shown, the most important first. A number of zero is not."""
 
 
 def describe_result(task: str, result: Mapping[str, Any]) -> str:
@@ -125,15 +125,15 @@ def describe_result(task: str, result: Mapping[str, Any]) -> str:
     parts = PARTS.get(task)
     if parts is None:
         return ", ".join(f"{name}: {value}" for name, value in result.items())
-    told = [
+    parts_shown = [
         write(_round(result[name])) % {"n": number_format(result[name], force_grouping=True)}
         for name, write in parts.items()
         if result.get(name)
     ]
-    told += [str(result[name]) for name in ("waits", "unavailable") if result.get(name)]
+    parts_shown += [str(result[name]) for name in ("waits", "unavailable") if result.get(name)]
     problems = [str(one) for one in result.get("problems", ())]
-    told += problems[:SHOWN_PROBLEMS]
-    return "; ".join(told) if told else _("There was nothing to do.")
+    parts_shown += problems[:SHOWN_PROBLEMS]
+    return "; ".join(parts_shown) if parts_shown else _("There was nothing to do.")
 
 
 def _round(value: Any) -> int:

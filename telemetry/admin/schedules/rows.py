@@ -26,7 +26,7 @@ STATES = {
 
 
 class Row(Struct):
-    """What the template shows. `kind`: the icon of the state. `words`: result or error."""
+    """What the template shows. `kind`: the icon of the state. `outcome`: result or error."""
 
     task: str
     name: str
@@ -34,7 +34,7 @@ class Row(Struct):
     when: str
     kind: str
     state: str
-    words: str
+    outcome: str
     ran_at: datetime | None
     duration: str
     next_at: datetime | None
@@ -66,7 +66,7 @@ def make_row(schedule: Schedule, *, now: datetime) -> Row:
         when=describe_schedule(entry) if entry is not None else "\u2013",
         kind=kind,
         state=str(state),
-        words=_describe_end(schedule),
+        outcome=_describe_end(schedule),
         ran_at=run.started_at if run is not None else entry.last_run_at,
         duration=format_duration(run.duration_ms) if run is not None and run.started_at else "",
         next_at=schedule.next_at,

@@ -32,6 +32,7 @@ from telemetry.dead_letters.decide import (
     replay_group,
     undo_action,
 )
+from telemetry.dead_letters.details import describe_detail
 from telemetry.dead_letters.dry_run import MOST_TRIED, try_waiting
 from telemetry.dead_letters.mapping import Mapping, list_choices, replay_mapped, try_mapping
 from telemetry.dead_letters.texts import NEXT_STEPS, choose_series, name_reason
@@ -120,9 +121,10 @@ class DeadLetterGroupAdmin(RegisterMixin, MacSearchMixin, ReadOnlyAdmin):
     @display(description=gettext_lazy("reason"))
     def about(self, group: Any) -> SafeString:
         """The reason in words, and what exactly."""
+        detail = describe_detail(group.detail or "")[:120]
         return format_html(
             '<div class="tds-cell"><span class="tds-swatch series-{}"></span><b>{}</b><br>{}</div>',
-            choose_series(group.reason), name_reason(group.reason), (group.detail or "")[:120],
+            choose_series(group.reason), name_reason(group.reason), detail,
         )  # fmt: skip
 
     @display(description=gettext_lazy("gateway, account"))

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 from django.db.models import QuerySet
+from django.utils.translation import gettext_noop
 from ninja import Query, Router
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -99,7 +100,8 @@ def edit_readings(request: ApiRequest, *, account_id: Id, device_id: Id, body: N
     named = [name for name in ("value", "factor") if getattr(body, name) is not None]
     if len(named) != (body.kind == "substitute"):
         raise ProblemError(
-            NOT_POSSIBLE, "Expected a value or a factor with substitute, and neither with void."
+            NOT_POSSIBLE,
+            gettext_noop("Expected a value or a factor with substitute, and neither with void."),
         )
     return _do(
         account_id,

@@ -47,7 +47,7 @@ def read_schedules(*, now: datetime, grace_s: float) -> list[Schedule]:
     ages = {age.name: age for age in read_task_ages()}
     entries = PeriodicTask.objects.select_related("interval", "crontab", "solar", "clocked")
     found = [
-        _judge(entry, runs.get(entry.task), ages.get(entry.task), now=now, grace_s=grace_s)
+        _classify(entry, runs.get(entry.task), ages.get(entry.task), now=now, grace_s=grace_s)
         for entry in entries
     ]
     scheduled = {entry.task for entry in entries}
@@ -59,7 +59,7 @@ def read_schedules(*, now: datetime, grace_s: float) -> list[Schedule]:
     return sorted(found, key=lambda one: (not one.is_wrong, GRAVITY[one.state], str(one.entry)))
 
 
-def _judge(
+def _classify(
     entry: PeriodicTask, run: TaskRun | None, age: TaskAge | None, *, now: datetime, grace_s: float
 ) -> Schedule:
     # Of a task that another entry sends, a disabled one stops nothing.

@@ -29,6 +29,32 @@ def test_it_gives_the_bytes_as_they_came(stocked: Connection, get: Get) -> None:
     assert dead_letter == listed
 
 
+def test_it_says_details_in_the_language_that_is_asked_for(
+    stocked: Connection, own: Account, api: Client
+) -> None:
+    address = f"/api/v1/accounts/{own.pk}/dead-letters?reason=unknown_device"
+    said = {}
+    for language in ("en", "pt-BR"):
+        response = api.get(address, headers={"Accept-Language": language})
+        assert "Accept-Language" in response.headers["Vary"]
+        said[language] = response.json()["items"][0]["detail"]
+    assert " has no device " in said["en"]
+    assert said["pt-BR"] == said["en"].replace("gateway ", "o gateway ", 1).replace(
+        "has no device", "n\u00e3o tem o dispositivo"
+    )
+    missing = {
+        language: read_problem(
+            api.get(f"{address.partition('?')[0]}/{2**40}", headers={"Accept-Language": language}),
+            status=404,
+        )
+        for language in said
+    }
+    assert missing["en"]["title"] == "Not found"
+    assert missing["pt-BR"]["title"] == "N\u00e3o encontrado"
+    assert missing["en"]["type"] == missing["pt-BR"]["type"]
+    assert missing["en"]["detail"] != missing["pt-BR"]["detail"]
+
+
 def test_it_gives_no_dead_letter_of_no_account(
     stocked: Connection, foreign: Account, get: Get
 ) -> None:
