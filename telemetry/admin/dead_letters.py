@@ -30,7 +30,7 @@ from telemetry.dead_letters.discard import discard_dead_letters, return_to_pendi
 from telemetry.dead_letters.replay import replay_dead_letters
 from telemetry.edits.conflicts import take_value
 from telemetry.models import DeadLetter
-from telemetry.store.operations.summaries import NEWEST_SEARCHED
+from telemetry.store.operations.summaries import list_newest_dead_letters
 
 DETAIL_CHARACTERS = 80
 DISCARDED = ngettext_lazy("%(n)d dead letter discarded.", "%(n)d dead letters discarded.", "n")
@@ -62,6 +62,7 @@ class DeadLetterAdmin(PayloadMixin, EditMixin, MacSearchMixin, ModelAdmin):  # t
     list_filter_submit = True
     paginator: Any = CappedPaginator
     show_full_result_count = False
+    found_first = ("-last_seen", "-id")
     search_fields = ["=mac", "=device_code", "topic", "detail"]
     search_help_text = _(
         "MAC in any form; or a device code (whole), a part of topic or detail, in the newest 5,000"
@@ -81,14 +82,9 @@ class DeadLetterAdmin(PayloadMixin, EditMixin, MacSearchMixin, ModelAdmin):  # t
         ordering="state",
     )
 
-    def search_text(
-        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
-    ) -> tuple[QuerySet[Any], bool]:
-        """Texts among the newest alone: there is no index on them."""
-        if search_term.strip():
-            newest = DeadLetter.objects.order_by("-last_seen", "-id").values("pk")
-            queryset = queryset.filter(pk__in=newest[:NEWEST_SEARCHED])
-        return super().search_text(request, queryset, search_term)
+    def narrow_search(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Texts among the newest alone."""
+        return queryset.filter(pk__in=list_newest_dead_letters())
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[DeadLetter]:
         """Without the payloads, which only the page of one dead letter shows."""

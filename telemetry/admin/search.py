@@ -17,6 +17,8 @@ class MacSearchMixin:
     """A list with a column `mac`, found by it alone when that is what was typed."""
 
     mac_field = "mac"
+    found_first: tuple[str, ...] = ()
+    """In which order rows count, where more are found than are listed."""
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
@@ -31,13 +33,20 @@ class MacSearchMixin:
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
         """By anything else: one look through the rows, not one to count and another to list."""
+        is_empty = not search_term.strip()
         found, has_duplicates = super().get_search_results(  # type: ignore[misc]
-            request, queryset, search_term
+            request, queryset if is_empty else self.narrow_search(queryset), search_term
         )
-        if not search_term.strip():
+        if is_empty:
             return found, has_duplicates
-        keys = list(found.order_by().values_list("pk", flat=True)[:MOST_FOUND])
+        first = found.order_by(*self.found_first)
+        keys = list(first.values_list("pk", flat=True)[:MOST_FOUND])
         return queryset.filter(pk__in=keys), False
+
+    def narrow_search(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """The rows that are looked through. What is found is counted and listed by its keys,
+        without this: it would be done once more for each."""
+        return queryset
 
 
 def find_groups(queryset: QuerySet[Any], text: str) -> QuerySet[Any]:

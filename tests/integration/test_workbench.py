@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
+from django.db import connection as django_connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from telemetry.dead_letters.origin import find_origin
@@ -219,3 +221,33 @@ def test_it_lets_those_who_may_look_decide_nothing(client: Client) -> None:
     assert viewer.get(f"{LIST}register/{NEW_MAC}/").status_code == 403
     [row] = DeadLetter.objects.filter(reason="unknown_gateway")[:1]
     assert viewer.get(f"/admin/telemetry/deadletter/{row.pk}/edit/").status_code == 404
+
+
+MANY = """
+INSERT INTO dead_letter (fingerprint, topic, payload, reason, detail, mac, device_code,
+    first_seen, last_seen, occurrences, state)
+SELECT decode(md5(n::text), 'hex'), 'a topic', '{}', 'bad_json', 'nested too deeply', '', '',
+    now(), now() - n * interval '1 second', 1, 'pending'
+FROM generate_series(1, 6000) n
+"""
+
+
+def test_it_looks_for_a_text_once_and_lists_the_newest_that_have_it(
+    client: Client, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Counting and listing looked through the newest 5,000 again, each after it had sorted all."""
+    connection.execute(MANY)
+    monkeypatch.setattr("telemetry.admin.search.MOST_FOUND", 50)
+    with CaptureQueriesContext(django_connection) as queries:
+        page = client.get("/admin/telemetry/deadletter/", {"q": "nested too"})
+    assert len(page.context["cl"].result_list) == 50
+    newest = DeadLetter.objects.filter(reason="bad_json").order_by("-last_seen")[:50]
+    assert [row.pk for row in page.context["cl"].result_list] == [row.pk for row in newest]
+    statements = [query["sql"] for query in queries if "dead_letter" in query["sql"]]
+    [limited] = [text for text in statements if "LIMIT (SELECT 5000" in text]
+    assert len([text for text in statements if "%nested%" in text.lower()]) == 1
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE dead_letter")
+        plan = "\n".join(line for (line,) in cursor.execute(f"EXPLAIN {limited}").fetchall())  # type: ignore[arg-type]
+    assert "dead_letter_last_seen" in plan
+    assert "Sort" not in plan

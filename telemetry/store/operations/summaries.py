@@ -34,6 +34,7 @@ class Sql(Queries):
     gateways: LiteralString
     dead_letters: LiteralString
     open_counts: LiteralString
+    newest_dead_letters: LiteralString
     group_macs: LiteralString
 
 
@@ -98,6 +99,11 @@ def read_gateways() -> GatewayCounts:
 def read_waiting() -> list[WaitingReason]:
     """Waiting dead letters by reason, as they were counted last."""
     return [WaitingReason(*row) for row in _fetch(Sql.dead_letters)]
+
+
+def list_newest_dead_letters() -> list[int]:
+    """Keys of those in which texts are looked for: there is no index on them."""
+    return [key for (key,) in _fetch(Sql.newest_dead_letters, {"newest": NEWEST_SEARCHED})]
 
 
 def find_group_macs(text: str) -> list[str]:
