@@ -43,6 +43,9 @@ def configure_logging(options: LogOptions) -> None:
     # A line per task or request would be a line per batch: count them, do not log them.
     for noisy in ("celery.app.trace", "celery.worker.strategy", "kombu", "amqp", "django.server"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))
+    for entry in options.part_levels:  # last, so that an operator has the last word
+        part, _, level = entry.partition("=")
+        logging.getLogger(part.strip()).setLevel(level.strip().upper())
 
 
 def _shorten_refusal(_: WrappedLogger, __: str, line: EventDict) -> EventDict:
@@ -63,7 +66,18 @@ def _renderers(form: str) -> list[Processor]:
     console = structlog.dev.ConsoleRenderer(
         colors=False, exception_formatter=structlog.dev.plain_traceback
     )
-    return [console, _escape_non_ascii]
+    return [_keep_in_one_line, console, _escape_non_ascii]
+
+
+def _keep_in_one_line(_: WrappedLogger, __: str, line: EventDict) -> EventDict:
+    """Whatever a library was given to log, it cannot look like another line. (Values of fields are
+    quoted anyway; a traceback has lines of its own.)"""
+    event = str(line.get("event", ""))
+    if not event.isprintable():
+        line["event"] = "".join(
+            one if one.isprintable() else one.encode("unicode_escape").decode() for one in event
+        )
+    return line
 
 
 def _escape_non_ascii(_: WrappedLogger, __: str, line: EventDict) -> str:

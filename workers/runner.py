@@ -20,6 +20,7 @@ from telemetry.core.batch import (
     half_ids,
 )
 from telemetry.core.retry import backoff_delay_s
+from telemetry.core.tracebacks import list_frames
 from telemetry.queue.batches import COUNTED, EXCESS, BatchQueue, ClaimedBatch
 from telemetry.queue.pools import note_progress, note_wait
 from telemetry.queue.stages import StageCounter, note_stages
@@ -297,7 +298,9 @@ class BatchRunner:
             if not is_spent and self._guard.holds_faults(batch.source):
                 self._put_aside(batch, messages, list(range(len(messages))))
                 return
-            log.error("batch_split", batch_id=batch.id, messages=len(messages), detail=fault)
+            log.error(
+                "batch_split", batch_id=batch.id, messages=len(messages), detail=list_frames(fault)
+            )
             half = choose_second_half(len(messages))
             self._split(batch, messages, second_part=half, is_suspect=True)
             return
@@ -305,7 +308,7 @@ class BatchRunner:
         if self._guard.holds_rejected(batch.source, mac):
             self._put_aside(batch, messages, [0])
             return
-        log.error("message_isolated", batch_id=batch.id, detail=fault)
+        log.error("message_isolated", batch_id=batch.id, gateway=mac, detail=list_frames(fault))
         try:
             self._store.store_rejected(batch, messages[0], detail=fault)
         except AlreadyStoredError:

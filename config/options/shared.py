@@ -16,6 +16,9 @@ SENTINEL_PORT = 26379
 LEAST_TIMEOUT_S = 2.0  # an answer of WAITAOF takes up to a second
 
 
+LEVELS = ("debug", "info", "warning", "error")
+
+
 @dataclass(frozen=True)
 class LogOptions:
     """How a process logs."""
@@ -27,8 +30,22 @@ class LogOptions:
         "LOG_LEVEL",
         "least severe level that is logged",
         default="info",
-        choices=("debug", "info", "warning", "error"),
+        choices=LEVELS,
     )
+    part_levels: tuple[str, ...] = setting(
+        "LOG_LEVELS",
+        "other levels for parts of the program, as workers.ingest=debug,django=error; a part is "
+        "what log lines name as their logger, or the beginning of it",
+        default=(),
+    )
+
+    def __post_init__(self) -> None:
+        for entry in self.part_levels:
+            part, _, level = entry.partition("=")
+            if not part.strip() or level.strip() not in LEVELS:
+                raise SettingError(
+                    f"LOG_LEVELS={entry!r}: expected PART=LEVEL, and of levels {', '.join(LEVELS)}"
+                )
 
 
 @dataclass(frozen=True)

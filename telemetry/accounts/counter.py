@@ -38,7 +38,7 @@ class Counter:
                 return int(steps.execute()[0])
         except (RedisError, OSError) as error:
             self._away_until = time.monotonic() + RETRY_AFTER_S
-            log.warning("not counted", error=str(error))
+            log.warning("requests_not_counted", error=str(error))
             return None
 
 

@@ -26,7 +26,7 @@ def issue_link(account: Account, *, name: str, user: User) -> tuple[KioskLink, s
     link = KioskLink.objects.create(
         account=account, name=name, digest=_digest(secret), created_by=user
     )
-    log.info("kiosk link issued", link_id=link.pk, account_id=account.pk, user_id=user.pk)
+    log.info("kiosk_link_issued", link_id=link.pk, account_id=account.pk, user_id=user.pk)
     return link, secret
 
 
@@ -49,7 +49,7 @@ def record_use(link: KioskLink, *, now: datetime) -> None:
 def revoke_link(link: KioskLink, *, user: User) -> None:
     """End it for good: its screens go dark within seconds. Repeating it changes nothing."""
     if KioskLink.objects.filter(pk=link.pk, revoked_at=None).update(revoked_at=Now()):
-        log.info("kiosk link revoked", link_id=link.pk, user_id=user.pk)
+        log.info("kiosk_link_revoked", link_id=link.pk, user_id=user.pk)
 
 
 def _digest(secret: str) -> str:

@@ -48,7 +48,7 @@ def issue_token(
         account=account,
         expires_at=expires_at,
     )
-    log.info("api token issued", token_id=token.pk, user_id=user.pk, scopes=token.scopes)
+    log.info("api_token_issued", token_id=token.pk, user_id=user.pk, scopes=token.scopes)
     token_issued.send(ApiToken, token=token)
     return token, text
 
@@ -72,7 +72,7 @@ def revoke_token(token: ApiToken) -> None:
     """End it for good. Repeating it changes nothing."""
     ended = ApiToken.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=Now())
     if ended:
-        log.info("api token revoked", token_id=token.pk, user_id=token.user_id)
+        log.info("api_token_revoked", token_id=token.pk, user_id=token.user_id)
         token_revoked.send(ApiToken, token=token)
 
 

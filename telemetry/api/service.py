@@ -104,7 +104,7 @@ def explain_size(_request: HttpRequest, _error: Any) -> HttpResponse:
 
 def explain_outage(request: HttpRequest, error: Any) -> HttpResponse:
     """503: the database is away, or took too long."""
-    log.error("database unavailable", path=request.path, error=str(error))
+    log.error("database_unavailable", path=request.path, error=str(error))
     return render_problem(
         UNAVAILABLE,
         gettext("The database does not answer: try again in some seconds."),

@@ -3,10 +3,19 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.contrib.admin.utils import quote
 from django.urls import reverse
 from playwright.sync_api import Page, expect
 
-from telemetry.models import DeadLetter, DeadLetterGroup, Gateway, GatewayEvent
+from telemetry.core.batch import REFRESH_TASK
+from telemetry.models import (
+    DeadLetter,
+    DeadLetterGroup,
+    Gateway,
+    GatewayEvent,
+    SignInFailure,
+    TaskRun,
+)
 from telemetry.store.operations.summaries import count_groups
 from tests.acceptance.browser import open_page
 from tests.acceptance.conftest import Pipeline
@@ -14,6 +23,7 @@ from tests.acceptance.test_admin import PASSWORD, open_admin
 from tests.acceptance.test_dashboard import list_forms, look
 from tests.integration.store.ingest import claimed, store
 from tests.messages import MAC, make_message
+from workers.schedule import ensure_schedule
 
 pytestmark = pytest.mark.acceptance
 
@@ -34,6 +44,13 @@ def pages(empty_pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> dict[str
     Gateway.objects.filter(pk=gateway.pk).update(last_seen=silent_at, is_online=False)
     GatewayEvent.objects.create(gateway=gateway, kind="offline", at=silent_at)
     count_groups()
+    ensure_schedule()
+    error = {"error_at": now, "error": "OperationalError('x')", "duration_ms": 12}
+    TaskRun.objects.filter(name=REFRESH_TASK).update(started_at=now, **error)
+    SignInFailure.objects.create(
+        username="ana", ip_address="192.0.2.1", user_agent="Firefox", failures_since_start=10,
+        http_accept="", path_info="/login/", get_data="", post_data="",
+    )  # fmt: skip
     group = DeadLetterGroup.objects.get(reason="unit_mismatch")
     [dead_letter] = DeadLetter.objects.filter(reason="unit_mismatch")
     opened = reverse("admin:telemetry_deadlettergroup_open", args=[group.pk])
@@ -46,6 +63,9 @@ def pages(empty_pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> dict[str
         "why": reverse("admin:telemetry_gateway_why", args=[gateway.pk]),
         "import": "/admin/telemetry/gateway/import-csv/",
         "changes": reverse("admin:auditlog_logentry_changelist"),
+        "schedules": reverse("admin:telemetry_taskrun_changelist"),
+        "run-now": reverse("admin:telemetry_taskrun_run_now", args=[quote(REFRESH_TASK)]),
+        "locks": reverse("admin:telemetry_signinfailure_changelist"),
     }
 
 

@@ -6,13 +6,14 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Page, expect
 
 from telemetry.core.consumption import Meter, Value
 from telemetry.models import Account, Device, Membership, User
 from telemetry.store.aggregates.refresh import refresh_aggregates
 from telemetry.store.findings.evaluate import evaluate_findings
 from tests.acceptance.browser import open_page
+from tests.acceptance.clicks import Clicks
 from tests.acceptance.conftest import Pipeline, fetch
 from tests.consumption import Site, put
 
@@ -24,17 +25,6 @@ END = datetime(2025, 11, 1, 0, 30, tzinfo=UTC)
 SPIKE = datetime(2025, 10, 17, 10, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 MOST_CLICKS = 7
-
-
-class Clicks:
-    """Clicks, counted."""
-
-    def __init__(self) -> None:
-        self.count = 0
-
-    def __call__(self, locator: Locator) -> None:
-        self.count += 1
-        locator.click()
 
 
 @pytest.fixture

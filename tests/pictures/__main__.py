@@ -1,9 +1,10 @@
 """Pictures of every page in both languages, light and dark, from phone to wall, and what is wrong
 with each: console errors, serious findings of axe, requests elsewhere, pages wider than their
-window, first loads above 120 kB.
+window, first loads of members' pages above 120 kB.
 
     .venv/bin/python -m tests.pictures                    # servers of its own, the demo's past
     .venv/bin/python -m tests.pictures --pages device overview --widths 390 --languages pt-br
+    .venv/bin/python -m tests.pictures --pages admin --widths 390 1366   # all pages of the admin
 
     set -a; . .local/stack.env; set +a                    # or what `make up` runs
     .venv/bin/python -m tests.pictures --url $WEB_URL
@@ -28,7 +29,15 @@ from rich.table import Table
 from compose.local.layout import LOCAL, StackError
 from tests.acceptance.browser import ARGUMENTS, find_browser
 from tests.pictures.look import MOST_BYTES, Eye, Form, Look
-from tests.pictures.pages import OPEN_PAGES, find_addresses, open_screen, sign_in
+from tests.pictures.pages import (
+    ADMIN,
+    OPEN_PAGES,
+    find_addresses,
+    find_admin_addresses,
+    open_screen,
+    sign_in,
+    sign_in_admin,
+)
 from tests.pictures.stage import Stage, set_stage
 
 LANGUAGES, THEMES, WIDTHS = ("en", "pt-br"), ("light", "dark"), (320, 390, 1366, 1920)
@@ -44,7 +53,7 @@ def main() -> int:
     folder.mkdir(parents=True, exist_ok=True)
     forms = [Form(*one) for one in product(options.languages, options.themes, options.widths)]
     try:
-        with find_stage(options.url, options.user) as stage:
+        with find_stage(options) as stage:
             return show(look_at_all(stage, forms, program, folder, chosen=options.pages))
     except StackError as error:
         sys.exit(f"error: {error}")
@@ -57,6 +66,7 @@ def read_options() -> argparse.Namespace:
     )
     parser.add_argument("--url", default="", help="a web process that runs already")
     parser.add_argument("--user", default=os.environ.get("DEMO_MEMBER", "member"))
+    parser.add_argument("--admin", default=os.environ.get("ADMIN_USER", "admin"))
     parser.add_argument("--folder", default=str(LOCAL / "pictures"))
     parser.add_argument("--pages", nargs="+", default=[], help="names; all when left out")
     parser.add_argument("--languages", nargs="+", choices=LANGUAGES, default=LANGUAGES)
@@ -66,10 +76,13 @@ def read_options() -> argparse.Namespace:
 
 
 @contextmanager
-def find_stage(url: str, user: str) -> Iterator[Stage]:
+def find_stage(options: argparse.Namespace) -> Iterator[Stage]:
     """The stack that is named, or one of our own."""
-    if url:
-        yield Stage(url.rstrip("/"), user, os.environ.get("MEMBER_PASSWORD", ""))
+    if options.url:
+        yield Stage(
+            options.url.rstrip("/"), options.user, os.environ.get("MEMBER_PASSWORD", ""),
+            options.admin, os.environ.get("ADMIN_PASSWORD", ""),
+        )  # fmt: skip
         return
     with set_stage() as stage:
         yield stage
@@ -87,15 +100,26 @@ def look_at_all(
             addresses = find_addresses(page)
             with open_screen(page, addresses["screens"]) as screen:
                 addresses["kiosk"] = screen
-                state = visit.storage_state()
-                unknown = set(chosen) - set(addresses)
+                states = {False: visit.storage_state()}
+                with browser.new_context(base_url=stage.url) as other:
+                    page = sign_in_admin(
+                        other, user=stage.administrator, password=stage.administrator_password
+                    )
+                    addresses |= find_admin_addresses(page)
+                    states[True] = other.storage_state()
+                unknown = set(chosen) - set(addresses) - {"admin"}
                 if unknown:
                     sys.exit(f"error: no page {', '.join(unknown)}: {', '.join(addresses)}")
-                names = chosen or list(addresses)
+                names = list(addresses)
+                if chosen:
+                    names = [one for one in names if one in chosen or one.split("-")[0] in chosen]
                 for form, name in track(list(product(forms, names)), transient=True):
-                    eye = Eye(browser, stage.url, form, state=state, folder=folder)
+                    is_admin = name.startswith(ADMIN)
+                    eye = Eye(browser, stage.url, form, state=states[is_admin], folder=folder)
                     is_own = name not in (*OPEN_PAGES, "kiosk")
-                    looks.append(eye.look(name, addresses[name], signed_in=is_own))
+                    looks.append(
+                        eye.look(name, addresses[name], signed_in=is_own, is_admin=is_admin)
+                    )
         browser.close()
     return looks
 

@@ -25,6 +25,28 @@ DEVICE_PAGES = {
     "device": "", "device-day": "?period=24h&compare=weekday", "readings": "readings/",
     "meter": "meter/", "edit-device": "edit/", "note": "notes/", "report": "report/",
 }  # fmt: skip
+ADMIN = "admin-"
+LISTS = {
+    "accounts": "account", "gateways": "gateway", "devices": "device", "meters": "installation",
+    "certificates": "certificate", "readings": "readinglisting", "months": "monthlyconsumption",
+    "closed-months": "closedmonth", "findings": "finding", "workbench": "deadlettergroup",
+    "dead-letters": "deadletter", "alarms": "alarm", "alarm-rules": "alarmrule",
+    "gateway-events": "gatewayevent", "users": "user", "memberships": "membership",
+    "locks": "signinfailure", "batches": "batch", "schedules": "taskrun",
+    "past-runs": "taskhistory", "storage": "storage",
+}  # fmt: skip
+ADMIN_PAGES = {"home": "", "changes": "auditlog/logentry/"} | {
+    name: f"telemetry/{model}/" for name, model in LISTS.items()
+}
+FROM_LISTS = {
+    "gateway": ("gateways", r"/admin/telemetry/gateway/\d+/change/"),
+    "device": ("devices", r"/admin/telemetry/device/\d+/change/"),
+    "group": ("workbench", r"/admin/telemetry/deadlettergroup/\d+/open/"),
+    "register": ("workbench", r"/admin/telemetry/deadlettergroup/[0-9a-f:]+/register/"),
+    "run-now": ("schedules", r"/admin/telemetry/taskrun/[^/]+/run-now/"),
+    "task": ("schedules", r"/admin/telemetry/taskrun/[^/]+/change/"),
+}
+"""Pages that are found by a link of a list; left out where there is none."""
 SCREEN = f"Pictures {secrets.token_hex(3)}"
 """The link of a screen that is made for the pictures of this run, and revoked."""
 
@@ -40,6 +62,33 @@ def sign_in(visit: BrowserContext, *, user: str, password: str) -> Page:
     if "/accounts/" not in page.url:
         sys.exit(f"error: {user} was not signed in to an account at {page.url}")
     return page
+
+
+def sign_in_admin(visit: BrowserContext, *, user: str, password: str) -> Page:
+    """The home of the admin. Exits when the password is refused."""
+    page = visit.new_page()
+    page.goto("/login/?next=/admin/")
+    page.locator("[name=username]").fill(user)
+    page.locator("[name=password]").fill(password)
+    page.locator("main button").first.click()
+    page.wait_for_load_state()
+    if "/admin/" not in page.url.partition("?")[0]:
+        sys.exit(f"error: {user} was not signed in to the admin at {page.url}")
+    return page
+
+
+def find_admin_addresses(page: Page) -> dict[str, str]:
+    """Paths of the admin's pages by name."""
+    found = {f"{ADMIN}{name}": f"/admin/{path}" for name, path in ADMIN_PAGES.items()}
+    for name, (shown, pattern) in FROM_LISTS.items():
+        page.goto(found[f"{ADMIN}{shown}"])
+        links = page.locator("a[href]").evaluate_all("all => all.map(one => one.pathname)")
+        link = next((one for one in links if re.fullmatch(pattern, one)), None)
+        if link:
+            found[f"{ADMIN}{name}"] = link
+    if f"{ADMIN}gateway" in found:
+        found[f"{ADMIN}why"] = found[f"{ADMIN}gateway"].replace("/change/", "/why/")
+    return found
 
 
 def find_addresses(page: Page) -> dict[str, str]:

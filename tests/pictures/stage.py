@@ -7,6 +7,7 @@ from urllib.request import urlopen
 
 from msgspec import Struct
 
+from compose.local.layout import PYTHON
 from compose.local.ports import HOST
 from tests.bench.rig import Rig, wait_until
 from tests.chaos.supervised import Supervised
@@ -14,6 +15,9 @@ from tests.servers.free_ports import find_free_ports
 
 FLEET = "telemetry/fleet/demo.json"
 ACCOUNT, MEMBER = "Conta Teste Telemetria", "member"
+ADMINISTRATOR = "administrator"
+UNREGISTERED = 1_000
+"""Gateways that nobody registered have numbers from here on: something for the workbench."""
 
 
 class Stage(Struct, frozen=True):
@@ -22,6 +26,8 @@ class Stage(Struct, frozen=True):
     url: str
     user: str
     password: str
+    administrator: str
+    administrator_password: str
     web: Supervised | None = None
 
 
@@ -43,12 +49,14 @@ def set_stage() -> Iterator[Stage]:
     with Rig(concurrency=2) as rig:
         static = rig.folder / "static"
         rig.environ |= {
-            "MEMBER_PASSWORD": password, "WEB_SECOND_FACTOR": "nobody", "STATIC_ROOT": str(static),
+            "MEMBER_PASSWORD": password, "ADMIN_PASSWORD": password,
+            "WEB_SECOND_FACTOR": "nobody", "STATIC_ROOT": str(static),
         }  # fmt: skip
         rig.manage("collectstatic", "--noinput", "--verbosity", "0")
         rig.manage("load_fleet", FLEET)
         rig.manage("add_member", MEMBER, "--account", ACCOUNT, "--role", "owner")
         rig.manage("add_member", MEMBER, "--account", "Second Account", "--role", "viewer")
+        rig.manage("ensure_admin", "--username", ADMINISTRATOR)
         rig.start("bridge")
         rig.start("worker-ingest")
         rig.start("worker-maintenance")
@@ -60,4 +68,6 @@ def set_stage() -> Iterator[Stage]:
         web = rig.start("web", WEB_BIND=address, WEB_WORKERS="1")
         url = f"http://{address}"
         wait_until(lambda: is_served(url), timeout_s=60, what="the pages are served")
-        yield Stage(url, MEMBER, password, web)
+        unregistered = ("--first-gateway", str(UNREGISTERED), "--gateways", "3", "--rate", "3")
+        rig.run([str(PYTHON), "-m", "tests.bench.load", *unregistered, "--seconds", "3"])
+        yield Stage(url, MEMBER, password, ADMINISTRATOR, password, web)

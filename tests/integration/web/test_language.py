@@ -28,7 +28,7 @@ def test_it_keeps_the_language_of_who_is_signed_in(user: User) -> None:
     page = client.get("/admin/").content.decode()
     assert ENGLISH in page
     assert page.count('name="language"') == 2
-    assert 'aria-label="Português (Brasil)"' in page
+    assert 'aria-label="Português Brasileiro"' in page
     assert PORTUGUESE in switch(client, "pt-br")
     elsewhere = Client()
     elsewhere.force_login(user)
