@@ -53,7 +53,7 @@ class TaskRunAdmin(ReadOnlyAdmin):
         schedules = read_schedules(now=now, grace_s=settings.OPTIONS.status.task_grace_s)
         context = {
             **self.admin_site.each_context(request),
-            "title": _("Schedules"), "opts": self.opts, "now": now,
+            "title": _("Schedules"), "now": now,
             "headline": make_headline(schedules, is_beating=_is_beating()),
             "rows": [self._link(request, make_row(one, now=now)) for one in schedules],
             "history_link": _list_link(TaskHistory, request),

@@ -94,4 +94,7 @@ def find_next(entry: PeriodicTask, run: TaskRun | None, *, now: datetime) -> dat
         left: timedelta = entry.schedule.remaining_estimate(last)
     except (ValueError, AttributeError):  # a day that never comes; no schedule at all
         return None
-    return now + left if left is not None else None
+    if left is None:
+        return None
+    at = now + left + timedelta(microseconds=999_999)  # a schedule reckons with a clock of its own
+    return at.replace(microsecond=0)
