@@ -27,7 +27,7 @@ NAME, PASSWORD = "ana", "a long pass phrase 1"
 START = datetime(2025, 10, 1, 0, 30, tzinfo=UTC)
 HOURS = 31 * 24
 RULES = """
-SELECT email, "limit" FROM alarm_rule r JOIN alarm_rule_recipient p ON p.alarmrule_id = r.id
+SELECT email, limit_value FROM alarm_rule r JOIN alarm_rule_recipient p ON p.alarmrule_id = r.id
 JOIN telemetry_user u ON u.id = p.user_id
 """
 
