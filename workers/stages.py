@@ -52,6 +52,8 @@ class StageWatch:
 
     def begin(self, batches: Iterable[ClaimedBatch]) -> None:
         """Batches were claimed."""
+        if self.counter is None and self._tracer is None:
+            return
         now_s = time.time()
         self._traced = {}
         for batch in batches:
