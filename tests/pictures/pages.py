@@ -42,7 +42,7 @@ FROM_LISTS = {
     "gateway": ("gateways", r"/admin/telemetry/gateway/\d+/change/"),
     "device": ("devices", r"/admin/telemetry/device/\d+/change/"),
     "group": ("workbench", r"/admin/telemetry/deadlettergroup/\d+/open/"),
-    "register": ("workbench", r"/admin/telemetry/deadlettergroup/[0-9a-f:]+/register/"),
+    "register": ("workbench", r"/admin/telemetry/deadlettergroup/register/[0-9a-f:]+/"),
     "run-now": ("schedules", r"/admin/telemetry/taskrun/[^/]+/run-now/"),
     "task": ("schedules", r"/admin/telemetry/taskrun/[^/]+/change/"),
 }
