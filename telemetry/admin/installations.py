@@ -16,6 +16,7 @@ from telemetry.admin.confirm import ask_first
 from telemetry.installations.changing import MeterChange, plan_change, undo_change
 from telemetry.installations.texts import InstallationError, describe_change
 from telemetry.models import Installation
+from telemetry.web.instants import validate_instant
 
 LISTED = 20
 TEXTS = ["model", "serial", "note"]
@@ -23,6 +24,12 @@ TEXTS = ["model", "serial", "note"]
 
 class InstallationForm(forms.ModelForm):  # type: ignore[type-arg]
     """A change of the meter. Refused with the values beside it."""
+
+    def clean_since(self) -> Any:
+        """An instant that can be one."""
+        since = self.cleaned_data["since"]
+        validate_instant(since)
+        return since
 
     def clean(self) -> dict[str, Any]:
         """Reject what contradicts the readings, and take over registers that they tell."""

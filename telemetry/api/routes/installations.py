@@ -81,10 +81,10 @@ def list_installations(
     open_account(request, account_id)
     devices = Device.objects.filter(account_id=account_id).select_related("account")
     device = find_row(devices, device_id)
-    rows, begin = list_own(device)
+    rows, times = list_own(device)
     rows = rows.select_related("created_by", "undone_by")
     page = page_by_id(rows, request=request, paging=params)
-    return {**page, "items": [hide_former(row, begin=begin) for row in page["items"]]}
+    return {**page, "items": [hide_former(row, times) for row in page["items"]]}
 
 
 @router.post(DEVICE, response=Installation, **opened_by(Scope.BILLING_WRITE))

@@ -110,16 +110,26 @@ ORDER BY total DESC, g.device_id
 LIMIT %(rows)s
 
 -- name: parts_of_devices
--- What devices consumed in [first, until), in the part of it before `part`, and in [other, other_until).
--- One index range for each device and period.
+-- What devices consumed in a unit in [first, until), in the part of it before `part`, and in
+-- [other, other_until). One index range for each meter and period; meters as in account_days.
+WITH metered AS MATERIALIZED (
+    SELECT wanted.id, (u.since AT TIME ZONE a.time_zone)::date AS begin,
+        (u.until AT TIME ZONE a.time_zone)::date AS "end"
+    FROM account a
+    CROSS JOIN unnest(%(devices)s::bigint[]) AS wanted (id)
+    CROSS JOIN LATERAL (
+        SELECT * FROM installation_period p WHERE p.device_id = wanted.id OFFSET 0
+    ) u
+    WHERE a.id = %(account)s AND u.unit = %(unit)s
+)
 SELECT sum(g.total) FILTER (WHERE g.day >= %(first)s AND g.day < %(until)s),
     sum(g.total) FILTER (WHERE g.day >= %(first)s AND g.day < %(part)s),
     sum(g.total) FILTER (WHERE g.day >= %(other)s AND g.day < %(other_until)s)
-FROM unnest(%(devices)s::bigint[]) AS wanted (id)
+FROM metered m
 CROSS JOIN LATERAL (
     SELECT g.day, g.total FROM daily_aggregate g
-    WHERE g.account_id = %(account)s AND g.device_id = wanted.id AND (
-        g.day >= %(first)s AND g.day < %(until)s
+    WHERE g.account_id = %(account)s AND g.device_id = m.id AND g.day >= m.begin AND g.day < m."end"
+      AND (g.day >= %(first)s AND g.day < %(until)s
         OR g.day >= %(other)s AND g.day < %(other_until)s)
     OFFSET 0
 ) g

@@ -12,6 +12,7 @@ from msgspec import Struct
 from telemetry.core.shown_payload import show_payload
 from telemetry.models import DeadLetter, Device, Gateway
 from telemetry.store.reads.gateway_activity import Span, measure_uptime, read_presence
+from telemetry.store.reads.own_times import find_current_since
 from telemetry.web.account_page import AccountRequest, account_page
 from telemetry.web.fleet.rows import read_rows
 from telemetry.web.fleet.states import find_gateway_state, has_open_alarm
@@ -47,7 +48,11 @@ def gateway(request: AccountRequest, gateway_id: int) -> HttpResponse:
     """A gateway of the account; 404 for every other one."""
     shown = get_object_or_404(Gateway, pk=gateway_id, account=request.account)
     now = timezone.now()
-    spans = read_presence(shown.pk, since=now - UPTIME, until=now)
+    # What was before it came here is another account's.
+    came = find_current_since(request.account.pk, shown.pk)
+    since = now - UPTIME if came is None else max(came, now - UPTIME)
+    spans = read_presence(shown.pk, since=since, until=now)
+    events = shown.events.all() if came is None else shown.events.filter(at__gte=came)
     devices = read_page(_list_devices(shown), number=1, size=LISTED_DEVICES)
     context = {
         "gateway": shown,
@@ -57,7 +62,7 @@ def gateway(request: AccountRequest, gateway_id: int) -> HttpResponse:
         "strip_width": STRIP_WIDTH,
         "since": now - UPTIME,
         "first_known": spans[0].start if spans else None,
-        "events": list(shown.events.order_by("-at", "-id")[:LISTED_EVENTS]),
+        "events": list(events.order_by("-at", "-id")[:LISTED_EVENTS]),
         "devices": devices,
         "rows": read_rows(devices, account_id=request.account.pk),
         "dead_letters": [shorten_payload(row) for row in _list_dead_letters(shown)],

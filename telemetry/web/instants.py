@@ -1,0 +1,15 @@
+"""Which instants forms take: those that every time zone and the database can write, and no typing
+error of a thousand years. The API takes the same."""
+
+from datetime import UTC, datetime
+
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
+
+EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+
+
+def validate_instant(at: datetime) -> None:
+    """Raise `ValidationError` for an instant that lies outside."""
+    if not EARLIEST <= at < LATEST:
+        raise ValidationError(_("Enter an instant from 1970 to 2199."), "range")
