@@ -24,7 +24,7 @@ from telemetry.assignments.moving import (
 from telemetry.core.numbers import write_number
 from telemetry.models import Account, Assignment
 from telemetry.store.assignments.preview import MoveEffect
-from telemetry.web.instants import validate_instant
+from telemetry.web.instants import validate_year
 
 LISTED = 20
 
@@ -41,7 +41,7 @@ class MoveForm(forms.ModelForm):  # type: ignore[type-arg]
     def clean_since(self) -> Any:
         """An instant that can be one."""
         since = self.cleaned_data["since"]
-        validate_instant(since)
+        validate_year(since)
         return since
 
     def clean(self) -> dict[str, Any]:

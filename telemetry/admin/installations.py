@@ -16,7 +16,7 @@ from telemetry.admin.confirm import ask_first
 from telemetry.installations.changing import MeterChange, plan_change, undo_change
 from telemetry.installations.texts import InstallationError, describe_change
 from telemetry.models import Installation
-from telemetry.web.instants import validate_instant
+from telemetry.web.instants import validate_year
 
 LISTED = 20
 TEXTS = ["model", "serial", "note"]
@@ -28,7 +28,7 @@ class InstallationForm(forms.ModelForm):  # type: ignore[type-arg]
     def clean_since(self) -> Any:
         """An instant that can be one."""
         since = self.cleaned_data["since"]
-        validate_instant(since)
+        validate_year(since)
         return since
 
     def clean(self) -> dict[str, Any]:

@@ -56,17 +56,17 @@ def read_registers(
     return found
 
 
-def read_first(account_id: int, asked: Sequence[tuple[int, datetime]]) -> list[Value | None]:
+def read_first(account_id: int, begins: Sequence[tuple[int, datetime]]) -> list[Value | None]:
     """The first reading of each device after an instant; None: it has none."""
     columns: dict[str, Any] = {
-        "numbers": list(range(len(asked))),
-        "devices": [device for device, _since in asked],
-        "sinces": [since for _device, since in asked],
-        "hours": [hour_of(since) for _device, since in asked],
+        "numbers": list(range(len(begins))),
+        "devices": [device for device, _since in begins],
+        "sinces": [since for _device, since in begins],
+        "hours": [hour_of(since) for _device, since in begins],
     }
     rows = _fetch(Sql.first_readings, {"account": account_id, **columns})
     found = {number: Value(at, value) for number, value, at in rows if at is not None}
-    return [found.get(number) for number in range(len(asked))]
+    return [found.get(number) for number in range(len(begins))]
 
 
 def _count_height(

@@ -175,7 +175,7 @@ def _read_first(period: Period, counted: Sequence[_Counted]) -> None:
     parts = [part for part in counted if part.is_register and part.opening is None]
     if not parts:
         return
-    asked = [(part.device_id, part.since) for part in parts]
-    for part, value in zip(parts, read_first(period.account_id, asked), strict=True):
+    begins = [(part.device_id, part.since) for part in parts]
+    for part, value in zip(parts, read_first(period.account_id, begins), strict=True):
         if value is not None and value.at <= part.until:
             part.opening = RegisterValue(value.value, value.at, "measured")

@@ -2,17 +2,17 @@
 
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import F, OuterRef, QuerySet, Subquery
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
 from msgspec import Struct
 
 from telemetry.core.shown_payload import show_payload
-from telemetry.models import DeadLetter, Device, Gateway
+from telemetry.models import Assignment, DeadLetter, Device, Gateway
 from telemetry.store.reads.gateway_activity import Span, measure_uptime, read_presence
-from telemetry.store.reads.own_times import find_current_since
 from telemetry.web.account_page import AccountRequest, account_page
 from telemetry.web.fleet.rows import read_rows
 from telemetry.web.fleet.states import find_gateway_state, has_open_alarm
@@ -46,10 +46,13 @@ class ShownDeadLetter(Struct, frozen=True):
 @account_page()
 def gateway(request: AccountRequest, gateway_id: int) -> HttpResponse:
     """A gateway of the account; 404 for every other one."""
-    shown = get_object_or_404(Gateway, pk=gateway_id, account=request.account)
+    # Since when it is the account's, where a move is known: what was before is another one's.
+    moves = Assignment.objects.filter(gateway=OuterRef("pk"), account=request.account)
+    last = moves.order_by(F("since").desc(nulls_last=True)).values("since")[:1]
+    gateways: Any = Gateway.objects.annotate(came=Subquery(last))
+    shown = get_object_or_404(gateways, pk=gateway_id, account=request.account)
+    came = shown.came
     now = timezone.now()
-    # What was before it came here is another account's.
-    came = find_current_since(request.account.pk, shown.pk)
     since = now - UPTIME if came is None else max(came, now - UPTIME)
     spans = read_presence(shown.pk, since=since, until=now)
     events = shown.events.all() if came is None else shown.events.filter(at__gte=came)
