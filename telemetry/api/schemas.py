@@ -256,7 +256,18 @@ class Adjustment(Schema):
     ]
     installation_ids: Annotated[
         list[Id],
-        Field(description="changes of meter that caused it; no edits either: late readings"),
+        Field(description="changes of meter that caused it"),
+    ]
+    moved_at: Annotated[
+        Instant | None,
+        Field(description="from when on its gateway changed accounts, where that caused it"),
+    ]
+    causes: Annotated[
+        list[Literal["readings", "gaps", "repair"]],
+        Field(
+            description="what else did: late readings, a change of how gaps are counted, a repair; "
+            "nothing at all: late readings"
+        ),
     ]
 
 

@@ -2,7 +2,6 @@
 whose months stay as they are. For pages and API; administrators see and change all."""
 
 from datetime import datetime
-from zoneinfo import ZoneInfo
 
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
@@ -34,7 +33,7 @@ def list_own(device: Device) -> tuple["QuerySet[Installation]", datetime | None]
     first_day = find_first_day(device.account_id, device_id=device.pk)
     if first_day is None:
         return rows, None
-    begin = start_of(first_day, ZoneInfo(device.account.time_zone))
+    begin = start_of(first_day, device.account.zone)
     first = list_until(device, before=begin).values("pk")[:1]
     return rows.filter(Q(since__gte=begin) | Q(pk__in=first)), begin
 

@@ -19,6 +19,10 @@ ORDER BY t.device_id, first
 -- name: read_account
 SELECT a.id, a.spreads_gaps FROM device d JOIN account a ON a.id = d.account_id WHERE d.id = %s
 
+-- name: list_moves
+SELECT nullif(p.since, '-infinity'), p.account_id FROM device d JOIN assignment_period p ON p.gateway_id = d.gateway_id
+WHERE d.id = %s ORDER BY p.since DESC
+
 -- name: read_hours_around
 -- The hours of a device from %(first)s to %(last)s, the one before them, those after.
 SELECT hour, account_id, first, first_at, last, last_at, coalesce(height, last),

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, LiteralString
-from zoneinfo import ZoneInfo
 
 from django.db import connection
 from django.db.models import Q
@@ -16,6 +15,7 @@ from django.utils.translation import gettext as _
 from msgspec import Struct
 from msgspec.structs import replace
 
+from telemetry.core.zones import Zone, read_zone
 from telemetry.models import Edit, Finding
 from telemetry.store.billing.statement_devices import (
     DeviceStatement,
@@ -79,8 +79,8 @@ class Statement(Struct, frozen=True):
 def read_statement(question: StatementQuestion) -> Statement:
     """Make a statement. Raises `StatementError`."""
     account_id = question.account_id
-    [(zone_name, dropped_before)] = _fetch(Sql.account, {"account": account_id})
-    zone = ZoneInfo(zone_name)
+    [(zones, dropped_before)] = _fetch(Sql.account, {"account": account_id})
+    zone = read_zone(zones)
     since, until = question.since.astimezone(UTC), question.until.astimezone(UTC)
     _check(since, until, dropped_before=dropped_before, zone=zone)
     question = replace(question, since=since, until=until)
@@ -90,7 +90,7 @@ def read_statement(question: StatementQuestion) -> Statement:
     return Statement(
         since,
         until,
-        zone_name,
+        zone.key,
         read_freshness(account_id).refreshed_at,
         rows,
         sum_devices(rows),
@@ -112,7 +112,7 @@ def sum_devices(rows: Sequence[DeviceStatement]) -> list[StatementTotal]:
 
 
 def _check(
-    since: datetime, until: datetime, *, dropped_before: datetime | None, zone: ZoneInfo
+    since: datetime, until: datetime, *, dropped_before: datetime | None, zone: Zone
 ) -> None:
     def write(at: datetime) -> str:
         return f"{at.astimezone(zone):%Y-%m-%d %H:%M:%S} ({zone.key})"

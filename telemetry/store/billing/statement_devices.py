@@ -3,7 +3,6 @@
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, LiteralString
-from zoneinfo import ZoneInfo
 
 from django.db import connection
 from django.utils.translation import gettext as _
@@ -12,6 +11,7 @@ from msgspec import Struct
 from telemetry.core.consumption import DAY, start_of
 from telemetry.core.installations import Installation, Meter
 from telemetry.core.statements import RegisterValue
+from telemetry.core.zones import Zone
 from telemetry.store.billing.statement_parts import (
     FittedMeter,
     Period,
@@ -93,7 +93,7 @@ class _Device(Struct, frozen=True):
     last_day: date | None
 
 
-def count_devices(question: StatementQuestion, zone: ZoneInfo) -> list[DeviceStatement]:
+def count_devices(question: StatementQuestion, zone: Zone) -> list[DeviceStatement]:
     """The devices with their parts, one row for each unit that a device had. Raises
     `StatementError`."""
     devices = _read_devices(question)
@@ -148,7 +148,7 @@ def _read_meters(device_ids: list[int]) -> dict[int, list[FittedMeter]]:
 
 
 def _hide_foreign(
-    device: _Device, parts: list[StatementPart], *, zone: ZoneInfo
+    device: _Device, parts: list[StatementPart], *, zone: Zone
 ) -> list[StatementPart]:
     """Without what may be of a time in which the device was another account's: before its first
     value here, and after its last one, where it moved away."""

@@ -52,8 +52,8 @@ LIMIT %(limit)s
 -- Mark dirty the hours, with readings, of what differs, and those of a change of meter, which may have
 -- none: the refresh computes them again, and what depends on them. %(start)s to %(end)s hold all of
 -- them. What waits is marked, too: it may wait for what another slice of the repair marked.
-INSERT INTO dirty_hour (hour, device_ids)
-SELECT hour, array_agg(device_id ORDER BY device_id)
+INSERT INTO dirty_hour (hour, device_ids, cause)
+SELECT hour, array_agg(device_id ORDER BY device_id), 'repair'
 FROM (
     SELECT DISTINCT f.device_id, date_trunc('hour', r.time - interval '1 microsecond', 'UTC') AS hour
     FROM difference f

@@ -19,8 +19,8 @@ WITH broken AS (
     LEFT JOIN closed_month x ON x.account_id = f.account_id AND x.month = f.key::date
     WHERE f.relation = 'closed_month' AND f.status = 'differs'
 ), lines AS (
-    INSERT INTO month_adjustment (account_id, device_id, month, difference)
-    SELECT account_id, device_id, month, coalesce(total, 0) - closed_total - adjustments
+    INSERT INTO month_adjustment (account_id, device_id, month, difference, causes)
+    SELECT account_id, device_id, month, coalesce(total, 0) - closed_total - adjustments, '{repair}'
     FROM broken
     WHERE is_closed AND coalesce(total, 0) - closed_total <> adjustments
 ), leftovers AS (
