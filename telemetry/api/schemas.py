@@ -15,6 +15,7 @@ Id = Annotated[int, Field(ge=1)]
 # The choices of the models, written out: the document lists each where it is used. A test compares.
 Role = Literal["owner", "admin", "viewer"]
 DeviceKind = Literal["meter", "sensor", "actuator"]
+StampKind = Literal["end", "start"]
 MonthState = Literal["open", "closed"]
 DeadLetterState = Literal["pending", "replayed", "discarded", "taken"]
 FindingRule = Literal[
@@ -315,6 +316,13 @@ class Installation(Schema):
     register_modulus: Exact | None
     interval_s: int | None
     is_net: Annotated[bool, Field(description="it counts backwards, too")]
+    stamp: Annotated[
+        StampKind,
+        Field(
+            description="what the timestamp of a delta names: the end of its interval, or its "
+            "beginning; then it is stored at the end"
+        ),
+    ]
     largest_rate: Annotated[
         Exact | None, Field(description="plausible an hour, with the factor; null: by its history")
     ]

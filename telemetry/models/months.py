@@ -105,7 +105,8 @@ class ClosedLine(models.Model):
 
 class MonthEvent(models.Model):
     """That a month was closed or reopened. `totals` holds, by device id, the closed total and the
-    sum of the adjustments at that moment: reopening removes both."""
+    sum of the adjustments at that moment: reopening removes both. `lines`: what closing wrote of
+    each device, by its id, against which the verification holds `ClosedLine`."""
 
     class Kind(models.TextChoices):
         CLOSED = "closed", _("closed")
@@ -122,6 +123,8 @@ class MonthEvent(models.Model):
     )
     note = models.TextField(_("note"), blank=True, default="", db_default="")
     totals = models.JSONField(_("totals"), default=dict)
+
+    lines = models.JSONField(_("lines"), default=dict, db_default={}, editable=False)
 
     class Meta:
         db_table = "month_event"

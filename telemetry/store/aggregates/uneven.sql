@@ -70,6 +70,6 @@ INSERT INTO hourly_consumption (device_id, hour, account_id, consumption, within
 VALUES (%(device_id)s, %(hour)s, %(account_id)s, %(within)s::numeric + %(step)s, %(within)s, %(step)s,
     %(step_from)s, %(step_to)s, %(is_gap)s, %(height)s, %(height_at)s, %(steps)s)
 ON CONFLICT (device_id, hour) DO UPDATE SET
-    consumption = excluded.consumption, within = excluded.within, step = excluded.step,
+    account_id = excluded.account_id, consumption = excluded.consumption, within = excluded.within, step = excluded.step,
     step_from = excluded.step_from, step_to = excluded.step_to, is_gap = excluded.is_gap,
     height = excluded.height, height_at = excluded.height_at, steps = excluded.steps

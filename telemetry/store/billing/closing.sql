@@ -157,9 +157,13 @@ WHERE account_id = %(account_id)s AND month = %(month)s AND readings_count = 0
 DELETE FROM month_adjustment WHERE account_id = %(account_id)s AND month = %(month)s
 
 -- name: record_month_event
--- That a month was closed or reopened, with what was billed by device at that moment.
-INSERT INTO month_event (account_id, month, kind, at, by_id, note, totals)
+-- That a month was closed or reopened, with what was billed by device at that moment, and the lines that
+-- closing wrote, whole.
+INSERT INTO month_event (account_id, month, kind, at, by_id, note, lines, totals)
 VALUES (%(account_id)s, %(month)s, %(kind)s, %(now)s, %(user_id)s, %(note)s, (
+    SELECT coalesce(jsonb_object_agg(l.device_id, to_jsonb(l)), '{}') FROM closed_line l
+    WHERE l.account_id = %(account_id)s AND l.month = %(month)s
+), (
     SELECT coalesce(jsonb_object_agg(m.device_id, jsonb_build_object(
         'closed_total', m.closed_total::text,
         'adjustments', (SELECT coalesce(sum(difference), 0)::text FROM month_adjustment j

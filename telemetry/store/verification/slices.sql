@@ -106,10 +106,10 @@ WHERE CASE WHEN is_closed
     ELSE closed_total IS NOT NULL OR adjustments IS NOT NULL END
 
 -- name: differ_closed_lines
--- The lines of closed months that begin from %(month)s to before %(until)s, from which they are billed: a
--- total is the one that closing wrote down.
+-- The lines of closed months that begin from %(month)s to before %(until)s, from which they are billed: all
+-- of a line is what closing wrote down; of months that were closed before lines were, the total.
 WITH closings AS (
-    SELECT DISTINCT ON (e.account_id, e.month) e.account_id, e.month, e.totals, a.zones
+    SELECT DISTINCT ON (e.account_id, e.month) e.account_id, e.month, e.totals, e.lines, a.zones
     FROM month_event e
     JOIN closed_month x USING (account_id, month)
     JOIN verified_account a ON a.id = e.account_id
@@ -120,16 +120,51 @@ INSERT INTO difference (relation, device_id, key, starts_at, ends_at, since, acc
     expected)
 SELECT 'closed_line', b.device_id, c.month::text, local_day_start(c.month, c.zones),
     local_day_start(%(until)s, c.zones), 'infinity', c.account_id,
-    CASE WHEN l.device_id IS NOT NULL THEN jsonb_build_object('total', l.total) END,
-    jsonb_build_object('total', b.total)
+    found.line, b.line
 FROM closings c
 CROSS JOIN LATERAL (
-    SELECT key::bigint AS device_id, (value ->> 'closed_total')::numeric AS total
+    SELECT key::bigint AS device_id, value - 'id' AS line FROM jsonb_each(c.lines)
+    UNION ALL
+    SELECT key::bigint, jsonb_build_object('total', (value ->> 'closed_total')::numeric)
     FROM jsonb_each(c.totals)
+    WHERE c.lines = '{}' AND value ->> 'closed_total' IS NOT NULL
 ) b
 LEFT JOIN closed_line l ON l.account_id = c.account_id AND l.month = c.month
     AND l.device_id = b.device_id
-WHERE b.total IS NOT NULL AND l.total IS DISTINCT FROM b.total
+CROSS JOIN LATERAL (
+    SELECT CASE WHEN c.lines = '{}' THEN jsonb_build_object('total', l.total) ELSE to_jsonb(l) - 'id' END
+        AS line WHERE l.id IS NOT NULL
+    UNION ALL
+    SELECT NULL WHERE l.id IS NULL
+) found
+WHERE found.line IS DISTINCT FROM b.line
+
+-- name: differ_readings
+-- Readings of hours from %(start)s to %(end)s that do not count as their edit says, or that are not the
+-- account's that had the gateway at their time.
+INSERT INTO difference (relation, device_id, key, starts_at, ends_at, since, actual, expected)
+SELECT 'reading', w.device_id, to_char(w.time AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+    h.hour, h.hour + interval '1 hour', 'infinity', w.actual, w.expected
+FROM (
+    SELECT e.device_id, e.time,
+        CASE WHEN r.time IS NOT NULL THEN jsonb_build_object('value', r.value) END AS actual,
+        CASE WHEN e.after IS NOT NULL THEN jsonb_build_object('value', e.after) END AS expected
+    FROM edited_reading e
+    JOIN verified_device v ON v.id = e.device_id
+    LEFT JOIN reading r ON r.device_id = e.device_id AND r.time = e.time
+        AND r.time > %(start)s AND r.time <= %(end)s
+    WHERE e.is_current AND e.time > %(start)s AND e.time <= %(end)s
+      AND r.value IS DISTINCT FROM e.after
+    UNION ALL
+    SELECT r.device_id, r.time, jsonb_build_object('account_id', r.account_id),
+        jsonb_build_object('account_id', p.account_id)
+    FROM assignment_period p
+    JOIN device d ON d.gateway_id = p.gateway_id
+    JOIN verified_device v ON v.id = d.id
+    JOIN reading r ON r.device_id = d.id AND r.time > %(start)s AND r.time <= %(end)s
+    WHERE r.time > p.since AND r.time <= p.until AND r.account_id <> p.account_id
+) w
+CROSS JOIN LATERAL (SELECT date_trunc('hour', w.time - interval '1 microsecond', 'UTC') AS hour) h
 
 -- name: verify_hours
 , hours AS (

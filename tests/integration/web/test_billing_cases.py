@@ -1,4 +1,4 @@
-"""Cases of bills that are more than readings of a meter: edits and who made them, coverage, moves."""
+"""Cases of bills that are more than readings of a meter: edits and by whom, coverage, moves."""
 
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
