@@ -1,7 +1,7 @@
 """What the API answers, field by field. The descriptions appear in the OpenAPI document."""
 
 from base64 import b64encode
-from datetime import date
+from datetime import date, time
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
@@ -203,6 +203,38 @@ class DeviceBands(Schema):
     state: MonthState
     total: Exact
     lines: Annotated[list[Band], Field(description="none: closed before the account had bands")]
+
+
+class BandPeriod(Schema):
+    """When a band applies, by the local clock. Where two hold an instant, the one with the lower id
+    counts; time that none holds is off-peak."""
+
+    id: Id
+    band: str
+    days: list[Literal["weekday", "saturday", "sunday", "holiday"]]
+    starts: time
+    ends: Annotated[time, Field(description="00:00:00: midnight")]
+    season_from: Annotated[str, Field(description="month and day; empty: all year")]
+    season_to: Annotated[str, Field(description="the last day of the season")]
+
+
+class Holiday(Schema):
+    """A day on which the bands of holidays apply."""
+
+    id: Id
+    day: date
+    name: str
+
+
+class Assignment(Schema):
+    """From when until when a gateway, with its devices, was the account's."""
+
+    id: Id
+    gateway_id: Id
+    since: Annotated[Instant | None, Field(description="after it; null: from the beginning")]
+    until: Annotated[
+        Instant | None, Field(description="up to and including it; null: the account has it now")
+    ]
 
 
 class VirtualPart(Schema):

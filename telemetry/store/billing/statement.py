@@ -23,6 +23,7 @@ from telemetry.store.billing.statement_devices import (
     StatementQuestion,
     count_devices,
 )
+from telemetry.store.billing.virtual_statement import VirtualStatement, find_virtual_meter
 from telemetry.store.db.sql import Queries
 from telemetry.store.reads.freshness import read_freshness
 
@@ -53,7 +54,8 @@ class StatementTotal(Struct):
 
 class Statement(Struct, frozen=True):
     """A statement. `refreshed_at`: as of when its values are; `closed_months`: by their first days,
-    of which it has a part; `edits`, `findings`: in its time, at most `MOST_EVENTS` of each."""
+    of which it has a part; `edits`, `findings`: in its time, at most `MOST_EVENTS` of each;
+    `virtual`: the virtual meter that its devices are parts of, if it is about one."""
 
     since: datetime
     until: datetime
@@ -64,6 +66,7 @@ class Statement(Struct, frozen=True):
     closed_months: list[date]
     edits: list[Edit]
     findings: list[Finding]
+    virtual: VirtualStatement | None = None
 
     @property
     def edit_ids(self) -> list[int]:
@@ -84,6 +87,10 @@ def read_statement(question: StatementQuestion) -> Statement:
     since, until = question.since.astimezone(UTC), question.until.astimezone(UTC)
     _check(since, until, dropped_before=dropped_before, zone=zone)
     question = replace(question, since=since, until=until)
+    virtual = None
+    if question.virtual_id is not None:
+        virtual = find_virtual_meter(account_id, question.virtual_id)
+        question = replace(question, device_ids=tuple(virtual.signs), gateway_id=None, group=None)
     rows = count_devices(question, zone)
     ids = sorted({row.device_id for row in rows})
     period = {"account": account_id, "since": since, "until": until}
@@ -97,6 +104,7 @@ def read_statement(question: StatementQuestion) -> Statement:
         [month for (month,) in _fetch(Sql.closed_months, period)],
         _find_edits(account_id, ids, since, until),
         _find_findings(account_id, ids, since, until),
+        virtual and virtual.count(rows),
     )
 
 

@@ -38,8 +38,8 @@ class StatementError(ValueError):
 
 
 class StatementQuestion(Struct, frozen=True):
-    """After `since`, up to and including `until`: of devices, of a gateway's, of a group's; of all
-    of the account where none is chosen."""
+    """After `since`, up to and including `until`: of devices, of a gateway's, of a group's, of a
+    virtual meter's; of all of the account where none is chosen."""
 
     account_id: int
     since: datetime
@@ -47,6 +47,7 @@ class StatementQuestion(Struct, frozen=True):
     device_ids: tuple[int, ...] | None = None
     gateway_id: int | None = None
     group: str | None = None
+    virtual_id: int | None = None
 
     @property
     def is_chosen(self) -> bool:
