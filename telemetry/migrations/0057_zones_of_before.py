@@ -17,24 +17,38 @@ CREATE OR REPLACE FUNCTION zone_on(day date, zone text) RETURNS text LANGUAGE sq
     ), split_part(zone, ' ', 1)) END
 $$;
 
-CREATE OR REPLACE FUNCTION local_day_start(day date, zone text) RETURNS timestamptz
+CREATE OR REPLACE FUNCTION day_start_in(day date, name text) RETURNS timestamptz
 LANGUAGE sql STABLE AS $$
     SELECT CASE WHEN ((later - interval '1 hour') AT TIME ZONE name)::date >= day
         THEN later - interval '1 hour' ELSE later END
-    FROM (
-        SELECT name, day::timestamp AT TIME ZONE name AS later FROM zone_on(day - 1, zone) AS name
-    ) AS midnight
+    FROM (SELECT day::timestamp AT TIME ZONE name AS later) AS midnight
 $$;
 
+CREATE OR REPLACE FUNCTION local_day_start(day date, zone text) RETURNS timestamptz
+LANGUAGE sql STABLE AS $$
+    SELECT CASE WHEN strpos(zone, ' ') = 0 THEN day_start_in(day, zone)
+        ELSE day_start_in(day, zone_on(day - 1, zone)) END
+$$;
+
+CREATE OR REPLACE FUNCTION local_day_of_zones(at timestamptz, zone text) RETURNS date LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    rules text[] := string_to_array(zone, ' ');
+    name text := rules[1];
+    first_day date;
+BEGIN
+    FOR number IN REVERSE array_length(rules, 1)..2 LOOP
+        first_day := split_part(rules[number], '=', 1)::date;
+        IF at >= day_start_in(first_day, split_part(rules[number], '=', 2)) THEN
+            RETURN greatest(first_day, (at AT TIME ZONE name)::date);
+        END IF;
+        name := split_part(rules[number], '=', 2);
+    END LOOP;
+    RETURN (at AT TIME ZONE name)::date;
+END $$;
+
 CREATE OR REPLACE FUNCTION local_day(at timestamptz, zone text) RETURNS date LANGUAGE sql STABLE AS $$
-    SELECT CASE WHEN strpos(zone, ' ') = 0 THEN (at AT TIME ZONE zone)::date ELSE (
-        SELECT greatest(first_day, (at AT TIME ZONE zone_on(coalesce(first_day, '-infinity'), zone))::date)
-        FROM (
-            SELECT max(split_part(rule, '=', 1)::date) AS first_day
-            FROM unnest((string_to_array(zone, ' '))[2:]) AS rule
-            WHERE local_day_start(split_part(rule, '=', 1)::date, zone) <= at
-        ) AS newest
-    ) END
+    SELECT CASE WHEN strpos(zone, ' ') = 0 THEN (at AT TIME ZONE zone)::date
+        ELSE local_day_of_zones(at, zone) END
 $$;
 
 CREATE OR REPLACE FUNCTION is_hour_dropped(hour timestamptz, zone text, dropped_before timestamptz)

@@ -69,7 +69,7 @@ def list_bands(request: ApiRequest, *, account_id: Id, params: Query[BandParams]
     "/accounts/{account_id}/bands/periods", response=Page[BandPeriod], **opened_by(Scope.READ)
 )
 def list_band_periods(request: ApiRequest, *, account_id: Id, params: Query[Paging]) -> Any:
-    """When the account's bands apply, in the order in which they are looked at."""
+    """When bands of the account apply, in the order in which they are looked at."""
     open_account(request, account_id)
     rows = PeriodRow.objects.filter(account_id=account_id)
     return page_by_id(rows, request=request, paging=params)
@@ -79,7 +79,7 @@ def list_band_periods(request: ApiRequest, *, account_id: Id, params: Query[Pagi
     "/accounts/{account_id}/bands/holidays", response=Page[Holiday], **opened_by(Scope.READ)
 )
 def list_holidays(request: ApiRequest, *, account_id: Id, params: Query[Paging]) -> Any:
-    """The account's holidays, in the order in which they were entered."""
+    """The holidays of the account, in the order in which they were entered."""
     open_account(request, account_id)
     rows = HolidayRow.objects.filter(account_id=account_id)
     return page_by_id(rows, request=request, paging=params)

@@ -73,7 +73,7 @@ def read_device(request: ApiRequest, *, account_id: Id, device_id: Id) -> Device
     "/accounts/{account_id}/assignments", response=Page[Assignment], **opened_by(Scope.READ)
 )
 def list_assignments(request: ApiRequest, *, account_id: Id, params: Query[Paging]) -> Any:
-    """From when until when gateways were the account's: those that moved to it, or away from it.
+    """From when until when the account had gateways: those that moved to it, or away from it.
 
     A reading belongs to the account that had the gateway at the reading's own time. A gateway that
     never moved is not listed.
