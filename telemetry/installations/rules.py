@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from msgspec import Struct
 
 from telemetry.core.registers import rolls_over
+from telemetry.installations.stamps import check_stamp_kept, find_wrong_stamp
 from telemetry.installations.texts import InstallationError, describe_change, describe_instant
 from telemetry.models import Device, Installation, Reading
 from telemetry.store.installations.preview import find_horizon, find_month_start
@@ -105,7 +106,7 @@ def _find_wrong_settings(new: Installation, before: Installation) -> Iterator[tu
         )
     if new.largest_rate is not None and new.measurement == GAUGE:
         yield "largest_rate", _("a level has no consumption an hour")
-    yield from _find_wrong_stamp(new, before)
+    yield from find_wrong_stamp(new, before)
     if new.unit != before.unit:
         start = find_month_start(new.device.account_id, at=new.since)
         found = (
@@ -126,39 +127,6 @@ def _find_wrong_settings(new: Installation, before: Installation) -> Iterator[tu
                     "at": _write(found.time, new), "start": _write(start, new),
                 },
             )  # fmt: skip
-
-
-def _find_wrong_stamp(new: Installation, before: Installation) -> Iterator[tuple[str, str]]:
-    is_start = new.stamp == Installation.Stamp.START
-    if is_start and (new.measurement != Device.Measurement.DELTA or new.interval_s is None):
-        yield (
-            "stamp",
-            _(
-                "only what was used since the last reading has an interval that begins: expected a "
-                "delta with an interval in seconds"
-            ),
-        )
-    kept = (new.stamp, new.interval_s) == (before.stamp, before.interval_s)
-    if kept or Installation.Stamp.START not in (new.stamp, before.stamp):
-        return
-    newest = check_stamp_kept(new)
-    if newest is not None:
-        yield "stamp", newest
-
-
-def check_stamp_kept(new: Installation) -> str | None:
-    """Why what its stamps name cannot be another thing now; None when it can."""
-    newest = (
-        Reading.objects.filter(device_id=new.device_id, time__gt=new.since)
-        .order_by("-time")
-        .first()
-    )
-    if newest is None:
-        return None
-    return _(
-        "readings after this instant are stored by their stamps already, the last one, "
-        "%(value)s, at %(at)s: what stamps name is told before the first reading of a meter"
-    ) % {"value": newest.value, "at": _write(newest.time, new)}
 
 
 def _find_missing_registers(new: Installation, before: Installation) -> Iterator[tuple[str, str]]:
