@@ -180,6 +180,7 @@ CROSS JOIN LATERAL (
         local_day_start(m.month, a.zones) AS starts_at,
         least(now(), local_day_start(month_end, a.zones)) AS ends_at
     FROM next_billing_month(m.month, a.billing_day, a.earlier_billing_days) AS month_end
+    OFFSET 0  -- computed once for all devices of a month, not for each use
 ) calendar
 CROSS JOIN LATERAL installations_in(m.device_id, calendar.starts_at, calendar.ends_at) AS expected
 CROSS JOIN LATERAL (
@@ -202,8 +203,11 @@ FROM monthly_consumption m
 JOIN device d ON d.id = m.device_id
 JOIN gateway g ON g.id = d.gateway_id
 JOIN account a ON a.id = m.account_id
-CROSS JOIN LATERAL installation_of(m.device_id, local_day_start(m.month, a.zones),
-    local_day_start(m.month_end, a.zones)) AS i
+CROSS JOIN LATERAL (
+    SELECT local_day_start(m.month, a.zones) AS since, local_day_start(m.month_end, a.zones) AS until
+    OFFSET 0  -- computed once for all devices of a month
+) span
+CROSS JOIN LATERAL installation_of(m.device_id, span.since, span.until) AS i
 WHERE m.state = 'open'
 UNION ALL
 SELECT account_id, device_id, month, month_end, 'closed', gateway_id, gateway_code, gateway_name, code,

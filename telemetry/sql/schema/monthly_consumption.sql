@@ -29,6 +29,7 @@ CROSS JOIN LATERAL (
         local_day_start(m.month, a.zones) AS starts_at,
         least(now(), local_day_start(month_end, a.zones)) AS ends_at
     FROM next_billing_month(m.month, a.billing_day, a.earlier_billing_days) AS month_end
+    OFFSET 0  -- computed once for all devices of a month, not for each use
 ) calendar
 CROSS JOIN LATERAL installations_in(m.device_id, calendar.starts_at, calendar.ends_at) AS expected
 CROSS JOIN LATERAL (
