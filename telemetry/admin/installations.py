@@ -55,8 +55,8 @@ class InstallationAdmin(ModelAdmin):  # type: ignore[misc]
     form = InstallationForm
     fields = [
         "device", "since", "old_register", "first_register", "factor", "measurement", "unit",
-        "register_modulus", "interval_s", "is_net", "largest_rate", *TEXTS, "created_by",
-        "created_at", "undone_by", "undone_at",
+        "register_modulus", "interval_s", "is_net", "stamp", "largest_rate", *TEXTS,
+        "created_by", "created_at", "undone_by", "undone_at",
     ]  # fmt: skip
     list_display = [
         "since", "device", "measurement", "unit", "factor", "old_register", "first_register",

@@ -2,12 +2,12 @@
 whose months stay as they are. For pages and API; administrators see and change all."""
 
 from datetime import datetime
-from zoneinfo import ZoneInfo
 
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
 from telemetry.core.consumption import start_of
+from telemetry.core.zones import Zone
 from telemetry.installations.changing import list_until
 from telemetry.installations.texts import InstallationError, describe_device, describe_instant
 from telemetry.models import Device, Installation
@@ -31,7 +31,7 @@ def list_own(device: Device) -> tuple["QuerySet[Installation]", list[OwnTime]]:
     """The meters of the times when the device was the account's, and those that were there when
     these began; and these times. What was entered in others may be another account's."""
     rows = Installation.objects.filter(device=device)
-    times = find_own_times(device, zone=ZoneInfo(device.account.time_zone))
+    times = find_own_times(device, zone=device.account.zone)
     if not times:
         return rows, times
     own = Q()
@@ -45,7 +45,7 @@ def list_own(device: Device) -> tuple["QuerySet[Installation]", list[OwnTime]]:
     return rows.filter(own), times
 
 
-def find_own_times(device: Device, *, zone: ZoneInfo) -> list[OwnTime]:
+def find_own_times(device: Device, *, zone: Zone) -> list[OwnTime]:
     """When a device was its account's, as the moves of its gateway say, and of older moves no more
     than its first day here; nothing where neither is known."""
     first_day, moves = read_device_times(

@@ -3,7 +3,6 @@
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, LiteralString
-from zoneinfo import ZoneInfo
 
 from django.db import connection
 from django.utils.translation import gettext as _
@@ -12,6 +11,7 @@ from msgspec import Struct
 from telemetry.core.consumption import DAY, start_of
 from telemetry.core.installations import Installation, Meter
 from telemetry.core.statements import RegisterValue
+from telemetry.core.zones import Zone
 from telemetry.store.billing.statement_parts import (
     FittedMeter,
     Period,
@@ -39,8 +39,8 @@ class StatementError(ValueError):
 
 
 class StatementQuestion(Struct, frozen=True):
-    """After `since`, up to and including `until`: of devices, of a gateway's, of a group's; of all
-    of the account where none is chosen."""
+    """After `since`, up to and including `until`: of devices, of a gateway's, of a group's, of a
+    virtual meter's; of all of the account where none is chosen."""
 
     account_id: int
     since: datetime
@@ -48,6 +48,7 @@ class StatementQuestion(Struct, frozen=True):
     device_ids: tuple[int, ...] | None = None
     gateway_id: int | None = None
     group: str | None = None
+    virtual_id: int | None = None
 
     @property
     def is_chosen(self) -> bool:
@@ -95,7 +96,7 @@ class _Device(Struct, frozen=True):
     last_day: date | None
 
 
-def count_devices(question: StatementQuestion, zone: ZoneInfo) -> list[DeviceStatement]:
+def count_devices(question: StatementQuestion, zone: Zone) -> list[DeviceStatement]:
     """The devices with their parts, one row for each unit that a device had. Raises
     `StatementError`."""
     devices = _read_devices(question)
@@ -154,9 +155,7 @@ def _read_meters(device_ids: list[int]) -> dict[int, list[FittedMeter]]:
     return meters
 
 
-def _find_own_times(
-    device: _Device, moves: list[OwnTime] | None, *, zone: ZoneInfo
-) -> list[OwnTime]:
+def _find_own_times(device: _Device, moves: list[OwnTime] | None, *, zone: Zone) -> list[OwnTime]:
     """When the device was the account's: as its moves say, and of older moves no more than the days
     of its values here."""
     if device.first_day is None or device.last_day is None:

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -11,6 +10,7 @@ from msgspec.structs import replace
 from telemetry.core.installations import Installation
 from telemetry.core.measurement import Measurement
 from telemetry.core.statements import RegisterValue, list_periods
+from telemetry.core.zones import Zone
 from telemetry.store.billing.consumed import Border, Span, read_consumed
 from telemetry.store.billing.register_values import read_first, read_registers
 from telemetry.store.reads.own_times import OwnTime, is_in
@@ -20,7 +20,7 @@ class Period(Struct, frozen=True):
     """A time of an account, in UTC instants."""
 
     account_id: int
-    zone: ZoneInfo
+    zone: Zone
     since: datetime
     until: datetime
 

@@ -4,8 +4,8 @@
 SELECT wanted.id, i.unit, period.*
 FROM unnest(%(devices)s::bigint[]) AS wanted (id)
 JOIN account a ON a.id = %(account)s
-CROSS JOIN LATERAL installation_of(wanted.id, local_day_start(%(first)s, a.time_zone),
-    local_day_start(%(until)s, a.time_zone)) AS i
+CROSS JOIN LATERAL installation_of(wanted.id, local_day_start(%(first)s, a.zones),
+    local_day_start(%(until)s, a.zones)) AS i
 CROSS JOIN LATERAL (
     SELECT sum(g.total), sum(g.reading_sum) / nullif(sum(g.readings_count), 0), min(g.minimum),
         max(g.maximum), (sum(g.readings_count))::bigint AS readings_count
@@ -21,8 +21,8 @@ LIMIT %(rows)s
 -- A day has the unit of its meter: units change where a month begins. One index range for each meter,
 -- whatever the planner expects: joined otherwise, each day would be compared with all meters.
 WITH metered AS MATERIALIZED (
-    SELECT d.device_id, u.unit, (u.since AT TIME ZONE a.time_zone)::date AS first,
-        (u.until AT TIME ZONE a.time_zone)::date AS until
+    SELECT d.device_id, u.unit, local_day(u.since, a.zones) AS first,
+        local_day(u.until, a.zones) AS until
     FROM account a
     CROSS JOIN (
         SELECT DISTINCT device_id FROM daily_aggregate
@@ -84,8 +84,8 @@ LIMIT %(rows)s
 -- The share is of all devices with this unit (of those asked for), not only of those that are listed.
 -- Meters as in account_days.
 WITH metered AS MATERIALIZED (
-    SELECT d.device_id, (u.since AT TIME ZONE a.time_zone)::date AS first,
-        (u.until AT TIME ZONE a.time_zone)::date AS until
+    SELECT d.device_id, local_day(u.since, a.zones) AS first,
+        local_day(u.until, a.zones) AS until
     FROM account a
     CROSS JOIN (
         SELECT DISTINCT device_id FROM daily_aggregate
