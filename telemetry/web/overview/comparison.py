@@ -69,6 +69,8 @@ def read_comparison(
     ids = [device_id for device_id in chosen if device_id in devices]
     chart = read_chart(account_id, device_ids=ids, period=period, calendar=calendar, now=now)
     summaries = _summarise(account_id, ids, period=period, chart=chart)
+    changed = _find_changed_units(summaries, chosen, chart)
+    summaries |= changed
     rows = [
         (devices[device_id], summaries[device_id], chosen[device_id])
         for device_id in ids
@@ -77,12 +79,15 @@ def read_comparison(
     name, changes = "", Changes()
     if chart.resolution is Resolution.DAY and not quantity.is_level:
         today = calendar.day_of(now)
-        name, changes = _read_changes(account_id, chart, period, calendar=calendar, today=today)
+        name, changes = _read_changes(
+            account_id, chart, period, calendar=calendar, today=today, unit=quantity.unit
+        )
+        changes = {of: change for of, change in changes.items() if of not in changed}
     return Comparison(chart, tuple(_make_rows(rows, changes)), quantity.devices_count, name)
 
 
 def _read_changes(
-    account_id: int, chart: Chart, period: Period, *, calendar: Calendar, today: date
+    account_id: int, chart: Chart, period: Period, *, calendar: Calendar, today: date, unit: str
 ) -> tuple[str, Changes]:
     """What the whole days of the chart, and the same ones of the period before, came to."""
     days = count_days_so_far(period, today=today)
@@ -91,7 +96,7 @@ def _read_changes(
         return "", {}
     name, first, until = beside[0]
     rows = compare_devices(account_id, device_ids=list(chart.series), first=first, until=until)
-    before = {row.device_id: row.total for row in rows}
+    before = {row.device_id: row.total for row in rows if row.unit == unit}
     return name, {
         device_id: (fold(series[:days]).total, before.get(device_id))
         for device_id, series in chart.series.items()
@@ -125,6 +130,22 @@ def _summarise(
         return {device_id: fold(series) for device_id, series in chart.series.items()}
     rows = compare_devices(account_id, device_ids=ids, first=period.first, until=period.end)
     return {row.device_id: Totals(row.total, row.mean, row.minimum, row.maximum) for row in rows}
+
+
+def _find_changed_units(
+    summaries: dict[int, Totals], chosen: dict[int, Consumer | None], chart: Chart
+) -> dict[int, Totals]:
+    """Devices whose unit changed within the period: what they consumed in the unit that is shown.
+    Their days before are in another one."""
+    if chart.resolution is not Resolution.DAY:
+        return {}
+    return {
+        device_id: Totals(consumer.total, None, None, None)
+        for device_id, consumer in chosen.items()
+        if consumer is not None
+        and device_id in summaries
+        and summaries[device_id].total != consumer.total
+    }
 
 
 def _make_rows(

@@ -60,6 +60,7 @@ PAGES = {
     "findings": VIEW, "bands": VIEW, "bands-csv": VIEW, "bands-xlsx": VIEW,
     "bands-print": VIEW, "band-periods": VIEW,
     "statement": VIEW, "statement-print": VIEW, "statement-csv": VIEW,
+    "statement-xlsx": VIEW,
     "virtual-meters": VIEW, "virtual-meters-csv": VIEW,
     "alarm-rules": OPERATE, "edit-alarm-rule": OPERATE, "delete-alarm-rule": OPERATE,
     "delete-webhook": OPERATE,
