@@ -88,7 +88,7 @@ class Demand(Struct, frozen=True):
     since: datetime
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=512)
 def list_spans(
     since: datetime, until: datetime, calendar: BandCalendar, zone: ZoneInfo, *, cut: timedelta
 ) -> tuple[Span, ...]:

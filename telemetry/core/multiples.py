@@ -21,6 +21,8 @@ FAR = Decimal("1.4")  # times the largest that is usual
 NEAR = Decimal("1.3")  # times the usual, at most, is usual as well
 STEADY = Decimal("1.3")
 """Twice as much is told from the usual where the largest is at most so many times the least."""
+ALIKE = 2
+"""Hours are compared whose numbers of readings differ by this factor at most."""
 SCALES = (Decimal(10), Decimal(100), Decimal(1000))
 
 
@@ -35,10 +37,18 @@ def find_multiples(rows: Sequence[HourRow], *, baseline: timedelta = BASELINE) -
         for number, row in enumerate(same):
             first = bisect_left(instants, row.hour - baseline)
             after = bisect_right(instants, row.hour + baseline)
-            others = same[first:number] + same[number + 1 : after]
+            around = same[first:number] + same[number + 1 : after]
+            others = [other for other in around if _is_alike(row, other)]
             if len(others) >= LEAST_DAYS and (one := _compare(row, others)) is not None:
                 found.append(one)
     return sorted(found, key=lambda one: one.since)
+
+
+def _is_alike(row: HourRow, other: HourRow) -> bool:
+    """Whether the device sent about as often: deltas of a minute are no multiples of those of an
+    hour."""
+    least, most = sorted((row.readings_count, other.readings_count))
+    return most <= ALIKE * least
 
 
 def _compare(row: HourRow, others: Sequence[HourRow]) -> Found | None:

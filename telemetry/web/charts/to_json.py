@@ -10,17 +10,26 @@ from telemetry.web.charts.chart import Series
 from telemetry.web.charts.gaps import list_gaps
 from telemetry.web.charts.summary import summarise
 from telemetry.web.charts.ticks import choose_ticks
-from telemetry.web.charts.view import ChartView, Show, describe_unit, find_slot, list_weekends, pick
+from telemetry.web.charts.view import (
+    OTHER,
+    ChartView,
+    Show,
+    describe_unit,
+    find_slot,
+    list_weekends,
+    pick,
+)
 
 
 def to_json(view: ChartView, *, now: datetime | None = None) -> dict[str, Any]:
     """Series in the order of the devices; positions on the axis in milliseconds since 1970.
 
     Gaps are listed when there is one series: behind several they would say nothing. `current`: the
-    index of the slot that holds `now`, -1 for none.
+    index of the slot that holds `now`, -1 for none. `other`: the series of what is not told apart.
     """
     period, calendar = view.period, view.calendar
     named = view.list_series()
+    others = [label.name for label in view.devices if label.device_id == OTHER]
     gaps = list_gaps(view, series=named[0][1]) if len(named) == 1 else []
     return {
         "summary": summarise(view),
@@ -40,6 +49,7 @@ def to_json(view: ChartView, *, now: datetime | None = None) -> dict[str, Any]:
         "weekends": [[to_ms(start), to_ms(end)] for start, end in list_weekends(view)],
         "current": find_slot(view, now) if now is not None else -1,
         "series": [_series_to_json(series, label=name, show=view.show) for name, series in named],
+        "other": others[0] if others else "",
     }
 
 

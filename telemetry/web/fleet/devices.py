@@ -103,7 +103,7 @@ def devices(request: AccountRequest) -> HttpResponse:
         return render(request, LIST, {"filters": filters}, status=400)
     devices = _with_consumption(filters.list_devices(), account=request.account)
     page = read_page(devices, number=filters.cleaned_data["page"], is_counted=True)
-    rows = read_rows(page, account_id=request.account.pk)
+    rows = read_rows(page, account_id=request.account.pk, days_until=timezone.localdate())
     context: dict[str, Any] = {
         "filters": filters,
         "page": page,

@@ -100,17 +100,52 @@ def test_it_shows_consumption_and_levels_each_by_unit(connection: Connection) ->
     assert "None of these devices measures that." in refused
 
 
-def test_it_draws_twelve_devices_and_says_which(connection: Connection) -> None:
+def test_it_draws_six_devices_and_the_rest_of_them(connection: Connection) -> None:
     site, client = open_account(connection)
     others = [register(connection, Meter("delta"), beside=site) for _ in range(13)]
     connection.execute("UPDATE device SET unit = 'kWh'")
     now = timezone.now()
-    receive(connection, *((one, now, 100 - place) for place, one in enumerate([*others, site])))
-    page = page_of(site, client)
-    assert len(chart_data_of(page)["series"]) == 12
-    assert "12 of 14 devices: those that consumed most" in page
+    sites = [*others, site]
+    receive(connection, *((one, now - HOUR, 100 - place) for place, one in enumerate(sites)))
+    for query in ("", "?period=7d", "?period=24h"):
+        page = page_of(site, client, query)
+        chart_data = chart_data_of(page)
+        assert len(chart_data["series"]) == 7, query
+        rest = chart_data["series"][-1]
+        assert rest["name"] == chart_data["other"] == "8 other devices"
+        shown = [value for value in rest["values"] if value is not None]
+        assert shown == [str(sum(100 - place for place in range(6, 14)))], query
+        assert "All 14 devices that measure it" in page
+        below = page[page.index('<table class="comparison">') :]
+        assert "1,309" in below[below.index("<tfoot>") :][:300], query
     chosen = page_of(site, client, f"?device={site.device_id}&device={others[0].device_id}")
     assert len(chart_data_of(chosen)["series"]) == 2
+
+
+def test_it_draws_no_rest_of_more_hours_than_it_may_read(connection: Connection) -> None:
+    site, client = open_account(connection)
+    add_devices(site.account_id, count=130)
+    connection.execute(
+        "INSERT INTO reading (time, received_at, account_id, gateway_id, device_id, value, unit)"
+        " SELECT now() - interval '1 hour', now(), account_id, gateway_id, id, 1, 'kWh'"
+        " FROM device WHERE account_id = %s",
+        [site.account_id],
+    )
+    connection.execute(
+        "INSERT INTO dirty_hour (hour, device_ids) SELECT"
+        " date_trunc('hour', now() - interval '1 hour' - interval '1 microsecond'),"
+        " array_agg(id) FROM device"
+    )
+    refresh(connection)
+    days, hours = page_of(site, client), page_of(site, client, "?period=7d")
+    assert len(chart_data_of(days)["series"]) == 7
+    assert "125 other devices" in days
+    assert len(chart_data_of(hours)["series"]) == 6
+    assert "6 of 131 devices: those that consumed most" in hours
+    for by in ("group", "band"):
+        assert "100 of 131 devices: those that consumed most" in page_of(
+            site, client, f"?period=7d&by={by}"
+        )
 
 
 def test_it_filters_by_gateway_and_kind_and_keeps_the_choice(connection: Connection) -> None:
@@ -142,6 +177,7 @@ def test_it_filters_by_gateway_and_kind_and_keeps_the_choice(connection: Connect
         ("?gateway=99999999999999999999999", "gateway"),
         ("?kind=%00", "kind"),
         ("?show=%F0%9F%92%A9", "show"),
+        ("?by=moon", "by"),
     ],
 )
 def test_it_says_at_the_field_what_is_wrong_and_works_on(
@@ -310,7 +346,7 @@ def test_it_weighs_less_than_200_kb_at_its_fullest(connection: Connection) -> No
     reply = client.get(f"/accounts/{site.account_id}/", headers={"Accept-Encoding": "gzip"})
     assert reply.headers["Content-Encoding"] == "gzip"
     page = gzip.decompress(reply.content).decode()
-    assert len(chart_data_of(page)["series"]) == 12
+    assert len(chart_data_of(page)["series"]) == 7
     files = set(re.findall(r'(?:src|href)="/static/([^"]+)"', page))
     modules = {str(path) for path in Path("telemetry/static/telemetry/js").glob("*.js")}
     weight = len(reply.content)

@@ -60,7 +60,7 @@ WRITTEN_FOR = {
     "telemetry/web/charts/chart.py": ALL,
     "telemetry/web/device/params.py": ALL,
     "telemetry/web/fleet/rows.py": ALL,
-    "telemetry/web/overview/comparison.py": ALL,
+    "telemetry/web/overview/by_device.py": ALL,
     "telemetry/web/overview/quantities.py": ALL,
     "telemetry/web/overview/saved.py": ALL,
 }

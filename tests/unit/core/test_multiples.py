@@ -54,6 +54,15 @@ def test_it_finds_no_multiple_where(value: Any, options: Any) -> None:
     assert find_multiples(make_days(value, **options)) == []
 
 
+def test_it_compares_no_deltas_of_a_minute_with_those_of_an_hour() -> None:
+    rows = make_days("0.11")
+    at = 2 * 9
+    rows[at] = HourRow(rows[at].hour, Decimal("0.09"), Decimal("0.11"), Decimal("0.1"), 60)
+    assert find_multiples(rows) == []
+    rows[at] = HourRow(rows[at].hour, Decimal("0.09"), Decimal("0.11"), Decimal("0.1"), 2)
+    assert [one.rule for one in find_multiples(rows)] == ["scale"]
+
+
 def test_it_knows_the_usual_when_a_slip_lasts_for_days() -> None:
     rows = make_days(100, at=9)
     for row in (10, 11):
