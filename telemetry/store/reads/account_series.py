@@ -28,13 +28,15 @@ MOST_GROUPS = 6
 
 class GroupSample(Struct, frozen=True):
     """A group in a local day or in a UTC hour. `name`: empty for devices without a group, None for
-    the groups that are not told apart. `devices_count`: in the whole period."""
+    the groups that are not told apart. `devices_count`: in the whole period; `reporting_count`: of
+    them, then."""
 
     name: str | None
     devices_count: int
     start: datetime | date
     total: Decimal
     estimated: Decimal
+    reporting_count: int
 
 
 def read_group_days(

@@ -33,7 +33,7 @@ WITH metered AS MATERIALIZED (
         l.device_id, l.start, l.total, l.estimated
     FROM line l JOIN ranked r USING (name)
 )
-SELECT p.name, c.devices_count, p.start, sum(p.total), sum(p.estimated)
+SELECT p.name, c.devices_count, p.start, sum(p.total), sum(p.estimated), count(DISTINCT p.device_id)
 FROM placed p
 JOIN (
     SELECT name, count(DISTINCT device_id) AS devices_count FROM placed GROUP BY name
@@ -65,7 +65,7 @@ WITH own AS MATERIALIZED (
         l.device_id, l.start, l.total, l.estimated
     FROM line l JOIN ranked r USING (name)
 )
-SELECT p.name, c.devices_count, p.start, sum(p.total), sum(p.estimated)
+SELECT p.name, c.devices_count, p.start, sum(p.total), sum(p.estimated), count(DISTINCT p.device_id)
 FROM placed p
 JOIN (
     SELECT name, count(DISTINCT device_id) AS devices_count FROM placed GROUP BY name

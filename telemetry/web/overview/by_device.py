@@ -16,7 +16,7 @@ from telemetry.store.reads.account_totals import (
     compare_devices,
     find_top_consumers,
 )
-from telemetry.store.reads.chart_series import MOST_SERIES
+from telemetry.store.reads.chart_series import MOST_SERIES, SeriesByDevice, read_day_series
 from telemetry.web.charts.calendar import DAY, HOUR
 from telemetry.web.charts.chart import (
     Chart,
@@ -30,7 +30,14 @@ from telemetry.web.charts.labels import find_devices, label_device
 from telemetry.web.charts.period import Span
 from telemetry.web.charts.totals import Totals, fold
 from telemetry.web.charts.view import OTHER
-from telemetry.web.overview.comparison import Before, Part, Parts, Question, find_before
+from telemetry.web.overview.comparison import (
+    Before,
+    Part,
+    Parts,
+    Question,
+    find_before,
+    is_partial,
+)
 from telemetry.web.overview.params import select_devices
 from telemetry.web.overview.samples import add_up, day_of
 
@@ -95,13 +102,12 @@ def _make_parts(
     before: Before | None,
 ) -> list[Part]:
     summaries = _summarise(question, ids, chart)
-    earlier: dict[int, Decimal | None] = {}
+    earlier: SeriesByDevice = {}
     if before is not None:
-        rows = compare_devices(
+        earlier = read_day_series(
             question.account_id, device_ids=list(chart.series), first=before.first,
             until=before.until,
         )  # fmt: skip
-        earlier = {row.device_id: row.total for row in rows}
     parts = []
     for device_id in ids:
         if device_id not in summaries:
@@ -118,7 +124,10 @@ def _make_parts(
                 device_id=device_id,
                 share=consumer.share if consumer else None,
                 part=fold(series[: before.days]).total if before else None,
-                before=earlier.get(device_id),
+                before=fold(earlier[device_id]).total if device_id in earlier else None,
+                is_partial=before is not None
+                and device_id in earlier
+                and is_partial(before, days=len(earlier[device_id])),
             )
         )
     return parts
@@ -142,6 +151,7 @@ class Rest(Struct, frozen=True):
     series: Series
     devices_count: int
     before: Decimal | None = None
+    is_partial: bool = False
 
 
 def _read_rest(
@@ -189,15 +199,16 @@ def _read_days_of_rest(
             device_ids=ids, without=shown, names=(),
         )
     ]  # fmt: skip
-    earlier = [
-        sample.total
-        for sample in samples
-        if before is not None and before.first <= day_of(sample) < before.until
-    ]
+    count = max((sample.devices_count for sample in samples), default=0)
+    series = add_up(samples, chart.slots)
+    if before is None:
+        return Rest(series, count)
+    earlier = [one for one in samples if before.first <= day_of(one) < before.until]
     return Rest(
-        add_up(samples, chart.slots),
-        max((sample.devices_count for sample in samples), default=0),
-        sum(earlier, Decimal()) if earlier else None,
+        series,
+        count,
+        sum((one.total for one in earlier), Decimal()) if earlier else None,
+        is_partial(before, days=sum(one.reporting_count for one in earlier), devices=count),
     )
 
 
@@ -213,4 +224,5 @@ def _make_rest(parts: Sequence[Part], rest: Rest, *, before: Before | None) -> P
         share=1 - sum(shares, Decimal()) if shares else None,
         part=fold(rest.series[: before.days]).total if before else None,
         before=rest.before,
+        is_partial=rest.is_partial,
     )

@@ -18,7 +18,14 @@ from telemetry.web.charts.chart import Chart, Resolution, list_days, list_hours
 from telemetry.web.charts.totals import fold
 from telemetry.web.charts.view import OTHER
 from telemetry.web.overview.by_device import choose_devices
-from telemetry.web.overview.comparison import Before, Part, Parts, Question, find_before
+from telemetry.web.overview.comparison import (
+    Before,
+    Part,
+    Parts,
+    Question,
+    find_before,
+    is_partial,
+)
 from telemetry.web.overview.params import select_devices
 from telemetry.web.overview.samples import add_up
 
@@ -80,11 +87,11 @@ def _put_in_order(samples: Sequence[GroupSample]) -> Groups:
 def _make_parts(
     question: Question, groups: Groups, chart: Chart, before: Before | None
 ) -> list[Part]:
-    earlier: dict[str | None, Decimal] = defaultdict(Decimal)
+    earlier: Groups = defaultdict(list)
     if before is not None:
         names = [name for name in groups if name is not None]
         for sample in _read_days(question, before.first, before.until, names=names):
-            earlier[sample.name] += sample.total
+            earlier[sample.name].append(sample)
     summaries = [fold(series) for series in chart.series.values()]
     total = sum((summary.total or Decimal() for summary in summaries), Decimal())
     parts = []
@@ -101,7 +108,16 @@ def _make_parts(
                 devices_count=samples[0].devices_count,
                 share=summary.total / total if summary.total is not None and total else None,
                 part=fold(series[: before.days]).total if before else None,
-                before=earlier.get(name),
+                before=sum((one.total for one in earlier[name]), Decimal())
+                if name in earlier
+                else None,
+                is_partial=before is not None
+                and name in earlier
+                and is_partial(
+                    before,
+                    days=sum(one.reporting_count for one in earlier[name]),
+                    devices=samples[0].devices_count,
+                ),
             )
         )
     return parts

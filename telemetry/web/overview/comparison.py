@@ -16,6 +16,8 @@ from telemetry.web.charts.totals import Totals
 from telemetry.web.overview.parting import By
 from telemetry.web.overview.quantities import Quantity
 
+WHOLE = Decimal("0.9")
+"""The share of its days that a period must have to be compared with."""
 _WIDTH = Decimal(100)
 
 
@@ -48,6 +50,7 @@ class Part(Struct, frozen=True):
     `key`: of its series. `name` is its label in the chart, `title` a shorter one. `query`: of the
     overview of it alone. `devices_count`: of a group. `share`: of what all together consumed.
     `part` is compared with `before`, the same part of the period before; None for levels.
+    `is_partial`: too little is known of that to compare with.
     """
 
     key: int
@@ -61,6 +64,7 @@ class Part(Struct, frozen=True):
     share: Decimal | None = None
     part: Decimal | None = None
     before: Decimal | None = None
+    is_partial: bool = False
 
 
 class Parts(Struct, frozen=True):
@@ -107,6 +111,11 @@ def find_before(question: Question, chart: Chart) -> Before | None:
     return Before(name, days, first, until, is_same_weekday(first, question.period.first))
 
 
+def is_partial(before: Before, *, days: int, devices: int = 1) -> bool:
+    """Whether so many days with readings, of all devices together, miss more than a tenth."""
+    return days < WHOLE * devices * (before.until - before.first).days
+
+
 def is_same_weekday(one: date, other: date) -> bool:
     """Whether days that begin there are compared weekday by weekday."""
     return one.weekday() == other.weekday()
@@ -138,6 +147,7 @@ def _sum_up(parts: Sequence[Part]) -> Part | None:
         part=sum((part.part or Decimal() for part in parts), Decimal()),
         before=sum(before, Decimal()) if before else None,
         share=sum((part.share or Decimal() for part in parts), Decimal()),
+        is_partial=any(part.is_partial for part in parts),
     )
 
 
