@@ -29,7 +29,7 @@ MOST_GROUPS = 6
 class GroupSample(Struct, frozen=True):
     """A group in a local day or in a UTC hour. `name`: empty for devices without a group, None for
     the groups that are not told apart. `devices_count`: in the whole period; `reporting_count`: of
-    them, then."""
+    them, those of which the day or the hour is known."""
 
     name: str | None
     devices_count: int

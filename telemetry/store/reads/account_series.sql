@@ -2,7 +2,7 @@
 -- What an account's devices with one unit consumed, by group and local day. Groups beyond the largest,
 -- or beyond those that are named, are put together: their name is null. Meters as in account_days.
 WITH metered AS MATERIALIZED (
-    SELECT d.device_id, (u.since AT TIME ZONE a.time_zone)::date AS first,
+    SELECT d.device_id, u.measurement, (u.since AT TIME ZONE a.time_zone)::date AS first,
         (u.until AT TIME ZONE a.time_zone)::date AS until
     FROM account a
     CROSS JOIN (
@@ -16,7 +16,9 @@ WITH metered AS MATERIALIZED (
     ) u
     WHERE a.id = %(account)s AND u.unit = %(unit)s
 ), line AS MATERIALIZED (
-    SELECT coalesce(v."group", '') AS name, g.device_id, g.day AS start, g.total, g.estimated
+    SELECT coalesce(v."group", '') AS name, g.device_id, g.day AS start, g.total, g.estimated,
+        -- What a delta would have counted in a time without readings is lost; a register has it.
+        CASE WHEN g.readings_count > 0 OR u.measurement <> 'delta' THEN 1 ELSE 0 END AS known
     FROM metered u
     CROSS JOIN LATERAL (
         SELECT * FROM daily_aggregate g
@@ -30,10 +32,10 @@ WITH metered AS MATERIALIZED (
 ), placed AS (
     SELECT CASE WHEN CASE WHEN %(names)s::text[] IS NULL THEN r.place <= %(most)s
             ELSE r.name = ANY(%(names)s::text[]) END THEN r.name END AS name,
-        l.device_id, l.start, l.total, l.estimated
+        l.device_id, l.start, l.total, l.estimated, l.known
     FROM line l JOIN ranked r USING (name)
 )
-SELECT p.name, c.devices_count, p.start, sum(p.total), sum(p.estimated), count(DISTINCT p.device_id)
+SELECT p.name, c.devices_count, p.start, sum(p.total), sum(p.estimated), sum(p.known)
 FROM placed p
 JOIN (
     SELECT name, count(DISTINCT device_id) AS devices_count FROM placed GROUP BY name
@@ -49,23 +51,24 @@ WITH own AS MATERIALIZED (
     FROM device v
     WHERE v.id = ANY(%(devices)s::bigint[]) AND v.account_id = %(account)s
 ), line AS MATERIALIZED (
-    SELECT own.name, own.id AS device_id, c.hour AS start, c.consumption AS total, 0 AS estimated
+    SELECT own.name, own.id AS device_id, c.hour AS start, c.consumption AS total, 0 AS estimated,
+        1 AS known
     FROM own
     JOIN hourly_consumption c ON c.device_id = own.id
     WHERE c.account_id = %(account)s AND c.hour >= %(since)s AND c.hour < %(until)s
       AND (c.first IS NOT NULL OR c.steps <> '[]')
     UNION ALL
-    SELECT own.name, own.id, g.hour, g.moved, g.estimated
+    SELECT own.name, own.id, g.hour, g.moved, g.estimated, 0
     FROM own
     CROSS JOIN LATERAL gap_hours(own.id, %(account)s, %(since)s, %(until)s) AS g
 ), ranked AS (
     SELECT name, row_number() OVER (ORDER BY sum(total) DESC, name) AS place FROM line GROUP BY name
 ), placed AS (
     SELECT CASE WHEN r.place <= %(most)s THEN r.name END AS name,
-        l.device_id, l.start, l.total, l.estimated
+        l.device_id, l.start, l.total, l.estimated, l.known
     FROM line l JOIN ranked r USING (name)
 )
-SELECT p.name, c.devices_count, p.start, sum(p.total), sum(p.estimated), count(DISTINCT p.device_id)
+SELECT p.name, c.devices_count, p.start, sum(p.total), sum(p.estimated), sum(p.known)
 FROM placed p
 JOIN (
     SELECT name, count(DISTINCT device_id) AS devices_count FROM placed GROUP BY name

@@ -28,7 +28,7 @@ from telemetry.web.charts.chart import (
 )
 from telemetry.web.charts.labels import find_devices, label_device
 from telemetry.web.charts.period import Span
-from telemetry.web.charts.totals import Totals, fold
+from telemetry.web.charts.totals import Totals, count_known, fold
 from telemetry.web.charts.view import OTHER
 from telemetry.web.overview.comparison import (
     Before,
@@ -127,7 +127,13 @@ def _make_parts(
                 before=fold(earlier[device_id]).total if device_id in earlier else None,
                 is_partial=before is not None
                 and device_id in earlier
-                and is_partial(before, days=len(earlier[device_id])),
+                and is_partial(
+                    before,
+                    days=count_known(
+                        earlier[device_id],
+                        is_delta=device.measurement == Device.Measurement.DELTA,
+                    ),
+                ),
             )
         )
     return parts

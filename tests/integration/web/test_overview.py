@@ -148,6 +148,55 @@ def test_it_draws_no_rest_of_more_hours_than_it_may_read(connection: Connection)
         )
 
 
+def test_it_parts_bars_by_group_and_says_what_is_missing(connection: Connection) -> None:
+    site, client = open_account(connection, zone="UTC")
+    register_beside, water = (
+        register(connection, Meter(kind), beside=site) for kind in ("cumulative", "delta")
+    )
+    connection.execute("UPDATE device SET unit = 'kWh'")
+    for one, group in ((site, "Hall <3>"), (register_beside, "Hall <3>"), (water, "")):
+        connection.execute('UPDATE device SET "group" = %s WHERE id = %s', [group, one.device_id])
+    today = timezone.now().replace(hour=0, minute=0, second=0, microsecond=0)
+    days = [today - timedelta(days=number) for number in range(1, 61)]
+    silent = days[40:50]
+    receive(connection, *((site, day + HOUR, 2) for day in days if day not in silent))
+    receive(connection, *((register_beside, day + HOUR, 1_000 - 3 * n)
+        for n, day in enumerate(days)), (water, days[0] + HOUR, 4))  # fmt: skip
+    page = page_of(site, client, "?by=group&period=30d")
+    assert [one["name"] for one in chart_data_of(page)["series"]] == [
+        "Hall <3>", "Without a group",
+    ]  # fmt: skip
+    below = page[page.index('<table class="comparison">') :]
+    for words in ("Hall &lt;3&gt;", "?group=Hall+%3C3%3E", "2 devices", "readings missing",
+        "same dates, other weekdays"):  # fmt: skip
+        assert words in below, words
+    assert 'aria-current="true">By group' in page
+    assert "by=group" in page[page.index('class="segments steps"') :][:400]
+    by_device = page_of(site, client, "?period=30d")
+    assert by_device.count("readings missing") == 2  # of the delta, and of all together
+    assert "Complete" in page_of(site, client) or "Not complete" in page
+
+
+def test_it_names_devices_that_are_not_as_usual(connection: Connection) -> None:
+    site, client = open_account(connection, zone="UTC")
+    steady = register(connection, Meter("delta"), beside=site)
+    connection.execute("UPDATE device SET unit = 'kWh', name = 'Meter ' || id")
+    today = timezone.now().replace(hour=0, minute=0, second=0, microsecond=0)
+    days = [today - timedelta(days=number) for number in range(1, 36)]
+    receive(
+        connection,
+        *((site, day + HOUR, 13 if n < 7 else 10) for n, day in enumerate(days)),
+        *((steady, day + HOUR, 10) for day in days),
+    )
+    page = page_of(site, client)
+    changes = page[page.index('data-part="changes"') : page.index('data-part="latest"')]
+    assert f"Meter {site.device_id}" in changes
+    assert f"Meter {steady.device_id}" not in changes
+    assert "30% more" in changes
+    assert ">+<span" in changes
+    assert ">21.0<small>" in changes
+
+
 def test_it_filters_by_gateway_and_kind_and_keeps_the_choice(connection: Connection) -> None:
     site, client = open_account(connection)
     other = register(connection, Meter("delta"), beside=site)
