@@ -96,7 +96,7 @@ def test_an_owner_edits_names_groups_and_limits(page: Page, site: Site) -> None:
     group = page.locator('[data-part="comparison"]').get_by_role("link", name="Hall 3")
     expect(group).to_be_visible()
     group.click()
-    page.wait_for_url("**?group=Hall+3")
+    page.wait_for_url("**period=month**group=Hall+3")
     expect(page.locator('[data-part="comparison"] tbody')).to_contain_text("Chillers")
     page.goto(f"{overview_path(site)}gateways/{site.gateway_id}/edit/")
     page.get_by_label("Location", exact=True).fill("Roof")

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from types import MappingProxyType
 from typing import Any
+from urllib.parse import urlencode
 
 from django.http import HttpResponse
 from django.shortcuts import render
@@ -190,6 +191,7 @@ def read_aggregates(
         "quantities": [(one, params.href(show=one.key), one == quantity) for one in quantities],
         "steps": list_steps(params),
         "period_name": name_period(params.period, calendar=params.calendar),
+        "period_query": urlencode([*params.period.query.items(), ("show", params.show)]),
     }
     if freshness.refreshed_at is not None:
         context["consumption"] = read_cached_consumption(
