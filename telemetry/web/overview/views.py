@@ -191,7 +191,9 @@ def read_aggregates(
         "quantities": [(one, params.href(show=one.key), one == quantity) for one in quantities],
         "steps": list_steps(params),
         "period_name": name_period(params.period, calendar=params.calendar),
-        "period_query": urlencode([*params.period.query.items(), ("show", params.show)]),
+        "period_query": urlencode(
+            params.period.query | ({"show": params.show} if params.show else {})
+        ),
     }
     if freshness.refreshed_at is not None:
         context["consumption"] = read_cached_consumption(
