@@ -167,8 +167,8 @@ def test_it_parts_bars_by_group_and_says_what_is_missing(connection: Connection)
         "Hall <3>", "Without a group",
     ]  # fmt: skip
     below = page[page.index('<table class="comparison">') :]
-    for words in ("Hall &lt;3&gt;", "period=30d&amp;group=Hall+%3C3%3E", "2 devices", "readings missing",
-        "same dates, other weekdays"):  # fmt: skip
+    for words in ("Hall &lt;3&gt;", "period=30d&amp;group=Hall+%3C3%3E", "2 devices",
+        "readings missing", "same dates, other weekdays"):  # fmt: skip
         assert words in below, words
     assert 'aria-current="true">By group' in page
     assert "by=group" in page[page.index('class="segments steps"') :][:400]
