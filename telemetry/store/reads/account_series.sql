@@ -28,9 +28,9 @@ WITH metered AS MATERIALIZED (
     ) g
     LEFT JOIN device v ON v.id = g.device_id AND v.account_id = %(account)s
 ), ranked AS (
-    SELECT name, row_number() OVER (ORDER BY sum(total) DESC, name) AS place FROM line GROUP BY name
+    SELECT name, row_number() OVER (ORDER BY sum(total) DESC, name) AS position FROM line GROUP BY name
 ), placed AS (
-    SELECT CASE WHEN CASE WHEN %(names)s::text[] IS NULL THEN r.place <= %(most)s
+    SELECT CASE WHEN CASE WHEN %(names)s::text[] IS NULL THEN r.position <= %(most)s
             ELSE r.name = ANY(%(names)s::text[]) END THEN r.name END AS name,
         l.device_id, l.start, l.total, l.estimated, l.known
     FROM line l JOIN ranked r USING (name)
@@ -62,9 +62,9 @@ WITH own AS MATERIALIZED (
     FROM own
     CROSS JOIN LATERAL gap_hours(own.id, %(account)s, %(since)s, %(until)s) AS g
 ), ranked AS (
-    SELECT name, row_number() OVER (ORDER BY sum(total) DESC, name) AS place FROM line GROUP BY name
+    SELECT name, row_number() OVER (ORDER BY sum(total) DESC, name) AS position FROM line GROUP BY name
 ), placed AS (
-    SELECT CASE WHEN r.place <= %(most)s THEN r.name END AS name,
+    SELECT CASE WHEN r.position <= %(most)s THEN r.name END AS name,
         l.device_id, l.start, l.total, l.estimated, l.known
     FROM line l JOIN ranked r USING (name)
 )

@@ -37,7 +37,7 @@ class Choice(Struct, frozen=True):
 
 class ChartParams(Struct, frozen=True):
     """Parsed parameters. `show`: which quantity is shown; `other_pairs`: all but the period;
-    `kept`: what every link and form of the page keeps.
+    `lasting`: what every link and form of the page keeps.
 
     `errors` are messages by field.
     """
@@ -49,21 +49,21 @@ class ChartParams(Struct, frozen=True):
     show: str
     other_pairs: Pairs
     errors: Errors
-    kept: Pairs = ()
+    lasting: Pairs = ()
 
     def href(
         self,
         *,
         period: dict[str, str] | None = None,
         show: str | None = None,
-        kept: Pairs | None = None,
+        lasting: Pairs | None = None,
     ) -> str:
         """The address with another period, another quantity, or something else to keep."""
         chosen = self.show if show is None else show
         pairs = [*(self.period.query if period is None else period).items(), *self.other_pairs]
         if chosen:
             pairs.append(("show", chosen))
-        pairs += self.kept if kept is None else kept
+        pairs += self.lasting if lasting is None else lasting
         return f"?{urlencode(pairs)}"
 
     @property
@@ -88,7 +88,7 @@ class ChartParams(Struct, frozen=True):
 
     @property
     def _show_pairs(self) -> Pairs:
-        return [("show", self.show), *self.kept] if self.show else list(self.kept)
+        return [("show", self.show), *self.lasting] if self.show else list(self.lasting)
 
     @property
     def last_day(self) -> date:

@@ -83,7 +83,7 @@ def _read_days(page: Page, account_id: int, until: date) -> dict[int, list[Decim
     return days
 
 
-def draw_days(days: Sequence[Decimal | None]) -> str:
+def render_days(days: Sequence[Decimal | None]) -> str:
     """What a device consumed by the day as small bars; nothing where nothing is known."""
     most = max((day for day in days if day is not None), default=Decimal())
     if most <= 0:
@@ -123,7 +123,7 @@ def render_devices(rows: Iterable[DeviceRow], *, account: Account) -> SafeString
             f'<td class="number age">{short_age(newest.time) if newest else never}</td>'
             f'<td class="number today">{figure(row.today, row.unit)}</td>'
             f'<td class="number month">{figure(row.this_month, row.unit)}</td>'
-            f'<td class="spare days" aria-hidden="true">{draw_days(row.days)}</td></tr>'
+            f'<td class="spare days" aria-hidden="true">{render_days(row.days)}</td></tr>'
         )
 
     return SafeString("\n".join(map(render, rows)))  # nosec

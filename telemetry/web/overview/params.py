@@ -32,12 +32,12 @@ class OverviewParams(Struct, frozen=True):
 
 def read_overview_params(request: AccountRequest) -> OverviewParams:
     """Parsed; with messages where that failed."""
-    asked = dict(request.GET.lists())
-    filters, errors = parse_filters(asked)
-    by, by_errors = parse_by(asked)
+    values = dict(request.GET.lists())
+    filters, errors = parse_filters(values)
+    by, by_errors = parse_by(values)
     params = read_params(request, longest=LONGEST, other_pairs=filters.query())
     errors = params.errors | errors | by_errors
-    return OverviewParams(replace(params, errors=errors, kept=to_pairs(by)), filters, by)
+    return OverviewParams(replace(params, errors=errors, lasting=to_pairs(by)), filters, by)
 
 
 def select_devices(account_id: int, filters: ChartFilters) -> QuerySet[Device]:

@@ -44,4 +44,4 @@ def list_choices(params: ChartParams, *, by: By, has_groups: bool, has_bands: bo
     choices = [one for one in By if offered[one] or one is by]
     if len(choices) < 2:
         return []
-    return [Choice(TEXTS[one], params.href(kept=to_pairs(one)), one is by) for one in choices]
+    return [Choice(TEXTS[one], params.href(lasting=to_pairs(one)), one is by) for one in choices]
