@@ -100,7 +100,11 @@ class PacedStream(Iterator[bytes]):
             self._taken_s += now - self._handed_at
         self._check(now)
         self._slot.renew()
-        piece = next(self._pieces)
+        try:
+            piece = next(self._pieces)
+        except StopIteration:  # before the client learns of the end, and asks for the next one
+            self._slot.release()
+            raise
         self._bytes += len(piece)
         self._handed_at = time.monotonic()
         return piece

@@ -1,14 +1,19 @@
-"""`/health`: whether this process can serve. `/health/pipeline`: whether messages are stored.
-`/health/pending`: how many are still to be stored.
+"""Health for those that ask without a login: none of it tells a secret or names an account.
 
-None needs a login; none tells a secret or names an account. The second is for alarms, not for what
-restarts containers: a new web process would not help the pipeline. The third is for what scales
-the pool "ingest".
+| address | says | for |
+|---|---|---|
+| `/healthz` | whether this process answers | what restarts containers |
+| `/readyz`, `/health` | whether it can serve: database, Redis, schema | load balancers |
+| `/health/pipeline` | whether messages are stored | alarms: a new web process would not help |
+| `/health/pending` | how many messages are still to be stored | what scales the pool "ingest" |
 """
+
+from functools import cache
 
 import psycopg
 from django.conf import settings
 from django.db import DatabaseError, connection
+from django.db.migrations.loader import MigrationLoader
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
@@ -25,14 +30,27 @@ from telemetry.store.operations.task_ages import read_task_ages
 
 @require_safe
 @never_cache
-def health(_request: HttpRequest) -> JsonResponse:
-    """200 when database and Redis answer, else 503 with the reasons."""
+def alive(_request: HttpRequest) -> JsonResponse:
+    """200: the process answers. It asks no server."""
+    return _respond([])
+
+
+@require_safe
+@never_cache
+def ready(_request: HttpRequest) -> JsonResponse:
+    """200 when database and Redis answer and the schema is this version's, else 503 with the
+    reasons."""
     problems = []
     try:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT 1")
+        missing = _list_missing_migrations()
     except (DatabaseError, psycopg.Error):
         problems.append("the database does not answer")
+    else:
+        if missing:
+            problems.append(
+                f"the schema is older than this version, it lacks {missing[0]}: run "
+                "`python manage.py migrate`"
+            )
     try:
         with connect_redis(settings.OPTIONS.redis) as redis:
             redis.ping()
@@ -70,6 +88,22 @@ def pending_health(_request: HttpRequest) -> JsonResponse:
     except (RedisError, OSError):
         return _respond(["Redis does not answer"])
     return JsonResponse({"pending_messages": levels.pending_messages})
+
+
+def _list_missing_migrations() -> list[str]:
+    """Names in their order. A newer schema is none of this version's business."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT app || '.' || name FROM django_migrations")
+        applied = {name for (name,) in cursor.fetchall()}
+    return [name for name in _list_migrations() if name not in applied]
+
+
+@cache
+def _list_migrations() -> list[str]:
+    """Every migration of this version, by app and name, what others build on first."""
+    graph = MigrationLoader(None).graph
+    leaves = graph.leaf_nodes("telemetry")
+    return [".".join(each) for leaf in leaves for each in graph.forwards_plan(leaf)]
 
 
 def _respond(problems: list[str]) -> JsonResponse:

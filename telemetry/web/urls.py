@@ -3,7 +3,7 @@
 from django.urls import URLPattern, URLResolver, include, path
 from django.views.i18n import set_language
 
-from telemetry.web.health import health, pending_health, pipeline_health
+from telemetry.web.health import alive, pending_health, pipeline_health, ready
 from telemetry.web.home import accounts, home
 from telemetry.web.profile.views import confirm_address, profile
 from telemetry.web.second_factor.views import second_factor
@@ -13,7 +13,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", home, name="home"),
     path("accounts/", accounts, name="accounts"),
     path("language/", set_language, name="set_language"),
-    path("health", health, name="health"),
+    path("healthz", alive, name="alive"),
+    path("readyz", ready, name="ready"),
+    path("health", ready, name="health"),
     path("health/pending", pending_health, name="pending-health"),
     path("health/pipeline", pipeline_health, name="pipeline-health"),
     path("profile/", profile, name="profile"),

@@ -188,6 +188,9 @@ def make_parser() -> argparse.ArgumentParser:
     )
     _add_common(dashboard, _dashboard, runs=1)
     dashboard.add_argument("--millions", type=int, default=0, help="readings that stand; default 0")
+    dashboard.add_argument(
+        "--aggregates", action="store_true", help="measure the aggregates before, on the same data"
+    )
     dashboard.add_argument("--times", type=int, default=50, help="of each address; default 50")
     dashboard.add_argument(
         "--warm", type=int, default=WARM_TIMES, help="of each before; default %(default)s"
@@ -317,6 +320,7 @@ def _findings(options: argparse.Namespace, say: Say) -> Run:
 def _dashboard(options: argparse.Namespace, say: Say) -> Run:
     return run_dashboard(
         millions=options.millions,
+        late=options.aggregates,
         times=options.times,
         warm=options.warm,
         load=Load(options.rate, options.seconds, options.members),

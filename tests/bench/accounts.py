@@ -2,11 +2,14 @@
 as ingestion notes them."""
 
 import json
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import psycopg
 
+from tests.bench.results import Run
 from tests.bench.rig import Rig
 from tests.bench.scale import DAYS, DEVICES, Filled, fill_readings
 
@@ -62,6 +65,19 @@ def fill_accounts(rig: Rig, *, millions: int) -> None:
     fill_readings(url, rows=millions * 10**6, into=_find_place(url))
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(HEARD)
+
+
+def fill_and_refresh(rig: Rig, *, millions: int, say: Callable[[str], None]) -> Run:
+    """Store their readings and compute every aggregate of them; seconds. Raises `StackError`."""
+    started_s = time.monotonic()
+    fill_accounts(rig, millions=millions)
+    filling_s = time.monotonic() - started_s
+    say(f"{millions} million readings stand after {filling_s:.0f} s")
+    note_hours(rig)
+    refresh_s: float = rig.ask("refresh")["seconds"]
+    vacuum(rig)
+    say(f"refreshed in {refresh_s:.0f} s")
+    return {"filling, s": filling_s, "first refresh, s": refresh_s}
 
 
 def note_hours(rig: Rig) -> None:

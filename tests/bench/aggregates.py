@@ -8,18 +8,11 @@ come in by `import_readings` and the pool, as history does.
 import json
 import random
 import tempfile
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from tests.bench.accounts import (
-    GATEWAY_DEVICES,
-    fill_accounts,
-    note_hours,
-    register_accounts,
-    vacuum,
-)
+from tests.bench.accounts import GATEWAY_DEVICES, fill_and_refresh, register_accounts
 from tests.bench.results import Run
 from tests.bench.rig import Rig
 
@@ -32,28 +25,28 @@ def run_aggregates(*, millions: int, plans: Path | None, say: Callable[[str], No
     `plans`: a file for the plans of the queries.
     """
     with Rig(concurrency=2) as rig, tempfile.TemporaryDirectory() as folder:
-        place = Path(folder)
-        macs = register_accounts(rig, place)
+        macs = register_accounts(rig, Path(folder))
         run: Run = {"million readings": float(millions)}
-        run["filling, s"] = _time(lambda: fill_accounts(rig, millions=millions))
-        say(f"{millions} million readings stand")
-        note_hours(rig)
-        run["first refresh, s"] = rig.ask("refresh")["seconds"]
-        say(f"refreshed in {run['first refresh, s']:.0f} s")
-        vacuum(rig)
-        worker = rig.start("worker-ingest")
-        history = _write_late(place, macs)
-        rig.manage("import_readings", str(history))
-        worker.stop()
-        late = rig.ask("refresh")
-        run["refresh after 10,000 late readings, s"] = late["seconds"]
-        run["hours computed again"] = late["hours"]
-        run["days computed again"] = late["days"]
-        run.update(rig.ask("queries"))
+        run |= fill_and_refresh(rig, millions=millions, say=say)
+        run |= measure_aggregates(rig, macs, Path(folder))
         if plans is not None:
             _write_plans(plans, rig.ask("plans"))
         rig.manage("delivery_report")
         return run
+
+
+def measure_aggregates(rig: Rig, macs: list[str], folder: Path) -> Run:
+    """Seconds of a refresh after late readings of these gateways, and milliseconds of queries."""
+    worker = rig.start("worker-ingest")
+    rig.manage("import_readings", str(_write_late(folder, macs)))
+    worker.stop()
+    late = rig.ask("refresh")
+    return {
+        "refresh after 10,000 late readings, s": late["seconds"],
+        "hours computed again": late["hours"],
+        "days computed again": late["days"],
+        **rig.ask("queries"),
+    }
 
 
 def _write_late(folder: Path, macs: list[str]) -> Path:
@@ -83,9 +76,3 @@ def _write_late(folder: Path, macs: list[str]) -> Path:
 def _write_plans(file: Path, plans: dict[str, str]) -> None:
     text = "\n\n".join(f"{name}\n\n{plan}" for name, plan in plans.items())
     file.write_text(text + "\n", encoding="utf-8")
-
-
-def _time(work: Callable[[], object]) -> float:
-    started_s = time.monotonic()
-    work()
-    return time.monotonic() - started_s

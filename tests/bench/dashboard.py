@@ -15,8 +15,9 @@ from msgspec import Struct
 
 from compose.local.layout import PYTHON
 from compose.local.ports import HOST
-from tests.bench.accounts import NAMES, fill_accounts, note_hours, register_accounts, vacuum
+from tests.bench.accounts import NAMES, fill_and_refresh, register_accounts
 from tests.bench.addresses import Place
+from tests.bench.aggregates import measure_aggregates
 from tests.bench.alone import Tour
 from tests.bench.crowd import Crowd, describe_answers, list_errors
 from tests.bench.flow import Flow, Pipeline, stored_rate
@@ -53,15 +54,15 @@ class Scene(Struct, frozen=True):
 
 
 def run_dashboard(
-    *, millions: int, times: int, warm: int, load: Load, concurrency: int, say: Say
+    *, millions: int, late: bool, times: int, warm: int, load: Load, concurrency: int, say: Say
 ) -> Run:
     """Milliseconds of each address, asked `times` times after `warm` times, and of the members
-    under load.
+    under load. `late`: before, what `measure_aggregates` measures.
 
     Raises `StackError`, also when an address by itself does not answer as it should.
     """
     with Rig(concurrency=concurrency) as rig:
-        run = _prepare_accounts(rig, millions=millions, say=say)
+        run = _prepare_accounts(rig, millions=millions, late=late, say=say)
         scene = _set_scene(rig, members=load.members)
         places = [place for name in NAMES for place in scene.places[name]]
         run |= Tour(scene.visitors[0], places=places).measure(times=times, warm=warm)
@@ -71,17 +72,16 @@ def run_dashboard(
         return run
 
 
-def _prepare_accounts(rig: Rig, *, millions: int, say: Say) -> Run:
+def _prepare_accounts(rig: Rig, *, millions: int, late: bool, say: Say) -> Run:
+    run: Run = {"million readings": float(millions)}
     with tempfile.TemporaryDirectory() as folder:
-        register_accounts(rig, Path(folder))
-    if millions:
-        fill_accounts(rig, millions=millions)
-        say(f"{millions} million readings stand")
-        note_hours(rig)
-        seconds = rig.ask("refresh")["seconds"]
-        vacuum(rig)
-        say(f"refreshed in {seconds:.0f} s")
-    return {"million readings": float(millions)}
+        macs = register_accounts(rig, Path(folder))
+        if millions:
+            run |= fill_and_refresh(rig, millions=millions, say=say)
+        if late:
+            run |= measure_aggregates(rig, macs, Path(folder))
+            say("the aggregates were measured")
+    return run
 
 
 def _set_scene(rig: Rig, *, members: int) -> Scene:

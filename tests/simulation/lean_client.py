@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
+from functools import cache
 from typing import Any
 
 from tests.simulation.lean_redis import SCRIPTS, Data, Gate, to_bytes
@@ -160,6 +161,7 @@ class Script:
         return self._client.evalsha(self.sha, len(keys), *keys, *args)
 
 
+@cache
 def describe(script: str) -> str:
     """The first sentence of a script's first comment, or its first line."""
     lines = [line for line in script.splitlines() if line and not line.startswith("#!")]

@@ -15,7 +15,9 @@ from redis.exceptions import OutOfMemoryError
 FOREVER = float("inf")
 Gate = Callable[[str, Callable[[], Any]], Any]
 DENIED_WHEN_FULL = frozenset({"SET", "HSET", "HINCRBY", "ZADD", "LPUSH", "RPUSH", "SADD"})
-WRITES = DENIED_WHEN_FULL | {"DEL", "ZREM", "HDEL", "SREM", "RPOP", "LREM", "EXPIRE"}
+WRITES = DENIED_WHEN_FULL | {
+    "DEL", "ZREM", "ZREMRANGEBYSCORE", "HDEL", "SREM", "RPOP", "LPOP", "LREM", "EXPIRE"
+}  # fmt: skip
 
 
 def to_bytes(value: Any) -> bytes:
@@ -39,6 +41,7 @@ class Data:
         self.expires: dict[bytes, float] = {}
         self.full_until = 0.0
         self._next_expiry = FOREVER
+        self.writes = 0  # commands that may have changed something
         self._commands: dict[str, Callable[..., Any]] = {}
 
     @property
@@ -52,6 +55,8 @@ class Data:
             raise OutOfMemoryError("command not allowed when used memory > 'maxmemory'.")
         if self._clock() >= self._next_expiry:
             self._drop_expired()
+        if name in WRITES:
+            self.writes += 1
         command = self._commands.get(name)
         if command is None:
             command = self._commands[name] = getattr(self, f"_{name.lower()}")
@@ -252,7 +257,8 @@ class Scripts:
         self._made: dict[str, Any] = {}
         self._data: Data | None = None
         self._table = self._lua.table_from
-        self._is_allowed = self._has_written = False
+        self._names: dict[bytes, str] = {}
+        self._is_allowed, self._writes_before = False, 0
         self._lua.globals()[b"redis"] = self._table({b"call": self._call})
         self._lua.globals()[b"cjson"] = self._table({b"decode": self._decode})
 
@@ -263,7 +269,7 @@ class Scripts:
             self._made[text] = self._lua.execute(
                 b"return function(KEYS, ARGV) %b\nend" % body.encode()
             )
-        self._data, self._has_written = data, False
+        self._data, self._writes_before = data, data.writes
         self._is_allowed = text.startswith("#!") and "allow-oom" in text.partition("\n")[0]
         return _from_lua(self._made[text](self._list(keys), self._list(arguments)))
 
@@ -271,13 +277,13 @@ class Scripts:
         return self._table([one if one.__class__ is bytes else to_bytes(one) for one in items])
 
     def _call(self, name: bytes, *arguments: Any) -> Any:
-        data, command = self._data, name.decode()
+        data, command = self._data, self._names.get(name)
         assert data is not None
+        if command is None:
+            command = self._names[name] = name.decode()
         # As the server: a script that has written may go on when there is no room.
-        may_exceed = self._is_allowed or self._has_written
+        may_exceed = self._is_allowed or data.writes != self._writes_before
         reply = data.run(command, *arguments, may_exceed=may_exceed)
-        if command in WRITES:
-            self._has_written = True
         if reply.__class__ is list:
             return self._table([False if item is None else item for item in reply])
         return False if reply is None else reply

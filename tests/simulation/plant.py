@@ -76,7 +76,7 @@ class Plant:
         self.bridges: dict[str, Bridge] = {}
         self.away_until = 0.0
         self.tags = count()
-        self.leases: dict[str, str] = {}  # the owners whose threads renew, by actor
+        self.leases: dict[str, tuple[Actor, bytes]] = {}  # the owners whose threads renew
         self.redis, self.queue = wiring.redis, wiring.queue
         self.redis.data, self.redis.gate = self.data, self._reach_redis
         self.redis.sleep = lambda seconds, until: world.sleep(seconds, until=until)
@@ -98,8 +98,7 @@ class Plant:
     def _reach_redis(self, label: str, effect: Any) -> Any:
         def attempt() -> Any:
             self._renew_leases()
-            with self.watch.redis_call():
-                return effect()
+            return self.watch.call_redis(effect)
 
         return self.world.call("redis", label, attempt, NO_REDIS)
 
@@ -108,7 +107,7 @@ class Plant:
         """What a worker's thread does: it renews while its process lives and is not stopped."""
         actor = self.world.current
         assert actor is not None
-        self.leases[actor.name] = owner
+        self.leases[actor.name] = actor, owner.encode()
         try:
             yield
         finally:
@@ -120,8 +119,7 @@ class Plant:
 
     def _renew_leases(self) -> None:
         owners = self.data.keys.get(OWNERS, {})
-        for actor in self.world.actors:
-            owner = self.leases.get(actor.name, "").encode()
+        for actor, owner in self.leases.values():
             if owner in owners and self.is_awake(actor):
                 owners[owner] = self.world.now + LEASE_S
 

@@ -1,9 +1,9 @@
 """What must hold in every run: looked at while it goes on, and when everything is at rest."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from telemetry.core.batch import CLAIMS_KEY, READY_KEY, RETRY_KEY, RawMessage
 from tests.simulation.cases import GOOD, HARD_LIMIT, KILLER, POISON, REFUSED
@@ -44,21 +44,32 @@ class Watch:
         finally:
             del self._hands[actor.name]
 
-    @contextmanager
-    def redis_call(self) -> Iterator[None]:
+    def call_redis(self, effect: Callable[[], Any]) -> Any:
         """What somebody does at Redis: nobody takes from a living worker, nothing waits twice."""
-        plant, keys = self._plant, self._plant.data.keys
-        before = {
-            actor.name: list(keys.get(hand.claims, ()))
+        data = self._plant.data
+        before, writes = self._list_claims_of_others(), data.writes
+        reply = effect()
+        if data.writes != writes:
+            self._check_claims(before)
+        return reply
+
+    def _list_claims_of_others(self) -> dict[str, list[bytes]]:
+        plant = self._plant
+        if not self._hands:
+            return {}
+        return {
+            actor.name: list(plant.data.keys.get(hand.claims, ()))
             for actor in plant.world.actors
-            if actor is not plant.world.current
+            if (hand := self._hands.get(actor.name)) is not None
+            and actor is not plant.world.current
             and plant.is_awake(actor)
-            and (hand := self._hands.get(actor.name)) is not None
         }
-        yield
+
+    def _check_claims(self, before: dict[str, list[bytes]]) -> None:
+        world, keys = self._plant.world, self._plant.data.keys
         for name, claimed in before.items():
             if keys.get(self._hands[name].claims, []) != claimed:
-                plant.world.violate(f"what {name} holds is taken over although it lives")
+                world.violate(f"what {name} holds is taken over although it lives")
         listed = [
             batch_id
             for key, held in keys.items()
@@ -66,7 +77,7 @@ class Watch:
             for batch_id in held
         ]
         if len(listed) != len(set(listed)):
-            plant.world.violate(f"a batch waits twice, or with a worker that has it: {listed}")
+            world.violate(f"a batch waits twice, or with a worker that has it: {listed}")
 
     def note_wait(self) -> None:
         """A worker has waited, and is about to say so."""

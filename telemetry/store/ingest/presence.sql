@@ -1,4 +1,6 @@
 -- name: update_presence
+-- Run by presence.py beside this file, as the others: workers set gateways online with what they store;
+-- the task `mark_offline_gateways` resets `is_online` (query `mark_offline`).
 -- last_seen never goes back, and is not written again before the interval is over, whichever worker
 -- wrote it; is_online flips on with an event, but not for what waited long in the queue. Rows that
 -- another worker holds are skipped: it is writing the same news. In key order, against deadlocks.

@@ -61,6 +61,20 @@ def test_it_gives_a_user_one_slot_and_an_account_two(account: Account) -> None:
         response.close()
 
 
+def test_it_gives_a_slot_back_before_the_client_knows_that_the_export_ended(
+    account: Account, mails: Mails
+) -> None:
+    """Who asks for the next one at once is not told that one is still running."""
+    whose = {"user_id": 1, "account_id": account.pk}
+    stream = PacedStream(iter([b"x", b"y"]), slot=take_slot(**whose))
+    next(stream)
+    with pytest.raises(SlotsTakenError):
+        take_slot(**whose)
+    assert list(stream) == [b"y"]
+    take_slot(**whose).release()
+    stream.close()
+
+
 def test_it_gives_a_slot_back_that_a_killed_process_held(account: Account, mails: Mails) -> None:
     take_slot(user_id=1, account_id=account.pk)
     with pytest.raises(SlotsTakenError):
