@@ -18,6 +18,8 @@ class Sql(Queries):
 
 COMPLETE = Decimal("0.99")
 """The share of the expected readings from which on a month is called complete."""
+WHOLE = Decimal("0.9")
+"""A month that misses more than the rest of its readings is no month to compare with."""
 WEEK = timedelta(days=7)
 WEEKS_BEFORE = 4
 LEAST_CHANGE = Decimal("0.05")
@@ -27,13 +29,15 @@ LEAST_CHANGE = Decimal("0.05")
 class Completeness(Struct, frozen=True):
     """Active devices, those with readings in the month, and how much of what was expected of these
     came, up to now. `estimated_count`: devices with estimates; `unseen_count`: devices of gateways
-    that never sent."""
+    that never sent. `partial_before_count`: devices that miss more than a tenth of the month
+    before."""
 
     devices_count: int
     reporting_count: int
     coverage: Decimal | None
     estimated_count: int
     unseen_count: int
+    partial_before_count: int
 
     @property
     def is_complete(self) -> bool:
@@ -63,13 +67,16 @@ class Signs(Struct, frozen=True):
     changes: Sequence[WeekChange]
 
 
-def read_signs(account_id: int, *, month: date, until: date, most: int) -> Signs:
-    """Of the billing month that begins on a day, and of the seven local days before `until`; at
-    most so many changes. As of the last refresh."""
+def read_signs(
+    account_id: int, *, month: date, month_before: date, until: date, most: int
+) -> Signs:
+    """Of the billing months that begin on these days, and of the seven local days before `until`;
+    at most so many changes. As of the last refresh."""
     parameters = {
-        "account": account_id, "month": month, "first": until - WEEK, "until": until,
+        "account": account_id, "month": month, "month_before": month_before, "whole": WHOLE,
+        "first": until - WEEK, "until": until,
         "before": until - (1 + WEEKS_BEFORE) * WEEK, "least": LEAST_CHANGE, "most": most,
     }  # fmt: skip
     rows = fetch_rows(Sql.account_signs, parameters)
-    changes = [WeekChange(*row[5:]) for row in rows if row[5] is not None]
-    return Signs(Completeness(*rows[0][:5]), changes)
+    changes = [WeekChange(*row[6:]) for row in rows if row[6] is not None]
+    return Signs(Completeness(*rows[0][:6]), changes)

@@ -8,13 +8,18 @@ SELECT complete.*, changed.id, changed.unit, changed.consumed, changed.usual
 FROM (
     SELECT count(*) AS devices, count(*) FILTER (WHERE m.readings_count > 0) AS reporting,
         avg(m.coverage) AS coverage, count(*) FILTER (WHERE m.estimated <> 0) AS estimated,
-        count(*) FILTER (WHERE g.last_seen IS NULL) AS unseen
+        count(*) FILTER (WHERE g.last_seen IS NULL) AS unseen,
+        count(*) FILTER (WHERE b.coverage < %(whole)s) AS partial_before
     FROM device d
     JOIN gateway g ON g.id = d.gateway_id
     LEFT JOIN LATERAL (
         SELECT readings_count, coverage, estimated FROM monthly_consumption m
         WHERE m.device_id = d.id AND m.account_id = %(account)s AND m.month = %(month)s
     ) m ON true
+    LEFT JOIN LATERAL (
+        SELECT coverage FROM monthly_consumption b
+        WHERE b.device_id = d.id AND b.account_id = %(account)s AND b.month = %(month_before)s
+    ) b ON true
     WHERE d.account_id = %(account)s AND d.is_active AND g.is_active
 ) complete
 LEFT JOIN LATERAL (

@@ -142,7 +142,10 @@ def read_consumption(
     left_out = len(units) - len(listed)
     return Consumption(
         cards, part, before, week, left_out, expected,
-        read_signs(account_id, month=part.month, until=part.day, most=MOST_CHANGES),
+        read_signs(
+            account_id, month=part.month, month_before=before.month, until=part.day,
+            most=MOST_CHANGES,
+        ),
     )  # fmt: skip
 
 

@@ -175,7 +175,11 @@ QUESTIONS: dict[str, tuple[Callable[[Site], list[Any]], int]] = {
     "signs of an account": (
         lambda site: [
             account_signs.read_signs(
-                site.account_id, month=YEAR["first"], until=WEEK["until"], most=5
+                site.account_id,
+                month=YEAR["first"],
+                month_before=YEAR["first"],
+                until=WEEK["until"],
+                most=5,
             )
         ],
         1,
