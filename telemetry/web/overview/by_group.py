@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
+from datetime import date
 from decimal import Decimal
 
 from django.utils.http import urlencode
@@ -62,15 +63,15 @@ def read_by_group(question: Question) -> tuple[Parts, Before | None]:
 
 
 def _read_days(
-    question: Question, first: object, until: object, *, names: Sequence[str] | None = None
+    question: Question, first: date, until: date, *, names: Sequence[str] | None = None
 ) -> list[GroupSample]:
     ids = None
     if not question.filters.is_empty:
         devices = select_devices(question.account_id, question.filters)
         ids = list(devices.values_list("pk", flat=True))
     return read_group_days(
-        question.account_id, unit=question.quantity.unit,
-        first=first, until=until, device_ids=ids, names=names,  # type: ignore[arg-type]
+        question.account_id, unit=question.quantity.unit, first=first, until=until,
+        device_ids=ids, names=names,
     )  # fmt: skip
 
 
