@@ -1,7 +1,7 @@
 """What the bands of a device must come to, made for tests."""
 
-from collections.abc import Iterable
-from datetime import date, time
+from collections.abc import Callable, Iterable
+from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -29,14 +29,22 @@ def check_bands(
     site: Site,
     readings: Iterable[Value],
     replacements: Iterable[Replacement] = (),
+    *,
+    owns: Callable[[datetime], bool] = lambda _at: True,
 ) -> None:
     """Each month's bands add up to it, and are what the pure form says."""
     zone = ZoneInfo(site.zone)
-    steps = measure(readings, install(site.meter, replacements), is_spread=site.is_spread)
+    steps = [
+        one
+        for one in measure(readings, install(site.meter, replacements), is_spread=site.is_spread)
+        if owns(one.at)
+    ]
     months: list[Any] = read(
         connection,
-        "SELECT month, total, estimated FROM monthly_total WHERE device_id = %s",
+        "SELECT month, total, estimated FROM monthly_total"
+        " WHERE device_id = %s AND account_id = %s",
         site.device_id,
+        site.account_id,
     )
     for month, total, _estimated in months:
         since = start_of(month, zone)

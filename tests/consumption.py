@@ -1,6 +1,6 @@
 """Meters, readings and what they must come to, made for tests."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from itertools import count
@@ -173,11 +173,17 @@ def read(connection: Connection, statement: str, *arguments: Any) -> list[Any]:
     return connection.execute(statement, arguments).fetchall()
 
 
-def read_figures(connection: Connection, site: Site) -> dict[str, Any]:
-    """What the database says of a device: hours, consumption, days with intervals, months."""
+def read_figures(
+    connection: Connection, site: Site, *, account_id: int | None = None
+) -> dict[str, Any]:
+    """What the database says of a device: hours, consumption, days with intervals, months; those of
+    one account, where it had several."""
     found: dict[str, Any] = {}
     for name, statement in FIGURES.items():
-        rows = read(connection, statement, site.device_id)
+        rows = read(
+            connection, f"{statement} AND account_id = coalesce(%s, account_id)",
+            site.device_id, account_id,
+        )  # fmt: skip
         found[name] = {row[0]: tuple(row[1:]) for row in rows}
     return found
 
@@ -195,13 +201,20 @@ FIGURES = {
 
 
 def expect_figures(
-    site: Site, readings: Iterable[Value], replacements: Iterable[Replacement] = ()
+    site: Site,
+    readings: Iterable[Value],
+    replacements: Iterable[Replacement] = (),
+    *,
+    owns: Callable[[datetime], bool] = lambda _at: True,
 ) -> dict[str, Any]:
-    """What the reference says of a device, in the same form."""
+    """What the reference says of a device, in the same form. `owns`: whether it was the account's
+    at an instant: a reading, and the step that ends there, is the account's of that time."""
     zone = ZoneInfo(site.zone)
     series = sorted(set(readings), key=lambda reading: reading.at)
     meters = install(site.meter, replacements)
-    steps = measure(series, meters, is_spread=site.is_spread)
+    steps = [one for one in measure(series, meters, is_spread=site.is_spread) if owns(one.at)]
+    unspread = [one for one in measure(series, meters, is_spread=False) if owns(one.at)]
+    series = [one for one in series if owns(one.at)]
 
     def day_of_instant(at: datetime) -> date:
         return counted_day(at, zone)
@@ -219,9 +232,7 @@ def expect_figures(
             start_of(month, zone), start_of(next_month(month, site.billing_day), zone)
         ),
     )  # fmt: skip
-    ends = consume_by(
-        measure(series, meters, is_spread=False), hour_of, bounds=lambda hour: (hour, hour + HOUR)
-    )
+    ends = consume_by(unspread, hour_of, bounds=lambda hour: (hour, hour + HOUR))
     hours = sum_by(series, hour_of)
     instants: dict[date, list[datetime]] = {}
     for reading in series:

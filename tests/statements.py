@@ -11,6 +11,7 @@ from telemetry.core.statements import list_parts
 from telemetry.store.billing.statement_parts import FittedMeter, Period, count_parts
 from telemetry.store.db.connection import Connection
 from telemetry.store.installations.meters import list_meters
+from telemetry.store.reads.own_times import OwnTime
 from tests.consumption import Replacement, Site, install
 
 
@@ -31,7 +32,9 @@ def check_statements(
     ]
     for since, until in [*pairwise(ends), (ends[0], ends[-1])]:
         period = Period(site.account_id, ZoneInfo(site.zone), since, until)
-        parts: list[Any] = count_parts(period, {site.device_id: fitted}).get(site.device_id, [])
+        own = {site.device_id: [OwnTime(None, None)]}
+        counted = count_parts(period, {site.device_id: fitted}, own)
+        parts: list[Any] = counted.get(site.device_id, [])
         expected = list_parts(found, meters, since, until, is_spread=site.is_spread)
         assert [_tell(part) for part in parts] == [_tell(part) for part in expected], site
 

@@ -22,6 +22,7 @@ from telemetry.accounts.second_factor import turn_off
 from telemetry.accounts.sessions import end_sessions
 from telemetry.admin.confirm import ask_first
 from telemetry.admin.deactivate import DeactivateMixin
+from telemetry.admin.own_users import OwnUsersMixin
 from telemetry.admin.readonly import NewWithoutTimeMixin
 from telemetry.models import Account, Gateway, Identity, Membership, User
 
@@ -30,7 +31,7 @@ admin.site.unregister(Group)
 admin.site.unregister([TOTPDevice, StaticDevice])
 
 
-class MembershipInline(TabularInline):  # type: ignore[misc]
+class MembershipInline(OwnUsersMixin, TabularInline):  # type: ignore[misc]
     """The members of an account, or the accounts of a user."""
 
     model = Membership
@@ -165,7 +166,7 @@ class AccountAdmin(NewWithoutTimeMixin, DeactivateMixin, ModelAdmin):  # type: i
 
 
 @admin.register(Membership)
-class MembershipAdmin(ModelAdmin):  # type: ignore[misc]
+class MembershipAdmin(OwnUsersMixin, ModelAdmin):  # type: ignore[misc]
     """Who may do what in which account."""
 
     list_display = ["user", "account", "role"]

@@ -17,6 +17,7 @@ from unfold.contrib.filters.admin import (
 )
 from unfold.decorators import action, display
 
+from telemetry.admin.own_users import OwnUsersMixin
 from telemetry.admin.readonly import NewWithoutTimeMixin, ReadOnlyAdmin, show_choice
 from telemetry.alarms.acknowledging import acknowledge
 from telemetry.alarms.outbox import queue_test, send_again
@@ -55,7 +56,7 @@ class AlarmAdmin(ReadOnlyAdmin):
 
 
 @admin.register(AlarmRule)
-class AlarmRuleAdmin(ModelAdmin):  # type: ignore[misc]
+class AlarmRuleAdmin(OwnUsersMixin, ModelAdmin):  # type: ignore[misc]
     """Rules about the system, and those of accounts. Without recipients a rule about the system
     tells all administrators with an e-mail address."""
 

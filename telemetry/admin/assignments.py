@@ -12,6 +12,7 @@ from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from unfold.decorators import action
 
+from telemetry.accounts.staff import sees_every_account
 from telemetry.admin.confirm import ask_first
 from telemetry.assignments.moving import (
     AssignmentError,
@@ -23,6 +24,7 @@ from telemetry.assignments.moving import (
 from telemetry.core.numbers import write_number
 from telemetry.models import Account, Assignment
 from telemetry.store.assignments.preview import MoveEffect
+from telemetry.web.instants import validate_year
 
 LISTED = 20
 
@@ -35,6 +37,12 @@ class MoveForm(forms.ModelForm):  # type: ignore[type-arg]
         required=False,
         help_text=_("Save once without it to see what the move does."),
     )
+
+    def clean_since(self) -> Any:
+        """An instant that can be one."""
+        since = self.cleaned_data["since"]
+        validate_year(since)
+        return since
 
     def clean(self) -> dict[str, Any]:
         """Reject what hinders a move; without the tick, show what it does."""
@@ -86,9 +94,14 @@ class AssignmentAdmin(ModelAdmin):  # type: ignore[misc]
             form.base_fields["since"].required = True
         return form
 
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """A move is of two accounts: who sees one alone only looks."""
+        return super().has_add_permission(request) and sees_every_account(request.user)
+
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """One that is entered can only be undone."""
-        return obj is None and super().has_change_permission(request)
+        """One that is entered can only be undone; by whom it can be entered."""
+        may = super().has_change_permission(request) and sees_every_account(request.user)
+        return obj is None and may
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """The same."""

@@ -9,9 +9,10 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
-from unfold.contrib.filters.admin import AutocompleteSelectFilter, RangeDateTimeFilter
+from unfold.contrib.filters.admin import RangeDateTimeFilter
 from unfold.decorators import display
 
+from telemetry.admin.own_users import OwnUserFilter
 from telemetry.admin.readonly import ReadOnlyAdmin
 from telemetry.changes.texts import list_fields, name_actor
 from telemetry.changes.tracking import TRACKED
@@ -45,7 +46,7 @@ class ChangeAdmin(ReadOnlyAdmin):
 
     list_display = ["timestamp", "who", "kind", "thing", "done", "what"]
     list_filter = [
-        KindFilter, ["actor", AutocompleteSelectFilter], ["timestamp", RangeDateTimeFilter],
+        KindFilter, ["actor", OwnUserFilter], ["timestamp", RangeDateTimeFilter],
     ]  # fmt: skip
     list_select_related = ["actor", "content_type"]
     list_per_page = 50

@@ -139,7 +139,7 @@ class MonthAdjustmentAdmin(ReadOnlyAdmin):
 
     list_display = [
         "recorded_at", "account", "device", "month", "difference", "edit_ids", "installation_ids",
-        "settled_in",
+        "moved_at", "causes", "settled_in",
     ]  # fmt: skip
     list_filter = [
         ["account", AutocompleteSelectFilter], ["device", AutocompleteSelectFilter],

@@ -20,6 +20,7 @@ from telemetry.admin.deactivate import DeactivateMixin
 from telemetry.admin.readonly import CappedPaginator, ReadOnlyAdmin, show_choice
 from telemetry.admin.search import MacSearchMixin, find_gateways
 from telemetry.admin.why import WhyMixin
+from telemetry.fleet.macs import check_mac_free
 from telemetry.installations.changing import check_settings_kept
 from telemetry.installations.texts import InstallationError
 from telemetry.models import Device, Gateway, GatewayEvent, Installation, Reading
@@ -30,6 +31,18 @@ LISTED = 10
 def list_devices_with_readings(devices: Iterable[Device]) -> list[Device]:
     """The devices that must not be deleted."""
     return [device for device in devices if Reading.objects.filter(device_id=device.pk).exists()]
+
+
+class GatewayForm(forms.ModelForm):  # type: ignore[type-arg]
+    """A gateway, whose MAC no other one has, not even one that is not to be seen."""
+
+    def _post_clean(self) -> None:
+        super()._post_clean()  # type: ignore[misc]
+        if "mac" in self.cleaned_data and "mac" not in self.errors:
+            try:
+                check_mac_free(self.instance)
+            except ValidationError as error:
+                self.add_error(None, error)
 
 
 class DeviceForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -59,6 +72,7 @@ class DeviceInline(TabularInline):  # type: ignore[misc]
 class GatewayAdmin(CsvMixin, DeactivateMixin, WhyMixin, MacSearchMixin, ModelAdmin):  # type: ignore[misc]
     """Gateways: register, deactivate, see whether they are online."""
 
+    form = GatewayForm
     list_display = [
         "code", "mac", "name", "account", "online", "last_seen", "is_active", "why_link",
     ]  # fmt: skip

@@ -16,6 +16,7 @@ from telemetry.admin.confirm import ask_first
 from telemetry.installations.changing import MeterChange, plan_change, undo_change
 from telemetry.installations.texts import InstallationError, describe_change
 from telemetry.models import Installation
+from telemetry.web.instants import validate_year
 
 LISTED = 20
 TEXTS = ["model", "serial", "note"]
@@ -23,6 +24,12 @@ TEXTS = ["model", "serial", "note"]
 
 class InstallationForm(forms.ModelForm):  # type: ignore[type-arg]
     """A change of the meter. Refused with the values beside it."""
+
+    def clean_since(self) -> Any:
+        """An instant that can be one."""
+        since = self.cleaned_data["since"]
+        validate_year(since)
+        return since
 
     def clean(self) -> dict[str, Any]:
         """Reject what contradicts the readings, and take over registers that they tell."""
@@ -48,8 +55,8 @@ class InstallationAdmin(ModelAdmin):  # type: ignore[misc]
     form = InstallationForm
     fields = [
         "device", "since", "old_register", "first_register", "factor", "measurement", "unit",
-        "register_modulus", "interval_s", "is_net", "largest_rate", *TEXTS, "created_by",
-        "created_at", "undone_by", "undone_at",
+        "register_modulus", "interval_s", "is_net", "stamp", "largest_rate", *TEXTS,
+        "created_by", "created_at", "undone_by", "undone_at",
     ]  # fmt: skip
     list_display = [
         "since", "device", "measurement", "unit", "factor", "old_register", "first_register",

@@ -138,7 +138,11 @@ class ReadingAdmin(_ListingAdmin):
         gateway: Any = row.gateway
         device: Any = row.device
         found = find_origin(
-            mac=gateway.mac, code=device.code, at=row.time, received_at=row.received_at
+            device_id=device.pk,
+            mac=gateway.mac,
+            code=device.code,
+            at=row.time,
+            received_at=row.received_at,
         )
         if found is None:
             return "-"

@@ -5,11 +5,12 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
-from unfold.contrib.filters.admin import AutocompleteSelectFilter, RangeDateTimeFilter
+from unfold.contrib.filters.admin import RangeDateTimeFilter
 from unfold.decorators import action
 
 from telemetry.accounts.tokens import revoke_token
 from telemetry.admin.confirm import ask_first
+from telemetry.admin.own_users import OwnUserFilter
 from telemetry.admin.readonly import ReadOnlyAdmin
 from telemetry.models import ApiToken
 
@@ -23,7 +24,7 @@ class ApiTokenAdmin(ReadOnlyAdmin):
     list_display = ["name", "prefix", "user", "account", "scopes", "created_at", "last_used_at",
         "expires_at", "revoked_at"]  # fmt: skip
     list_filter = [
-        ["user", AutocompleteSelectFilter],
+        ["user", OwnUserFilter],
         ["created_at", RangeDateTimeFilter],
         ("revoked_at", admin.EmptyFieldListFilter),
     ]

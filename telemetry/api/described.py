@@ -33,6 +33,13 @@ DESCRIBED = (
     _("by which reports add up; empty: none"),
     _("expected seconds between readings"),
     _("One device"),
+    _("From when until when the account had gateways: those that moved to it, or away from it"),
+    _(
+        "A reading belongs to the account that had the gateway at the reading's own time. A gateway that never moved is not listed."
+    ),
+    _("From when until when a gateway, with its devices, was the account's."),
+    _("after it; null: from the beginning"),
+    _("up to and including it; null: the account has it now"),
     _("What members wrote down about days of devices, in the order in which they did"),
     _("may be given up to 100 times"),
     _("A note on a local day of a device."),
@@ -87,7 +94,11 @@ DESCRIBED = (
     _("A change of a device's consumption in a month after it was closed."),
     _("the later month with which it was billed; null: none yet"),
     _("edits that caused it"),
-    _("changes of meter that caused it; no edits either: late readings"),
+    _("changes of meter that caused it"),
+    _("from when on its gateway changed accounts, where that caused it"),
+    _(
+        "what else did: late readings, a change of how gaps are counted, a repair; nothing at all: late readings"
+    ),
     _("Consumption by billing month and group of devices, on one page, as reports have it"),
     _(
         "Months that begin in the period: without `first` or `until` the last year, at most 1,860 days."
@@ -110,6 +121,15 @@ DESCRIBED = (
     _("what of it was spread over a gap"),
     _("units an hour; null: it sends too seldom"),
     _("when its 15 minutes began"),
+    _("When bands of the account apply, in the order in which they are looked at"),
+    _(
+        "When a band applies, by the local clock. Where two hold an instant, the one with the lower id counts; time that none holds is off-peak."
+    ),
+    _("00:00:00: midnight"),
+    _("month and day; empty: all year"),
+    _("the last day of the season"),
+    _("The holidays of the account, in the order in which they were entered"),
+    _("A day on which the bands of holidays apply."),
     _("What devices consumed between two instants, with their registers at both ends, by meter"),
     _(
         "Without `since` or `until`: the last billing month that is over; at most 1,860 days and 2,000 devices. Statements that follow each other add up, and one of a month is the month as it is now."
@@ -117,6 +137,7 @@ DESCRIBED = (
     _("what came after it counts; default: the last month's"),
     _("this instant is included; default: the last month's"),
     _("of the account's devices"),
+    _("its devices, and what they come to in `virtual`"),
     _("values are as of then"),
     _("All devices with one unit."),
     _("What a device consumed, in one unit; one whose unit changed is there twice."),
@@ -129,6 +150,9 @@ DESCRIBED = (
     _("of which it has a part: /adjustments has what came later"),
     _("edits of readings in it, the first 500"),
     _("findings in it, the first 500"),
+    _("null: it is not about a virtual meter"),
+    _("code and name"),
+    _("of what its devices measured"),
     _("Billing months of virtual meters, the newest first, on one page"),
     _(
         "Those that begin in the period: without `first` or `until` the last year, at most 1,860 days."
@@ -205,6 +229,9 @@ DESCRIBED = (
     _("null: from the beginning"),
     _("what is read is multiplied by it"),
     _("it counts backwards, too"),
+    _(
+        "what the timestamp of a delta names: the end of its interval, or its beginning; then it is stored at the end"
+    ),
     _("plausible an hour, with the factor; null: by its history"),
     _("the last of the meter before"),
     _("one that was undone counts no more"),

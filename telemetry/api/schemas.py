@@ -1,7 +1,7 @@
 """What the API answers, field by field. The descriptions appear in the OpenAPI document."""
 
 from base64 import b64encode
-from datetime import date
+from datetime import date, time
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
@@ -15,6 +15,7 @@ Id = Annotated[int, Field(ge=1)]
 # The choices of the models, written out: the document lists each where it is used. A test compares.
 Role = Literal["owner", "admin", "viewer"]
 DeviceKind = Literal["meter", "sensor", "actuator"]
+StampKind = Literal["end", "start"]
 MonthState = Literal["open", "closed"]
 DeadLetterState = Literal["pending", "replayed", "discarded", "taken"]
 FindingRule = Literal[
@@ -204,6 +205,38 @@ class DeviceBands(Schema):
     lines: Annotated[list[Band], Field(description="none: closed before the account had bands")]
 
 
+class BandPeriod(Schema):
+    """When a band applies, by the local clock. Where two hold an instant, the one with the lower id
+    counts; time that none holds is off-peak."""
+
+    id: Id
+    band: str
+    days: list[Literal["weekday", "saturday", "sunday", "holiday"]]
+    starts: time
+    ends: Annotated[time, Field(description="00:00:00: midnight")]
+    season_from: Annotated[str, Field(description="month and day; empty: all year")]
+    season_to: Annotated[str, Field(description="the last day of the season")]
+
+
+class Holiday(Schema):
+    """A day on which the bands of holidays apply."""
+
+    id: Id
+    day: date
+    name: str
+
+
+class Assignment(Schema):
+    """From when until when a gateway, with its devices, was the account's."""
+
+    id: Id
+    gateway_id: Id
+    since: Annotated[Instant | None, Field(description="after it; null: from the beginning")]
+    until: Annotated[
+        Instant | None, Field(description="up to and including it; null: the account has it now")
+    ]
+
+
 class VirtualPart(Schema):
     """What a device adds to a virtual meter, or takes from it."""
 
@@ -256,7 +289,18 @@ class Adjustment(Schema):
     ]
     installation_ids: Annotated[
         list[Id],
-        Field(description="changes of meter that caused it; no edits either: late readings"),
+        Field(description="changes of meter that caused it"),
+    ]
+    moved_at: Annotated[
+        Instant | None,
+        Field(description="from when on its gateway changed accounts, where that caused it"),
+    ]
+    causes: Annotated[
+        list[Literal["readings", "gaps", "repair"]],
+        Field(
+            description="what else did: late readings, a change of how gaps are counted, a repair; "
+            "nothing at all: late readings"
+        ),
     ]
 
 
@@ -304,6 +348,13 @@ class Installation(Schema):
     register_modulus: Exact | None
     interval_s: int | None
     is_net: Annotated[bool, Field(description="it counts backwards, too")]
+    stamp: Annotated[
+        StampKind,
+        Field(
+            description="what the timestamp of a delta names: the end of its interval, or its "
+            "beginning; then it is stored at the end"
+        ),
+    ]
     largest_rate: Annotated[
         Exact | None, Field(description="plausible an hour, with the factor; null: by its history")
     ]

@@ -61,6 +61,18 @@ class StatementTotal(Schema):
     estimated: Exact
 
 
+class VirtualStatement(Schema):
+    """What a virtual meter comes to: devices that are added, less those that are subtracted."""
+
+    id: Id
+    label: Annotated[str, Field(description="code and name")]
+    unit: str
+    total: Exact
+    added: Exact
+    subtracted: Exact
+    estimated: Annotated[Exact, Field(description="of what its devices measured")]
+
+
 class Statement(Schema):
     """What devices consumed after `since`, up to and including `until`. Values are live: what came
     after a month was closed is in them."""
@@ -76,3 +88,6 @@ class Statement(Schema):
     ]
     edit_ids: Annotated[list[Id], Field(description="edits of readings in it, the first 500")]
     finding_ids: Annotated[list[Id], Field(description="findings in it, the first 500")]
+    virtual: Annotated[
+        VirtualStatement | None, Field(description="null: it is not about a virtual meter")
+    ]

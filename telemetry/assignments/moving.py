@@ -63,7 +63,7 @@ def undo_move(assignment: Assignment) -> None:
     """Let the account before have the gateway, as if it had never moved. Only of its last move."""
     gateway = Gateway.objects.select_for_update().get(pk=assignment.gateway_id)
     last, *before = list_assignments(gateway)
-    if assignment.since is None or assignment.pk != last.pk:
+    if assignment.since is None or assignment.pk != last.pk or not before:
         raise AssignmentError(
             "since",
             _("%(gateway)s: this is not its last move, which alone can be undone")

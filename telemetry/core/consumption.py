@@ -29,6 +29,7 @@ from telemetry.core.installations import (
     split_stretches,
 )
 from telemetry.core.registers import HOUR, Step, Value
+from telemetry.core.zones import Zone, Zones
 
 __all__ = ["Installation", "Meter", "Step", "Value"]
 
@@ -125,18 +126,22 @@ def hour_of(at: datetime) -> datetime:
     return (at - RESOLUTION).replace(minute=0, second=0, microsecond=0)
 
 
-def counted_day(at: datetime, zone: ZoneInfo) -> date:
+def counted_day(at: datetime, zone: Zone) -> date:
     """The local day that counts a reading at an instant: at midnight, the day that ends."""
     return day_of(at - RESOLUTION, zone)
 
 
-def day_of(at: datetime, zone: ZoneInfo) -> date:
+def day_of(at: datetime, zone: Zone) -> date:
     """The local day by the clock: at midnight, the day that begins."""
+    if isinstance(zone, Zones):
+        return zone.day_of(at)
     return at.astimezone(zone).date()
 
 
-def start_of(day: date, zone: ZoneInfo) -> datetime:
+def start_of(day: date, zone: Zone) -> datetime:
     """The first instant of a local day, in UTC, also where midnight comes twice or never."""
+    if isinstance(zone, Zones):
+        return zone.start_of(day)
     return datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(ZoneInfo("UTC"))
 
 
@@ -177,7 +182,7 @@ def _rule_of(day: date, billing: "BillingDays | int") -> tuple[date | None, date
 
 
 def count_intervals(
-    instants: Iterable[datetime], installations: Sequence[Installation], zone: ZoneInfo
+    instants: Iterable[datetime], installations: Sequence[Installation], zone: Zone
 ) -> Decimal:
     """Intervals that readings of one local day cover: in each UTC hour, and in the day, at most as
     many as the meter has there, and never fewer than one. The ends of hours that two days share
@@ -203,7 +208,7 @@ def count_intervals(
     return min(seen, max(Decimal(1), expect_intervals(installations, start, end)))
 
 
-def count_days(month: date, end: date, zone: ZoneInfo, *, now: datetime) -> int:
+def count_days(month: date, end: date, zone: Zone, *, now: datetime) -> int:
     """Local days of a month, from its first day to before `end`, up to and including today; one at
     least."""
     end = min(end, day_of(now, zone) + DAY)
@@ -215,7 +220,7 @@ def cover(
     month: date,
     end: date,
     installations: Sequence[Installation],
-    zone: ZoneInfo,
+    zone: Zone,
     *,
     now: datetime,
 ) -> Decimal | None:

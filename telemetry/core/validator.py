@@ -107,7 +107,6 @@ class Validator:
             return validated_message
         validated_message.readings_count = len(payload.items)
         time_us = to_microseconds(time)
-        account_id = gateway.find_account(time_us)
         indexes: list[int] = []
         for index, item in enumerate(payload.items):
             try:
@@ -120,14 +119,15 @@ class Validator:
                 continue
             assert not isinstance(item, RejectedError)
             indexes.append(index)
+            at_us = device.place(time_us)
             validated_message.good.append(
                 (
                     device.id,
-                    time_us,
+                    at_us,
                     value,
                     unit,
                     self._choose_raw(message.payload, item.extra, index),
-                    account_id,
+                    gateway.find_account(at_us),
                     gateway.id,
                 )
             )

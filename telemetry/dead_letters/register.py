@@ -12,6 +12,7 @@ from telemetry.core.fleet_cache import DeviceEntry, GatewayEntry
 from telemetry.core.payload import decode_payload
 from telemetry.core.reasons import RejectedError
 from telemetry.core.texts import choose_unit
+from telemetry.fleet.macs import check_mac_free
 from telemetry.models import Account, DeadLetter, Device, Gateway
 
 MOST_READ = 200
@@ -88,6 +89,7 @@ def register_gateway(
     gateway = Gateway(account=account, mac=mac, code=code, name=name)
     gateway.max_devices = max(gateway.max_devices, len(chosen))
     gateway.full_clean()
+    check_mac_free(gateway)
     gateway.save()
     for device in chosen:
         device.gateway, device.account = gateway, account

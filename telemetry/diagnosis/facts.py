@@ -28,6 +28,7 @@ from telemetry.queue.bridges import read_bridges
 from telemetry.queue.levels import read_levels
 from telemetry.queue.limits import read_limited_at
 from telemetry.store.reads.latest_by_device import MOST_DEVICES, NewestReading, read_newest
+from telemetry.store.reads.own_times import find_current_since
 
 LISTED = 10
 
@@ -104,12 +105,19 @@ def read_facts(gateway: Gateway, *, device: Device | None, now: datetime) -> Fac
         waits_for_certificate=Enrolment.objects.filter(
             mac=gateway.mac, state=Enrolment.State.PENDING
         ).exists(),
-        event=gateway.events.order_by("-at", "-id").first(),
+        event=_find_event(gateway),
         broker=_read_broker(gateway.mac),
         rejected=_read_rejected(gateway, device),
         findings=list(findings.select_related("device").order_by("-since")[:LISTED]),
         refreshed_at=run.success_at if run else None,
     )
+
+
+def _find_event(gateway: Gateway) -> GatewayEvent | None:
+    """The newest one since the account has the gateway."""
+    since = find_current_since(gateway.account_id, gateway.pk)
+    events = gateway.events.all() if since is None else gateway.events.filter(at__gte=since)
+    return events.order_by("-at", "-id").first()
 
 
 def _read_broker(mac: str) -> Broker | None:

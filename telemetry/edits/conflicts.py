@@ -10,6 +10,7 @@ from telemetry.core.payload import decode_payload
 from telemetry.core.reasons import Reason, RejectedError
 from telemetry.core.values import read_timestamp, read_value
 from telemetry.edits.editing import Change, request_edit
+from telemetry.installations.stamps import find_instant
 from telemetry.models import DeadLetter, Device, Edit, User
 from telemetry.store.edits.apply import EditError
 
@@ -46,7 +47,7 @@ def find_conflict(dead_letter: DeadLetter) -> Conflict:
             _("The gateway %(mac)s has no device %(code)s in this account")
             % {"mac": dead_letter.mac, "code": item.code}
         )
-    return Conflict(device, at, value)
+    return Conflict(device, find_instant(device.pk, at), value)
 
 
 def take_value(dead_letter: DeadLetter, *, user: User, reason: str) -> Edit:

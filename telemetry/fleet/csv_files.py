@@ -17,6 +17,7 @@ from tablib.exceptions import TablibException
 
 from telemetry.core.formulas import disarm, restore
 from telemetry.core.topic import read_mac
+from telemetry.fleet.macs import check_mac_free
 from telemetry.installations.changing import check_settings_kept
 from telemetry.installations.texts import InstallationError
 from telemetry.models import Account, Device, Gateway
@@ -85,6 +86,11 @@ class GatewayResource(FleetResource):
         import_id_fields = ["mac"]
         fields = ["account", "code", "mac", "name", "location", "max_devices", "is_active"]
         export_order = import_order = fields
+
+    def validate_instance(self, instance: Any, *args: Any, **kwargs: Any) -> None:
+        """With the MACs of gateways that are not to be seen."""
+        super().validate_instance(instance, *args, **kwargs)
+        check_mac_free(instance)
 
 
 class DeviceResource(FleetResource):

@@ -29,6 +29,7 @@ from telemetry.store.installations.preview import Preview, preview_change
 
 SETTINGS = (
     "measurement", "unit", "factor", "register_modulus", "interval_s", "is_net", "largest_rate",
+    "stamp",
 )  # fmt: skip
 """How a device measures, which changes only from an instant on."""
 KEPT = ("measurement", "unit", "register_modulus", "interval_s")
@@ -46,6 +47,7 @@ class MeterChange(Struct, frozen=True, kw_only=True):
     register_modulus: Decimal | None = None
     interval_s: int | None = None
     is_net: bool = False
+    stamp: str = "end"
     largest_rate: Decimal | None = None
     old_register: Decimal | None = None
     first_register: Decimal | None = None

@@ -2,17 +2,17 @@
 whose months stay as they are. For pages and API; administrators see and change all."""
 
 from datetime import datetime
-from zoneinfo import ZoneInfo
 
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
 from telemetry.core.consumption import start_of
+from telemetry.core.zones import Zone
 from telemetry.installations.changing import list_until
 from telemetry.installations.texts import InstallationError, describe_device, describe_instant
 from telemetry.models import Device, Installation
 from telemetry.store.installations.former import find_former_end
-from telemetry.store.reads.device_events import find_first_day
+from telemetry.store.reads.own_times import OwnTime, is_in, read_device_times
 
 
 def check_is_own(device: Device, *, since: datetime | None) -> None:
@@ -27,20 +27,41 @@ def check_is_own(device: Device, *, since: datetime | None) -> None:
         )
 
 
-def list_own(device: Device) -> tuple["QuerySet[Installation]", datetime | None]:
-    """The meters since the account has readings of the device, and the one that was there then; and
-    when that was, if it is known. What was entered before may be another account's."""
+def list_own(device: Device) -> tuple["QuerySet[Installation]", list[OwnTime]]:
+    """The meters of the times when the device was the account's, and those that were there when
+    these began; and these times. What was entered in others may be another account's."""
     rows = Installation.objects.filter(device=device)
-    first_day = find_first_day(device.account_id, device_id=device.pk)
+    times = find_own_times(device, zone=device.account.zone)
+    if not times:
+        return rows, times
+    own = Q()
+    for time in times:
+        began = Q() if time.since is None else Q(since__gte=time.since)
+        if time.until is not None:
+            began &= Q(since__lt=time.until) | Q(since=None)
+        if time.since is not None:
+            own |= Q(pk__in=list_until(device, before=time.since).values("pk")[:1])
+        own |= began
+    return rows.filter(own), times
+
+
+def find_own_times(device: Device, *, zone: Zone) -> list[OwnTime]:
+    """When a device was its account's, as the moves of its gateway say, and of older moves no more
+    than its first day here; nothing where neither is known."""
+    first_day, moves = read_device_times(
+        device.account_id, device_id=device.pk, gateway_id=device.gateway_id
+    )
     if first_day is None:
-        return rows, None
-    begin = start_of(first_day, ZoneInfo(device.account.time_zone))
-    first = list_until(device, before=begin).values("pk")[:1]
-    return rows.filter(Q(since__gte=begin) | Q(pk__in=first)), begin
+        return moves
+    begin = start_of(first_day, zone)
+    times = [time.cut(begin, None) for time in moves or [OwnTime(None, None)]]
+    return [time for time in times if time is not None]
 
 
-def hide_former(row: Installation, *, begin: datetime | None) -> Installation:
-    """The row, not saved, without who entered it and why, if that was before the account's time."""
-    if begin is not None and (row.since is None or row.since < begin):
+def hide_former(row: Installation, times: list[OwnTime]) -> Installation:
+    """The row, not saved, without who entered it and why, and what registers showed, if that was
+    not in the account's time."""
+    if times and (row.since is None or not is_in(times, row.since)):
         row.note, row.created_by, row.undone_by = "", None, None
+        row.old_register = row.first_register = None
     return row

@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from msgspec import Struct
 
 from telemetry.core.registers import rolls_over
+from telemetry.installations.stamps import check_stamp_kept, find_wrong_stamp
 from telemetry.installations.texts import InstallationError, describe_change, describe_instant
 from telemetry.models import Device, Installation, Reading
 from telemetry.store.installations.preview import find_horizon, find_month_start
@@ -31,7 +32,13 @@ def check_change(new: Installation, before: Installation, after: Installation | 
 
 
 def check_order(undone: Installation, before: Installation, after: Installation | None) -> None:
-    """The same for undoing one: the next one must go together with the meter before."""
+    """The same for undoing one: the next one must go together with the meter before, and stamps
+    must be those of before."""
+    kept = (undone.stamp, undone.interval_s) == (before.stamp, before.interval_s)
+    if not kept and Installation.Stamp.START in (undone.stamp, before.stamp):
+        newest = check_stamp_kept(undone)
+        if newest is not None:
+            raise InstallationError(f"{describe_change(undone)}: {newest}", field="stamp")
     if after is None or (undone.measurement, undone.unit) == (before.measurement, before.unit):
         return
     raise InstallationError(
@@ -99,6 +106,7 @@ def _find_wrong_settings(new: Installation, before: Installation) -> Iterator[tu
         )
     if new.largest_rate is not None and new.measurement == GAUGE:
         yield "largest_rate", _("a level has no consumption an hour")
+    yield from find_wrong_stamp(new, before)
     if new.unit != before.unit:
         start = find_month_start(new.device.account_id, at=new.since)
         found = (

@@ -2,7 +2,7 @@
 
 from datetime import date
 from functools import cache
-from zoneinfo import available_timezones
+from zoneinfo import ZoneInfo, available_timezones
 
 from django.apps import apps
 from django.contrib.auth.models import AbstractUser
@@ -14,6 +14,7 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from telemetry.core.consumption import BillingDays
+from telemetry.core.zones import Zone, Zones, read_zone
 
 LAST_BILLING_DAY = 31
 
@@ -51,8 +52,12 @@ class Account(models.Model):
         max_length=64,
         default="UTC",
         validators=[validate_time_zone],
-        help_text=_("IANA name, for example America/Sao_Paulo. Days and months begin in it."),
+        help_text=_(
+            "IANA name, for example America/Sao_Paulo. Days and months begin in it. A change takes "
+            "effect with the first month after those that are closed."
+        ),
     )
+    zones = models.TextField(default="", db_default="", editable=False)  # calendars.sql writes it
     billing_day = models.PositiveSmallIntegerField(
         _("billing day"),
         default=1,
@@ -110,13 +115,8 @@ class Account(models.Model):
         changed = [name for name in names if getattr(self, name) != getattr(stored, name)]
         if not changed:
             return
-        reason = None
-        if "time_zone" in changed and stored.closed_months.exists():
-            changed = ["time_zone"]
-            reason = _("This account has closed months: reopen them first")
-        elif stored.has_months_without_days():
+        if stored.has_months_without_days():
             reason = _("This account has months whose days were dropped: they stay as they are")
-        if reason is not None:
             raise ValidationError(dict.fromkeys(changed, reason))
         try:  # the database decides: the change is tried and rolled back
             with transaction.atomic():
@@ -133,6 +133,16 @@ class Account(models.Model):
         """When its billing months begin."""
         earlier = ((date.fromisoformat(until), day) for until, day in self.earlier_billing_days)
         return BillingDays(self.billing_day, tuple(earlier))
+
+    @property
+    def zone(self) -> Zone:
+        """In which its days begin and end; of closed months as it was when they were closed."""
+        return read_zone(self.zones or self.time_zone)
+
+    def zone_on(self, day: date) -> ZoneInfo:
+        """The zone that applies on a day."""
+        zone = self.zone
+        return zone.on(day) if isinstance(zone, Zones) else zone
 
     def has_months_without_days(self) -> bool:
         """Whether there is a month, after those that are closed, that began before the last drop of

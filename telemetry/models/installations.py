@@ -21,6 +21,10 @@ class Installation(models.Model):
     had. One that was undone counts for nothing, and is kept.
     """
 
+    class Stamp(models.TextChoices):
+        END = "end", _("the end of its interval")
+        START = "start", _("the beginning of its interval")
+
     device = models.ForeignKey(
         Device,
         on_delete=models.CASCADE,
@@ -64,6 +68,17 @@ class Installation(models.Model):
         default=False,
         db_default=False,
         help_text=_("A net meter: energy that is fed in counts below zero."),
+    )
+    stamp = models.CharField(
+        _("stamps name"),
+        max_length=5,
+        choices=Stamp,
+        default=Stamp.END,
+        db_default=Stamp.END,
+        help_text=_(
+            "Of what was used since the last reading. At the beginning: a reading is stored at its "
+            "stamp and one interval."
+        ),
     )
     largest_rate = models.DecimalField(
         _("largest plausible consumption an hour"),

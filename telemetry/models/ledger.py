@@ -92,13 +92,19 @@ class BatchDay(models.Model):
 
 
 class DirtyHour(models.Model):
-    """An hour whose readings must be aggregated again. Rows are only added and removed."""
+    """An hour whose readings must be aggregated again. Rows are only added and removed.
+
+    Of readings that were stored, unless it says what else made it dirty: an edit, a change of the
+    meter, a move of the gateway, or a `cause` of `MonthAdjustment.Cause`.
+    """
 
     id = models.BigAutoField(primary_key=True)
     hour = models.DateTimeField(_("hour"))
     device_ids = ArrayField(models.BigIntegerField(), verbose_name=_("devices"))
     edit_id = models.BigIntegerField(_("edit"), null=True)
     installation_id = models.BigIntegerField(_("installation"), null=True)
+    moved_at = models.DateTimeField(_("gateway moved at"), null=True)
+    cause = models.CharField(_("cause"), max_length=10, blank=True, default="", db_default="")
 
     class Meta:
         db_table = "dirty_hour"

@@ -105,7 +105,8 @@ class ClosedLine(models.Model):
 
 class MonthEvent(models.Model):
     """That a month was closed or reopened. `totals` holds, by device id, the closed total and the
-    sum of the adjustments at that moment: reopening removes both."""
+    sum of the adjustments at that moment: reopening removes both. `lines`: what closing wrote of
+    each device, by its id, against which the verification holds `ClosedLine`."""
 
     class Kind(models.TextChoices):
         CLOSED = "closed", _("closed")
@@ -123,6 +124,8 @@ class MonthEvent(models.Model):
     note = models.TextField(_("note"), blank=True, default="", db_default="")
     totals = models.JSONField(_("totals"), default=dict)
 
+    lines = models.JSONField(_("lines"), default=dict, db_default={}, editable=False)
+
     class Meta:
         db_table = "month_event"
         ordering = ["-at", "-id"]
@@ -135,9 +138,15 @@ class MonthEvent(models.Model):
 
 
 class MonthAdjustment(models.Model):
-    """What a refresh found a device to have consumed more or less in a closed month. `edit_ids`
-    and `installation_ids`: the edits and changes of the meter that it applied or undid; neither:
-    late readings. Closing a later month settles it there."""
+    """What a refresh found a device to have consumed more or less in a closed month, and why: edits
+    and changes of the meter that it applied or undid, a move of the gateway to or from another
+    account, and `causes`. Nothing of these: late readings, of before causes were kept. Closing a
+    later month settles it there."""
+
+    class Cause(models.TextChoices):
+        READINGS = "readings", _("late readings")
+        GAPS = "gaps", _("how gaps are counted was changed")
+        REPAIR = "repair", _("repair by the verification")
 
     account = models.ForeignKey(
         Account, on_delete=models.PROTECT, related_name="adjustments", verbose_name=_("account")
@@ -153,6 +162,13 @@ class MonthAdjustment(models.Model):
     )
     installation_ids = ArrayField(
         models.BigIntegerField(), verbose_name=_("changes of meter"), default=list, db_default=[]
+    )
+    moved_at = models.DateTimeField(_("gateway moved at"), null=True)
+    causes = ArrayField(
+        models.CharField(max_length=10, choices=Cause),
+        verbose_name=_("causes"),
+        default=list,
+        db_default=[],
     )
     settled_in = models.DateField(
         _("settled in"), null=True, help_text=_("The later month with which it is billed.")

@@ -22,6 +22,7 @@ from django.utils.translation import gettext as _
 from msgspec import Struct
 
 from telemetry.core.consumption import month_of, next_month
+from telemetry.core.zones import name_zones
 from telemetry.models import Account, ReportDelivery, ReportSchedule, User
 from telemetry.reporting.columns import Header
 from telemetry.reporting.files import write_csv, write_xlsx
@@ -123,7 +124,7 @@ def send_report(schedule: ReportSchedule, month: date, *, to: User) -> None:
         timezone.override(account.time_zone),
         tempfile.TemporaryDirectory() as folder,
     ):
-        header = make_header(account)
+        header = make_header(account, first=month)
         path = Path(folder) / name_file(account, month, format=schedule.format)
         rows = stream_rows(question)
         if schedule.format == ReportSchedule.Format.XLSX:
@@ -153,10 +154,12 @@ def send_report(schedule: ReportSchedule, month: date, *, to: User) -> None:
         email.send()
 
 
-def make_header(account: Account) -> Header:
-    """The head of a report that is made now, in the account's time zone."""
+def make_header(account: Account, *, first: date | None = None, last: date | None = None) -> Header:
+    """The head of a report that is made now. It names the time zone of today, or those in which
+    days and months from `first` to `last` begin."""
     created = timezone.now().astimezone(ZoneInfo(account.time_zone))
-    return Header(account.name, account.time_zone, created.strftime("%Y-%m-%d %H:%M %Z"))
+    name = account.time_zone if first is None else name_zones(account.zone, first, last or first)
+    return Header(account.name, name, created.strftime("%Y-%m-%d %H:%M %Z"))
 
 
 def name_file(account: Account, month: date, *, format: str) -> str:  # noqa: A002

@@ -120,7 +120,7 @@ DECLARE
         "account": "SELECT", "gateway": "SELECT, UPDATE (last_seen, is_online)", "device": "SELECT",
         "registry_change": "SELECT", "reading": "SELECT, INSERT", "batch": "SELECT, INSERT",
         "dead_letter": "SELECT, INSERT, UPDATE", "dirty_hour": "SELECT (hour), INSERT",
-        "edited_reading": "SELECT", "installation": "SELECT", "assignment": "SELECT", "gateway_event": "INSERT"}';
+        "edited_reading": "SELECT", "installation": "SELECT", "stamp_shift": "SELECT", "assignment": "SELECT", "gateway_event": "INSERT"}';
     -- What pages and API never write. Triggers do, with the owner's rights.
     shown constant text[] := ARRAY['batch', 'batch_day', 'ledger_quarter', 'hourly_consumption', 'daily_aggregate',
         'raw_horizon', 'dropped_range', 'frozen_hour', 'dirty_account', 'registry_change',

@@ -4,6 +4,7 @@ permissions as well."""
 from collections.abc import Callable
 from typing import Any
 
+from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponseBase
 from django.views.defaults import permission_denied
 from psycopg.errors import InsufficientPrivilege
@@ -23,6 +24,8 @@ class AdminScope:
 
     def process_view(self, request: Any, *_: object) -> None:
         """Called when the address is resolved and the user is known."""
+        if request.resolver_match.app_name == "admin" and _has_nul(request):
+            raise BadRequest("a parameter has a NUL, which the database cannot compare with")
         is_staff = request.user.is_active and request.user.is_staff
         if not is_staff or request.resolver_match.app_name != "admin":
             return
@@ -37,3 +40,13 @@ class AdminScope:
         if isinstance(exception.__cause__, InsufficientPrivilege):
             return permission_denied(request, exception)
         return None
+
+
+def _has_nul(request: HttpRequest) -> bool:
+    """Whether any parameter has one. Forms refuse it by themselves, lists and actions do not."""
+    return any(
+        "\0" in text
+        for parameters in (request.GET, request.POST)
+        for name, values in parameters.lists()
+        for text in (name, *values)
+    )

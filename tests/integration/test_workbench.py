@@ -194,7 +194,8 @@ def test_it_leads_from_a_stored_reading_back_to_its_dead_letter(
     now = datetime.now(UTC)
     payload = bytes(row.payload)
     at = datetime.fromisoformat(payload.decode().partition('"timestamp":"')[2].partition('"')[0])
-    named = {"mac": MAC, "code": "D02", "at": at}
+    device = Device.objects.filter(gateway__mac=MAC, code="D02").first()
+    named = {"device_id": device.pk if device else 0, "mac": MAC, "code": "D02", "at": at}
     assert find_origin(**named, received_at=now) is None  # it still waits
     DeadLetter.objects.filter(pk=row.pk).update(state="replayed", handled_at=now)
     assert find_origin(**named, received_at=now) == row

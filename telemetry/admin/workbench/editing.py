@@ -16,10 +16,12 @@ from kombu.exceptions import OperationalError
 from redis import RedisError
 from unfold.decorators import display
 
+from telemetry.accounts.staff import sees_every_account
 from telemetry.admin.workbench.payload import read_payload
 from telemetry.core.batch import RawMessage
 from telemetry.dead_letters.decide import record_edit
 from telemetry.dead_letters.dry_run import try_messages
+from telemetry.dead_letters.own import is_of_own_time
 from telemetry.dead_letters.replay import replay_edited
 from telemetry.dead_letters.texts import NEXT_STEPS, name_reason
 from telemetry.models import DeadLetter
@@ -74,8 +76,13 @@ class EditMixin:
     def _replay(self, request: HttpRequest, row: DeadLetter, text: str) -> HttpResponse:
         admin: Any = self
         user: Any = request.user
+        payload = text.encode("utf-8", "replace")
+        if not sees_every_account(user) and not is_of_own_time(row, payload):
+            error = _("At its time the gateway is another account's: nothing was sent.")
+            admin.message_user(request, error, messages.ERROR)
+            return redirect("admin:telemetry_deadletter_edit", row.pk)
         try:
-            is_sent = replay_edited(row, text.encode("utf-8", "replace"), user=user)
+            is_sent = replay_edited(row, payload, user=user)
         except (RedisError, OperationalError):
             error = _("Redis does not answer: nothing was sent. Try again later.")
             admin.message_user(request, error, messages.ERROR)

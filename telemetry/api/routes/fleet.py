@@ -7,11 +7,13 @@ from pydantic import Field
 
 from telemetry.api.auth import ApiRequest, Scope, open_account, opened_by
 from telemetry.api.paging import Page, Paging, page_by_id
-from telemetry.api.schemas import Device, DeviceKind, Gateway
+from telemetry.api.schemas import Assignment, Device, DeviceKind, Gateway
 from telemetry.api.selection import find_row, require_gateway
 from telemetry.api.values import Flag, Id
+from telemetry.models import Assignment as AssignmentRow
 from telemetry.models import Device as DeviceRow
 from telemetry.models import Gateway as GatewayRow
+from telemetry.store.assignments.ends import find_ends
 
 NO_CONTROL = r"^[^\x00-\x1f\x7f]*$"
 
@@ -65,3 +67,23 @@ def read_device(request: ApiRequest, *, account_id: Id, device_id: Id) -> Device
     """One device."""
     open_account(request, account_id)
     return find_row(DeviceRow.objects.filter(account_id=account_id), device_id)
+
+
+@router.get(
+    "/accounts/{account_id}/assignments", response=Page[Assignment], **opened_by(Scope.READ)
+)
+def list_assignments(request: ApiRequest, *, account_id: Id, params: Query[Paging]) -> Any:
+    """From when until when the account had gateways: those that moved to it, or away from it.
+
+    A reading belongs to the account that had the gateway at the reading's own time. A gateway that
+    never moved is not listed.
+    """
+    open_account(request, account_id)
+    rows = AssignmentRow.objects.filter(account_id=account_id)
+    page = page_by_id(rows, request=request, paging=params)
+    ends = find_ends(account_id, [row.pk for row in page["items"]])
+    items = [
+        {"id": row.pk, "gateway_id": row.gateway_id, "since": row.since, "until": ends[row.pk]}
+        for row in page["items"]
+    ]
+    return {**page, "items": items}

@@ -13,7 +13,7 @@ from telemetry.api.auth import ApiRequest, Scope, open_account, opened_by
 from telemetry.api.paging import Page, Paging, page_by_id
 from telemetry.api.problems import NOT_POSSIBLE, ProblemError
 from telemetry.api.routes.edits import Instant, Number
-from telemetry.api.schemas import Installation, InstallationPreview
+from telemetry.api.schemas import Installation, InstallationPreview, StampKind
 from telemetry.api.selection import find_row
 from telemetry.api.values import Id
 from telemetry.core.measurement import Measurement
@@ -50,6 +50,7 @@ class NewInstallation(BaseModel):
     register_modulus: Number | None = None
     interval_s: Annotated[int | None, Field(ge=1, le=2**31 - 1, strict=True)] = None
     is_net: Annotated[bool, Field(strict=True)] = False
+    stamp: StampKind = "end"
     largest_rate: Number | None = None
     old_register: Number | None = None
     first_register: Number | None = None
@@ -84,10 +85,10 @@ def list_installations(
     open_account(request, account_id)
     devices = Device.objects.filter(account_id=account_id).select_related("account")
     device = find_row(devices, device_id)
-    rows, begin = list_own(device)
+    rows, times = list_own(device)
     rows = rows.select_related("created_by", "undone_by")
     page = page_by_id(rows, request=request, paging=params)
-    return {**page, "items": [hide_former(row, begin=begin) for row in page["items"]]}
+    return {**page, "items": [hide_former(row, times) for row in page["items"]]}
 
 
 @router.post(DEVICE, response=Installation, **opened_by(Scope.BILLING_WRITE))

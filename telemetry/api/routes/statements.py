@@ -2,7 +2,6 @@
 
 from datetime import datetime, timedelta
 from typing import Annotated
-from zoneinfo import ZoneInfo
 
 from django.utils import timezone
 from ninja import Query, Router
@@ -14,7 +13,7 @@ from telemetry.api.problems import ParameterError
 from telemetry.api.selection import select_devices
 from telemetry.api.statement_schemas import Statement
 from telemetry.api.values import Group, Id, read_instant
-from telemetry.core.consumption import month_of, start_of
+from telemetry.core.consumption import day_of, month_of, start_of
 from telemetry.models import Account
 from telemetry.store.billing import statement
 from telemetry.store.billing.statement_devices import StatementError, StatementQuestion
@@ -35,6 +34,9 @@ class StatementParams(OfDevices):
         Instant | None, Field(description="this instant is included; default: the last month's")
     ] = None
     group: Annotated[Group | None, Field(description="of the account's devices")] = None
+    virtual_meter_id: Annotated[
+        Id | None, Field(description="its devices, and what they come to in `virtual`")
+    ] = None
 
 
 @router.get("/accounts/{account_id}/statements", response=Statement, **opened_by(Scope.READ))
@@ -55,14 +57,16 @@ def read_statement(
         params.until or end,
         device_ids=tuple(select_devices(account_id, params)) if is_some else None,
         group=params.group,
+        virtual_id=params.virtual_meter_id,
     )
     try:
         return statement.read_statement(question)
     except StatementError as error:
-        raise ParameterError(error.field, str(error)) from error
+        field = "virtual_meter_id" if error.field == "virtual" else error.field
+        raise ParameterError(field, str(error)) from error
 
 
 def _find_last_month(account: Account) -> tuple[datetime, datetime]:
-    zone = ZoneInfo(account.time_zone)
-    month = month_of(timezone.localdate(timezone=zone), account.billing)
+    zone = account.zone
+    month = month_of(day_of(timezone.now(), zone), account.billing)
     return start_of(month_of(month - DAY, account.billing), zone), start_of(month, zone)

@@ -18,8 +18,11 @@ FROM monthly_consumption m
 JOIN device d ON d.id = m.device_id
 JOIN gateway g ON g.id = d.gateway_id
 JOIN account a ON a.id = m.account_id
-CROSS JOIN LATERAL installation_of(m.device_id, local_day_start(m.month, a.time_zone),
-    local_day_start(m.month_end, a.time_zone)) AS i
+CROSS JOIN LATERAL (
+    SELECT local_day_start(m.month, a.zones) AS since, local_day_start(m.month_end, a.zones) AS until
+    OFFSET 0  -- computed once for all devices of a month
+) span
+CROSS JOIN LATERAL installation_of(m.device_id, span.since, span.until) AS i
 WHERE m.state = 'open'
 UNION ALL
 SELECT account_id, device_id, month, month_end, 'closed', gateway_id, gateway_code, gateway_name, code,

@@ -49,13 +49,58 @@ LANGUAGE sql IMMUTABLE AS $$
     SELECT greatest(1, 3600::numeric / coalesce(interval_s, 3600))
 $$;
 
--- The first instant of a local day. A midnight that comes twice (Atlantic/Azores) starts the day
+-- The time zone that applies on a day. `zone` is a name, or account.zones: the name of now, then
+-- `first day=name` for each zone of before, which applies until that day, in order.
+CREATE FUNCTION zone_on(day date, zone text) RETURNS text LANGUAGE sql STABLE AS $$
+    SELECT CASE WHEN strpos(zone, ' ') = 0 THEN zone ELSE coalesce((
+        SELECT split_part(rule, '=', 2)
+        FROM unnest((string_to_array(zone, ' '))[2:]) WITH ORDINALITY AS r (rule, number)
+        WHERE split_part(rule, '=', 1)::date > day
+        ORDER BY number LIMIT 1
+    ), split_part(zone, ' ', 1)) END
+$$;
+
+-- The first instant of a day in a time zone. A midnight that comes twice (Atlantic/Azores) starts the day
 -- the first time; one that is left out (Chile) is the instant of the change.
+CREATE FUNCTION day_start_in(day date, name text) RETURNS timestamptz
+LANGUAGE sql STABLE AS $$
+    SELECT CASE WHEN ((later - interval '1 hour') AT TIME ZONE name)::date >= day
+        THEN later - interval '1 hour' ELSE later END
+    FROM (SELECT day::timestamp AT TIME ZONE name AS later) AS midnight
+$$;
+
+-- The first instant of a local day. A day begins where the day before it ends, so the first one in a new
+-- zone begins by the clock of the zone before. Without a sub-select, so that the planner puts it in
+-- place of its call.
 CREATE FUNCTION local_day_start(day date, zone text) RETURNS timestamptz
 LANGUAGE sql STABLE AS $$
-    SELECT CASE WHEN ((later - interval '1 hour') AT TIME ZONE zone)::date >= day
-        THEN later - interval '1 hour' ELSE later END
-    FROM (SELECT day::timestamp AT TIME ZONE zone AS later) AS midnight
+    SELECT CASE WHEN strpos(zone, ' ') = 0 THEN day_start_in(day, zone)
+        ELSE day_start_in(day, zone_on(day - 1, zone)) END
+$$;
+
+-- The local day that an instant lies in, where the zone changed: before the first day of a zone it is
+-- still a day of the one before.
+CREATE FUNCTION local_day_of_zones(at timestamptz, zone text) RETURNS date LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    rules text[] := string_to_array(zone, ' ');
+    name text := rules[1];
+    first_day date;
+BEGIN
+    FOR number IN REVERSE array_length(rules, 1)..2 LOOP
+        first_day := split_part(rules[number], '=', 1)::date;
+        IF at >= day_start_in(first_day, split_part(rules[number], '=', 2)) THEN
+            RETURN greatest(first_day, (at AT TIME ZONE name)::date);
+        END IF;
+        name := split_part(rules[number], '=', 2);
+    END LOOP;
+    RETURN (at AT TIME ZONE name)::date;
+END $$;
+
+-- The local day that an instant lies in: at midnight, the day that begins. Without a sub-select, so
+-- that the planner puts it in place of its call: a refresh calls it for each hour.
+CREATE FUNCTION local_day(at timestamptz, zone text) RETURNS date LANGUAGE sql STABLE AS $$
+    SELECT CASE WHEN strpos(zone, ' ') = 0 THEN (at AT TIME ZONE zone)::date
+        ELSE local_day_of_zones(at, zone) END
 $$;
 
 -- Whether a local day begins and ends on whole UTC hours.
@@ -71,8 +116,8 @@ CREATE FUNCTION is_hour_dropped(hour timestamptz, zone text, dropped_before time
 RETURNS boolean LANGUAGE sql STABLE AS $$
     SELECT hour < dropped_before
         OR hour < dropped_before + interval '2 days'
-            AND NOT is_day_of_whole_hours((hour AT TIME ZONE zone)::date, zone)
-            AND local_day_start((hour AT TIME ZONE zone)::date, zone) < dropped_before
+            AND NOT is_day_of_whole_hours(local_day(hour, zone), zone)
+            AND local_day_start(local_day(hour, zone), zone) < dropped_before
 $$;
 
 -- The day of a day's calendar month on which a billing month begins: its last, if it has no such day.

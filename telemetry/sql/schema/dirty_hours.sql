@@ -1,8 +1,8 @@
 -- Whether an account spreads gaps concerns the hours that long steps end in.
 CREATE FUNCTION mark_gaps_dirty() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    INSERT INTO dirty_hour (hour, device_ids)
-    SELECT c.hour, array_agg(c.device_id)
+    INSERT INTO dirty_hour (hour, device_ids, cause)
+    SELECT c.hour, array_agg(c.device_id), 'gaps'
     FROM device d
     JOIN installation_period p ON p.device_id = d.id
     JOIN hourly_consumption c ON c.device_id = d.id AND c.step_to > p.since AND c.step_to <= p.until

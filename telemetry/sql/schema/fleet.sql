@@ -69,8 +69,9 @@ BEGIN
               AND c.hour >= p.since AND c.hour < p.until AND c.account_id <> p.account_id
             RETURNING c.device_id, c.hour
         )
-        INSERT INTO dirty_hour (hour, device_ids)
-        SELECT hour, array_agg(device_id) FROM (SELECT * FROM moved UNION SELECT * FROM changed) m
+        INSERT INTO dirty_hour (hour, device_ids, moved_at)
+        SELECT hour, array_agg(device_id), %2$L::timestamptz
+        FROM (SELECT * FROM moved UNION SELECT * FROM changed) m
         GROUP BY hour
         $query$, gateway, start);
     UPDATE edited_reading r SET account_id = p.account_id

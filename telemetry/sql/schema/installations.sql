@@ -10,6 +10,20 @@ SELECT device_id, coalesce(since, '-infinity') AS since,
 FROM installation
 WHERE undone_at IS NULL;
 
+-- Which stamps of a device name the beginning of an interval, in microseconds since 1970: those after
+-- `since_us`, up to `until_us`. Ingestion moves them (telemetry/core/fleet_cache.py).
+CREATE VIEW stamp_shift WITH (security_invoker = true) AS
+SELECT device_id,
+    coalesce((extract(epoch FROM since) * 1000000)::bigint, -9223372036854775808) AS since_us,
+    coalesce((extract(epoch FROM until) * 1000000)::bigint, 9223372036854775807) AS until_us,
+    interval_s::bigint * 1000000 AS interval_us
+FROM (
+    SELECT device_id, since, stamp, interval_s,
+        lead(since) OVER (PARTITION BY device_id ORDER BY since NULLS FIRST) AS until
+    FROM installation WHERE undone_at IS NULL
+) meters
+WHERE stamp = 'start' AND interval_s IS NOT NULL;
+
 -- The installation by which the time after `since`, up to `until`, is measured: the last one in it that
 -- counts, or else the last one.
 CREATE FUNCTION installation_of(device bigint, since timestamptz, until timestamptz)
@@ -81,6 +95,40 @@ END $$;
 CREATE TRIGGER device_settings_kept AFTER UPDATE OF measurement, unit, register_modulus, interval_s
     ON device FOR EACH ROW EXECUTE FUNCTION keep_settings();
 
+-- Readings are stored where their stamps lead: so which stamps a meter gives is told before its first
+-- reading, and not changed, nor undone, after it. (A reading that came again would be another one.)
+CREATE FUNCTION keep_stamps() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    before installation;
+    newest timestamptz;
+BEGIN
+    SELECT * INTO before FROM installation
+    WHERE device_id = NEW.device_id AND undone_at IS NULL AND id <> NEW.id
+      AND (since IS NULL OR since < NEW.since)
+    ORDER BY since DESC NULLS LAST LIMIT 1;
+    IF TG_OP = 'UPDATE' AND (NEW.stamp, NEW.interval_s, NEW.since, NEW.undone_at IS NULL)
+            IS NOT DISTINCT FROM (OLD.stamp, OLD.interval_s, OLD.since, OLD.undone_at IS NULL)
+        OR 'start' NOT IN (NEW.stamp, coalesce(before.stamp, 'end'),
+            CASE WHEN TG_OP = 'UPDATE' THEN OLD.stamp ELSE 'end' END)
+        OR TG_OP = 'INSERT'
+            AND (NEW.stamp, NEW.interval_s) IS NOT DISTINCT FROM (before.stamp, before.interval_s)
+    THEN
+        RETURN NEW;
+    END IF;
+    SELECT max(time) INTO newest FROM reading
+    WHERE device_id = NEW.device_id AND time > coalesce(NEW.since, '-infinity');
+    IF newest IS NOT NULL THEN
+        RAISE check_violation USING CONSTRAINT = 'installation_stamp_kept', MESSAGE = format(
+            'device %s has readings after %s, the last one of %s: what its stamps name is told '
+            'before the first reading of a meter', NEW.device_id, NEW.since, newest);
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER installation_stamp_kept BEFORE INSERT OR UPDATE
+    ON installation FOR EACH ROW
+    WHEN (current_setting('telemetry.is_restoring', true) IS DISTINCT FROM 'on')
+    EXECUTE FUNCTION keep_stamps();
+
 -- What an installation changes is computed again: the hour that holds its instant, and, where another
 -- one measured otherwise in its place, all hours until the instant of the next one. Hours before the
 -- raw horizon keep their values: there are no readings to compute them from.
@@ -89,8 +137,10 @@ DECLARE
     other installation;
     ends timestamptz;
 BEGIN
-    -- Workers know which devices may have values below zero.
-    IF NEW.is_net OR TG_OP = 'UPDATE' AND OLD.is_net THEN
+    -- Workers know which devices may have values below zero, and which stamps they move.
+    IF NEW.is_net OR NEW.stamp = 'start' OR TG_OP = 'UPDATE' AND (OLD.is_net OR OLD.stamp = 'start')
+        OR EXISTS (SELECT FROM stamp_shift WHERE device_id = NEW.device_id)
+    THEN
         INSERT INTO registry_change (gateway_id)
         SELECT gateway_id FROM device WHERE id = NEW.device_id;
     END IF;

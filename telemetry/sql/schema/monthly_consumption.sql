@@ -24,11 +24,12 @@ LEFT JOIN LATERAL (
 ) adjusted ON true
 CROSS JOIN LATERAL (
     SELECT month_end,
-        greatest(1, least(month_end, (now() AT TIME ZONE a.time_zone)::date + 1) - m.month)
+        greatest(1, least(month_end, local_day(now(), a.zones) + 1) - m.month)
             AS days_elapsed,
-        local_day_start(m.month, a.time_zone) AS starts_at,
-        least(now(), local_day_start(month_end, a.time_zone)) AS ends_at
+        local_day_start(m.month, a.zones) AS starts_at,
+        least(now(), local_day_start(month_end, a.zones)) AS ends_at
     FROM next_billing_month(m.month, a.billing_day, a.earlier_billing_days) AS month_end
+    OFFSET 0  -- computed once for all devices of a month, not for each use
 ) calendar
 CROSS JOIN LATERAL installations_in(m.device_id, calendar.starts_at, calendar.ends_at) AS expected
 CROSS JOIN LATERAL (

@@ -4,38 +4,40 @@
 -- hour may have gone from one account to the other; not before the horizon, where none does and
 -- readings may be gone. And the days that gaps and changes of meter lie in, which may have no readings.
 WITH parts AS (
-    SELECT DISTINCT t.device_id, h.account_id, a.time_zone,
-        ((t.hour + part.shift) AT TIME ZONE a.time_zone)::date AS day
+    SELECT DISTINCT t.device_id, h.account_id, a.zones,
+        local_day(t.hour + part.shift, a.zones) AS day
     FROM affected_hour t
     JOIN hourly_aggregate h ON h.device_id = t.device_id AND h.hour = t.hour
         AND h.hour BETWEEN %(first)s AND %(last)s
     JOIN account a ON a.id = h.account_id
     CROSS JOIN (VALUES (interval '0'), (interval '59 minutes 59.999999 seconds')) AS part (shift)
 ), spans AS (
-    SELECT DISTINCT s.device_id, s.account_id, a.time_zone, day::date AS day
+    SELECT DISTINCT s.device_id, s.account_id, a.zones, day::date AS day
     FROM affected_span s
     JOIN account a ON a.id = s.account_id
     CROSS JOIN LATERAL generate_series(
-        date_trunc('day', s.since AT TIME ZONE a.time_zone),
-        (s.until - interval '1 microsecond') AT TIME ZONE a.time_zone, interval '1 day') AS day
+        local_day(s.since, a.zones)::timestamp,
+        local_day(s.until - interval '1 microsecond', a.zones), interval '1 day') AS day
 ), moved AS (
-    SELECT device_id AS id FROM (SELECT DISTINCT device_id, account_id FROM parts) AS p
+    SELECT device_id AS id FROM (
+        SELECT device_id, account_id FROM parts UNION SELECT device_id, account_id FROM spans
+    ) AS p
     WHERE EXISTS (
         SELECT FROM monthly_total m
         WHERE m.device_id = p.device_id AND m.account_id <> p.account_id)
 ), found AS (
-    SELECT device_id, account_id, time_zone, day, false AS is_doubtful FROM parts
+    SELECT device_id, account_id, zones, day, false AS is_doubtful FROM parts
     UNION ALL
-    SELECT device_id, account_id, time_zone, day, true
+    SELECT device_id, account_id, zones, day, true
     FROM spans, (
         SELECT coalesce(max(dropped_before), '-infinity') AS dropped_before FROM raw_horizon
     ) horizon
     WHERE dropped_before = '-infinity'
-        OR local_day_start(day + 1, time_zone) > dropped_before
-            AND (is_day_of_whole_hours(day, time_zone)
-                OR local_day_start(day, time_zone) >= dropped_before)
+        OR local_day_start(day + 1, zones) > dropped_before
+            AND (is_day_of_whole_hours(day, zones)
+                OR local_day_start(day, zones) >= dropped_before)
     UNION ALL
-    SELECT g.device_id, g.account_id, a.time_zone, g.day, true
+    SELECT g.device_id, g.account_id, a.zones, g.day, true
     FROM (SELECT DISTINCT id FROM moved) AS moved
     JOIN affected_hour t ON t.device_id = moved.id
         AND t.hour >= coalesce((SELECT max(dropped_before) FROM raw_horizon), '-infinity')
@@ -43,21 +45,21 @@ WITH parts AS (
         AND g.day BETWEEN (t.hour AT TIME ZONE 'UTC')::date - 1 AND (t.hour AT TIME ZONE 'UTC')::date + 1
     JOIN account a ON a.id = g.account_id
 ), days AS (
-    SELECT day, time_zone, local_day_start(day, time_zone) AS starts_at,
-        local_day_start(day + 1, time_zone) AS ends_at
-    FROM (SELECT DISTINCT day, time_zone FROM found) AS each
+    SELECT day, zones, local_day_start(day, zones) AS starts_at,
+        local_day_start(day + 1, zones) AS ends_at
+    FROM (SELECT DISTINCT day, zones FROM found) AS each
 )
 INSERT INTO affected_day (device_id, day, account_id, starts_at, ends_at, is_doubtful)
 SELECT f.device_id, f.day, f.account_id, min(d.starts_at), min(d.ends_at), bool_and(f.is_doubtful)
-FROM found f JOIN days d USING (day, time_zone)
+FROM found f JOIN days d USING (day, zones)
 GROUP BY f.device_id, f.day, f.account_id
 
 -- name: find_changed_days
 -- Days near hours that an edit or a change of meter made dirty: where these have no readings, no hour
 -- leads to the day. Not before the horizon, where nothing changes.
 INSERT INTO affected_day (device_id, day, account_id, starts_at, ends_at, is_doubtful)
-SELECT DISTINCT g.device_id, g.day, g.account_id, local_day_start(g.day, a.time_zone),
-    local_day_start(g.day + 1, a.time_zone), true
+SELECT DISTINCT g.device_id, g.day, g.account_id, local_day_start(g.day, a.zones),
+    local_day_start(g.day + 1, a.zones), true
 FROM (
     SELECT device_id, hour FROM affected_edit UNION SELECT device_id, hour FROM affected_change
 ) e
@@ -65,8 +67,8 @@ JOIN affected_hour USING (device_id, hour)
 JOIN daily_aggregate g ON g.device_id = e.device_id
     AND g.day BETWEEN (e.hour AT TIME ZONE 'UTC')::date - 1 AND (e.hour AT TIME ZONE 'UTC')::date + 1
 JOIN account a ON a.id = g.account_id
-WHERE e.hour < local_day_start(g.day + 1, a.time_zone)
-  AND e.hour + interval '1 hour' > local_day_start(g.day, a.time_zone)
+WHERE e.hour < local_day_start(g.day + 1, a.zones)
+  AND e.hour + interval '1 hour' > local_day_start(g.day, a.zones)
 ON CONFLICT DO NOTHING
 
 -- name: refresh_days
@@ -191,8 +193,8 @@ WHERE d.account_id = %(account_id)s AND d.device_id = ANY(%(device_ids)s)
 -- all gone goes, too; a closed one stays, with nothing. Answers (months, adjustments).
 WITH spans AS (
     SELECT t.device_id, t.month, t.account_id, month_end,
-        local_day_start(t.month, a.time_zone) AS starts_at,
-        local_day_start(month_end, a.time_zone) AS ends_at
+        local_day_start(t.month, a.zones) AS starts_at,
+        local_day_start(month_end, a.zones) AS ends_at
     FROM affected_month t
     JOIN account a ON a.id = t.account_id
     CROSS JOIN next_billing_month(t.month, a.billing_day, a.earlier_billing_days) AS month_end
@@ -277,18 +279,22 @@ WITH spans AS (
 SELECT (SELECT count(*) FROM written), (SELECT count(*) FROM adjusted)
 
 -- name: delete_days
--- Days of an old calendar. Closed months keep theirs: while one is closed, no time zone changes.
+-- Days of an old calendar: those after the closed months, which keep theirs.
 DELETE FROM daily_aggregate d
 WHERE account_id = %(account_id)s AND device_id = ANY(%(device_ids)s)
-  AND NOT EXISTS (SELECT FROM closed_month c WHERE c.account_id = d.account_id)
+  AND day >= first_open_day(%(account_id)s)
 
 -- name: find_affected_account_hours
--- Every hour of the account %(account_id)s and some devices, whose days are computed again.
+-- Every hour after the closed months, of the account %(account_id)s and some devices, whose days are
+-- computed again.
 INSERT INTO affected_hour (device_id, hour, measurement, is_frozen)
 SELECT h.device_id, h.hour, d.measurement, false
 FROM hourly_aggregate h
 JOIN device d ON d.id = h.device_id
 WHERE h.account_id = %(account_id)s AND h.device_id = ANY(%(device_ids)s)
+  AND h.hour >= (
+    SELECT local_day_start(first_open_day(a.id), a.zones) - interval '1 hour' FROM account a
+    WHERE a.id = %(account_id)s)
 
 -- name: find_affected_account_spans
 -- And the gaps and changes of meter that days without readings may have consumption of.
@@ -297,6 +303,9 @@ SELECT device_id, account_id, coalesce(step_from, hour), hour + interval '1 hour
 FROM hourly_consumption
 WHERE account_id = %(account_id)s AND device_id = ANY(%(device_ids)s)
   AND (is_gap OR steps IS NOT NULL AND first IS NULL)
+  AND hour >= (
+    SELECT local_day_start(first_open_day(a.id), a.zones) - interval '1 hour' FROM account a
+    WHERE a.id = %(account_id)s)
 
 -- name: delete_months
 -- Months of an old calendar that are not closed.

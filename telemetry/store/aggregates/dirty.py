@@ -55,13 +55,19 @@ def list_dirty(connection: Connection, *, rows: int, device_hours: int) -> tuple
 
 
 def claim_dirty_hours(connection: Connection, ids: list[int]) -> int:
-    """Delete dirty rows, put their device hours into `affected_hour`, the edits and changes of
-    meter that made them dirty into `affected_edit` and `affected_change`; how many hours."""
+    """Put the device hours of dirty rows into `affected_hour`, the edits and changes of meter that
+    made them dirty into `affected_edit` and `affected_change`; how many hours. The rows go at the
+    end of the step (`delete_dirty_hours`)."""
     connection.execute(Sql.claim_edits, {"ids": ids})
     connection.execute(Sql.claim_changes, {"ids": ids})
     affected = connection.execute(Sql.claim_dirty_hours, {"ids": ids}).rowcount
     connection.execute("ANALYZE affected_hour")
     return affected
+
+
+def delete_dirty_hours(connection: Connection, ids: list[int]) -> None:
+    """Delete dirty rows whose hours were computed."""
+    connection.execute("DELETE FROM dirty_hour WHERE id = ANY(%s)", [ids])
 
 
 def record_frozen_hours(connection: Connection) -> int:

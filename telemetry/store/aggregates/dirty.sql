@@ -13,16 +13,15 @@ SELECT coalesce(array_agg(id) FILTER (WHERE device_hours_before < %(device_hours
 FROM counted
 
 -- name: claim_dirty_hours
--- Claim dirty hours: which hours of which devices, how they are measured, whether they are frozen.
-WITH claimed AS (
-    DELETE FROM dirty_hour WHERE id = ANY(%(ids)s) RETURNING hour, device_ids
-), affected AS (
-    SELECT DISTINCT hour, unnest(device_ids) AS device_id FROM claimed
+-- Claim dirty hours: which hours of which devices, how they are measured, whether they are frozen. They
+-- are deleted at the end of the step, which may have to say why they were dirty.
+WITH affected AS (
+    SELECT DISTINCT hour, unnest(device_ids) AS device_id FROM dirty_hour WHERE id = ANY(%(ids)s)
 )
 INSERT INTO affected_hour (device_id, hour, measurement, factor, longest_step, is_frozen)
 SELECT t.device_id, t.hour, i.measurement, i.factor,
     CASE WHEN a.spreads_gaps THEN longest_step(i.interval_s) END,
-    is_hour_dropped(t.hour, a.time_zone,
+    is_hour_dropped(t.hour, a.zones,
         (SELECT coalesce(max(dropped_before), '-infinity') FROM raw_horizon))
 FROM affected t
 JOIN device d ON d.id = t.device_id
@@ -30,13 +29,13 @@ JOIN account a ON a.id = d.account_id
 CROSS JOIN LATERAL installation_of(t.device_id, t.hour, t.hour + interval '1 hour') AS i
 
 -- name: claim_edits
--- The edits that changed readings of dirty hours. To be called before these are claimed.
+-- The edits that changed readings of dirty hours.
 INSERT INTO affected_edit (edit_id, device_id, hour)
 SELECT DISTINCT edit_id, unnest(device_ids), hour FROM dirty_hour
 WHERE id = ANY(%(ids)s) AND edit_id IS NOT NULL
 
 -- name: claim_changes
--- The changes of meter that made hours dirty. To be called before these are claimed.
+-- The changes of meter that made hours dirty.
 INSERT INTO affected_change (installation_id, device_id, hour)
 SELECT DISTINCT installation_id, unnest(device_ids), hour FROM dirty_hour
 WHERE id = ANY(%(ids)s) AND installation_id IS NOT NULL

@@ -13,6 +13,7 @@ from telemetry.store.aggregates.dirty import (
     begin_step,
     claim_dirty_account,
     claim_dirty_hours,
+    delete_dirty_hours,
     list_dirty,
     record_frozen_hours,
 )
@@ -99,8 +100,9 @@ def _refresh_hours(connection: Connection, done: Refreshed, throttle: Throttle |
         refresh_hours(connection, edition=done.edition, throttle=throttle)
         days, months, adjusted = refresh_days(connection), *refresh_months(connection)
         if adjusted:
-            connection.execute(Sql.name_causes)
+            connection.execute(Sql.name_causes, {"ids": dirty_ids})
         connection.execute(Sql.record_changed_hours)
+        delete_dirty_hours(connection, dirty_ids)
     done.dirty += len(dirty_ids)
     done.hours += affected - frozen
     done.frozen += frozen

@@ -78,18 +78,35 @@ SELECT hour, array_agg(device_id ORDER BY device_id) FROM affected_hour
 GROUP BY hour ORDER BY hour
 
 -- name: name_causes
--- Lines of closed months that this step recorded say which edits, and which changes of meter, of the
--- device it applied or undid.
-UPDATE month_adjustment j SET edit_ids = e.ids, installation_ids = c.ids
+-- Lines of closed months that this step recorded say why: which edits and changes of meter of the
+-- device were applied or undone, whether its gateway moved, and the causes of other dirty hours. Late
+-- readings are named where they are of the month itself, or nothing else is.
+UPDATE month_adjustment j SET edit_ids = n.edit_ids, installation_ids = n.installation_ids,
+    moved_at = n.moved_at, causes = CASE
+        WHEN n.causes <> '{}' THEN n.causes
+        WHEN n.edit_ids = '{}' AND n.installation_ids = '{}' AND n.moved_at IS NULL THEN '{readings}'
+        ELSE '{}' END
 FROM (
-    SELECT device_id FROM affected_edit UNION SELECT device_id FROM affected_change
-) d
-CROSS JOIN LATERAL (
-    SELECT coalesce(array_agg(DISTINCT edit_id ORDER BY edit_id), '{}') AS ids
-    FROM affected_edit WHERE device_id = d.device_id
-) e
-CROSS JOIN LATERAL (
-    SELECT coalesce(array_agg(DISTINCT installation_id ORDER BY installation_id), '{}') AS ids
-    FROM affected_change WHERE device_id = d.device_id
-) c
-WHERE j.device_id = d.device_id AND j.recorded_at >= now()
+    SELECT j.id, max(n.moved_at) AS moved_at,
+        coalesce(array_agg(DISTINCT n.edit_id) FILTER (WHERE n.edit_id IS NOT NULL), '{}') AS edit_ids,
+        coalesce(array_agg(DISTINCT n.installation_id) FILTER (WHERE n.installation_id IS NOT NULL),
+            '{}') AS installation_ids,
+        coalesce(array_agg(DISTINCT coalesce(nullif(n.cause, ''), 'readings')) FILTER (
+            WHERE n.cause <> '' OR n.edit_id IS NULL AND n.installation_id IS NULL
+                AND n.moved_at IS NULL AND n.hour + interval '1 hour' > span.since
+                AND n.hour < span.until), '{}') AS causes
+    FROM month_adjustment j
+    JOIN account a ON a.id = j.account_id
+    CROSS JOIN LATERAL (
+        SELECT local_day_start(j.month, a.zones) AS since,
+            local_day_start(month_end, a.zones) AS until
+        FROM next_billing_month(j.month, a.billing_day, a.earlier_billing_days) AS month_end
+    ) span
+    JOIN (
+        SELECT hour, unnest(device_ids) AS device_id, edit_id, installation_id, moved_at, cause
+        FROM dirty_hour WHERE id = ANY(%(ids)s)
+    ) n ON n.device_id = j.device_id
+    WHERE j.recorded_at >= now()
+    GROUP BY j.id
+) n
+WHERE j.id = n.id

@@ -26,6 +26,7 @@ from telemetry.store.installations.meters import list_meters
 class Sql(Queries):
     list_uneven_hours: LiteralString
     read_account: LiteralString
+    list_moves: LiteralString
     read_hours_around: LiteralString
     read_values: LiteralString
     write_uneven_hour: LiteralString
@@ -52,10 +53,12 @@ class Span(Struct):
 
 
 class Account(Struct, frozen=True):
-    """Whose the device is. `spreads_gaps`: what is consumed in them is spread over their hours."""
+    """Whose the device is. `spreads_gaps`: what is consumed in them is spread over their hours.
+    `moves`: from when on it was whose, the last one first; none when it never moved."""
 
     id: int
     spreads_gaps: bool
+    moves: list[tuple[datetime | None, int]]
 
 
 class StoredHour(Struct, frozen=True):
@@ -97,7 +100,8 @@ def _merge(rows: Sequence[tuple[int, datetime, datetime]]) -> list[Span]:
 def _count_span(connection: Connection, span: Span) -> None:
     """Count a span, a longer one while what the register reached at its end changes."""
     row: Any = connection.execute(Sql.read_account, [span.device_id]).fetchone()
-    account = Account(*row)
+    moves: Any = connection.execute(Sql.list_moves, [span.device_id]).fetchall()
+    account = Account(row[0], row[1], moves)
     while True:
         context = _read_context(connection, span)
         counted = _count(connection, span, context, account)
@@ -178,7 +182,7 @@ def _write(
             {
                 "device_id": span.device_id,
                 "hour": hour,
-                "account_id": here.account_id if here else _find_account(context, hour, account),
+                "account_id": _find_account(context, hour, here, account),
                 "within": of.within,
                 "step": of.step,
                 "step_from": of.step_from,
@@ -195,8 +199,18 @@ def _write(
         cursor.executemany(Sql.write_uneven_hour, rows)
 
 
-def _find_account(context: Context, hour: datetime, account: Account) -> int:
-    """Whose an hour without readings is: that of the next one with readings, or of the last one."""
+def _find_account(
+    context: Context, hour: datetime, here: StoredHour | None, account: Account
+) -> int:
+    """Whose an hour is. Without readings: who had the device then; if it never moved, whose the
+    next one with readings is, or the last one."""
+    if here and here.ends:
+        return here.account_id
+    for since, account_id in account.moves:
+        if since is None or hour >= since:
+            return account_id
+    if here:
+        return here.account_id
     hours = [*context.hours, *context.after]
     later = [one.account_id for one in hours if one.hour > hour and one.ends]
     last = [context.before.account_id] if context.before else []

@@ -19,6 +19,10 @@ ORDER BY t.device_id, first
 -- name: read_account
 SELECT a.id, a.spreads_gaps FROM device d JOIN account a ON a.id = d.account_id WHERE d.id = %s
 
+-- name: list_moves
+SELECT nullif(p.since, '-infinity'), p.account_id FROM device d JOIN assignment_period p ON p.gateway_id = d.gateway_id
+WHERE d.id = %s ORDER BY p.since DESC
+
 -- name: read_hours_around
 -- The hours of a device from %(first)s to %(last)s, the one before them, those after.
 SELECT hour, account_id, first, first_at, last, last_at, coalesce(height, last),
@@ -66,6 +70,6 @@ INSERT INTO hourly_consumption (device_id, hour, account_id, consumption, within
 VALUES (%(device_id)s, %(hour)s, %(account_id)s, %(within)s::numeric + %(step)s, %(within)s, %(step)s,
     %(step_from)s, %(step_to)s, %(is_gap)s, %(height)s, %(height_at)s, %(steps)s)
 ON CONFLICT (device_id, hour) DO UPDATE SET
-    consumption = excluded.consumption, within = excluded.within, step = excluded.step,
+    account_id = excluded.account_id, consumption = excluded.consumption, within = excluded.within, step = excluded.step,
     step_from = excluded.step_from, step_to = excluded.step_to, is_gap = excluded.is_gap,
     height = excluded.height, height_at = excluded.height_at, steps = excluded.steps

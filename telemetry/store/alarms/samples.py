@@ -10,7 +10,6 @@ from decimal import Decimal
 from itertools import groupby
 from operator import itemgetter
 from typing import Any, LiteralString
-from zoneinfo import ZoneInfo
 
 from django.db import connection
 from msgspec import Struct
@@ -136,7 +135,7 @@ def _find_period(rule: AlarmRule, now: datetime) -> dict[str, Any]:
     """The local day, the billing month, and the last night that is over."""
     account = rule.account
     assert account is not None
-    zone = ZoneInfo(account.time_zone)
+    zone = account.zone
     today = day_of(now, zone)
     midnight = start_of(today, zone).astimezone(zone)
     start, end = (midnight.replace(hour=at.hour) for at in NIGHT)

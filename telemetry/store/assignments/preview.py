@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, LiteralString
-from zoneinfo import ZoneInfo
 
 from django.db import connection
 from msgspec import Struct
 
+from telemetry.core.zones import read_zone
 from telemetry.store.billing.consumed import Span, read_consumed
 from telemetry.store.db.sql import Queries
 
@@ -38,7 +38,7 @@ def preview_move(
     bounds = {"since": since, "until": until, "accounts": [old_id, new_id]}
     months = _fetch(Sql.calendars, bounds)
     devices = _fetch(Sql.devices, {"gateway": gateway_id})
-    zone = next(ZoneInfo(zone) for account, zone, *_ in months if account == old_id)
+    zone = next(read_zone(zone) for account, zone, *_ in months if account == old_id)
     keys: list[tuple[int, date, bool, str]] = []
     spans: list[Span] = []
     for account, _zone, month, begin, end, is_closed in months:

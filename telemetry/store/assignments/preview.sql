@@ -1,14 +1,14 @@
 -- name: calendars
 -- The zone of each account, and its billing months from %(since)s to %(until)s: from when until when, and
 -- whether they are closed.
-SELECT a.id, a.time_zone, m.month, local_day_start(m.month, a.time_zone),
-    local_day_start(next_billing_month(m.month, a.billing_day, a.earlier_billing_days), a.time_zone),
+SELECT a.id, a.zones, m.month, local_day_start(m.month, a.zones),
+    local_day_start(next_billing_month(m.month, a.billing_day, a.earlier_billing_days), a.zones),
     EXISTS (SELECT FROM closed_month c WHERE c.account_id = a.id AND c.month = m.month)
 FROM account a
 CROSS JOIN LATERAL (
     SELECT DISTINCT billing_month(day::date, a.billing_day, a.earlier_billing_days) AS month
-    FROM generate_series((%(since)s::timestamptz AT TIME ZONE a.time_zone)::date,
-        (%(until)s::timestamptz AT TIME ZONE a.time_zone)::date, interval '1 day') AS day
+    FROM generate_series(local_day(%(since)s::timestamptz, a.zones),
+        local_day(%(until)s::timestamptz, a.zones), interval '1 day') AS day
 ) m
 WHERE a.id = ANY(%(accounts)s::bigint[])
 ORDER BY a.id, m.month

@@ -7,7 +7,8 @@ SELECT day FROM holiday WHERE account_id = %(account)s
 
 -- name: account_month
 -- The zone of an account, and when a billing month of it begins and ends.
-SELECT a.time_zone, local_day_start(%(month)s, a.time_zone), local_day_start(month_end, a.time_zone)
+SELECT zone_on(%(month)s, a.zones), local_day_start(%(month)s, a.zones),
+    local_day_start(month_end, a.zones)
 FROM account a
 CROSS JOIN next_billing_month(%(month)s, a.billing_day, a.earlier_billing_days) AS month_end
 WHERE a.id = %(account)s

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, LiteralString
-from zoneinfo import ZoneInfo
 
 from django.db import connection
 from msgspec import Struct
@@ -23,6 +22,7 @@ from telemetry.core.bands import (
 from telemetry.core.consumption import Consumption
 from telemetry.core.gaps import consume_until
 from telemetry.core.registers import Step
+from telemetry.core.zones import Zone
 from telemetry.store.db.sql import Queries
 
 UNCUT = timedelta(days=100_000)
@@ -42,7 +42,7 @@ class Period(Struct, frozen=True):
     account_id: int
     since: datetime
     until: datetime
-    zone: ZoneInfo
+    zone: Zone
     calendar: BandCalendar
 
     def spans(self, *, cut: timedelta) -> tuple[Span, ...]:

@@ -7,12 +7,12 @@ LOCK TABLE closed_month IN ROW EXCLUSIVE MODE
 -- hours concern it: hours of the month, and, of registers, any hour before its end, as what a register
 -- counted belongs to the later reading. Devices are those of now, and those with a month of the account.
 WITH month AS (
-    SELECT a.id, a.time_zone, a.billing_day, a.earlier_billing_days,
+    SELECT a.id, a.zones, a.billing_day, a.earlier_billing_days,
         billing_month(%(month)s, a.billing_day, a.earlier_billing_days) AS first_day
     FROM account a WHERE a.id = %(account_id)s
 ), span AS (
-    SELECT id, first_day, local_day_start(first_day, time_zone) AS starts_at,
-        local_day_start(next_billing_month(first_day, billing_day, earlier_billing_days), time_zone)
+    SELECT id, first_day, local_day_start(first_day, zones) AS starts_at,
+        local_day_start(next_billing_month(first_day, billing_day, earlier_billing_days), zones)
             AS ends_at
     FROM month
 ), concerned AS (
@@ -111,8 +111,8 @@ JOIN device d ON d.id IN (
     UNION
     SELECT device_id FROM month_adjustment
     WHERE account_id = %(account_id)s AND settled_in = %(month)s)
-CROSS JOIN LATERAL installation_of(d.id, local_day_start(c.month, a.time_zone),
-    local_day_start(span.month_end, a.time_zone)) AS i
+CROSS JOIN LATERAL installation_of(d.id, local_day_start(c.month, a.zones),
+    local_day_start(span.month_end, a.zones)) AS i
 LEFT JOIN gateway g ON g.id = d.gateway_id
 LEFT JOIN monthly_consumption m ON m.device_id = d.id AND m.account_id = c.account_id
     AND m.month = c.month
@@ -120,8 +120,8 @@ LEFT JOIN LATERAL (
     SELECT array_agg(DISTINCT f.rule ORDER BY f.rule) AS rules FROM finding f
     WHERE f.account_id = c.account_id AND f.device_id = d.id
       AND f.state IN ('open', 'accepted', 'ignored')
-      AND f.since < local_day_start(span.month_end, a.time_zone)
-      AND coalesce(f.until, 'infinity') > local_day_start(c.month, a.time_zone)
+      AND f.since < local_day_start(span.month_end, a.zones)
+      AND coalesce(f.until, 'infinity') > local_day_start(c.month, a.zones)
 ) noted ON true
 WHERE c.account_id = %(account_id)s AND c.month = %(month)s
 
@@ -157,9 +157,13 @@ WHERE account_id = %(account_id)s AND month = %(month)s AND readings_count = 0
 DELETE FROM month_adjustment WHERE account_id = %(account_id)s AND month = %(month)s
 
 -- name: record_month_event
--- That a month was closed or reopened, with what was billed by device at that moment.
-INSERT INTO month_event (account_id, month, kind, at, by_id, note, totals)
+-- That a month was closed or reopened, with what was billed by device at that moment, and the lines that
+-- closing wrote, whole.
+INSERT INTO month_event (account_id, month, kind, at, by_id, note, lines, totals)
 VALUES (%(account_id)s, %(month)s, %(kind)s, %(now)s, %(user_id)s, %(note)s, (
+    SELECT coalesce(jsonb_object_agg(l.device_id, to_jsonb(l)), '{}') FROM closed_line l
+    WHERE l.account_id = %(account_id)s AND l.month = %(month)s
+), (
     SELECT coalesce(jsonb_object_agg(m.device_id, jsonb_build_object(
         'closed_total', m.closed_total::text,
         'adjustments', (SELECT coalesce(sum(difference), 0)::text FROM month_adjustment j

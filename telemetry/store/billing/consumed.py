@@ -8,7 +8,6 @@ from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, LiteralString
-from zoneinfo import ZoneInfo
 
 from django.db import connection
 from msgspec import Struct
@@ -16,6 +15,7 @@ from msgspec import Struct
 from telemetry.core.consumption import DAY, Consumption, counted_day, hour_of, start_of
 from telemetry.core.gaps import consume_until
 from telemetry.core.registers import HOUR, Step
+from telemetry.core.zones import Zone
 from telemetry.store.bands.read import read_gaps
 from telemetry.store.db.sql import Queries
 
@@ -53,7 +53,7 @@ class Consumed(Struct, frozen=True):
     borders: dict[datetime, Border]
 
 
-def read_consumed(account_id: int, zone: ZoneInfo, spans: Sequence[Span]) -> Consumed:
+def read_consumed(account_id: int, zone: Zone, spans: Sequence[Span]) -> Consumed:
     """What was consumed in each span."""
     devices: dict[datetime, set[int]] = {}
     for span in spans:
@@ -69,7 +69,7 @@ def read_consumed(account_id: int, zone: ZoneInfo, spans: Sequence[Span]) -> Con
     return Consumed(found, borders)
 
 
-def _read_border(account_id: int, zone: ZoneInfo, at: datetime, devices: Iterable[int]) -> Border:
+def _read_border(account_id: int, zone: Zone, at: datetime, devices: Iterable[int]) -> Border:
     day = counted_day(at, zone)
     begin, end = start_of(day, zone), start_of(day + DAY, zone)
     scope: dict[str, Any] = {"account": account_id, "devices": sorted(devices)}

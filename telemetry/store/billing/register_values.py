@@ -56,10 +56,17 @@ def read_registers(
     return found
 
 
-def read_first(account_id: int, since: datetime, *, devices: Sequence[int]) -> dict[int, Value]:
-    """The first reading of devices after an instant before which they have none."""
-    scope = {"account": account_id, "hour": hour_of(since), "devices": list(devices)}
-    return {device: Value(at, value) for device, value, at in _fetch(Sql.first_readings, scope)}
+def read_first(account_id: int, begins: Sequence[tuple[int, datetime]]) -> list[Value | None]:
+    """The first reading of each device after an instant; None: it has none."""
+    columns: dict[str, Any] = {
+        "numbers": list(range(len(begins))),
+        "devices": [device for device, _since in begins],
+        "sinces": [since for _device, since in begins],
+        "hours": [hour_of(since) for _device, since in begins],
+    }
+    rows = _fetch(Sql.first_readings, {"account": account_id, **columns})
+    found = {number: Value(at, value) for number, value, at in rows if at is not None}
+    return [found.get(number) for number in range(len(begins))]
 
 
 def _count_height(

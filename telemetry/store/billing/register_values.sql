@@ -24,13 +24,23 @@ LEFT JOIN LATERAL (
 ) b ON true
 
 -- name: first_readings
-SELECT d.id, f.first, f.first_at
-FROM unnest(%(devices)s::bigint[]) AS d (id)
+-- The first readings after instants, by number. The hour that holds one may begin with a reading before.
+SELECT d.number, CASE WHEN f.first_at > d.since THEN f.first ELSE r.value END,
+    CASE WHEN f.first_at > d.since THEN f.first_at ELSE r.time END
+FROM unnest(%(numbers)s::bigint[], %(devices)s::bigint[], %(sinces)s::timestamptz[],
+    %(hours)s::timestamptz[]) AS d (number, id, since, hour)
 CROSS JOIN LATERAL (
-    SELECT first, first_at FROM hourly_consumption
-    WHERE device_id = d.id AND account_id = %(account)s AND hour >= %(hour)s AND first IS NOT NULL
+    SELECT hour, first, first_at FROM hourly_consumption
+    WHERE device_id = d.id AND account_id = %(account)s AND hour >= d.hour AND first IS NOT NULL
+      AND last_at > d.since
     ORDER BY hour LIMIT 1
 ) f
+LEFT JOIN LATERAL (
+    SELECT value, time FROM reading
+    WHERE device_id = d.id AND f.first_at <= d.since AND time > d.since
+      AND time <= f.hour + interval '1 hour'
+    ORDER BY time LIMIT 1
+) r ON true
 
 -- name: base
 -- What a register had reached some hours with readings before an hour, from which it is counted.

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, LiteralString
-from zoneinfo import ZoneInfo
 
 from django.db import connection
 from django.db.models import Q
@@ -16,6 +15,7 @@ from django.utils.translation import gettext as _
 from msgspec import Struct
 from msgspec.structs import replace
 
+from telemetry.core.zones import Zone, read_zone
 from telemetry.models import Edit, Finding
 from telemetry.store.billing.statement_devices import (
     DeviceStatement,
@@ -23,6 +23,7 @@ from telemetry.store.billing.statement_devices import (
     StatementQuestion,
     count_devices,
 )
+from telemetry.store.billing.virtual_statement import VirtualStatement, find_virtual_meter
 from telemetry.store.db.sql import Queries
 from telemetry.store.reads.freshness import read_freshness
 
@@ -53,7 +54,8 @@ class StatementTotal(Struct):
 
 class Statement(Struct, frozen=True):
     """A statement. `refreshed_at`: as of when its values are; `closed_months`: by their first days,
-    of which it has a part; `edits`, `findings`: in its time, at most `MOST_EVENTS` of each."""
+    of which it has a part; `edits`, `findings`: in its time, at most `MOST_EVENTS` of each;
+    `virtual`: the virtual meter that its devices are parts of, if it is about one."""
 
     since: datetime
     until: datetime
@@ -64,6 +66,7 @@ class Statement(Struct, frozen=True):
     closed_months: list[date]
     edits: list[Edit]
     findings: list[Finding]
+    virtual: VirtualStatement | None = None
 
     @property
     def edit_ids(self) -> list[int]:
@@ -79,24 +82,29 @@ class Statement(Struct, frozen=True):
 def read_statement(question: StatementQuestion) -> Statement:
     """Make a statement. Raises `StatementError`."""
     account_id = question.account_id
-    [(zone_name, dropped_before)] = _fetch(Sql.account, {"account": account_id})
-    zone = ZoneInfo(zone_name)
+    [(zones, dropped_before)] = _fetch(Sql.account, {"account": account_id})
+    zone = read_zone(zones)
     since, until = question.since.astimezone(UTC), question.until.astimezone(UTC)
     _check(since, until, dropped_before=dropped_before, zone=zone)
     question = replace(question, since=since, until=until)
+    virtual = None
+    if question.virtual_id is not None:
+        virtual = find_virtual_meter(account_id, question.virtual_id)
+        question = replace(question, device_ids=tuple(virtual.signs), gateway_id=None, group=None)
     rows = count_devices(question, zone)
     ids = sorted({row.device_id for row in rows})
     period = {"account": account_id, "since": since, "until": until}
     return Statement(
         since,
         until,
-        zone_name,
+        zone.key,
         read_freshness(account_id).refreshed_at,
         rows,
         sum_devices(rows),
         [month for (month,) in _fetch(Sql.closed_months, period)],
         _find_edits(account_id, ids, since, until),
         _find_findings(account_id, ids, since, until),
+        virtual and virtual.count(rows),
     )
 
 
@@ -112,7 +120,7 @@ def sum_devices(rows: Sequence[DeviceStatement]) -> list[StatementTotal]:
 
 
 def _check(
-    since: datetime, until: datetime, *, dropped_before: datetime | None, zone: ZoneInfo
+    since: datetime, until: datetime, *, dropped_before: datetime | None, zone: Zone
 ) -> None:
     def write(at: datetime) -> str:
         return f"{at.astimezone(zone):%Y-%m-%d %H:%M:%S} ({zone.key})"

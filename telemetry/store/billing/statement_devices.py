@@ -3,7 +3,6 @@
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, LiteralString
-from zoneinfo import ZoneInfo
 
 from django.db import connection
 from django.utils.translation import gettext as _
@@ -12,6 +11,7 @@ from msgspec import Struct
 from telemetry.core.consumption import DAY, start_of
 from telemetry.core.installations import Installation, Meter
 from telemetry.core.statements import RegisterValue
+from telemetry.core.zones import Zone
 from telemetry.store.billing.statement_parts import (
     FittedMeter,
     Period,
@@ -19,6 +19,7 @@ from telemetry.store.billing.statement_parts import (
     count_parts,
 )
 from telemetry.store.db.sql import Queries
+from telemetry.store.reads.own_times import OwnTime, read_own_times
 
 
 class Sql(Queries):
@@ -38,8 +39,8 @@ class StatementError(ValueError):
 
 
 class StatementQuestion(Struct, frozen=True):
-    """After `since`, up to and including `until`: of devices, of a gateway's, of a group's; of all
-    of the account where none is chosen."""
+    """After `since`, up to and including `until`: of devices, of a gateway's, of a group's, of a
+    virtual meter's; of all of the account where none is chosen."""
 
     account_id: int
     since: datetime
@@ -47,6 +48,7 @@ class StatementQuestion(Struct, frozen=True):
     device_ids: tuple[int, ...] | None = None
     gateway_id: int | None = None
     group: str | None = None
+    virtual_id: int | None = None
 
     @property
     def is_chosen(self) -> bool:
@@ -86,6 +88,7 @@ class DeviceStatement(Struct, frozen=True):
 
 class _Device(Struct, frozen=True):
     id: int
+    gateway_id: int
     label: str
     unit: str
     is_own: bool
@@ -93,18 +96,23 @@ class _Device(Struct, frozen=True):
     last_day: date | None
 
 
-def count_devices(question: StatementQuestion, zone: ZoneInfo) -> list[DeviceStatement]:
+def count_devices(question: StatementQuestion, zone: Zone) -> list[DeviceStatement]:
     """The devices with their parts, one row for each unit that a device had. Raises
     `StatementError`."""
     devices = _read_devices(question)
     meters = _read_meters([device.id for device in devices])
     period = Period(question.account_id, zone, question.since, question.until)
-    found = count_parts(period, meters)
+    moves = read_own_times(question.account_id, [device.gateway_id for device in devices])
+    own = {
+        device.id: _find_own_times(device, moves.get(device.gateway_id), zone=zone)
+        for device in devices
+    }
+    found = count_parts(period, meters, own)
     rows = []
     for device in devices:
         if device.id not in found:  # it counts nothing
             continue
-        parts = _hide_foreign(device, found[device.id], zone=zone)
+        parts = _hide_foreign(found[device.id], own[device.id], question)
         units = list(dict.fromkeys(part.unit for part in parts)) or [device.unit]
         for unit in units:
             of_unit = [part for part in parts if part.unit == unit]
@@ -130,10 +138,10 @@ def _read_devices(question: StatementQuestion) -> list[_Device]:
         raise StatementError("group", text % {"most": MOST_DEVICES})
     return [
         _Device(
-            device, f"{gateway}/{code} {name}".rstrip() if is_own else f"#{device}", unit, is_own,
-            first_day, last_day,
+            device, gateway_id, f"{gateway}/{code} {name}".rstrip() if is_own else f"#{device}",
+            unit, is_own, first_day, last_day,
         )
-        for device, gateway, code, name, unit, is_own, first_day, last_day in rows
+        for device, gateway_id, gateway, code, name, unit, is_own, first_day, last_day in rows
     ]  # fmt: skip
 
 
@@ -147,20 +155,28 @@ def _read_meters(device_ids: list[int]) -> dict[int, list[FittedMeter]]:
     return meters
 
 
-def _hide_foreign(
-    device: _Device, parts: list[StatementPart], *, zone: ZoneInfo
-) -> list[StatementPart]:
-    """Without what may be of a time in which the device was another account's: before its first
-    value here, and after its last one, where it moved away."""
+def _find_own_times(device: _Device, moves: list[OwnTime] | None, *, zone: Zone) -> list[OwnTime]:
+    """When the device was the account's: as its moves say, and of older moves no more than the days
+    of its values here."""
     if device.first_day is None or device.last_day is None:
         return []
     begin = start_of(device.first_day, zone)
     end = None if device.is_own else start_of(device.last_day + DAY, zone)
-    return [
-        part.hide_outside(begin, end)
-        for part in parts
-        if part.until > begin and (end is None or part.since < end)
-    ]
+    times = [time.cut(begin, end) for time in moves or [OwnTime(None, None)]]
+    return [time for time in times if time is not None]
+
+
+def _hide_foreign(
+    parts: list[StatementPart], own: list[OwnTime], question: StatementQuestion
+) -> list[StatementPart]:
+    """Without what is of a time in which the device was another account's. (The hour of a move is
+    one account's as a whole: a part may have something of it and nothing else.)"""
+    shown = []
+    for part in parts:
+        times = [time for time in own if time.overlaps(part.since, part.until)]
+        if times or part.total:
+            shown.append(part.hide_outside(times, question.since, question.until))
+    return shown
 
 
 def _fetch(statement: LiteralString, parameters: dict[str, Any]) -> list[Any]:

@@ -1,7 +1,7 @@
 -- name: devices
 -- Devices by gateway and code, with the local days of their first and last values in the account. Those
 -- that moved to another account have no names; they are there when none is chosen.
-SELECT d.id, coalesce(g.code, ''), coalesce(CASE WHEN own.is THEN d.code END, ''),
+SELECT d.id, d.gateway_id, coalesce(g.code, ''), coalesce(CASE WHEN own.is THEN d.code END, ''),
     CASE WHEN own.is THEN d.name ELSE '' END, d.unit, own.is, days.first_day, days.last_day
 FROM device d
 CROSS JOIN LATERAL (SELECT d.account_id = %(account)s AS is) own

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -11,17 +10,23 @@ from msgspec.structs import replace
 from telemetry.core.installations import Installation
 from telemetry.core.measurement import Measurement
 from telemetry.core.statements import RegisterValue, list_periods
+from telemetry.core.zones import Zone
 from telemetry.store.billing.consumed import Border, Span, read_consumed
 from telemetry.store.billing.register_values import read_first, read_registers
+from telemetry.store.reads.own_times import OwnTime, is_in
 
 
 class Period(Struct, frozen=True):
     """A time of an account, in UTC instants."""
 
     account_id: int
-    zone: ZoneInfo
+    zone: Zone
     since: datetime
     until: datetime
+
+
+OwnTimes = Mapping[int, Sequence[OwnTime]]
+"""By device: when it was the account's. What else is entered of it may be another account's."""
 
 
 class FittedMeter(Struct, frozen=True):
@@ -47,14 +52,24 @@ class StatementPart(Struct, frozen=True):
     total: Decimal
     estimated: Decimal
 
-    def hide_outside(self, begin: datetime, end: datetime | None) -> "StatementPart":
-        """The same without registers of before or after a time; None: it has no end."""
+    def hide_outside(
+        self, times: Sequence[OwnTime], begin: datetime, end: datetime
+    ) -> "StatementPart":
+        """The same without what is of before, between or after some times, in order: registers,
+        changes of the meter. `begin`, `end`: of the statement, which are nobody's secret."""
 
         def shown(of: RegisterValue | None) -> RegisterValue | None:
-            is_inside = of is not None and begin <= of.at and (end is None or of.at <= end)
-            return of if is_inside else None
+            return of if of is not None and is_in(times, of.at) else None
 
-        return replace(self, opening=shown(self.opening), closing=shown(self.closing))
+        since, until, serial = begin, end, ""
+        if times:
+            first, last, serial = times[0].since, times[-1].until, self.serial
+            since = self.since if first is None or self.since == begin else max(self.since, first)
+            until = self.until if last is None or self.until == end else min(self.until, last)
+        return replace(
+            self, since=since, until=until, serial=serial, opening=shown(self.opening),
+            closing=shown(self.closing),
+        )  # fmt: skip
 
 
 class _Counted(Struct):
@@ -75,13 +90,13 @@ class _Counted(Struct):
 
 
 def count_parts(
-    period: Period, meters: Mapping[int, Sequence[FittedMeter]]
+    period: Period, meters: Mapping[int, Sequence[FittedMeter]], own: OwnTimes
 ) -> dict[int, list[StatementPart]]:
     """The parts of devices that count something in a period, in order of time."""
     counted = [part for device in meters for part in _split(period, device, meters[device])]
     spans = [Span(part.device_id, part.since, part.until) for part in counted]
     consumed = read_consumed(period.account_id, period.zone, spans)
-    _enter_registers(counted)
+    _enter_registers(counted, own)
     for at in (period.since, period.until):
         _read_border(period, at, counted, consumed.borders.get(at), meters)
     _read_first(period, counted)
@@ -108,15 +123,18 @@ def _split(period: Period, device_id: int, meters: Sequence[FittedMeter]) -> lis
     ]
 
 
-def _enter_registers(counted: Sequence[_Counted]) -> None:
-    """Registers that changes of the meter tell."""
+def _enter_registers(counted: Sequence[_Counted], own: OwnTimes) -> None:
+    """Registers that changes of the meter tell, in the account's time."""
     for part in counted:
         start, after = part.meter.installation.start, part.following
         if not part.is_register:
             continue
-        if start is not None and start.at == part.since:
+        times = own.get(part.device_id, ())
+        if start is not None and start.at == part.since and is_in(times, part.since):
             part.opening = RegisterValue(start.value, start.at, "entered")
-        if after is not None and after.since == part.until and after.old_register is not None:
+        if after is None or after.since != part.until or after.old_register is None:
+            continue
+        if is_in(times, part.until):
             part.closing = RegisterValue(after.old_register, part.until, "entered")
 
 
@@ -153,12 +171,11 @@ def _read_border(
 
 
 def _read_first(period: Period, counted: Sequence[_Counted]) -> None:
-    """The first readings of registers that had none before the period."""
+    """The first readings of registers that had none before their time."""
     parts = [part for part in counted if part.is_register and part.opening is None]
     if not parts:
         return
-    first = read_first(period.account_id, period.since, devices=[part.device_id for part in parts])
-    for part in parts:
-        value = first.get(part.device_id)
+    begins = [(part.device_id, part.since) for part in parts]
+    for part, value in zip(parts, read_first(period.account_id, begins), strict=True):
         if value is not None and value.at <= part.until:
             part.opening = RegisterValue(value.value, value.at, "measured")

@@ -29,7 +29,7 @@ UNION ALL
 SELECT h.dropped_before
 FROM raw_horizon h, account a
 WHERE a.id = %(account)s AND is_hour_dropped(
-    date_trunc('hour', %(since)s::timestamptz - interval '1 microsecond', 'UTC'), a.time_zone,
+    date_trunc('hour', %(since)s::timestamptz - interval '1 microsecond', 'UTC'), a.zones,
     h.dropped_before)
 
 -- name: keep_readings

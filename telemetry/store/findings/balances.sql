@@ -4,8 +4,8 @@
 -- is right again is gone, but in a closed month, which stays as it was billed.
 WITH unbalanced AS MATERIALIZED (
     SELECT DISTINCT ON (m.main, m.month) m.main AS device_id, m.account_id,
-        local_day_start(m.month, a.time_zone) AS since,
-        local_day_start(m.month_end, a.time_zone) AS until,
+        local_day_start(m.month, a.zones) AS since,
+        local_day_start(m.month_end, a.zones) AS until,
         jsonb_build_object('virtual_meter', rtrim(m.code || ' ' || m.name),
             'added', m.added::text, 'subtracted', m.subtracted::text,
             'left', (m.added - m.subtracted)::text) AS evidence
@@ -23,7 +23,7 @@ WITH unbalanced AS MATERIALIZED (
         GROUP BY v.id, b.month
     ) m
     JOIN account a ON a.id = m.account_id
-    WHERE local_day_start(m.month_end, a.time_zone) <= %(now)s AND m.main IS NOT NULL
+    WHERE local_day_start(m.month_end, a.zones) <= %(now)s AND m.main IS NOT NULL
       AND (m.added < m.subtracted OR m.added - m.subtracted > m.largest_share * m.added)
     ORDER BY m.main, m.month, m.id
 ), written AS (
@@ -42,4 +42,4 @@ WHERE a.id = f.account_id AND f.rule = 'balance' AND f.state = 'open'
     SELECT FROM unbalanced u WHERE u.device_id = f.device_id AND u.since = f.since)
   AND NOT EXISTS (
     SELECT FROM closed_month c
-    WHERE c.account_id = f.account_id AND local_day_start(c.month, a.time_zone) = f.since)
+    WHERE c.account_id = f.account_id AND local_day_start(c.month, a.zones) = f.since)

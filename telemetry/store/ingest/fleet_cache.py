@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any, LiteralString
 
-from telemetry.core.fleet_cache import DeviceEntry, GatewayEntry
+from telemetry.core.fleet_cache import DeviceEntry, GatewayEntry, Shift
 from telemetry.core.reading import MAX_TEN_THOUSANDTHS, to_microseconds, to_ten_thousandths
 from telemetry.store.db.connection import Connection
 from telemetry.store.db.sql import Queries
@@ -71,7 +71,8 @@ class Registry:
 
 
 def _read_entry(row: Any) -> GatewayEntry:
-    gateway_id, account_id, mac, is_active, codes, ids, actives, meters, units, moduli, *was = row
+    gateway_id, account_id, mac, is_active, codes, ids, actives, meters, units, moduli, *more = row
+    shifts, untils, accounts = more
     devices = {
         code: DeviceEntry(
             device_id,
@@ -79,12 +80,12 @@ def _read_entry(row: Any) -> GatewayEntry:
             is_meter,
             unit,
             MAX_TEN_THOUSANDTHS if modulus is None else to_ten_thousandths(modulus),
+            tuple(Shift(*one) for one in moved or ()),
         )
-        for code, device_id, active, is_meter, unit, modulus in zip(
-            codes, ids, actives, meters, units, moduli, strict=True
+        for code, device_id, active, is_meter, unit, modulus, moved in zip(
+            codes, ids, actives, meters, units, moduli, shifts, strict=True
         )
     }
-    untils, accounts = was
     earlier = tuple(
         (to_microseconds(until), former) for until, former in zip(untils, accounts, strict=True)
     )

@@ -1,7 +1,7 @@
 -- name: load_gateways
 -- Gateways with their devices, by MAC. A gateway counts as active when its account is, too. The modulus
 -- is the greatest of a device's meters, as a late reading may be of an earlier one; and a meter that
--- is a net one, or was, may have values below zero. And until when it was which other account's.
+-- is a net one, or was, may have values below zero; and which stamps are moved. And until when it was which other account's.
 WITH earlier AS (
     SELECT s.gateway_id, s.account_id,
         lead(s.since) OVER (PARTITION BY s.gateway_id ORDER BY s.since NULLS FIRST) AS until
@@ -19,6 +19,10 @@ SELECT g.id, g.account_id, g.mac, g.is_active AND a.is_active,
        coalesce(array_agg((
            SELECT CASE WHEN count(*) = count(i.register_modulus) THEN max(i.register_modulus) END
            FROM installation i WHERE i.device_id = d.id AND i.undone_at IS NULL
+       ) ORDER BY d.id) FILTER (WHERE d.id IS NOT NULL), '{}'),
+       coalesce(array_agg((
+           SELECT jsonb_agg(jsonb_build_array(s.since_us, s.until_us, s.interval_us))
+           FROM stamp_shift s WHERE s.device_id = d.id
        ) ORDER BY d.id) FILTER (WHERE d.id IS NOT NULL), '{}'),
        (SELECT coalesce(array_agg(e.until ORDER BY e.until), '{}') FROM earlier e
         WHERE e.gateway_id = g.id AND e.until IS NOT NULL),

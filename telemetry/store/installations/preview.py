@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, LiteralString
-from zoneinfo import ZoneInfo
 
 from django.db import connection
 from msgspec import Struct
@@ -22,6 +21,7 @@ from telemetry.core.consumption import (
 from telemetry.core.findings import propose_rate_of
 from telemetry.core.installations import Installation, measure_stretch, split_stretches
 from telemetry.core.registers import Step
+from telemetry.core.zones import Zone, read_zone
 from telemetry.store.db.sql import Queries
 from telemetry.store.installations.meters import list_meters
 
@@ -65,7 +65,7 @@ class Preview(Struct, frozen=True):
 
 
 class _Calendar(Struct, frozen=True):
-    zone: ZoneInfo
+    zone: Zone
     billing: BillingDays
     is_spread: bool
 
@@ -178,4 +178,4 @@ def _read_calendar(account_id: int) -> _Calendar:
         row: Any = cursor.fetchone()
     zone, billing_day, earlier, is_spread = row
     rules = tuple((date.fromisoformat(until), day) for until, day in json.loads(earlier))
-    return _Calendar(ZoneInfo(zone), BillingDays(billing_day, rules), is_spread)
+    return _Calendar(read_zone(zone), BillingDays(billing_day, rules), is_spread)

@@ -18,11 +18,11 @@ LEFT JOIN closed_month c ON c.account_id = m.account_id AND c.month = m.month
 WHERE m.device_id = %(device)s AND m.account_id = %(account)s AND m.month = ANY(%(months)s)
 
 -- name: read_calendar
-SELECT time_zone, billing_day, earlier_billing_days::text, spreads_gaps FROM account WHERE id = %(account)s
+SELECT zones, billing_day, earlier_billing_days::text, spreads_gaps FROM account WHERE id = %(account)s
 
 -- name: month_start
-SELECT local_day_start(billing_month((%(at)s::timestamptz AT TIME ZONE time_zone)::date,
-    billing_day, earlier_billing_days), time_zone)
+SELECT local_day_start(billing_month(local_day(%(at)s::timestamptz, zones),
+    billing_day, earlier_billing_days), zones)
 FROM account WHERE id = %(account)s
 
 -- name: recent_hours

@@ -2,8 +2,8 @@
 -- What an account's devices with one unit consumed, by group and local day. Groups beyond the largest,
 -- or beyond those that are named, are put together: their name is null. Meters as in account_days.
 WITH metered AS MATERIALIZED (
-    SELECT d.device_id, u.measurement, (u.since AT TIME ZONE a.time_zone)::date AS first,
-        (u.until AT TIME ZONE a.time_zone)::date AS until
+    SELECT d.device_id, u.measurement, local_day(u.since, a.zones) AS first,
+        local_day(u.until, a.zones) AS until
     FROM account a
     CROSS JOIN (
         SELECT DISTINCT device_id FROM daily_aggregate

@@ -154,16 +154,19 @@ def read_parts(
     account_id: int,
     *,
     device_ids: Collection[int],
+    unit: str,
     period: tuple[date, date],
     part_until: date,
     other: tuple[date, date],
 ) -> Parts:
-    """Of the local days [first, until) of both periods, at most 93 each. Raises `PeriodError`."""
+    """In a unit, of the local days [first, until) of both periods, at most 93 each. Raises
+    `PeriodError`."""
     for first, until in (period, other):
         check_days(first, until, longest=LONGEST_ACCOUNT_DAYS)
     parameters = {
-        "account": account_id, "devices": sorted(set(device_ids)), "first": period[0],
-        "until": period[1], "part": part_until, "other": other[0], "other_until": other[1],
+        "account": account_id, "devices": sorted(set(device_ids)), "unit": unit,
+        "first": period[0], "until": period[1], "part": part_until, "other": other[0],
+        "other_until": other[1],
     }  # fmt: skip
     [row] = fetch_rows(Sql.parts_of_devices, parameters)
     return Parts(*row)

@@ -4,8 +4,8 @@
 SELECT wanted.id, i.unit, period.*
 FROM unnest(%(devices)s::bigint[]) AS wanted (id)
 JOIN account a ON a.id = %(account)s
-CROSS JOIN LATERAL installation_of(wanted.id, local_day_start(%(first)s, a.time_zone),
-    local_day_start(%(until)s, a.time_zone)) AS i
+CROSS JOIN LATERAL installation_of(wanted.id, local_day_start(%(first)s, a.zones),
+    local_day_start(%(until)s, a.zones)) AS i
 CROSS JOIN LATERAL (
     SELECT sum(g.total), sum(g.reading_sum) / nullif(sum(g.readings_count), 0), min(g.minimum),
         max(g.maximum), (sum(g.readings_count))::bigint AS readings_count
@@ -21,8 +21,8 @@ LIMIT %(rows)s
 -- A day has the unit of its meter: units change where a month begins. One index range for each meter,
 -- whatever the planner expects: joined otherwise, each day would be compared with all meters.
 WITH metered AS MATERIALIZED (
-    SELECT d.device_id, u.unit, (u.since AT TIME ZONE a.time_zone)::date AS first,
-        (u.until AT TIME ZONE a.time_zone)::date AS until
+    SELECT d.device_id, u.unit, local_day(u.since, a.zones) AS first,
+        local_day(u.until, a.zones) AS until
     FROM account a
     CROSS JOIN (
         SELECT DISTINCT device_id FROM daily_aggregate
@@ -87,8 +87,8 @@ LIMIT %(rows)s
 -- The share is of all devices with this unit (of those asked for), not only of those that are listed.
 -- Meters as in account_days.
 WITH metered AS MATERIALIZED (
-    SELECT d.device_id, (u.since AT TIME ZONE a.time_zone)::date AS first,
-        (u.until AT TIME ZONE a.time_zone)::date AS until
+    SELECT d.device_id, local_day(u.since, a.zones) AS first,
+        local_day(u.until, a.zones) AS until
     FROM account a
     CROSS JOIN (
         SELECT DISTINCT device_id FROM daily_aggregate
@@ -113,16 +113,26 @@ ORDER BY total DESC, g.device_id
 LIMIT %(rows)s
 
 -- name: parts_of_devices
--- What devices consumed in [first, until), in the part of it before `part`, and in [other, other_until).
--- One index range for each device and period.
+-- What devices consumed in a unit in [first, until), in the part of it before `part`, and in
+-- [other, other_until). One index range for each meter and period; meters as in account_days.
+WITH metered AS MATERIALIZED (
+    SELECT wanted.id, (u.since AT TIME ZONE a.time_zone)::date AS begin,
+        (u.until AT TIME ZONE a.time_zone)::date AS "end"
+    FROM account a
+    CROSS JOIN unnest(%(devices)s::bigint[]) AS wanted (id)
+    CROSS JOIN LATERAL (
+        SELECT * FROM installation_period p WHERE p.device_id = wanted.id OFFSET 0
+    ) u
+    WHERE a.id = %(account)s AND u.unit = %(unit)s
+)
 SELECT sum(g.total) FILTER (WHERE g.day >= %(first)s AND g.day < %(until)s),
     sum(g.total) FILTER (WHERE g.day >= %(first)s AND g.day < %(part)s),
     sum(g.total) FILTER (WHERE g.day >= %(other)s AND g.day < %(other_until)s)
-FROM unnest(%(devices)s::bigint[]) AS wanted (id)
+FROM metered m
 CROSS JOIN LATERAL (
     SELECT g.day, g.total FROM daily_aggregate g
-    WHERE g.account_id = %(account)s AND g.device_id = wanted.id AND (
-        g.day >= %(first)s AND g.day < %(until)s
+    WHERE g.account_id = %(account)s AND g.device_id = m.id AND g.day >= m.begin AND g.day < m."end"
+      AND (g.day >= %(first)s AND g.day < %(until)s
         OR g.day >= %(other)s AND g.day < %(other_until)s)
     OFFSET 0
 ) g

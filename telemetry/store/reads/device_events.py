@@ -1,6 +1,6 @@
-"""A device's history in an account: its first day, its rejected readings."""
+"""A device's history in an account: its rejected readings."""
 
-from datetime import date, datetime
+from datetime import datetime
 from typing import LiteralString
 
 from msgspec import Struct
@@ -8,10 +8,6 @@ from msgspec import Struct
 from telemetry.core.reasons import Reason
 from telemetry.store.db.sql import Queries
 from telemetry.store.reads.bounds import fetch_rows
-
-_FIRST_DAY = (
-    "SELECT min(day) FROM daily_aggregate WHERE account_id = %(account)s AND device_id = %(device)s"
-)
 
 
 class Sql(Queries):
@@ -34,13 +30,6 @@ class RejectedReading(Struct, frozen=True):
     def is_conflict(self) -> bool:
         """Whether another value is stored for its instant."""
         return self.reason == Reason.CONFLICTING_READING
-
-
-def find_first_day(account_id: int, *, device_id: int) -> date | None:
-    """The first local day on which the device has readings in the account."""
-    [row] = fetch_rows(_FIRST_DAY, {"account": account_id, "device": device_id})
-    day: date | None = row[0]
-    return day
 
 
 def read_rejected(account_id: int, *, mac: str, code: str, most: int) -> list[RejectedReading]:

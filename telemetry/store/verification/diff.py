@@ -16,6 +16,7 @@ class Sql(Queries):
     classify_differences: LiteralString
     list_differences: LiteralString
     mark_dirty: LiteralString
+    repair_readings: LiteralString
     delete_extra: LiteralString
     delete_extra_hours: LiteralString
 
@@ -65,8 +66,10 @@ def classify_differences(connection: Connection, *, limit: int) -> Differences:
 def repair_differences(
     connection: Connection, differences: Differences, *, span: tuple[datetime, datetime]
 ) -> None:
-    """Mark the hours of differences as dirty, and delete surplus rows."""
+    """Put readings right, mark the hours of differences as dirty, and delete surplus rows."""
     bounds = {"start": span[0], "end": span[1]}
+    if "reading" in differences.by_relation:
+        connection.execute(Sql.repair_readings, bounds, prepare=False)
     connection.execute(Sql.mark_dirty, bounds, prepare=False)
     connection.execute(Sql.delete_extra)
     with connection.cursor() as cursor:

@@ -48,19 +48,47 @@ WHERE f.status = 'differs'
 ORDER BY f.relation, f.starts_at, f.device_id
 LIMIT %(limit)s
 
+-- name: repair_readings
+-- Readings count as their edit says again, and are the account's that had the gateway. Their hours are
+-- marked dirty, for the edit where there is one: an hour that a reading leaves may be empty then.
+WITH wrong AS (
+    SELECT f.device_id, f.key::timestamptz AS time, f.starts_at, f.actual, f.expected, e.id, e.edit_id
+    FROM difference f
+    LEFT JOIN edited_reading e ON e.device_id = f.device_id AND e.time = f.key::timestamptz
+        AND e.is_current AND NOT coalesce(f.expected ? 'account_id', false)
+    WHERE f.relation = 'reading' AND f.status = 'differs'
+), deleted AS (
+    DELETE FROM reading r USING wrong w
+    WHERE w.expected IS NULL AND r.device_id = w.device_id AND r.time = w.time
+      AND r.time > %(start)s AND r.time <= %(end)s
+), changed AS (
+    UPDATE reading r SET value = coalesce((w.expected ->> 'value')::numeric, r.value),
+        account_id = coalesce((w.expected ->> 'account_id')::bigint, r.account_id)
+    FROM wrong w
+    WHERE w.expected IS NOT NULL AND w.actual IS NOT NULL AND r.device_id = w.device_id
+      AND r.time = w.time AND r.time > %(start)s AND r.time <= %(end)s
+), added AS (
+    INSERT INTO reading (time, received_at, account_id, gateway_id, device_id, value, unit, raw)
+    SELECT e.time, e.received_at, e.account_id, e.gateway_id, e.device_id, e.after, e.unit, e.raw
+    FROM wrong w JOIN edited_reading e ON e.id = w.id
+    WHERE w.expected IS NOT NULL AND w.actual IS NULL
+)
+INSERT INTO dirty_hour (hour, device_ids, edit_id, cause)
+SELECT DISTINCT starts_at, ARRAY[device_id], edit_id, 'repair' FROM wrong
+
 -- name: mark_dirty
 -- Mark dirty the hours, with readings, of what differs, and those of a change of meter, which may have
 -- none: the refresh computes them again, and what depends on them. %(start)s to %(end)s hold all of
 -- them. What waits is marked, too: it may wait for what another slice of the repair marked.
-INSERT INTO dirty_hour (hour, device_ids)
-SELECT hour, array_agg(device_id ORDER BY device_id)
+INSERT INTO dirty_hour (hour, device_ids, cause)
+SELECT hour, array_agg(device_id ORDER BY device_id), 'repair'
 FROM (
     SELECT DISTINCT f.device_id, date_trunc('hour', r.time - interval '1 microsecond', 'UTC') AS hour
     FROM difference f
     JOIN reading r ON r.device_id = f.device_id
         AND r.time > date_trunc('hour', f.starts_at, 'UTC') AND r.time <= f.ends_at
         AND r.time > %(start)s AND r.time <= %(end)s
-    WHERE f.status IN ('differs', 'waiting') AND f.relation NOT IN ('closed_month', 'closed_line')
+    WHERE f.status IN ('differs', 'waiting') AND f.relation NOT IN ('closed_month', 'closed_line', 'reading')
     UNION
     SELECT device_id, starts_at FROM difference
     WHERE status = 'differs' AND relation = 'hourly_consumption'

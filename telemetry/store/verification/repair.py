@@ -23,6 +23,8 @@ from telemetry.store.verification.verify import (
 class Sql(Queries):
     repair_closed_months: LiteralString
     repair_closed_lines: LiteralString
+    delete_wrong_lines: LiteralString
+    insert_closed_lines: LiteralString
 
 
 class Repaired(Struct):
@@ -69,3 +71,5 @@ def repair_closed_months(connection: Connection, scope: Scope) -> None:
                 compare_closed_months(connection, piece)
                 connection.execute(Sql.repair_closed_months)
                 connection.execute(Sql.repair_closed_lines)
+                connection.execute(Sql.delete_wrong_lines)
+                connection.execute(Sql.insert_closed_lines)

@@ -1,9 +1,26 @@
 -- name: repair_closed_lines
--- A line of a closed month gets back the total that closing wrote down.
+-- A line of a closed month becomes again what closing wrote down; of one that was closed before lines were,
+-- the total.
 UPDATE closed_line l SET total = (f.expected ->> 'total')::numeric
 FROM difference f
 WHERE f.relation = 'closed_line' AND f.status = 'differs' AND l.device_id = f.device_id
-  AND l.month = f.key::date AND l.account_id = f.account_id
+  AND l.month = f.key::date AND l.account_id = f.account_id AND NOT f.expected ? 'device_id'
+
+-- name: delete_wrong_lines
+DELETE FROM closed_line l USING difference f
+WHERE f.relation = 'closed_line' AND f.status = 'differs' AND l.device_id = f.device_id
+  AND l.month = f.key::date AND l.account_id = f.account_id AND f.expected ? 'device_id'
+
+-- name: insert_closed_lines
+INSERT INTO closed_line OVERRIDING SYSTEM VALUE
+SELECT line.* FROM difference f
+CROSS JOIN LATERAL (
+    SELECT e.lines -> f.device_id::text AS line FROM month_event e
+    WHERE e.account_id = f.account_id AND e.month = f.key::date AND e.kind = 'closed'
+    ORDER BY e.at DESC, e.id DESC LIMIT 1
+) e
+CROSS JOIN LATERAL jsonb_populate_record(NULL::closed_line, e.line) AS line
+WHERE f.relation = 'closed_line' AND f.status = 'differs' AND f.expected ? 'device_id'
 
 -- name: repair_closed_months
 -- Closed months get back the closed total that closing wrote down, and the line that is missing for
@@ -19,8 +36,8 @@ WITH broken AS (
     LEFT JOIN closed_month x ON x.account_id = f.account_id AND x.month = f.key::date
     WHERE f.relation = 'closed_month' AND f.status = 'differs'
 ), lines AS (
-    INSERT INTO month_adjustment (account_id, device_id, month, difference)
-    SELECT account_id, device_id, month, coalesce(total, 0) - closed_total - adjustments
+    INSERT INTO month_adjustment (account_id, device_id, month, difference, causes)
+    SELECT account_id, device_id, month, coalesce(total, 0) - closed_total - adjustments, '{repair}'
     FROM broken
     WHERE is_closed AND coalesce(total, 0) - closed_total <> adjustments
 ), leftovers AS (

@@ -20,6 +20,7 @@ class Sql(Queries):
     verify_hours: LiteralString
     differ_hours: LiteralString
     differ_registers: LiteralString
+    differ_readings: LiteralString
     verify_month_days: LiteralString
     differ_months: LiteralString
     clear_day: LiteralString
@@ -136,6 +137,7 @@ def _verify_hours(check: SliceCheck, piece: Slice) -> tuple[datetime, datetime]:
         check.execute("ANALYZE expected_hour")
         check.execute(Sql.differ_hours, **bounds)
         check.execute(Sql.differ_registers, **bounds)
+        check.execute(Sql.differ_readings, **bounds)
     return start, end
 
 

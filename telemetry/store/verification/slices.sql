@@ -7,8 +7,8 @@ WHERE %(account_id)s::bigint IS NULL OR d.account_id = %(account_id)s
 
 -- name: verify_accounts
 -- The accounts of a slice of months: those with a month from %(month)s to %(until)s.
-INSERT INTO verified_account (id, time_zone)
-SELECT id, time_zone FROM account
+INSERT INTO verified_account (id, zones)
+SELECT id, zones FROM account
 WHERE id = coalesce(%(account_id)s, id)
   AND billing_month(%(month)s, billing_day, earlier_billing_days) = %(month)s
   AND next_billing_month(%(month)s, billing_day, earlier_billing_days) = %(until)s
@@ -73,7 +73,7 @@ WITH lines AS (
         (device.value ->> 'closed_total')::numeric AS closed_total
     FROM closings c CROSS JOIN LATERAL jsonb_each(c.totals) AS device
 ), recorded AS (
-    SELECT b.device_id, b.month, b.account_id, b.total, b.closed_total, b.adjustments, a.time_zone,
+    SELECT b.device_id, b.month, b.account_id, b.total, b.closed_total, b.adjustments, a.zones,
         x.id IS NOT NULL AS is_closed,
         CASE WHEN c.account_id IS NOT NULL THEN coalesce(b.billed_total, 0) END AS billed
     FROM (
@@ -89,8 +89,8 @@ WITH lines AS (
 )
 INSERT INTO difference (relation, device_id, key, starts_at, ends_at, since, account_id, actual,
     expected)
-SELECT 'closed_month', device_id, month::text, local_day_start(month, time_zone),
-    local_day_start(%(until)s, time_zone), 'infinity', account_id,
+SELECT 'closed_month', device_id, month::text, local_day_start(month, zones),
+    local_day_start(%(until)s, zones), 'infinity', account_id,
     jsonb_build_object('closed_total', closed_total, 'adjustments', adjustments,
         'closed_total + adjustments', coalesce(closed_total, 0) + coalesce(adjustments, 0)),
     jsonb_build_object(
@@ -106,10 +106,10 @@ WHERE CASE WHEN is_closed
     ELSE closed_total IS NOT NULL OR adjustments IS NOT NULL END
 
 -- name: differ_closed_lines
--- The lines of closed months that begin from %(month)s to before %(until)s, from which they are billed: a
--- total is the one that closing wrote down.
+-- The lines of closed months that begin from %(month)s to before %(until)s, from which they are billed: all
+-- of a line is what closing wrote down; of months that were closed before lines were, the total.
 WITH closings AS (
-    SELECT DISTINCT ON (e.account_id, e.month) e.account_id, e.month, e.totals, a.time_zone
+    SELECT DISTINCT ON (e.account_id, e.month) e.account_id, e.month, e.totals, e.lines, a.zones
     FROM month_event e
     JOIN closed_month x USING (account_id, month)
     JOIN verified_account a ON a.id = e.account_id
@@ -118,18 +118,53 @@ WITH closings AS (
 )
 INSERT INTO difference (relation, device_id, key, starts_at, ends_at, since, account_id, actual,
     expected)
-SELECT 'closed_line', b.device_id, c.month::text, local_day_start(c.month, c.time_zone),
-    local_day_start(%(until)s, c.time_zone), 'infinity', c.account_id,
-    CASE WHEN l.device_id IS NOT NULL THEN jsonb_build_object('total', l.total) END,
-    jsonb_build_object('total', b.total)
+SELECT 'closed_line', b.device_id, c.month::text, local_day_start(c.month, c.zones),
+    local_day_start(%(until)s, c.zones), 'infinity', c.account_id,
+    found.line, b.line
 FROM closings c
 CROSS JOIN LATERAL (
-    SELECT key::bigint AS device_id, (value ->> 'closed_total')::numeric AS total
+    SELECT key::bigint AS device_id, value - 'id' AS line FROM jsonb_each(c.lines)
+    UNION ALL
+    SELECT key::bigint, jsonb_build_object('total', (value ->> 'closed_total')::numeric)
     FROM jsonb_each(c.totals)
+    WHERE c.lines = '{}' AND value ->> 'closed_total' IS NOT NULL
 ) b
 LEFT JOIN closed_line l ON l.account_id = c.account_id AND l.month = c.month
     AND l.device_id = b.device_id
-WHERE b.total IS NOT NULL AND l.total IS DISTINCT FROM b.total
+CROSS JOIN LATERAL (
+    SELECT CASE WHEN c.lines = '{}' THEN jsonb_build_object('total', l.total) ELSE to_jsonb(l) - 'id' END
+        AS line WHERE l.id IS NOT NULL
+    UNION ALL
+    SELECT NULL WHERE l.id IS NULL
+) found
+WHERE found.line IS DISTINCT FROM b.line
+
+-- name: differ_readings
+-- Readings of hours from %(start)s to %(end)s that do not count as their edit says, or that are not the
+-- account's that had the gateway at their time.
+INSERT INTO difference (relation, device_id, key, starts_at, ends_at, since, actual, expected)
+SELECT 'reading', w.device_id, to_char(w.time AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+    h.hour, h.hour + interval '1 hour', 'infinity', w.actual, w.expected
+FROM (
+    SELECT e.device_id, e.time,
+        CASE WHEN r.time IS NOT NULL THEN jsonb_build_object('value', r.value) END AS actual,
+        CASE WHEN e.after IS NOT NULL THEN jsonb_build_object('value', e.after) END AS expected
+    FROM edited_reading e
+    JOIN verified_device v ON v.id = e.device_id
+    LEFT JOIN reading r ON r.device_id = e.device_id AND r.time = e.time
+        AND r.time > %(start)s AND r.time <= %(end)s
+    WHERE e.is_current AND e.time > %(start)s AND e.time <= %(end)s
+      AND r.value IS DISTINCT FROM e.after
+    UNION ALL
+    SELECT r.device_id, r.time, jsonb_build_object('account_id', r.account_id),
+        jsonb_build_object('account_id', p.account_id)
+    FROM assignment_period p
+    JOIN device d ON d.gateway_id = p.gateway_id
+    JOIN verified_device v ON v.id = d.id
+    JOIN reading r ON r.device_id = d.id AND r.time > %(start)s AND r.time <= %(end)s
+    WHERE r.time > p.since AND r.time <= p.until AND r.account_id <> p.account_id
+) w
+CROSS JOIN LATERAL (SELECT date_trunc('hour', w.time - interval '1 microsecond', 'UTC') AS hour) h
 
 -- name: verify_hours
 , hours AS (
@@ -228,18 +263,20 @@ WHERE (a.account_id, a.total, a.mean, a.minimum, a.maximum, a.first, a.last, a.r
     (e.account_id, e.total, e.mean, e.minimum, e.maximum, e.first, e.last, e.readings_count)
 
 -- name: differ_registers
--- The same for what registers and deltas counted; where steps are kept, they add up. The account of an hour without readings is that of
--- neighbours, and is left out.
+-- The same for what registers and deltas counted; where steps are kept, they add up. An hour without
+-- readings is the account's that had the device then; of one that never moved the account is left out.
 WITH compared AS (
     SELECT device_id, hour, e.since, a.device_id IS NOT NULL AS is_actual,
         e.device_id IS NOT NULL AS is_expected,
-        jsonb_build_object('account_id', CASE WHEN a.first IS NOT NULL THEN a.account_id END,
+        jsonb_build_object('account_id', 
+                CASE WHEN a.first IS NOT NULL OR assigned.id IS NOT NULL THEN a.account_id END,
             'consumption', a.consumption, 'within', a.within, 'step', a.step,
             'step_from', a.step_from, 'step_to', CASE WHEN a.step_from IS NOT NULL THEN a.step_to END,
             'is_gap', a.is_gap, 'first', a.first, 'first_at', a.first_at, 'last', a.last,
             'last_at', a.last_at, 'height', coalesce(a.height, a.last),
             'height_at', coalesce(a.height_at, a.last_at), 'steps', s.total) AS actual,
-        jsonb_build_object('account_id', CASE WHEN e.first IS NOT NULL THEN e.account_id END,
+        jsonb_build_object('account_id', 
+                CASE WHEN e.first IS NOT NULL THEN e.account_id ELSE assigned.id END,
             'consumption', e.consumption, 'within', e.within, 'step', e.consumption - e.within,
             'step_from', e.step_from, 'step_to', e.step_to,
             'is_gap', e.is_gap, 'first', e.first, 'first_at', e.first_at, 'last', e.last,
@@ -254,6 +291,12 @@ WITH compared AS (
         SELECT CASE WHEN a.steps IS NOT NULL THEN coalesce(sum((one ->> 1)::numeric), 0) END AS total
         FROM jsonb_array_elements(a.steps) AS one
     ) s
+    CROSS JOIN LATERAL (
+        SELECT CASE WHEN coalesce(a.first, e.first) IS NULL THEN (
+            SELECT p.account_id FROM device d JOIN assignment_period p ON p.gateway_id = d.gateway_id
+            WHERE d.id = device_id AND hour >= p.since AND hour < p.until
+        ) END AS id
+    ) assigned
 )
 INSERT INTO difference (relation, device_id, key, starts_at, ends_at, since, actual, expected)
 SELECT 'hourly_consumption', device_id,
@@ -298,8 +341,8 @@ WITH expected AS (
     FROM expected e
     JOIN verified_account c ON c.id = e.account_id
     CROSS JOIN LATERAL (
-        SELECT local_day_start(%(month)s, c.time_zone) AS starts_at,
-            local_day_start(%(until)s, c.time_zone) AS ends_at
+        SELECT local_day_start(%(month)s, c.zones) AS starts_at,
+            local_day_start(%(until)s, c.zones) AS ends_at
     ) z
     LEFT JOIN LATERAL (
         SELECT * FROM hourly_consumption
@@ -322,9 +365,9 @@ WITH expected AS (
 )
 INSERT INTO difference (relation, device_id, key, starts_at, ends_at, since, account_id, actual,
     expected)
-SELECT 'monthly_total', device_id, month::text, local_day_start(month, c.time_zone),
-    local_day_start(%(until)s, c.time_zone),
-    date_trunc('hour', least(e.since, local_day_start(month, c.time_zone)), 'UTC'), account_id,
+SELECT 'monthly_total', device_id, month::text, local_day_start(month, c.zones),
+    local_day_start(%(until)s, c.zones),
+    date_trunc('hour', least(e.since, local_day_start(month, c.zones)), 'UTC'), account_id,
     CASE WHEN a.readings_count IS NOT NULL THEN jsonb_build_object(
         'total', a.total, 'reading_sum', a.reading_sum, 'minimum', a.minimum,
         'maximum', a.maximum, 'first_register', a.first_register,
@@ -339,7 +382,7 @@ FROM expected e
 FULL JOIN actual a USING (device_id, month, account_id)
 LEFT JOIN estimates s USING (device_id, account_id)
 JOIN verified_account c ON c.id = account_id
-WHERE local_day_start(month, c.time_zone) >= %(horizon)s
+WHERE local_day_start(month, c.zones) >= %(horizon)s
   AND (a.total, a.reading_sum, a.minimum, a.maximum, a.first_register, a.last_register,
         a.readings_count, a.intervals_seen, a.estimated)
     IS DISTINCT FROM
@@ -356,13 +399,13 @@ DELETE FROM uneven_step
 -- name: verify_zones
 -- Where the local day %(day)s begins and ends, in every zone of the accounts. Days that begin
 -- before the horizon are left out: some of their readings may be gone.
-INSERT INTO verified_zone (time_zone, starts_at, ends_at)
-SELECT time_zone, starts_at, ends_at
+INSERT INTO verified_zone (zones, starts_at, ends_at)
+SELECT zones, starts_at, ends_at
 FROM (
-    SELECT time_zone, local_day_start(%(day)s, time_zone) AS starts_at,
-        local_day_start(%(day)s::date + 1, time_zone) AS ends_at
-    FROM (SELECT DISTINCT time_zone FROM verified_account) a
-) zones
+    SELECT zones, local_day_start(%(day)s, zones) AS starts_at,
+        local_day_start(%(day)s::date + 1, zones) AS ends_at
+    FROM (SELECT DISTINCT zones FROM verified_account) a
+) each
 WHERE starts_at >= %(horizon)s
 RETURNING starts_at, ends_at
 
@@ -378,8 +421,8 @@ RETURNING starts_at, ends_at
         THEN p.hour END AS whole_hour  -- null: the partial ends
     FROM placed p
     JOIN verified_account a ON a.id = p.owner_id
-    JOIN verified_zone z ON z.time_zone = a.time_zone
-    WHERE ((p.time - interval '1 microsecond') AT TIME ZONE a.time_zone)::date = %(day)s
+    JOIN verified_zone z ON z.zones = a.zones
+    WHERE local_day(p.time - interval '1 microsecond', a.zones) = %(day)s
 ), hours AS (
     SELECT device_id, owner_id, whole_hour, starts_at, ends_at,
         min(coalesce(before_at, time)) AS since, min(time) AS first_at, max(time) AS last_at,
@@ -430,7 +473,7 @@ FROM uneven_step s
 JOIN hourly_consumption c ON c.device_id = s.device_id
     AND c.hour = date_trunc('hour', s.at - interval '1 microsecond', 'UTC')
 JOIN verified_account a ON a.id = c.account_id
-JOIN verified_zone z ON z.time_zone = a.time_zone
+JOIN verified_zone z ON z.zones = a.zones
 WHERE (s.since IS NOT NULL OR s.consumed <> 0) AND s.at > z.starts_at AND s.at <= z.ends_at
 GROUP BY s.device_id, c.account_id
 ON CONFLICT (device_id, day, account_id) DO UPDATE SET total = e.total + excluded.total
@@ -452,7 +495,7 @@ CROSS JOIN LATERAL (
      WHERE device_id = d.id AND is_gap AND hour >= span.last ORDER BY hour LIMIT 1)
 ) g
 JOIN verified_account a ON a.id = g.account_id
-JOIN verified_zone z ON z.time_zone = a.time_zone
+JOIN verified_zone z ON z.zones = a.zones
 CROSS JOIN LATERAL (
     SELECT consumed_until(g.step, g.step_from, g.step_to, z.ends_at)
         - consumed_until(g.step, g.step_from, g.step_to, z.starts_at) AS part
@@ -487,7 +530,7 @@ FULL JOIN (
     WHERE h.day = %(day)s
 ) a USING (device_id, day, account_id)
 JOIN verified_account c ON c.id = account_id
-JOIN verified_zone z ON z.time_zone = c.time_zone
+JOIN verified_zone z ON z.zones = c.zones
 WHERE (a.total, a.reading_sum, a.minimum, a.maximum, a.first, a.last,
         a.readings_count, a.intervals_seen, a.estimated)
     IS DISTINCT FROM

@@ -48,10 +48,10 @@ CREATE TEMPORARY TABLE IF NOT EXISTS uneven_step (
 -- Of days and months.
 CREATE TEMPORARY TABLE IF NOT EXISTS verified_account (
     id bigint PRIMARY KEY,
-    time_zone text NOT NULL
+    zones text NOT NULL
 ) ON COMMIT DELETE ROWS;
 CREATE TEMPORARY TABLE IF NOT EXISTS verified_zone (
-    time_zone text PRIMARY KEY,
+    zones text PRIMARY KEY,
     starts_at timestamptz NOT NULL,
     ends_at timestamptz NOT NULL
 ) ON COMMIT DELETE ROWS;

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Iterator
 from datetime import date
 from pathlib import Path
 from wsgiref.util import FileWrapper
-from zoneinfo import ZoneInfo
 
 from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import render
@@ -73,6 +72,7 @@ def bands(request: AccountRequest) -> HttpResponse:
     context = {
         "error": error,
         "month": month,
+        "zone": request.account.zone_on(month).key,
         "months": render_options(pairs, chosen=[str(month)]),
         "has_bands": bool(read_calendar(request.account.pk).periods),
         "rows": _make_rows(devices[:ROWS]),
@@ -80,7 +80,9 @@ def bands(request: AccountRequest) -> HttpResponse:
         "has_more": len(devices) > ROWS,
         "refreshed_at": read_freshness(request.account.pk).refreshed_at,
     }
-    return render(request, "telemetry/bands/bands.html", context, status=400 if error else 200)
+    page_of_month = "telemetry/bands/bands.html"
+    with timezone.override(request.account.zone_on(month)):  # quarters of an hour are shown in it
+        return render(request, page_of_month, context, status=400 if error else 200)
 
 
 @require_safe
@@ -94,13 +96,15 @@ def printed(request: AccountRequest) -> HttpResponse:
     devices = read_band_month(request.account.pk, month=month, limit=PRINTED + 1)
     context = {
         "month": month,
+        "zone": request.account.zone_on(month).key,
         "rows": _make_rows(devices[:PRINTED]),
         "is_cut": len(devices) > PRINTED,
         "most": PRINTED,
-        "header": make_header(request.account),
+        "header": make_header(request.account, first=month),
         "refreshed_at": read_freshness(request.account.pk).refreshed_at,
     }
-    return render(request, "telemetry/bands/printed.html", context)
+    with timezone.override(request.account.zone_on(month)):
+        return render(request, "telemetry/bands/printed.html", context)
 
 
 @require_safe
@@ -136,14 +140,15 @@ def _write_file(
 ) -> Iterator[bytes]:
     """The file in pieces. An XLSX is written whole first."""
     rows = stream_band_month(request.account.pk, month=month)
-    zone = ZoneInfo(request.account.time_zone)
+    zone = request.account.zone_on(month)
     if format == "csv":
         decimals: Decimals = "comma" if request.GET.get("decimals") == "comma" else "point"
         lines = write_bands_csv(rows, zone=zone, decimals=decimals)
         return (piece.encode() for piece in lines)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "bands.xlsx"
-        write_bands_xlsx(path, rows, zone=zone, header=make_header(request.account))
+        header = make_header(request.account, first=month)
+        write_bands_xlsx(path, rows, zone=zone, header=header)
         file = path.open("rb")  # still readable when its folder is gone
     return iter(FileWrapper(file, PIECE_BYTES))
 

@@ -2,11 +2,11 @@
 `telemetry.core.consumption`."""
 
 from datetime import UTC, date, datetime, timedelta
-from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
 from telemetry.core.consumption import BillingDays, day_of, month_of, next_month, start_of
+from telemetry.core.zones import Zone
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
@@ -16,7 +16,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 class Calendar(Struct, frozen=True):
     """The time zone in which days are cut, and the day (1 to 31) on which a month begins."""
 
-    zone: ZoneInfo
+    zone: Zone
     billing: BillingDays | int
 
     def day_of(self, at: datetime) -> date:

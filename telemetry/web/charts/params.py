@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from urllib.parse import urlencode
-from zoneinfo import ZoneInfo
 
 from django.utils import timezone
 from django.utils.functional import Promise
@@ -117,7 +116,7 @@ class ChartParams(Struct, frozen=True):
 
 def read_calendar(account: Account) -> Calendar:
     """The account's calendar."""
-    return Calendar(ZoneInfo(account.time_zone), account.billing)
+    return Calendar(account.zone, account.billing)
 
 
 def read_params(

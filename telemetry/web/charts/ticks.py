@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from zoneinfo import ZoneInfo
 
 from django.utils.formats import date_format
 from django.utils.translation import pgettext
 from msgspec import Struct
 
+from telemetry.core.zones import Zone
 from telemetry.web.formatting import format_day
 
 MOST_TICKS = 9
@@ -32,7 +32,7 @@ class Tick(Struct, frozen=True):
     label: str
 
 
-def choose_ticks(since: datetime, until: datetime, *, zone: ZoneInfo) -> list[Tick]:
+def choose_ticks(since: datetime, until: datetime, *, zone: Zone) -> list[Tick]:
     """At most some ten marks in [since, until], at equal steps of the local clock, or of months."""
     length, start = until - since, since.astimezone(zone).replace(tzinfo=None)
     step = next((step for step in STEPS if length / step <= MOST_TICKS), None)

@@ -17,6 +17,7 @@ from telemetry.web.device.months import Adjustment, explain_adjustments
 
 MOST_ADJUSTMENTS = 500
 MOST_FINDINGS = 200
+MOST_EDITS = 200
 
 
 class DeviceRow(Struct, frozen=True):
@@ -44,7 +45,7 @@ class Review(Struct, frozen=True):
 
     `hindrance`: why it cannot be closed now, for people; empty when it can. `to_settle`:
     adjustments of earlier months that are, or will be, billed with it. `since`: its own, after it
-    was closed.
+    was closed. `edits`: of readings in it, that count, at most `MOST_EDITS`.
     `fingerprint`: of the totals, read before them.
     """
 
@@ -57,6 +58,7 @@ class Review(Struct, frozen=True):
     rows: list[DeviceRow]
     findings: Sequence[Finding]
     waiting_edits: int
+    edits: Sequence[Edit]
     hindrance: str
     fingerprint: str
     to_settle: Sequence[Adjustment]
@@ -74,7 +76,7 @@ class Review(Struct, frozen=True):
 
 
 def review_month(account: Account, *, month: date, calendar: Calendar, now: datetime) -> Review:
-    """Everything about a month. Ten queries at most, whatever the number of devices."""
+    """Everything about a month. Twelve queries at most, whatever the number of devices."""
     month_end = calendar.next_month(month)
     starts_at, ends_at = calendar.start_of(month), calendar.start_of(month_end)
     until = min(now, ends_at)
@@ -113,6 +115,7 @@ def review_month(account: Account, *, month: date, calendar: Calendar, now: date
             .order_by("since", "pk")[:MOST_FINDINGS]
         ),
         waiting,
+        _find_edits(account, since=starts_at, until=ends_at),
         hindrance,
         fingerprint,
         explain_adjustments(account.pk, to_settle.order_by("pk")[:MOST_ADJUSTMENTS]),
@@ -120,6 +123,17 @@ def review_month(account: Account, *, month: date, calendar: Calendar, now: date
             account.pk, adjustments.filter(month=month).order_by("pk")[:MOST_ADJUSTMENTS]
         ),
     )
+
+
+def _find_edits(account: Account, *, since: datetime, until: datetime) -> list[Edit]:
+    rows = Edit.objects.filter(
+        account=account,
+        state__in=(Edit.State.APPLIED, Edit.State.UNDO_WAITING),
+        until__gt=since,
+        since__lte=until,
+    )
+    rows = rows.select_related("device", "requested_by").prefetch_related("device__gateway")
+    return list(rows.order_by("since", "pk")[:MOST_EDITS])
 
 
 def find_silence(line: MonthLine, *, starts_at: datetime, until: datetime) -> datetime | None:

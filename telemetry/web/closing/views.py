@@ -7,7 +7,6 @@ its own for it (`admin/closing.py`).
 """
 
 from datetime import date
-from zoneinfo import ZoneInfo
 
 from django import forms
 from django.contrib import messages
@@ -20,6 +19,7 @@ from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_safe
 
 from telemetry.accounts.access import Right
+from telemetry.core.zones import name_zones
 from telemetry.store.billing.closing import MonthError, close_month
 from telemetry.store.billing.review import list_months
 from telemetry.store.reads.freshness import read_freshness
@@ -51,7 +51,13 @@ def months(request: AccountRequest) -> HttpResponse:
     """The months, newest first."""
     listed = list_months(request.account.pk)
     today = _calendar(request).month_of(timezone.localdate())
-    return render(request, "telemetry/closing/months.html", {"months": listed, "this": today})
+    first = listed[-1].month if listed else today
+    context = {
+        "months": listed,
+        "this": today,
+        "zones": name_zones(request.account.zone, first, today),
+    }
+    return render(request, "telemetry/closing/months.html", context)
 
 
 @gzip_page
@@ -124,4 +130,4 @@ def _review(request: AccountRequest, text: str) -> Review:
 
 def _calendar(request: AccountRequest) -> Calendar:
     account = request.account
-    return Calendar(ZoneInfo(account.time_zone), account.billing)
+    return Calendar(account.zone, account.billing)

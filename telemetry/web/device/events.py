@@ -7,8 +7,9 @@ from typing import Any
 
 from msgspec import Struct
 
+from telemetry.installations.own import find_own_times
 from telemetry.models import Alarm, Device, GatewayEvent, Installation
-from telemetry.store.reads.device_events import find_first_day
+from telemetry.store.reads.own_times import is_in
 from telemetry.web.charts.calendar import Calendar
 
 MOST_EVENTS = 30
@@ -33,12 +34,15 @@ class Event(Struct, frozen=True):
 
 
 def list_events(account_id: int, *, device: Device, calendar: Calendar) -> list[Event]:
-    """At most 30. Presence and changes of meter from the device's first day in the account on: what
-    was before may be another account's. Four queries."""
-    first_day = find_first_day(account_id, device_id=device.pk)
+    """At most 30. Presence and changes of meter of the times when the device was the account's:
+    what else was may be another account's. Four queries."""
     events = _list_alarms(account_id, device)
-    if first_day is not None:
-        events += _list_since(device, since=calendar.start_of(first_day))
+    times = find_own_times(device, zone=calendar.zone)
+    if times:
+        events += [
+            event for event in _list_since(device, since=times[0].since)
+            if is_in(times, event.at)
+        ]  # fmt: skip
     return sort_events(events)
 
 
@@ -52,8 +56,11 @@ def _list_alarms(account_id: int, device: Device) -> list[Event]:
     return [Event(alarm.opened_at, EventKind.ALARM, alarm) for alarm in alarms[:MOST_EVENTS]]
 
 
-def _list_since(device: Device, *, since: datetime) -> list[Event]:
-    presence = GatewayEvent.objects.filter(gateway_id=device.gateway_id, at__gte=since)
+def _list_since(device: Device, *, since: datetime | None) -> list[Event]:
+    presence = GatewayEvent.objects.filter(gateway_id=device.gateway_id)
+    changed = Installation.objects.filter(device=device, undone_at=None)
+    if since is not None:
+        presence, changed = presence.filter(at__gte=since), changed.filter(since__gte=since)
     kinds = {
         GatewayEvent.Kind.ONLINE: EventKind.ONLINE, GatewayEvent.Kind.OFFLINE: EventKind.OFFLINE,
     }  # fmt: skip
@@ -61,6 +68,5 @@ def _list_since(device: Device, *, since: datetime) -> list[Event]:
         Event(event.at, kinds[GatewayEvent.Kind(event.kind)], event)
         for event in presence.order_by("-at")[:MOST_EVENTS]
     ]
-    changed = Installation.objects.filter(device=device, since__gte=since, undone_at=None)
-    changed = changed.order_by("-since")[:MOST_EVENTS]
+    changed = changed.exclude(since=None).order_by("-since")[:MOST_EVENTS]
     return events + [Event(one.since, EventKind.METER, one) for one in changed if one.since]

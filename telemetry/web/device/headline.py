@@ -1,7 +1,7 @@
 """The answer over the chart of a device: what the period comes to, and beside what."""
 
 from collections.abc import Sequence
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import partial
 
@@ -131,7 +131,8 @@ def _read_hours(
 ) -> Headline:
     since, end = floor_hour(period.since), min(period.until, now)
     whole = max(since, floor_hour(end))
-    back = WEEK if compared is None else period.since - compared.period.since
+    other = compared.period.since if compared else _week_before(period.since, calendar)
+    back = period.since - other
 
     def read(first: datetime, until: datetime) -> list[Sample]:
         if until <= first:
@@ -159,6 +160,11 @@ def _read_hours(
         0,
         _find_largest(part),
     )
+
+
+def _week_before(at: datetime, calendar: Calendar) -> datetime:
+    """When the clock showed the same a week before, also where it was put forward or back since."""
+    return (at.astimezone(calendar.zone) - WEEK).astimezone(UTC)
 
 
 def _find_largest(samples: Sequence[Sample]) -> Sample | None:

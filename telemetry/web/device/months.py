@@ -16,11 +16,13 @@ LEAST_COVERAGE = Decimal("0.5")
 
 
 class Adjustment(Struct, frozen=True):
-    """A line of a closed month. No edits, no changes of the meter: late readings."""
+    """A line of a closed month, and what caused it. `causes`: in words, what is neither an edit nor
+    a change of the meter nor a move of the gateway."""
 
     line: MonthAdjustment
     edits: Sequence[Edit]
     changes: Sequence[Installation]
+    causes: Sequence[str]
 
 
 class Month(Struct, frozen=True):
@@ -88,6 +90,15 @@ def explain_adjustments(account_id: int, lines: Iterable[MonthAdjustment]) -> li
             line,
             [edits[edit_id] for edit_id in line.edit_ids if edit_id in edits],
             [changes[one] for one in line.installation_ids if one in changes],
+            _name_causes(line),
         )
         for line in found
     ]
+
+
+def _name_causes(line: MonthAdjustment) -> list[str]:
+    """Late readings where nothing is known: a line of before causes were kept."""
+    causes = line.causes
+    if not (causes or line.edit_ids or line.installation_ids or line.moved_at):
+        causes = [MonthAdjustment.Cause.READINGS]
+    return [str(MonthAdjustment.Cause(cause).label) for cause in causes]

@@ -8,6 +8,7 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from telemetry.edits.editing import LONGEST_REASON, VOID, Change
+from telemetry.web.instants import validate_instant
 
 INSTANT_FORMATS = ["%Y-%m-%d %H:%M:%S.%f", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M"]
 
@@ -23,6 +24,8 @@ def _reason_field() -> forms.CharField:
 
 class InstantField(forms.DateTimeField):
     """An instant in the account's time zone, or with an offset of its own."""
+
+    default_validators = [validate_instant]
 
     def __init__(self, *, label: Any, **options: Any) -> None:
         super().__init__(

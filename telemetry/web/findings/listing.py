@@ -1,7 +1,7 @@
 """The page of an account's findings: those to decide first."""
 
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -138,9 +138,9 @@ def decide(request: AccountRequest, finding_id: int) -> HttpResponse:
         messages.error(request, str(error))
     else:
         messages.success(request, _("The finding is decided."))
-    month = request.POST.get("month", "")
-    if month:
-        return redirect("month", request.account.pk, month)
+    month = _read_day(request.POST.get("month", ""))
+    if month is not None:
+        return redirect("month", request.account.pk, month.isoformat())
     query = QueryDict(request.POST.get("back", "")).urlencode()
     address = reverse("findings", args=[request.account.pk])
     return redirect(f"{address}?{query}" if query else address)
@@ -178,6 +178,13 @@ def _find_readings(finding: Finding) -> str:
     }
     page = reverse("device-readings", args=[finding.account_id, finding.device_id])
     return f"{page}?{urlencode(parameters)}#form"
+
+
+def _read_day(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return None
 
 
 def _read(value: Any) -> Any:

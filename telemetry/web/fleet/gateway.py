@@ -2,15 +2,16 @@
 
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import F, OuterRef, QuerySet, Subquery
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
 from msgspec import Struct
 
 from telemetry.core.shown_payload import show_payload
-from telemetry.models import DeadLetter, Device, Gateway
+from telemetry.models import Assignment, DeadLetter, Device, Gateway
 from telemetry.store.reads.gateway_activity import Span, measure_uptime, read_presence
 from telemetry.web.account_page import AccountRequest, account_page
 from telemetry.web.fleet.rows import read_rows
@@ -45,9 +46,16 @@ class ShownDeadLetter(Struct, frozen=True):
 @account_page()
 def gateway(request: AccountRequest, gateway_id: int) -> HttpResponse:
     """A gateway of the account; 404 for every other one."""
-    shown = get_object_or_404(Gateway, pk=gateway_id, account=request.account)
+    # Since when it is the account's, where a move is known: what was before is another one's.
+    moves = Assignment.objects.filter(gateway=OuterRef("pk"), account=request.account)
+    last = moves.order_by(F("since").desc(nulls_last=True)).values("since")[:1]
+    gateways: Any = Gateway.objects.annotate(came=Subquery(last))
+    shown = get_object_or_404(gateways, pk=gateway_id, account=request.account)
+    came = shown.came
     now = timezone.now()
-    spans = read_presence(shown.pk, since=now - UPTIME, until=now)
+    since = now - UPTIME if came is None else max(came, now - UPTIME)
+    spans = read_presence(shown.pk, since=since, until=now)
+    events = shown.events.all() if came is None else shown.events.filter(at__gte=came)
     devices = read_page(_list_devices(shown), number=1, size=LISTED_DEVICES)
     context = {
         "gateway": shown,
@@ -57,7 +65,7 @@ def gateway(request: AccountRequest, gateway_id: int) -> HttpResponse:
         "strip_width": STRIP_WIDTH,
         "since": now - UPTIME,
         "first_known": spans[0].start if spans else None,
-        "events": list(shown.events.order_by("-at", "-id")[:LISTED_EVENTS]),
+        "events": list(events.order_by("-at", "-id")[:LISTED_EVENTS]),
         "devices": devices,
         "rows": read_rows(devices, account_id=request.account.pk),
         "dead_letters": [shorten_payload(row) for row in _list_dead_letters(shown)],

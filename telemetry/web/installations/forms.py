@@ -43,6 +43,13 @@ class MeterForm(forms.Form):
         required=False,
         help_text=_("A net meter: energy that is fed in counts below zero."),
     )
+    stamp = forms.ChoiceField(
+        label=_("Stamps name"),
+        choices=Installation.Stamp.choices,
+        initial=Installation.Stamp.END,
+        required=False,
+        help_text=_("Of what was used since the last reading. Told before its first reading."),
+    )
     largest_rate = forms.DecimalField(
         label=_("Largest plausible consumption an hour"),
         required=False,
@@ -67,7 +74,9 @@ class MeterForm(forms.Form):
     @property
     def change(self) -> MeterChange:
         """What the form, once valid, asks for."""
-        return MeterChange(**self.cleaned_data)
+        return MeterChange(
+            **{**self.cleaned_data, "stamp": self.cleaned_data["stamp"] or Installation.Stamp.END}
+        )
 
 
 def fill_form(current: Installation, *, since: datetime | str) -> MeterForm:

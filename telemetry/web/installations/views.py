@@ -85,7 +85,7 @@ def _show(
     request: AccountRequest, device: Device, *, form: MeterForm, status: int = 200, **more: Any
 ) -> HttpResponse:
     at = _read_instant(form)
-    rows, begin = list_own(device)
+    rows, times = list_own(device)
     rows = rows.select_related("created_by", "undone_by")[:MOST_INSTALLATIONS]
     readings = Reading.objects.filter(device_id=device.pk, account=request.account)
     before = readings.filter(time__lte=at).order_by("-time")[:MOST_BESIDE]
@@ -93,7 +93,7 @@ def _show(
     context = {
         "device": device,
         "form": form if has_right(request.membership, Right.BILLING) else None,
-        "installations": [hide_former(row, begin=begin) for row in rows],
+        "installations": [hide_former(row, times) for row in rows],
         "at": at,
         "proposed_rate": propose_largest_rate(request.account.pk, device_id=device.pk),
         "before": list(before)[::-1],

@@ -114,17 +114,28 @@ def _make_parts(
             continue
         device, consumer = devices[device_id], chosen[device_id]
         series = chart.series.get(device_id, ())
+        # Where its unit changed within the period: what it consumed in the one that is shown.
+        is_other = (
+            consumer is not None
+            and chart.resolution is Resolution.DAY
+            and summaries[device_id].total != consumer.total
+        )
+        summary = summaries[device_id]
+        if is_other and consumer is not None:
+            summary = Totals(consumer.total, None, None, None)
         parts.append(
             Part(
                 device_id,
                 label_device(device),
                 device.name or device.code,
-                summaries[device_id],
+                summary,
                 location=f"{device.gateway.code}/{device.code}",
                 device_id=device_id,
                 share=consumer.share if consumer else None,
-                part=fold(series[: before.days]).total if before else None,
-                before=fold(earlier[device_id]).total if device_id in earlier else None,
+                part=fold(series[: before.days]).total if before and not is_other else None,
+                before=fold(earlier[device_id]).total
+                if device_id in earlier and not is_other
+                else None,
                 is_partial=before is not None
                 and device_id in earlier
                 and is_partial(

@@ -21,11 +21,11 @@ from telemetry.web.charts.period_names import (
 )
 from telemetry.web.overview.params import LONGEST, select_devices
 from telemetry.web.overview.parting import TEXTS, USUAL, parse_by
-from telemetry.web.overview.quantities import LEVEL
+from telemetry.web.overview.quantities import choose_quantity, list_quantities
 
 MOST_SHOWN = 12
 MOST_VALUED = 6
-"""Cards that have a value: each takes two queries after a refresh."""
+"""Cards that have a value: each takes three queries after a refresh."""
 NOT_SAVED = ("view", "page")
 
 
@@ -57,7 +57,7 @@ def clean_query(text: str) -> str:
 
 
 def read_card(request: AccountRequest, view: SavedView, *, now: datetime, valued: bool) -> ViewCard:
-    """A card. Two queries where it has a value."""
+    """A card, of the quantity that its page shows. Three queries where it has a value."""
     calendar = read_calendar(request.account)
     query = QueryDict(view.query)
     period, _ = parse_period(query.dict(), calendar=calendar, now=now, longest=LONGEST)
@@ -65,16 +65,17 @@ def read_card(request: AccountRequest, view: SavedView, *, now: datetime, valued
     about = name_period(period, calendar=calendar)
     about = about if by is USUAL else f"{about} · {TEXTS[by]}"
     card = ViewCard(view, f"?{view.query}", about)
-    is_level, _, unit = query.get("show", "consumption:").partition(":")
     is_clock = period.span in (Span.DAY, Span.ZOOM) and period.is_hourly
-    if not valued or is_level == LEVEL or is_clock:
+    if not valued or is_clock:
         return card
     filters, _ = parse_filters(dict(query.lists()))
+    quantities = list_quantities(request.account.pk, filters)
+    quantity, errors = choose_quantity(query.get("show", ""), quantities)
+    if quantity is None or quantity.is_level or errors:
+        return card
     devices = select_devices(request.account.pk, filters).exclude(measurement="gauge")
-    units = sorted(set(devices.values_list("unit", flat=True)))
-    chosen = unit or ("kWh" if "kWh" in units else next(iter(units), ""))
-    ids = list(devices.filter(unit=chosen).values_list("pk", flat=True))
-    return _value(request, card, ids, chosen, period, calendar=calendar, now=now)
+    ids = list(devices.filter(unit=quantity.unit).values_list("pk", flat=True))
+    return _value(request, card, ids, quantity.unit, period, calendar=calendar, now=now)
 
 
 def _value(
@@ -92,8 +93,8 @@ def _value(
     beside = list_days_beside(period, calendar=calendar, days=days * DAY)
     name, first, until = beside[0] if beside else ("", period.first, period.first + DAY)
     parts = read_parts(
-        request.account.pk, device_ids=ids, period=(period.first, period.end), part_until=end,
-        other=(first, until),
+        request.account.pk, device_ids=ids, unit=unit, period=(period.first, period.end),
+        part_until=end, other=(first, until),
     )  # fmt: skip
     if not beside:
         parts = Parts(parts.total, None, None)

@@ -17,6 +17,7 @@ from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_safe
 
 from telemetry.accounts.exports import PacedStream, SlotsTakenError, take_slot
+from telemetry.core.zones import name_zones
 from telemetry.models import Account, Device, Gateway
 from telemetry.reporting.columns import LINES, list_titles
 from telemetry.reporting.files import Decimals, write_csv, write_xlsx
@@ -103,7 +104,7 @@ def printed(request: AccountRequest) -> HttpResponse:
         **_describe(request.account, params, rows[:PRINTED_ROWS]),
         "params": params,
         "sums": read_sums(question) if is_cut else sum_rows(rows),
-        "header": make_header(request.account),
+        "header": make_header(request.account, first=params.first, last=params.last),
         "is_cut": is_cut,
         "most": PRINTED_ROWS,
     }
@@ -140,7 +141,7 @@ def _write_file(
     format: str,  # noqa: A002
 ) -> Iterator[bytes]:
     """The file in pieces. An XLSX is written whole first."""
-    header = make_header(request.account)
+    header = make_header(request.account, first=params.first, last=params.last)
     rows = stream_rows(params.make_question(request.account))
     if format == "csv":
         decimals: Decimals = "comma" if request.GET.get("decimals") == "comma" else "point"
@@ -186,6 +187,7 @@ def _parse_strictly(request: AccountRequest) -> ReportParams | HttpResponse:
 def _describe(account: Account, params: ReportParams, rows: list[ReportRow]) -> dict[str, Any]:
     return {
         "lines": render_rows(rows, grouping=params.grouping, account=account),
+        "zones": name_zones(account.zone, params.first, params.last),
         "titles": list_titles(params.grouping),
         "refreshed_at": read_freshness(account.pk).refreshed_at,
     }

@@ -2,7 +2,6 @@
 
 from datetime import date, datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -11,7 +10,8 @@ from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
 from telemetry.core.consumption import month_of, start_of
-from telemetry.models import Account, Device
+from telemetry.core.zones import Zone
+from telemetry.models import Account, Device, VirtualMeter
 from telemetry.store.billing.statement_devices import StatementQuestion
 from telemetry.web.edits.forms import InstantField
 from telemetry.web.filters import MOST_CHOICES, GatewayField
@@ -22,7 +22,9 @@ DAY = timedelta(days=1)
 
 
 class EndField(InstantField):
-    """An instant; a day alone is its first one."""
+    """An instant; a day alone is its first one, in the zone that the account had then."""
+
+    zone: Zone
 
     def to_python(self, value: Any) -> datetime | None:
         """Read it by the clock of the account."""
@@ -33,7 +35,7 @@ class EndField(InstantField):
         if day is None or len(value) != len("2026-10-17"):
             return super().to_python(value)
         try:
-            return start_of(day, ZoneInfo(timezone.get_current_timezone_name()))
+            return start_of(day, self.zone)
         except (OverflowError, ValueError):
             raise ValidationError(self.error_messages["invalid"], "invalid") from None
 
@@ -48,6 +50,9 @@ class StatementForm(forms.Form):
     )
     gateway = GatewayField()
     group = forms.ChoiceField(label=_("Group"), required=False)
+    virtual = forms.TypedChoiceField(
+        label=_("Virtual meter"), required=False, coerce=int, empty_value=None
+    )
     use_required_attribute = False
 
     def __init__(self, data: Any, *, account: Account) -> None:
@@ -57,6 +62,16 @@ class StatementForm(forms.Form):
         assert isinstance(gateway, GatewayField)
         gateway.offer(account, chosen=data.get("gateway", ""))
         device.choices = [("", _now("All")), *_list_devices(account, chosen=data.get("device", ""))]  # type: ignore[attr-defined]
+        for name in ("since", "until"):
+            end = self.fields[name]
+            assert isinstance(end, EndField)
+            end.zone = account.zone
+        meters = list(VirtualMeter.objects.filter(account=account)[:MOST_CHOICES])
+        self.fields["virtual"].choices = [  # type: ignore[attr-defined]
+            ("", _now("None")), *((one.pk, str(one)) for one in meters)
+        ]  # fmt: skip
+        if not meters:
+            del self.fields["virtual"]
         group.choices = [("", _now("All")), *((one, one) for one in list_groups(account))]  # type: ignore[attr-defined]
 
     @property
@@ -71,6 +86,7 @@ class StatementForm(forms.Form):
             device_ids=None if device is None else (device,),
             gateway_id=chosen["gateway"],
             group=chosen["group"] or None,
+            virtual_id=chosen.get("virtual"),
         )
 
 

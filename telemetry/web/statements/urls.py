@@ -9,5 +9,6 @@ STATEMENT = "accounts/<int:account_id>/statements/"
 urlpatterns = [
     path(STATEMENT, statement, name="statement"),
     path(f"{STATEMENT}print/", printed, name="statement-print"),
-    path(f"{STATEMENT}statement.csv", download, name="statement-csv"),
+    path(f"{STATEMENT}statement.csv", download, {"format": "csv"}, name="statement-csv"),
+    path(f"{STATEMENT}statement.xlsx", download, {"format": "xlsx"}, name="statement-xlsx"),
 ]

@@ -1,6 +1,10 @@
 """What devices consumed between two instants: a page, a page to print, and a file."""
 
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
+from wsgiref.util import FileWrapper
 from zoneinfo import ZoneInfo
 
 from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
@@ -10,12 +14,13 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from telemetry.accounts.exports import PacedStream, SlotsTakenError, take_slot
+from telemetry.reporting.files import Decimals
 from telemetry.reporting.sending import make_header
-from telemetry.reporting.statements import write_statement_csv
+from telemetry.reporting.statements import write_statement_csv, write_statement_xlsx
 from telemetry.store.billing.statement import MOST_EVENTS, Statement, read_statement
 from telemetry.store.billing.statement_devices import StatementError
 from telemetry.web.account_page import AccountRequest, account_page
-from telemetry.web.reports.views import TAKEN
+from telemetry.web.reports.views import PIECE_BYTES, TAKEN, TYPES
 from telemetry.web.statements.forms import StatementForm, fill_form
 
 ROWS = 200  # on the page; paper and file have all
@@ -50,7 +55,7 @@ def printed(request: AccountRequest) -> HttpResponse:
 
 @require_safe
 @account_page()
-def download(request: AccountRequest) -> HttpResponseBase:
+def download(request: AccountRequest, format: str) -> HttpResponseBase:  # noqa: A002
     """The same as a file: a line for each meter."""
     form = fill_form(request.GET, account=request.account)
     found = _read(form)
@@ -61,19 +66,31 @@ def download(request: AccountRequest) -> HttpResponseBase:
     except SlotsTakenError as error:
         text = TAKEN[error.subject]
         return HttpResponse(text, status=429, content_type="text/plain; charset=utf-8")
-    pieces = write_statement_csv(
-        found,
-        zone=ZoneInfo(request.account.time_zone),
-        decimals="comma" if request.GET.get("decimals") == "comma" else "point",
-    )
-    encoded = (piece.encode() for piece in pieces)
-    answer = StreamingHttpResponse(
-        PacedStream(encoded, slot=slot), content_type="text/csv; charset=utf-8"
-    )
+    pieces = None
+    try:
+        pieces = _write_file(request, found, format)
+    finally:
+        if pieces is None:
+            slot.release()
+    answer = StreamingHttpResponse(PacedStream(pieces, slot=slot), content_type=TYPES[format])
     days = f"{form.cleaned_data['since']:%Y%m%d}-{form.cleaned_data['until']:%Y%m%d}"
-    name = f"statement-{slugify(request.account.name) or request.account.pk}-{days}.csv"
+    name = f"statement-{slugify(request.account.name) or request.account.pk}-{days}.{format}"
     answer.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     return answer
+
+
+def _write_file(request: AccountRequest, found: Statement, format: str) -> Iterator[bytes]:  # noqa: A002
+    """The file in pieces. An XLSX is written whole first."""
+    zone = ZoneInfo(request.account.time_zone)
+    if format == "csv":
+        decimals: Decimals = "comma" if request.GET.get("decimals") == "comma" else "point"
+        lines = write_statement_csv(found, zone=zone, decimals=decimals)
+        return (piece.encode() for piece in lines)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "statement.xlsx"
+        write_statement_xlsx(path, found, zone=zone, header=make_header(request.account))
+        file = path.open("rb")  # still readable when its folder is gone
+    return iter(FileWrapper(file, PIECE_BYTES))
 
 
 def _read(form: StatementForm) -> Statement | None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from datetime import date, timedelta
-from zoneinfo import ZoneInfo
 
 from django.http import HttpResponse
 from django.shortcuts import render
@@ -84,7 +83,7 @@ def _read(request: AccountRequest, *, count: int) -> list[VirtualMonth]:
 
 def _make_rows(request: AccountRequest, months: Iterable[VirtualMonth]) -> list[MonthRow]:
     """With the open findings that begin in each month, of its devices."""
-    zone, now = ZoneInfo(request.account.time_zone), timezone.now()
+    zone, now = request.account.zone, timezone.now()
     rows = Finding.objects.filter(account=request.account, state="open")
     findings = list(rows.values_list("device_id", "since")[:MOST_FINDINGS])
     made = []

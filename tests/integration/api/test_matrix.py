@@ -115,7 +115,7 @@ def ask(client: Client, method: str, path: str) -> Any:
 
 
 def test_it_knows_all_operations() -> None:
-    assert len(OPERATIONS) == 40
+    assert len(OPERATIONS) == 43
     assert {scope for _, _, scope in OPERATIONS.values()} == set(ALL_SCOPES)
 
 

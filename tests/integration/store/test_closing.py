@@ -158,21 +158,6 @@ def test_it_refreshes_nothing_while_somebody_closes_a_month(
     assert find_month(site) == (30, "adjusted")
 
 
-def test_it_keeps_the_time_zone_while_a_month_is_closed(connection: Connection) -> None:
-    site = november(connection)
-    close(site)
-    statement = "UPDATE account SET time_zone = 'Asia/Kolkata'"
-    with pytest.raises(psycopg.errors.CheckViolation, match="has closed months"):
-        connection.execute(statement)
-    account = Account.objects.get(pk=site.account_id)
-    account.billing_day, account.time_zone = 15, "Asia/Kolkata"
-    with pytest.raises(ValidationError, match="reopen them first"):
-        account.full_clean()
-    reopen_month(site.account_id, month=NOVEMBER, user_id=None, now=NOW)
-    connection.execute(statement)
-    account.full_clean()
-
-
 def test_it_changes_the_billing_day_from_the_first_open_month_on(connection: Connection) -> None:
     site = register(connection, Meter("delta", interval_s=86_400))
     # Around the days on which months begin, by one rule or the other.

@@ -185,6 +185,11 @@ def test_it_bills_what_is_right_whatever_came_first(connection: Connection) -> N
             device_id,
         )
         assert hours == [(sum(case.months.values()),)], name
+        lowest = read(
+            connection, "SELECT min(consumption) FROM hourly_consumption WHERE device_id = %s",
+            device_id,
+        )  # fmt: skip
+        assert "net " in name or lowest[0][0] >= 0, name
     found = verify_aggregates(connection)
     assert (found.examples, found.waiting) == ([], 0)
 

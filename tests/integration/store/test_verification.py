@@ -224,6 +224,20 @@ PLANTED = {
         "UPDATE closed_line SET total = total + 1 WHERE device_id = %s AND month = '2026-10-01'",
         {("closed_line", "2026-10-01", "total")},
     ),
+    "another band in a line of a closed month": (
+        'UPDATE closed_line SET bands = \'[{"band": "peak", "total": "1"}]\''
+        " WHERE device_id = %s AND month = '2026-10-01'",
+        {("closed_line", "2026-10-01", "bands")},
+    ),
+    "another unit and register in a line of a closed month": (
+        "UPDATE closed_line SET unit = 'MWh', last_register = 1 WHERE device_id = %s"
+        " AND month = '2026-10-01'",
+        {("closed_line", "2026-10-01", "last_register,unit")},
+    ),
+    "a line of a closed month that is gone": (
+        "DELETE FROM closed_line WHERE device_id = %s AND month = '2026-10-01'",
+        {("closed_line", "2026-10-01", "missing")},
+    ),
     "another way that a register fell": (
         f'UPDATE hourly_consumption SET steps = \'[["2026-10-30T11:30:00Z", "5"]]\' {HOURLY}',
         {("hourly_consumption", "2026-10-30T11:00Z", "steps")},

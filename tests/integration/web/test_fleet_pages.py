@@ -353,3 +353,15 @@ def test_it_bounds_the_page_of_a_gateway(
     assert len(queries) <= MOST_QUERIES + 1, "its devices have no readings: a second look"
     assert len(page) < 200_000
     assert "All devices of this gateway" in page
+
+
+def test_it_shows_no_presence_of_the_account_before(connection: Connection) -> None:
+    gateway = make_gateway(make_account("Former"))
+    GatewayEvent.objects.create(
+        gateway=gateway, kind="offline", at=datetime.now(UTC) - timedelta(hours=3)
+    )
+    gateway.account = make_account("New")
+    gateway.save()
+    client = sign_in(gateway.account)
+    context = client.get(f"/accounts/{gateway.account_id}/gateways/{gateway.pk}/").context
+    assert context["events"] == []

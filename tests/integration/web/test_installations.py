@@ -237,7 +237,7 @@ def test_it_enters_and_undoes_a_change_in_the_admin(device: Device) -> None:
     add = "/admin/telemetry/installation/add/"
     fields = {
         "device": device.pk, "since_0": "2026-09-11", "since_1": "09:00:00", "old_register": "99",
-        "largest_rate": "2",
+        "largest_rate": "2", "stamp": "end",
         "first_register": "0", "factor": "1", "measurement": "cumulative", "unit": "kWh",
     }  # fmt: skip
     assert "as it had 100.0000 already" in client.post(add, fields).content.decode()

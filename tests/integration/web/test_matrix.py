@@ -60,6 +60,7 @@ PAGES = {
     "findings": VIEW, "bands": VIEW, "bands-csv": VIEW, "bands-xlsx": VIEW,
     "bands-print": VIEW, "band-periods": VIEW,
     "statement": VIEW, "statement-print": VIEW, "statement-csv": VIEW,
+    "statement-xlsx": VIEW,
     "virtual-meters": VIEW, "virtual-meters-csv": VIEW,
     "alarm-rules": OPERATE, "edit-alarm-rule": OPERATE, "delete-alarm-rule": OPERATE,
     "delete-webhook": OPERATE,
@@ -83,7 +84,8 @@ SIGNED_IN = {"home", "accounts", "profile", "tokens", "revoke-token", "password_
     "password_change_done", "admin-password", "confirm-address",
     "second-factor", "sessions"}  # fmt: skip
 OPEN = {
-    "login", "logout", "set_language", "health", "pending-health", "pipeline-health", "invitation",
+    "login", "logout", "set_language", "alive", "ready", "health", "pending-health",
+    "pipeline-health", "invitation",
     "password_reset",
     "password_reset_done", "password_reset_confirm", "password_reset_complete",
     "kiosk", "kiosk-live",

@@ -7,7 +7,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from telemetry.models import Device, Membership, SavedView, User
+from telemetry.models import Device, Installation, Membership, SavedView, User
 from telemetry.store.db.connection import Connection
 from tests.consumption import Site, register
 from tests.integration.web.metered import open_account, receive
@@ -73,3 +73,22 @@ def test_it_keeps_a_view_of_levels_or_hours_as_a_link(connection: Connection) ->
         viewer.post(f"/accounts/{site.account_id}/views/?{query}", {"name": name})
     assert all('class="value"' not in card for card in cards_of(viewer, site))
     assert len(cards_of(viewer, site)) == 2
+
+
+def test_it_adds_no_unit_to_another(connection: Connection) -> None:
+    """A device whose unit changed where a month began."""
+    site, viewer = open_account(connection, zone="UTC")
+    month = timezone.now().replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    first = month - timedelta(days=4)
+    receive(connection, *((site, first + timedelta(days=n), 1_000) for n in range(1, 5)))
+    Installation.objects.create(
+        device_id=site.device_id, since=month, measurement="delta", unit="MWh", factor=1
+    )
+    receive(connection, *((site, month + timedelta(days=n), 1) for n in range(1, 3)))
+    last = month + timedelta(days=2)
+    query = f"period=range&from={first:%Y-%m-%d}&to={last:%Y-%m-%d}"
+    viewer.post(f"/accounts/{site.account_id}/views/?{query}", {"name": "Both"})
+    [card] = cards_of(viewer, site)
+    assert re.search(r">2(\.0+)?<small>\xa0MWh", card), card
+    page = viewer.get(f"/accounts/{site.account_id}/?{query}").content.decode()
+    assert "4,002" not in page

@@ -7,15 +7,18 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
+import openpyxl
 import pytest
 from django.utils import timezone
 
 from telemetry.accounts.tokens import issue_token
 from telemetry.core.consumption import Meter, Value
-from telemetry.models import Account, Device, Edit, Finding, User
+from telemetry.core.numbers import write_number
+from telemetry.models import Account, Device, Edit, Finding, User, VirtualMeter, VirtualPart
 from telemetry.store.aggregates.refresh import refresh_aggregates
 from telemetry.store.billing.closing import close_month
 from telemetry.store.db.connection import Connection
+from telemetry.store.virtual_meters.months import read_virtual_months
 from tests.consumption import Replacement, Site, put, read, register, replace_register
 from tests.integration.api.conftest import ALL_SCOPES
 from tests.integration.web.site import sign_in
@@ -131,10 +134,37 @@ def test_it_says_what_is_wrong(connection: Connection, query: str, field: str, t
     account = Account.objects.get()
     answer = client.get(f"/accounts/{account.pk}/statements/?{query}")
     assert (answer.status_code, text in answer.content.decode()) == (400, True)
-    for page in ("print/", "statement.csv"):
+    for page in ("print/", "statement.csv", "statement.xlsx"):
         answer = client.get(f"/accounts/{account.pk}/statements/{page}?{query}")
         assert answer.status_code == 400
         assert answer.content.decode().startswith(f"The address is wrong: {field}: ")
+
+
+def write_cell(value: Any) -> str:
+    return "" if value is None else write_number(Decimal(str(value)))
+
+
+def test_it_is_of_a_virtual_meter_too(connection: Connection, sites: list[Site]) -> None:
+    account_id = sites[0].account_id
+    meter = VirtualMeter.objects.create(account_id=account_id, code="V1", name="Common area")
+    for site, sign in ((sites[0], 1), (sites[1], -1), (sites[2], -1)):
+        VirtualPart.objects.create(meter=meter, device_id=site.device_id, sign=sign)
+    query = f"since=2026-09-01&until=2026-10-01&virtual={meter.pk}"
+    found = show(sites[0], query)
+    assert {of["device_id"] for of in found["devices"]} == {one.device_id for one in sites[:3]}
+    assert found["virtual"] == {
+        "id": meter.pk, "label": "V1 Common area", "unit": "", "total": str(140 - 118 - 7),
+        "added": "140", "subtracted": "125", "estimated": "38",
+    }  # fmt: skip
+    [month] = read_virtual_months(account_id, first=MONTH.date(), until=MONTH.date() + DAY)
+    assert str(month.sum.total.normalize()) == found["virtual"]["total"]
+    # Of another account there is none.
+    other = Account.objects.create(name="Third")
+    VirtualMeter.objects.create(account=other, code="V9")
+    client = sign_in(other)
+    page = f"/accounts/{other.pk}/statements/?{query}"
+    assert "expected" not in client.get(page).content.decode()
+    assert client.get(page).status_code == 400
 
 
 def show(site: Site, query: str) -> Any:
@@ -153,13 +183,25 @@ def show(site: Site, query: str) -> Any:
     assert answer.status_code == 200, answer.content
     found = answer.json()
     parts = [(of, part) for of in found["devices"] for part in of["parts"]]
-    assert [[row[0], row[5], row[8], row[11], row[13]] for row in rows] == [
+    expected = [
         [
             of["label"], *((part[end] or {"value": ""})["value"] for end in ("opening", "closing")),
             part["total"], part["estimated"],
         ]
         for of, part in parts
     ]  # fmt: skip
+    if of := found["virtual"]:
+        expected.append([of["label"], "", "", of["total"], of["estimated"]])
+        assert all(of["label"] in html for html in (page, printed))
+    assert [[row[0], row[5], row[8], row[11], row[13]] for row in rows] == expected
+    book = b"".join(client.get(f"{base}/statement.xlsx?{query}"))  # type: ignore[arg-type]
+    sheet = openpyxl.load_workbook(io.BytesIO(book)).worksheets[0]
+    lines = list(sheet.iter_rows(values_only=True))[1:]
+    assert [
+        [row[0], *(write_cell(row[column]) for column in (5, 8, 11, 13))] for row in lines
+    ] == expected
+    local = [datetime.fromisoformat(row[3]).replace(tzinfo=None) for row in rows]
+    assert [row[3] for row in lines] == local
     for html in (page, printed):
         assert ZONE in html
         for of, part in parts:
@@ -175,4 +217,5 @@ def _as_api(query: str) -> str:
     for name in ("since", "until"):
         value = pairs[name] + ("" if "T" in pairs[name] else "T00:00:00")
         pairs[name] = value if value.endswith("Z") else f"{value}-03:00"
-    return "&".join(f"{name.replace('device', 'device_id')}={pairs[name]}" for name in pairs)
+    names = {"device": "device_id", "virtual": "virtual_meter_id"}
+    return "&".join(f"{names.get(name, name)}={pairs[name]}" for name in pairs)
