@@ -11,13 +11,13 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from functools import lru_cache
 from typing import Literal, TypeAlias
-from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
 from telemetry.core.consumption import Consumption
 from telemetry.core.gaps import TEN_THOUSAND, consume
 from telemetry.core.registers import Step
+from telemetry.core.zones import Zone
 
 HOUR = timedelta(hours=1)
 QUARTER = timedelta(minutes=15)
@@ -88,9 +88,9 @@ class Demand(Struct, frozen=True):
     since: datetime
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=512)
 def list_spans(
-    since: datetime, until: datetime, calendar: BandCalendar, zone: ZoneInfo, *, cut: timedelta
+    since: datetime, until: datetime, calendar: BandCalendar, zone: Zone, *, cut: timedelta
 ) -> tuple[Span, ...]:
     """The spans of a period (UTC, whole quarters), in order; none reaches over an instant that is a
     multiple of `cut` after 1970: an hour, or a quarter."""

@@ -3,14 +3,15 @@
 Each step may be repeated: what was stored before is a duplicate, what was done is left alone.
 """
 
-import time
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from time import sleep
 
 from django.core.management import call_command
+from django.db.models import QuerySet
 
 from config.celery import app
 from config.env import read_options
@@ -23,6 +24,7 @@ from telemetry.findings.deciding import decide_finding
 from telemetry.installations.changing import KEPT, MeterChange, change_meter
 from telemetry.models import (
     Account,
+    BandPeriod,
     Device,
     Edit,
     Finding,
@@ -43,6 +45,8 @@ NEWEST = timedelta(weeks=9)
 """Imported first: this month and all of the last one."""
 LATEST_START = timedelta(days=3)
 """A fleet that is older has a past of its own by now; and the oldest messages would be too late."""
+BANDS = (("Peak", time(17, 30), time(20, 30)), ("Intermediate", time(16, 30), time(21, 30)))
+"""The first one counts where both apply."""
 SEED = RunOptions().seed  # that of the fleet which publishes afterwards
 WAIT_S = 0.5
 CAUSE = "The converter sent 40 times the value: the protocol of the installer says so"
@@ -64,6 +68,7 @@ def load_history(*, now: datetime, say: Say) -> None:
     url = read_options(DatabaseOptions).url
     with open_connection(url, name="tds-demo", statement_timeout_s=600) as connection:
         _replace_meter(fleet, events)
+        _add_bands()
         newest = (events.until - NEWEST).replace(minute=0)  # readings are of whole hours
         for since, until in ((newest, events.until), (events.since, newest)):
             _import(fleet, events, since=since, until=until)
@@ -73,7 +78,7 @@ def load_history(*, now: datetime, say: Say) -> None:
             say(f"the past from {since:%Y-%m-%d} to {until:%Y-%m-%d} is there")
         _evaluate(connection, now=now)
         _accept(events.accepted_spike)
-        for account in Account.objects.filter(gateways__mac__startswith=DEMO_MAC_PREFIX).distinct():
+        for account in _list_accounts():
             _close_months(account, events, now=now, say=say)
         _import(fleet, events, since=events.since, until=events.until, is_late=True)
         _correct(events.accepted_spike)
@@ -103,7 +108,7 @@ def _refresh(connection: Connection) -> None:
         try:
             refresh_aggregates(connection)
         except RefreshBusyError:
-            time.sleep(WAIT_S)
+            sleep(WAIT_S)
         else:
             return
 
@@ -113,7 +118,7 @@ def _evaluate(connection: Connection, *, now: datetime) -> None:
         try:
             evaluate_findings(connection, now=now)
         except EvaluationBusyError:
-            time.sleep(WAIT_S)
+            sleep(WAIT_S)
         else:
             return
 
@@ -131,6 +136,19 @@ def _replace_meter(fleet: SimulatedFleet, events: Events) -> None:
         note="The old meter was due for calibration",
     )
     change_meter(device, change, user=None)
+
+
+def _add_bands() -> None:
+    """Those of most tariffs in Brazil: a peak in the evening, and the hour before and after."""
+    for account in _list_accounts():
+        for band, starts, ends in BANDS:
+            BandPeriod.objects.get_or_create(
+                account=account, band=band, days=["weekday"], starts=starts, ends=ends
+            )
+
+
+def _list_accounts() -> QuerySet[Account]:
+    return Account.objects.filter(gateways__mac__startswith=DEMO_MAC_PREFIX).distinct()
 
 
 def _accept(spike: Spike) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from telemetry.simulator.demo_events import Events, Replacement, Spike
+from telemetry.simulator.demo_events import Events, Replacement
 from telemetry.simulator.messages import iterate_messages, make_key
 from telemetry.simulator.plan import Plan
 from telemetry.simulator.series import draw_value, format_value
@@ -66,15 +66,18 @@ def _list_evenly(
         payload = message.payload
         for spike in (events.open_spike, events.accepted_spike):
             if (mac, at) == (spike.mac, spike.at):
-                payload = _raise_value(payload, spike)
+                payload = _raise_value(payload, spike.code, factor=Decimal(spike.factor))
+        if mac == events.leak.mac and at > events.leak.since:
+            payload = _raise_value(payload, events.leak.code, factor=events.leak.factor)
         yield payload
 
 
-def _raise_value(payload: bytes, spike: Spike) -> bytes:
+def _raise_value(payload: bytes, code: str, *, factor: Decimal) -> bytes:
     fields = json.loads(payload)
     for reading in fields["leituras"]:
-        if reading["dispositivo_codigo"] == spike.code:
-            reading["valor"] = float(format_value(round(reading["valor"] * 10_000) * spike.factor))
+        if reading["dispositivo_codigo"] == code:
+            value = round(round(reading["valor"] * 10_000) * factor)
+            reading["valor"] = float(format_value(value))
     return json.dumps(fields, ensure_ascii=False).encode()
 
 

@@ -220,7 +220,7 @@ FROM closed_line;
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("telemetry", "0053_dead_letter_handled"),
+        ("telemetry", "0055_sign_in_failures"),
     ]
 
     operations = [

@@ -4,6 +4,7 @@ The gateways are named by their MACs in `telemetry/fleet/demo.json`.
 """
 
 from datetime import datetime, timedelta
+from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from msgspec import Struct
@@ -36,6 +37,15 @@ class Spike(Struct, frozen=True):
     factor: int
 
 
+class Leak(Struct, frozen=True):
+    """A delta that is `factor` times as large from after `since` on."""
+
+    mac: str
+    code: str
+    since: datetime
+    factor: Decimal
+
+
 class Replacement(Struct, frozen=True):
     """A meter that was replaced by one that began at zero."""
 
@@ -48,7 +58,8 @@ class Events(Struct, frozen=True):
     """The past from `since` to `until`. The billing months before `closed_until` are closed.
 
     `silence` is never made good; `late` comes when its month is closed. `open_spike` waits for a
-    decision; `accepted_spike` was accepted, its month closed, and corrected afterwards.
+    decision; `accepted_spike` was accepted, its month closed, and corrected afterwards. `leak`
+    began a week ago and goes on until the end.
     """
 
     since: datetime
@@ -59,6 +70,7 @@ class Events(Struct, frozen=True):
     late: Outage
     open_spike: Spike
     accepted_spike: Spike
+    leak: Leak
 
 
 def list_events(registered_at: datetime) -> Events:
@@ -77,4 +89,5 @@ def list_events(registered_at: datetime) -> Events:
         late=Outage(_PAVILION_B, closed.replace(day=20), closed.replace(day=23)),
         open_spike=Spike(_PAVILION_A, "D01", last.replace(day=27, hour=15), factor=30),
         accepted_spike=Spike(_PAVILION_B, "D01", closed.replace(day=9, hour=14), factor=40),
+        leak=Leak(_COLD_STORE, "D02", today - timedelta(days=7), Decimal("1.4")),
     )

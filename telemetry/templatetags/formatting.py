@@ -46,6 +46,13 @@ def figure(value: Decimal | None, unit: str = "", places: int | None = None) -> 
 
 
 @register.simple_tag
+def difference(value: Decimal, unit: str) -> SafeString | str:
+    """How much more or less, with its sign."""
+    shown = figure(value, unit)
+    return format_html("+{}", shown) if value > 0 else shown
+
+
+@register.simple_tag
 def change(now: Decimal | None, before: Decimal | None) -> SafeString | str:
     """How much more or less than before, in words with an arrow; empty when nothing was before."""
     found = None if now is None or before is None else describe_change(now, before=before)

@@ -3,8 +3,15 @@
 from django import template
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 
 register = template.Library()
+
+
+@register.filter
+def translated(text: str) -> str:
+    """A text of the document in the language of the request."""
+    return gettext(one_line) if (one_line := " ".join(text.split())) else ""
 
 
 @register.filter

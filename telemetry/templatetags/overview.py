@@ -9,7 +9,7 @@ from django.utils.formats import time_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from telemetry.store.billing.review import UnitSum
 from telemetry.web.closing.review import DeviceRow
@@ -21,7 +21,7 @@ from telemetry.web.formatting import (
     format_day,
     format_within,
 )
-from telemetry.web.overview.comparison import Comparison
+from telemetry.web.overview.comparison import Before, Comparison, is_same_weekday
 from telemetry.web.overview.consumption import Consumption
 from telemetry.web.overview.month_parts import Part
 from telemetry.web.overview.quantities import Quantity
@@ -34,12 +34,20 @@ QUANTITIES = {
     "Wh": gettext_lazy("Energy"),
     "m³": gettext_lazy("Volume"),
 }
+LEVELS = {"°C": gettext_lazy("Temperature")}
 
 
 @register.filter
 def name_quantity(unit: str) -> str:
     """What a unit measures, where that is sure; otherwise the unit."""
     return str(QUANTITIES.get(unit, unit or _("Consumption")))
+
+
+@register.filter
+def name_of(quantity: Quantity) -> str:
+    """What a chart shows: by its unit, where that is sure."""
+    names = LEVELS if quantity.is_level else QUANTITIES
+    return str(names.get(quantity.unit, quantity.title))
 
 
 @register.simple_tag
@@ -74,14 +82,34 @@ def describe_month(consumption: Consumption) -> dict[str, str]:
 @register.filter
 def describe_selection(comparison: Comparison, quantity: Quantity) -> str:
     """Which devices are shown, and why these."""
-    shown, all_of_them = len(comparison.rows), comparison.devices_count
-    if shown >= all_of_them:
-        return _("All %(count)d devices that measure it") % {"count": shown}
+    count = comparison.devices_count
+    shown = len(comparison.rows) if quantity.is_level else count - comparison.left_out
+    if shown >= count:
+        return ngettext(
+            "The device that measures it", "All %(count)d devices that measure it", count
+        ) % {"count": count}
     if quantity.is_level:
         text = _("%(shown)d of %(count)d devices, by gateway and code")
     else:
         text = _("%(shown)d of %(count)d devices: those that consumed most")
-    return text % {"shown": shown, "count": all_of_them}
+    return text % {"shown": shown, "count": count}
+
+
+@register.filter
+def describe_before(before: Before) -> str:
+    """What changes are against, and whether weekday by weekday."""
+    text = _("change against %(text)s") % {"text": before.name}
+    return text if before.is_aligned else f"{text}, {_by_date()}"
+
+
+def _by_date() -> str:
+    return _("same dates, other weekdays")
+
+
+@register.filter
+def is_by_date(consumption: Consumption) -> bool:
+    """Whether the months that are compared begin on different weekdays."""
+    return not is_same_weekday(consumption.before.month, consumption.part.month)
 
 
 def _describe_part(part: Part) -> str:

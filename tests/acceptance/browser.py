@@ -45,22 +45,24 @@ def start_browser() -> tuple[Browser, asyncio.AbstractEventLoop]:
 
 
 @contextmanager
-def open_page(url: str, **options: Any) -> Iterator[Page]:
+def open_page(url: str, *, expected: str = "\0", **options: Any) -> Iterator[Page]:
     """A page whose relative addresses start at `url`, with cookies and storage of its own. Fails at
     the end when a page misbehaved.
 
-    `options`: of Playwright's `new_page`.
+    `expected`: messages of the console with this text are no fault. `options`: of Playwright's
+    `new_page`.
     """
     wrong: list[str] = []
 
     def on_console(message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning"):
+        if message.type in ("error", "warning") and expected not in message.text:
             wrong.append(f"console: {message.text} ({message.location['url']})")
 
     def on_request(request: Request) -> None:
         if not request.url.startswith((url, "data:", "blob:")):
             wrong.append(f"request to another host: {request.url}")
 
+    outer = asyncio._get_running_loop()  # of a page within which this one is opened
     browser, loop = start_browser()
     asyncio._set_running_loop(loop)
     own = {"base_url": url, "viewport": {"width": 1400, "height": 900}, **options}
@@ -72,5 +74,5 @@ def open_page(url: str, **options: Any) -> Iterator[Page]:
             page.on("request", on_request)
             yield page
     finally:
-        asyncio._set_running_loop(None)  # Django refuses to work where a loop runs
+        asyncio._set_running_loop(outer)  # none: Django refuses to work where a loop runs
     assert not wrong, "\n".join(wrong)

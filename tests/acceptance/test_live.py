@@ -109,7 +109,7 @@ def test_it_zooms_by_dragging_and_comes_back(page: Page, site: Site) -> None:
     middle = box["y"] + box["height"] / 2
     page.mouse.move(box["x"] + box["width"] * 0.7, middle)
     page.mouse.down()
-    page.mouse.move(box["x"] + box["width"] * 0.8, middle, steps=4)
+    page.mouse.move(box["x"] + box["width"] * 0.73, middle, steps=4)
     page.mouse.up()
     page.wait_for_url("**period=zoom**")
     assert "by reading" in str(page.locator("canvas").get_attribute("aria-label"))

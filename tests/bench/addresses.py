@@ -27,6 +27,8 @@ PAGES = MappingProxyType(
         "overview, 24 hours": f"{OVERVIEW}?period=24h",
         "overview, 30 days": f"{OVERVIEW}?period=30d",
         "overview, a gateway": f"{OVERVIEW}?gateway={{gateway}}",
+        "overview, by group, nothing kept": f"{OVERVIEW}?by=group&n={{unique}}",
+        "overview, by band, nothing kept": f"{OVERVIEW}?by=band&n={{unique}}",
         "overview, nothing kept": f"{OVERVIEW}?n={{unique}}",
         "overview, live state": STATE,
         "overview, live state, nothing kept": f"{STATE}?n={{unique}}",

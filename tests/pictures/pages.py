@@ -5,6 +5,7 @@ import secrets
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import date, timedelta
 
 from playwright.sync_api import BrowserContext, Page
 
@@ -15,7 +16,11 @@ OWN_PAGES = {
     "api": "/api/v1/docs",
 }  # fmt: skip
 ACCOUNT_PAGES = {
-    "overview": "", "overview-week": "?period=7d", "devices": "devices/", "gateways": "gateways/",
+    "overview": "", "overview-week": "?period=7d", "overview-day": "?period=24h",
+    "overview-groups": "?by=group", "overview-bands": "?by=band&period=30d",
+    "overview-levels": "?show=level%3A%C2%B0C", "devices": "devices/", "gateways": "gateways/",
+    "statement": "statements/", "statement-print": "statements/print/",
+    "band-periods": "bands/periods/", "bands-print": "bands/print/",
     "alarms": "alarms/", "alarm-rules": "alarms/rules/", "bands": "bands/",
     "virtual-meters": "virtual-meters/", "reports": "reports/", "print": "reports/print/",
     "schedules": "reports/schedules/", "edits": "edits/", "findings": "findings/?state=all",
@@ -24,6 +29,7 @@ ACCOUNT_PAGES = {
 DEVICE_PAGES = {
     "device": "", "device-day": "?period=24h&compare=weekday", "readings": "readings/",
     "meter": "meter/", "edit-device": "edit/", "note": "notes/", "report": "report/",
+    "why-device": "why/", "device-month": "?period=month&month={before}",
 }  # fmt: skip
 ADMIN = "admin-"
 LISTS = {
@@ -103,9 +109,10 @@ def find_addresses(page: Page) -> dict[str, str]:
     links = [link for path in ("findings/?state=all", "devices/", "gateways/", "months/")
              for link in _list_links(page, base + path)]  # fmt: skip
     device = _find(rf"{base}devices/\d+/", links)
-    found |= {name: device + path for name, path in DEVICE_PAGES.items()}
+    before = (date.today().replace(day=1) - timedelta(days=1)).strftime("%Y-%m")  # noqa: DTZ011
+    found |= {name: device + path.format(before=before) for name, path in DEVICE_PAGES.items()}
     found["gateway"] = _find(rf"{base}gateways/\d+/", links)
-    found["edit-gateway"] = found["gateway"] + "edit/"
+    found |= {"edit-gateway": found["gateway"] + "edit/", "why-gateway": found["gateway"] + "why/"}
     months = [link for link in links if re.fullmatch(rf"{base}months/[\d-]+/", link)]
     if months:
         month = months[min(1, len(months) - 1)]

@@ -158,8 +158,7 @@ def reject_an_edit(request: ApiRequest, *, account_id: Id, edit_id: Id) -> Row:
 def take_rejected_value(
     request: ApiRequest, *, account_id: Id, dead_letter_id: Id, body: Reasoned
 ) -> Row:
-    """Substitute a reading by the value that was rejected as `conflicting_reading`; for admins and
-    owners."""
+    """Take the value that was rejected as `conflicting_reading` instead; for admins and owners."""
     open_account(request, account_id, right=Right.BILLING)
     dead_letter = find_row(DeadLetter.objects.filter(account_id=account_id), dead_letter_id)
     return _do(

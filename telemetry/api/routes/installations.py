@@ -77,8 +77,11 @@ class NewInstallation(BaseModel):
 def list_installations(
     request: ApiRequest, *, account_id: Id, device_id: Id, params: Query[Paging]
 ) -> Any:
-    """The meters of a device, those that were undone among them, by id. Of one that was another
-    account's before, those since it is this one's, and the one that was there then."""
+    """The meters of a device, those that were undone among them, by id.
+
+    Of one that was another account's before, those since it is this one's, and the one that was
+    there then.
+    """
     open_account(request, account_id)
     devices = Device.objects.filter(account_id=account_id).select_related("account")
     device = find_row(devices, device_id)

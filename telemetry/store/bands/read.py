@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, LiteralString
-from zoneinfo import ZoneInfo
 
 from django.db import connection
 from msgspec import Struct
@@ -23,6 +22,7 @@ from telemetry.core.bands import (
 from telemetry.core.consumption import Consumption
 from telemetry.core.gaps import consume_until
 from telemetry.core.registers import Step
+from telemetry.core.zones import Zone
 from telemetry.store.db.sql import Queries
 
 UNCUT = timedelta(days=100_000)
@@ -42,7 +42,7 @@ class Period(Struct, frozen=True):
     account_id: int
     since: datetime
     until: datetime
-    zone: ZoneInfo
+    zone: Zone
     calendar: BandCalendar
 
     def spans(self, *, cut: timedelta) -> tuple[Span, ...]:
@@ -74,9 +74,9 @@ def read_bands(period: Period, *, device_ids: Sequence[int]) -> dict[int, list[B
     consumed: dict[int, dict[str, Consumption]] = {}
     with connection.cursor() as cursor:
         _add_whole_hours(cursor, consumed, spans, parameters)
-        _add_cut_hours(cursor, consumed, spans, parameters)
+        add_cut_hours(cursor, consumed, spans, parameters)
         demands = _read_demands(cursor, period, parameters)
-    _add_gaps(consumed, period.spans(cut=UNCUT), parameters)
+    add_gaps(consumed, period.spans(cut=UNCUT), parameters)
     return {
         device: [
             _make_line(band, of, demands.get((device, band))) for band, of in sorted(bands.items())
@@ -120,7 +120,7 @@ def _add_whole_hours(
         _add(consumed, device, band, total)
 
 
-def _add_cut_hours(
+def add_cut_hours(
     cursor: Any,
     consumed: dict[int, dict[str, Consumption]],
     spans: Iterable[Span],
@@ -176,7 +176,7 @@ def read_gaps(parameters: dict[str, Any]) -> list[tuple[int, Step]]:
     return [(device, Step(since, until, amount, amount)) for device, amount, since, until in rows]
 
 
-def _add_gaps(
+def add_gaps(
     consumed: dict[int, dict[str, Consumption]],
     spans: Sequence[Span],
     parameters: dict[str, Any],

@@ -5,7 +5,7 @@ they and rows are bounded (`bounds.py`). Values are as of the last refresh. Rows
 that devices had then; those without a unit are one group.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import LiteralString
@@ -113,23 +113,32 @@ def read_account_months(account_id: int, *, first: date, until: date) -> list[Ac
     return [AccountTotal(*row) for row in fetch_rows(Sql.account_months, parameters)]
 
 
-def read_account_hours(
-    account_id: int, *, since: datetime, until: datetime, first: date, last: date
-) -> dict[str, Decimal]:
-    """What all devices consumed in the UTC hours that begin in the period, by unit.
+class HourSpan(Struct, frozen=True):
+    """Whole UTC hours that begin in [since, until), and the local days `first` and `last` that they
+    touch."""
 
-    At most 2 days; `first` and `last` are the local days that the hours touch. Raises
-    `PeriodError`.
-    """
-    check_instants(since, until, longest=LONGEST_ACCOUNT_HOURS)
+    since: datetime
+    until: datetime
+    first: date
+    last: date
+
+
+def read_account_hours(account_id: int, *, spans: Sequence[HourSpan]) -> list[dict[str, Decimal]]:
+    """What all devices consumed in each of the spans, by unit; at most 2 days each. Raises
+    `PeriodError`."""
+    for span in spans:
+        check_instants(span.since, span.until, longest=LONGEST_ACCOUNT_HOURS)
     parameters = {
         "account": account_id,
-        "since": since,
-        "until": until,
-        "first": first,
-        "last": last,
+        "sinces": [span.since for span in spans],
+        "untils": [span.until for span in spans],
+        "firsts": [span.first for span in spans],
+        "lasts": [span.last for span in spans],
     }
-    return dict(fetch_rows(Sql.hours_of_account, parameters))
+    totals: list[dict[str, Decimal]] = [{} for _ in spans]
+    for number, unit, total in fetch_rows(Sql.hours_of_account, parameters) if spans else []:
+        totals[number - 1][unit] = total
+    return totals
 
 
 class Parts(Struct, frozen=True):

@@ -55,29 +55,32 @@ ORDER BY month, unit
 LIMIT %(rows)s
 
 -- name: hours_of_account
--- What an account's devices consumed in whole UTC hours, by unit: deltas and what registers counted,
--- with what the hours have of gaps. A device that moved away keeps the hours that it had here.
-WITH own AS MATERIALIZED (
-    SELECT g.id, i.unit
-    FROM (
-        SELECT DISTINCT device_id AS id FROM daily_aggregate
-        WHERE account_id = %(account)s AND day >= %(first)s AND day <= %(last)s
-    ) g
-    CROSS JOIN LATERAL installation_of(g.id, %(since)s, %(until)s) AS i
-    WHERE i.measurement <> 'gauge'
-), line AS (
+-- What an account's devices consumed in whole UTC hours, by span and unit: deltas and what registers
+-- counted, with what the hours have of gaps. A device that moved away keeps the hours that it had here.
+SELECT s.number, line.unit, sum(line.consumption)
+FROM unnest(%(sinces)s::timestamptz[], %(untils)s::timestamptz[], %(firsts)s::date[], %(lasts)s::date[])
+    WITH ORDINALITY AS s (since, until, first, last, number)
+CROSS JOIN LATERAL (
+    WITH own AS MATERIALIZED (
+        SELECT g.id, i.unit
+        FROM (
+            SELECT DISTINCT device_id AS id FROM daily_aggregate
+            WHERE account_id = %(account)s AND day >= s.first AND day <= s.last
+        ) g
+        CROSS JOIN LATERAL installation_of(g.id, s.since, s.until) AS i
+        WHERE i.measurement <> 'gauge'
+    )
     SELECT own.unit, c.consumption
     FROM own
     JOIN hourly_consumption c ON c.device_id = own.id
-    WHERE c.account_id = %(account)s AND c.hour >= %(since)s AND c.hour < %(until)s
+    WHERE c.account_id = %(account)s AND c.hour >= s.since AND c.hour < s.until
     UNION ALL
     SELECT own.unit, g.moved
     FROM own
-    CROSS JOIN LATERAL gap_hours(own.id, %(account)s, %(since)s, %(until)s) AS g
-)
-SELECT unit, sum(consumption) FROM line
-GROUP BY unit
-ORDER BY unit
+    CROSS JOIN LATERAL gap_hours(own.id, %(account)s, s.since, s.until) AS g
+) line
+GROUP BY s.number, line.unit
+ORDER BY s.number, line.unit
 LIMIT %(rows)s
 
 -- name: top_consumers

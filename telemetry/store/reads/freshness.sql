@@ -3,7 +3,7 @@
 SELECT now(), heard.last_seen, heard.online, heard.gateways, refreshed.success_at, alarms.changed_at
 FROM (
     SELECT max(last_seen) AS last_seen, count(*) FILTER (WHERE is_online) AS online,
-        count(*) AS gateways
+        count(*) FILTER (WHERE is_active) AS gateways
     FROM gateway WHERE account_id = %(account)s
 ) heard
 LEFT JOIN (

@@ -14,10 +14,12 @@ from telemetry.store.reads.bounds import PeriodError, fetch_rows
 class Sql(Queries):
     newest_days: LiteralString
     newest_readings: LiteralString
+    newest_times: LiteralString
 
 
 MOST_DEVICES = 100
 RECENT = timedelta(days=2)
+MONTH = timedelta(days=31)
 AHEAD = timedelta(days=2)
 """Readings may be of the future by a clock's error: by less than this."""
 DAY_SHIFT = timedelta(days=1)
@@ -53,6 +55,18 @@ def read_newest(
             period = {"since": _start(first) - DAY_SHIFT, "until": _start(last) + DAY_SHIFT}
             latest |= _read(account_id, sorted(days), **period)
     return latest
+
+
+def read_newest_times(
+    account_id: int, *, device_id: int, until: datetime, most: int = 30
+) -> list[datetime]:
+    """When the newest readings of a device up to an instant were taken, at most a month before; in
+    order of time."""
+    parameters = {
+        "account": account_id, "device": device_id, "since": until - MONTH, "until": until,
+    }  # fmt: skip
+    rows = fetch_rows(Sql.newest_times, {**parameters, "rows": most})
+    return [at for (at,) in reversed(rows)]
 
 
 def _read(

@@ -18,3 +18,10 @@ CROSS JOIN LATERAL (
       AND time >= %(since)s AND time < %(until)s
     ORDER BY time DESC LIMIT 1
 ) AS r
+
+-- name: newest_times
+-- When the newest readings of a device were taken.
+SELECT time FROM reading
+WHERE device_id = %(device)s AND account_id = %(account)s
+  AND time > %(since)s AND time <= %(until)s
+ORDER BY time DESC LIMIT %(rows)s

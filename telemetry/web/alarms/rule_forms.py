@@ -114,7 +114,7 @@ class WebhookForm(forms.ModelForm):  # type: ignore[type-arg]
         fields = ("name", "url")
 
     def __init__(self, *args: Any, account: Account | None, **kwargs: Any) -> None:
-        super().__init__(*args, **{"label_suffix": "", **kwargs})
+        super().__init__(*args, **{"label_suffix": "", "auto_id": "webhook-%s", **kwargs})
         self.instance.account = account
         self.instance.secret = secrets.token_urlsafe(32)
 

@@ -22,13 +22,14 @@ from telemetry.store.reads.chart_series import (
     read_single_readings,
 )
 from telemetry.web.charts.calendar import DAY, HOUR, Calendar, floor_hour
+from telemetry.web.charts.intervals import find_silences
 from telemetry.web.charts.period import Period
 
 MINUTE = timedelta(minutes=1)
 MOST_COUNTED = 100_000
 """Readings that are summed by minute for one chart; of more readings it shows hours."""
-SILENT_INTERVALS = 2
-"""Single readings that are more of the device's intervals apart have a gap between them."""
+LONGEST_SINGLE = timedelta(hours=6)
+"""Consumption over a longer time is drawn by the hour: what one reading counted says little."""
 
 
 class Resolution(StrEnum):
@@ -64,31 +65,38 @@ def read_chart(
     The first hour is the one in which the period begins. Devices without a sample have no series.
     """
     if period.is_hourly:
-        slots = _list_hours(period, now=now)
+        hours = list_hours(period, now=now)
         samples_by_device = (
             read_hour_series(
-                account_id, device_ids=device_ids, since=slots[0], until=slots[-1] + HOUR
+                account_id, device_ids=device_ids, since=hours[0], until=hours[-1] + HOUR
             )
-            if slots
+            if hours
             else {}
         )
-        return _arrange(Resolution.HOUR, slots, samples_by_device)
-    days = _list_days(period, today=calendar.day_of(now))
+        return arrange(Resolution.HOUR, hours, samples_by_device)
+    days = list_days(period, today=calendar.day_of(now))
     samples_by_device = (
         read_day_series(account_id, device_ids=device_ids, first=days[0], until=days[-1] + DAY)
         if days
         else {}
     )
-    return _arrange(Resolution.DAY, days, samples_by_device)
+    return arrange(Resolution.DAY, days, samples_by_device)
 
 
 def read_device_chart(
-    account_id: int, *, device: Device, period: Period, calendar: Calendar, now: datetime
+    account_id: int,
+    *,
+    device: Device,
+    period: Period,
+    calendar: Calendar,
+    now: datetime,
+    is_counted: bool = False,
 ) -> Chart:
     """One device as fine as its readings allow.
 
     Up to a day: single readings, at most 2,000, or minutes of at most 100,000 readings; otherwise,
-    and for longer periods, as `read_chart`.
+    and for longer periods, as `read_chart`. `is_counted`: what was consumed is asked for, of which
+    a register's readings say nothing, and single ones only over some hours.
     """
 
     def read_coarse() -> Chart:
@@ -96,7 +104,8 @@ def read_device_chart(
             account_id, device_ids=[device.pk], period=period, calendar=calendar, now=now
         )
 
-    if period.until - period.since > LONGEST_RAW:
+    length = period.until - period.since
+    if length > LONGEST_RAW or (is_counted and (length > LONGEST_SINGLE or not _is_delta(device))):
         return read_coarse()
     readings = read_single_readings(
         account_id, device_id=device.pk, since=period.since, until=period.until
@@ -120,20 +129,23 @@ def _is_delta(device: Device) -> bool:
     return device.measurement == Device.Measurement.DELTA
 
 
-def _list_hours(period: Period, *, now: datetime) -> list[datetime]:
+def list_hours(period: Period, *, now: datetime) -> list[datetime]:
+    """The UTC hours of a period up to now."""
     first, end = floor_hour(period.since), min(period.until, now)
     hours = max(0, -((first - end) // HOUR))
     return [first.astimezone(UTC) + number * HOUR for number in range(hours)]
 
 
-def _list_days(period: Period, *, today: date) -> list[date]:
+def list_days(period: Period, *, today: date) -> list[date]:
+    """The local days of a period up to today."""
     days = (min(period.end, today + DAY) - period.first).days
     return [period.first + number * DAY for number in range(days)]
 
 
-def _arrange(
+def arrange(
     resolution: Resolution, slots: Sequence[Slot], samples_by_device: dict[int, list[Sample]]
 ) -> Chart:
+    """The samples of each device in the slots of a chart."""
     series: dict[int, Series] = {}
     for device_id, samples in samples_by_device.items():
         by_slot = {sample.start: sample for sample in samples}
@@ -143,16 +155,14 @@ def _arrange(
 
 def _interrupt(resolution: Resolution, samples: Sequence[Sample], device: Device) -> Chart:
     """The samples as they are, with a gap wherever the device was silent."""
-    apart = max(SILENT_INTERVALS * timedelta(seconds=device.interval_s or 3_600), 2 * MINUTE)
+    times = [sample.start for sample in samples if isinstance(sample.start, datetime)]
+    apart = find_silences(times, interval_s=device.interval_s)
     slots: list[Slot] = []
     series: list[Sample | None] = []
-    for sample in samples:
-        start = sample.start
-        if slots and isinstance(start, datetime):
-            before = slots[-1]
-            if isinstance(before, datetime) and start - before > apart:
-                slots.append(before + (start - before) / 2)
-                series.append(None)
-        slots.append(start)
+    for number, sample in enumerate(samples):
+        if number and apart[number - 1]:
+            slots.append(times[number - 1] + (times[number] - times[number - 1]) / 2)
+            series.append(None)
+        slots.append(sample.start)
         series.append(sample)
     return Chart(resolution, tuple(slots), {device.pk: tuple(series)} if series else {})

@@ -35,7 +35,8 @@ class Choice(Struct, frozen=True):
 
 
 class ChartParams(Struct, frozen=True):
-    """Parsed parameters. `show`: which quantity is shown; `other_pairs`: all but the period.
+    """Parsed parameters. `show`: which quantity is shown; `other_pairs`: all but the period;
+    `lasting`: what every link and form of the page keeps.
 
     `errors` are messages by field.
     """
@@ -47,13 +48,21 @@ class ChartParams(Struct, frozen=True):
     show: str
     other_pairs: Pairs
     errors: Errors
+    lasting: Pairs = ()
 
-    def href(self, *, period: dict[str, str] | None = None, show: str | None = None) -> str:
-        """The address with another period or another quantity."""
+    def href(
+        self,
+        *,
+        period: dict[str, str] | None = None,
+        show: str | None = None,
+        lasting: Pairs | None = None,
+    ) -> str:
+        """The address with another period, another quantity, or something else to keep."""
         chosen = self.show if show is None else show
         pairs = [*(self.period.query if period is None else period).items(), *self.other_pairs]
         if chosen:
             pairs.append(("show", chosen))
+        pairs += self.lasting if lasting is None else lasting
         return f"?{urlencode(pairs)}"
 
     @property
@@ -72,8 +81,13 @@ class ChartParams(Struct, frozen=True):
         return [*self.period.query.items(), *self._show_pairs]
 
     @property
+    def pairs_of_reset(self) -> Pairs:
+        """What is left of an address when its period and its devices are not chosen."""
+        return self._show_pairs
+
+    @property
     def _show_pairs(self) -> Pairs:
-        return [("show", self.show)] if self.show else []
+        return [("show", self.show), *self.lasting] if self.show else list(self.lasting)
 
     @property
     def last_day(self) -> date:
@@ -134,7 +148,7 @@ def list_steps(params: ChartParams) -> dict[str, Step]:
         ("closer", _("Zoom in"), neighbours.closer),
         ("wider", _("Zoom out"), neighbours.wider),
     )
-    reset = Step("reset", _("Reset"), f"?show={params.show}" if params.show else "?")
+    reset = Step("reset", _("Reset"), f"?{urlencode(params.pairs_of_reset)}")
     found = [
         Step(name, text, params.href(period=period.query) if period else None)
         for name, text, period in steps

@@ -10,18 +10,29 @@ from telemetry.web.charts.chart import Series
 from telemetry.web.charts.gaps import list_gaps
 from telemetry.web.charts.summary import summarise
 from telemetry.web.charts.ticks import choose_ticks
-from telemetry.web.charts.view import ChartView, Show, describe_unit, find_slot, list_weekends, pick
+from telemetry.web.charts.view import (
+    OTHER,
+    ChartView,
+    Show,
+    describe_unit,
+    find_slot,
+    list_weekends,
+    pick,
+)
 
 
 def to_json(view: ChartView, *, now: datetime | None = None) -> dict[str, Any]:
     """Series in the order of the devices; positions on the axis in milliseconds since 1970.
 
     Gaps are listed when there is one series: behind several they would say nothing. `current`: the
-    index of the slot that holds `now`, -1 for none.
+    index of the slot that holds `now`, -1 for none or where nothing is known of it. `other`: the
+    series of what is not told apart.
     """
     period, calendar = view.period, view.calendar
     named = view.list_series()
-    gaps = list_gaps(view, series=named[0][1]) if len(named) == 1 else []
+    others = [label.name for label in view.devices if label.device_id == OTHER]
+    current = find_slot(view, now) if now is not None else -1
+    gaps = list_gaps(view, series=named[0][1], current=current) if len(named) == 1 else []
     return {
         "summary": summarise(view),
         "unit": view.unit,
@@ -38,9 +49,14 @@ def to_json(view: ChartView, *, now: datetime | None = None) -> dict[str, Any]:
         "labels": view.slot_labels,
         "gaps": [[to_ms(start), to_ms(end)] for start, end in gaps],
         "weekends": [[to_ms(start), to_ms(end)] for start, end in list_weekends(view)],
-        "current": find_slot(view, now) if now is not None else -1,
+        "current": current if _is_known(view, current) else -1,
         "series": [_series_to_json(series, label=name, show=view.show) for name, series in named],
+        "other": others[0] if others else "",
     }
+
+
+def _is_known(view: ChartView, index: int) -> bool:
+    return index >= 0 and any(series[index] is not None for _, series in view.list_series())
 
 
 def _series_to_json(series: Series, *, label: str, show: Show) -> dict[str, Any]:

@@ -38,3 +38,11 @@ def fold(series: Iterable[Sample | None]) -> Totals:
         estimated=sum((sample.estimated for sample in samples), Decimal()),
         readings_count=count,
     )
+
+
+def count_known(samples: Iterable[Sample | None], *, is_delta: bool) -> int:
+    """The samples that say what was consumed. What a delta would have counted in a time without
+    readings is lost; a register has it."""
+    return sum(
+        sample is not None and (sample.readings_count > 0 or not is_delta) for sample in samples
+    )

@@ -16,6 +16,8 @@ from telemetry.web.charts.period import Period
 
 MOST_SHADED_DAYS = 62
 WEEKEND = (5, 6)
+OTHER = -1
+"""Stands for a device's id where a series is of all that are not told apart."""
 _FOUR_DECIMALS = Decimal("0.0001")
 
 
@@ -28,7 +30,7 @@ class Show(StrEnum):
 
 
 class DeviceLabel(Struct, frozen=True):
-    """A device and its label in a chart."""
+    """A device, or what else a series is of, and its label in a chart."""
 
     device_id: int
     name: str

@@ -129,8 +129,9 @@ def _read_compared(
     """The other period, moved to where the one that is shown is. Bars are compared with bars."""
     calendar = view.calendar
     chart = read_device_chart(
-        account_id, device=device, period=compared.period, calendar=calendar, now=now
-    )
+        account_id, device=device, period=compared.period, calendar=calendar, now=now,
+        is_counted=view.show is Show.CONSUMPTION,
+    )  # fmt: skip
     bars = (Resolution.DAY, Resolution.HOUR)
     is_alike = (chart.resolution in bars) == (view.chart.resolution in bars)
     if not chart.series or not (is_alike or view.show is not Show.CONSUMPTION):
@@ -152,8 +153,7 @@ def list_key(chart_data: dict[str, Any]) -> list[tuple[str, str]]:
     if not series:
         return []
     before = chart_data["before"]
-    is_bars = chart_data["resolution"] in (Resolution.DAY, Resolution.HOUR)
-    if chart_data["show"] != Show.CONSUMPTION or not is_bars:
+    if chart_data["show"] != Show.CONSUMPTION:
         return [("line", _("Measured")), ("dashed", before["label"])] if before else []
     key = [("measured", _("Measured"))]
     if "estimated" in series[0]:

@@ -14,7 +14,7 @@ from telemetry.web.charts.calendar import DAY, HOUR, Calendar, floor_hour
 from telemetry.web.charts.chart import Chart, Resolution
 from telemetry.web.charts.period import Period, Span
 from telemetry.web.charts.period_names import count_days_so_far, list_days_beside, name_period
-from telemetry.web.charts.totals import Totals, fold
+from telemetry.web.charts.totals import Totals, count_known, fold
 from telemetry.web.device.compare import Compared
 from telemetry.web.formatting import format_days
 
@@ -85,6 +85,7 @@ def _read_days(
         series = read_day_series(account_id, device_ids=[device.pk], first=first, until=until)
         return series.get(device.pk, [])
 
+    is_delta = device.measurement == Device.Measurement.DELTA
     today = calendar.day_of(now)
     days = count_days_so_far(period, today=today) * DAY
     end = period.first + days
@@ -99,7 +100,7 @@ def _read_days(
         others = [_name_days(compared, days, is_whole=end == period.end)]
     for text, first, until in others:
         earlier = read(first, until)
-        if len(earlier) >= WHOLE * (until - first).days:
+        if count_known(earlier, is_delta=is_delta) >= WHOLE * (until - first).days:
             beside.append(Beside(text, fold(earlier)))
     return Headline(
         name_period(period, calendar=calendar),

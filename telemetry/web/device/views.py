@@ -12,15 +12,16 @@ from telemetry.models import Alarm, Device
 from telemetry.store.reads.chart_series import LONGEST_RAW
 from telemetry.store.reads.device_events import read_rejected
 from telemetry.store.reads.freshness import Freshness
-from telemetry.store.reads.latest_by_device import read_newest
+from telemetry.store.reads.latest_by_device import NewestReading, read_newest, read_newest_times
 from telemetry.web.account_page import AccountRequest, account_page
 from telemetry.web.charts.chart import read_device_chart
+from telemetry.web.charts.intervals import infer_interval
 from telemetry.web.charts.labels import label_device
 from telemetry.web.charts.params import ChartParams, list_steps, read_params
 from telemetry.web.charts.period import Period, Span
 from telemetry.web.charts.table import read_table
 from telemetry.web.charts.to_json import to_json
-from telemetry.web.charts.view import ChartView, DeviceLabel
+from telemetry.web.charts.view import ChartView, DeviceLabel, Show
 from telemetry.web.conditional_get import conditional, get_freshness, make_address, make_etag
 from telemetry.web.device.annotations import annotate, list_key
 from telemetry.web.device.events import list_events, sort_events
@@ -60,10 +61,12 @@ def device(request: AccountRequest, device_id: int) -> HttpResponse:
     chosen = read_device_params(request, device=found)
     params, show = chosen.chart, chosen.show
     freshness = get_freshness(request)
+    state = _read_state(request, found, params)
     context = {
         **_read_chart_and_months(request, found, chosen, freshness),
         "comparisons": list_comparisons(chosen),
-        **_read_state(request, found, params),
+        **state,
+        "inferred_interval_s": _infer_interval(found, state["newest"]),
         "quantities": list_quantities(params, device=found, show=show),
         "steps": list_steps(params),
         "title": TITLES[show],
@@ -132,6 +135,14 @@ def _read_state(request: AccountRequest, device: Device, params: ChartParams) ->
     }
 
 
+def _infer_interval(device: Device, newest: NewestReading | None) -> int | None:
+    """How often a device without an interval sends. One query."""
+    if device.interval_s is not None or newest is None:
+        return None
+    times = read_newest_times(device.account_id, device_id=device.pk, until=newest.time)
+    return infer_interval(times)
+
+
 def _read_chart_and_months(
     request: AccountRequest, device: Device, chosen: DeviceParams, freshness: Freshness
 ) -> dict[str, Any]:
@@ -139,8 +150,9 @@ def _read_chart_and_months(
     params, show, compared = chosen.chart, chosen.show, chosen.comparison.compared
     account_id, calendar = request.account.pk, params.calendar
     chart = read_device_chart(
-        account_id, device=device, period=params.period, calendar=calendar, now=params.now
-    )
+        account_id, device=device, period=params.period, calendar=calendar, now=params.now,
+        is_counted=show is Show.CONSUMPTION,
+    )  # fmt: skip
     named = DeviceLabel(device.pk, label_device(device))
     view = ChartView(chart, params.period, calendar, (named,), show, device.unit)
     events = list_events(account_id, device=device, calendar=calendar)

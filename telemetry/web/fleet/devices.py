@@ -14,7 +14,7 @@ from telemetry.core.consumption import month_of
 from telemetry.models import Account, DailyAggregate, Device, MonthlyConsumption
 from telemetry.web.account_page import AccountRequest, account_page
 from telemetry.web.filters import MOST_CHOICES, Filters, GatewayField
-from telemetry.web.fleet.rows import read_rows, render_devices
+from telemetry.web.fleet.rows import DAY, read_rows, render_devices
 from telemetry.web.fleet.states import (
     DEVICE_CONDITIONS,
     DeviceState,
@@ -103,7 +103,7 @@ def devices(request: AccountRequest) -> HttpResponse:
         return render(request, LIST, {"filters": filters}, status=400)
     devices = _with_consumption(filters.list_devices(), account=request.account)
     page = read_page(devices, number=filters.cleaned_data["page"], is_counted=True)
-    rows = read_rows(page, account_id=request.account.pk)
+    rows = read_rows(page, account_id=request.account.pk, days_until=timezone.localdate() - DAY)
     context: dict[str, Any] = {
         "filters": filters,
         "page": page,

@@ -1,6 +1,7 @@
 """Devices with their newest readings, listed without a template: it is slow for so many cells."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -12,13 +13,15 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from msgspec import Struct
 
-from telemetry.models import Account, Device
+from telemetry.models import Account, DailyAggregate, Device
 from telemetry.store.reads.latest_by_device import NewestReading, read_newest
 from telemetry.templatetags.formatting import exact, figure, short_age
 from telemetry.web.fleet.states import DeviceState, find_device_state
 from telemetry.web.formatting import NONE
 from telemetry.web.paging import Page
 
+DAY = timedelta(days=1)
+DAYS_DRAWN = 14
 MEASUREMENTS = {
     Device.Measurement.DELTA: gettext_lazy("delta"),
     Device.Measurement.CUMULATIVE: gettext_lazy("cumulative"),
@@ -27,11 +30,12 @@ MEASUREMENTS = {
 
 
 class DeviceRow(Struct, frozen=True):
-    """A device as the list shows it."""
+    """A device as the list shows it. `days`: what it consumed on the last days, by local day."""
 
     device: Device
     state: DeviceState
     newest: NewestReading | None
+    days: Sequence[Decimal | None] = ()
 
     @property
     def today(self) -> Decimal | None:
@@ -54,14 +58,45 @@ class DeviceRow(Struct, frozen=True):
         return self.device.unit or (self.newest.unit if self.newest else "")
 
 
-def read_rows(page: Page, *, account_id: int) -> list[DeviceRow]:
-    """The devices of a page with their newest readings."""
+def read_rows(page: Page, *, account_id: int, days_until: date | None = None) -> list[DeviceRow]:
+    """The devices of a page with their newest readings; with the fourteen days up to a day, where
+    one is named."""
     newest = read_newest(
         account_id, device_ids=[device.pk for device in page.rows], now=timezone.now()
     )
+    days = _read_days(page, account_id, days_until) if days_until else {}
     return [
-        DeviceRow(device, find_device_state(device), newest.get(device.pk)) for device in page.rows
+        DeviceRow(device, find_device_state(device), newest.get(device.pk), days.get(device.pk, ()))
+        for device in page.rows
     ]
+
+
+def _read_days(page: Page, account_id: int, until: date) -> dict[int, list[Decimal | None]]:
+    first = until - (DAYS_DRAWN - 1) * DAY
+    of_page = DailyAggregate.objects.filter(
+        device_id__in=[device.pk for device in page.rows], account_id=account_id,
+        day__gte=first, day__lte=until, total__isnull=False,
+    )  # fmt: skip
+    days: dict[int, list[Decimal | None]] = {}
+    for device_id, day, total in of_page.values_list("device_id", "day", "total"):
+        days.setdefault(device_id, [None] * DAYS_DRAWN)[(day - first).days] = total
+    return days
+
+
+def render_days(days: Sequence[Decimal | None]) -> str:
+    """What a device consumed by the day as small bars; nothing where nothing is known."""
+    most = max((day for day in days if day is not None), default=Decimal())
+    if most <= 0:
+        return ""
+    bars = "".join(
+        f"M{10 * number} 0h8v{round(100 * max(day, Decimal()) / most)}h-8z"
+        for number, day in enumerate(days)
+        if day is not None
+    )
+    return (
+        f'<svg class="spark series-1" viewBox="0 0 {10 * len(days)} 100" preserveAspectRatio="none"'
+        f' focusable="false"><path class="fill" d="{bars}"/></svg>'
+    )
 
 
 def render_devices(rows: Iterable[DeviceRow], *, account: Account) -> SafeString:
@@ -87,7 +122,8 @@ def render_devices(rows: Iterable[DeviceRow], *, account: Account) -> SafeString
             f'<td class="number value">{value}</td>'
             f'<td class="number age">{short_age(newest.time) if newest else never}</td>'
             f'<td class="number today">{figure(row.today, row.unit)}</td>'
-            f'<td class="number month">{figure(row.this_month, row.unit)}</td></tr>'
+            f'<td class="number month">{figure(row.this_month, row.unit)}</td>'
+            f'<td class="spare days" aria-hidden="true">{render_days(row.days)}</td></tr>'
         )
 
     return SafeString("\n".join(map(render, rows)))  # nosec

@@ -70,12 +70,14 @@ def kiosk_live(request: AccountRequest, secret: str) -> HttpResponse:
 
 
 def _read(request: AccountRequest) -> dict[str, Any]:
-    params, filters = read_overview_params(request)
+    chosen = read_overview_params(request)
     freshness = get_freshness(request)
-    state = read_state(request.account.pk, freshness=freshness, now=params.now, device_ids=None)
+    state = read_state(
+        request.account.pk, freshness=freshness, now=chosen.chart.now, device_ids=None
+    )
     return {
-        **read_aggregates(request, params, filters, freshness),
+        **read_aggregates(request, chosen, freshness),
         "state": state,
         "account": request.account,
-        "now": params.now,
+        "now": chosen.chart.now,
     }

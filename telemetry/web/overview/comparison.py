@@ -1,4 +1,5 @@
-"""Which devices the overview shows, and how they compare over the period."""
+"""What the chart of the overview shows, and how its parts compare over the period: devices, groups
+or time-of-use bands."""
 
 from collections.abc import Sequence
 from datetime import date, datetime
@@ -6,176 +7,176 @@ from decimal import Decimal
 
 from msgspec import Struct
 
-from telemetry.models import Device
-from telemetry.store.reads.account_totals import Consumer, compare_devices, find_top_consumers
-from telemetry.store.reads.chart_series import MOST_SERIES
 from telemetry.web.charts.calendar import DAY, Calendar
-from telemetry.web.charts.chart import Chart, Resolution, read_chart
+from telemetry.web.charts.chart import Chart, Resolution
 from telemetry.web.charts.chart_filters import ChartFilters
-from telemetry.web.charts.labels import find_devices, label_device
-from telemetry.web.charts.period import Period, Span
+from telemetry.web.charts.period import Period
 from telemetry.web.charts.period_names import count_days_so_far, list_days_beside
-from telemetry.web.charts.totals import Totals, fold
-from telemetry.web.overview.params import select_devices
+from telemetry.web.charts.totals import Totals
+from telemetry.web.overview.parting import By
 from telemetry.web.overview.quantities import Quantity
 
+WHOLE = Decimal("0.9")
+"""The share of its days that a period must have to be compared with."""
 _WIDTH = Decimal(100)
 
-Changes = dict[int, tuple[Decimal | None, Decimal | None]]
-"""What is compared, and with what, by device id."""
+
+class Question(Struct, frozen=True):
+    """What is asked: a quantity of an account's devices over a period."""
+
+    account_id: int
+    quantity: Quantity
+    by: By
+    filters: ChartFilters
+    period: Period
+    calendar: Calendar
+    now: datetime
+
+
+class Before(Struct, frozen=True):
+    """What changes are against: as many whole `days` of the period before, in [first, until).
+    `is_aligned`: their weekdays are the same."""
+
+    name: str
+    days: int
+    first: date
+    until: date
+    is_aligned: bool
+
+
+class Part(Struct, frozen=True):
+    """A part of what is shown: a device, a group, a band, or the rest of them.
+
+    `key`: of its series. `name` is its label in the chart, `title` a shorter one. `query`: of the
+    overview of it alone. `devices_count`: of a group. `share`: of what all together consumed.
+    `part` is compared with `before`, the same part of the period before; None for levels.
+    `is_partial`: too little is known of that to compare with.
+    """
+
+    key: int
+    name: str
+    title: str
+    summary: Totals
+    location: str = ""
+    device_id: int | None = None
+    query: str = ""
+    devices_count: int | None = None
+    share: Decimal | None = None
+    part: Decimal | None = None
+    before: Decimal | None = None
+    is_partial: bool = False
+
+
+class Parts(Struct, frozen=True):
+    """A chart, and the parts in the order of their series. `devices_count`: of how many devices;
+    `left_out`: devices whose consumption is not in it."""
+
+    chart: Chart
+    parts: Sequence[Part]
+    devices_count: int
+    left_out: int = 0
 
 
 class Row(Struct, frozen=True):
-    """A device in the comparison. `share`: of what all devices that the filters select consumed.
-    `part`: what is compared with `before`, the same part of the period before; None for levels.
+    """A part with its bar, which begins at `start`, is `width` long, and has a mark: in percent."""
 
-    The bar begins at `bar_start`, is `bar_width` long, has a mark at `bar_mark`: all in percent.
-    """
-
-    device: Device
-    name: str
-    summary: Totals
-    share: Decimal | None
-    part: Decimal | None
-    before: Decimal | None
+    part: Part
     bar_start: Decimal
     bar_width: Decimal
     bar_mark: Decimal | None
 
 
 class Comparison(Struct, frozen=True):
-    """The chart, and its devices in the order of their series. `devices_count`: among how many they
-    were chosen. `before`: the name of what changes are against; empty where none are shown."""
+    """The chart, and its parts in the order of their series. `before`: what changes are against;
+    None where none are shown. `total` is that of all rows."""
 
     chart: Chart
     rows: tuple[Row, ...]
+    by: By
     devices_count: int
-    before: str
+    left_out: int
+    before: Before | None
+    total: Part | None
 
 
-def read_comparison(
-    account_id: int,
-    *,
-    quantity: Quantity,
-    filters: ChartFilters,
-    period: Period,
-    calendar: Calendar,
-    now: datetime,
-) -> Comparison:
-    """At most twelve devices: those that consumed most on the days of the period, or for levels the
-    first by gateway and code. At most six queries."""
-    chosen = _choose(account_id, quantity=quantity, filters=filters, period=period)
-    devices = find_devices(account_id, ids=list(chosen))
-    ids = [device_id for device_id in chosen if device_id in devices]
-    chart = read_chart(account_id, device_ids=ids, period=period, calendar=calendar, now=now)
-    summaries = _summarise(account_id, ids, period=period, chart=chart)
-    changed = _find_changed_units(summaries, chosen, chart)
-    summaries |= changed
-    rows = [
-        (devices[device_id], summaries[device_id], chosen[device_id])
-        for device_id in ids
-        if device_id in summaries
-    ]
-    name, changes = "", Changes()
-    if chart.resolution is Resolution.DAY and not quantity.is_level:
-        today = calendar.day_of(now)
-        name, changes = _read_changes(
-            account_id, chart, period, calendar=calendar, today=today, unit=quantity.unit
-        )
-        changes = {of: change for of, change in changes.items() if of not in changed}
-    return Comparison(chart, tuple(_make_rows(rows, changes)), quantity.devices_count, name)
-
-
-def _read_changes(
-    account_id: int, chart: Chart, period: Period, *, calendar: Calendar, today: date, unit: str
-) -> tuple[str, Changes]:
-    """What the whole days of the chart, and the same ones of the period before, came to."""
-    days = count_days_so_far(period, today=today)
-    beside = list_days_beside(period, calendar=calendar, days=days * DAY)
-    if not beside or not chart.series:
-        return "", {}
+def find_before(question: Question, chart: Chart) -> Before | None:
+    """The whole days of the period before; None for levels, hours, and where no day is over."""
+    if chart.resolution is not Resolution.DAY or question.quantity.is_level or not chart.series:
+        return None
+    days = count_days_so_far(question.period, today=question.calendar.day_of(question.now))
+    beside = list_days_beside(question.period, calendar=question.calendar, days=days * DAY)
+    if not beside:
+        return None
     name, first, until = beside[0]
-    rows = compare_devices(account_id, device_ids=list(chart.series), first=first, until=until)
-    before = {row.device_id: row.total for row in rows if row.unit == unit}
-    return name, {
-        device_id: (fold(series[:days]).total, before.get(device_id))
-        for device_id, series in chart.series.items()
-    }
+    return Before(name, days, first, until, is_same_weekday(first, question.period.first))
 
 
-def _choose(
-    account_id: int, *, quantity: Quantity, filters: ChartFilters, period: Period
-) -> dict[int, Consumer | None]:
-    devices = select_devices(account_id, filters).filter(unit=quantity.unit)
-    if quantity.is_level:
-        levels = devices.filter(measurement=Device.Measurement.GAUGE)
-        in_order = levels.order_by("gateway__code", "code").values_list("pk", flat=True)
-        return dict.fromkeys(in_order[:MOST_SERIES])
-    consumers = find_top_consumers(
-        account_id,
-        unit=quantity.unit,
-        first=period.first,
-        until=period.end,
-        most=MOST_SERIES,
-        device_ids=None if filters.is_empty else list(devices.values_list("pk", flat=True)),
-    )
-    return {consumer.device_id: consumer for consumer in consumers}
+def is_partial(before: Before, *, days: int, devices: int = 1) -> bool:
+    """Whether so many days with readings, of all devices together, miss more than a tenth."""
+    return days < WHOLE * devices * (before.until - before.first).days
 
 
-def _summarise(
-    account_id: int, ids: Sequence[int], *, period: Period, chart: Chart
-) -> dict[int, Totals]:
-    """By device id: of the local days of the period, or of the hours that are shown."""
-    if period.span in (Span.DAY, Span.ZOOM) or chart.resolution is Resolution.DAY:
-        return {device_id: fold(series) for device_id, series in chart.series.items()}
-    rows = compare_devices(account_id, device_ids=ids, first=period.first, until=period.end)
-    return {row.device_id: Totals(row.total, row.mean, row.minimum, row.maximum) for row in rows}
+def is_same_weekday(one: date, other: date) -> bool:
+    """Whether days that begin there are compared weekday by weekday."""
+    return one.weekday() == other.weekday()
 
 
-def _find_changed_units(
-    summaries: dict[int, Totals], chosen: dict[int, Consumer | None], chart: Chart
-) -> dict[int, Totals]:
-    """Devices whose unit changed within the period: what they consumed in the unit that is shown.
-    Their days before are in another one."""
-    if chart.resolution is not Resolution.DAY:
-        return {}
-    return {
-        device_id: Totals(consumer.total, None, None, None)
-        for device_id, consumer in chosen.items()
-        if consumer is not None
-        and device_id in summaries
-        and summaries[device_id].total != consumer.total
-    }
-
-
-def _make_rows(
-    rows: Sequence[tuple[Device, Totals, Consumer | None]], changes: Changes
-) -> list[Row]:
+def make_comparison(question: Question, parts: Parts, before: Before | None) -> Comparison:
     """The rows with their bars: consumption from zero, levels from their least to their most."""
-    totals = [summary.total for _, summary, _ in rows if summary.total is not None]
-    if totals:
-        low, high = min(Decimal(), *totals), max(Decimal(), *totals)
-    else:
-        low = min((summary.minimum or Decimal() for _, summary, _ in rows), default=Decimal())
-        high = max((summary.maximum or Decimal() for _, summary, _ in rows), default=Decimal())
+    return Comparison(
+        parts.chart,
+        tuple(_make_rows(parts.parts)),
+        question.by,
+        parts.devices_count,
+        parts.left_out,
+        before,
+        _sum_up(parts.parts),
+    )
+
+
+def _sum_up(parts: Sequence[Part]) -> Part | None:
+    totals = [part.summary.total for part in parts if part.summary.total is not None]
+    if len(totals) < 2:
+        return None
+    before = [part.before for part in parts if part.before is not None]
+    return Part(
+        0,
+        "",
+        "",
+        Totals(sum(totals, Decimal()), None, None, None),
+        part=sum((part.part or Decimal() for part in parts), Decimal()),
+        before=sum(before, Decimal()) if before else None,
+        share=sum((part.share or Decimal() for part in parts), Decimal()),
+        is_partial=any(part.is_partial for part in parts),
+    )
+
+
+def _make_rows(parts: Sequence[Part]) -> list[Row]:
+    low, high = _find_ends([part.summary for part in parts])
     scale = _WIDTH / (high - low) if high > low else Decimal()
-    made = []
-    for device, summary, consumer in rows:
+    rows = []
+    for part in parts:
+        summary = part.summary
         start, end, mark = (
             value or Decimal() for value in (summary.minimum, summary.maximum, summary.mean)
         )
         if summary.total is not None:
             start, end = sorted((Decimal(), summary.total))
-        made.append(
+        rows.append(
             Row(
-                device,
-                label_device(device),
-                summary,
-                consumer.share if consumer else None,
-                *changes.get(device.pk, (None, None)),
+                part,
                 bar_start=round((start - low) * scale, 2),
                 bar_width=round((end - start) * scale, 2),
                 bar_mark=round((mark - low) * scale, 2) if summary.total is None else None,
             )
         )
-    return made
+    return rows
+
+
+def _find_ends(summaries: Sequence[Totals]) -> tuple[Decimal, Decimal]:
+    totals = [summary.total for summary in summaries if summary.total is not None]
+    if totals:
+        return min(Decimal(), *totals), max(Decimal(), *totals)
+    low = min((summary.minimum or Decimal() for summary in summaries), default=Decimal())
+    high = max((summary.maximum or Decimal() for summary in summaries), default=Decimal())
+    return low, high

@@ -10,8 +10,10 @@ from hashlib import blake2b
 from django.core.cache import cache
 from msgspec import Struct
 
+from telemetry.store.reads.account_signs import Signs, read_signs
 from telemetry.store.reads.account_totals import (
     AccountTotal,
+    HourSpan,
     read_account_days,
     read_account_hours,
     read_account_months,
@@ -20,6 +22,7 @@ from telemetry.web.charts.calendar import DAY, Calendar
 from telemetry.web.overview.month_parts import Part, choose_parts, find_week_before
 
 MOST_UNITS = 4
+MOST_CHANGES = 5
 CACHED_S = 120
 DAYS_A_WEEK = 7
 FOUR_WEEKS = 4 * DAYS_A_WEEK * DAY
@@ -75,7 +78,8 @@ class Cards(Struct, frozen=True):
 
 class Consumption(Struct, frozen=True):
     """The rows of at most four units, and which parts they compare: `before` of the month before,
-    `week` of the same weekday. `expected`: what a day of each weekday comes to, by unit."""
+    `week` of the same weekday. `expected`: what a day of each weekday comes to, by unit.
+    `signs`: how complete this month is, and devices that are not as usual."""
 
     cards: tuple[Cards, ...]
     part: Part
@@ -83,6 +87,7 @@ class Consumption(Struct, frozen=True):
     week: Part
     left_out: int
     expected: dict[str, dict[int, Decimal]]
+    signs: Signs
 
 
 def read_cached_consumption(
@@ -103,7 +108,7 @@ def read_cached_consumption(
 def read_consumption(
     account_id: int, *, calendar: Calendar, now: datetime, refreshed_at: datetime
 ) -> Consumption:
-    """What the account consumed today and in this billing month, by unit. Five queries."""
+    """What the account consumed today and in this billing month, by unit. Four queries."""
     part, before = choose_parts(calendar, now=now, known_until=refreshed_at)
     week = find_week_before(calendar, part)
     rows = read_account_months(account_id, first=before.month, until=part.month + DAY)
@@ -114,8 +119,7 @@ def read_consumption(
     days = read_account_days(account_id, first=first, until=part.day + DAY)
     today = _sum_days(days, first=part.day, until=part.day + DAY)
     days_before = _sum_days(days, first=before.month, until=before.day)
-    hours = _read_hours(account_id, part)
-    hours_before, hours_week = _read_hours(account_id, before), _read_hours(account_id, week)
+    hours, hours_before, hours_week = _read_hours(account_id, part, before, week)
     units = [row.unit for row in sorted(this, key=lambda row: (-row.devices_count, row.unit))]
     units += sorted({*hours_before, *hours_week, *days_before} - set(units))
     listed = units[:MOST_UNITS]
@@ -136,7 +140,13 @@ def read_consumption(
         for unit in listed
     )  # fmt: skip
     left_out = len(units) - len(listed)
-    return Consumption(cards, part, before, week, left_out, expected)
+    return Consumption(
+        cards, part, before, week, left_out, expected,
+        read_signs(
+            account_id, month=part.month, month_before=before.month, until=part.day,
+            most=MOST_CHANGES,
+        ),
+    )  # fmt: skip
 
 
 def _expect_days(days: Iterable[AccountTotal]) -> dict[str, dict[int, Decimal]]:
@@ -162,12 +172,12 @@ def _project(
     return part + rest + sum((expected[day.weekday()] for day in later), _NOTHING)
 
 
-def _read_hours(account_id: int, part: Part) -> Totals:
-    if not part.has_hours:
-        return {}
-    return read_account_hours(
-        account_id, since=part.since, until=part.until, first=part.day, last=part.day
-    )
+def _read_hours(account_id: int, *parts: Part) -> list[Totals]:
+    """Of each part; nothing of one without a whole hour."""
+    whole = [part for part in parts if part.has_hours]
+    spans = [HourSpan(part.since, part.until, part.day, part.day) for part in whole]
+    totals = iter(read_account_hours(account_id, spans=spans))
+    return [next(totals) if part.has_hours else {} for part in parts]
 
 
 def _sum_days(days: Iterable[AccountTotal], *, first: date, until: date) -> Totals:

@@ -20,6 +20,7 @@ from telemetry.web.charts.period_names import (
     name_period,
 )
 from telemetry.web.overview.params import LONGEST, select_devices
+from telemetry.web.overview.parting import TEXTS, USUAL, parse_by
 from telemetry.web.overview.quantities import choose_quantity, list_quantities
 
 MOST_SHOWN = 12
@@ -60,7 +61,10 @@ def read_card(request: AccountRequest, view: SavedView, *, now: datetime, valued
     calendar = read_calendar(request.account)
     query = QueryDict(view.query)
     period, _ = parse_period(query.dict(), calendar=calendar, now=now, longest=LONGEST)
-    card = ViewCard(view, f"?{view.query}", name_period(period, calendar=calendar))
+    by, _ = parse_by(dict(query.lists()))
+    about = name_period(period, calendar=calendar)
+    about = about if by is USUAL else f"{about} · {TEXTS[by]}"
+    card = ViewCard(view, f"?{view.query}", about)
     is_clock = period.span in (Span.DAY, Span.ZOOM) and period.is_hourly
     if not valued or is_clock:
         return card

@@ -20,7 +20,7 @@ MOST_COUNTED = 1_000
 
 
 class Presence(Struct, frozen=True):
-    """Active devices, and those of them behind a gateway that is online."""
+    """Active devices behind active gateways, and those of them behind one that is online."""
 
     devices_count: int
     devices_online: int
@@ -115,7 +115,8 @@ def _read_attention(account_id: int) -> Attention:
 
 
 def _read_presence(account_id: int) -> Presence:
-    counts = Device.objects.filter(account_id=account_id, is_active=True).aggregate(
+    active = Device.objects.filter(account_id=account_id, is_active=True, gateway__is_active=True)
+    counts = active.aggregate(
         devices=Count("pk"), online=Count("pk", filter=Q(gateway__is_online=True))
     )
     return Presence(counts["devices"], counts["online"])

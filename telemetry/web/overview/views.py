@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from types import MappingProxyType
 from typing import Any
+from urllib.parse import urlencode
 
 from django.http import HttpResponse
 from django.shortcuts import render
@@ -17,7 +18,6 @@ from telemetry.models import SavedView
 from telemetry.store.reads.freshness import Freshness
 from telemetry.web.account_page import AccountRequest, account_page
 from telemetry.web.charts.calendar import DAY
-from telemetry.web.charts.chart_filters import ChartFilters
 from telemetry.web.charts.params import ChartParams, list_steps
 from telemetry.web.charts.period_names import name_period
 from telemetry.web.charts.table import read_table
@@ -26,10 +26,18 @@ from telemetry.web.charts.view import ChartView, DeviceLabel, Show
 from telemetry.web.conditional_get import conditional, get_freshness, make_address, make_etag
 from telemetry.web.formatting import choose_places
 from telemetry.web.fragment_cache import Fragments, cache_fragments
-from telemetry.web.overview.comparison import Comparison, read_comparison
+from telemetry.web.overview.changes import name_changes
+from telemetry.web.overview.comparison import Comparison, Question
 from telemetry.web.overview.consumption import DAYS_A_WEEK, read_cached_consumption
-from telemetry.web.overview.params import list_filter_options, read_overview_params, select_devices
+from telemetry.web.overview.key import list_key
+from telemetry.web.overview.params import (
+    OverviewParams,
+    list_filter_options,
+    read_overview_params,
+    select_devices,
+)
 from telemetry.web.overview.quantities import Quantity, choose_quantity, list_quantities
+from telemetry.web.overview.read import read_comparison
 from telemetry.web.overview.saved import MOST_VALUED, clean_query, list_views, read_card
 from telemetry.web.overview.state import read_state
 
@@ -38,7 +46,7 @@ STATE_S, AGGREGATES_S, VIEWS_S = 2, 10, 60
 
 _PARTS = "telemetry/overview/parts"
 STATE = MappingProxyType({name: f"{_PARTS}/{name}.html" for name in ("status", "latest", "alarms")})
-LIVE_AGGREGATES = ("consumption", "chart", "comparison")
+LIVE_AGGREGATES = ("consumption", "chart", "comparison", "changes")
 AGGREGATES = MappingProxyType(
     {
         "filter_bar": "telemetry/overview/filters.html",
@@ -99,8 +107,7 @@ def overview_aggregates(request: AccountRequest) -> HttpResponse:
 
 def _cache_state(request: AccountRequest, freshness: Freshness) -> Fragments:
     def render_state() -> Fragments:
-        params, filters = read_overview_params(request)
-        context = _read_state(request, params, filters, freshness)
+        context = _read_state(request, read_overview_params(request), freshness)
         return Fragments(_render(request, STATE, context))
 
     return cache_fragments(
@@ -110,10 +117,10 @@ def _cache_state(request: AccountRequest, freshness: Freshness) -> Fragments:
 
 def _cache_aggregates(request: AccountRequest, freshness: Freshness) -> Fragments:
     def render_aggregates() -> Fragments:
-        params, filters = read_overview_params(request)
+        chosen = read_overview_params(request)
         context = {
-            **read_aggregates(request, params, filters, freshness),
-            **list_filter_options(request.account.pk, params, filters),
+            **read_aggregates(request, chosen, freshness),
+            **list_filter_options(request.account.pk, chosen),
         }
         html = _render(request, AGGREGATES, context)
         return Fragments(html, status=400 if context["errors"] else 200)
@@ -156,9 +163,10 @@ def _render(
 
 
 def _read_state(
-    request: AccountRequest, params: ChartParams, filters: ChartFilters, freshness: Freshness
+    request: AccountRequest, chosen: OverviewParams, freshness: Freshness
 ) -> dict[str, Any]:
     """Presence, newest readings, alarms."""
+    params, filters = chosen.chart, chosen.filters
     account_id, ids = request.account.pk, None
     if not filters.is_empty:
         ids = list(select_devices(account_id, filters).values_list("pk", flat=True))
@@ -167,9 +175,10 @@ def _read_state(
 
 
 def read_aggregates(
-    request: AccountRequest, params: ChartParams, filters: ChartFilters, freshness: Freshness
+    request: AccountRequest, chosen: OverviewParams, freshness: Freshness
 ) -> dict[str, Any]:
     """Consumption, the chart and its table."""
+    params, filters = chosen.chart, chosen.filters
     account_id = request.account.pk
     quantities = list_quantities(account_id, filters)
     quantity, errors = choose_quantity(params.show, quantities)
@@ -182,6 +191,9 @@ def read_aggregates(
         "quantities": [(one, params.href(show=one.key), one == quantity) for one in quantities],
         "steps": list_steps(params),
         "period_name": name_period(params.period, calendar=params.calendar),
+        "period_query": urlencode(
+            params.period.query | ({"show": params.show} if params.show else {})
+        ),
     }
     if freshness.refreshed_at is not None:
         context["consumption"] = read_cached_consumption(
@@ -190,12 +202,14 @@ def read_aggregates(
             now=params.now,
             refreshed_at=freshness.refreshed_at,
         )
+        context["changes"] = name_changes(account_id, context["consumption"].signs.changes)
     if quantity is not None:
-        comparison = read_comparison(
-            account_id, quantity=quantity, filters=filters, period=params.period,
-            calendar=params.calendar, now=params.now,
-        )  # fmt: skip
-        most = max((row.summary.total or Decimal() for row in comparison.rows), default=Decimal())
+        question = Question(
+            account_id, quantity, chosen.by, filters, params.period, params.calendar, params.now
+        )
+        comparison = read_comparison(question)
+        totals = (row.part.summary.total or Decimal() for row in comparison.rows)
+        most = max(totals, default=Decimal())
         context |= {
             "comparison": comparison,
             "places": choose_places(most, unit=quantity.unit),
@@ -205,6 +219,7 @@ def read_aggregates(
         if consumption and filters.is_empty and not quantity.is_level:
             expected = consumption.expected.get(quantity.unit, {})
             context["chart_data"]["expected"] = _list_expected(expected, params)
+        context["key"] = list_key(context["chart_data"])
     return context
 
 
@@ -213,7 +228,7 @@ def _show(comparison: Comparison, quantity: Quantity, params: ChartParams) -> di
         comparison.chart,
         params.period,
         params.calendar,
-        tuple(DeviceLabel(row.device.pk, row.name) for row in comparison.rows),
+        tuple(DeviceLabel(row.part.key, row.part.name) for row in comparison.rows),
         Show.LEVEL if quantity.is_level else Show.CONSUMPTION,
         quantity.unit,
     )

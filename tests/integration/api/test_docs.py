@@ -7,9 +7,13 @@ from typing import Any
 import pytest
 from django.template.loader import render_to_string
 from django.test import Client
+from django.utils.translation import override
 
+from telemetry.api.described import DESCRIBED
+from telemetry.api.docs import read_reference
 from telemetry.api.reference import read_document
 from telemetry.api.service import api
+from telemetry.templatetags.inline_code import translated
 
 pytestmark = pytest.mark.integration
 
@@ -105,3 +109,25 @@ def test_it_escapes_what_the_document_says() -> None:
     page = render_to_string("telemetry/api/docs.html", {"reference": read_document(document)})
     assert hostile not in page
     assert page.count(escape(hostile)) > 60
+
+
+def test_it_shows_every_text_in_portuguese() -> None:
+    reference = read_reference(api)
+    operations = [operation for _, of_tag in reference.parts for operation in of_tag]
+    answers = [*reference.errors, *(one for of in operations for one in of.answers)]
+    fields = [
+        *(one for of in operations for one in of.parameters),
+        *(one for answer in answers for one in answer.fields),
+    ]
+    texts = {
+        *(tag for tag, _ in reference.parts),
+        *(operation.summary for operation in operations),
+        *(text for operation in operations for text in operation.paragraphs),
+        *(one.description for one in (*answers, *fields)),
+    }
+    shown = {" ".join(text.split()) for text in texts} - {""}
+    assert shown - set(DESCRIBED) == set(), "enter them in telemetry/api/described.py"
+    assert set(DESCRIBED) - shown == set(), "remove them from telemetry/api/described.py"
+    with override("pt-br"):
+        same = [text for text in DESCRIBED if translated(text) == text]
+    assert same == ["OK"]

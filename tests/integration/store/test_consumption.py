@@ -14,7 +14,7 @@ from telemetry.models import TaskRun
 from telemetry.store.aggregates import refresh
 from telemetry.store.aggregates.refresh import refresh_aggregates
 from telemetry.store.db.connection import Connection
-from telemetry.store.reads.account_totals import read_account_hours
+from telemetry.store.reads.account_totals import HourSpan, read_account_hours
 from telemetry.store.reads.aggregate_pages import HOURS, read_page
 from telemetry.store.reads.chart_series import read_hour_series
 from telemetry.store.verification.verify import verify_aggregates
@@ -233,10 +233,9 @@ def test_it_spreads_a_gap_over_hours_and_days_that_have_no_readings(connection: 
     assert [(row.start, row.total, row.readings_count) for row in page[:2]] == [
         (at(30), 1, 0), (at(31), 1, 0),
     ]  # fmt: skip
-    account_hours = read_account_hours(
-        site.account_id, since=at(30), until=at(40), first=third, last=third
-    )
-    assert list(account_hours.values()) == [10]
+    spans = [HourSpan(at(30), at(40), third, third), HourSpan(at(40), at(43), third, third)]
+    account_hours = read_account_hours(site.account_id, spans=spans)
+    assert [list(hours.values()) for hours in account_hours] == [[10], [3]]
     # A late reading replaces estimates by measurements.
     put(connection, [(site, value) for value in make((24, 148), (48, 150))])
     refresh_aggregates(connection)

@@ -13,6 +13,8 @@ from telemetry.store.alarms.evaluate import HORIZON, AlarmEvaluator, Sql
 from telemetry.store.db.connection import Connection, open_connection
 from telemetry.store.db.edition import read_edition
 from telemetry.store.reads import (
+    account_series,
+    account_signs,
     account_totals,
     aggregate_pages,
     chart_series,
@@ -151,9 +153,33 @@ QUESTIONS: dict[str, tuple[Callable[[Site], list[Any]], int]] = {
         3,
     ),
     "hours of an account": (
+        lambda site: account_totals.read_account_hours(
+            site.account_id,
+            spans=[account_totals.HourSpan(**INSTANTS, first=WEEK["first"], last=WEEK["first"])],
+        ),
+        1,
+    ),
+    "groups by day": (
+        lambda site: account_series.read_group_days(site.account_id, unit="", **WEEK),
+        7,
+    ),
+    "groups by hour": (
+        lambda site: account_series.read_group_hours(
+            site.account_id,
+            device_ids=range(site.device_id, site.device_id + 9),
+            since=INSTANTS["since"],
+            until=INSTANTS["until"],
+        ),
+        48,
+    ),
+    "signs of an account": (
         lambda site: [
-            account_totals.read_account_hours(
-                site.account_id, **INSTANTS, first=WEEK["first"], last=WEEK["first"]
+            account_signs.read_signs(
+                site.account_id,
+                month=YEAR["first"],
+                month_before=YEAR["first"],
+                until=WEEK["until"],
+                most=5,
             )
         ],
         1,

@@ -125,6 +125,30 @@ def test_it_shows_gaps_of_hours_and_of_single_readings(connection: Connection) -
     assert "26 missing" in hours["summary"]
 
 
+@pytest.mark.parametrize("measurement", ["delta", "cumulative"])
+def test_it_shows_consumption_of_a_day_by_the_hour(
+    connection: Connection, measurement: Any
+) -> None:
+    site, client = open_account(connection, Meter(measurement))
+    receive(connection, *((site, NOON + n * 10 * MINUTE, 6 * n) for n in range(1, 13)))
+    chart_data = chart_data_of(open_page(site, client, **zoom(NOON, NOON + DAY)))
+    found = [value for value in chart_data["series"][0]["values"] if value is not None]
+    of_hours = {"delta": ["126", "342"], "cumulative": ["30", "36"]}
+    assert (chart_data["caption"], found) == ("kWh per hour", of_hours[measurement])
+    near = chart_data_of(open_page(site, client, **zoom(NOON, NOON + 2 * HOUR)))
+    assert near["resolution"] == ("reading" if measurement == "delta" else "hour")
+
+
+def test_it_infers_the_interval_of_a_device_that_has_none(connection: Connection) -> None:
+    site, client = open_account(connection, Meter("gauge"))
+    minutes = (*range(0, 60, 15), *range(150, 240, 15))
+    receive(connection, *((site, NOON + n * MINUTE, n) for n in minutes))
+    start = NOON.timestamp() * 1000
+    page = open_page(site, client, **zoom(NOON - HOUR, NOON + 5 * HOUR))
+    assert chart_data_of(page)["gaps"] == [[start + 45 * 60_000, start + 150 * 60_000]]
+    assert "about 900 seconds, as its readings show" in page
+
+
 def test_it_shows_what_a_register_counted_and_the_register(connection: Connection) -> None:
     site, client = open_account(connection, Meter("cumulative"))
     receive(connection, (site, NOON + MINUTE, 100), (site, NOON + HOUR + MINUTE, 130))
@@ -301,10 +325,11 @@ def test_it_updates_single_readings_as_they_come_and_hours_with_the_refresh(
     def ask(query: str, tag: str) -> Any:
         return client.get(path + query, headers={"If-None-Match": tag} if tag else {})
 
-    tags = {query: ask(query, "").headers["ETag"] for query in ("", "?period=24h")}
+    near = f"?{urlencode(zoom(timezone.now() - 4 * HOUR, timezone.now() + HOUR))}"
+    tags = {query: ask(query, "").headers["ETag"] for query in ("", near)}
     receive(connection, (site, timezone.now(), "8.25"), refreshed=False)
     assert ask("", tags[""]).status_code == 304
-    assert "8.25" in ask("?period=24h", tags["?period=24h"]).content.decode()
+    assert "8.25" in ask(near, tags[near]).content.decode()
     refresh(connection)
     assert ask("", tags[""]).status_code == 200
     state = client.get(path.replace("chart", "state")).content.decode()

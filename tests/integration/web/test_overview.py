@@ -100,17 +100,101 @@ def test_it_shows_consumption_and_levels_each_by_unit(connection: Connection) ->
     assert "None of these devices measures that." in refused
 
 
-def test_it_draws_twelve_devices_and_says_which(connection: Connection) -> None:
+def test_it_draws_six_devices_and_the_rest_of_them(connection: Connection) -> None:
     site, client = open_account(connection)
     others = [register(connection, Meter("delta"), beside=site) for _ in range(13)]
     connection.execute("UPDATE device SET unit = 'kWh'")
     now = timezone.now()
-    receive(connection, *((one, now, 100 - place) for place, one in enumerate([*others, site])))
-    page = page_of(site, client)
-    assert len(chart_data_of(page)["series"]) == 12
-    assert "12 of 14 devices: those that consumed most" in page
+    sites = [*others, site]
+    receive(connection, *((one, now - HOUR, 100 - place) for place, one in enumerate(sites)))
+    for query in ("", "?period=7d", "?period=24h"):
+        page = page_of(site, client, query)
+        chart_data = chart_data_of(page)
+        assert len(chart_data["series"]) == 7, query
+        rest = chart_data["series"][-1]
+        assert rest["name"] == chart_data["other"] == "8 other devices"
+        shown = [value for value in rest["values"] if value is not None]
+        assert shown == [str(sum(100 - place for place in range(6, 14)))], query
+        assert "All 14 devices that measure it" in page
+        below = page[page.index('<table class="comparison">') :]
+        assert "1,309" in below[below.index("<tfoot>") :][:300], query
     chosen = page_of(site, client, f"?device={site.device_id}&device={others[0].device_id}")
     assert len(chart_data_of(chosen)["series"]) == 2
+
+
+def test_it_draws_no_rest_of_more_hours_than_it_may_read(connection: Connection) -> None:
+    site, client = open_account(connection)
+    add_devices(site.account_id, count=130)
+    connection.execute(
+        "INSERT INTO reading (time, received_at, account_id, gateway_id, device_id, value, unit)"
+        " SELECT now() - interval '1 hour', now(), account_id, gateway_id, id, 1, 'kWh'"
+        " FROM device WHERE account_id = %s",
+        [site.account_id],
+    )
+    connection.execute(
+        "INSERT INTO dirty_hour (hour, device_ids) SELECT"
+        " date_trunc('hour', now() - interval '1 hour' - interval '1 microsecond'),"
+        " array_agg(id) FROM device"
+    )
+    refresh(connection)
+    days, hours = page_of(site, client), page_of(site, client, "?period=7d")
+    assert len(chart_data_of(days)["series"]) == 7
+    assert "125 other devices" in days
+    assert len(chart_data_of(hours)["series"]) == 6
+    assert "6 of 131 devices: those that consumed most" in hours
+    for by in ("group", "band"):
+        assert "100 of 131 devices: those that consumed most" in page_of(
+            site, client, f"?period=7d&by={by}"
+        )
+
+
+def test_it_parts_bars_by_group_and_says_what_is_missing(connection: Connection) -> None:
+    site, client = open_account(connection, zone="UTC")
+    register_beside, water = (
+        register(connection, Meter(kind), beside=site) for kind in ("cumulative", "delta")
+    )
+    connection.execute("UPDATE device SET unit = 'kWh'")
+    for one, group in ((site, "Hall <3>"), (register_beside, "Hall <3>"), (water, "")):
+        connection.execute('UPDATE device SET "group" = %s WHERE id = %s', [group, one.device_id])
+    today = timezone.now().replace(hour=0, minute=0, second=0, microsecond=0)
+    days = [today - timedelta(days=number) for number in range(1, 61)]
+    silent = days[40:50]
+    receive(connection, *((site, day + HOUR, 2) for day in days if day not in silent))
+    receive(connection, *((register_beside, day + HOUR, 1_000 - 3 * n)
+        for n, day in enumerate(days)), (water, days[0] + HOUR, 4))  # fmt: skip
+    page = page_of(site, client, "?by=group&period=30d")
+    assert [one["name"] for one in chart_data_of(page)["series"]] == [
+        "Hall <3>", "Without a group",
+    ]  # fmt: skip
+    below = page[page.index('<table class="comparison">') :]
+    for words in ("Hall &lt;3&gt;", "period=30d&amp;group=Hall+%3C3%3E", "2 devices",
+        "readings missing", "same dates, other weekdays"):  # fmt: skip
+        assert words in below, words
+    assert 'aria-current="true">By group' in page
+    assert "by=group" in page[page.index('class="segments steps"') :][:400]
+    by_device = page_of(site, client, "?period=30d")
+    assert by_device.count("readings missing") == 2  # of the delta, and of all together
+    assert "Not complete" in page  # the register has estimates on no day, the delta has gaps
+
+
+def test_it_names_devices_that_are_not_as_usual(connection: Connection) -> None:
+    site, client = open_account(connection, zone="UTC")
+    steady = register(connection, Meter("delta"), beside=site)
+    connection.execute("UPDATE device SET unit = 'kWh', name = 'Meter ' || id")
+    today = timezone.now().replace(hour=0, minute=0, second=0, microsecond=0)
+    days = [today - timedelta(days=number) for number in range(1, 36)]
+    receive(
+        connection,
+        *((site, day + HOUR, 13 if n < 7 else 10) for n, day in enumerate(days)),
+        *((steady, day + HOUR, 10) for day in days),
+    )
+    page = page_of(site, client)
+    changes = page[page.index('data-part="changes"') : page.index('data-part="latest"')]
+    assert f"Meter {site.device_id}" in changes
+    assert f"Meter {steady.device_id}" not in changes
+    assert "30% more" in changes
+    assert ">+<span" in changes
+    assert ">21.0<small>" in changes
 
 
 def test_it_filters_by_gateway_and_kind_and_keeps_the_choice(connection: Connection) -> None:
@@ -142,6 +226,7 @@ def test_it_filters_by_gateway_and_kind_and_keeps_the_choice(connection: Connect
         ("?gateway=99999999999999999999999", "gateway"),
         ("?kind=%00", "kind"),
         ("?show=%F0%9F%92%A9", "show"),
+        ("?by=moon", "by"),
     ],
 )
 def test_it_says_at_the_field_what_is_wrong_and_works_on(
@@ -159,10 +244,17 @@ def test_it_shows_nothing_of_another_account(connection: Connection) -> None:
     foreign, _ = open_account(connection)
     receive(connection, (foreign, timezone.now(), "777.5"))
     device = device_of(foreign)
-    for query in ("", f"?device={foreign.device_id}", f"?gateway={foreign.gateway_id}"):
+    connection.execute('UPDATE device SET "group" = %s WHERE id = %s', ["Secret", device.pk])
+    of_device = f"device={foreign.device_id}"
+    for query in (
+        "", f"?{of_device}", f"?gateway={foreign.gateway_id}", "?by=group",
+        "?group=Secret&by=group",
+        f"?by=band&{of_device}", f"?by=band&period=7d&{of_device}", "?by=group&period=24h",
+    ):  # fmt: skip
         page = page_of(site, client, query)
         for secret in ("777.5", device.name, device.gateway.code):
             assert secret not in page, query
+        assert ("Secret" in page) == ("group=Secret" in query), query
 
 
 def test_it_escapes_names(connection: Connection) -> None:
@@ -310,7 +402,7 @@ def test_it_weighs_less_than_200_kb_at_its_fullest(connection: Connection) -> No
     reply = client.get(f"/accounts/{site.account_id}/", headers={"Accept-Encoding": "gzip"})
     assert reply.headers["Content-Encoding"] == "gzip"
     page = gzip.decompress(reply.content).decode()
-    assert len(chart_data_of(page)["series"]) == 12
+    assert len(chart_data_of(page)["series"]) == 7
     files = set(re.findall(r'(?:src|href)="/static/([^"]+)"', page))
     modules = {str(path) for path in Path("telemetry/static/telemetry/js").glob("*.js")}
     weight = len(reply.content)

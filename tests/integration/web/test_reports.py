@@ -229,6 +229,25 @@ def test_it_writes_decimal_commas_for_those_who_ask(sites: list[Site], client: C
 
 
 @pytest.mark.parametrize(
+    ("path", "language", "commas"),
+    [
+        ("reports/", "en", [False, True]), ("reports/", "pt-br", [True, False]),
+        ("virtual-meters/", "pt-br", [True, False]), ("bands/", "en", [False, True]),
+        ("statements/", "pt-br", [True, False]),
+    ],
+)  # fmt: skip
+def test_it_offers_files_with_points_and_with_commas(
+    sites: list[Site], client: Client, path: str, language: str, commas: list[bool]
+) -> None:
+    page = client.get(
+        f"/accounts/{sites[0].account_id}/{path}", headers={"accept-language": language}
+    ).content.decode()
+    hrefs = re.findall(r'href="([^"]+\.csv[^"]*)" download>CSV', page)
+    assert ["decimals=comma" in href for href in hrefs] == commas
+    assert [client.get(href.replace("&amp;", "&")).status_code for href in hrefs] == [200, 200]
+
+
+@pytest.mark.parametrize(
     ("query", "words"),
     [
         ("first=yesterday", "is not a date"),

@@ -54,6 +54,31 @@ def test_it_finds_no_multiple_where(value: Any, options: Any) -> None:
     assert find_multiples(make_days(value, **options)) == []
 
 
+def test_it_compares_no_deltas_of_a_minute_with_those_of_an_hour() -> None:
+    rows = make_days("0.11")
+    at = 2 * 9
+    rows[at] = HourRow(rows[at].hour, Decimal("0.09"), Decimal("0.11"), Decimal("0.1"), 60)
+    assert find_multiples(rows) == []
+    rows[at] = HourRow(rows[at].hour, Decimal("0.09"), Decimal("0.11"), Decimal("0.1"), 2)
+    assert [one.rule for one in find_multiples(rows)] == ["scale"]
+
+
+@pytest.mark.parametrize(
+    ("sundays", "found"),
+    [
+        pytest.param(("1.1", "0.9", "1.3"), 0, id="each Sunday has a tenth"),
+        pytest.param(("10", "1.1", "11"), 1, id="one Sunday has a tenth"),
+    ],
+)
+def test_it_knows_what_a_weekday_has(sundays: tuple[str, ...], found: int) -> None:
+    rows = make_days(10, usual=(10, 11, 10, 12, 11), count=22)
+    for number, value in enumerate(sundays):
+        at = 2 * (3 + 7 * number)
+        small = Decimal(value)
+        rows[at] = HourRow(rows[at].hour, small, small, small, 1)
+    assert len(find_multiples(rows)) == found
+
+
 def test_it_knows_the_usual_when_a_slip_lasts_for_days() -> None:
     rows = make_days(100, at=9)
     for row in (10, 11):

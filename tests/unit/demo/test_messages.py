@@ -31,6 +31,7 @@ def make_gateway(number: int) -> SimulatedGateway:
     devices = (
         SimulatedDevice(1, "D01", "delta", "kWh", is_meter=True),
         SimulatedDevice(4, "D04", "cumulative", "kWh", True, replaced_at_us),
+        SimulatedDevice(2, "D02", "delta", "m³", is_meter=True),
     )
     return SimulatedGateway(mac, devices)
 
@@ -119,6 +120,17 @@ def test_it_has_a_spike_at_its_hour_alone(spike: Any) -> None:
 
     assert peak[0] == spike.at
     assert peak[1] > 5 * usual
+
+
+def test_it_leaks_in_the_last_week() -> None:
+    leak = EVENTS.leak
+    readings = read_past(leak.since - 28 * DAY, EVENTS.until)[leak.mac, leak.code]
+    days: dict[int, float] = {}
+    for at, value in readings:
+        number = (at - timedelta(microseconds=1) - leak.since) // DAY
+        days[number] = days.get(number, 0) + value
+    before = sum(days[number] for number in range(-28, 0)) / 4
+    assert 1.25 < sum(days[number] for number in range(7)) / before < 1.55
 
 
 def test_it_consumes_more_on_working_days_than_on_sundays() -> None:

@@ -46,6 +46,25 @@ function drawMarks({ ctx, chartArea, scales }, marks) {
   });
 }
 
+// A triangle and the value over a bar that somebody should decide, where there is room.
+function drawSuspects(chart, suspects) {
+  const { ctx } = chart;
+  ctx.fillStyle = readColour("--bad");
+  ctx.setLineDash([]);
+  for (const [index, text] of suspects) {
+    const bar = chart.getDatasetMeta(chart.data.datasets.findIndex(({ isMain }) => isMain)).data[index];
+    if (bar === undefined) continue;
+    const width = ctx.measureText(text).width;
+    const left = Math.min(Math.max(bar.x - (width + 14) / 2, chart.chartArea.left), chart.chartArea.right - width - 14);
+    ctx.beginPath();
+    ctx.moveTo(left, bar.y - 6);
+    ctx.lineTo(left + 10, bar.y - 6);
+    ctx.lineTo(left + 5, bar.y - 15);
+    ctx.fill();
+    ctx.fillText(text, left + 14, bar.y - 6);
+  }
+}
+
 export const annotations = {
   id: "annotations",
   beforeDatasetsDraw(chart) {
@@ -55,7 +74,7 @@ export const annotations = {
     chart.ctx.restore();
   },
   afterDatasetsDraw(chart) {
-    const { limits = [], marks = [], caption = "" } = chart.options.plugins.annotations;
+    const { limits = [], marks = [], suspects = [], caption = "" } = chart.options.plugins.annotations;
     const { ctx } = chart;
     ctx.save();
     ctx.font = FONT;
@@ -63,6 +82,7 @@ export const annotations = {
     ctx.fillText(caption, 0, 12);
     drawLimits(chart, limits);
     drawMarks(chart, marks);
+    drawSuspects(chart, suspects);
     ctx.restore();
   },
 };

@@ -13,10 +13,14 @@ export function readChartData(id) {
   return element === null ? null : JSON.parse(element.textContent);
 }
 
-// Consumption over a named time is bars, those of several devices on top of each other; a level is a line.
+// Consumption is bars, those of several devices on top of each other; a level is a line.
 export function isBars(chartData) {
-  return chartData.show === "consumption" && ["hour", "day"].includes(chartData.resolution);
+  return chartData.show === "consumption";
 }
+
+// Hours and days lie side by side; single readings are as wide as their neighbours leave room.
+const widthOf = ({ resolution }) =>
+  ["hour", "day"].includes(resolution) ? {} : { barThickness: "flex", maxBarThickness: 18 };
 
 export function makeDatasets(chartData) {
   const before = chartData.before ? [isBars(chartData) ? makeOutline(chartData) : makeEarlier(chartData)] : [];
@@ -55,10 +59,11 @@ function makeLine(chartData, series, index) {
 }
 
 function makeBars(chartData, series, index) {
-  const { colour } = styleOf(index);
+  const { colour } = styleOf(index, series.name === chartData.other);
   const isOnly = chartData.series.length === 1;
   return {
     type: "bar",
+    isMain: true,
     label: series.name,
     exact: series.values,
     data: join(chartData.at, series.values),
@@ -67,6 +72,7 @@ function makeBars(chartData, series, index) {
     borderColor: ({ dataIndex }) => (chartData.suspect?.includes(dataIndex) ? readColour("--bad") : colour),
     borderWidth: ({ dataIndex }) => (isOnly ? borderOf(chartData, series, dataIndex) : { top: 1 }),
     ...(isOnly ? { minBarLength: 1, grouped: false } : { borderColor: readColour("--raised"), stack: "devices", borderSkipped: false }),
+    ...widthOf(chartData),
     categoryPercentage: 1,
     barPercentage: 0.82,
     order: 1,
@@ -75,9 +81,8 @@ function makeBars(chartData, series, index) {
 
 // Measured: solid. In progress: soft. Estimated: hatched.
 function fillOf(chart, chartData, series, { index, at }) {
-  const { colour, dash } = styleOf(index);
-  const isHatched = series.estimated?.[at] || dash.length > 0;
-  if (isHatched) return makeHatch(chart.ctx, colour, soften(colour));
+  const { colour } = styleOf(index, series.name === chartData.other);
+  if (series.estimated?.[at]) return makeHatch(chart.ctx, colour, soften(colour));
   return at === chartData.current ? soften(colour) : colour;
 }
 
@@ -118,6 +123,7 @@ function makeOutline(chartData) {
     hoverBackgroundColor: "transparent",
     borderColor: readColour("--outline"),
     borderWidth: 1,
+    ...widthOf(chartData),
     categoryPercentage: 1,
     barPercentage: 0.96,
     grouped: false,

@@ -9,7 +9,15 @@ const language = document.documentElement.lang || "en";
 const exactly = new Intl.NumberFormat(language, { maximumFractionDigits: 10 });
 const briefly = new Intl.NumberFormat(language, { maximumSignificantDigits: 5, notation: "compact" });
 
+const MOST_NAMED = 62;
+
 const limitsOf = (chartData) => (chartData.limits ?? []).map(([value]) => Number(value));
+
+// With their values: bars alone, of which the sheet outlines them.
+function suspectsOf(chartData) {
+  if (!isBars(chartData) || chartData.at.length > MOST_NAMED) return [];
+  return (chartData.suspect ?? []).map((index) => [index, briefly.format(chartData.series[0]?.values[index] ?? 0)]);
+}
 
 function makeScales(chartData) {
   const muted = readColour("--muted");
@@ -63,7 +71,13 @@ function makeOptions(chartData) {
     plugins: {
       legend: { display: false },
       gaps: { stretches: chartData.gaps ?? [] },
-      annotations: { weekends: chartData.weekends ?? [], limits: chartData.limits ?? [], marks: chartData.marks ?? [], caption: chartData.caption },
+      annotations: {
+        weekends: chartData.weekends ?? [],
+        limits: chartData.limits ?? [],
+        marks: chartData.marks ?? [],
+        suspects: suspectsOf(chartData),
+        caption: chartData.caption,
+      },
       tooltip: {
         filter: ({ dataset }) => !dataset.isEdge,
         usePointStyle: true,

@@ -6,7 +6,11 @@ const COLOURS = 6;
 const SHAPES = ["circle", "rect", "triangle", "rectRot", "crossRot", "cross"];
 const POINTS_SHOWN = 12;
 
-export function styleOf(index) {
+// What is not told apart has a colour of its own.
+export const OTHER = { colour: "--series-other", dash: [], shape: "circle" };
+
+export function styleOf(index, isOther = false) {
+  if (isOther) return { ...OTHER, colour: readColour(OTHER.colour) };
   return {
     colour: readColour(`--series-${(index % COLOURS) + 1}`),
     dash: index < COLOURS ? [] : [5, 3],
