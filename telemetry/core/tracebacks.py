@@ -12,9 +12,12 @@ def list_frames(traceback: str) -> str:
     if "Traceback (most recent call last)" not in traceback:
         return traceback
     parts = []
+    is_within = False  # among frames: the first line after them names the error, others quote
     for line in traceback.splitlines():
         if frame := _FRAME.match(line):
             parts.append(f"{frame['file']}:{frame['line']} {frame['name']}")
-        elif (error := _ERROR.match(line)) and error["name"] != "Traceback":
-            parts.append(error["name"])
+            is_within = True
+        elif is_within and not line.startswith("  "):
+            parts += [error["name"] for error in [_ERROR.match(line)] if error]
+            is_within = False
     return " > ".join(parts)

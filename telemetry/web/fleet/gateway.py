@@ -47,8 +47,8 @@ class ShownDeadLetter(Struct, frozen=True):
 def gateway(request: AccountRequest, gateway_id: int) -> HttpResponse:
     """A gateway of the account; 404 for every other one."""
     # Since when it is the account's, where a move is known: what was before is another one's.
-    moves = Assignment.objects.filter(gateway=OuterRef("pk"), account=request.account)
-    last = moves.order_by(F("since").desc(nulls_last=True)).values("since")[:1]
+    assignments = Assignment.objects.filter(gateway=OuterRef("pk"), account=request.account)
+    last = assignments.order_by(F("since").desc(nulls_last=True)).values("since")[:1]
     gateways: Any = Gateway.objects.annotate(came=Subquery(last))
     shown = get_object_or_404(gateways, pk=gateway_id, account=request.account)
     came = shown.came

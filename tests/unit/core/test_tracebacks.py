@@ -4,12 +4,12 @@ import traceback
 
 from telemetry.core.tracebacks import list_frames
 
-SECRET = "what a gateway sent"
+SECRET, WORD = "what a gateway sent", "hush"
 
 
 def fail(text: str) -> None:
     try:
-        raise ValueError(text)
+        raise ValueError(f"a line\n{WORD}")
     except ValueError as error:
         raise RuntimeError(f"{text}\nof two lines: {text}") from error
 
@@ -20,6 +20,7 @@ def test_it_shows_where_it_failed_and_not_with_what() -> None:
     except RuntimeError:
         shown = list_frames(traceback.format_exc())
     assert SECRET not in shown
+    assert WORD not in shown
     assert "\n" not in shown
     assert "ValueError" in shown
     assert "RuntimeError" in shown
