@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from compose.local.layout import StackError
+from tests.bench.admin import run_admin
 from tests.bench.aggregates import run_aggregates
 from tests.bench.alone import WARM_TIMES
 from tests.bench.batch import RATES as BATCH_RATES
@@ -188,6 +189,11 @@ def make_parser() -> argparse.ArgumentParser:
     findings.add_argument("--days", type=int, default=90, help="default 90")
     findings.add_argument("--each", type=int, default=25, help="faults of each kind; default 25")
     findings.add_argument("--seed", type=int, default=1, help="default 1")
+    admin = benches.add_parser("admin", help="pages of the admin beside many dead letters")
+    _add_common(admin, _admin, runs=1)
+    admin.add_argument("--gateways", type=int, default=100_000, help="default 100,000")
+    admin.add_argument("--dead-letters", type=int, default=1_000_000, help="default 1,000,000")
+    admin.add_argument("--times", type=int, default=5, help="of each page, after one; default 5")
     dashboard = benches.add_parser(
         "dashboard", help="pages and API beside many readings, and while messages arrive"
     )
@@ -324,6 +330,12 @@ def _findings(options: argparse.Namespace, say: Say) -> Run:
         of_each_kind=options.each,
         seed=options.seed,
         say=say,
+    )
+
+
+def _admin(options: argparse.Namespace, say: Say) -> Run:
+    return run_admin(
+        gateways=options.gateways, dead_letters=options.dead_letters, times=options.times, say=say
     )
 
 

@@ -1,5 +1,6 @@
-"""`python -m tests.bench.ask refresh|queries|plans|members COUNT`: what `bench aggregates` and
-`bench dashboard` ask of the application, in a process with its settings. Prints JSON."""
+"""`python -m tests.bench.ask refresh|queries|plans|members COUNT|admin GATEWAYS DEAD_LETTERS`: what
+`bench aggregates`, `dashboard` and `admin` ask of the application, in a process with its settings.
+Prints JSON."""
 
 import json
 import random
@@ -11,6 +12,7 @@ from typing import Any
 
 import django
 
+from tests.bench.admin import fill
 from tests.bench.results import percentiles
 
 TIMES = 200
@@ -153,6 +155,7 @@ ANSWERS: dict[str, Callable[..., object]] = {
     "queries": ask,
     "plans": explain,
     "members": enter_members,
+    "admin": fill,
 }
 
 if __name__ == "__main__":
