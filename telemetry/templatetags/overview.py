@@ -52,10 +52,8 @@ def name_of(quantity: Quantity) -> str:
 
 @register.simple_tag
 def about(value: Decimal, unit: str) -> SafeString:
-    """A projection: three digits of it, so that it looks no surer than it is."""
-    digits = value.adjusted()
-    rounded = round(value, 2 - digits)
-    text = format_brief(rounded, places=max(0, 2 - digits))
+    """A projection, of which three digits are told (`Cards.projected`)."""
+    text = format_brief(value, places=max(0, 2 - value.adjusted()))
     return format_html('<span class="figure">{}<small>{}{}</small></span>', text, NO_BREAK, unit)
 
 

@@ -164,12 +164,14 @@ def _expect_days(days: Iterable[AccountTotal]) -> dict[str, dict[int, Decimal]]:
 def _project(
     expected: dict[int, Decimal], *, part: Decimal, today: Decimal, first: date, days: int
 ) -> Decimal | None:
-    """What was consumed, with what is left of today and the days after it."""
+    """What was consumed, with what is left of today and the days after it: three digits, so that it
+    looks no surer than it is, and the change that is told is that of the figure beside it."""
     if len(expected) < DAYS_A_WEEK:
         return None
     rest = max(expected[first.weekday()] - today, _NOTHING)
     later = (first + number * DAY for number in range(1, days))
-    return part + rest + sum((expected[day.weekday()] for day in later), _NOTHING)
+    projected = part + rest + sum((expected[day.weekday()] for day in later), _NOTHING)
+    return round(projected, 2 - projected.adjusted()) if projected else projected
 
 
 def _read_hours(account_id: int, *parts: Part) -> list[Totals]:

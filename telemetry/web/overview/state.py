@@ -1,6 +1,5 @@
 """What of the overview changes from second to second: presence, newest readings, alarms."""
 
-from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -15,7 +14,7 @@ from telemetry.web.charts.labels import find_devices
 
 LATEST = 6
 ALARMS = 8
-OFFLINE = 3
+NAMED = 3
 MOST_COUNTED = 1_000
 
 
@@ -47,12 +46,23 @@ class SilentGateway(Struct, frozen=True):
     last_seen: datetime
 
 
+class NamedFinding(Struct, frozen=True):
+    """A finding by its device's name, or its code, and its rule in a word."""
+
+    device: str
+    rule: str
+
+
 class Attention(Struct, frozen=True):
-    """What needs a person. `offline`: three silent gateways at most, the last one first. No more
-    than 1,000 of anything are counted; alarms are counted apart."""
+    """What needs a person. `offline`: three silent gateways at most, the last one first; `unseen`:
+    three that never connected; `findings`: the newest three. No more than 1,000 of anything are
+    counted; alarms are counted apart."""
 
     offline: Sequence[SilentGateway]
     offline_count: int
+    unseen: Sequence[str]
+    unseen_count: int
+    findings: Sequence[NamedFinding]
     findings_count: int
     rejected_count: int
 
@@ -70,8 +80,8 @@ class State(Struct, frozen=True):
     def needs_attention(self) -> bool:
         """Whether anything does."""
         of = self.attention
-        counts = (self.alarms.count, of.offline_count, of.findings_count, of.rejected_count)
-        return any(counts)
+        counts = (of.offline_count, of.unseen_count, of.findings_count, of.rejected_count)
+        return bool(self.alarms.count or any(counts))
 
 
 def read_state(
@@ -93,25 +103,40 @@ def read_state(
 
 
 def _read_attention(account_id: int) -> Attention:
-    """One query: what is counted beside the gateways that are named."""
-    silent = Gateway.objects.filter(
-        account_id=account_id, is_active=True, is_online=False, last_seen__isnull=False
-    )
+    """One query: what is counted beside what is named."""
+    silent = Gateway.objects.filter(account_id=account_id, is_active=True, is_online=False)
     findings = Finding.objects.filter(account_id=account_id, state="open")
     rejected = DeadLetter.objects.filter(account_id=account_id, state=DeadLetter.State.PENDING)
-    named = silent.order_by("-last_seen").annotate(
-        what=Value("offline"), text=Coalesce(NullIf("name", Value("")), "code"), at=F("last_seen")
-    )
-    counted = [
-        rows.annotate(what=Value(what), text=Value(""), at=Value(None, DateTimeField()))
-        for what, rows in (("finding", findings), ("rejected", rejected))
-    ]
-    listed = [rows.values_list("what", "text", "at")[:MOST_COUNTED] for rows in (named, *counted)]
+    no_text = Value("")
+    rows = (
+        silent.annotate(
+            what=Value("gateway"), text=Coalesce(NullIf("name", no_text), "code"), kind=no_text,
+            at=F("last_seen"),
+        ).order_by(F("last_seen").desc(nulls_last=True)),
+        findings.annotate(
+            what=Value("finding"), text=Coalesce(NullIf("device__name", no_text), "device__code"),
+            kind=F("rule"), at=F("since"),
+        ).order_by("-since"),
+        rejected.annotate(
+            what=Value("rejected"), text=no_text, kind=no_text, at=Value(None, DateTimeField())
+        ),
+    )  # fmt: skip
+    listed = [each.values_list("what", "text", "kind", "at")[:MOST_COUNTED] for each in rows]
     found = list(listed[0].union(*listed[1:], all=True))
-    counts = Counter(what for what, _, _ in found)
-    offline = [SilentGateway(text, at) for what, text, at in found if what == "offline"]
+    gateways = [(text, at) for what, text, _, at in found if what == "gateway"]
+    offline = [SilentGateway(text, at) for text, at in gateways if at is not None]
     offline.sort(key=lambda gateway: gateway.last_seen, reverse=True)
-    return Attention(offline[:OFFLINE], counts["offline"], counts["finding"], counts["rejected"])
+    unseen = sorted(text for text, at in gateways if at is None)
+    open_findings = [each for each in found if each[0] == "finding"]
+    open_findings.sort(key=lambda each: each[3], reverse=True)
+    named = [
+        NamedFinding(text, str(Finding.Rule(rule).label).partition(":")[0])
+        for _, text, rule, _ in open_findings[:NAMED]
+    ]
+    return Attention(
+        offline[:NAMED], len(offline), unseen[:NAMED], len(unseen), named, len(open_findings),
+        sum(what == "rejected" for what, *_ in found),
+    )  # fmt: skip
 
 
 def _read_presence(account_id: int) -> Presence:

@@ -295,16 +295,24 @@ def test_it_lists_open_alarms_newest_first(connection: Connection) -> None:
 
 def test_it_says_what_needs_attention_or_that_nothing_does(connection: Connection) -> None:
     site, client = open_account(connection)
+    assert "1 gateway has never connected" in page_of(site, client)
+    connection.execute("UPDATE gateway SET last_seen = now(), is_online = true")
     assert "Nothing needs attention." in page_of(site, client)
+    connection.execute("UPDATE gateway SET is_online = false")
     now = timezone.now()
     connection.execute("UPDATE gateway SET last_seen = %s, name = 'Roof'", [now - 3 * HOUR])
-    for rule in ("silent", "stuck"):
+    for hours, rule in ((2, "silent"), (1, "stuck")):
         Finding.objects.create(
-            account_id=site.account_id, device_id=site.device_id, rule=rule, since=now - HOUR
-        )
+            account_id=site.account_id,
+            device_id=site.device_id,
+            rule=rule,
+            since=now - hours * HOUR,
+        )  # fmt: skip
     connection.execute("UPDATE gateway SET firmware_version = '2'")  # another tag of the state
     state = client.get(live_address(site, "state")).content.decode()
-    for words in ("1 gateway is silent", "Roof", "2 findings to decide"):
+    for words in (
+        "1 gateway is silent", "Roof", "2 findings to decide", "Meter 1: stuck; Meter 1: silent."
+    ):  # fmt: skip
         assert words in state, words
 
 
