@@ -195,6 +195,7 @@ DESCRIBED = (
     ),
     _("A message, or one reading of it, that was rejected."),
     _("Reason codes of dead letters. Checks run in this order; the first that fails is named."),
+    _("what exactly was wrong, in the language of Accept-Language"),
     _("One rejected message, as it came"),
     _("the message as it came, in base64"),
     _("edits"),

@@ -81,7 +81,7 @@ def test_it_shows_a_message_of_a_moment_ago_filters_switches_exports_and_signs_o
     page.get_by_role("link", name="Reports", exact=True).click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Reports")
     with page.expect_download() as download:
-        page.get_by_role("link", name="CSV").click()
+        page.get_by_role("link", name="CSV", exact=True).click()
     file = tmp_path / "report.csv"
     download.value.save_as(file)
     rows = list(csv.DictReader(file.read_text(encoding="utf-8-sig").splitlines()))

@@ -82,8 +82,11 @@ def test_it_loads_what_consumption_depends_on_and_leaves_it_when_it_is_not_named
     ClosedMonth.objects.create(
         account=Account.objects.get(name="Second Account"), month=date(2026, 1, 15)
     )
-    with pytest.raises(CommandError, match=r"accounts: account Second Account has closed months"):
-        load({"time_zone": "Asia/Kolkata"}, {})
+    load({"time_zone": "Asia/Kolkata"}, {})
+    changed = Account.objects.get(name="Second Account")
+    assert changed.zones == "Asia/Kolkata 2026-02-15=Europe/Lisbon", (
+        "the closed month keeps its zone"
+    )
 
 
 @pytest.mark.parametrize(
