@@ -78,7 +78,8 @@ def test_it_keeps_a_view_of_levels_or_hours_as_a_link(connection: Connection) ->
 def test_it_adds_no_unit_to_another(connection: Connection) -> None:
     """A device whose unit changed where a month began."""
     site, viewer = open_account(connection, zone="UTC")
-    month = timezone.now().replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    some_days_ago = timezone.now() - timedelta(days=4)
+    month = some_days_ago.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     first = month - timedelta(days=4)
     receive(connection, *((site, first + timedelta(days=n), 1_000) for n in range(1, 5)))
     Installation.objects.create(
