@@ -1,5 +1,5 @@
 """Which instants forms take: those that every time zone and the database can write, and no typing
-error of a thousand years. The API takes the same."""
+error of a thousand years. The API takes the same instants as `validate_instant`."""
 
 from datetime import UTC, datetime
 
@@ -15,7 +15,7 @@ late."""
 def validate_year(at: datetime) -> None:
     """Raise `ValidationError` for an instant that cannot be written everywhere."""
     if at.year not in YEARS:
-        raise ValidationError(_("Enter an instant from 1970 to 2199."), "range")
+        raise ValidationError(_("Enter a year from 1970 to 9998."), "range")
 
 
 def validate_instant(at: datetime) -> None:
