@@ -23,7 +23,8 @@ CROSS JOIN LATERAL (
         FROM (
             SELECT * FROM hourly_aggregate
             WHERE account_id = %(account)s AND device_id = wanted.id
-              AND hour >= next.hour AND hour < %(until)s
+              -- The constant, too: it tells a continuous aggregate which chunks to leave closed.
+              AND hour >= %(since)s AND hour >= next.hour AND hour < %(until)s
         ) h
         FULL JOIN (
             SELECT * FROM hourly_consumption

@@ -46,10 +46,6 @@ CROSS JOIN LATERAL (SELECT {at} AS at FROM {relation} WHERE account_id = a.id AN
     ORDER BY {at} DESC LIMIT 1) high
 """
 ANYWHERE = sql.SQL("true")
-_HOURS_ENDS = sql.SQL(
-    "SELECT time_bucket(interval '1 hour', min(first_instant)), "
-    "time_bucket(interval '1 hour', max(first_instant)) FROM hourly_bucket"
-)
 
 
 class RelationSize(Struct):
@@ -107,7 +103,7 @@ def _measure_hours(connection: Connection, *, is_community: bool) -> RelationSiz
         return _measure_plain(connection, "hourly_aggregate", ends=ends)
     row: Any = connection.execute(_MATERIALIZED, ["hourly_bucket"]).fetchone()
     size = _measure_chunked(connection, "hourly_aggregate", row[0])
-    size.oldest, size.newest = _fetch(connection, _HOURS_ENDS)
+    size.oldest, size.newest = _fetch(connection, _by_index("hourly_aggregate", "hour"))
     return size
 
 
