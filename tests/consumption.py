@@ -124,17 +124,25 @@ def _insert(connection: Connection, table: str, **fields: Any) -> int:
 
 def put(connection: Connection, readings: Iterable[tuple[Site, Value]]) -> None:
     """Store readings and note their hours, as the ingest pool does; those that stand are left."""
+    with connection.transaction():
+        stored = insert_readings(connection, readings)
+        insert_dirty_hours(
+            connection,
+            [(device_id, (at - EPOCH) // timedelta(microseconds=1)) for device_id, at in stored],
+        )
+
+
+def insert_readings(
+    connection: Connection, readings: Iterable[tuple[Site, Value]]
+) -> list[tuple[int, datetime]]:
+    """Store readings, and note nothing; device and time of those that were new."""
     rows = [
         (value.at, site.account_id, site.gateway_id, site.device_id, value.value)
         for site, value in readings
     ]
     columns = [list(column) for column in zip(*rows, strict=True)] or [[]] * 5
-    with connection.transaction():
-        stored: Any = connection.execute(INSERT_READINGS, columns).fetchall()
-        insert_dirty_hours(
-            connection,
-            [(device_id, (at - EPOCH) // timedelta(microseconds=1)) for device_id, at in stored],
-        )
+    stored: Any = connection.execute(INSERT_READINGS, columns).fetchall()
+    return list(stored)
 
 
 def replace_register(connection: Connection, site: Site, change: Replacement) -> None:

@@ -20,7 +20,7 @@ from tests.consumption import (
     Replacement,
     Site,
     expect_figures,
-    put,
+    insert_readings,
     read,
     read_figures,
     register,
@@ -78,8 +78,7 @@ def before(connection: Connection, database_url: str) -> Iterator[Connection]:
 
 def fill(before: Connection, arrivals: list[tuple[Site, Value]]) -> None:
     """Readings with aggregates by the rule of before; what registers counted is left at 1."""
-    put(before, arrivals)
-    before.execute("DELETE FROM dirty_hour")
+    insert_readings(before, arrivals)
     with before.cursor() as cursor:
         is_community = read_edition(cursor) == "community"
     if is_community:
@@ -130,8 +129,11 @@ def test_it_computes_everything_again_and_closed_months_get_lines(before: Connec
         )
     # A reading at a border that waited for the refresh.
     waiting = Value(START + 3 * DAY + timedelta(hours=5), Decimal(5))
-    put(before, [(sites[1][0], waiting)])
-    before.execute("UPDATE dirty_hour SET hour = %s", [waiting.at])
+    insert_readings(before, [(sites[1][0], waiting)])
+    before.execute(
+        "INSERT INTO dirty_hour (hour, device_ids) VALUES (%s, %s)",
+        [waiting.at, [sites[1][0].device_id]],
+    )
     # A meter that was replaced, which is an installation afterwards.
     replaced = Replacement(START + 10.5 * DAY, Decimal("11.5"), Decimal(11))
     before.execute(
