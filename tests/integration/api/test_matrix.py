@@ -31,7 +31,7 @@ from tests.integration.api.conftest import ALL_SCOPES, call_with, make_user
 
 pytestmark = pytest.mark.integration
 
-MOST_QUERIES = 6
+MOST_QUERIES = 7
 MOST_LOOKS = 12
 """Readings are looked for in growing windows of time, back to the beginning of the period."""
 MOST_STATEMENT_QUERIES = 20
