@@ -23,6 +23,7 @@ from telemetry.store.aggregates.hours import (
     refresh_community,
     refresh_hours,
 )
+from telemetry.store.aggregates.moved import follow_moves
 from telemetry.store.aggregates.throttle import Throttle
 from telemetry.store.db.connection import Connection
 from telemetry.store.db.edition import read_edition
@@ -90,6 +91,7 @@ def _refresh_hours(connection: Connection, done: Refreshed, throttle: Throttle |
     )
     if not dirty_ids:
         return False
+    follow_moves(connection, dirty_ids)
     if done.edition == "community":
         refresh_community(connection, dirty_ids)
     with begin_step(connection):
