@@ -95,12 +95,15 @@ class DirtyHour(models.Model):
     """An hour whose readings must be aggregated again. Rows are only added and removed.
 
     Of readings that were stored, unless it says what else made it dirty: an edit, a change of the
-    meter, a move of the gateway, or a `cause` of `MonthAdjustment.Cause`.
+    meter, a move of the gateway, or a `cause` of `MonthAdjustment.Cause`. `since_ms`: how far into
+    the hour the earliest of these readings is, for each of the devices; null where anything in the
+    hour may have changed.
     """
 
     id = models.BigAutoField(primary_key=True)
     hour = models.DateTimeField(_("hour"))
     device_ids = ArrayField(models.BigIntegerField(), verbose_name=_("devices"))
+    since_ms = ArrayField(models.IntegerField(), verbose_name=_("since"), null=True)
     edit_id = models.BigIntegerField(_("edit"), null=True)
     installation_id = models.BigIntegerField(_("installation"), null=True)
     moved_at = models.DateTimeField(_("gateway moved at"), null=True)

@@ -81,7 +81,11 @@ def describe_month(consumption: Consumption) -> dict[str, str]:
 def describe_selection(comparison: Comparison, quantity: Quantity) -> str:
     """Which devices are shown, and why these."""
     count = comparison.devices_count
-    shown = len(comparison.rows) if quantity.is_level else count - comparison.left_out
+    rows = comparison.rows
+    shown = len(rows) if quantity.is_level else count - comparison.left_out
+    if all(row.part.device_id for row in rows) and len(rows) < shown:
+        text = _("%(shown)d of the %(count)d devices that measure it have values")
+        return text % {"shown": len(rows), "count": count}
     if shown >= count:
         return ngettext(
             "The device that measures it", "All %(count)d devices that measure it", count

@@ -18,6 +18,7 @@ from tests.bench.drain import Drain, run_drain
 from tests.bench.faults import FAULTS, Trial, run_faults
 from tests.bench.findings import run_findings
 from tests.bench.guard import Beside, run_guard
+from tests.bench.hour import run_hour
 from tests.bench.latency import RATES, run_latency
 from tests.bench.loud import Loud, run_loud
 from tests.bench.memory import run_memory
@@ -181,6 +182,9 @@ def make_parser() -> argparse.ArgumentParser:
     _add_common(aggregates, _aggregates, runs=1)
     aggregates.add_argument("--millions", type=int, default=100, help="readings; default 100")
     aggregates.add_argument("--plans", type=Path, metavar="FILE", help="write the queries' plans")
+    hour = benches.add_parser("hour", help="refreshes of an hour that fills up")
+    _add_common(hour, _hour, runs=1)
+    hour.add_argument("--millions", type=int, default=54, help="readings; default 54")
     findings = benches.add_parser(
         "findings", help="faults among readings of many devices: which are found, by kind"
     )
@@ -321,6 +325,10 @@ def _memory(options: argparse.Namespace, _: Say) -> Run:
 
 def _aggregates(options: argparse.Namespace, say: Say) -> Run:
     return run_aggregates(millions=options.millions, plans=options.plans, say=say)
+
+
+def _hour(options: argparse.Namespace, say: Say) -> Run:
+    return run_hour(millions=options.millions, say=say)
 
 
 def _findings(options: argparse.Namespace, say: Say) -> Run:

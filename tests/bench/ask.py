@@ -1,6 +1,5 @@
-"""`python -m tests.bench.ask refresh|queries|plans|members COUNT|admin GATEWAYS DEAD_LETTERS`: what
-`bench aggregates`, `dashboard` and `admin` ask of the application, in a process with its settings.
-Prints JSON."""
+"""`python -m tests.bench.ask refresh [HOUR]|queries|plans|members COUNT|admin GATEWAYS LETTERS`:
+what benches ask of the application, in a process with its settings. Prints JSON."""
 
 import json
 import random
@@ -18,17 +17,21 @@ from tests.bench.results import percentiles
 TIMES = 200
 
 
-def refresh() -> dict[str, float]:
-    """Bring the aggregates up to date."""
+def refresh(hour: str = "") -> dict[str, float]:
+    """Bring the aggregates up to date; with pauses as scheduled, when this hour is the current."""
     from config.env import read_options
     from config.options import DatabaseOptions
     from telemetry.store.aggregates.refresh import refresh_aggregates
+    from telemetry.store.aggregates.throttle import Throttle
     from telemetry.store.db.connection import open_connection
 
     url = read_options(DatabaseOptions).url
+    throttle = Throttle() if hour else None
+    if throttle is not None:
+        throttle.hour = datetime.fromisoformat(hour)
     started_s = time.monotonic()
     with open_connection(url, name="bench", statement_timeout_s=7_200) as connection:
-        done = refresh_aggregates(connection)
+        done = refresh_aggregates(connection, throttle=throttle)
     return {"seconds": time.monotonic() - started_s, "hours": done.hours, "days": done.days}
 
 

@@ -150,22 +150,28 @@ def kill(engine: Docker, kind: str) -> None:
     """Kill one, and wait until another serves in its place."""
     before = engine.list_containers(kind)
     engine.kill(before[0])
+    wait_until_up(engine, "--scale", "worker-ingest=3", "--scale", "bridge=3")
+
+
+def restart(engine: Docker) -> None:
+    """Stop and start all, servers included, in no order: `migrate` may find no database at first,
+    and is started again."""
+    engine.compose("restart", timeout_s=300)
+    wait_until_up(engine)
+
+
+def wait_until_up(engine: Docker, *arguments: str) -> None:
+    """Start what does not run, again while something fails that the engine starts again."""
     give_up_at = time.monotonic() + HEALTHY_WITHIN_S
     while True:
         time.sleep(1)
         try:
-            up(engine, "--scale", "worker-ingest=3", "--scale", "bridge=3")
+            up(engine, *arguments)
         except ContainerError:
             if time.monotonic() > give_up_at:
                 raise
         else:
             return
-
-
-def restart(engine: Docker) -> None:
-    """Stop and start all, servers included."""
-    engine.compose("restart", timeout_s=300)
-    up(engine)
 
 
 def read_status(engine: Docker) -> Any:

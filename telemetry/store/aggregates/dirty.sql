@@ -1,25 +1,34 @@
 -- name: list_dirty
--- The oldest rows, at most %(rows)s, and no more than come to %(device_hours)s device hours (one
--- row at least); and whether there may be more.
+-- The rows of the oldest hours, and whether there are more: up to the hour in which they come to
+-- %(rows)s, or to %(device_hours)s device hours. All rows of an hour are taken together: who goes on
+-- from what an hour had sees the readings of all of them.
 WITH oldest AS (
     SELECT id, hour, device_ids FROM dirty_hour ORDER BY hour, id LIMIT %(rows)s
 ), counted AS (
-    SELECT id, sum(cardinality(device_ids)) OVER (ORDER BY hour, id) - cardinality(device_ids)
+    SELECT hour, sum(cardinality(device_ids)) OVER (ORDER BY hour, id) - cardinality(device_ids)
         AS device_hours_before
     FROM oldest
+), newest AS (
+    SELECT max(hour) AS hour FROM counted WHERE device_hours_before < %(device_hours)s
 )
-SELECT coalesce(array_agg(id) FILTER (WHERE device_hours_before < %(device_hours)s), '{}'),
-    count(*) = %(rows)s OR coalesce(bool_or(device_hours_before >= %(device_hours)s), false)
-FROM counted
+SELECT coalesce(array_agg(d.id) FILTER (WHERE d.hour <= newest.hour), '{}'),
+    coalesce(bool_or(d.hour > newest.hour), false)
+FROM dirty_hour d CROSS JOIN newest
 
 -- name: claim_dirty_hours
--- Claim dirty hours: which hours of which devices, how they are measured, whether they are frozen. They
--- are deleted at the end of the step, which may have to say why they were dirty.
+-- Claim dirty hours: which hours of which devices, how they are measured, whether they are frozen, and
+-- since when they may have changed. They are deleted at the end of the step, which may have to say
+-- why they were dirty.
 WITH affected AS (
-    SELECT DISTINCT hour, unnest(device_ids) AS device_id FROM dirty_hour WHERE id = ANY(%(ids)s)
+    SELECT hour, device_id,
+        CASE WHEN count(since_ms) = count(*)
+            THEN hour + min(since_ms) * interval '1 millisecond' END AS since
+    FROM (SELECT hour, unnest(device_ids) AS device_id, unnest(since_ms) AS since_ms
+          FROM dirty_hour WHERE id = ANY(%(ids)s)) each
+    GROUP BY hour, device_id
 )
-INSERT INTO affected_hour (device_id, hour, measurement, factor, longest_step, is_frozen)
-SELECT t.device_id, t.hour, i.measurement, i.factor,
+INSERT INTO affected_hour (device_id, hour, since, measurement, factor, longest_step, is_frozen)
+SELECT t.device_id, t.hour, t.since, i.measurement, i.factor,
     CASE WHEN a.spreads_gaps THEN longest_step(i.interval_s) END,
     is_hour_dropped(t.hour, a.zones,
         (SELECT coalesce(max(dropped_before), '-infinity') FROM raw_horizon))

@@ -1,15 +1,10 @@
-"""Hours: the aggregates of readings, and what registers counted.
+"""Hours: the aggregates of readings, and what registers counted."""
 
-Statements over `reading` name a span of one UTC day as constants and are planned each time: a plan
-kept for all days would open every chunk. The last hour of a day is a span of its own: its last
-instant lies in the chunk of the next day.
-"""
-
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, LiteralString
 
-from telemetry.core.measurement import MEASUREMENTS
+from telemetry.store.aggregates.continued import continue_hours
+from telemetry.store.aggregates.spans import DAY, HOUR, compute, compute_span, list_spans
 from telemetry.store.aggregates.throttle import Throttle
 from telemetry.store.aggregates.uneven import count_uneven_hours
 from telemetry.store.db.connection import Connection
@@ -32,8 +27,6 @@ class Sql(Queries):
     delete_emptied_hours: LiteralString
 
 
-HOUR = timedelta(hours=1)
-DAY = timedelta(days=1)
 RESOLUTION = timedelta(microseconds=1)  # of instants: an hour's first one comes after its start
 
 
@@ -61,22 +54,27 @@ def refresh_hours(
     """Compute the affected hours, where no continuous aggregate does, and the consumption of
     registers and deltas in them and in the hours after.
 
-    Span by span: what an hour's devices read is in memory when their registers are read.
+    What came to an hour after all that it had is added. The others are read again, span by span:
+    what an hour's devices read is in memory when their registers are read.
     """
     connection.execute(Sql.delete_wrong_kind)
+    continue_hours(connection, edition=edition, throttle=throttle)
     registers = list_spans(connection, measurements=["cumulative"])
     deltas = list_spans(connection, measurements=["delta"])
     scaled = list_spans(connection, measurements=["delta"], is_scaled=True)
-    for span in list_spans(connection, measurements=MEASUREMENTS):
+    for span in list_spans(connection):
         if edition == "apache":
-            _compute_span(connection, Sql.refresh_hourly, *span, throttle=throttle)
+            compute_span(connection, Sql.refresh_hourly, *span, throttle=throttle)
         elif span in deltas:
-            _compute_span(connection, Sql.refresh_deltas, *span, throttle=throttle)
+            compute_span(connection, Sql.refresh_deltas, *span, throttle=throttle)
         if span in scaled:
-            _compute(connection, Sql.scale_deltas, start=span[0], end=span[1])
+            compute(connection, Sql.scale_deltas, start=span[0], end=span[1])
         if span in registers:
-            _compute_span(connection, Sql.refresh_registers, *span, throttle=throttle)
-    if registers or deltas:
+            compute_span(connection, Sql.refresh_registers, *span, throttle=throttle)
+    row: Any = connection.execute(
+        "SELECT EXISTS (SELECT FROM affected_hour WHERE measurement <> 'gauge')"
+    ).fetchone()
+    if row[0]:
         connection.execute(Sql.find_affected_next_hours)
         connection.execute(Sql.record_gaps)
         connection.execute("ANALYZE affected_hour")
@@ -100,7 +98,7 @@ def delete_emptied_hours(connection: Connection, *, edition: str) -> None:
     if not row[0]:
         return
     emptied: list[tuple[int, datetime]] = []
-    for start, end in list_spans(connection, measurements=MEASUREMENTS):
+    for start, end in list_spans(connection):
         bounds = {"start": start, "end": end}
         found: Any = connection.execute(Sql.find_emptied_hours, bounds, prepare=False).fetchall()
         emptied += found
@@ -111,22 +109,6 @@ def delete_emptied_hours(connection: Connection, *, edition: str) -> None:
     connection.execute(Sql.delete_emptied_registers, parameters)
     if edition == "apache":
         connection.execute(Sql.delete_emptied_hours, parameters)
-
-
-def list_spans(
-    connection: Connection, *, measurements: Sequence[str], is_scaled: bool = False
-) -> list[tuple[datetime, datetime]]:
-    """The spans of UTC days that affected hours lie in: all but the last hour of a day, or that.
-    `is_scaled`: those with a factor alone."""
-    rows: Any = connection.execute(
-        "SELECT DISTINCT day, hour - day = interval '23 hours' AS is_last "
-        "FROM affected_hour, date_trunc('day', hour, 'UTC') AS day "
-        "WHERE measurement = ANY(%s) AND (NOT %s OR factor <> 1) ORDER BY 1, 2",
-        [list(measurements), is_scaled],
-    ).fetchall()
-    return [
-        (day + 23 * HOUR, day + DAY) if is_last else (day, day + 23 * HOUR) for day, is_last in rows
-    ]
 
 
 def _find_runs(hours: list[datetime]) -> list[list[datetime]]:
@@ -142,39 +124,3 @@ def _find_runs(hours: list[datetime]) -> list[list[datetime]]:
         else:
             runs.append([hour, hour + HOUR])
     return runs
-
-
-def _compute_span(
-    connection: Connection,
-    statement: LiteralString,
-    start: datetime,
-    end: datetime,
-    *,
-    throttle: Throttle | None,
-) -> None:
-    """All affected hours of the span at once, but the current hour in pieces."""
-    if throttle is None or not start <= throttle.hour < end:
-        _compute(connection, statement, start=start, end=end)
-        return
-    if start < throttle.hour:
-        _compute(connection, statement, start=start, end=throttle.hour)
-    after = throttle.hour + HOUR
-    if after < end:
-        _compute(connection, statement, start=after, end=end)
-    rows: Any = connection.execute(
-        "SELECT device_id FROM affected_hour WHERE hour = %s ORDER BY device_id", [throttle.hour]
-    ).fetchall()
-    for piece in throttle.split([device_id for (device_id,) in rows]):
-        _compute(connection, statement, start=throttle.hour, end=after, devices=piece)
-
-
-def _compute(
-    connection: Connection,
-    statement: LiteralString,
-    *,
-    start: datetime,
-    end: datetime,
-    devices: list[int] | None = None,
-) -> None:
-    bounds = {"start": start, "end": end, "devices": devices}
-    connection.execute(statement, bounds, prepare=False)

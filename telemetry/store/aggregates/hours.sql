@@ -22,7 +22,7 @@ WITH found AS MATERIALIZED (
     FROM (
         SELECT hour, array_agg(device_id) AS device_ids
         FROM affected_hour
-        WHERE hour >= %(start)s AND hour < %(end)s
+        WHERE known_until IS NULL AND hour >= %(start)s AND hour < %(end)s
           AND (%(devices)s::bigint[] IS NULL OR device_id = ANY(%(devices)s::bigint[]))
         GROUP BY hour
     ) t
@@ -49,14 +49,14 @@ WITH found AS MATERIALIZED (
         first_at = excluded.first_at, last = excluded.last, last_at = excluded.last_at, steps = NULL
 )
 INSERT INTO hourly_aggregate (device_id, hour, account_id, total, mean, minimum, maximum, first,
-    last, readings_count)
+    last, last_at, readings_count)
 SELECT device_id, hour, account_id, total, total / readings_count, minimum, maximum, first, last,
-    readings_count
+    last_at, readings_count
 FROM found
 ON CONFLICT (device_id, hour) DO UPDATE SET
     account_id = excluded.account_id, total = excluded.total, mean = excluded.mean,
     minimum = excluded.minimum, maximum = excluded.maximum, first = excluded.first,
-    last = excluded.last, readings_count = excluded.readings_count
+    last = excluded.last, last_at = excluded.last_at, readings_count = excluded.readings_count
 
 -- name: refresh_deltas
 -- What deltas consumed in affected hours of a span, where a continuous aggregate has the rest.
@@ -67,7 +67,7 @@ SELECT h.device_id, t.hour, h.account_id, h.total, h.total - h.first, h.first, h
 FROM (
     SELECT hour, array_agg(device_id) AS device_ids
     FROM affected_hour
-    WHERE measurement = 'delta' AND hour >= %(start)s AND hour < %(end)s
+    WHERE measurement = 'delta' AND known_until IS NULL AND hour >= %(start)s AND hour < %(end)s
       AND (%(devices)s::bigint[] IS NULL OR device_id = ANY(%(devices)s::bigint[]))
     GROUP BY hour
 ) t
@@ -94,7 +94,8 @@ FROM (
     JOIN reading r ON r.device_id = t.device_id
         AND r.time > t.hour AND r.time <= t.hour + interval '1 hour'
         AND r.time > %(start)s AND r.time <= %(end)s
-    WHERE t.measurement = 'delta' AND t.factor <> 1 AND t.hour >= %(start)s AND t.hour < %(end)s
+    WHERE t.measurement = 'delta' AND t.factor <> 1 AND t.known_until IS NULL
+      AND t.hour >= %(start)s AND t.hour < %(end)s
     GROUP BY t.device_id, t.hour, t.factor
 ) s
 WHERE c.device_id = s.device_id AND c.hour = s.hour
@@ -110,7 +111,8 @@ WITH found AS (
     FROM (
         SELECT hour, array_agg(device_id) AS device_ids
         FROM affected_hour
-        WHERE measurement = 'cumulative' AND hour >= %(start)s AND hour < %(end)s
+        WHERE measurement = 'cumulative' AND known_until IS NULL
+          AND hour >= %(start)s AND hour < %(end)s
           AND (%(devices)s::bigint[] IS NULL OR device_id = ANY(%(devices)s::bigint[]))
         GROUP BY hour
     ) each

@@ -85,14 +85,15 @@ def refresh_aggregates(
 
 def _refresh_hours(connection: Connection, done: Refreshed, throttle: Throttle | None) -> bool:
     """One step over changed hours; whether more hours are dirty."""
-    dirty_ids, is_more = list_dirty(
-        connection, rows=DIRTY_ROWS_A_STEP, device_hours=DEVICE_HOURS_A_STEP
-    )
+    limits = {"rows": DIRTY_ROWS_A_STEP, "device_hours": DEVICE_HOURS_A_STEP}
+    dirty_ids, is_more = list_dirty(connection, **limits)
     if not dirty_ids:
         return False
     if done.edition == "community":
         refresh_community(connection, dirty_ids)
     with begin_step(connection):
+        if done.edition == "apache":  # of all readings that it sees: none is told of later
+            dirty_ids, is_more = list_dirty(connection, **limits)
         affected = claim_dirty_hours(connection, dirty_ids)
         frozen = record_frozen_hours(connection)
         record_gaps(connection)

@@ -7,6 +7,25 @@ CREATE TEMPORARY TABLE IF NOT EXISTS affected_hour (
     factor numeric NOT NULL DEFAULT 1,
     longest_step interval,  -- null: steps are not spread
     is_frozen boolean NOT NULL,
+    since timestamptz,  -- nothing changed before it; null: anything may have changed
+    known_until timestamptz,  -- the last reading of what is kept of it; null: all is read again
+    known_last numeric,
+    known_account_id bigint,
+    PRIMARY KEY (device_id, hour)
+) ON COMMIT DELETE ROWS;
+-- What came to affected hours after what is kept of them.
+CREATE TEMPORARY TABLE IF NOT EXISTS added_readings (
+    device_id bigint NOT NULL,
+    hour timestamptz NOT NULL,
+    measurement text NOT NULL,
+    factor numeric NOT NULL,
+    total numeric NOT NULL,
+    scaled_total numeric NOT NULL,
+    minimum numeric NOT NULL,
+    maximum numeric NOT NULL,
+    last numeric NOT NULL,
+    last_at timestamptz NOT NULL,
+    readings_count bigint NOT NULL,
     PRIMARY KEY (device_id, hour)
 ) ON COMMIT DELETE ROWS;
 -- Affected hours of registers and deltas, with the last reading before them.

@@ -6,15 +6,15 @@ from datetime import UTC, datetime
 
 PIECE_DEVICES = 50
 PAUSES = 4  # times as long as the piece before
-BUDGET_S = 15.0
+BUDGET_S = 5.0
 
 
 class Throttle:
     """How the scheduled refresh reads the current hour: in pieces, with pauses.
 
-    All of that hour is read again each minute, more with every message, and on a busy machine
-    everything else waited for it. Late hours are read at full speed. The pauses of one refresh
-    come to at most 15 s: no month is closed and no old row pruned while it runs.
+    Messages come to it all the time, and on a busy machine everything else waited while they were
+    read. Late hours are read at full speed. The pauses of one refresh come to at most 5 s: no month
+    is closed and no old row pruned while it runs.
     """
 
     def __init__(self, *, sleep: Callable[[float], None] = time.sleep) -> None:

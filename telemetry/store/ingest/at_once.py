@@ -43,13 +43,15 @@ def store_at_once(
     Raises `psycopg.Error`: `UniqueViolation` when a key is stored already, `DivisionByZero` when
     the ledger does not take all batches, or a reading of one of their hours and devices is voided.
     """
-    content = pack_rows(sorted(rows), received_us=received_us)
+    in_order = sorted(rows)
+    content = pack_rows(in_order, received_us=received_us)
+    noted = group_by_hour([row[:2] for row in reversed(in_order)])
     query = ";".join(
         (
             f"COPY reading ({COLUMNS}) FROM STDIN (FORMAT BINARY)",
             *(
-                f"EXECUTE note_hour('{hour.isoformat()}', {_array(map(str, sorted(device_ids)))})"
-                for hour, device_ids in sorted(group_by_hour([row[:2] for row in rows]).items())
+                f"EXECUTE note_hour('{hour.isoformat()}',{_array(since)},{_array(since.values())})"
+                for hour, since in sorted(noted.items())
             ),
             *(
                 f"EXECUTE enter_batch({_ledger_values(connection, batch, each)})"
@@ -73,8 +75,9 @@ def _prepare(connection: Connection) -> None:
     for statement in (
         # Nor one that may hold a reading which an edit voided: it must not be stored again.
         "PREPARE note_hour AS WITH noted AS ("
-        "INSERT INTO dirty_hour (hour, device_ids) VALUES ($1::timestamptz, $2::bigint[])"
-        " RETURNING hour) SELECT 1 / (NOT EXISTS (SELECT FROM edited_reading e"
+        "INSERT INTO dirty_hour (hour, device_ids, since_ms)"
+        " VALUES ($1::timestamptz, $2::bigint[], $3::int[]) RETURNING hour)"
+        " SELECT 1 / (NOT EXISTS (SELECT FROM edited_reading e"
         " WHERE e.is_current AND e.after IS NULL AND e.time > $1 AND e.time <= $1 + interval '1h'"
         " AND e.device_id = ANY($2)))::int FROM noted",
         # A batch that the ledger does not take must fail the query: nobody looks before it commits.
@@ -93,9 +96,9 @@ def _ledger_values(connection: Connection, batch: ClaimedBatch, counts: Counts) 
     return ",".join((*texts, *numbers))
 
 
-def _array(values: Iterable[str]) -> str:
+def _array(values: Iterable[int]) -> str:
     """An array of numbers as a literal."""
-    return "'{" + ",".join(values) + "}'"
+    return "'{" + ",".join(map(str, values)) + "}'"
 
 
 def _run(connection: Connection, query: bytes, content: bytes) -> None:

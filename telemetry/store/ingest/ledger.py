@@ -112,23 +112,33 @@ def is_batch_stored(connection: Connection, batch_id: str) -> bool:
 def insert_dirty_hours(connection: Connection, keys: Collection[Key]) -> None:
     """Note the hours that count stored readings: one row an hour, never shared with others. At its
     last instant, a reading is the hour's that ends."""
-    devices_by_hour = group_by_hour(keys)
+    noted = group_by_hour(sorted(keys, reverse=True))
     with connection.cursor() as cursor:
         cursor.executemany(
-            "INSERT INTO dirty_hour (hour, device_ids) VALUES (%s, %s)",
-            [(hour, sorted(device_ids)) for hour, device_ids in sorted(devices_by_hour.items())],
+            "INSERT INTO dirty_hour (hour, device_ids, since_ms) VALUES (%s, %s, %s)",
+            [(hour, list(since), list(since.values())) for hour, since in sorted(noted.items())],
         )
 
 
-def group_by_hour(keys: Collection[Key]) -> dict[datetime, set[int]]:
-    """The devices of each hour that counts the readings."""
+def group_by_hour(keys: Sequence[Key]) -> dict[datetime, dict[int, int]]:
+    """The devices of each hour that counts the readings, and how far into the hour the earliest
+    reading of each is, in milliseconds.
+
+    `keys`: sorted, the largest first.
+    """
     if not keys:
         return {}
     times = [time_us for _, time_us in keys]
     first, last = (min(times) - 1) // HOUR_US, (max(times) - 1) // HOUR_US
+    by_hour: defaultdict[int, dict[int, int]] = defaultdict(dict)
     if first == last:  # as nearly always, and quicker
-        return {to_instant(first * HOUR_US): {device_id for device_id, _ in keys}}
-    devices_by_hour: defaultdict[int, set[int]] = defaultdict(set)
-    for device_id, time_us in keys:
-        devices_by_hour[(time_us - 1) // HOUR_US].add(device_id)
-    return {to_instant(hour * HOUR_US): ids for hour, ids in devices_by_hour.items()}
+        by_hour[first] = dict(keys)
+    else:
+        for device_id, time_us in keys:
+            by_hour[(time_us - 1) // HOUR_US][device_id] = time_us
+    return {
+        to_instant(hour * HOUR_US): {
+            device_id: (time_us - hour * HOUR_US) // 1_000 for device_id, time_us in since.items()
+        }
+        for hour, since in by_hour.items()
+    }

@@ -88,7 +88,8 @@ class Row(Struct, frozen=True):
 
 class Comparison(Struct, frozen=True):
     """The chart, and its parts in the order of their series. `before`: what changes are against;
-    None where none are shown. `total` is that of all rows."""
+    None where none are shown. `total` is that of all rows. `is_running`: the period goes on, and
+    what came since the last whole hour is in the rows."""
 
     chart: Chart
     rows: tuple[Row, ...]
@@ -97,6 +98,7 @@ class Comparison(Struct, frozen=True):
     left_out: int
     before: Before | None
     total: Part | None
+    is_running: bool
 
 
 def find_before(question: Question, chart: Chart) -> Before | None:
@@ -131,6 +133,7 @@ def make_comparison(question: Question, parts: Parts, before: Before | None) -> 
         parts.left_out,
         before,
         _sum_up(parts.parts),
+        question.period.until > question.now,
     )
 
 

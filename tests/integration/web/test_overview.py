@@ -122,6 +122,22 @@ def test_it_draws_six_devices_and_the_rest_of_them(connection: Connection) -> No
     assert len(chart_data_of(chosen)["series"]) == 2
 
 
+def test_it_says_how_many_devices_have_values_and_up_to_when(connection: Connection) -> None:
+    site, client = open_account(connection)
+    others = [register(connection, Meter("delta"), beside=site) for _ in range(2)]
+    connection.execute("UPDATE device SET unit = 'kWh'")
+    now = timezone.now()
+    earlier = (now - timedelta(days=40)).replace(day=15)
+    with_values, times = (site, others[0]), (earlier, now - HOUR)
+    receive(connection, *((one, at, 2) for one in with_values for at in times))
+    page = page_of(site, client, "?period=7d")
+    assert "2 of the 3 devices that measure it have values" in page
+    assert "Total until now" in page
+    page = page_of(site, client, f"?period=month&month={earlier:%Y-%m}")
+    assert "<tfoot>" in page
+    assert "Total until now" not in page
+
+
 def test_it_draws_no_rest_of_more_hours_than_it_may_read(connection: Connection) -> None:
     site, client = open_account(connection)
     add_devices(site.account_id, count=130)

@@ -153,14 +153,14 @@ def test_it_knows_whether_a_batch_is_stored(
     assert connection.asked == [(Sql.batch_line, {"id": STEM + part})]
 
 
-def test_it_notes_each_hour_once_with_its_devices() -> None:
+def test_it_notes_each_hour_once_with_the_earliest_readings_of_its_devices() -> None:
     connection: Any = FakeConnection()
-    keys = [(3, HOUR_US + 1), (1, 2 * HOUR_US), (1, HOUR_US + 5), (2, 5 * HOUR_US + 1)]
+    keys = [(3, HOUR_US + 1), (1, 2 * HOUR_US), (1, HOUR_US + 7_999), (2, 6 * HOUR_US)]
     insert_dirty_hours(connection, keys)
-    insert_dirty_hours(connection, keys[:3])
+    insert_dirty_hours(connection, keys[:2])
     insert_dirty_hours(connection, [])
     assert [rows for _, rows in connection.many] == [
-        [(to_instant(HOUR_US), [1, 3]), (to_instant(5 * HOUR_US), [2])],
-        [(to_instant(HOUR_US), [1, 3])],
+        [(to_instant(HOUR_US), [3, 1], [0, 7]), (to_instant(5 * HOUR_US), [2], [3_600_000])],
+        [(to_instant(HOUR_US), [3, 1], [0, 3_600_000])],
         [],
     ]
