@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("telemetry", "0060_lines_of_closing"),
+        ("telemetry", "0069_hours_go_on"),
     ]
 
     operations = [
