@@ -92,8 +92,8 @@ class DeadLetterAdmin(PayloadMixin, EditMixin, MacSearchMixin, ModelAdmin):  # t
         """Without the payloads, which only the page of one dead letter shows."""
         rows: QuerySet[DeadLetter] = super().get_queryset(request)
         size = Func(F("payload"), function="octet_length", output_field=IntegerField())
-        related = name_given(request, rows).select_related("account", "gateway", "handled_by")
-        return related.defer("payload").annotate(size_bytes=size)
+        rows = name_given(request, rows).select_related("account", "gateway", "handled_by")
+        return rows.defer("payload").annotate(size_bytes=size)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
