@@ -86,7 +86,7 @@ def find_devices(queryset: QuerySet[Any], text: str) -> QuerySet[Any]:
 def _name(queryset: QuerySet[Any], *columns: str) -> QuerySet[Any]:
     """With all columns as one text, `called`: one comparison for each row takes an eighth of the
     time of one for each column."""
-    texts = [part for name in columns for part in (name, Value(" "))]
+    texts = [part for name in columns for part in (name, Value(" "))][:-1]
     named: QuerySet[Any] = queryset.annotate(called=Lower(Concat(*texts, output_field=TextField())))
     return named
 
