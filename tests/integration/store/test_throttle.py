@@ -77,8 +77,8 @@ def test_it_rests_for_as_long_as_it_may(monkeypatch: pytest.MonkeyPatch) -> None
     throttle, seen = Throttle(sleep=sleep), []
     for piece in throttle.split(range(6 * PIECE_DEVICES)):
         seen += piece
-        now_s += 1
+        now_s += 0.375
     assert seen == list(range(6 * PIECE_DEVICES))
-    assert pauses == [PAUSES] * 3 + [BUDGET_S - 3 * PAUSES]
+    assert pauses == [PAUSES * 0.375] * 3 + [BUDGET_S - 3 * PAUSES * 0.375]
     assert list(throttle.split(range(PIECE_DEVICES))) == [list(range(PIECE_DEVICES))]
     assert list(throttle.split([])) == []
