@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("telemetry", "0069_hours_go_on"),
+        ("telemetry", "0061_hours_go_on"),
     ]
 
     operations = [
