@@ -16,6 +16,7 @@ from telemetry.admin import (  # noqa: F401
     fleet,
     installations,
     ledger,
+    lists,
     members,
     periodic_tasks,
     readings,

@@ -156,7 +156,7 @@ class AccountAdmin(NewWithoutTimeMixin, DeactivateMixin, ModelAdmin):  # type: i
     def get_queryset(self, request: HttpRequest) -> QuerySet[Account]:
         accounts: QuerySet[Account] = super().get_queryset(request)
         gateways = Gateway.objects.filter(account=OuterRef("pk")).order_by().values("account")
-        count = Subquery(gateways.annotate(count=Count("pk")).values("count"))
+        count = Subquery(gateways.annotate(count=Count("*")).values("count"))  # by the index alone
         return accounts.annotate(gateways_count=Coalesce(count, 0))
 
     @display(description=_("gateways"), ordering="gateways_count")

@@ -14,7 +14,7 @@ from unfold.decorators import display
 
 from telemetry.admin.own_users import OwnUserFilter
 from telemetry.admin.readonly import ReadOnlyAdmin
-from telemetry.changes.texts import list_fields, name_actor
+from telemetry.changes.texts import list_fields, name_action, name_actor
 from telemetry.changes.tracking import TRACKED
 from telemetry.models import SignInFailure, TaskRun
 
@@ -22,11 +22,6 @@ admin.site.unregister(LogEntry)
 
 OF_ACTS = (TaskRun, SignInFailure)
 """What is run or lifted, and not changed."""
-ACTIONS = {
-    LogEntry.Action.CREATE: _("created"),
-    LogEntry.Action.UPDATE: _("changed"),
-    LogEntry.Action.DELETE: _("deleted"),
-}
 
 
 class KindFilter(admin.SimpleListFilter):
@@ -82,7 +77,7 @@ class ChangeAdmin(ReadOnlyAdmin):
     @display(description=_("done"))
     def done(self, entry: LogEntry) -> str:
         """Whether it was made, changed or deleted."""
-        return str(ACTIONS.get(entry.action, entry.get_action_display()))
+        return name_action(entry)
 
     @display(description=_("from what to what"))
     def what(self, entry: LogEntry) -> SafeString:

@@ -18,6 +18,7 @@ from unfold.contrib.filters.admin import (
 )
 from unfold.decorators import action, display
 
+from telemetry.accounts.staff import name_given
 from telemetry.admin.confirm import ask_first
 from telemetry.admin.edits import EditAction, ask_or_edit, may_edit
 from telemetry.admin.readonly import CappedPaginator, show_choice
@@ -30,7 +31,7 @@ from telemetry.dead_letters.discard import discard_dead_letters, return_to_pendi
 from telemetry.dead_letters.replay import replay_dead_letters
 from telemetry.edits.conflicts import take_value
 from telemetry.models import DeadLetter
-from telemetry.store.operations.summaries import list_newest_dead_letters
+from telemetry.store.operations.summaries import NEWEST_SEARCHED
 
 DETAIL_CHARACTERS = 80
 DISCARDED = ngettext_lazy("%(n)d dead letter discarded.", "%(n)d dead letters discarded.", "n")
@@ -82,16 +83,17 @@ class DeadLetterAdmin(PayloadMixin, EditMixin, MacSearchMixin, ModelAdmin):  # t
         ordering="state",
     )
 
-    def narrow_search(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
+    def narrow_search(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """Texts among the newest alone."""
-        return queryset.filter(pk__in=list_newest_dead_letters())
+        newest = name_given(request, DeadLetter.objects.order_by("-last_seen", "-id"))
+        return queryset.filter(pk__in=newest.values("pk")[:NEWEST_SEARCHED])
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[DeadLetter]:
         """Without the payloads, which only the page of one dead letter shows."""
         rows: QuerySet[DeadLetter] = super().get_queryset(request)
         size = Func(F("payload"), function="octet_length", output_field=IntegerField())
-        related = rows.select_related("account", "gateway", "handled_by")
-        return related.defer("payload").annotate(size_bytes=size)
+        rows = name_given(request, rows).select_related("account", "gateway", "handled_by")
+        return rows.defer("payload").annotate(size_bytes=size)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

@@ -18,7 +18,7 @@ from unfold.decorators import display
 from telemetry.admin.csv_files import CsvMixin
 from telemetry.admin.deactivate import DeactivateMixin
 from telemetry.admin.readonly import CappedPaginator, ReadOnlyAdmin, show_choice
-from telemetry.admin.search import MacSearchMixin, find_gateways
+from telemetry.admin.search import MacSearchMixin, find_devices, find_gateways
 from telemetry.admin.why import WhyMixin
 from telemetry.fleet.macs import check_mac_free
 from telemetry.installations.changing import check_settings_kept
@@ -149,6 +149,13 @@ class DeviceAdmin(CsvMixin, DeactivateMixin, WhyMixin, MacSearchMixin, ModelAdmi
     search_fields = ["code", "name", "group", "gateway__code", "gateway__mac", "account__name"]
     autocomplete_fields = ["gateway"]
     readonly_fields = ["account"]
+
+    def search_text(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """In one look, however many there are."""
+        text = search_term.strip()
+        return (find_devices(queryset, text) if text else queryset), False
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         """A device stays at its gateway: its readings name both."""

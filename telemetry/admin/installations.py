@@ -13,6 +13,7 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter, RangeDateTime
 from unfold.decorators import action
 
 from telemetry.admin.confirm import ask_first
+from telemetry.admin.readonly import CappedPaginator
 from telemetry.installations.changing import MeterChange, plan_change, undo_change
 from telemetry.installations.texts import InstallationError, describe_change
 from telemetry.models import Installation
@@ -64,6 +65,8 @@ class InstallationAdmin(ModelAdmin):  # type: ignore[misc]
     ]  # fmt: skip
     list_filter = [["device", AutocompleteSelectFilter], ["since", RangeDateTimeFilter]]
     list_filter_submit = True
+    paginator: Any = CappedPaginator
+    show_full_result_count = False
     list_select_related = ["device", "created_by"]
     ordering = ["-id"]
     search_fields = ["device__code", "device__name", "serial", "note"]

@@ -177,7 +177,10 @@ class ReadingAdmin(_ListingAdmin):
         if devices is not None:
             rows = rows.filter(device_id__in=devices)
         span = find_recent_span(rows=COUNTED_ROWS, longest=chosen_span(request), device_ids=devices)
-        return rows.filter(time__gte=timezone.now() - span)
+        rows = rows.filter(time__gte=timezone.now() - span)
+        # To the last one that can be paged to: a minute of many gateways has more.
+        last = rows.order_by("-time").values_list("time", flat=True)[COUNTED_ROWS - 1 :].first()
+        return rows if last is None else rows.filter(time__gte=last)
 
 
 @admin.register(HourlyListing)

@@ -3,16 +3,17 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from django.core.paginator import Paginator
 from django.http import HttpRequest
 from django.utils.functional import cached_property
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
+from telemetry.admin.lists import KeysFirstPaginator
+
 COUNTED_ROWS = 5_000
 
 
-class CappedPaginator(Paginator):  # type: ignore[type-arg]
+class CappedPaginator(KeysFirstPaginator):
     """Counts no further than `COUNTED_ROWS`: a full count of a large table takes minutes."""
 
     @cached_property

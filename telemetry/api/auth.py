@@ -23,6 +23,7 @@ from telemetry.api.problems import (
     NotFoundError,
     ProblemError,
 )
+from telemetry.changes.acts import change_as
 from telemetry.models import ApiToken, Membership, User
 from telemetry.store.db import account_scope
 from telemetry.web.signin.address import read_client_address
@@ -78,6 +79,7 @@ class TokenAuth(AuthBase):
                 gettext_noop("This needs a token with the scope %(scope)s; yours has %(scopes)s."),
                 values={"scope": self.scope.value, "scopes": ", ".join(token.scopes)},
             )
+        change_as(token.user)
         return Caller(token.user, token)
 
 

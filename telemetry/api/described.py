@@ -130,6 +130,18 @@ DESCRIBED = (
     _("the last day of the season"),
     _("The holidays of the account, in the order in which they were entered"),
     _("A day on which the bands of holidays apply."),
+    _("Enter a period of a band, after those that are there; for admins and owners"),
+    _("It applies to all open months; closed months stay as they are."),
+    _("00:00: midnight"),
+    _("month and day such as 10-15; empty: all year"),
+    _("Delete a period of a band; for admins and owners"),
+    _(
+        "Its time becomes the next period's, or off-peak, in all open months; closed months stay as they are. To change a period, delete it and enter another one."
+    ),
+    _("No Content"),
+    _("Enter a holiday, on which only the periods of holidays apply; for admins and owners"),
+    _("Closed months stay as they are."),
+    _("Let a day be like others again; for admins and owners"),
     _("What devices consumed between two instants, with their registers at both ends, by meter"),
     _(
         "Without `since` or `until`: the last billing month that is over; at most 1,860 days and 2,000 devices. Statements that follow each other add up, and one of a month is the month as it is now."

@@ -16,6 +16,7 @@ from telemetry.api.reference import Reference, read_document
 
 EXAMPLES = (
     ("days.sh", _("With curl")),
+    ("bands.sh", _("Time-of-use bands and holidays with curl")),
     ("client.py", _("A small client in Python")),
     ("grafana.yaml", _("Grafana, Infinity data source")),
     ("grafana.json", _("A query of it: consumption by day")),

@@ -87,8 +87,14 @@ def _read_operation(operation: Json, *, document: Json, method: str, path: str) 
         answers=tuple(answers[False]),
         errors=tuple(answers[True]),
         example_path=re.sub(r"\{\w+\}", "1", path),
-        example_body=json.dumps(schema.get("default", {})) if schema else "",
+        example_body=_write_example(schema, document=document) if schema else "",
     )
+
+
+def _write_example(schema: Json, *, document: Json) -> str:
+    """The example of a body, else its default."""
+    example = resolve(schema, document).get("example", schema.get("default", {}))
+    return json.dumps(example, ensure_ascii=False)
 
 
 def _read_parameter(parameter: Json, *, document: Json) -> Field:

@@ -1,12 +1,12 @@
 """What the API answers, field by field. The descriptions appear in the OpenAPI document."""
 
 from base64 import b64encode
-from datetime import date, time
+from datetime import date
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from telemetry.api.values import Exact, Instant
+from telemetry.api.values import Clock, Exact, Instant
 from telemetry.core.measurement import Measurement
 from telemetry.core.reasons import Reason
 from telemetry.dead_letters.details import describe_detail
@@ -41,6 +41,7 @@ AlarmKind = Literal[
     "low", "high", "above", "below", "jump", "device_limits", "day", "month", "night", "no_data",
     "finding", "offline",
 ]  # fmt: skip
+DayKind = Literal["weekday", "saturday", "sunday", "holiday"]
 AlarmEnding = Literal["", "reading", "limit", "inactive", "moved", "cleared", "rule"]
 
 
@@ -212,9 +213,9 @@ class BandPeriod(Schema):
 
     id: Id
     band: str
-    days: list[Literal["weekday", "saturday", "sunday", "holiday"]]
-    starts: time
-    ends: Annotated[time, Field(description="00:00:00: midnight")]
+    days: list[DayKind]
+    starts: Clock
+    ends: Annotated[Clock, Field(description="00:00:00: midnight")]
     season_from: Annotated[str, Field(description="month and day; empty: all year")]
     season_to: Annotated[str, Field(description="the last day of the season")]
 

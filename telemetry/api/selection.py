@@ -7,6 +7,7 @@ from django.db.models import Model, QuerySet
 from telemetry.api.parameters import OfDevices
 from telemetry.api.problems import NotFoundError
 from telemetry.models import ClosedLine, Device, Gateway
+from telemetry.store.assignments.former import list_former_ids
 
 Row = TypeVar("Row", bound=Model)
 
@@ -26,7 +27,8 @@ def require_gateway(account_id: int, *, gateway_id: int | None) -> None:
 
 
 def select_devices(account_id: int, params: OfDevices) -> list[int]:
-    """Ids of the devices that are meant, in order; all of the account when none is named.
+    """Ids of the devices that are meant, in order; all of the account when none is named. Unless a
+    gateway is named, also devices that moved to another account and left something in this one.
 
     Raises `NotFoundError` when one of them is not the account's, or not the gateway's.
     """
@@ -37,6 +39,11 @@ def select_devices(account_id: int, params: OfDevices) -> list[int]:
     if params.device_id:
         rows = rows.filter(pk__in=params.device_id)
     pks = list(rows.order_by("pk").values_list("pk", flat=True))
+    if params.gateway_id is None and (
+        not params.device_id or len(pks) != len(set(params.device_id))
+    ):
+        among = params.device_id or None
+        pks = sorted({*pks, *list_former_ids(account_id, among=among)})
     if params.device_id and len(pks) != len(set(params.device_id)):
         raise NotFoundError
     return pks

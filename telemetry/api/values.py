@@ -5,7 +5,7 @@ date are rejected by name.
 """
 
 import re
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import Annotated, Any
 
@@ -19,6 +19,7 @@ LATEST = datetime(2200, 1, 1, tzinfo=UTC)
 
 _DIGITS = re.compile(r"[0-9]{1,19}")
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_CLOCK = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?")
 _INSTANT = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?(Z|[+-][0-9]{2}:[0-9]{2})",
     re.IGNORECASE,
@@ -62,6 +63,15 @@ def read_day(text: Any) -> date:
     return day
 
 
+def read_clock(text: Any) -> time:
+    """A time of day from a body, as it is answered or without seconds. Raises `ValueError`."""
+    if isinstance(text, time):
+        return text
+    if not isinstance(text, str) or not _CLOCK.fullmatch(text):
+        raise ValueError("expected a time of day such as 17:30")
+    return time.fromisoformat(text)
+
+
 def _read_digits(value: Any) -> Any:
     if isinstance(value, str) and not _DIGITS.fullmatch(value):
         raise ValueError("expected a whole number in digits")
@@ -76,7 +86,7 @@ def _read_flag(value: Any) -> Any:
     return value
 
 
-def _reject_nul(text: str) -> str:
+def reject_nul(text: str) -> str:
     """PostgreSQL has no NUL in texts. Lone surrogates are rejected before."""
     if "\0" in text:
         raise ValueError("expected text without NUL")
@@ -97,10 +107,17 @@ Until = Annotated[
 First = Annotated[date, Field(description="first day of the period"), BeforeValidator(read_day)]
 End = Annotated[date, Field(description="first day after the period"), BeforeValidator(read_day)]
 Reason = Annotated[
-    str, Field(min_length=1, max_length=500, pattern=r"\S"), AfterValidator(_reject_nul)
+    str, Field(min_length=1, max_length=500, pattern=r"\S"), AfterValidator(reject_nul)
 ]
-Note = Annotated[str, Field(max_length=500), AfterValidator(_reject_nul)]
-Group = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_reject_nul)]
+Note = Annotated[str, Field(max_length=500), AfterValidator(reject_nul)]
+Group = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(reject_nul)]
+
+Clock = Annotated[
+    time,
+    BeforeValidator(read_clock),
+    WithJsonSchema({"type": "string", "pattern": f"^{_CLOCK.pattern}$"}),
+]
+Day = Annotated[date, BeforeValidator(read_day)]
 
 Instant = Annotated[
     datetime,

@@ -3,10 +3,17 @@
 from typing import Any
 
 from auditlog.models import LogEntry
+from django.db.models import BooleanField
 from django.utils.text import Truncator
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from msgspec import Struct
 
+ACTIONS = {
+    LogEntry.Action.CREATE: gettext_lazy("created"),
+    LogEntry.Action.UPDATE: gettext_lazy("changed"),
+    LogEntry.Action.DELETE: gettext_lazy("deleted"),
+}
 SHOWN_CHARACTERS = 60
 NOTHING = "\u2013"
 
@@ -36,6 +43,11 @@ def name_actor(entry: LogEntry) -> str:
     return entry.actor_email or _("the system")
 
 
+def name_action(entry: LogEntry) -> str:
+    """Whether something was made, changed or deleted."""
+    return str(ACTIONS.get(entry.action, entry.get_action_display()))
+
+
 def _read_field(entry: LogEntry, name: str, change: Any) -> FieldChange:
     model = entry.content_type.model_class()
     fields = {field.name: field for field in model._meta.get_fields()} if model else {}
@@ -47,6 +59,9 @@ def _read_field(entry: LogEntry, name: str, change: Any) -> FieldChange:
             shown, NOTHING if is_added else _cut(objects), _cut(objects) if is_added else NOTHING
         )
     before, after = change
+    if isinstance(fields.get(name), BooleanField):
+        words = {"True": _("Yes"), "False": _("No")}
+        before, after = words.get(str(before), before), words.get(str(after), after)
     return FieldChange(shown, _cut(before), _cut(after))
 
 

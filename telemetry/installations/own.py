@@ -1,7 +1,7 @@
 """Which meters of a device are its account's own: a device may have been another account's before,
 whose months stay as they are. For pages and API; administrators see and change all."""
 
-from datetime import datetime
+from datetime import date, datetime
 
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
@@ -51,6 +51,11 @@ def find_own_times(device: Device, *, zone: Zone) -> list[OwnTime]:
     first_day, moves = read_device_times(
         device.account_id, device_id=device.pk, gateway_id=device.gateway_id
     )
+    return cut_times(first_day, moves, zone=zone)
+
+
+def cut_times(first_day: date | None, moves: list[OwnTime], *, zone: Zone) -> list[OwnTime]:
+    """The same of what `read_device_times` found."""
     if first_day is None:
         return moves
     begin = start_of(first_day, zone)

@@ -114,6 +114,7 @@ class Alarm(models.Model):
             ),
             models.Index("account", models.F("changed_at").desc(), name="alarm_account_changed"),
             models.Index("device", models.F("opened_at").desc(), name="alarm_device_opened"),
+            models.Index(fields=["-opened_at", "-id"], name="alarm_opened"),
         ]
 
     def __str__(self) -> str:

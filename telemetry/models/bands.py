@@ -13,6 +13,8 @@ from telemetry.models.accounts import Account
 validate_day = RegexValidator(
     r"^(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$", _("Expected a month and a day, such as 10-15.")
 )
+MOST_PERIODS = 50
+MOST_HOLIDAYS = 500
 
 
 class BandPeriod(models.Model):
@@ -72,11 +74,15 @@ class BandPeriod(models.Model):
         return f"{self.band} {self.starts:%H:%M}-{self.ends:%H:%M}"
 
     def clean(self) -> None:
-        """Half hours only, and at least one kind of day."""
+        """Half hours only, at least one kind of day, and not one too many."""
         for name in ("starts", "ends"):
             at = getattr(self, name)
             if at is not None and (at.minute % 30 or at.second or at.microsecond):
                 raise ValidationError({name: _("Expected a full or half hour.")})
+        of_account = BandPeriod.objects.filter(account_id=self.account_id)
+        if self._state.adding and of_account.count() >= MOST_PERIODS:
+            text = _("This account has as many periods as it may have: delete one first.")
+            raise ValidationError(text, "most")
 
 
 class Holiday(models.Model):
@@ -99,3 +105,14 @@ class Holiday(models.Model):
 
     def __str__(self) -> str:
         return f"{self.day} {self.name}".rstrip()
+
+    def clean(self) -> None:
+        """Not a day that is one already, and not one too many."""
+        others = Holiday.objects.filter(account_id=self.account_id).exclude(pk=self.pk)
+        if others.filter(day=self.day).exists():
+            raise ValidationError({
+                "day": ValidationError(_("This day is a holiday already."), "unique")
+            })  # fmt: skip
+        if self._state.adding and others.count() >= MOST_HOLIDAYS:
+            text = _("At most %(most)d holidays: delete one first.") % {"most": MOST_HOLIDAYS}
+            raise ValidationError(text, "most")

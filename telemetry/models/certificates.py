@@ -43,6 +43,7 @@ class Certificate(models.Model):
         verbose_name = _("certificate")
         verbose_name_plural = _("certificates")
         indexes = [
+            models.Index(fields=["-issued_at", "-id"], name="certificate_issued"),
             models.Index(fields=["not_after"], name="certificate_not_after"),
             models.Index(
                 fields=["not_after"],
@@ -133,9 +134,10 @@ class Enrolment(models.Model):
             models.UniqueConstraint(fields=["mac", "key_digest"], name="enrolment_mac_key")
         ]
         indexes = [
+            models.Index(fields=["-requested_at", "-id"], name="enrolment_requested"),
             models.Index(
                 fields=["id"], name="enrolment_approved", condition=models.Q(state="approved")
-            )
+            ),
         ]
 
     def __str__(self) -> str:

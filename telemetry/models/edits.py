@@ -106,6 +106,7 @@ class Edit(models.Model):
         indexes = [
             models.Index("account", F("requested_at").desc(), name="edit_account_requested"),
             models.Index("device", F("requested_at").desc(), name="edit_device_requested"),
+            models.Index(fields=["-requested_at", "-id"], name="edit_requested"),
             models.Index(
                 fields=["account"],
                 name="edit_account_waiting",

@@ -90,6 +90,7 @@ class Finding(models.Model):
                 fields=["account", "since"], name="finding_account_open", condition=Q(state="open")
             ),
             models.Index("account", F("changed_at").desc(), name="finding_account_changed"),
+            models.Index(fields=["-since", "-id"], name="finding_since"),
         ]
 
     def __str__(self) -> str:

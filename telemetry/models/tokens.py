@@ -23,7 +23,10 @@ class ApiToken(models.Model):
         EXPORT = "export", _("Export readings in bulk")
         DEAD_LETTERS = "dead_letters", _("Read dead letters, with the messages as they came")
         ALARMS_WRITE = "alarms:write", _("Acknowledge alarms")
-        BILLING_WRITE = "billing:write", _("Edit readings, decide findings, close months")
+        BILLING_WRITE = (
+            "billing:write",
+            _("Edit readings, decide findings, change meters, bands and holidays"),
+        )
 
     user = models.ForeignKey(
         User, on_delete=models.CASCADE, related_name="api_tokens", verbose_name=_("user")

@@ -52,8 +52,8 @@ def name_of(quantity: Quantity) -> str:
 
 @register.simple_tag
 def about(value: Decimal, unit: str) -> SafeString:
-    """A projection, of which three digits are told (`Cards.projected`)."""
-    text = format_brief(value, places=max(0, 2 - value.adjusted()))
+    """A projection, with the digits that are told (`Cards.projected`)."""
+    text = format_brief(value, places=max(0, -int(value.as_tuple().exponent)))
     return format_html('<span class="figure">{}<small>{}{}</small></span>', text, NO_BREAK, unit)
 
 

@@ -74,6 +74,6 @@ def describe(result: Result) -> str:
     return (
         f"schedule {result.number}: {', '.join(hit.name for hit in result.hits)}: "
         f"{result.acknowledged:,} acknowledged, {result.rows:,} rows, "
-        f"{result.aggregates:,} aggregates, "
+        f"{result.aggregates:,} aggregates, {result.changes} changes, "
         f"{result.dead_letters:,} dead letters, {result.seconds:.0f} s: {findings}"
     )

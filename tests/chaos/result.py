@@ -34,6 +34,7 @@ class Result:
     resent: int = 0
     rows: int = 0
     aggregates: int = 0  # hours, days and months that were held against the readings
+    changes: int = 0  # edits, moves and changes of meter while messages flowed
     dead_letters: int = 0
     duplicate_messages: int = 0
     difference: int = 0

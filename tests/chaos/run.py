@@ -10,6 +10,7 @@ from compose.local.layout import StackError
 from config.env import read_options
 from config.options import ContractOptions, SimulatorOptions
 from tests.chaos.cause import Cause
+from tests.chaos.changes import change_fleet
 from tests.chaos.check import (
     find_recovery_s,
 )
@@ -48,9 +49,11 @@ def run_schedule(
         )
         for fault, hit in zip(schedule.faults, hits, strict=True)
     ]
+    if stack.damage is None:
+        threads.append(threading.Thread(target=_change, args=(stack, result), daemon=True))
     for thread in threads:
         thread.start()
-    say("load and faults")
+    say("load, faults and changes")
     plan, earlier_rows, summary = _publish(stack, schedule, load=load)
     for thread in threads:
         thread.join(HEALED_WITHIN_S)
@@ -84,6 +87,15 @@ def _hit(stack: ChaosStack, fault: Fault, cause: Cause, hit: Hit) -> None:
     except Exception as error:
         hit.problem += f" could not be healed: {error!r}"
     hit.healed_at = time.time()
+
+
+def _change(stack: ChaosStack, result: Result) -> None:
+    """Change what people change, while messages flow."""
+    try:
+        result.changes, problems = change_fleet(stack.fleets[result.number])
+        result.problems += problems
+    except Exception as error:
+        result.problems.append(f"changes while messages flow: {error!r}")
 
 
 def _publish(stack: ChaosStack, schedule: Schedule, *, load: Load) -> tuple[Any, Any, Any]:

@@ -8,8 +8,9 @@ from django.contrib.auth import get_user_model
 from django.db import connection as django_connection
 from django.db.utils import ProgrammingError
 from django.test import Client
+from django.utils.translation import override
 
-from telemetry.changes.texts import list_fields
+from telemetry.changes.texts import list_fields, name_action
 from telemetry.models import AlarmRule, Device, Gateway, User
 from telemetry.store.db.connection import Connection
 
@@ -67,3 +68,18 @@ def test_it_lists_who_changed_what_from_what_to_what(
     assert LogEntry.objects.get(pk=entry.pk).actor is None
     with pytest.raises(ProgrammingError), django_connection.cursor() as cursor:
         cursor.execute("DELETE FROM auditlog_logentry")
+
+
+def test_it_tells_changes_in_the_readers_language(
+    environ: dict[str, str], connection: Connection, fleet: None
+) -> None:
+    gateway = Gateway.objects.get(mac=MAC)
+    gateway.is_active = False
+    gateway.save()
+    entry = LogEntry.objects.latest("timestamp")
+    new = Gateway.objects.create(account=gateway.account, code="new", mac="02:00:00:00:00:01")
+    made = LogEntry.objects.get(object_pk=str(new.pk), action=LogEntry.Action.CREATE)
+    with override("pt-br"):
+        [active] = list_fields(entry)
+        assert (active.name, active.before, active.after) == ("ativo", "Sim", "Não")
+        assert name_action(made) == "criado"

@@ -8,18 +8,23 @@ from decimal import Decimal
 import pytest
 
 from telemetry.core.batch import RawMessage
+from telemetry.models import Account
 from telemetry.queue.batches import BatchQueue
 from telemetry.simulator.messages import iterate_messages
 from telemetry.simulator.plan import Plan
-from telemetry.simulator.registration import register_fleet
+from telemetry.simulator.registration import ACCOUNT_NAME, register_fleet
 from telemetry.store.db.connection import Connection
 from tests.batches import run_batch
+from tests.chaos.changes import change_fleet
 from tests.chaos.check import (
     find_recovery_s,
     find_wrong_aggregates,
+    find_wrong_at_the_end,
     find_wrong_rows,
     list_expected_rows,
 )
+from tests.chaos.fleets import ScheduleFleet
+from tests.consumption import read
 from workers.runner import open_runner
 
 pytestmark = pytest.mark.integration
@@ -28,7 +33,7 @@ pytestmark = pytest.mark.integration
 @pytest.fixture
 def plan(connection: Connection) -> Plan:
     return Plan(
-        fleet=register_fleet(gateways_count=3, devices_count=2),
+        fleet=register_fleet(gateways_count=4, devices_count=2),
         prefix="tds_new",
         seed=4,
         first_at_us=time.time_ns() // 1000 - 60_000_000,
@@ -96,9 +101,43 @@ def test_it_finds_aggregates_that_are_not_as_the_readings_say(
     database_url: str, connection: Connection
 ) -> None:
     rows, problems = find_wrong_aggregates(database_url)
-    assert rows >= 3 * 3 * 2
+    assert rows >= 3 * 4 * 2
     assert problems == []
     connection.execute("UPDATE daily_aggregate SET readings_count = readings_count + 1")
     _, problems = find_wrong_aggregates(database_url)
     assert problems
     assert problems[0].startswith("daily_aggregate")
+    assert find_wrong_at_the_end(database_url) == problems
+
+
+@pytest.mark.usefixtures("stored")
+def test_it_finds_nothing_wrong_after_changes_and_what_they_left_undone(
+    database_url: str, plan: Plan, connection: Connection
+) -> None:
+    account_id = Account.objects.get(name=ACCOUNT_NAME).pk
+    assert change_fleet(ScheduleFleet(account_id, plan.fleet)) == (4, [])
+    assert find_wrong_rows(database_url, plan) == []
+    assert find_wrong_at_the_end(database_url) == []
+    [(count,)] = read(connection, "SELECT count(*) FROM edited_reading WHERE is_current")
+    assert count >= 5
+    # An edit that does not count, readings that did not follow a move, hours of a changed meter.
+    edited = (
+        "UPDATE reading r SET value = e.{} FROM edited_reading e WHERE e.is_current"
+        " AND (e.device_id, e.time) = (r.device_id, r.time)"
+    )
+    moved = (
+        "UPDATE reading r SET account_id = {} FROM device d JOIN assignment a USING (gateway_id)"
+        " WHERE d.id = r.device_id AND a.since IS NOT NULL AND r.time > a.since"
+    )
+    counted = (
+        "UPDATE hourly_consumption SET consumption = consumption + {} WHERE device_id ="
+        " (SELECT device_id FROM installation WHERE since IS NOT NULL LIMIT 1)"
+    )
+    for statement, wrong, right in (
+        (edited, "raw_value", "after"), (moved, str(account_id), "d.account_id"),
+        (counted, "1", "-1"),
+    ):  # fmt: skip
+        connection.execute(statement.format(wrong))
+        assert find_wrong_at_the_end(database_url) != [], statement
+        connection.execute(statement.format(right))
+        assert find_wrong_at_the_end(database_url) == [], statement

@@ -245,10 +245,9 @@ def test_it_looks_for_a_text_once_and_lists_the_newest_that_have_it(
     newest = DeadLetter.objects.filter(reason="bad_json").order_by("-last_seen")[:50]
     assert [row.pk for row in page.context["cl"].result_list] == [row.pk for row in newest]
     statements = [query["sql"] for query in queries if "dead_letter" in query["sql"]]
-    [limited] = [text for text in statements if "LIMIT (SELECT 5000" in text]
-    assert len([text for text in statements if "%nested%" in text.lower()]) == 1
+    [limited] = [text for text in statements if "%nested%" in text.lower()]
+    assert "LIMIT 5000" in limited
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE dead_letter")
         plan = "\n".join(line for (line,) in cursor.execute(f"EXPLAIN {limited}").fetchall())  # type: ignore[arg-type]
-    assert "dead_letter_last_seen" in plan
-    assert "Sort" not in plan
+    assert "using dead_letter_last_seen on dead_letter" in plan

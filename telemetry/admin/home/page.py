@@ -19,7 +19,7 @@ from telemetry.admin.home.needs import make_headline
 from telemetry.admin.home.state import read_home
 from telemetry.admin.sidebar import list_link
 from telemetry.certificates.status import find_ending
-from telemetry.changes.texts import list_fields, name_actor
+from telemetry.changes.texts import list_fields, name_action, name_actor
 
 ENDING_WITHIN = timedelta(days=30)
 
@@ -40,7 +40,10 @@ def fill_home(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "batches_link": list_link(models.Batch),
         "dead_letters_link": list_link(models.DeadLetterGroup),
         "coming": _list_coming(request),
-        "changes": [(entry, name_actor(entry), list_fields(entry)) for entry in state.changes],
+        "changes": [
+            (entry, name_actor(entry), list_fields(entry), name_action(entry))
+            for entry in state.changes
+        ],
         "changes_link": list_link(LogEntry),
         "is_all_open": "all" in request.GET,
         "has_no_account": not sees_all and getattr(request, "given_account", None) is None,

@@ -100,7 +100,8 @@ class DeadLetterGroupAdmin(RegisterMixin, MacSearchMixin, ReadOnlyAdmin):
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
         text = search_term.strip()
-        return (find_groups(queryset, text) if text else queryset), False
+        account = getattr(request, "given_account", None)
+        return (find_groups(queryset, text, account=account) if text else queryset), False
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         """Count again where that takes no time, and say what was decided last."""

@@ -9,15 +9,13 @@ from ninja import Query, Router
 from pydantic import Field
 
 from telemetry.api.auth import ApiRequest, Scope, open_account, opened_by
-from telemetry.api.paging import Page, Paging, cut_page, page_by_id, read_cursor
+from telemetry.api.paging import Page, Paging, cut_page, read_cursor
 from telemetry.api.parameters import OfDevices
 from telemetry.api.problems import ParameterError
-from telemetry.api.schemas import BandPeriod, DeviceBands, Holiday
+from telemetry.api.schemas import DeviceBands
 from telemetry.api.selection import select_devices
 from telemetry.api.values import First, Id
 from telemetry.core.consumption import month_of
-from telemetry.models import BandPeriod as PeriodRow
-from telemetry.models import Holiday as HolidayRow
 from telemetry.store.bands.month import read_band_month
 
 DAY = timedelta(days=1)
@@ -63,23 +61,3 @@ def list_bands(request: ApiRequest, *, account_id: Id, params: Query[BandParams]
         paging=params,
         month=month,
     )
-
-
-@router.get(
-    "/accounts/{account_id}/bands/periods", response=Page[BandPeriod], **opened_by(Scope.READ)
-)
-def list_band_periods(request: ApiRequest, *, account_id: Id, params: Query[Paging]) -> Any:
-    """When bands of the account apply, in the order in which they are looked at."""
-    open_account(request, account_id)
-    rows = PeriodRow.objects.filter(account_id=account_id)
-    return page_by_id(rows, request=request, paging=params)
-
-
-@router.get(
-    "/accounts/{account_id}/bands/holidays", response=Page[Holiday], **opened_by(Scope.READ)
-)
-def list_holidays(request: ApiRequest, *, account_id: Id, params: Query[Paging]) -> Any:
-    """The holidays of the account, in the order in which they were entered."""
-    open_account(request, account_id)
-    rows = HolidayRow.objects.filter(account_id=account_id)
-    return page_by_id(rows, request=request, paging=params)

@@ -40,7 +40,15 @@ class EditParams(OfDevices, Paging):
 class NewEdit(BaseModel):
     """What to do with the readings of a device from `since` to `until`, both included."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "example": {
+                "since": "2026-11-02T12:00:00Z", "kind": "substitute", "value": "7",
+                "reason": "read at the meter",
+            }
+        },
+    )  # fmt: skip
 
     since: Instant
     until: Annotated[Instant | None, Field(description="null: the reading at `since` alone")] = None
@@ -57,7 +65,9 @@ class NewEdit(BaseModel):
 class Reasoned(BaseModel):
     """Why."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"example": {"reason": "read at the meter"}}
+    )
 
     reason: Reason
 

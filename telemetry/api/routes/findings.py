@@ -30,7 +30,10 @@ class FindingParams(OfDevices, Paging):
 class Decision(BaseModel):
     """What was decided, and why."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"example": {"state": "accepted", "note": "the pump was tested"}},
+    )
 
     state: Annotated[
         Literal["accepted", "ignored", "open"],

@@ -41,7 +41,15 @@ class NewInstallation(BaseModel):
     """A meter from `since` on, with everything that it measures by. Registers may be left out where
     a reading of that very instant says what they were."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "example": {
+                "since": "2026-11-02T12:00:00Z", "measurement": "cumulative", "unit": "kWh",
+                "old_register": "7010", "first_register": "0", "serial": "A-17",
+            }
+        },
+    )  # fmt: skip
 
     since: Instant
     measurement: Measurement

@@ -23,6 +23,7 @@ from telemetry.store.aggregates.hours import (
     refresh_community,
     refresh_hours,
 )
+from telemetry.store.aggregates.moved import follow_moves
 from telemetry.store.aggregates.throttle import Throttle
 from telemetry.store.db.connection import Connection
 from telemetry.store.db.edition import read_edition
@@ -90,10 +91,12 @@ def _refresh_hours(connection: Connection, done: Refreshed, throttle: Throttle |
     if not dirty_ids:
         return False
     if done.edition == "community":
+        follow_moves(connection, dirty_ids)
         refresh_community(connection, dirty_ids)
     with begin_step(connection):
         if done.edition == "apache":  # of all readings that it sees: none is told of later
             dirty_ids, is_more = list_dirty(connection, **limits)
+            follow_moves(connection, dirty_ids)
         affected = claim_dirty_hours(connection, dirty_ids)
         frozen = record_frozen_hours(connection)
         record_gaps(connection)

@@ -102,6 +102,7 @@ WHERE round(4 * q.consumed, 4) > 0
 ORDER BY q.device_id, b.band, round(4 * q.consumed, 4) DESC, q.starts_at
 
 -- name: demand_devices
--- Those of some devices that send often enough for a demand of 15 minutes.
-SELECT id FROM device
-WHERE id = ANY(%(devices)s::bigint[]) AND measurement <> 'gauge' AND interval_s <= 900
+-- Those of some devices whose meters of that time sent often enough for a demand of 15 minutes.
+SELECT DISTINCT device_id FROM installation_period
+WHERE device_id = ANY(%(devices)s::bigint[]) AND measurement <> 'gauge' AND interval_s <= 900
+  AND since < %(until)s AND until > %(since)s

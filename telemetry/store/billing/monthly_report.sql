@@ -19,11 +19,22 @@ WITH adjusted AS (
     WHERE account_id = %(account)s AND month >= %(first)s AND month < %(until)s
       AND total IS NOT NULL
     UNION ALL
-    SELECT d.id, a.month, (a.month + interval '1 month')::date, 'open', g.id, g.code, g.name, d.code, d.name,
-        d."group", d.kind, d.unit, 0, 0, 0, NULL
+    SELECT d.id, a.month, next_billing_month(a.month, o.billing_day, o.earlier_billing_days), 'open',
+        own.gateway_id, coalesce(g.code, ''), coalesce(g.name, ''), own.code, own.name, own."group", own.kind,
+        own.unit, 0, 0, 0, NULL
     FROM adjusted a
-    JOIN device d ON d.id = a.device_id AND d.account_id = %(account)s
-    JOIN gateway g ON g.id = d.gateway_id
+    JOIN account o ON o.id = %(account)s
+    JOIN device d ON d.id = a.device_id
+    -- One that moved away has no names, and the unit that was billed.
+    CROSS JOIN LATERAL (
+        SELECT d.gateway_id, d.code, d.name, d."group", d.kind, d.unit WHERE d.account_id = %(account)s
+        UNION ALL
+        SELECT NULL, '', '', '', '', (
+            SELECT unit FROM closed_line l WHERE l.account_id = %(account)s AND l.device_id = d.id
+            ORDER BY l.month DESC LIMIT 1)
+        WHERE d.account_id <> %(account)s
+    ) own
+    LEFT JOIN gateway g ON g.id = own.gateway_id
     WHERE a.month >= %(first)s AND a.month < %(until)s AND NOT EXISTS (
         SELECT FROM billed_month b
         WHERE b.account_id = %(account)s AND b.device_id = a.device_id AND b.month = a.month)

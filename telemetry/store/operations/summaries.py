@@ -34,7 +34,6 @@ class Sql(Queries):
     gateways: LiteralString
     dead_letters: LiteralString
     open_counts: LiteralString
-    newest_dead_letters: LiteralString
     group_macs: LiteralString
 
 
@@ -101,17 +100,13 @@ def read_waiting() -> list[WaitingReason]:
     return [WaitingReason(*row) for row in _fetch(Sql.dead_letters)]
 
 
-def list_newest_dead_letters() -> list[int]:
-    """Keys of those in which texts are looked for: there is no index on them."""
-    return [key for (key,) in _fetch(Sql.newest_dead_letters, {"newest": NEWEST_SEARCHED})]
-
-
-def find_group_macs(text: str) -> list[str]:
+def find_group_macs(text: str, *, account_id: int | None = None) -> list[str]:
     """MACs of gateways whose code or name holds the text, and of those whose newest dead letters
-    name the device of this code."""
+    name the device of this code: the newest of the account, or of all."""
     escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     parameters = {
         "like": f"%{escaped}%", "text": text, "most": MOST_FOUND, "newest": NEWEST_SEARCHED,
+        "account_id": account_id,
     }  # fmt: skip
     return [mac for (mac,) in _fetch(Sql.group_macs, parameters)]
 

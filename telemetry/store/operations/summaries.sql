@@ -81,17 +81,13 @@ SELECT
     (SELECT count(*) FROM (SELECT FROM dead_letter_group LIMIT %(most)s) g),
     (SELECT count(*) FROM (SELECT FROM alarm WHERE closed_at IS NULL LIMIT %(most)s) a)
 
--- name: newest_dead_letters
--- Those in which texts are looked for. The wall lets the planner expect few rows of many, so that it
--- would sort all for a limit that it knows; for one that it does not know it reads the index.
-SELECT id FROM dead_letter ORDER BY last_seen DESC, id DESC LIMIT (SELECT %(newest)s::int)
-
 -- name: group_macs
 -- MACs of gateways by a part of their code or name, and those whose newest dead letters name a device.
 SELECT mac FROM (
     SELECT mac FROM gateway WHERE lower(code || ' ' || name) LIKE lower(%(like)s) LIMIT %(most)s) g
 UNION
 SELECT mac FROM (
-    SELECT mac, device_code FROM dead_letter ORDER BY last_seen DESC, id DESC
-    LIMIT (SELECT %(newest)s::int)) d
+    SELECT mac, device_code FROM dead_letter
+    WHERE %(account_id)s::bigint IS NULL OR account_id = %(account_id)s::bigint
+    ORDER BY last_seen DESC, id DESC LIMIT (SELECT %(newest)s::int)) d
 WHERE device_code = %(text)s

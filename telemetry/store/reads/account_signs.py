@@ -30,7 +30,7 @@ class Completeness(Struct, frozen=True):
     """Active devices, those with readings in the month, and how much of what was expected of these
     came, up to now. `estimated_count`: devices with estimates; `unseen_count`: devices of gateways
     that never sent. `partial_before_count`: devices that miss more than a tenth of the month
-    before."""
+    before, and `partial_before_units` what they measure."""
 
     devices_count: int
     reporting_count: int
@@ -38,6 +38,7 @@ class Completeness(Struct, frozen=True):
     estimated_count: int
     unseen_count: int
     partial_before_count: int
+    partial_before_units: Sequence[str]
 
     @property
     def is_complete(self) -> bool:
@@ -78,5 +79,5 @@ def read_signs(
         "before": until - (1 + WEEKS_BEFORE) * WEEK, "least": LEAST_CHANGE, "most": most,
     }  # fmt: skip
     rows = fetch_rows(Sql.account_signs, parameters)
-    changes = [WeekChange(*row[6:]) for row in rows if row[6] is not None]
-    return Signs(Completeness(*rows[0][:6]), changes)
+    changes = [WeekChange(*row[7:]) for row in rows if row[7] is not None]
+    return Signs(Completeness(*rows[0][:7]), changes)

@@ -9,7 +9,8 @@ FROM (
     SELECT count(*) AS devices, count(*) FILTER (WHERE m.readings_count > 0) AS reporting,
         avg(m.coverage) AS coverage, count(*) FILTER (WHERE m.estimated <> 0) AS estimated,
         count(*) FILTER (WHERE g.last_seen IS NULL) AS unseen,
-        count(*) FILTER (WHERE b.coverage < %(whole)s) AS partial_before
+        count(*) FILTER (WHERE b.coverage < %(whole)s) AS partial_before,
+        coalesce(array_agg(DISTINCT d.unit) FILTER (WHERE b.coverage < %(whole)s), '{}') AS partial_units
     FROM device d
     JOIN gateway g ON g.id = d.gateway_id
     LEFT JOIN LATERAL (

@@ -1,6 +1,7 @@
 -- name: parts
 -- The devices of an account's virtual meters, in each billing month of a period in which one of
--- them has something. A device that is another account's by now counts until it moved.
+-- them has something. A device that is another account's by now counts until it moved; pages do not see its
+-- gateway, so it is no condition.
 SELECT v.id, v.code, v.name, v.unit, v.largest_share, span.month, span.month_end, p.device_id,
     coalesce(CASE WHEN b.gateway_id IS NOT NULL THEN rtrim(b.gateway_code || '/' || b.code || ' ' || b.name) END,
         CASE WHEN d.account_id = v.account_id THEN rtrim(g.code || '/' || d.code || ' ' || d.name) END,
@@ -15,8 +16,8 @@ CROSS JOIN LATERAL (
     GROUP BY b.month
 ) span
 JOIN virtual_part p ON p.meter_id = v.id
-JOIN device d ON d.id = p.device_id
-JOIN gateway g ON g.id = d.gateway_id
+LEFT JOIN device d ON d.id = p.device_id
+LEFT JOIN gateway g ON g.id = d.gateway_id
 LEFT JOIN billed_month b ON b.device_id = p.device_id AND b.account_id = v.account_id
     AND b.month = span.month
 WHERE v.account_id = %(account)s AND (%(meter)s::bigint IS NULL OR v.id = %(meter)s)

@@ -9,8 +9,9 @@ from django.views.decorators.http import require_POST
 
 from telemetry.accounts.access import Right, has_right
 from telemetry.models import BandPeriod, Holiday
+from telemetry.models.bands import MOST_HOLIDAYS, MOST_PERIODS
 from telemetry.web.account_page import AccountRequest, account_page
-from telemetry.web.bands.forms import MOST_HOLIDAYS, MOST_PERIODS, HolidayForm, PeriodForm
+from telemetry.web.bands.forms import HolidayForm, PeriodForm
 
 
 @account_page()

@@ -3,8 +3,8 @@
 from decimal import Decimal
 from typing import Any
 
-from django.http import Http404, HttpResponse
-from django.shortcuts import render
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
 from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_safe
 
@@ -36,6 +36,7 @@ from telemetry.web.device.params import (
     list_quantities,
     read_device_params,
 )
+from telemetry.web.device.shown import ShownDevice, find_shown, read_stays
 from telemetry.web.formatting import choose_places
 
 MOST_DEAD_LETTERS = 10
@@ -56,14 +57,19 @@ def tag_chart(request: AccountRequest, device_id: int) -> str:
 @require_safe
 @account_page()
 def device(request: AccountRequest, device_id: int) -> HttpResponse:
-    """The whole page."""
-    found = _find_device(request, device_id)
+    """The whole page. Of a device that moved away, the last month that it has here is shown
+    first."""
+    shown = find_shown(request, device_id)
+    found = shown.device
     chosen = read_device_params(request, device=found)
     params, show = chosen.chart, chosen.show
     freshness = get_freshness(request)
-    state = _read_state(request, found, params)
+    state = _read_state(request, shown, params)
+    whole = _read_chart_and_months(request, shown, chosen, freshness)
+    if shown.former and not request.GET and whole["months"]:
+        return redirect(f"{request.path}?period=month&month={whole['months'][0].consumption.month}")
     context = {
-        **_read_chart_and_months(request, found, chosen, freshness),
+        **whole,
         "comparisons": list_comparisons(chosen),
         **state,
         "inferred_interval_s": _infer_interval(found, state["newest"]),
@@ -75,7 +81,9 @@ def device(request: AccountRequest, device_id: int) -> HttpResponse:
         "state_tag": make_etag(request, freshness.tag_readings()),
         "chart_address": make_address(request, "device-chart", device_id),
         "chart_tag": make_etag(request, _tag_chart(freshness, params.period)),
-        "dead_letters": read_rejected(
+        "dead_letters": []
+        if shown.former
+        else read_rejected(
             request.account.pk, mac=found.gateway.mac, code=found.code, most=MOST_DEAD_LETTERS
         ),
     }
@@ -89,9 +97,9 @@ def device(request: AccountRequest, device_id: int) -> HttpResponse:
 @conditional(tag_state)
 def device_state(request: AccountRequest, device_id: int) -> HttpResponse:
     """What changes with every message."""
-    found = _find_device(request, device_id)
+    shown = find_shown(request, device_id)
     params = read_params(request, longest=LONGEST)
-    return render(request, "telemetry/device/parts/state.html", _read_state(request, found, params))
+    return render(request, "telemetry/device/parts/state.html", _read_state(request, shown, params))
 
 
 @gzip_page
@@ -100,9 +108,9 @@ def device_state(request: AccountRequest, device_id: int) -> HttpResponse:
 @conditional(tag_chart)
 def device_chart(request: AccountRequest, device_id: int) -> HttpResponse:
     """The chart and the months, which change as `tag_chart` says."""
-    found = _find_device(request, device_id)
-    chosen = read_device_params(request, device=found)
-    context = _read_chart_and_months(request, found, chosen, get_freshness(request))
+    shown = find_shown(request, device_id)
+    chosen = read_device_params(request, device=shown.device)
+    context = _read_chart_and_months(request, shown, chosen, get_freshness(request))
     return render(request, "telemetry/device/chart_and_months.html", context)
 
 
@@ -112,24 +120,14 @@ def _tag_chart(freshness: Freshness, period: Period) -> str:
     return freshness.tag_aggregates()
 
 
-def _find_device(request: AccountRequest, device_id: int) -> Device:
-    row = (
-        Device.objects.filter(account=request.account, pk=device_id)
-        .select_related("gateway")
-        .first()
-    )
-    if row is None:
-        raise Http404
-    return row
-
-
-def _read_state(request: AccountRequest, device: Device, params: ChartParams) -> dict[str, Any]:
+def _read_state(request: AccountRequest, shown: ShownDevice, params: ChartParams) -> dict[str, Any]:
     """The newest reading, presence, open alarms."""
-    account_id = request.account.pk
+    account_id, device = request.account.pk, shown.device
     newest = read_newest(account_id, device_ids=[device.pk], now=params.now)
     open_alarms = Alarm.objects.filter(account_id=account_id, device=device, closed_at=None)
     return {
         "device": device,
+        "is_former": shown.former is not None,
         "newest": newest.get(device.pk),
         "open_alarms": list(open_alarms.order_by("-opened_at")),
     }
@@ -144,9 +142,10 @@ def _infer_interval(device: Device, newest: NewestReading | None) -> int | None:
 
 
 def _read_chart_and_months(
-    request: AccountRequest, device: Device, chosen: DeviceParams, freshness: Freshness
+    request: AccountRequest, shown: ShownDevice, chosen: DeviceParams, freshness: Freshness
 ) -> dict[str, Any]:
     """The chart and its table (hours, days, minutes or single readings), today, the months."""
+    device = shown.device
     params, show, compared = chosen.chart, chosen.show, chosen.comparison.compared
     account_id, calendar = request.account.pk, params.calendar
     chart = read_device_chart(
@@ -155,7 +154,8 @@ def _read_chart_and_months(
     )  # fmt: skip
     named = DeviceLabel(device.pk, label_device(device))
     view = ChartView(chart, params.period, calendar, (named,), show, device.unit)
-    events = list_events(account_id, device=device, calendar=calendar)
+    stays = read_stays(shown, zone=calendar.zone)
+    events = list_events(account_id, device=device, times=stays.times)
     flags = read_flags(account_id, device=device, period=params.period)
     chart_data = to_json(view, now=params.now) | annotate(
         account_id, view, device=device, events=events, flags=flags,
@@ -175,6 +175,7 @@ def _read_chart_and_months(
             compared=compared,
         ),
         "events": sort_events([*events, *list_notes(flags, calendar=calendar)]),
+        "stays": stays,
         "findings": flags.findings,
         "params": params,
         "comparison": chosen.comparison,

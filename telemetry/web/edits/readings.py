@@ -23,6 +23,7 @@ from telemetry.store.edits.apply import EditError
 from telemetry.store.edits.readings import EditableReading, list_readings
 from telemetry.store.reads.latest_by_device import read_newest
 from telemetry.web.account_page import AccountRequest, account_page
+from telemetry.web.device.shown import find_shown
 from telemetry.web.edits.forms import EditForm, ReasonForm, UntilForm
 
 MOST_READINGS = 50
@@ -43,11 +44,14 @@ class EditRow(Struct, frozen=True):
 @gzip_page
 @account_page()
 def device_readings(request: AccountRequest, device_id: int) -> HttpResponse:
-    """List and, by POST, edit. Members who may not edit see no form and get 403."""
-    device = find_device(request, device_id)
+    """List and, by POST, edit. Members who may not edit see no form and get 403; nobody edits a
+    device that moved to another account here."""
     if request.method == "POST":
-        return _edit(request, device)
-    return _show(request, device, form=_choose_form(request))
+        return _edit(request, find_device(request, device_id))
+    shown = find_shown(request, device_id)
+    if shown.former is not None:
+        return _show(request, shown.device, form=None)
+    return _show(request, shown.device, form=_choose_form(request))
 
 
 @account_page()
@@ -154,7 +158,7 @@ def _find_finding(request: AccountRequest, device: Device, key: int | None) -> F
     return Finding.objects.filter(pk=key, account=request.account, device=device).first()
 
 
-def _show(request: AccountRequest, device: Device, *, form: EditForm) -> HttpResponse:
+def _show(request: AccountRequest, device: Device, *, form: EditForm | None) -> HttpResponse:
     until_form = UntilForm(request.GET)
     until = until_form.cleaned_data["until"] if until_form.is_valid() else None
     if until is None:
@@ -164,11 +168,12 @@ def _show(request: AccountRequest, device: Device, *, form: EditForm) -> HttpRes
         request.account.pk, device_id=device.pk, until=until, most=MOST_READINGS + 1
     )
     history = Edit.objects.filter(account=request.account, device=device).select_related(
-        "device__gateway", "requested_by", "decided_by", "undo_requested_by", "undone_by"
+        "requested_by", "decided_by", "undo_requested_by", "undone_by"
     )
     may = has_right(request.membership, Right.BILLING)
     context: dict[str, Any] = {
         "device": device,
+        "is_former": form is None,
         "readings": readings[:MOST_READINGS],
         "earlier": _write(readings[MOST_READINGS].time) if len(readings) > MOST_READINGS else None,
         "until": _write(until),
@@ -177,7 +182,7 @@ def _show(request: AccountRequest, device: Device, *, form: EditForm) -> HttpRes
         "chosen": _find_chosen(request, readings),
         "edits": make_rows(request, history[:MOST_EDITS]),
     }
-    is_bad = bool(form.errors) or not until_form.is_valid()
+    is_bad = (form is not None and bool(form.errors)) or not until_form.is_valid()
     return render(request, "telemetry/edits/readings.html", context, status=400 if is_bad else 200)
 
 

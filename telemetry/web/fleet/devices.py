@@ -10,8 +10,10 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.gzip import gzip_page
 
+from telemetry.assignments.former import name_formers
 from telemetry.core.consumption import month_of
 from telemetry.models import Account, DailyAggregate, Device, MonthlyConsumption
+from telemetry.store.assignments.former import list_former_ids
 from telemetry.web.account_page import AccountRequest, account_page
 from telemetry.web.filters import MOST_CHOICES, Filters, GatewayField
 from telemetry.web.fleet.rows import DAY, read_rows, render_devices
@@ -34,6 +36,7 @@ ORDERS = {
     "unit": ("unit", "gateway__code", "code"),
 }
 FIRST_ORDER = "gateway"
+MOST_FORMERS = 200
 
 
 class DeviceFilters(Filters):
@@ -110,8 +113,15 @@ def devices(request: AccountRequest) -> HttpResponse:
         "rows": rows,
         "lines": render_devices(rows, account=request.account),
         "sort": filters.cleaned_data["sort"] or FIRST_ORDER,
+        "formers": [] if filters.is_filtering or page.has_next else _list_formers(request.account),
     }
     return render(request, LIST, context)
+
+
+def _list_formers(account: Account) -> list[Device]:
+    """Devices that moved to another account, of very many the first ones."""
+    ids = list_former_ids(account.pk)[:MOST_FORMERS]
+    return name_formers(account, ids) if ids else []
 
 
 def _with_consumption(devices: QuerySet[Device], *, account: Account) -> QuerySet[Device]:

@@ -131,7 +131,7 @@ def read_consumption(
         Cards(
             _compare(unit, total=today, part=hours, before=hours_week),
             _compare(unit, total=month_totals, part=part_of_month, before=month_before),
-            _project(
+            project(
                 expected.get(unit, {}), part=part_of_month.get(unit, _NOTHING),
                 today=hours.get(unit, _NOTHING), first=part.day, days=left,
             ),
@@ -161,17 +161,21 @@ def _expect_days(days: Iterable[AccountTotal]) -> dict[str, dict[int, Decimal]]:
     }
 
 
-def _project(
+def project(
     expected: dict[int, Decimal], *, part: Decimal, today: Decimal, first: date, days: int
 ) -> Decimal | None:
-    """What was consumed, with what is left of today and the days after it: three digits, so that it
-    looks no surer than it is, and the change that is told is that of the figure beside it."""
+    """What was consumed, with what is left of today and the days after it: three digits, or two of
+    what is left, so that it looks no surer than it is, and what is left is seen. The change that is
+    told is that of this figure."""
     if len(expected) < DAYS_A_WEEK:
         return None
     rest = max(expected[first.weekday()] - today, _NOTHING)
     later = (first + number * DAY for number in range(1, days))
-    projected = part + rest + sum((expected[day.weekday()] for day in later), _NOTHING)
-    return round(projected, 2 - projected.adjusted()) if projected else projected
+    left = rest + sum((expected[day.weekday()] for day in later), _NOTHING)
+    projected = part + left
+    if not projected:
+        return projected
+    return round(projected, max(2 - projected.adjusted(), 1 - left.adjusted() if left else 0))
 
 
 def _read_hours(account_id: int, *parts: Part) -> list[Totals]:

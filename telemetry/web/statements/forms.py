@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from telemetry.core.consumption import month_of, start_of
 from telemetry.core.zones import Zone
 from telemetry.models import Account, Device, VirtualMeter
+from telemetry.store.assignments.former import list_former_ids
 from telemetry.store.billing.statement_devices import StatementQuestion
 from telemetry.web.edits.forms import InstantField
 from telemetry.web.filters import MOST_CHOICES, GatewayField
@@ -102,11 +103,15 @@ def fill_form(query: Any, *, account: Account) -> StatementForm:
 
 
 def _list_devices(account: Account, *, chosen: str) -> list[tuple[str, str]]:
-    """The devices by gateway and code; of very many, the first ones, and the chosen one."""
+    """The devices by gateway and code; of very many, the first ones, and the chosen one. One that
+    moved to another account is there when it is chosen."""
+    is_number = chosen.isdecimal() and len(chosen) < 19
     devices = Device.objects.filter(account=account).order_by("gateway__code", "code")
     columns = ("pk", "gateway__code", "code", "name")
     rows = list(devices.values_list(*columns)[:MOST_CHOICES])
-    if chosen.isdecimal() and len(chosen) < 19 and len(rows) == MOST_CHOICES:
+    if is_number and len(rows) == MOST_CHOICES:
         rows += devices.filter(pk=chosen).values_list(*columns)
     found = {pk: f"{gateway}/{code} {name}".rstrip() for pk, gateway, code, name in rows}
+    if is_number and int(chosen) not in found:
+        found |= {pk: f"#{pk}" for pk in list_former_ids(account.pk, among=[int(chosen)])}
     return [(str(pk), label) for pk, label in found.items()]

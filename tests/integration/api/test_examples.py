@@ -80,6 +80,17 @@ def test_it_runs_the_commands(examples: dict[str, str], own: Account, token: str
     assert "2026-09-01T12:00:00Z" in done.stdout
 
 
+def test_it_enters_bands_and_holidays(examples: dict[str, str], own: Account) -> None:
+    _, text = issue_token(make_user(admin=own), name="x", scopes=ALL_SCOPES)
+    subprocess.run(
+        ["sh", "-eu", "-c", examples["bands.sh"].replace("curl ", "curl --fail ")],
+        env={"PATH": os.environ["PATH"], "TOKEN": text, "ACCOUNT": str(own.pk)},
+        capture_output=True, check=True,
+    )  # fmt: skip
+    assert [str(one) for one in own.band_periods.all()] == ["Ponta 17:30-20:30"]
+    assert [str(one) for one in own.holidays.all()] == ["2026-11-02 Finados"]
+
+
 def test_it_runs_the_client_over_all_pages(
     examples: dict[str, str], own: Account, token: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

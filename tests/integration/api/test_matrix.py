@@ -1,6 +1,7 @@
 """Every route, every role, own and foreign account, every scope: exactly what is allowed."""
 
 import json
+from datetime import date, time
 from functools import cache
 from itertools import product
 from typing import Any
@@ -30,7 +31,7 @@ from tests.integration.api.conftest import ALL_SCOPES, call_with, make_user
 
 pytestmark = pytest.mark.integration
 
-MOST_QUERIES = 6
+MOST_QUERIES = 7
 MOST_LOOKS = 12
 """Readings are looked for in growing windows of time, back to the beginning of the period."""
 MOST_STATEMENT_QUERIES = 20
@@ -42,7 +43,8 @@ NEEDED = {
     **dict.fromkeys(
         ("edit_readings", "undo_an_edit", "approve_an_edit", "reject_an_edit",
          "take_rejected_value", "decide_a_finding", "change_a_meter", "preview_a_change",
-         "undo_a_change"),
+         "undo_a_change", "enter_band_period", "delete_band_period", "enter_holiday",
+         "delete_holiday"),
         "billing",
     ),
 }  # fmt: skip
@@ -53,8 +55,10 @@ BODIES = {
     "preview": {"since": "2026-09-01T12:30:00Z", "measurement": "delta", "unit": "kWh"},
     "take": {"reason": "x"},
     "decide": {"state": "ignored"},
+    "periods": {"band": "x", "days": ["sunday"], "starts": "17:30", "ends": "20:30"},
+    "holidays": {"day": "2026-11-02"},
 }
-OPEN = (200, 409)
+OPEN = (200, 204, 409)
 """For whoever may: done, or not possible with what is there."""
 
 
@@ -88,8 +92,16 @@ def find_things(account: Account) -> dict[str, int]:
 
 
 def fill(path: str, account: Account) -> str:
-    """The path with the account's own things."""
-    return path.format(**find_things(account))
+    """The path with the account's own things. Those that a request deletes are made each time."""
+    period, holiday = account.band_periods.first(), account.holidays.first()
+    if "{period_id}" in path and period is None:
+        period = account.band_periods.create(
+            band="y", days=["sunday"], starts=time(1), ends=time(2)
+        )
+    if "{holiday_id}" in path and holiday is None:
+        holiday = account.holidays.create(day=date(2026, 12, 25))
+    made = {"period_id": period and period.pk, "holiday_id": holiday and holiday.pk}
+    return path.format(**find_things(account), **made)
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +127,7 @@ def ask(client: Client, method: str, path: str) -> Any:
 
 
 def test_it_knows_all_operations() -> None:
-    assert len(OPERATIONS) == 43
+    assert len(OPERATIONS) == 47
     assert {scope for _, _, scope in OPERATIONS.values()} == set(ALL_SCOPES)
 
 

@@ -237,6 +237,27 @@ def test_it_leaves_a_closed_month_to_the_account_that_was_billed(connection: Con
     assert verify_aggregates(connection, scope=Scope(account_id=old.account_id)).months == 1
 
 
+def test_a_refresh_gives_what_a_worker_stamped_late_to_the_account_of_its_time(
+    connection: Connection,
+) -> None:
+    old, new = make_owners(connection)[:2]
+    device = register(connection, Meter("delta"), beside=old)
+    put(connection, [(device, Value(START + hour * 60 * MINUTE, Decimal(1))) for hour in range(5)])
+    connection.execute(
+        "UPDATE gateway SET account_id = %s WHERE id = %s", [new.account_id, device.gateway_id]
+    )
+    connection.execute("UPDATE assignment SET since = %s WHERE since IS NOT NULL", [START])
+    # Stored by a worker that has not heard of it yet.
+    put(connection, [(device, Value(START + 7 * 60 * MINUTE, Decimal(30)))])
+    refresh_aggregates(connection)
+    assert read(connection, "SELECT account_id, sum(value) FROM reading GROUP BY 1 ORDER BY 1") == [
+        (old.account_id, 1), (new.account_id, 34),
+    ]  # fmt: skip
+    months = "SELECT account_id, sum(total) FROM monthly_total GROUP BY 1 ORDER BY 1"
+    assert read(connection, months) == [(old.account_id, 1), (new.account_id, 34)]
+    assert verify_aggregates(connection).examples == []
+
+
 def test_it_keeps_a_closed_month_whose_readings_all_went_to_another_account(
     connection: Connection,
 ) -> None:

@@ -13,6 +13,7 @@ import openpyxl
 import pytest
 from django.core.exceptions import ValidationError
 from django.utils import timezone
+from msgspec.structs import replace
 
 from telemetry.accounts.tokens import issue_token
 from telemetry.core.bands import QUARTER, BandCalendar, find_demand, list_spans
@@ -23,7 +24,7 @@ from telemetry.store.bands.month import read_band_month, read_calendar
 from telemetry.store.billing.closing import close_month
 from telemetry.store.db.connection import Connection
 from tests.bands import check_bands
-from tests.consumption import Site, install, put, register
+from tests.consumption import Replacement, Site, install, put, register, replace_register
 from tests.integration.api.conftest import ALL_SCOPES
 from tests.integration.web.site import sign_in
 
@@ -198,3 +199,16 @@ def test_it_rejects_what_is_no_period(connection: Connection) -> None:
     ):  # fmt: skip
         with pytest.raises(ValidationError):
             check(**wrong)
+
+
+def test_a_demand_is_of_the_meter_of_that_month(connection: Connection, sites: list[Site]) -> None:
+    """Today the first device sends each hour, and the third one each quarter of an hour."""
+    before = read_band_month(sites[0].account_id, month=last_month())
+    for site, interval_s in ((sites[0], 3600), (sites[2], 900)):
+        change = Replacement(timezone.now(), meter=replace(site.meter, interval_s=interval_s))
+        replace_register(connection, site, change)
+    refresh_aggregates(connection)
+    after = read_band_month(sites[0].account_id, month=last_month())
+    demands = [[[line.demand for line in of.lines] for of in found] for found in (before, after)]
+    assert demands[0] == demands[1]
+    assert [any(of) for of in demands[1]] == [True, True, False]

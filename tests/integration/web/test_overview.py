@@ -189,7 +189,7 @@ def test_it_parts_bars_by_group_and_says_what_is_missing(connection: Connection)
     assert 'aria-current="true">By group' in page
     assert "by=group" in page[page.index('class="segments steps"') :][:400]
     by_device = page_of(site, client, "?period=30d")
-    assert by_device.count("readings missing") == 2  # of the delta, and of all together
+    assert by_device.count("readings missing</small>") == 2  # of the delta, and of all together
     assert "Not complete" in page  # the register has estimates on no day, the delta has gaps
 
 

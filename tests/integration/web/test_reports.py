@@ -49,8 +49,8 @@ NOVEMBER, DECEMBER = date(2026, 11, 1), date(2026, 12, 1)
 MONTHS = "first=2026-11-01&last=2026-12-01"
 
 
-def at(day: int, *, month: int = 11) -> datetime:
-    return datetime(2026, month, day, 12, tzinfo=UTC)
+def at(day: int, *, month: int = 11, year: int = 2026) -> datetime:
+    return datetime(year, month, day, 12, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -301,6 +301,34 @@ def test_it_names_nothing_of_a_device_that_is_another_accounts_now(
         assert "10.1234" in page or "20.2468" in page
         assert "Secret" not in page
         assert "Hidden" not in page
+
+
+def test_it_bills_what_changed_of_a_device_that_moved_away(
+    connection: Connection, sites: list[Site], client: Client
+) -> None:
+    """The second device is another account's in December; a late reading of November changes what
+    is billed with December, before that is closed and then."""
+    heir = register(connection, Meter("delta"))
+    connection.execute("UPDATE gateway SET account_id = %s WHERE id = %s",
+                       [heir.account_id, sites[1].gateway_id])  # fmt: skip
+    connection.execute(
+        "UPDATE assignment SET since = %s WHERE since IS NOT NULL", [at(1, month=12)]
+    )
+    put(connection, [(sites[1], Value(at(4), D(5)))])
+    refresh_aggregates(connection)
+    connection.execute("UPDATE device SET name = 'Hidden' WHERE id = %s", [sites[1].device_id])
+
+    def read() -> list[Any]:
+        found = read_csv(client, address(sites, "consumption.csv"))
+        return [
+            (row["Adjustments"], row["Billed"], row["Unit"], row["Month until"])
+            for row in found
+            if f"#{sites[1].device_id}" in row.values() and row["Month from"] == "2026-12-01"
+        ]
+
+    assert read() == [("5", "5", "kWh", "2026-12-31")]
+    close_month(sites[0].account_id, month=DECEMBER, user_id=None, now=at(6, month=1, year=2027))
+    assert read() == [("5", "5", "kWh", "2026-12-31")]
 
 
 def test_it_asks_a_bounded_number_of_questions(

@@ -11,8 +11,9 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 
 from telemetry.accounts.tokens import issue_token
+from telemetry.assignments.moving import move_gateway
 from telemetry.core.consumption import Meter, Value
-from telemetry.models import Account, Device, Finding, User, VirtualMeter, VirtualPart
+from telemetry.models import Account, Device, Finding, Gateway, User, VirtualMeter, VirtualPart
 from telemetry.store.aggregates.refresh import refresh_aggregates
 from telemetry.store.billing.closing import close_month
 from telemetry.store.db.connection import Connection
@@ -145,3 +146,31 @@ def test_it_rejects_devices_that_do_not_fit(connection: Connection, sites: list[
     other = VirtualMeter.objects.create(account_id=sites[0].account_id, code="V2", unit="m³")
     with pytest.raises(ValidationError):
         VirtualPart(meter=other, device_id=sites[0].device_id).full_clean()
+
+
+def test_a_device_that_moved_counts_until_then_on_the_page_and_in_the_api(
+    connection: Connection, sites: list[Site]
+) -> None:
+    main, _flat, moved = sites
+    other = Account.objects.create(name="Other")
+    since = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    move_gateway(Gateway.objects.get(pk=moved.gateway_id), other, since=since)
+    Device.objects.filter(pk=moved.device_id).update(name="theirs")
+    refresh_aggregates(connection)
+    account = Account.objects.get(pk=main.account_id)
+    client = sign_in(account)
+    page = client.get(f"/accounts/{account.pk}/virtual-meters/").content.decode()
+    assert ">44.5" in page
+    assert "theirs" not in page
+    _, text = issue_token(User.objects.latest("pk"), name="t", scopes=ALL_SCOPES)
+    [month] = client.get(
+        f"/api/v1/accounts/{account.pk}/virtual-meters/months",
+        {"first": str(last_month())},
+        headers={"Authorization": f"Bearer {text}"},
+    ).json()["items"]
+    assert month["sum"]["total"] == "44.5"
+    assert [part["label"] for part in month["parts"]][-1] == f"#{moved.device_id}"
+    ends = f"since={month['month']}&until={month['month_end']}&virtual={month['id']}"
+    assert ">44.5" in client.get(f"/accounts/{account.pk}/statements/?{ends}").content.decode()
+    assert close_month(account.pk, month=last_month(), user_id=None, now=timezone.now()) == 3
+    assert ">44.5" in client.get(f"/accounts/{account.pk}/virtual-meters/").content.decode()
