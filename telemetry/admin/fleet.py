@@ -15,8 +15,10 @@ from unfold.admin import ModelAdmin, TabularInline
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, RangeDateTimeFilter
 from unfold.decorators import display
 
+from telemetry.accounts.staff import name_given
 from telemetry.admin.csv_files import CsvMixin
 from telemetry.admin.deactivate import DeactivateMixin
+from telemetry.admin.known_values import KnownValuesFilter
 from telemetry.admin.readonly import CappedPaginator, ReadOnlyAdmin, show_choice
 from telemetry.admin.search import MacSearchMixin, find_devices, find_gateways
 from telemetry.admin.why import WhyMixin
@@ -94,8 +96,8 @@ class GatewayAdmin(CsvMixin, DeactivateMixin, WhyMixin, MacSearchMixin, ModelAdm
     def search_text(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
-        """In one look, however many there are."""
-        text = search_term.strip()
+        """In one look, however many there are; for staff of some accounts, among theirs of now."""
+        text, queryset = search_term.strip(), name_given(request, queryset)
         return (find_gateways(queryset, text) if text else queryset), False
 
     @display(
@@ -141,7 +143,8 @@ class DeviceAdmin(CsvMixin, DeactivateMixin, WhyMixin, MacSearchMixin, ModelAdmi
         "why_link",
     ]  # fmt: skip
     list_filter = [
-        "group", "kind", "measurement", "is_active", "unit",
+        ["group", KnownValuesFilter], "kind", "measurement", "is_active",
+        ["unit", KnownValuesFilter],
         ["account", AutocompleteSelectFilter], ["gateway", AutocompleteSelectFilter],
     ]  # fmt: skip
     list_filter_submit = True
@@ -153,8 +156,8 @@ class DeviceAdmin(CsvMixin, DeactivateMixin, WhyMixin, MacSearchMixin, ModelAdmi
     def search_text(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
-        """In one look, however many there are."""
-        text = search_term.strip()
+        """In one look, however many there are; for staff of some accounts, among theirs of now."""
+        text, queryset = search_term.strip(), name_given(request, queryset)
         return (find_devices(queryset, text) if text else queryset), False
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:

@@ -11,7 +11,7 @@ from telemetry.core.topic import read_mac
 from telemetry.models import Account, Gateway
 from telemetry.store.operations.summaries import find_group_macs
 
-MOST_FOUND = 1_000
+MOST_FOUND = 500
 
 
 class MacSearchMixin:

@@ -8,6 +8,7 @@ import pytest
 from django.contrib import admin
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
+from django.core.cache import cache
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
@@ -183,3 +184,22 @@ def test_it_shows_staff_of_an_account_nothing_where_no_wall_stands(
     with connect_as(servers.environ["DATABASE_URL"]):
         assert client.get("/admin/telemetry/gateway/").status_code == 403
     assert client.get("/admin/telemetry/gateway/").status_code == 200
+
+
+def test_it_offers_staff_the_values_of_their_account_alone(bravo: Site) -> None:
+    cache.clear()
+    Device.objects.filter(pk=bravo.device_id).update(group="Hall 1")
+    Device.objects.exclude(pk=bravo.device_id).update(group=MARK)
+    get_user_model().objects.create_superuser("administrator")
+    every, some, none = Client(), log_in(bravo.account_id, name="staff"), log_in(None, name="new")
+    every.force_login(get_user_model().objects.get(username="administrator"))
+    assert _list_groups(every) == {MARK, "Hall 1"}  # and it is remembered
+    assert _list_groups(some) == {"Hall 1"}
+    assert none.get("/admin/telemetry/device/").status_code == 403 or not _list_groups(none)
+    cache.clear()
+
+
+def _list_groups(client: Client) -> set[str]:
+    changelist = client.get("/admin/telemetry/device/").context["cl"]
+    [by_group] = [spec for spec in changelist.filter_specs if spec.title == "group"]
+    return set(by_group.lookup_choices)
