@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from ssl import CERT_REQUIRED
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, unquote
 
 from config.env import SettingError, setting
 
@@ -134,13 +134,17 @@ class Sentinels:
 
 
 def parse_sentinels(url: str) -> Sentinels:
-    """Its parts. Raises `SettingError`, without a secret."""
-    parts = urlsplit(url)
-    login, _, addresses = parts.netloc.rpartition("@")
+    """Its parts. Raises `SettingError`, without a secret.
+
+    By hand: newer releases of Python's `urlsplit` refuse brackets after a first host.
+    """
+    place, _, query = url.partition("://")[2].partition("?")
+    netloc, _, path = place.partition("/")
+    login, _, addresses = netloc.rpartition("@")
     user, _, password = login.partition(":")
     hosts = [re.fullmatch(r"(\[[^\]]+\]|[^:]+)(?::(\d+))?", one) for one in addresses.split(",")]
-    masters = parse_qs(parts.query).get("master", [])
-    db = parts.path.strip("/") or "0"
+    masters = parse_qs(query).get("master", [])
+    db = path.strip("/") or "0"
     if not all(hosts) or len(masters) != 1 or not db.isdecimal():
         raise SettingError(
             "REDIS_URL=(hidden): expected sentinel://USER:PASSWORD@HOST:PORT,HOST:PORT/DB?master=NAME"

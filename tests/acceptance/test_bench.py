@@ -215,4 +215,4 @@ def test_it_drains_a_variant_of_scale_again_and_again_on_servers_prepared_once()
 def test_it_says_what_is_wrong_with_its_options() -> None:
     assert "--count 0: expected at least 1" in bench("drain", "--count", "0").stderr
     names = "drain,metrics,sustain,latency,batch,faults,loud,storm,guard,scale,memory,aggregates"
-    assert f"{{{names},findings,admin,dashboard}}" in bench("--help").stdout
+    assert f"{{{names},hour,findings,admin,dashboard}}" in bench("--help").stdout

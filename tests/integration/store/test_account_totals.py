@@ -54,6 +54,7 @@ def test_it_shows_each_account_its_own_days_when_a_device_moved(connection: Conn
     connection.execute(
         "UPDATE gateway SET account_id = %s WHERE id = %s", [heir.account_id, site.gateway_id]
     )
+    connection.execute("UPDATE assignment SET since = %s WHERE since IS NOT NULL", [at(24)])
     moved = msgspec.structs.replace(site, account_id=heir.account_id)
     fill(connection, moved, (48, 8))
     hours, days = (

@@ -39,6 +39,9 @@ def device(connection: Connection) -> Device:
     )  # fmt: skip
     account = Account.objects.create(name="New", time_zone="UTC")
     Gateway.objects.filter(pk=site.gateway_id).update(account=account)
+    connection.execute(
+        "UPDATE assignment SET since = %s WHERE since IS NOT NULL", [MOVED - DAY / 2]
+    )
     own = replace(site, account_id=account.pk)
     put(connection, [(own, Value(MOVED + day * DAY, Decimal(1))) for day in range(5)])
     refresh_aggregates(connection)

@@ -19,6 +19,7 @@ NAMES_ONE = re.compile(r"""['"](delta|cumulative|gauge)['"]|\.(DELTA|CUMULATIVE|
 
 ALL = {"delta", "cumulative", "gauge"}
 WRITTEN_FOR = {
+    "telemetry/api/routes/installations.py": ALL,
     "telemetry/core/installations.py": ALL,
     "telemetry/core/measurement.py": ALL,
     "telemetry/core/register_hours.py": ALL,
@@ -34,6 +35,7 @@ WRITTEN_FOR = {
     "telemetry/simulator/registration.py": ALL,
     "telemetry/simulator/series.py": ALL,
     "telemetry/sql/schema/installations.sql": ALL,
+    "telemetry/store/aggregates/continued.sql": ALL,
     "telemetry/store/aggregates/days_months.sql": ALL,
     "telemetry/store/aggregates/hours.py": ALL,
     "telemetry/store/aggregates/hours.sql": ALL,
@@ -59,6 +61,7 @@ WRITTEN_FOR = {
     "telemetry/templates/telemetry/device/parts/facts.html": ALL,
     "telemetry/templates/telemetry/device/parts/headline.html": ALL,
     "telemetry/templates/telemetry/device/parts/months.html": ALL,
+    "telemetry/templates/telemetry/overview/parts/latest.html": ALL,
     "telemetry/web/charts/chart.py": ALL,
     "telemetry/web/device/headline.py": ALL,
     "telemetry/web/device/params.py": ALL,
