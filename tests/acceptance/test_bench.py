@@ -174,7 +174,7 @@ FLOWS = (
                 "watched: publication to row, p95, ms",
                 "watched: web, % of a core",
                 "stored when watched, % of alone",
-                "members: live state, p95, ms",
+                "members: all, p95, ms",
             ),
             id="dashboard",
         ),

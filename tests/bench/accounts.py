@@ -33,7 +33,7 @@ def register_accounts(rig: Rig, folder: Path) -> list[str]:
     """Register the accounts on a rig without any; the MACs of their gateways."""
     gateways, macs = [], []
     for number in range(DEVICES // GATEWAY_DEVICES):
-        account = number * len(MEASUREMENTS) * GATEWAY_DEVICES // DEVICES
+        account = _account_of(number)
         macs.append(f"02:bb:00:00:{number >> 8:02x}:{number & 255:02x}")
         gateways.append(
             {
@@ -57,6 +57,15 @@ def register_accounts(rig: Rig, folder: Path) -> list[str]:
     file.write_text(json.dumps({"accounts": accounts, "gateways": gateways}), encoding="utf-8")
     rig.manage("load_fleet", str(file))
     return macs
+
+
+def measurement_of(gateway: int) -> str:
+    """What the devices of a gateway measure, by its place among `register_accounts`."""
+    return MEASUREMENTS[_account_of(gateway)]
+
+
+def _account_of(gateway: int) -> int:
+    return gateway * len(MEASUREMENTS) * GATEWAY_DEVICES // DEVICES
 
 
 def fill_accounts(rig: Rig, *, millions: int) -> None:
@@ -96,4 +105,6 @@ def vacuum(rig: Rig) -> None:
 def _find_place(url: str) -> Filled:
     with psycopg.connect(url) as connection:
         row: Any = connection.execute("SELECT min(id), min(account_id) FROM device").fetchone()
-    return Filled(row[0], row[1], DEVICES // len(MEASUREMENTS))
+    each = DEVICES // len(MEASUREMENTS)
+    place = MEASUREMENTS.index("cumulative") * each
+    return Filled(row[0], row[1], each, range(place, place + each))

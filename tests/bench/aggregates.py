@@ -12,9 +12,15 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from tests.bench.accounts import GATEWAY_DEVICES, fill_and_refresh, register_accounts
+from tests.bench.accounts import (
+    GATEWAY_DEVICES,
+    fill_and_refresh,
+    measurement_of,
+    register_accounts,
+)
 from tests.bench.results import Run
 from tests.bench.rig import Rig
+from tests.bench.scale import read_register
 
 LATE = 10_000
 
@@ -50,24 +56,19 @@ def measure_aggregates(rig: Rig, macs: list[str], folder: Path) -> Run:
 
 
 def _write_late(folder: Path, macs: list[str]) -> Path:
-    """Readings of random devices at random instants of the last 29 days, one a message."""
+    """Readings of random devices at random instants of the last 29 days, one a message; a register
+    shows what lies between its other readings."""
     chance, now = random.Random(5), datetime.now(UTC)
-    lines = [
-        json.dumps(
-            {
-                "gateway_mac": chance.choice(macs),
-                "timestamp": (now - timedelta(seconds=chance.uniform(60, 29 * 86_400))).isoformat(),
-                "leituras": [
-                    {
-                        "dispositivo_codigo": f"D{chance.randrange(GATEWAY_DEVICES)}",
-                        "valor": chance.randrange(10_000) / 100,
-                        "unidade": "kWh",
-                    }
-                ],
-            }
-        )
-        for _ in range(LATE)
-    ]
+    lines = []
+    for _ in range(LATE):
+        number = chance.randrange(len(macs))
+        time = now - timedelta(seconds=chance.uniform(60, 29 * 86_400))
+        is_register = measurement_of(number) == "cumulative"
+        value = read_register(time) if is_register else chance.randrange(10_000) / 100
+        device = f"D{chance.randrange(GATEWAY_DEVICES)}"
+        reading = {"dispositivo_codigo": device, "valor": value, "unidade": "kWh"}
+        message = {"gateway_mac": macs[number], "timestamp": time.isoformat()}
+        lines.append(json.dumps({**message, "leituras": [reading]}))
     file = folder / "late.jsonl"
     file.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return file

@@ -23,25 +23,39 @@ WRITERS = 2
 FIRST_DEVICE = 10_000_000  # beyond every registered device: readings carry no foreign key
 FILL = """
 INSERT INTO reading (device_id, time, value, received_at, unit, account_id, gateway_id)
-SELECT %(first)s + number %% %(devices)s,
-    %(day)s::timestamptz + (number / %(devices)s) * %(span)s::interval
-        / ceil(%(rows)s::float / %(devices)s),
-    (number * 7919 %% 1000000) / 100.0, %(day)s, 'kWh',
-    %(account)s + number %% %(devices)s / %(by_account)s, number %% %(devices)s
+SELECT %(first)s + place, time,
+    CASE WHEN place BETWEEN %(first_register)s AND %(last_register)s
+        THEN extract(epoch FROM time - %(registers_at)s) / 100
+        ELSE (number * 7919 %% 1000000) / 100.0 END,
+    %(day)s, 'kWh', %(account)s + place / %(by_account)s, place
 FROM generate_series(0::bigint, %(rows)s - 1) AS number
+CROSS JOIN LATERAL (
+    SELECT number %% %(devices)s AS place,
+        %(day)s::timestamptz + (number / %(devices)s) * %(span)s::interval
+            / ceil(%(rows)s::float / %(devices)s) AS time
+) reading
 """
 DEVICES = 3_000
+REGISTERS_AT = datetime(2020, 1, 1, tzinfo=UTC)
 
 
 class Filled(Struct, frozen=True):
-    """Whose readings fill the table: devices and accounts with ids from these on."""
+    """Whose readings fill the table: devices and accounts with ids from these on.
+
+    The values of `registers`, by their place among the devices, rise as `read_register` says."""
 
     first_device: int = FIRST_DEVICE
     first_account: int = 1
     devices_by_account: int = DEVICES // 50
+    registers: range = range(0)
 
 
 UNREGISTERED = Filled()
+
+
+def read_register(time: datetime) -> float:
+    """What every register shows then: 36 an hour."""
+    return round((time - REGISTERS_AT).total_seconds() / 100, 4)
 
 
 def run_scale(
@@ -126,6 +140,9 @@ def fill_readings(url: str, *, rows: int, into: Filled = UNREGISTERED) -> None:
                         "first": into.first_device,
                         "account": into.first_account,
                         "by_account": into.devices_by_account,
+                        "first_register": into.registers.start,
+                        "last_register": into.registers.stop - 1,
+                        "registers_at": REGISTERS_AT,
                         "devices": DEVICES,
                         "rows": rows // DAYS,
                         "day": day,
