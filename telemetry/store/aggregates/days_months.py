@@ -57,6 +57,7 @@ def refresh_months(connection: Connection, *, dirty: DirtyAccount | None = None)
         connection.execute(Sql.find_affected_months)
     else:
         connection.execute(Sql.find_affected_account_months, _scope(dirty))
+    connection.execute("ANALYZE affected_month")
     row: Any = connection.execute(Sql.refresh_months).fetchone()
     months, adjusted = row
     return months, adjusted

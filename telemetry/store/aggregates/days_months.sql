@@ -191,13 +191,17 @@ WHERE d.account_id = %(account_id)s AND d.device_id = ANY(%(device_ids)s)
 -- Affected months, from the days of their account. A change of a closed month becomes an adjustment, so
 -- that its closed total and the adjustments always add up to the live total. A month whose days are
 -- all gone goes, too; a closed one stays, with nothing. Answers (months, adjustments).
-WITH spans AS (
-    SELECT t.device_id, t.month, t.account_id, month_end,
-        local_day_start(t.month, a.zones) AS starts_at,
-        local_day_start(month_end, a.zones) AS ends_at
+WITH spans AS MATERIALIZED (
+    SELECT t.device_id, t.month, t.account_id, c.month_end, c.starts_at, c.ends_at
     FROM affected_month t
-    JOIN account a ON a.id = t.account_id
-    CROSS JOIN next_billing_month(t.month, a.billing_day, a.earlier_billing_days) AS month_end
+    JOIN (
+        SELECT a.id, m.month, month_end, local_day_start(m.month, a.zones) AS starts_at,
+            local_day_start(month_end, a.zones) AS ends_at
+        FROM (SELECT DISTINCT account_id, month FROM affected_month) m
+        JOIN account a ON a.id = m.account_id
+        CROSS JOIN next_billing_month(m.month, a.billing_day, a.earlier_billing_days) AS month_end
+        OFFSET 0  -- computed once for all devices of a month, not for each of their days
+    ) c ON c.id = t.account_id AND c.month = t.month
 ), days AS (
     SELECT t.device_id, t.month, t.account_id, t.starts_at, t.ends_at, sum(d.total) AS total,
         sum(d.reading_sum) AS reading_sum, min(d.minimum) AS minimum, max(d.maximum) AS maximum,

@@ -93,6 +93,41 @@ FROM ({}) AS rows GROUP BY unit ORDER BY unit
 """
 
 
+_PAGE_AND_SUMS = """
+WITH report AS MATERIALIZED ({})
+(SELECT *, false AS is_sum FROM report ORDER BY month, label, key, unit
+ LIMIT %(limit)s OFFSET %(offset)s)
+UNION ALL
+SELECT NULL, NULL, '', '', unit, count(*), sum(total), sum(adjustments), sum(billed_total), NULL,
+    sum(readings_count)::bigint, NULL, '', true
+FROM report GROUP BY unit
+ORDER BY is_sum, month, label, key, unit
+"""
+
+
+def read_page_and_sums(
+    question: ReportQuestion, *, offset: int, limit: int
+) -> tuple[list[ReportRow], list[ReportSum]]:
+    """Some rows, by month and label, and the whole report by unit, from one look. Raises
+    `PeriodError`."""
+    parameters = {**_bind(question), "limit": limit, "offset": offset}
+    page, sums = [], []
+    with connection.cursor() as cursor:
+        cursor.execute(_PAGE_AND_SUMS.format(Sql.report_months), parameters)
+        for *values, is_sum in cursor.fetchall():
+            row = ReportRow(*values)
+            if is_sum:
+                sums.append(
+                    ReportSum(
+                        row.unit, row.total, row.adjustments, row.billed_total, row.readings_count,
+                        row.devices_count,
+                    )
+                )  # fmt: skip
+            else:
+                page.append(row)
+    return page, sums
+
+
 def read_page(question: ReportQuestion, *, offset: int, limit: int) -> list[ReportRow]:
     """Some rows, by month and label. Raises `PeriodError`."""
     parameters = _bind(question)

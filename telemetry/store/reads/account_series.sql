@@ -2,21 +2,24 @@
 -- What an account's devices with one unit consumed, by group and local day. Groups beyond the largest,
 -- or beyond those that are named, are put together: their name is null. Meters as in account_days.
 WITH metered AS MATERIALIZED (
-    SELECT d.device_id, u.measurement, local_day(u.since, a.zones) AS first,
-        local_day(u.until, a.zones) AS until
+    SELECT d.device_id, coalesce(v."group", '') AS name, u.measurement,
+        local_day(u.since, a.zones) AS first, local_day(u.until, a.zones) AS until
     FROM account a
     CROSS JOIN (
-        SELECT DISTINCT device_id FROM daily_aggregate
-        WHERE account_id = %(account)s AND day >= %(since)s AND day < %(until)s AND total IS NOT NULL
+        SELECT DISTINCT device_id FROM monthly_total
+        WHERE account_id = %(account)s AND month > %(since)s::date - 100 AND month < %(until)s
           AND (%(devices)s::bigint[] IS NULL OR device_id = ANY(%(devices)s::bigint[]))
           AND device_id <> ALL(%(without)s::bigint[])
     ) d
     CROSS JOIN LATERAL (
         SELECT * FROM installation_period p WHERE p.device_id = d.device_id OFFSET 0
     ) u
+    LEFT JOIN LATERAL (
+        SELECT "group" FROM device v WHERE v.id = d.device_id AND v.account_id = %(account)s OFFSET 0
+    ) v ON true
     WHERE a.id = %(account)s AND u.unit = %(unit)s
-), line AS MATERIALIZED (
-    SELECT coalesce(v."group", '') AS name, g.device_id, g.day AS start, g.total, g.estimated,
+), line AS (
+    SELECT u.name, g.device_id, g.day AS start, g.total, g.estimated,
         -- What a delta would have counted in a time without readings is lost; a register has it.
         CASE WHEN g.readings_count > 0 OR u.measurement <> 'delta' THEN 1 ELSE 0 END AS known
     FROM metered u
@@ -26,22 +29,26 @@ WITH metered AS MATERIALIZED (
           AND g.day >= greatest(u.first, %(since)s) AND g.day < least(u.until, %(until)s)
         OFFSET 0
     ) g
-    LEFT JOIN device v ON v.id = g.device_id AND v.account_id = %(account)s
+), summed AS MATERIALIZED (  -- once by time, once by device
+    SELECT name, start, sum(total) AS total, sum(estimated) AS estimated, sum(known) AS known
+    FROM line GROUP BY GROUPING SETS ((name, start), (name, device_id))
 ), ranked AS (
-    SELECT name, row_number() OVER (ORDER BY sum(total) DESC, name) AS position FROM line GROUP BY name
+    SELECT name, count(*) AS devices, row_number() OVER (ORDER BY sum(total) DESC, name) AS position
+    FROM summed WHERE start IS NULL GROUP BY name
 ), placed AS (
-    SELECT CASE WHEN CASE WHEN %(names)s::text[] IS NULL THEN r.position <= %(most)s
-            ELSE r.name = ANY(%(names)s::text[]) END THEN r.name END AS name,
-        l.device_id, l.start, l.total, l.estimated, l.known
-    FROM line l JOIN ranked r USING (name)
+    SELECT name AS own, devices,
+        CASE WHEN CASE WHEN %(names)s::text[] IS NULL THEN position <= %(most)s
+            ELSE name = ANY(%(names)s::text[]) END THEN name END AS name
+    FROM ranked
 )
-SELECT p.name, c.devices_count, p.start, sum(p.total), sum(p.estimated), sum(p.known)
-FROM placed p
-JOIN (
-    SELECT name, count(DISTINCT device_id) AS devices_count FROM placed GROUP BY name
-) c ON c.name IS NOT DISTINCT FROM p.name
-GROUP BY p.name, c.devices_count, p.start
-ORDER BY p.name, p.start
+SELECT p.name, c.devices_count, s.start, sum(s.total), sum(s.estimated), sum(s.known)
+FROM summed s
+JOIN placed p ON p.own = s.name
+JOIN (SELECT name, sum(devices)::bigint AS devices_count FROM placed GROUP BY name) c
+    ON c.name IS NOT DISTINCT FROM p.name
+WHERE s.start IS NOT NULL
+GROUP BY p.name, c.devices_count, s.start
+ORDER BY p.name, s.start
 LIMIT %(rows)s
 
 -- name: hours_by_group
@@ -50,7 +57,7 @@ WITH own AS MATERIALIZED (
     SELECT v.id, v."group" AS name
     FROM device v
     WHERE v.id = ANY(%(devices)s::bigint[]) AND v.account_id = %(account)s
-), line AS MATERIALIZED (
+), line AS (
     SELECT own.name, own.id AS device_id, c.hour AS start, c.consumption AS total, 0 AS estimated,
         1 AS known
     FROM own
@@ -61,18 +68,23 @@ WITH own AS MATERIALIZED (
     SELECT own.name, own.id, g.hour, g.moved, g.estimated, 0
     FROM own
     CROSS JOIN LATERAL gap_hours(own.id, %(account)s, %(since)s, %(until)s) AS g
+), summed AS MATERIALIZED (  -- once by time, once by device
+    SELECT name, start, sum(total) AS total, sum(estimated) AS estimated, sum(known) AS known
+    FROM line GROUP BY GROUPING SETS ((name, start), (name, device_id))
 ), ranked AS (
-    SELECT name, row_number() OVER (ORDER BY sum(total) DESC, name) AS position FROM line GROUP BY name
+    SELECT name, count(*) AS devices, row_number() OVER (ORDER BY sum(total) DESC, name) AS position
+    FROM summed WHERE start IS NULL GROUP BY name
 ), placed AS (
-    SELECT CASE WHEN r.position <= %(most)s THEN r.name END AS name,
-        l.device_id, l.start, l.total, l.estimated, l.known
-    FROM line l JOIN ranked r USING (name)
+    SELECT name AS own, devices,
+        CASE WHEN position <= %(most)s THEN name END AS name
+    FROM ranked
 )
-SELECT p.name, c.devices_count, p.start, sum(p.total), sum(p.estimated), sum(p.known)
-FROM placed p
-JOIN (
-    SELECT name, count(DISTINCT device_id) AS devices_count FROM placed GROUP BY name
-) c ON c.name IS NOT DISTINCT FROM p.name
-GROUP BY p.name, c.devices_count, p.start
-ORDER BY p.name, p.start
+SELECT p.name, c.devices_count, s.start, sum(s.total), sum(s.estimated), sum(s.known)
+FROM summed s
+JOIN placed p ON p.own = s.name
+JOIN (SELECT name, sum(devices)::bigint AS devices_count FROM placed GROUP BY name) c
+    ON c.name IS NOT DISTINCT FROM p.name
+WHERE s.start IS NOT NULL
+GROUP BY p.name, c.devices_count, s.start
+ORDER BY p.name, s.start
 LIMIT %(rows)s

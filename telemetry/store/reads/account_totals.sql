@@ -18,15 +18,16 @@ ORDER BY wanted.id
 LIMIT %(rows)s
 
 -- name: account_days
--- A day has the unit of its meter: units change where a month begins. One index range for each meter,
--- whatever the planner expects: joined otherwise, each day would be compared with all meters.
+-- A day has the unit of its meter: units change where a month begins. Which devices have days is told by
+-- their months, of which there are fewer, and none is as long as 100 days. One index range for each
+-- meter, whatever the planner expects: joined otherwise, each day would be compared with all meters.
 WITH metered AS MATERIALIZED (
     SELECT d.device_id, u.unit, local_day(u.since, a.zones) AS first,
         local_day(u.until, a.zones) AS until
     FROM account a
     CROSS JOIN (
-        SELECT DISTINCT device_id FROM daily_aggregate
-        WHERE account_id = %(account)s AND day >= %(first)s AND day < %(until)s AND total IS NOT NULL
+        SELECT DISTINCT device_id FROM monthly_total
+        WHERE account_id = %(account)s AND month > %(first)s::date - 100 AND month < %(until)s
     ) d
     CROSS JOIN LATERAL (
         SELECT * FROM installation_period p WHERE p.device_id = d.device_id OFFSET 0
@@ -91,8 +92,8 @@ WITH metered AS MATERIALIZED (
         local_day(u.until, a.zones) AS until
     FROM account a
     CROSS JOIN (
-        SELECT DISTINCT device_id FROM daily_aggregate
-        WHERE account_id = %(account)s AND day >= %(first)s AND day < %(until)s AND total IS NOT NULL
+        SELECT DISTINCT device_id FROM monthly_total
+        WHERE account_id = %(account)s AND month > %(first)s::date - 100 AND month < %(until)s
           AND (%(devices)s::bigint[] IS NULL OR device_id = ANY(%(devices)s::bigint[]))
     ) d
     CROSS JOIN LATERAL (

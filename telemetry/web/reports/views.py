@@ -25,6 +25,7 @@ from telemetry.reporting.sending import make_header, name_file
 from telemetry.store.billing.monthly_report import (
     ReportRow,
     read_page,
+    read_page_and_sums,
     read_sums,
     stream_rows,
     sum_rows,
@@ -62,7 +63,7 @@ def reports(request: AccountRequest) -> HttpResponse:
     except ParamsError as wrong:
         params, error = make_default(request.account, today=today), wrong
     question = params.make_question(request.account)
-    rows = read_page(question, offset=(params.page - 1) * ROWS, limit=ROWS + 1)
+    rows, sums = read_page_and_sums(question, offset=(params.page - 1) * ROWS, limit=ROWS + 1)
     is_whole = params.page == 1 and len(rows) <= ROWS
     address = request.GET.copy()
     address.pop("page", None)
@@ -70,7 +71,7 @@ def reports(request: AccountRequest) -> HttpResponse:
         **_describe(request.account, params, rows[:ROWS]),
         "params": params,
         "error": error,
-        "sums": sum_rows(rows) if is_whole else read_sums(question),
+        "sums": sums,
         "pivot": (
             make_pivot(rows, grouping=params.grouping, account=request.account)
             if is_whole

@@ -33,6 +33,7 @@ from telemetry.store.billing.monthly_report import (
     Grouping,
     ReportQuestion,
     read_page,
+    read_page_and_sums,
     read_sums,
     stream_rows,
     sum_rows,
@@ -140,6 +141,8 @@ def test_it_comes_to_the_same_sums_from_the_rows(sites: list[Site], grouping: Gr
     question = ReportQuestion(sites[0].account_id, NOVEMBER, date(2027, 1, 1), grouping)
     sums = sum_rows(read_page(question, offset=0, limit=99))
     assert sums == read_sums(question)
+    rows, beside = read_page_and_sums(question, offset=1, limit=2)
+    assert (rows, beside) == (read_page(question, offset=1, limit=2), sums)
     assert [(one.unit, one.total, one.adjustments, one.billed_total) for one in sums] == [
         ("kWh", D("27.2468"), D("0.5"), D("27.7468")),
         ("m³", D("10.1234"), 0, D("10.1234")),
