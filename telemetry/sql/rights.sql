@@ -137,6 +137,8 @@ DECLARE
     shown constant text[] := ARRAY['batch', 'batch_day', 'ledger_quarter', 'hourly_consumption', 'daily_aggregate',
         'raw_horizon', 'dropped_range', 'frozen_hour', 'dirty_account', 'registry_change',
         'alarm_cursor', 'changed_hour', 'django_migrations'];
+    -- What the refresh analyzes (telemetry/store/aggregates/refresh.py).
+    analyzed constant text[] := ARRAY['hourly_aggregate', 'hourly_consumption', 'daily_aggregate', 'monthly_total'];
     -- Who may sign in, and who did: no task needs it.
     secret constant text[] := ARRAY['user_session', 'identity', 'api_token', 'django_admin_log'];
 BEGIN
@@ -163,6 +165,7 @@ BEGIN
                     WHEN relation.nspname = 'scoped' OR relation.relname = ANY (secret)
                         OR relation.relname ~ '^(axes|otp)_' THEN NULL
                     WHEN relation.relkind = 'v' OR relation.relname = 'django_migrations' THEN 'SELECT'
+                    WHEN relation.relname = ANY (analyzed) THEN 'SELECT, INSERT, UPDATE, DELETE, MAINTAIN'
                     ELSE 'SELECT, INSERT, UPDATE, DELETE' END
                 WHEN 'web' THEN CASE
                     -- Edits of readings, and the hours that they change.

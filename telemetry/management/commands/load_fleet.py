@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
-from django.db import transaction
+from django.db import connection, transaction
 
 from telemetry.fleet.load import FleetError, load_fleet, read_fleet
 from telemetry.fleet.signals import request_replay
@@ -46,6 +46,9 @@ class Command(BaseCommand):
         if not options["dry_run"]:
             # Bulk loading sends no signals: replay the dead letters that waited for these gateways.
             request_replay()
+            # Or the planner takes a new fleet for a handful of devices until autovacuum comes.
+            with connection.cursor() as cursor:
+                cursor.execute("ANALYZE account, gateway, device, installation")
         if options["verbosity"]:
             for noun in ("accounts", "gateways", "devices"):
                 counts = getattr(loaded, noun)

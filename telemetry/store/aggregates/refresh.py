@@ -4,9 +4,10 @@ One refresher at a time. A refresh costs what changed since the last one, not wh
 """
 
 from collections.abc import Callable
-from typing import LiteralString
+from typing import Any, LiteralString
 
 from msgspec import Struct
+from psycopg import sql
 
 from telemetry.store.aggregates.days_months import delete_old_calendar, refresh_days, refresh_months
 from telemetry.store.aggregates.dirty import (
@@ -102,7 +103,9 @@ def _refresh_hours(connection: Connection, done: Refreshed, throttle: Throttle |
         record_gaps(connection)
         delete_emptied_hours(connection, edition=done.edition)
         refresh_hours(connection, edition=done.edition, throttle=throttle)
+        _analyze_grown(connection, ["hourly_aggregate", "hourly_consumption"], rows=affected)
         days, months, adjusted = refresh_days(connection), *refresh_months(connection)
+        _analyze_grown(connection, ["daily_aggregate", "monthly_total"], rows=days)
         if adjusted:
             connection.execute(Sql.name_causes, {"ids": dirty_ids})
         connection.execute(Sql.record_changed_hours)
@@ -114,6 +117,19 @@ def _refresh_hours(connection: Connection, done: Refreshed, throttle: Throttle |
     done.months += months
     done.adjusted += adjusted
     return is_more
+
+
+def _analyze_grown(connection: Connection, tables: list[str], *, rows: int) -> None:
+    """Have the planner know the tables (a view has nothing to know) that had fewer rows than a
+    step has just written: autovacuum comes a minute later, and until then it takes what a first
+    import wrote for next to nothing."""
+    grown: Any = connection.execute(
+        "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace "
+        "AND relkind = 'r' AND relname = ANY(%s) AND reltuples < %s",
+        [tables, rows],
+    ).fetchall()
+    for (table,) in grown:
+        connection.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(table)))
 
 
 def _refresh_accounts(connection: Connection, done: Refreshed) -> bool:
