@@ -1,6 +1,6 @@
 """The newest readings are found without a look at the rest, however large the table is."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -12,7 +12,7 @@ pytestmark = pytest.mark.integration
 
 FILL = """
 INSERT INTO reading (device_id, time, value, received_at, unit, account_id, gateway_id)
-SELECT 1 + n % 100, now() - n * interval '1 second', n, now(), 'kWh', 1 + n % 2, 1
+SELECT 1 + n %% 100, now() - n * %s * interval '1 second', n, now(), 'kWh', 1 + n %% 2, 1
 FROM generate_series(0, 99999) AS n ORDER BY n DESC
 """
 
@@ -20,7 +20,11 @@ FROM generate_series(0, 99999) AS n ORDER BY n DESC
 @pytest.fixture
 def filled(connection: Connection, environ: dict[str, str]) -> Connection:
     """100,000 readings of 100 devices, one each second, up to now."""
-    connection.execute(FILL)
+    return fill(connection, step_s=1)
+
+
+def fill(connection: Connection, *, step_s: float) -> Connection:
+    connection.execute(FILL, [step_s])
     connection.execute("ANALYZE reading")
     return connection
 
@@ -64,9 +68,13 @@ def test_it_looks_back_no_further_than_it_must(
     ],
 )
 def test_it_reads_through_an_index(
-    filled: Connection, device_ids: list[int] | None, index: str
+    connection: Connection, environ: dict[str, str], device_ids: list[int] | None, index: str
 ) -> None:
-    scans = explain(filled, rows=5_000, span_s=60.0, device_ids=device_ids)
+    """All readings are of today: the chunk of a day that has just begun is read whole."""
+    midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    today_s = (datetime.now(UTC) - midnight).total_seconds()
+    fill(connection, step_s=today_s / 100_000)
+    scans = explain(connection, rows=5_000, span_s=today_s / 1_000, device_ids=device_ids)
     assert scans
     assert not [scan for scan in scans if scan["Node Type"] == "Seq Scan"]
     assert any(str(scan.get("Index Name", "")).endswith(index) for scan in scans)

@@ -35,8 +35,11 @@ HOUR = timedelta(hours=1)
 
 
 def last_month() -> date:
-    """The first day of the calendar month before this one: the page offers sixty months."""
-    return (timezone.localdate().replace(day=1) - timedelta(days=1)).replace(day=1)
+    """The first day of the calendar month before this one, where the account is: the page offers
+    sixty months."""
+    return (timezone.localdate(timezone=SAO_PAULO).replace(day=1) - timedelta(days=1)).replace(
+        day=1
+    )
 
 
 @pytest.fixture

@@ -173,6 +173,10 @@ def test_it_parts_bars_by_group_and_says_what_is_missing(connection: Connection)
     for one, group in ((site, "Hall <3>"), (register_beside, "Hall <3>"), (water, "")):
         connection.execute('UPDATE device SET "group" = %s WHERE id = %s', [group, one.device_id])
     today = timezone.now().replace(hour=0, minute=0, second=0, microsecond=0)
+    begun = min((today - timedelta(days=20)).day, 28)  # a month that has days
+    connection.execute(
+        "UPDATE account SET billing_day = %s WHERE id = %s", [begun, site.account_id]
+    )
     days = [today - timedelta(days=number) for number in range(1, 61)]
     silent = days[40:50]
     receive(connection, *((site, day + HOUR, 2) for day in days if day not in silent))
