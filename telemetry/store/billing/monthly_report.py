@@ -4,7 +4,7 @@ Nothing of another account; bounded months; rows stream from the server. Values 
 `billed_month`, summed over the devices of a group, units apart: closed months never change.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import date, timedelta
 from decimal import Decimal
 from enum import StrEnum
@@ -91,8 +91,6 @@ _SUMS = """
 SELECT unit, sum(total), sum(adjustments), sum(billed_total), sum(readings_count)::bigint, count(*)
 FROM ({}) AS rows GROUP BY unit ORDER BY unit
 """
-
-
 _PAGE_AND_SUMS = """
 WITH report AS MATERIALIZED ({})
 (SELECT *, false AS is_sum FROM report ORDER BY month, label, key, unit
@@ -145,22 +143,6 @@ def read_sums(question: ReportQuestion) -> list[ReportSum]:
     with connection.cursor() as cursor:
         cursor.execute(_SUMS.format(Sql.report_months), parameters)
         return [ReportSum(*row) for row in cursor.fetchall()]
-
-
-def sum_rows(rows: Iterable[ReportRow]) -> list[ReportSum]:
-    """The same from rows that are the whole report."""
-    sums: dict[str, ReportSum] = {}
-    for row in rows:
-        before = sums.get(row.unit) or ReportSum(row.unit, *(Decimal(),) * 3, 0, 0)
-        sums[row.unit] = ReportSum(
-            row.unit,
-            before.total + row.total,
-            before.adjustments + row.adjustments,
-            before.billed_total + row.billed_total,
-            before.readings_count + row.readings_count,
-            before.rows + 1,
-        )
-    return [sums[unit] for unit in sorted(sums)]
 
 
 def stream_rows(question: ReportQuestion) -> Iterator[ReportRow]:

@@ -22,14 +22,7 @@ from telemetry.models import Account, Device, Gateway
 from telemetry.reporting.columns import LINES, list_titles
 from telemetry.reporting.files import Decimals, write_csv, write_xlsx
 from telemetry.reporting.sending import make_header, name_file
-from telemetry.store.billing.monthly_report import (
-    ReportRow,
-    read_page,
-    read_page_and_sums,
-    read_sums,
-    stream_rows,
-    sum_rows,
-)
+from telemetry.store.billing.monthly_report import ReportRow, read_page_and_sums, stream_rows
 from telemetry.store.reads.freshness import read_freshness
 from telemetry.web.account_page import AccountRequest, account_page
 from telemetry.web.charts.period_names import name_month
@@ -99,14 +92,13 @@ def printed(request: AccountRequest) -> HttpResponse:
     if isinstance(params, HttpResponse):
         return params
     question = params.make_question(request.account)
-    rows = read_page(question, offset=0, limit=PRINTED_ROWS + 1)
-    is_cut = len(rows) > PRINTED_ROWS
+    rows, sums = read_page_and_sums(question, offset=0, limit=PRINTED_ROWS + 1)
     context = {
         **_describe(request.account, params, rows[:PRINTED_ROWS]),
         "params": params,
-        "sums": read_sums(question) if is_cut else sum_rows(rows),
+        "sums": sums,
         "header": make_header(request.account, first=params.first, last=params.last),
-        "is_cut": is_cut,
+        "is_cut": len(rows) > PRINTED_ROWS,
         "most": PRINTED_ROWS,
     }
     return render(request, "telemetry/reports/printed.html", context)

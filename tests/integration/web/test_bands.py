@@ -37,9 +37,8 @@ HOUR = timedelta(hours=1)
 def last_month() -> date:
     """The first day of the calendar month before this one, where the account is: the page offers
     sixty months."""
-    return (timezone.localdate(timezone=SAO_PAULO).replace(day=1) - timedelta(days=1)).replace(
-        day=1
-    )
+    first = timezone.localdate(timezone=SAO_PAULO).replace(day=1)
+    return (first - timedelta(days=1)).replace(day=1)
 
 
 @pytest.fixture
