@@ -11,9 +11,8 @@ WITH oldest AS (
 ), newest AS (
     SELECT max(hour) AS hour FROM counted WHERE device_hours_before < %(device_hours)s
 )
-SELECT coalesce(array_agg(d.id) FILTER (WHERE d.hour <= newest.hour), '{}'),
-    coalesce(bool_or(d.hour > newest.hour), false)
-FROM dirty_hour d CROSS JOIN newest
+SELECT ARRAY(SELECT id FROM dirty_hour WHERE hour <= (SELECT hour FROM newest)),
+    EXISTS (SELECT FROM dirty_hour WHERE hour > (SELECT hour FROM newest))
 
 -- name: claim_dirty_hours
 -- Claim dirty hours: which hours of which devices, how they are measured, whether they are frozen, and
