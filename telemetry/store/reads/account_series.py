@@ -17,8 +17,9 @@ from telemetry.store.reads.bounds import PeriodError, check_days, check_instants
 
 
 class Sql(Queries):
-    days_by_group: LiteralString
-    hours_by_group: LiteralString
+    group_days: LiteralString
+    group_hours: LiteralString
+    sum_groups: LiteralString
 
 
 LONGEST_GROUP_HOURS = timedelta(days=9)
@@ -60,7 +61,7 @@ def read_group_days(
         "devices": None if device_ids is None else sorted(set(device_ids)),
         "without": sorted(set(without)), "names": None if names is None else list(names),
     }  # fmt: skip
-    return _fetch(Sql.days_by_group, parameters)
+    return _fetch(Sql.group_days, parameters)
 
 
 def read_group_hours(
@@ -71,9 +72,12 @@ def read_group_hours(
     devices = sorted(set(device_ids))
     if len(devices) > MOST_DEVICES:
         raise PeriodError(f"device_ids: {len(devices)} devices: expected at most {MOST_DEVICES}")
-    parameters = {"account": account_id, "devices": devices, "since": since, "until": until}
-    return _fetch(Sql.hours_by_group, parameters)
+    parameters = {
+        "account": account_id, "devices": devices, "since": since, "until": until, "names": None,
+    }  # fmt: skip
+    return _fetch(Sql.group_hours, parameters)
 
 
-def _fetch(statement: str, parameters: dict[str, Any]) -> list[GroupSample]:
-    return [GroupSample(*row) for row in fetch_rows(statement, {**parameters, "most": MOST_GROUPS})]
+def _fetch(lines: LiteralString, parameters: dict[str, Any]) -> list[GroupSample]:
+    parameters = {**parameters, "most": MOST_GROUPS}
+    return [GroupSample(*row) for row in fetch_rows(lines + Sql.sum_groups, parameters)]

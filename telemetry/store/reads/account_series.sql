@@ -1,6 +1,6 @@
--- name: days_by_group
--- What an account's devices with one unit consumed, by group and local day. Groups beyond the largest,
--- or beyond those that are named, are put together: their name is null. Meters as in account_days.
+-- name: group_days
+-- What an account's devices with one unit consumed, by group and local day; `sum_groups` goes on.
+-- Meters as in account_days.
 WITH metered AS MATERIALIZED (
     SELECT d.device_id, coalesce(v."group", '') AS name, u.measurement,
         local_day(u.since, a.zones) AS first, local_day(u.until, a.zones) AS until
@@ -29,29 +29,9 @@ WITH metered AS MATERIALIZED (
           AND g.day >= greatest(u.first, %(since)s) AND g.day < least(u.until, %(until)s)
         OFFSET 0
     ) g
-), summed AS MATERIALIZED (  -- once by time, once by device
-    SELECT name, start, sum(total) AS total, sum(estimated) AS estimated, sum(known) AS known
-    FROM line GROUP BY GROUPING SETS ((name, start), (name, device_id))
-), ranked AS (
-    SELECT name, count(*) AS devices, row_number() OVER (ORDER BY sum(total) DESC, name) AS position
-    FROM summed WHERE start IS NULL GROUP BY name
-), placed AS (
-    SELECT name AS own, devices,
-        CASE WHEN CASE WHEN %(names)s::text[] IS NULL THEN position <= %(most)s
-            ELSE name = ANY(%(names)s::text[]) END THEN name END AS name
-    FROM ranked
 )
-SELECT p.name, c.devices_count, s.start, sum(s.total), sum(s.estimated), sum(s.known)
-FROM summed s
-JOIN placed p ON p.own = s.name
-JOIN (SELECT name, sum(devices)::bigint AS devices_count FROM placed GROUP BY name) c
-    ON c.name IS NOT DISTINCT FROM p.name
-WHERE s.start IS NOT NULL
-GROUP BY p.name, c.devices_count, s.start
-ORDER BY p.name, s.start
-LIMIT %(rows)s
 
--- name: hours_by_group
+-- name: group_hours
 -- The same by UTC hour, of the devices that are named.
 WITH own AS MATERIALIZED (
     SELECT v.id, v."group" AS name
@@ -68,7 +48,12 @@ WITH own AS MATERIALIZED (
     SELECT own.name, own.id, g.hour, g.moved, g.estimated, 0
     FROM own
     CROSS JOIN LATERAL gap_hours(own.id, %(account)s, %(since)s, %(until)s) AS g
-), summed AS MATERIALIZED (  -- once by time, once by device
+)
+
+-- name: sum_groups
+-- The lines above it, by group and time. Groups beyond the largest, or beyond those that are named, are
+-- put together: their name is null.
+, summed AS MATERIALIZED (  -- once by time, once by device
     SELECT name, start, sum(total) AS total, sum(estimated) AS estimated, sum(known) AS known
     FROM line GROUP BY GROUPING SETS ((name, start), (name, device_id))
 ), ranked AS (
@@ -76,7 +61,8 @@ WITH own AS MATERIALIZED (
     FROM summed WHERE start IS NULL GROUP BY name
 ), placed AS (
     SELECT name AS own, devices,
-        CASE WHEN position <= %(most)s THEN name END AS name
+        CASE WHEN CASE WHEN %(names)s::text[] IS NULL THEN position <= %(most)s
+            ELSE name = ANY(%(names)s::text[]) END THEN name END AS name
     FROM ranked
 )
 SELECT p.name, c.devices_count, s.start, sum(s.total), sum(s.estimated), sum(s.known)
