@@ -11,6 +11,7 @@ from typing import Any
 import openpyxl
 import pytest
 from django.core import mail
+from django.db import transaction
 from django.test import Client, override_settings
 
 from telemetry.accounts.tokens import issue_token
@@ -138,10 +139,11 @@ def test_it_adds_up_by_what_was_chosen_and_never_across_units(
 @pytest.mark.parametrize("grouping", list(Grouping))
 def test_it_comes_to_the_same_sums_from_the_rows(sites: list[Site], grouping: Grouping) -> None:
     question = ReportQuestion(sites[0].account_id, NOVEMBER, date(2027, 1, 1), grouping)
-    rows, sums = read_page_and_sums(question, offset=0, limit=99)
-    assert (rows, sums) == (read_page(question, offset=0, limit=99), read_sums(question))
+    with transaction.atomic():  # coverage of a month under way falls from one moment to the next
+        rows, sums = read_page_and_sums(question, offset=0, limit=99)
+        assert (rows, sums) == (read_page(question, offset=0, limit=99), read_sums(question))
+        assert read_page_and_sums(question, offset=1, limit=2) == (rows[1:3], sums)
     assert sum(row.billed_total for row in rows) == sum(one.billed_total for one in sums)
-    assert read_page_and_sums(question, offset=1, limit=2) == (rows[1:3], sums)
     assert [(one.unit, one.total, one.adjustments, one.billed_total) for one in sums] == [
         ("kWh", D("27.2468"), D("0.5"), D("27.7468")),
         ("m³", D("10.1234"), 0, D("10.1234")),
