@@ -39,3 +39,10 @@ def test_it_finds_different_ports_when_several_are_needed() -> None:
 
     assert len(set(ports)) == 5
     assert all(is_free(port) for port in ports)
+
+
+def test_it_finds_ports_that_no_client_is_given() -> None:
+    with socket.create_server((HOST, 0)) as server, socket.socket() as client:
+        client.connect(server.getsockname())
+
+        assert max(find_free_ports(20)) < client.getsockname()[1]
