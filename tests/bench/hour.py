@@ -5,7 +5,6 @@ At the end the hour must be what its readings say.
 """
 
 import tempfile
-import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,8 +16,8 @@ from compose.local.layout import StackError
 from tests.bench.accounts import register_accounts
 from tests.bench.results import Run
 from tests.bench.rig import Rig
+from tests.bench.writers import write_each
 
-WRITERS = 2
 MINUTES = 60
 FILL = """
 INSERT INTO reading (time, received_at, account_id, gateway_id, device_id, value, unit)
@@ -74,23 +73,9 @@ def run_hour(*, millions: int, say: Callable[[str], None]) -> Run:
 
 
 def _fill(url: str, about: dict[str, Any], *, minutes: range, ticks: int) -> None:
-    left, faults = list(reversed(minutes)), list[BaseException]()
     each = ticks // MINUTES
-
-    def write() -> None:
-        try:
-            with psycopg.connect(url, autocommit=True) as connection:
-                while left:
-                    minute = left.pop()
-                    bounds = {"first": minute * each + 1, "last": (minute + 1) * each}
-                    connection.execute(FILL, {**about, **bounds})
-        except BaseException as error:
-            faults.append(error)
-
-    threads = [threading.Thread(target=write) for _ in range(WRITERS)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if faults:
-        raise StackError(f"filling the hour failed: {faults[0]}")
+    write_each(
+        url,
+        FILL,
+        [{**about, "first": minute * each + 1, "last": (minute + 1) * each} for minute in minutes],
+    )

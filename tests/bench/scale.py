@@ -5,7 +5,6 @@ is measured first and last.
 """
 
 import statistics
-import threading
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -13,13 +12,12 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 from msgspec import Struct
 
-from compose.local.layout import StackError
 from tests.bench.drain import Drain, drain_repeatedly
 from tests.bench.results import Run
 from tests.bench.rig import Rig
+from tests.bench.writers import write_each
 
 DAYS = 30
-WRITERS = 2
 FIRST_DEVICE = 10_000_000  # beyond every registered device: readings carry no foreign key
 FILL = """
 INSERT INTO reading (device_id, time, value, received_at, unit, account_id, gateway_id)
@@ -128,36 +126,18 @@ def fill_readings(url: str, *, rows: int, into: Filled = UNREGISTERED) -> None:
     """
     now = datetime.now(UTC)
     today = now.replace(hour=0, minute=0, second=0, microsecond=0)
-    days = [today - timedelta(days=number) for number in range(DAYS)]
-    faults: list[BaseException] = []
-
-    def write() -> None:
-        try:
-            with psycopg.connect(url, autocommit=True) as connection:
-                while days:
-                    day = days.pop()
-                    given = {
-                        "first": into.first_device,
-                        "account": into.first_account,
-                        "by_account": into.devices_by_account,
-                        "first_register": into.registers.start,
-                        "last_register": into.registers.stop - 1,
-                        "registers_at": REGISTERS_AT,
-                        "devices": DEVICES,
-                        "rows": rows // DAYS,
-                        "day": day,
-                        "span": min(timedelta(days=1), now - day),
-                    }
-                    connection.execute(FILL, given)
-        except BaseException as error:
-            faults.append(error)
-
-    threads = [threading.Thread(target=write) for _ in range(WRITERS)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if faults:
-        raise StackError(f"filling the table failed: {faults[0]}")
+    about = {
+        "first": into.first_device,
+        "account": into.first_account,
+        "by_account": into.devices_by_account,
+        "first_register": into.registers.start,
+        "last_register": into.registers.stop - 1,
+        "registers_at": REGISTERS_AT,
+        "devices": DEVICES,
+        "rows": rows // DAYS,
+    }
+    days = [today - timedelta(days=number) for number in reversed(range(DAYS))]
+    each = [{**about, "day": day, "span": min(timedelta(days=1), now - day)} for day in days]
+    write_each(url, FILL, each)
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("VACUUM (ANALYZE) reading")
