@@ -1,7 +1,8 @@
 -- name: list_dirty
 -- The rows of the oldest hours, and whether there are more: up to the hour in which they come to
 -- %(rows)s, or to %(device_hours)s device hours. All rows of an hour are taken together: who goes on
--- from what an hour had sees the readings of all of them.
+-- from what an hour had sees the readings of all of them. How far it goes is asked in sub-selects, so once:
+-- the table is empty most of the time, and a join by a planner that knows this asks for each row.
 WITH oldest AS (
     SELECT id, hour, device_ids FROM dirty_hour ORDER BY hour, id LIMIT %(rows)s
 ), counted AS (

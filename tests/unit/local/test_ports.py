@@ -3,11 +3,13 @@
 import os
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from compose.local.layout import UsageError
 from compose.local.ports import HOST, is_free, require_free
+from tests.servers import free_ports
 from tests.servers.free_ports import find_free_ports
 
 
@@ -41,8 +43,21 @@ def test_it_finds_different_ports_when_several_are_needed() -> None:
     assert all(is_free(port) for port in ports)
 
 
-def test_it_finds_ports_that_no_client_is_given() -> None:
-    with socket.create_server((HOST, 0)) as server, socket.socket() as client:
-        client.connect(server.getsockname())
+@pytest.mark.parametrize(
+    ("clients", "below"),
+    [
+        pytest.param("20000\t60999\n", 20_000, id="below those of clients"),
+        pytest.param("1024\t65535\n", 65_536, id="any, where clients are given nearly all"),
+    ],
+)
+def test_it_finds_ports_that_no_client_is_given_where_there_are_enough(
+    clients: str, below: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "ip_local_port_range"
+    file.write_text(clients, encoding="ascii")
+    monkeypatch.setattr(free_ports, "CLIENTS", file)
 
-        assert max(find_free_ports(20)) < client.getsockname()[1]
+    ports = find_free_ports(20)
+
+    assert len(ports) == 20
+    assert max(ports) < below
