@@ -87,8 +87,14 @@ DECLARE
 BEGIN
     SELECT coalesce(max(dropped_before), '-infinity') INTO horizon FROM raw_horizon;
     IF NEW.time_zone <> OLD.time_zone THEN
-        SELECT min(day) INTO old_day FROM daily_aggregate
-        WHERE account_id = NEW.id AND day >= first_open_day(NEW.id);
+        SELECT min(first.day) INTO old_day
+        FROM first_open_day(NEW.id) AS open (day)
+        CROSS JOIN (SELECT DISTINCT device_id FROM monthly_total WHERE account_id = NEW.id) own
+        CROSS JOIN LATERAL (
+            SELECT g.day FROM daily_aggregate g
+            WHERE g.device_id = own.device_id AND g.account_id = NEW.id AND g.day >= open.day
+            ORDER BY g.day LIMIT 1
+        ) first;
         IF EXISTS (
             SELECT FROM generate_series(old_day, (horizon AT TIME ZONE 'UTC')::date, '1 day') AS d
             WHERE isfinite(horizon) AND NOT is_day_of_whole_hours(d::date, NEW.zones)

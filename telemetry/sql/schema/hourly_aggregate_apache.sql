@@ -14,4 +14,3 @@ CREATE TABLE hourly_aggregate (
     readings_count bigint NOT NULL,
     PRIMARY KEY (device_id, hour)
 );
-CREATE INDEX hourly_aggregate_account_hour ON hourly_aggregate (account_id, hour);

@@ -65,8 +65,8 @@ CROSS JOIN LATERAL (
     WITH own AS MATERIALIZED (
         SELECT g.id, i.unit
         FROM (
-            SELECT DISTINCT device_id AS id FROM daily_aggregate
-            WHERE account_id = %(account)s AND day >= s.first AND day <= s.last
+            SELECT DISTINCT device_id AS id FROM monthly_total
+            WHERE account_id = %(account)s AND month > s.first - 100 AND month <= s.last
         ) g
         CROSS JOIN LATERAL installation_of(g.id, s.since, s.until) AS i
         WHERE i.measurement <> 'gauge'

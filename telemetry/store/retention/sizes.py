@@ -37,12 +37,12 @@ WHERE view_schema = 'public' AND view_name = %s
 _CHUNKS_COUNT = """
 SELECT count(*) FROM show_chunks(%s::regclass)
 """
-# The ends of each account's part of an index: one probe an account.
-_ENDS_BY_ACCOUNT = """
-SELECT min(low.at), max(high.at) FROM account a
-CROSS JOIN LATERAL (SELECT {at} AS at FROM {relation} WHERE account_id = a.id AND {bounds}
+# The ends of each device's part of a key: two probes a device.
+_ENDS_BY_DEVICE = """
+SELECT min(low.at), max(high.at) FROM device d
+CROSS JOIN LATERAL (SELECT {at} AS at FROM {relation} WHERE device_id = d.id AND {bounds}
     ORDER BY {at} LIMIT 1) low
-CROSS JOIN LATERAL (SELECT {at} AS at FROM {relation} WHERE account_id = a.id AND {bounds}
+CROSS JOIN LATERAL (SELECT {at} AS at FROM {relation} WHERE device_id = d.id AND {bounds}
     ORDER BY {at} DESC LIMIT 1) high
 """
 ANYWHERE = sql.SQL("true")
@@ -89,7 +89,7 @@ def read_sizes(connection: Connection) -> list[RelationSize]:
         readings,
         _measure_hours(connection, is_community=is_community),
         _measure_plain(connection, "hourly_consumption"),
-        _measure_plain(connection, "daily_aggregate", ends=_by_account("daily_aggregate", "day")),
+        _measure_plain(connection, "daily_aggregate", ends=_by_device("daily_aggregate", "day")),
         _measure_plain(connection, "monthly_total", ends=_by_index("monthly_total", "month")),
         _measure_plain(connection, "dead_letter", ends=_by_index("dead_letter", "last_seen")),
         _measure_plain(connection, "batch", ends=_by_index("batch", "stored_at")),
@@ -99,7 +99,7 @@ def read_sizes(connection: Connection) -> list[RelationSize]:
 
 def _measure_hours(connection: Connection, *, is_community: bool) -> RelationSize:
     if not is_community:
-        ends = _by_account("hourly_aggregate", "hour")
+        ends = _by_device("hourly_aggregate", "hour")
         return _measure_plain(connection, "hourly_aggregate", ends=ends)
     row: Any = connection.execute(_MATERIALIZED, ["hourly_bucket"]).fetchone()
     size = _measure_chunked(connection, "hourly_aggregate", row[0])
@@ -144,12 +144,12 @@ def _find_reading_ends(connection: Connection) -> tuple[datetime | None, datetim
         bounds = sql.SQL("time >= {} AND time < {}").format(
             sql.Literal(chunk.start), sql.Literal(chunk.end)
         )
-        ends.append(_fetch(connection, _by_account("reading", "time", bounds)))
+        ends.append(_fetch(connection, _by_device("reading", "time", bounds)))
     return ends[0][0], ends[1][1]
 
 
-def _by_account(relation: str, at: str, bounds: sql.Composable = ANYWHERE) -> sql.Composed:
-    return sql.SQL(_ENDS_BY_ACCOUNT).format(
+def _by_device(relation: str, at: str, bounds: sql.Composable = ANYWHERE) -> sql.Composed:
+    return sql.SQL(_ENDS_BY_DEVICE).format(
         relation=sql.Identifier(relation), at=sql.Identifier(at), bounds=bounds
     )
 

@@ -14,20 +14,15 @@ WHERE id = coalesce(%(account_id)s, id)
   AND next_billing_month(%(month)s, billing_day, earlier_billing_days) = %(until)s
 
 -- name: verify_month_scope
--- The devices of a slice of months: those that its accounts have, and those that had hours of theirs
--- in the month from %(month)s to before %(until)s, or have rows there.
+-- The devices of a slice of months: those that its accounts have or had once, and those that have days of
+-- theirs in the month from %(month)s to before %(until)s.
 INSERT INTO verified_device (id)
 SELECT d.id FROM device d
 WHERE d.account_id IN (SELECT id FROM verified_account)
+    OR d.gateway_id IN (
+        SELECT gateway_id FROM assignment WHERE account_id IN (SELECT id FROM verified_account))
     OR d.id IN (
-        SELECT h.device_id FROM hourly_aggregate h
-        WHERE h.account_id IN (SELECT id FROM verified_account)
-          AND h.hour >= %(month)s::timestamp AT TIME ZONE 'UTC' - interval '1 day'
-          AND h.hour < %(until)s::timestamp AT TIME ZONE 'UTC' + interval '1 day')
-    OR d.id IN (
-        SELECT m.device_id FROM monthly_total m
-        WHERE m.account_id IN (SELECT id FROM verified_account)
-          AND m.month >= %(month)s AND m.month < %(until)s)
+        SELECT device_id FROM monthly_total WHERE account_id IN (SELECT id FROM verified_account))
     OR d.id IN (
         SELECT g.device_id FROM daily_aggregate g
         WHERE g.account_id IN (SELECT id FROM verified_account)
@@ -314,7 +309,9 @@ SELECT DISTINCT day FROM (
         interval '1 day')::date
     FROM timescaledb_information.chunks WHERE hypertable_name = 'reading'
     UNION ALL
-    SELECT g.day FROM daily_aggregate g JOIN verified_account a ON a.id = g.account_id
+    SELECT g.day FROM verified_device d
+    JOIN daily_aggregate g ON g.device_id = d.id
+    JOIN verified_account a ON a.id = g.account_id
     WHERE g.day >= %(month)s AND g.day < %(until)s
 ) AS days (day)
 WHERE day >= %(month)s AND day < %(until)s
