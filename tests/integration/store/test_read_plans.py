@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import Any, Self
 
 import pytest
 from django.db import connection as django_connection
 from django.test.utils import CaptureQueriesContext
+from psycopg import Cursor
 
 from telemetry.core.consumption import Meter
 from telemetry.store.alarms.evaluate import HORIZON, AlarmEvaluator, Sql
@@ -21,6 +22,7 @@ from telemetry.store.reads import (
     latest_in_account,
 )
 from telemetry.store.reads.reading_pages import ReadingWalk
+from telemetry.store.retention.sizes import read_sizes
 from tests.conftest import clear_tables
 from tests.consumption import Site, register
 
@@ -343,6 +345,36 @@ def test_it_finds_the_newest_readings_of_an_account_in_the_newest_chunks(
     assert scans
     assert "Seq Scan" not in {kind for kind, _ in scans}
     assert {relation for _, relation in scans} <= list_chunks(connection, overlapping=last_day)
+
+
+def test_it_finds_the_oldest_and_newest_rows_by_keys(filled: tuple[Connection, Site]) -> None:
+    connection, _ = filled
+    asked: list[str] = []
+
+    class Listening(Cursor[Any]):
+        def execute(self, query: Any, *args: Any, **kwargs: Any) -> Self:
+            asked.append(query if isinstance(query, str) else query.as_string(self))
+            return super().execute(query, *args, **kwargs)
+
+    usual = connection.cursor_factory
+    connection.cursor_factory = Listening
+    try:
+        read_sizes(connection)
+    finally:
+        connection.cursor_factory = usual
+    ends = [statement for statement in asked if "CROSS JOIN LATERAL" in statement]
+    chunks = list_chunks(connection, overlapping=None)
+    assert len(ends) >= 3
+    for statement in ends:
+        explained: Any = f"EXPLAIN (FORMAT JSON) {statement}"
+        row: Any = connection.execute(explained).fetchone()
+        scans = [
+            kind
+            for kind, relation in list_scans(row[0][0]["Plan"])
+            if relation in chunks or relation in MEASURED
+        ]
+        assert scans
+        assert "Seq Scan" not in scans
 
 
 def test_it_would_see_a_table_that_is_read_whole(filled: tuple[Connection, Site]) -> None:
