@@ -23,9 +23,8 @@ from config.env import read_or_exit
 from config.options import WebServerOptions
 
 SWITCH_S = 0.0001
-"""How long a thread computes on while another wants to. A request asks the database some ten times,
-and after each answer its thread waited for what the others computed: 5 ms, if Python is left alone.
-"""
+"""How long a thread goes on computing while another one waits, up to 5 ms by Python's default. A
+request asks the database some ten times, and each answer waited so long for its thread's turn."""
 HEAD_BYTES = 65_536
 """A head that is longer gets a thread, and there gunicorn's answer."""
 END_OF_HEAD = b"\r\n\r\n"

@@ -99,6 +99,12 @@ class _ListingAdmin(OrderedListMixin, ReadOnlyAdmin):
         return rows.filter(**{self.time_field: key[1]}).first()
 
 
+def is_list(request: HttpRequest) -> bool:
+    """Whether it asks for a list, and not for a page of one row."""
+    match = request.resolver_match
+    return match is not None and str(match.url_name).endswith("changelist")
+
+
 def chosen_devices(request: HttpRequest) -> list[int] | None:
     """Ids of the devices that the filters leave; None when they leave all, or very many."""
     conditions = {
@@ -168,10 +174,7 @@ class ReadingAdmin(_ListingAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[ReadingListing]:
         """For a list, no more than can be paged through: the newest of what is chosen."""
         rows: QuerySet[ReadingListing] = super().get_queryset(request)
-        is_list = request.resolver_match is not None and str(
-            request.resolver_match.url_name
-        ).endswith("changelist")
-        if not is_list:
+        if not is_list(request):
             return rows
         devices = chosen_devices(request)
         if devices is not None:
@@ -198,3 +201,9 @@ class HourlyAdmin(_ListingAdmin):
     ]  # fmt: skip
     list_select_related = ["device", "account"]
     sortable_by = ()
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[HourlyListing]:
+        """For a list, of the devices that are chosen: hours are found by their devices."""
+        rows: QuerySet[HourlyListing] = super().get_queryset(request)
+        devices = chosen_devices(request) if is_list(request) else None
+        return rows if devices is None else rows.filter(device_id__in=devices)

@@ -50,7 +50,7 @@ CREATE TABLE daily_aggregate (
     estimated numeric NOT NULL DEFAULT 0,
     PRIMARY KEY (device_id, day, account_id)
 );
--- Days, as readings and hours, have no index by account: what an account has is found by its devices. The
+-- Days, like readings and hours, have no index by account: what an account has is found by its devices. The
 -- planner took such an index for each of a thousand devices where it knew nothing of their account yet.
 
 -- Billing months by their first day: the live figures, and what they were when the month was closed.

@@ -60,8 +60,13 @@ WHERE d.account_id = %(account)s AND d.is_active AND g.is_active
 -- name: over_day
 -- Devices whose consumption of a local day is above the limit, or within the margin below it.
 SELECT a.device_id, a.total, NULL::timestamptz, ''
-FROM daily_aggregate a JOIN device d ON d.id = a.device_id JOIN gateway g ON g.id = d.gateway_id
-WHERE a.account_id = %(account)s AND a.day = %(day)s AND a.total > %(limit)s - %(margin)s
+FROM device d
+JOIN gateway g ON g.id = d.gateway_id
+CROSS JOIN LATERAL (
+    SELECT device_id, total FROM daily_aggregate
+    WHERE device_id = d.id AND account_id = %(account)s AND day = %(day)s OFFSET 0
+) a
+WHERE a.total > %(limit)s - %(margin)s
   AND d.account_id = %(account)s AND d.is_active AND g.is_active
   AND d.id = coalesce(%(device)s, d.id) AND g.id = coalesce(%(gateway)s, g.id)
 

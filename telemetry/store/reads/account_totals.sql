@@ -58,6 +58,7 @@ LIMIT %(rows)s
 -- name: hours_of_account
 -- What an account's devices consumed in whole UTC hours, by span and unit: deltas and what registers
 -- counted, with what the hours have of gaps. A device that moved away keeps the hours that it had here.
+-- Devices as in account_days.
 SELECT s.number, line.unit, sum(line.consumption)
 FROM unnest(%(sinces)s::timestamptz[], %(untils)s::timestamptz[], %(firsts)s::date[], %(lasts)s::date[])
     WITH ORDINALITY AS s (since, until, first, last, number)

@@ -23,10 +23,10 @@ WHERE d.account_id IN (SELECT id FROM verified_account)
         SELECT gateway_id FROM assignment WHERE account_id IN (SELECT id FROM verified_account))
     OR d.id IN (
         SELECT device_id FROM monthly_total WHERE account_id IN (SELECT id FROM verified_account))
-    OR d.id IN (
-        SELECT g.device_id FROM daily_aggregate g
-        WHERE g.account_id IN (SELECT id FROM verified_account)
-          AND g.day >= %(month)s AND g.day < %(until)s)
+    OR EXISTS (  -- OFFSET 0: one index range for each device
+        SELECT FROM daily_aggregate g JOIN verified_account a ON a.id = g.account_id
+        WHERE g.device_id = d.id AND g.day >= %(month)s AND g.day < %(until)s
+        OFFSET 0)
 
 -- name: verify_meters
 -- Which meter a device had when.
@@ -310,9 +310,11 @@ SELECT DISTINCT day FROM (
     FROM timescaledb_information.chunks WHERE hypertable_name = 'reading'
     UNION ALL
     SELECT g.day FROM verified_device d
-    JOIN daily_aggregate g ON g.device_id = d.id
+    CROSS JOIN LATERAL (
+        SELECT day, account_id FROM daily_aggregate
+        WHERE device_id = d.id AND day >= %(month)s AND day < %(until)s OFFSET 0
+    ) g
     JOIN verified_account a ON a.id = g.account_id
-    WHERE g.day >= %(month)s AND g.day < %(until)s
 ) AS days (day)
 WHERE day >= %(month)s AND day < %(until)s
 ORDER BY day
@@ -521,10 +523,11 @@ SELECT 'daily_aggregate', device_id, day::text, z.starts_at, z.ends_at,
         'estimated', e.estimated) END
 FROM (SELECT * FROM expected_day WHERE day = %(day)s) e
 FULL JOIN (
-    SELECT h.* FROM daily_aggregate h
-    JOIN verified_device d ON d.id = h.device_id
+    SELECT h.* FROM verified_device d
+    CROSS JOIN LATERAL (
+        SELECT * FROM daily_aggregate h WHERE h.device_id = d.id AND h.day = %(day)s OFFSET 0
+    ) h
     JOIN verified_account c ON c.id = h.account_id
-    WHERE h.day = %(day)s
 ) a USING (device_id, day, account_id)
 JOIN verified_account c ON c.id = account_id
 JOIN verified_zone z ON z.zones = c.zones
