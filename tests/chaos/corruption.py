@@ -129,6 +129,7 @@ def start_flipped(stack: ChaosStack) -> None:
     server.kill()
     for path in _broker_file(stack).parent.glob("sessions.db*"):
         path.rename(path.with_suffix(path.suffix + ".damaged"))
+    _damage(stack).is_put_aside = True
     stack.restore_server("mosquitto")
 
 
