@@ -32,7 +32,7 @@ from telemetry.store.db.connection import Connection
 from telemetry.store.ingest.ledger import insert_dirty_hours
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_numbers = count(10_000)  # of as many digits: what is sorted by name comes as it was registered
+_numbers = count(10_000)  # all of five digits: sorting by name keeps the order
 INSERT_READINGS = """
 INSERT INTO reading (time, received_at, account_id, gateway_id, device_id, value, unit)
 SELECT time, now(), account_id, gateway_id, device_id, value, ''

@@ -114,6 +114,8 @@ def chosen_devices(request: HttpRequest) -> list[int] | None:
     }
     if not conditions:
         return None
+    if "pk" in conditions:  # whatever account or gateway it has now
+        conditions = {"pk": conditions["pk"]}
     ids = set(Device.objects.filter(**conditions).values_list("pk", flat=True)[: MOST_DEVICES + 1])
     if set(conditions) == {"account_id"}:  # and the devices that moved to another account since
         months = MonthlyConsumption.objects.filter(account_id=conditions["account_id"])

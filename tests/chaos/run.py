@@ -27,7 +27,7 @@ DUPLICATE_SHARE = 0.01
 HEALTHY_WITHIN_S = 90.0
 PATIENCE_S = 120
 HEALED_WITHIN_S = 120.0
-SESSION_LOST = "the broker had lost the session of a bridge"  # says the status for a day
+SESSION_LOST = "the broker had lost the session of a bridge"  # the status says so for a day
 
 
 def run_schedule(

@@ -1,5 +1,7 @@
 """What keeps the admin's lists quick beside many rows, and what their searches find."""
 
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import psycopg
@@ -8,9 +10,12 @@ from django.contrib.auth import get_user_model
 from django.test import Client
 
 from telemetry.admin import lists
+from telemetry.core.consumption import Meter, Value
 from telemetry.models import Account, Device, Gateway
+from telemetry.store.aggregates.refresh import refresh_aggregates
 from telemetry.store.db.connection import Connection
 from telemetry.store.db.rights import FILE
+from tests.consumption import put, register
 
 pytestmark = pytest.mark.integration
 
@@ -78,6 +83,26 @@ def test_it_finds_devices_in_which_each_word_is_a_part_of_some_name(client: Clie
     assert find(client, "aa:00:00:00:02") == ["SIDE"]
     assert find(client, "0%_u") == ["SIDE"]
     assert find(client, "h_use") == []
+
+
+def test_it_lists_the_hours_that_an_account_had_of_a_device_that_moved(
+    client: Client, connection: Connection
+) -> None:
+    site, other = (register(connection, Meter("delta")) for _ in range(2))
+    at = datetime.now(UTC) - timedelta(hours=2)
+    put(connection, [(each, Value(at, Decimal(1))) for each in (site, other)])
+    refresh_aggregates(connection)
+    Gateway.objects.filter(pk=site.gateway_id).update(account_id=other.account_id)
+
+    def list_hours(**chosen: int) -> list[int]:
+        asked = {f"{name}__id__exact": value for name, value in chosen.items()}
+        found = client.get("/admin/telemetry/hourlylisting/", asked).context["cl"].result_list
+        return [hour.device_id for hour in found]
+
+    assert list_hours(account=site.account_id) == [site.device_id]
+    assert list_hours(account=site.account_id, device=site.device_id) == [site.device_id]
+    assert list_hours(account=other.account_id) == [other.device_id]
+    assert list_hours(account=other.account_id, device=site.device_id) == []
 
 
 def test_it_reads_a_page_from_the_index_behind_the_wall(

@@ -58,7 +58,8 @@ WHERE d.account_id = %(account)s AND d.is_active AND g.is_active
   AND (d.id = ANY(%(devices)s) OR g.id = ANY(%(gateways)s))
 
 -- name: over_day
--- Devices whose consumption of a local day is above the limit, or within the margin below it.
+-- Devices whose consumption of a local day is above the limit, or within the margin below it. OFFSET 0: one
+-- look at the key for each device, whatever the planner expects.
 SELECT a.device_id, a.total, NULL::timestamptz, ''
 FROM device d
 JOIN gateway g ON g.id = d.gateway_id

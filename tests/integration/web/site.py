@@ -11,7 +11,7 @@ from telemetry.models import Account, Alarm, DeadLetter, Device, Gateway, Member
 from telemetry.store.db.connection import Connection
 
 HOSTILE = "<script>alert('x')</script>\"&\u202e"
-_numbers = count(10_000)  # of as many digits: what is sorted by name comes as it was made
+_numbers = count(10_000)  # all of five digits: sorting by name keeps the order
 
 
 def make_account(name: str = "Site", **fields: Any) -> Account:
