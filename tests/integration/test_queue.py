@@ -199,13 +199,11 @@ def test_it_wakes_a_worker_that_waits(queue: BatchQueue) -> None:
     queue.redis.script_flush()  # as when Redis was started again
     assert queue.claim(wait_s=0.05) == ([], [])
     with ThreadPoolExecutor() as pool:
-        claiming = pool.submit(queue.claim, wait_s=5)
+        claiming = pool.submit(queue.claim, wait_s=60)
         time.sleep(0.2)
-        started_s = time.monotonic()
         batch_id = queue.put(MESSAGES, source="bridge-1")
-        claimed, _ = claiming.result()
+        claimed, _ = claiming.result(timeout=30)
     assert [batch.id for batch in claimed] == [batch_id]
-    assert time.monotonic() - started_s < 1
     assert count_claimed(queue.redis, INGEST_QUEUE) == 1
 
 

