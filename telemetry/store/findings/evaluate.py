@@ -1,11 +1,12 @@
 """Compute findings of what changed since the last run (README.md beside this).
 
-One evaluation at a time, outside ingestion. Each step is a transaction that claims changed hours of
-some devices, looks at these devices around them, and writes what the rules say: new findings,
-changed ones, and those that are gone. Decisions are never touched.
+One evaluation at a time, outside ingestion. Each step is a transaction that claims changed hours,
+looks at their devices around them, and writes what the rules say: new findings, changed ones, and
+those that are gone. Decisions are never touched. A device costs at least the weeks around one hour:
+so a step claims many hours, and holds the hours of a few devices in memory.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, LiteralString
@@ -46,6 +47,8 @@ from telemetry.store.findings.inputs import (
 
 class Sql(Queries):
     list_changed: LiteralString
+    create_looked_at: LiteralString
+    index_looked_at: LiteralString
     claim_changed: LiteralString
     add_silent_devices: LiteralString
     write_findings: LiteralString
@@ -53,7 +56,8 @@ class Sql(Queries):
 
 
 ROWS_A_STEP = 2_000
-DEVICE_HOURS_A_STEP = 20_000
+DEVICE_HOURS_A_STEP = 1_000_000
+DEVICES_AT_ONCE = 100
 
 
 class Evaluated(Struct):
@@ -102,24 +106,30 @@ def _evaluate_step(connection: Connection, done: Evaluated, *, now: datetime) ->
         bounds = {"before": now - HOUR, "rows": ROWS_A_STEP, "device_hours": DEVICE_HOURS_A_STEP}
         row: Any = connection.execute(Sql.list_changed, bounds).fetchone()
         ids, is_more = row
-        connection.execute(
-            "CREATE TEMPORARY TABLE looked_at (device_id bigint, hour timestamptz) ON COMMIT DROP"
-        )
+        connection.execute(Sql.create_looked_at)
         done.hours += connection.execute(Sql.claim_changed, {"ids": ids}).rowcount
         if not is_more:
             connection.execute(Sql.add_silent_devices, {"now": now})
+        connection.execute(Sql.index_looked_at)
         devices = read_devices(connection, now=now)
-        hours, uneven = read_hours(connection, devices), list_uneven(connection, devices)
-        late = read_late(connection)
-        for device in devices:
-            key = device.id
-            seen = _Seen(hours.get(key, []), late.get(key, []), uneven.get(key, []))
-            rows = seen.within(device)
-            found = _find(connection, device, seen, now=now)
-            since = min(device.since, rows[0].end) if rows else device.since
-            _write(connection, device, found, done, since=since, now=now)
+        for start in range(0, len(devices), DEVICES_AT_ONCE):
+            _look_at(connection, devices[start : start + DEVICES_AT_ONCE], done, now=now)
         done.devices += len(devices)
     return bool(is_more)
+
+
+def _look_at(
+    connection: Connection, devices: Sequence[Device], done: Evaluated, *, now: datetime
+) -> None:
+    hours, uneven = read_hours(connection, devices), list_uneven(connection, devices)
+    late = read_late(connection, devices)
+    for device in devices:
+        key = device.id
+        seen = _Seen(hours.get(key, []), late.get(key, []), uneven.get(key, []))
+        rows = seen.within(device)
+        found = _find(connection, device, seen, now=now)
+        since = min(device.since, rows[0].end) if rows else device.since
+        _write(connection, device, found, done, since=since, now=now)
 
 
 def _find(connection: Connection, device: Device, seen: _Seen, *, now: datetime) -> list[Found]:

@@ -13,6 +13,13 @@ SELECT coalesce(array_agg(id) FILTER (WHERE device_hours_before < %(device_hours
     count(*) = %(rows)s OR coalesce(bool_or(device_hours_before >= %(device_hours)s), false)
 FROM counted
 
+-- name: create_looked_at
+CREATE TEMPORARY TABLE looked_at (device_id bigint, hour timestamptz) ON COMMIT DROP
+
+-- name: index_looked_at
+CREATE INDEX ON looked_at (device_id, hour);
+ANALYZE looked_at
+
 -- name: claim_changed
 WITH claimed AS (
     DELETE FROM changed_hour WHERE id = ANY(%(ids)s) RETURNING hour, device_ids

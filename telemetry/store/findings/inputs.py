@@ -1,6 +1,6 @@
 """What the rules of findings look at: devices, their hours, readings and late readings."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import groupby
@@ -70,7 +70,7 @@ def _read_plausible(*columns: Any) -> tuple[Plausible, ...]:
     return tuple(Plausible(*one) for one in zip(*(of or () for of in columns), strict=True))
 
 
-def read_hours(connection: Connection, devices: list[Device]) -> dict[int, list[HourRow]]:
+def read_hours(connection: Connection, devices: Sequence[Device]) -> dict[int, list[HourRow]]:
     """Hours of devices by device, in order: those of their periods, what says what is usual
     around them, and one more before."""
     parameters = {
@@ -87,7 +87,7 @@ def read_hours(connection: Connection, devices: list[Device]) -> dict[int, list[
     }
 
 
-def list_uneven(connection: Connection, devices: list[Device]) -> dict[int, list[datetime]]:
+def list_uneven(connection: Connection, devices: Sequence[Device]) -> dict[int, list[datetime]]:
     """Hours in which registers did not simply rise, by device; also the one before the period: it
     counts a reading at the first instant."""
     registers = [device for device in devices if device.measurement == "cumulative"]
@@ -157,13 +157,18 @@ def read_values(
     return [Value(at, value) for at, value in rows]
 
 
-def read_late(connection: Connection) -> dict[int, list[LateReading]]:
-    """Late readings of the UTC days in which one of the changed hours has some."""
+def read_late(
+    connection: Connection, devices: Sequence[Device]
+) -> dict[int, list[LateReading]]:
+    """Late readings of the UTC days in which one of the devices' changed hours has some."""
     found: dict[int, list[LateReading]] = {}
-    days: Any = connection.execute(Sql.list_days).fetchall()
+    ids = [device.id for device in devices]
+    days: Any = connection.execute(Sql.list_days, {"devices": ids}).fetchall()
     for (day,) in days:
         # Constant bounds: a statement opens the chunk of one day, and of the one after it.
-        bounds = {"start": day, "end": day + timedelta(days=1), "most": MOST_LATE}
+        bounds = {
+            "devices": ids, "start": day, "end": day + timedelta(days=1), "most": MOST_LATE,
+        }  # fmt: skip
         rows: Any = connection.execute(Sql.read_late, bounds, prepare=False).fetchall()
         for device_id, *values in rows:
             found.setdefault(device_id, []).append(LateReading(*values))

@@ -63,16 +63,17 @@ WHERE device_id = %(device)s AND account_id = %(account)s AND time > %(start)s A
 ORDER BY time LIMIT %(most)s
 
 -- name: list_days
--- The UTC days of the changed hours.
-SELECT DISTINCT date_trunc('day', hour, 'UTC') FROM looked_at ORDER BY 1
+-- The UTC days of devices' changed hours.
+SELECT DISTINCT date_trunc('day', hour, 'UTC') FROM looked_at WHERE device_id = ANY(%(devices)s)
+ORDER BY 1
 
 -- name: read_late
--- Of devices that have a late reading in a changed hour of the day, or had one in the day: all late
--- readings of the day, with the nearest ones that came in time. What was imported is not late.
+-- Of those devices that have a late reading in a changed hour of the day, or had one in the day: all
+-- late readings of the day, with the nearest ones that came in time. What was imported is not late.
 WITH hit AS MATERIALIZED (
     SELECT DISTINCT l.device_id
     FROM looked_at l
-    WHERE l.hour >= %(start)s AND l.hour < %(end)s AND EXISTS (
+    WHERE l.device_id = ANY(%(devices)s) AND l.hour >= %(start)s AND l.hour < %(end)s AND EXISTS (
         SELECT FROM reading r
         WHERE r.device_id = l.device_id AND r.time > l.hour AND r.time <= l.hour + interval '1 hour'
           AND r.time > %(start)s AND r.time <= %(end)s
@@ -84,7 +85,7 @@ WITH hit AS MATERIALIZED (
     FROM looked_at l
     JOIN finding f ON f.device_id = l.device_id AND f.rule IN ('late', 'old_clock')
         AND f.since = %(start)s
-    WHERE l.hour >= %(start)s AND l.hour < %(end)s
+    WHERE l.device_id = ANY(%(devices)s) AND l.hour >= %(start)s AND l.hour < %(end)s
 )
 SELECT r.device_id, r.time, r.value, r.received_at, before.time, after.time
 FROM hit

@@ -11,6 +11,7 @@ from telemetry.edits.editing import VOID, request_edit
 from telemetry.models import Account, ChangedHour, Device, Finding
 from telemetry.store.aggregates.refresh import refresh_aggregates
 from telemetry.store.db.connection import Connection
+from telemetry.store.findings import evaluate
 from telemetry.store.findings.evaluate import Evaluated, evaluate_findings
 from tests.bench.findings import count_flagged, list_missed, read_found, store_seeded
 from tests.consumption import Site, put, register
@@ -238,3 +239,25 @@ def test_it_finds_a_fault_of_every_kind_and_flags_few_good_readings(connection: 
     good = sum(one.is_good for sent in seeded.readings for one in sent)
     assert count_flagged(seeded, others) <= good / 100
     assert len(days) <= 3
+
+
+def test_it_finds_the_same_in_small_steps_of_few_devices(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seeded = seed_faults(5, devices=4, start=START, days=24, of_each_kind=1)
+    sites = store_seeded(connection, seeded)
+    run(connection, hours=24 * 24)
+    found = read_found(connection, sites)
+    assert found
+    ids, first, end = [site.device_id for site in sites], START - 2 * HOUR, START + 24 * DAY
+    connection.execute("DELETE FROM finding")
+    connection.execute(
+        "INSERT INTO changed_hour (hour, device_ids) "
+        "SELECT date_trunc('hour', at), %s FROM generate_series(%s, %s, interval '1 hour') AS at",
+        [ids, first, end],
+    )
+    monkeypatch.setattr(evaluate, "DEVICE_HOURS_A_STEP", 150)
+    monkeypatch.setattr(evaluate, "DEVICES_AT_ONCE", 3)
+    done = evaluate_findings(connection, now=end)
+    assert done.devices > 10 * len(sites)
+    assert set(read_found(connection, sites)) == set(found)
