@@ -1,5 +1,6 @@
-"""`python -m tests.bench.ask refresh [HOUR]|queries|plans|members COUNT|admin GATEWAYS LETTERS`:
-what benches ask of the application, in a process with its settings. Prints JSON."""
+"""`python -m tests.bench.ask refresh [HOUR]|findings|queries|plans|members COUNT|admin
+GATEWAYS LETTERS`: what benches ask of the application, in a process with its settings. Prints
+JSON."""
 
 import json
 import random
@@ -33,6 +34,20 @@ def refresh(hour: str = "") -> dict[str, float]:
     with open_connection(url, name="bench", statement_timeout_s=7_200) as connection:
         done = refresh_aggregates(connection, throttle=throttle)
     return {"seconds": time.monotonic() - started_s, "hours": done.hours, "days": done.days}
+
+
+def compute_findings() -> dict[str, float]:
+    """Compute the findings of what changed."""
+    from config.env import read_options
+    from config.options import DatabaseOptions
+    from telemetry.store.db.connection import open_connection
+    from telemetry.store.findings.evaluate import evaluate_findings
+
+    url = read_options(DatabaseOptions).url
+    started_s = time.monotonic()
+    with open_connection(url, name="bench", statement_timeout_s=7_200) as connection:
+        done = evaluate_findings(connection, now=datetime.now(UTC))
+    return {"seconds": time.monotonic() - started_s, "hours": done.hours}
 
 
 def ask() -> dict[str, float]:
@@ -155,6 +170,7 @@ def _measure_ms(question: Callable[[], object]) -> dict[str, float]:
 
 ANSWERS: dict[str, Callable[..., object]] = {
     "refresh": refresh,
+    "findings": compute_findings,
     "queries": ask,
     "plans": explain,
     "members": enter_members,

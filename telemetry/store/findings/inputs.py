@@ -157,9 +157,7 @@ def read_values(
     return [Value(at, value) for at, value in rows]
 
 
-def read_late(
-    connection: Connection, devices: Sequence[Device]
-) -> dict[int, list[LateReading]]:
+def read_late(connection: Connection, devices: Sequence[Device]) -> dict[int, list[LateReading]]:
     """Late readings of the UTC days in which one of the devices' changed hours has some."""
     found: dict[int, list[LateReading]] = {}
     ids = [device.id for device in devices]
