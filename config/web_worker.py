@@ -24,7 +24,8 @@ from config.options import WebServerOptions
 
 SWITCH_S = 0.0001
 """How long a thread goes on computing while another one waits, up to 5 ms by Python's default. A
-request asks the database some ten times, and each answer waited so long for its thread's turn."""
+request asks the database some ten times, and each answer may wait that long for the thread's turn.
+"""
 HEAD_BYTES = 65_536
 """A head that is longer gets a thread, and there gunicorn's answer."""
 END_OF_HEAD = b"\r\n\r\n"

@@ -29,9 +29,9 @@ RIGHTS: dict[str, frozenset[Right]] = {
 
 def list_memberships(user: User) -> QuerySet[Membership]:
     """The user's memberships in active accounts, with the accounts."""
-    memberships = Membership.objects.filter(
-        user=user, user__is_active=True, account__is_active=True
-    )
+    if not user.is_active:
+        return Membership.objects.none()
+    memberships = Membership.objects.filter(user=user, account__is_active=True)
     return memberships.select_related("account")
 
 
@@ -40,7 +40,8 @@ def find_membership(user: User, *, account_id: int) -> Membership | None:
 
     A foreign account and one that does not exist cannot be told apart.
     """
-    return list_memberships(user).filter(account_id=account_id).first()
+    found = list_memberships(user).filter(account_id=account_id).order_by()
+    return next(iter(found), None)  # every page asks; an order would cost more than the question
 
 
 def has_right(membership: Membership, right: Right) -> bool:

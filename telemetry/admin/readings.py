@@ -205,7 +205,8 @@ class HourlyAdmin(_ListingAdmin):
     sortable_by = ()
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[HourlyListing]:
-        """For a list, of the devices that are chosen: hours are found by their devices."""
+        """For a list, of the devices that are chosen: hours are found by their devices. Those of
+        more devices than are chosen at once are searched for."""
         rows: QuerySet[HourlyListing] = super().get_queryset(request)
         devices = chosen_devices(request) if is_list(request) else None
         return rows if devices is None else rows.filter(device_id__in=devices)

@@ -22,6 +22,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("profile/address/<str:token>/", confirm_address, name="confirm-address"),
     path("sessions/", sessions, name="sessions"),
     path("second-factor/", second_factor, name="second-factor"),
+    path("", include("telemetry.web.overview.urls")),  # open pages ask for these again and again
+    path("", include("telemetry.web.device.urls")),
     path("", include("telemetry.web.signin.urls")),
     path("", include("telemetry.web.fleet.urls")),
     path("", include("telemetry.web.alarms.urls")),
@@ -29,8 +31,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("telemetry.web.kiosk.urls")),
     path("", include("telemetry.web.tokens.urls")),
     path("", include("telemetry.web.reports.urls")),
-    path("", include("telemetry.web.overview.urls")),
-    path("", include("telemetry.web.device.urls")),
     path("", include("telemetry.web.diagnosis.urls")),
     path("", include("telemetry.web.acting.urls")),
     path("", include("telemetry.web.edits.urls")),

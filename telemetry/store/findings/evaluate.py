@@ -3,7 +3,7 @@
 One evaluation at a time, outside ingestion. Each step is a transaction that claims changed hours,
 looks at their devices around them, and writes what the rules say: new findings, changed ones, and
 those that are gone. Decisions are never touched. A device costs at least the weeks around one hour:
-so a step claims many hours, and holds the hours of a few devices in memory.
+so a step claims the hours of some days, and holds those of a few devices in memory.
 """
 
 from collections.abc import Iterable, Sequence
@@ -33,6 +33,7 @@ from telemetry.store.db.locks import Lock, hold_lock
 from telemetry.store.db.sql import Queries
 from telemetry.store.findings.balances import evaluate_balances
 from telemetry.store.findings.inputs import (
+    CONTEXT,
     Device,
     find_reading,
     find_register_cases,
@@ -57,7 +58,7 @@ class Sql(Queries):
 
 ROWS_A_STEP = 2_000
 DEVICE_HOURS_A_STEP = 1_000_000
-DEVICES_AT_ONCE = 100
+DEVICES_AT_ONCE = 30
 
 
 class Evaluated(Struct):
@@ -103,7 +104,10 @@ def evaluate_findings(connection: Connection, *, now: datetime) -> Evaluated:
 def _evaluate_step(connection: Connection, done: Evaluated, *, now: datetime) -> bool:
     """One step; whether there is more to do."""
     with connection.transaction():
-        bounds = {"before": now - HOUR, "rows": ROWS_A_STEP, "device_hours": DEVICE_HOURS_A_STEP}
+        bounds = {
+            "before": now - HOUR, "rows": ROWS_A_STEP, "device_hours": DEVICE_HOURS_A_STEP,
+            "span": CONTEXT,
+        }  # fmt: skip
         row: Any = connection.execute(Sql.list_changed, bounds).fetchone()
         ids, is_more = row
         connection.execute(Sql.create_looked_at)

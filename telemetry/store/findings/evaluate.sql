@@ -1,16 +1,17 @@
 -- name: list_changed
--- The oldest changed hours that are over, within both limits (one row at least), and whether there
+-- The oldest changed hours that are over, within all limits (one row at least), and whether there
 -- are more.
 WITH oldest AS (
     SELECT id, hour, device_ids FROM changed_hour WHERE hour <= %(before)s
     ORDER BY hour, id LIMIT %(rows)s
 ), counted AS (
-    SELECT id, sum(cardinality(device_ids)) OVER (ORDER BY hour, id) - cardinality(device_ids)
-        AS device_hours_before
+    SELECT id, hour < min(hour) OVER () + %(span)s::interval
+        AND sum(cardinality(device_ids)) OVER (ORDER BY hour, id) - cardinality(device_ids)
+            < %(device_hours)s AS is_within
     FROM oldest
 )
-SELECT coalesce(array_agg(id) FILTER (WHERE device_hours_before < %(device_hours)s), '{}'),
-    count(*) = %(rows)s OR coalesce(bool_or(device_hours_before >= %(device_hours)s), false)
+SELECT coalesce(array_agg(id) FILTER (WHERE is_within), '{}'),
+    count(*) = %(rows)s OR NOT coalesce(bool_and(is_within), true)
 FROM counted
 
 -- name: create_looked_at
@@ -54,11 +55,16 @@ WHERE d.is_active AND g.is_active AND a.is_active
 
 -- name: write_findings
 -- New findings, and open ones whose end or evidence changed. What was decided stays; what was gone and
--- is found again is open again.
+-- is found again is open again. What is the same is not touched: it would be locked until the step ends.
 INSERT INTO finding AS f (account_id, device_id, rule, since, until, evidence, state, note)
 SELECT %(account)s, %(device)s, n.rule, n.since, n.until, n.evidence::jsonb, 'open', ''
 FROM unnest(%(rules)s::text[], %(sinces)s::timestamptz[], %(untils)s::timestamptz[],
     %(evidences)s::text[]) AS n (rule, since, until, evidence)
+WHERE NOT EXISTS (
+    SELECT FROM finding s
+    WHERE s.device_id = %(device)s AND s.account_id = %(account)s AND s.rule = n.rule
+      AND s.since = n.since AND s.state <> 'gone'
+      AND (s.until, s.evidence) IS NOT DISTINCT FROM (n.until, n.evidence::jsonb))
 ON CONFLICT (device_id, rule, since, account_id) DO UPDATE SET
     until = excluded.until, evidence = excluded.evidence, changed_at = %(now)s,
     state = CASE WHEN f.state = 'gone' THEN 'open' ELSE f.state END

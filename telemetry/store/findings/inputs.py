@@ -40,9 +40,9 @@ class Sql(Queries):
 
 
 CONTEXT = timedelta(days=8)
-"""What the rules look at before and after a change."""
+"""What the rules look at before and after a change; and how far apart the changes of a step are."""
 MOST_LATE = 50_000
-MOST_VALUES = 20_000
+MOST_VALUES = 100_000
 
 
 class Device(Struct, frozen=True):
@@ -149,7 +149,7 @@ def merge_hours(hours: Iterable[datetime], *, margin: timedelta) -> list[tuple[d
 def read_values(
     connection: Connection, device: Device, *, start: datetime, end: datetime
 ) -> list[Value]:
-    """The readings of a device after `start`, up to and including `end`; at most 20,000."""
+    """The readings of a device after `start`, up to and including `end`; at most 100,000."""
     bounds = {"device": device.id, "account": device.account_id, "start": start, "end": end}
     rows: Any = connection.execute(
         Sql.read_values, {**bounds, "most": MOST_VALUES}, prepare=False

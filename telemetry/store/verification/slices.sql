@@ -21,9 +21,11 @@ SELECT d.id FROM device d
 WHERE d.account_id IN (SELECT id FROM verified_account)
     OR d.gateway_id IN (
         SELECT gateway_id FROM assignment WHERE account_id IN (SELECT id FROM verified_account))
-    OR d.id IN (
-        SELECT device_id FROM monthly_total WHERE account_id IN (SELECT id FROM verified_account))
     OR EXISTS (  -- OFFSET 0: one index range for each device
+        SELECT FROM monthly_total m JOIN verified_account a ON a.id = m.account_id
+        WHERE m.device_id = d.id
+        OFFSET 0)
+    OR EXISTS (
         SELECT FROM daily_aggregate g JOIN verified_account a ON a.id = g.account_id
         WHERE g.device_id = d.id AND g.day >= %(month)s AND g.day < %(until)s
         OFFSET 0)

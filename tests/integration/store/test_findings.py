@@ -107,6 +107,21 @@ def test_it_finds_a_register_that_stands_while_its_neighbours_count(
     assert read_findings(site) == [("stuck", 19, 60, "open")]
 
 
+def test_it_compares_a_standstill_with_the_days_before_it_whatever_changed_at_once(
+    connection: Connection,
+) -> None:
+    site = register(connection, METER)
+    for neighbour in [register(connection, METER, beside=site) for _ in range(2)]:
+        send(connection, neighbour, range(1_060))
+    for first, until in ((0, 20), (140, 900), (1_044, 1_060)):
+        send(connection, site, range(first, until))
+    send(connection, site, range(20, 140), value=19)  # five days, more than half of the other
+    send(connection, site, range(900, 1_044), value=899)
+    run(connection, hours=1_061)
+    found = read_findings(site, rule="stuck", state="open")
+    assert found == [("stuck", 19, 140, "open"), ("stuck", 899, 1_044, "open")]
+
+
 def test_it_tells_an_old_clock_from_readings_that_came_late(connection: Connection) -> None:
     site = register(connection, METER)
     send(connection, site, [*range(30), *range(40, 60)])

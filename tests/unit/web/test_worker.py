@@ -15,19 +15,22 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from config.web_worker import SWITCH_S
 from telemetry.certificates.x509 import make_key, sign_client
 from tests.certificates import make_other_authority
 from tests.forks import ROOT
 from tests.servers.free_ports import find_free_ports
 
 APP = """
-import time
+import sys, time
 def application(environ, start_response):
     start_response("200 OK", [("Content-Type", "text/plain")])
     if environ["PATH_INFO"] == "/endless":
         return (b"x" * 65536 for _ in range(100_000))
     if environ["PATH_INFO"] == "/body":
         return [str(len(environ["wsgi.input"].read())).encode()]
+    if environ["PATH_INFO"] == "/turns":
+        return [str(sys.getswitchinterval()).encode()]
     return [b"served"]
 """
 THREADS = 2
@@ -196,6 +199,10 @@ def test_it_ends_what_takes_longest(port: int) -> None:
                 time.sleep(0.001)
         assert time.monotonic() - began < 20
     assert ask(port).count(b"served")
+
+
+def test_its_threads_take_turns_often(port: int) -> None:
+    assert float(ask(port, "/turns").rpartition(b"\r\n")[2]) == SWITCH_S
 
 
 def test_it_waits_for_no_client_to_close(port: int) -> None:
